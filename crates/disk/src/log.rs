@@ -1,0 +1,349 @@
+//! An append-only log of frames in numbered segments: the shape of journal and write-ahead log.
+//!
+//! A segment is `FOLDER/NNNNNNNN`: 8 bytes of magic and version, then frames, each a length (u32,
+//! little-endian), a CRC-32 of the length and the payload (u32), and the payload.
+//!
+//! *Invariants*: a frame is read whole or not at all. A torn frame at the end of the last segment
+//! is what a crash leaves: it is cut off. A bad frame anywhere else is damage: what is readable is
+//! used, and the loss is named.
+
+use std::sync::Arc;
+
+use crate::{Disk, DiskError};
+
+/// Where a log lives and how large its segments grow.
+#[derive(Clone, Copy, Debug)]
+pub struct LogOptions {
+    /// Folder of the segments.
+    pub folder: &'static str,
+    /// Eight bytes at the start of each segment: what it is, and its version.
+    pub magic: [u8; 8],
+    /// A segment that has reached this size is followed by a new one.
+    pub segment_bytes_max: u64,
+}
+
+/// The writing end.
+pub struct Log {
+    disk: Arc<dyn Disk>,
+    options: LogOptions,
+    segment: u64,
+    segment_bytes: u64,
+    is_dirty: bool,
+}
+
+/// What a log held when it was opened.
+#[derive(Debug, Default)]
+pub struct Frames {
+    /// Payloads in order, with the number of their segment.
+    pub frames: Vec<(u64, Vec<u8>)>,
+    /// What could not be read, in words for the operator; empty after a clean stop or a plain crash.
+    pub damage: Vec<String>,
+    /// Bytes of a torn last frame that were cut off.
+    pub torn_bytes: u64,
+}
+
+/// A log that cannot be opened or written.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum LogError {
+    /// The disk failed.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// A segment that another program or another version wrote.
+    #[error(
+        "`{path}` is not a {expected} segment that this version can read; it was left as it is"
+    )]
+    Foreign {
+        /// The segment.
+        path: String,
+        /// The magic that was looked for.
+        expected: String,
+    },
+    /// A frame that is too long to write.
+    #[error("a frame of {len} bytes is longer than the {FRAME_BYTES_MAX} that a log takes")]
+    TooLong {
+        /// Its length.
+        len: usize,
+    },
+}
+
+impl Log {
+    /// Opens a log, reads all frames and cuts a torn one off the end.
+    ///
+    /// # Errors
+    /// When the disk fails, or a segment is foreign.
+    pub fn open(disk: Arc<dyn Disk>, options: LogOptions) -> Result<(Self, Frames), LogError> {
+        let (frames, end) = scan(&*disk, &options)?;
+        let (segment, segment_bytes) = match end {
+            Some(end) => {
+                if frames.torn_bytes > 0 {
+                    disk.truncate(&path_of(&options, end.segment), end.good_bytes)?;
+                }
+                (end.segment, end.good_bytes)
+            }
+            None => (0, 0),
+        };
+        Ok((
+            Self {
+                disk,
+                options,
+                segment,
+                segment_bytes,
+                is_dirty: false,
+            },
+            frames,
+        ))
+    }
+
+    /// Appends one frame; it survives the end of the process at once, and the loss of power after
+    /// [`Log::sync`]. When it fails, nothing of it is left behind, or the log refuses further
+    /// writes with the same error.
+    ///
+    /// # Errors
+    /// When the disk is full or fails, or the frame is longer than 64 MiB.
+    pub fn append(&mut self, payload: &[u8]) -> Result<(), LogError> {
+        if payload.len() > FRAME_BYTES_MAX {
+            return Err(LogError::TooLong { len: payload.len() });
+        }
+        if self.segment_bytes >= self.options.segment_bytes_max {
+            self.start_segment()?;
+        }
+        let mut bytes = Vec::with_capacity(payload.len() + 16);
+        if self.segment_bytes == 0 {
+            bytes.extend_from_slice(&self.options.magic);
+        }
+        bytes.extend_from_slice(&frame_head(payload));
+        bytes.extend_from_slice(payload);
+        let path = path_of(&self.options, self.segment);
+        if let Err(error) = self.disk.append(&path, &bytes) {
+            // A part may have been written: without the cut, the next frame would stand behind junk.
+            self.disk.truncate(&path, self.segment_bytes)?;
+            return Err(error.into());
+        }
+        self.segment_bytes += bytes.len() as u64;
+        self.is_dirty = true;
+        Ok(())
+    }
+
+    /// Makes all frames durable; free when nothing was appended since.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn sync(&mut self) -> Result<(), LogError> {
+        if self.is_dirty {
+            self.disk.sync(&path_of(&self.options, self.segment))?;
+            self.is_dirty = false;
+        }
+        Ok(())
+    }
+
+    /// Ends the current segment; returns the number of the new one.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn start_segment(&mut self) -> Result<u64, LogError> {
+        self.sync()?;
+        if self.segment_bytes > 0 {
+            self.segment += 1;
+            self.segment_bytes = 0;
+        }
+        Ok(self.segment)
+    }
+
+    /// The number of the segment that is written to.
+    #[must_use]
+    pub fn segment(&self) -> u64 {
+        self.segment
+    }
+
+    /// Removes all segments with a number below `segment`.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub fn remove_before(&mut self, segment: u64) -> Result<(), LogError> {
+        for number in segments(&*self.disk, &self.options)? {
+            if number < segment.min(self.segment) {
+                self.disk.remove(&path_of(&self.options, number))?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads all frames of a log without changing it.
+///
+/// # Errors
+/// When the disk fails, or a segment is foreign.
+pub fn read_log(disk: &dyn Disk, options: &LogOptions) -> Result<Frames, LogError> {
+    Ok(scan(disk, options)?.0)
+}
+
+struct End {
+    segment: u64,
+    good_bytes: u64,
+}
+
+fn scan(disk: &dyn Disk, options: &LogOptions) -> Result<(Frames, Option<End>), LogError> {
+    let numbers = segments(disk, options)?;
+    let mut found = Frames::default();
+    let mut end = None;
+    for (idx, &segment) in numbers.iter().enumerate() {
+        let path = path_of(options, segment);
+        let content = disk.read(&path)?;
+        let is_last = idx + 1 == numbers.len();
+        let good_bytes = scan_segment(&path, &content, options, segment, &mut found)?;
+        let lost = content.len() as u64 - good_bytes;
+        if lost > 0 && is_last {
+            found.torn_bytes = lost;
+        } else if lost > 0 {
+            found.damage.push(format!(
+                "`{path}` is damaged at byte {good_bytes}: {lost} bytes behind it are lost"
+            ));
+        }
+        end = Some(End {
+            segment,
+            good_bytes,
+        });
+    }
+    Ok((found, end))
+}
+
+/// Reads the good frames of a segment; returns where they end.
+fn scan_segment(
+    path: &str,
+    content: &[u8],
+    options: &LogOptions,
+    segment: u64,
+    found: &mut Frames,
+) -> Result<u64, LogError> {
+    if content.len() < options.magic.len() {
+        // The crash came before the magic was whole.
+        return Ok(0);
+    }
+    if content[..8] != options.magic {
+        let expected = String::from_utf8_lossy(&options.magic)
+            .trim_end()
+            .to_owned();
+        return Err(LogError::Foreign {
+            path: path.to_owned(),
+            expected,
+        });
+    }
+    let mut at = 8;
+    while let Some(payload) = frame_at(content, at) {
+        found.frames.push((segment, payload.to_vec()));
+        at += HEAD_BYTES + payload.len();
+    }
+    Ok(at as u64)
+}
+
+fn frame_at(content: &[u8], at: usize) -> Option<&[u8]> {
+    let head = content.get(at..at + HEAD_BYTES)?;
+    let len = u32::from_le_bytes(head[..4].try_into().ok()?) as usize;
+    if len > FRAME_BYTES_MAX {
+        return None;
+    }
+    let payload = content.get(at + HEAD_BYTES..at + HEAD_BYTES + len)?;
+    (frame_head(payload) == head).then_some(payload)
+}
+
+fn frame_head(payload: &[u8]) -> [u8; HEAD_BYTES] {
+    // `append` has checked the length against `FRAME_BYTES_MAX`.
+    let len = (payload.len() as u32).to_le_bytes();
+    let mut crc = crc32fast::Hasher::new();
+    crc.update(&len);
+    crc.update(payload);
+    let mut head = [0; HEAD_BYTES];
+    head[..4].copy_from_slice(&len);
+    head[4..].copy_from_slice(&crc.finalize().to_le_bytes());
+    head
+}
+
+fn segments(disk: &dyn Disk, options: &LogOptions) -> Result<Vec<u64>, DiskError> {
+    let names = disk.list(options.folder)?;
+    let mut numbers: Vec<u64> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+fn path_of(options: &LogOptions, segment: u64) -> String {
+    format!("{}/{segment:08}", options.folder)
+}
+
+const HEAD_BYTES: usize = 8;
+/// The longest payload of a frame.
+const FRAME_BYTES_MAX: usize = 64 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::MemoryDisk;
+
+    const OPTIONS: LogOptions = LogOptions {
+        folder: "log",
+        magic: *b"FBTEST 1",
+        segment_bytes_max: 40,
+    };
+
+    fn payloads(frames: &Frames) -> Vec<&[u8]> {
+        frames
+            .frames
+            .iter()
+            .map(|(_, payload)| payload.as_slice())
+            .collect()
+    }
+
+    fn written() -> MemoryDisk {
+        let disk = MemoryDisk::default();
+        let (mut log, _) = Log::open(Arc::new(disk.clone()), OPTIONS).unwrap();
+        for payload in [b"one".as_slice(), b"two", b"", b"four"] {
+            log.append(payload).unwrap();
+        }
+        log.sync().unwrap();
+        disk
+    }
+
+    #[test]
+    fn frames_come_back_in_order_over_segments() {
+        let disk = written();
+        assert_eq!(disk.list("log").unwrap(), ["00000000", "00000001"]);
+        let frames = read_log(&disk, &OPTIONS).unwrap();
+        assert_eq!(payloads(&frames), [b"one".as_slice(), b"two", b"", b"four"]);
+        assert!(frames.damage.is_empty());
+    }
+
+    #[test]
+    fn a_cut_at_any_byte_of_the_last_segment_leaves_whole_frames_and_a_log_to_go_on_with() {
+        let len = written().read("log/00000001").unwrap().len();
+        for cut in 0..len {
+            let disk = written();
+            disk.truncate("log/00000001", cut as u64).unwrap();
+            let (mut log, frames) = Log::open(Arc::new(disk.clone()), OPTIONS).unwrap();
+            assert!(frames.damage.is_empty());
+            let n_before = frames.frames.len();
+            log.append(b"next").unwrap();
+            let frames = read_log(&disk, &OPTIONS).unwrap();
+            assert_eq!(frames.frames.len(), n_before + 1, "cut at {cut}");
+            assert_eq!(payloads(&frames).last().unwrap(), b"next");
+        }
+    }
+
+    #[test]
+    fn damage_inside_is_named_and_the_rest_is_used() {
+        let disk = written();
+        let mut content = disk.read("log/00000000").unwrap();
+        content[20] ^= 1;
+        disk.replace("log/00000000", &content).unwrap();
+        let frames = read_log(&disk, &OPTIONS).unwrap();
+        assert_eq!(payloads(&frames), [b"one".as_slice(), b"", b"four"]);
+        assert_eq!(frames.damage.len(), 1);
+        assert!(frames.damage[0].contains("log/00000000"));
+    }
+
+    #[test]
+    fn a_foreign_segment_is_refused_and_left_alone() {
+        let disk = written();
+        disk.replace("log/00000000", b"SQLite format 3").unwrap();
+        let error = read_log(&disk, &OPTIONS).unwrap_err();
+        assert!(error.to_string().contains("log/00000000"), "{error}");
+    }
+}

@@ -1,0 +1,347 @@
+//! Label sets: sorted, immutable, cheap to clone.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The label that holds a series' metric name.
+pub const METRIC_NAME: &str = "__name__";
+/// The label that holds the name of an alerting rule.
+pub const ALERT_NAME: &str = "alertname";
+
+/// One name with its value; both are never empty inside a [`Labels`].
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct Label {
+    /// Name, such as `service`.
+    pub name: Arc<str>,
+    /// Value, such as `checkout`.
+    pub value: Arc<str>,
+}
+
+/// A label set: sorted by name, names unique, no empty value (an empty value means "absent").
+///
+/// Two label sets are equal when they have the same pairs. `Ord` compares pair by pair, as
+/// Prometheus does when it sorts results.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Labels(Arc<[Label]>);
+
+/// Identity of an alert's label set: 64-bit FNV-1a over name, 0xff, value, 0xff, in order of name.
+///
+/// Source: Alertmanager and `prometheus/common`, `LabelSet.Fingerprint`. Printed as 16 hex digits.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Fingerprint(pub u64);
+
+impl Labels {
+    /// The empty label set.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self(Arc::from([]))
+    }
+
+    /// Makes a label set from pairs in any order; the last value of a repeated name wins, and pairs
+    /// with an empty value are left out.
+    pub fn from_pairs<N: Into<Arc<str>>, V: Into<Arc<str>>>(
+        pairs: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        let mut builder = LabelsBuilder::default();
+        for (name, value) in pairs {
+            builder.set(name, value);
+        }
+        builder.build()
+    }
+
+    /// The value of a label, or `None` when it is absent.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let idx = self
+            .0
+            .binary_search_by(|label| (*label.name).cmp(name))
+            .ok()?;
+        Some(&self.0[idx].value)
+    }
+
+    /// The value of a label, or the empty string: what matchers and grouping see.
+    #[must_use]
+    pub fn value(&self, name: &str) -> &str {
+        self.get(name).unwrap_or("")
+    }
+
+    /// The metric name, or the empty string.
+    #[must_use]
+    pub fn metric_name(&self) -> &str {
+        self.value(METRIC_NAME)
+    }
+
+    /// The pairs in order of name.
+    pub fn iter(&self) -> std::slice::Iter<'_, Label> {
+        self.0.iter()
+    }
+
+    /// How many pairs there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is no pair.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// A builder that starts with these labels.
+    #[must_use]
+    pub fn to_builder(&self) -> LabelsBuilder {
+        LabelsBuilder {
+            labels: self.0.to_vec(),
+        }
+    }
+
+    /// The labels whose name satisfies `keep`.
+    #[must_use]
+    pub fn filter(&self, mut keep: impl FnMut(&str) -> bool) -> Self {
+        Self(
+            self.0
+                .iter()
+                .filter(|label| keep(&label.name))
+                .cloned()
+                .collect(),
+        )
+    }
+
+    /// The labels without the metric name.
+    #[must_use]
+    pub fn without_metric_name(&self) -> Self {
+        if self.get(METRIC_NAME).is_none() {
+            return self.clone();
+        }
+        self.filter(|name| name != METRIC_NAME)
+    }
+
+    /// See [`Fingerprint`].
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let mut hash = FNV_OFFSET;
+        for label in self.iter() {
+            hash = fnv_extend(hash, label.name.as_bytes());
+            hash = fnv_extend(hash, &[0xff]);
+            hash = fnv_extend(hash, label.value.as_bytes());
+            hash = fnv_extend(hash, &[0xff]);
+        }
+        Fingerprint(hash)
+    }
+}
+
+impl Default for Labels {
+    fn default() -> Self {
+        Self::empty()
+    }
+}
+
+/// `{a="1", b="2"}`, or `name{a="1"}` with a metric name: Prometheus's form.
+impl fmt::Display for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.metric_name())?;
+        let mut pairs = self
+            .iter()
+            .filter(|label| &*label.name != METRIC_NAME)
+            .peekable();
+        if pairs.peek().is_none() && !self.metric_name().is_empty() {
+            return Ok(());
+        }
+        f.write_str("{")?;
+        for (idx, label) in pairs.enumerate() {
+            let separator = if idx == 0 { "" } else { ", " };
+            if is_valid_label_name(&label.name) {
+                write!(f, "{separator}{}={}", label.name, Quoted(&label.value))?;
+            } else {
+                write!(
+                    f,
+                    "{separator}{}={}",
+                    Quoted(&label.name),
+                    Quoted(&label.value)
+                )?;
+            }
+        }
+        f.write_str("}")
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A JSON object `{"name": "value"}`, in order of name.
+impl Serialize for Labels {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter().map(|label| (&*label.name, &*label.value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Labels {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let pairs = std::collections::BTreeMap::<String, String>::deserialize(deserializer)?;
+        Ok(Self::from_pairs(pairs))
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Builds a [`Labels`] by setting and removing single labels.
+#[derive(Clone, Debug, Default)]
+pub struct LabelsBuilder {
+    // Sorted by name, names unique; may hold empty values until `build`.
+    labels: Vec<Label>,
+}
+
+impl LabelsBuilder {
+    /// Sets a label; an empty value removes it.
+    pub fn set(&mut self, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> &mut Self {
+        let label = Label {
+            name: name.into(),
+            value: value.into(),
+        };
+        match self
+            .labels
+            .binary_search_by(|known| known.name.cmp(&label.name))
+        {
+            Ok(idx) => self.labels[idx] = label,
+            Err(idx) => self.labels.insert(idx, label),
+        }
+        self
+    }
+
+    /// Removes a label, if it is there.
+    pub fn remove(&mut self, name: &str) -> &mut Self {
+        self.labels.retain(|label| &*label.name != name);
+        self
+    }
+
+    /// The value set so far, or the empty string.
+    #[must_use]
+    pub fn value(&self, name: &str) -> &str {
+        match self
+            .labels
+            .binary_search_by(|known| (*known.name).cmp(name))
+        {
+            Ok(idx) => &self.labels[idx].value,
+            Err(_) => "",
+        }
+    }
+
+    /// The pairs set so far, in order of name.
+    pub fn iter(&self) -> std::slice::Iter<'_, Label> {
+        self.labels.iter()
+    }
+
+    /// The label set; pairs with an empty value are left out.
+    #[must_use]
+    pub fn build(mut self) -> Labels {
+        self.labels.retain(|label| !label.value.is_empty());
+        Labels(self.labels.into())
+    }
+}
+
+/// Whether a name fits the classic grammar `[a-zA-Z_][a-zA-Z0-9_]*`.
+#[must_use]
+pub fn is_valid_label_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_')
+}
+
+/// Whether a name fits the classic grammar `[a-zA-Z_:][a-zA-Z0-9_:]*`.
+#[must_use]
+pub fn is_valid_metric_name(name: &str) -> bool {
+    let mut chars = name.chars();
+    chars
+        .next()
+        .is_some_and(|c| c.is_ascii_alphabetic() || c == '_' || c == ':')
+        && chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
+}
+
+/// Quotes a string as Go's `strconv.Quote` does for the characters that occur in labels.
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
+
+impl fmt::Display for Quoted<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+        f.write_char('"')?;
+        for c in self.0.chars() {
+            match c {
+                '"' => f.write_str("\\\"")?,
+                '\\' => f.write_str("\\\\")?,
+                '\n' => f.write_str("\\n")?,
+                '\t' => f.write_str("\\t")?,
+                '\r' => f.write_str("\\r")?,
+                '\u{7}' => f.write_str("\\a")?,
+                '\u{8}' => f.write_str("\\b")?,
+                '\u{b}' => f.write_str("\\v")?,
+                '\u{c}' => f.write_str("\\f")?,
+                c if (c as u32) < 0x20 || c as u32 == 0x7f => write!(f, "\\x{:02x}", c as u32)?,
+                c if c.is_control() => write!(f, "\\u{:04x}", c as u32)?,
+                c => f.write_char(c)?,
+            }
+        }
+        f.write_char('"')
+    }
+}
+
+fn fnv_extend(mut hash: u64, bytes: &[u8]) -> u64 {
+    for &byte in bytes {
+        hash ^= u64::from(byte);
+        hash = hash.wrapping_mul(0x0100_0000_01b3);
+    }
+    hash
+}
+
+const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_value_wins_and_empty_values_are_absent() {
+        let labels = Labels::from_pairs([("b", "1"), ("a", "x"), ("b", "2"), ("c", "")]);
+        assert_eq!(labels.to_string(), r#"{a="x", b="2"}"#);
+        assert_eq!(labels.get("c"), None);
+    }
+
+    #[test]
+    fn text_forms_are_those_of_prometheus() {
+        let labels = Labels::from_pairs([("__name__", "up"), ("job", "a\"b\\c\n"), ("Σ", "x")]);
+        assert_eq!(
+            labels.to_string(),
+            "up{job=\"a\\\"b\\\\c\\n\", \"Σ\"=\"x\"}"
+        );
+        assert_eq!(Labels::empty().to_string(), "{}");
+        assert_eq!(Labels::from_pairs([("__name__", "up")]).to_string(), "up");
+    }
+
+    #[test]
+    fn fingerprints_are_those_of_alertmanager() {
+        // Computed apart from this code, from the definition above.
+        assert_eq!(
+            Labels::empty().fingerprint().to_string(),
+            "cbf29ce484222325"
+        );
+        let labels = Labels::from_pairs([("alertname", "Down"), ("severity", "page")]);
+        assert_eq!(labels.fingerprint().to_string(), "b8f0273cee3e6d28");
+    }
+}

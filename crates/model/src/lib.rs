@@ -1,0 +1,30 @@
+//! The words that every part of Firebell shares: label sets, matchers, time, samples, alerts.
+//!
+//! *Invariants*: values are immutable or plain data; nothing here reads a clock, a file or a
+//! socket. Text forms (durations, timestamps, floats, label sets) are upstream's, byte for byte.
+//!
+//! *Not here*: how samples are stored (`firebell-tsdb`), how alerts change (`firebell-rules`,
+//! `firebell-dispatch`).
+
+mod labels;
+mod matcher;
+mod regex;
+mod time;
+
+mod float;
+mod sample;
+
+mod alert;
+mod source;
+
+pub use crate::alert::{Alert, AlertStatus};
+pub use crate::float::{format_float, format_float_exponent, parse_float};
+pub use crate::labels::{
+    ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, is_valid_label_name,
+    is_valid_metric_name,
+};
+pub use crate::matcher::{MatchOp, Matcher};
+pub use crate::regex::{Regex, RegexError};
+pub use crate::sample::{STALE_NAN, Sample, is_stale};
+pub use crate::source::{Series, SeriesId, Source, SourceError, Summary, TimeRange};
+pub use crate::time::{Duration, ParseDurationError, ParseTimestampError, Timestamp};

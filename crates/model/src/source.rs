@@ -1,0 +1,255 @@
+//! The seam between stores of series and those who read them.
+//!
+//! *Invariants*: a [`Source`] is an immutable view: two reads of it agree. Ranges are left-open,
+//! `(after, until]`, as PromQL's windows are.
+
+use std::sync::Arc;
+
+use crate::{Labels, Matcher, Sample, Timestamp};
+
+/// Identity of a series within its store; never used again for other labels while the store lives.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct SeriesId(pub u64);
+
+/// Moments later than `after`, up to and including `until`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TimeRange {
+    /// Exclusive lower end.
+    pub after: Timestamp,
+    /// Inclusive upper end.
+    pub until: Timestamp,
+}
+
+impl TimeRange {
+    /// Whether a moment lies in the range.
+    #[must_use]
+    pub fn contains(&self, at: Timestamp) -> bool {
+        self.after < at && at <= self.until
+    }
+}
+
+/// A view of series at one moment.
+pub trait Source: Send + Sync {
+    /// The series that satisfy all matchers and may have samples in `range`, in order of labels.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn select(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<Arc<dyn Series>>, SourceError>;
+
+    /// A number that changes whenever series come or go, so that bound plans know when to select
+    /// anew. Views with the same generation answer [`Source::select`] with the same set of ids.
+    fn generation(&self) -> u64;
+
+    /// The series behind an id, or `None` when it is gone. Cheaper than selecting anew.
+    fn series(&self, id: SeriesId) -> Option<Arc<dyn Series>>;
+
+    /// All label names of series that satisfy the matchers, sorted.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, SourceError> {
+        let mut names = std::collections::BTreeSet::new();
+        for series in self.select(matchers, range)? {
+            names.extend(series.labels().iter().map(|label| label.name.to_string()));
+        }
+        Ok(names.into_iter().collect())
+    }
+
+    /// All values of one label of series that satisfy the matchers, sorted.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, SourceError> {
+        let mut values = std::collections::BTreeSet::new();
+        for series in self.select(matchers, range)? {
+            values.extend(series.labels().get(name).map(str::to_owned));
+        }
+        Ok(values.into_iter().collect())
+    }
+}
+
+/// One series of a [`Source`].
+pub trait Series: Send + Sync {
+    /// Its identity within the store.
+    fn id(&self) -> SeriesId;
+
+    /// Its labels, metric name included.
+    fn labels(&self) -> &Labels;
+
+    /// Appends the samples in `range` in order of time, stale markers included.
+    ///
+    /// # Errors
+    /// When a chunk cannot be read.
+    fn samples(&self, range: TimeRange, out: &mut Vec<Sample>) -> Result<(), SourceError>;
+
+    /// The latest sample in `range`, a stale marker included.
+    ///
+    /// # Errors
+    /// When a chunk cannot be read.
+    fn last_sample(&self, range: TimeRange) -> Result<Option<Sample>, SourceError>;
+
+    /// What the samples in `range` add up to, from the summaries of whole chunks and the samples of
+    /// the two partial ones. `None` when `range` holds no sample. Stale markers do not count.
+    ///
+    /// # Errors
+    /// When a chunk cannot be read.
+    fn summary(&self, range: TimeRange) -> Result<Option<Summary>, SourceError>;
+}
+
+/// What a run of samples of one series adds up to. Summaries of neighbouring runs add up with
+/// [`Summary::then`], to the same as the summary of the joined run. Stale markers are left out.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Summary {
+    /// How many samples.
+    pub count: u64,
+    /// The earliest sample.
+    pub first: Sample,
+    /// The latest sample.
+    pub last: Sample,
+    /// The smallest value; NaN only when all are.
+    pub min: f64,
+    /// The largest value; NaN only when all are.
+    pub max: f64,
+    /// Kahan-Neumaier sum of the values: the sum is `sum + sum_compensation`.
+    pub sum: f64,
+    /// The low-order part that [`Summary::sum`] lost.
+    pub sum_compensation: f64,
+    /// Mean of the values (Welford).
+    pub mean: f64,
+    /// Sum of squared distances from the mean (Welford).
+    pub squares: f64,
+    /// Sum of the values before each counter reset: `last - first + resets_lost` is the increase.
+    pub resets_lost: f64,
+    /// How often a value was smaller than the one before.
+    pub resets: u64,
+    /// How often a value differed from the one before (two NaNs do not differ).
+    pub changes: u64,
+}
+
+impl Summary {
+    /// The summary of a single sample.
+    #[must_use]
+    pub fn of(sample: Sample) -> Self {
+        Self {
+            count: 1,
+            first: sample,
+            last: sample,
+            min: sample.value,
+            max: sample.value,
+            sum: sample.value,
+            sum_compensation: 0.0,
+            mean: sample.value,
+            squares: 0.0,
+            resets_lost: 0.0,
+            resets: 0,
+            changes: 0,
+        }
+    }
+
+    /// The summary of this run followed by a later one.
+    #[must_use]
+    pub fn then(self, later: &Self) -> Self {
+        let (sum, lost) = add_exactly(self.sum, later.sum);
+        let count = self.count + later.count;
+        let (own, other) = (self.count as f64, later.count as f64);
+        let distance = later.mean - self.mean;
+        let (before, after) = (self.last.value, later.first.value);
+        let is_reset = after < before;
+        let is_change = after != before && !(after.is_nan() && before.is_nan());
+        Self {
+            count,
+            first: self.first,
+            last: later.last,
+            min: self.min.min(later.min),
+            max: self.max.max(later.max),
+            sum,
+            sum_compensation: self.sum_compensation + later.sum_compensation + lost,
+            mean: self.mean + distance * (other / count as f64),
+            squares: self.squares
+                + later.squares
+                + distance * distance * (own * other / count as f64),
+            resets_lost: self.resets_lost + later.resets_lost + if is_reset { before } else { 0.0 },
+            resets: self.resets + later.resets + u64::from(is_reset),
+            changes: self.changes + later.changes + u64::from(is_change),
+        }
+    }
+
+    /// The sum of the values, compensated.
+    #[must_use]
+    pub fn total(&self) -> f64 {
+        // With an infinity inside, the compensation is NaN while the sum is right.
+        if self.sum.is_infinite() {
+            self.sum
+        } else {
+            self.sum + self.sum_compensation
+        }
+    }
+}
+
+/// The rounded sum, and what rounding lost. Source: Neumaier 1974.
+fn add_exactly(a: f64, b: f64) -> (f64, f64) {
+    let sum = a + b;
+    let lost = if a.abs() >= b.abs() {
+        (a - sum) + b
+    } else {
+        (b - sum) + a
+    };
+    (sum, lost)
+}
+
+/// A store that cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("failed to read series: {0}")]
+pub struct SourceError(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(values: &[f64]) -> Summary {
+        let sample = |(at, &value): (usize, &f64)| Sample {
+            at: Timestamp(at as i64),
+            value,
+        };
+        values
+            .iter()
+            .enumerate()
+            .map(sample)
+            .map(Summary::of)
+            .reduce(|so_far, next| so_far.then(&next))
+            .unwrap()
+    }
+
+    #[test]
+    fn resets_and_changes_are_counted_across_the_seam() {
+        let whole = summary(&[1.0, 3.0, 3.0, 2.0, 5.0, 1.0]);
+        assert_eq!(
+            (whole.resets, whole.changes, whole.resets_lost),
+            (2, 4, 8.0)
+        );
+        let joined = summary(&[1.0, 3.0, 3.0]).then(&summary(&[2.0, 5.0, 1.0]));
+        assert_eq!(
+            (joined.resets, joined.changes, joined.resets_lost),
+            (2, 4, 8.0)
+        );
+    }
+
+    #[test]
+    fn sums_keep_what_rounding_would_lose() {
+        assert_eq!(summary(&[1.0, 1e100, 1.0, -1e100]).total(), 2.0);
+        assert_eq!(summary(&[1.0, f64::INFINITY, 2.0]).total(), f64::INFINITY);
+    }
+}
