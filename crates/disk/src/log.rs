@@ -281,7 +281,7 @@ mod tests {
     const OPTIONS: LogOptions = LogOptions {
         folder: "log",
         magic: *b"FBTEST 1",
-        segment_bytes_max: 40,
+        segment_bytes_max: 30,
     };
 
     fn payloads(frames: &Frames) -> Vec<&[u8]> {

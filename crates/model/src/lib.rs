@@ -15,6 +15,7 @@ mod float;
 mod sample;
 
 mod alert;
+mod notification;
 mod source;
 
 pub use crate::alert::{Alert, AlertStatus};
@@ -24,6 +25,7 @@ pub use crate::labels::{
     is_valid_metric_name,
 };
 pub use crate::matcher::{MatchOp, Matcher};
+pub use crate::notification::{Notification, NotificationReason};
 pub use crate::regex::{Regex, RegexError};
 pub use crate::sample::{STALE_NAN, Sample, is_stale};
 pub use crate::source::{Series, SeriesId, Source, SourceError, Summary, TimeRange};
