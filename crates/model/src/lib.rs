@@ -9,6 +9,7 @@
 mod labels;
 mod matcher;
 mod regex;
+mod relabel;
 mod time;
 
 mod float;
@@ -27,6 +28,8 @@ pub use crate::labels::{
 pub use crate::matcher::{MatchOp, Matcher};
 pub use crate::notification::{Notification, NotificationReason};
 pub use crate::regex::{Regex, RegexError};
+pub use crate::relabel::{RelabelAction, RelabelError, RelabelOptions, RelabelRule, relabel};
 pub use crate::sample::{STALE_NAN, Sample, is_stale};
+pub use crate::secret::Secret;
 pub use crate::source::{Series, SeriesId, Source, SourceError, Summary, TimeRange};
 pub use crate::time::{Duration, ParseDurationError, ParseTimestampError, Timestamp};

@@ -31,7 +31,20 @@ impl Regex {
     /// # Errors
     /// When the text is no regular expression, or compiles to more than 10 MiB.
     pub fn anchored(text: &str) -> Result<Self, RegexError> {
-        match regex::Regex::new(&format!("^(?s:{text})$")) {
+        Self::compile(text, &format!("^(?s:{text})$"))
+    }
+
+    /// Compiles an expression that may match any part of a string, as templates use them; `.` does
+    /// not match a line feed.
+    ///
+    /// # Errors
+    /// As [`Regex::anchored`].
+    pub fn unanchored(text: &str) -> Result<Self, RegexError> {
+        Self::compile(text, text)
+    }
+
+    fn compile(text: &str, whole: &str) -> Result<Self, RegexError> {
+        match regex::Regex::new(whole) {
             Ok(compiled) => Ok(Self {
                 text: text.into(),
                 compiled,
@@ -58,7 +71,7 @@ impl Regex {
         &self.text
     }
 
-    /// Whether the whole of `value` matches.
+    /// Whether the whole of `value` (any part, when compiled unanchored) matches.
     #[must_use]
     pub fn is_match(&self, value: &str) -> bool {
         self.compiled.is_match(value)
@@ -73,11 +86,32 @@ impl Regex {
         caught.expand(replacement, &mut expanded);
         Some(expanded)
     }
+
+    /// `value` with every match replaced as in [`Regex::expand`]; `None` when the result could
+    /// become longer than `bytes_max`.
+    #[must_use]
+    pub fn replace_all(&self, value: &str, replacement: &str, bytes_max: usize) -> Option<String> {
+        let n_references = replacement.bytes().filter(|&byte| byte == b'$').count();
+        let (mut replaced, mut copied_to) = (String::new(), 0);
+        for caught in self.compiled.captures_iter(value) {
+            let whole = caught.get_match();
+            // A reference catches at most the whole match.
+            let grown = replacement.len() + n_references.saturating_mul(whole.len());
+            if replaced.len().saturating_add(grown) > bytes_max {
+                return None;
+            }
+            replaced.push_str(&value[copied_to..whole.start()]);
+            caught.expand(replacement, &mut replaced);
+            copied_to = whole.end();
+        }
+        replaced.push_str(&value[copied_to..]);
+        (replaced.len() <= bytes_max).then_some(replaced)
+    }
 }
 
 impl PartialEq for Regex {
     fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
+        self.compiled.as_str() == other.compiled.as_str()
     }
 }
 
@@ -109,6 +143,17 @@ mod tests {
             Some("db/5432/")
         );
         assert_eq!(regex.expand("db", "$1"), None);
+    }
+
+    #[test]
+    fn an_unanchored_expression_replaces_every_match_within_bounds() {
+        let regex = Regex::unanchored("([a-z])[0-9]").unwrap();
+        assert!(regex.is_match("-a1-") && !regex.is_match("-a-"));
+        assert_eq!(
+            regex.replace_all("a1 b2 c", "<$1>", 100).as_deref(),
+            Some("<a> <b> c")
+        );
+        assert_eq!(regex.replace_all("a1 b2 c", "<$1>", 8), None);
     }
 
     #[test]
