@@ -1,0 +1,238 @@
+//! The data folder: real files behind `firebell_disk::Disk`, owned by one process at a time.
+
+use std::collections::HashMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use firebell_disk::{Disk, DiskError};
+
+/// Files below one folder, which stays locked while this lives.
+pub struct FileDisk {
+    root: PathBuf,
+    /// Files that are being appended to. Only the latest few: segments are written one by one.
+    open: Mutex<HashMap<String, Arc<File>>>,
+    /// Holds the lock; the system lets go of it when the process ends, however it ends.
+    _lock: File,
+}
+
+/// A data folder that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DataDirError {
+    /// Another process has it.
+    #[error(
+        "the data folder `{path}` is in use by process {pid}: stop that one, or choose another \
+         folder with --data-dir"
+    )]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process that holds the lock, as it says itself.
+        pid: String,
+    },
+    /// The folder cannot be made or written.
+    #[error(
+        "failed to {action} the data folder `{path}`: {source} (choose another one with --data-dir)"
+    )]
+    Unusable {
+        /// What was tried.
+        action: &'static str,
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+}
+
+impl FileDisk {
+    /// Takes a data folder, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When another process has it, or it cannot be made or written.
+    pub fn open(root: &Path) -> Result<Self, DataDirError> {
+        let unusable = |action| {
+            move |source| DataDirError::Unusable { action, path: root.to_owned(), source }
+        };
+        fs::create_dir_all(root).map_err(unusable("make"))?;
+        let mut lock = OpenOptions::new()
+            .create(true)
+            .truncate(false)
+            .read(true)
+            .write(true)
+            .open(root.join("LOCK"))
+            .map_err(unusable("write to"))?;
+        if let Err(error) = lock.try_lock() {
+            if let fs::TryLockError::Error(source) = error {
+                return Err(unusable("lock")(source));
+            }
+            let mut pid = String::new();
+            let _ = lock.read_to_string(&mut pid);
+            return Err(DataDirError::InUse { path: root.to_owned(), pid: pid.trim().to_owned() });
+        }
+        lock.set_len(0)
+            .and_then(|()| lock.rewind())
+            .and_then(|()| writeln!(lock, "{}", std::process::id()))
+            .map_err(unusable("write to"))?;
+        Ok(Self { root: root.to_owned(), open: Mutex::default(), _lock: lock })
+    }
+
+    fn file(&self, path: &str) -> Result<Arc<File>, DiskError> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = open.get(path) {
+            return Ok(Arc::clone(file));
+        }
+        let full = self.root.join(path);
+        let file = self.create(&full).map_err(error_of("open", path))?;
+        if open.len() >= OPEN_FILES_MAX {
+            open.clear();
+        }
+        let file = Arc::new(file);
+        open.insert(path.to_owned(), Arc::clone(&file));
+        Ok(file)
+    }
+
+    fn create(&self, full: &Path) -> io::Result<File> {
+        let is_new = !full.exists();
+        if let Some(folder) = full.parent()
+            && !folder.exists()
+        {
+            fs::create_dir_all(folder)?;
+            sync_folder(&self.root)?;
+        }
+        let file = OpenOptions::new().create(true).append(true).open(full)?;
+        if is_new {
+            sync_folder(full.parent().unwrap_or(&self.root))?;
+        }
+        Ok(file)
+    }
+
+    fn forget(&self, path: &str) {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+    }
+}
+
+impl Disk for FileDisk {
+    fn append(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        let file = self.file(path)?;
+        (&*file).write_all(bytes).map_err(error_of("append to", path))
+    }
+
+    fn sync(&self, path: &str) -> Result<(), DiskError> {
+        self.file(path)?.sync_data().map_err(error_of("sync", path))
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, DiskError> {
+        fs::read(self.root.join(path)).map_err(error_of("read", path))
+    }
+
+    fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.forget(path);
+        let full = self.root.join(path);
+        let new = full.with_extension("new");
+        let write = || {
+            if let Some(folder) = full.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            let mut file = File::create(&new)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&new, &full)?;
+            sync_folder(full.parent().unwrap_or(&self.root))
+        };
+        write().map_err(error_of("replace", path))
+    }
+
+    fn truncate(&self, path: &str, len: u64) -> Result<(), DiskError> {
+        match OpenOptions::new().write(true).open(self.root.join(path)) {
+            Ok(file) => {
+                file.set_len(len).and_then(|()| file.sync_all()).map_err(error_of("cut", path))
+            }
+            // A write that failed before the file was made leaves nothing to cut.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error_of("cut", path)(error)),
+        }
+    }
+
+    fn remove(&self, path: &str) -> Result<(), DiskError> {
+        self.forget(path);
+        match fs::remove_file(self.root.join(path)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                Err(error_of("remove", path)(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
+        let entries = match fs::read_dir(self.root.join(folder)) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error_of("list", folder)(error)),
+        };
+        let mut names = Vec::new();
+        for entry in entries {
+            let entry = entry.map_err(error_of("list", folder))?;
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                names.extend(entry.file_name().into_string());
+            }
+        }
+        names.sort_unstable();
+        Ok(names)
+    }
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+fn error_of(action: &'static str, path: &str) -> impl Fn(io::Error) -> DiskError {
+    let path = path.to_owned();
+    move |error| DiskError {
+        action,
+        path: path.clone(),
+        is_not_found: error.kind() == io::ErrorKind::NotFound,
+        is_full: matches!(
+            error.kind(),
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+        ),
+        why: error.to_string(),
+    }
+}
+
+const OPEN_FILES_MAX: usize = 32;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_belongs_to_one_process_at_a_time() {
+        let root = tempfile::tempdir().unwrap();
+        let first = FileDisk::open(root.path()).unwrap();
+        let error = FileDisk::open(root.path()).err().unwrap().to_string();
+        assert!(error.contains(&format!("in use by process {}", std::process::id())), "{error}");
+        drop(first);
+        FileDisk::open(root.path()).unwrap();
+    }
+
+    #[test]
+    fn files_are_appended_cut_replaced_and_removed() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = FileDisk::open(root.path()).unwrap();
+        assert!(disk.list("log").unwrap().is_empty());
+        disk.append("log/1", b"one").unwrap();
+        disk.append("log/1", b"two").unwrap();
+        disk.sync("log/1").unwrap();
+        disk.truncate("log/1", 4).unwrap();
+        disk.append("log/1", b"!").unwrap();
+        assert_eq!(disk.read("log/1").unwrap(), b"onet!");
+        disk.replace("log/1", b"new").unwrap();
+        disk.append("log/1", b"er").unwrap();
+        assert_eq!(disk.read("log/1").unwrap(), b"newer");
+        assert_eq!(disk.list("log").unwrap(), ["1"]);
+        disk.remove("log/1").unwrap();
+        disk.remove("log/1").unwrap();
+        assert!(disk.read("log/1").unwrap_err().is_not_found);
+    }
+}

@@ -1,0 +1,304 @@
+//! The driver: the one owner of the engine. Next event or deadline, engine, journal, perform.
+//!
+//! *Invariants*: a step's records are in the journal, and durable when the step is seen outside,
+//! before its effects are performed and its commands answered. Events that wait together share one
+//! sync (group commit).
+//!
+//! *When the journal cannot be written* (disk full, disk broken): pages still go out, since a
+//! message too many is better than none; commands of people are refused; a snapshot mends the
+//! journal as soon as the disk takes it.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::thread::JoinHandle;
+use std::time::Duration as StdDuration;
+
+use firebell_engine::{Engine, Input, Journal, JournalError, Record, Step};
+use firebell_model::{Duration, Timestamp};
+use tokio::sync::{oneshot, watch};
+
+use crate::clock::Clock;
+use crate::metrics::Metrics;
+use crate::perform::Performer;
+
+/// Sends events to the driver; cheap to clone.
+#[derive(Clone)]
+pub struct Handle {
+    events: Sender<Event>,
+    changes: watch::Receiver<Changes>,
+}
+
+/// Counts up whenever something that the page shows has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Changes {
+    /// Alerts, silences or groups.
+    pub alerts: u64,
+    /// The inbox.
+    pub inbox: u64,
+    /// Configuration and targets.
+    pub status: u64,
+}
+
+/// Something for the driver.
+enum Event {
+    Input(Input),
+    Command(Command),
+    Read(Box<dyn FnOnce(&Engine, Timestamp) + Send>),
+    Shutdown,
+}
+
+/// A wish of a person: answered once its outcome is durable.
+struct Command {
+    act: Box<dyn FnOnce(&mut Engine, Timestamp, &mut Step) + Send>,
+    done: oneshot::Sender<Result<(), Unrecorded>>,
+}
+
+/// A command whose outcome could not be written down.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Unrecorded {
+    /// The journal cannot be written.
+    #[error("the change could not be written down: {0}")]
+    Journal(String),
+    /// The driver has stopped.
+    #[error("firebell is shutting down")]
+    Stopped,
+}
+
+impl Handle {
+    /// Hands an input over.
+    pub fn input(&self, input: Input) {
+        // After shutdown nobody listens, and nothing is lost: the sender will try again.
+        let _ = self.events.send(Event::Input(input));
+    }
+
+    /// Looks at the engine between two steps.
+    ///
+    /// # Errors
+    /// When the driver has stopped.
+    pub async fn read<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Engine, Timestamp) -> T + Send + 'static,
+    ) -> Result<T, Unrecorded> {
+        let (answer, answered) = oneshot::channel();
+        let look = Box::new(move |engine: &Engine, now| {
+            let _ = answer.send(look(engine, now));
+        });
+        self.events.send(Event::Read(look)).map_err(|_| Unrecorded::Stopped)?;
+        answered.await.map_err(|_| Unrecorded::Stopped)
+    }
+
+    /// Has the engine do something, and waits until its outcome is durable.
+    ///
+    /// # Errors
+    /// When the outcome could not be written down: it then holds until the next restart only.
+    pub async fn command<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Engine, Timestamp, &mut Step) -> T + Send + 'static,
+    ) -> Result<T, Unrecorded> {
+        let (answer, answered) = oneshot::channel();
+        let (done, is_done) = oneshot::channel();
+        let act = Box::new(move |engine: &mut Engine, now, step: &mut Step| {
+            let _ = answer.send(act(engine, now, step));
+        });
+        let command = Command { act, done };
+        self.events.send(Event::Command(command)).map_err(|_| Unrecorded::Stopped)?;
+        is_done.await.map_err(|_| Unrecorded::Stopped)??;
+        answered.await.map_err(|_| Unrecorded::Stopped)
+    }
+
+    /// Asks the driver to finish; what waits is handled first.
+    pub fn shut_down(&self) {
+        let _ = self.events.send(Event::Shutdown);
+    }
+
+    /// Tells when something that the page shows has changed.
+    pub fn changes(&self) -> watch::Receiver<Changes> {
+        self.changes.clone()
+    }
+}
+
+/// The driver's state; lives on its own thread.
+pub struct Driver {
+    pub engine: Engine,
+    pub journal: Journal,
+    pub performer: Performer,
+    pub clock: Arc<Clock>,
+    pub metrics: Arc<Metrics>,
+    changes: watch::Sender<Changes>,
+    events: Receiver<Event>,
+    /// When a journal that could not be written is tried again.
+    retry_at: Timestamp,
+    /// When what was written but not synced is synced at the latest.
+    sync_at: Option<Timestamp>,
+}
+
+/// The two ends of the driver's queue, made before the driver so that workers can have one.
+pub struct Queue {
+    handle: Handle,
+    events: Receiver<Event>,
+    changes: watch::Sender<Changes>,
+}
+
+impl Queue {
+    /// An empty queue.
+    pub fn new() -> Self {
+        let (events_tx, events) = mpsc::channel();
+        let (changes, changes_rx) = watch::channel(Changes::default());
+        Self { handle: Handle { events: events_tx, changes: changes_rx }, events, changes }
+    }
+
+    /// The sending end.
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+}
+
+impl Driver {
+    /// A driver for an engine that was restored but not yet resumed.
+    pub fn new(
+        queue: Queue,
+        engine: Engine,
+        journal: Journal,
+        performer: Performer,
+        clock: Arc<Clock>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        let Queue { handle: _, events, changes } = queue;
+        let retry_at = Timestamp::MIN;
+        let sync_at = None;
+        Self {
+            engine,
+            journal,
+            performer,
+            clock,
+            metrics,
+            changes,
+            events,
+            retry_at,
+            sync_at,
+        }
+    }
+
+    /// Runs on a thread of its own until shut down.
+    ///
+    /// # Errors
+    /// When the system gives no thread.
+    pub fn start(mut self) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new().name("driver".to_owned()).spawn(move || self.run())
+    }
+
+    fn run(&mut self) {
+        let mut step = Step::default();
+        self.engine.resume(self.clock.now(), &mut step);
+        self.settle(step, Vec::new());
+        loop {
+            let first = match self.events.recv_timeout(self.wait()) {
+                Ok(event) => Some(event),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => break,
+            };
+            if !self.turn(first) {
+                break;
+            }
+        }
+        if let Err(error) = self.journal.sync() {
+            tracing::error!(%error, "failed to sync the journal at shutdown");
+        }
+    }
+
+    /// Handles what waits and what is due, as one step; false when told to stop.
+    fn turn(&mut self, first: Option<Event>) -> bool {
+        let mut step = Step::default();
+        let (mut waiting, mut goes_on) = (Vec::new(), true);
+        let mut next = first;
+        for _ in 0..EVENTS_PER_STEP_MAX {
+            let Some(event) = next.take().or_else(|| self.events.try_recv().ok()) else {
+                break;
+            };
+            let now = self.clock.now();
+            match event {
+                Event::Input(input) => self.engine.handle(now, input, &mut step),
+                Event::Read(look) => look(&self.engine, now),
+                Event::Command(command) => {
+                    (command.act)(&mut self.engine, now, &mut step);
+                    waiting.push(command.done);
+                }
+                Event::Shutdown => {
+                    goes_on = false;
+                    break;
+                }
+            }
+        }
+        let now = self.clock.now();
+        if goes_on && self.engine.poll_deadline().is_some_and(|deadline| deadline <= now) {
+            self.engine.handle_deadline(now, &mut step);
+        }
+        self.settle(step, waiting);
+        goes_on
+    }
+
+    /// Records a step, performs it and answers those who wait for it.
+    fn settle(&mut self, step: Step, waiting: Vec<oneshot::Sender<Result<(), Unrecorded>>>) {
+        let is_urgent = step.is_seen_outside() || !waiting.is_empty();
+        let recorded = self.record(&step.records, is_urgent);
+        if let Err(error) = &recorded {
+            self.metrics.journal_failures.inc();
+            tracing::error!(%error, "the journal is behind: a restart would forget the latest changes");
+        }
+        self.publish(&step.records);
+        self.performer.perform(step.effects, &self.engine);
+        let answer = recorded.map_err(|error| Unrecorded::Journal(error.to_string()));
+        for done in waiting {
+            let _ = done.send(answer.clone());
+        }
+    }
+
+    fn record(&mut self, records: &[Record], is_urgent: bool) -> Result<(), JournalError> {
+        let now = self.clock.now();
+        if self.journal.is_behind() && (is_urgent || self.retry_at <= now) {
+            self.retry_at = now + RETRY_AFTER;
+            return self.journal.snapshot(&self.engine.records());
+        }
+        self.journal.record(records)?;
+        if !records.is_empty() {
+            self.metrics.journal_records.inc_by(records.len() as u64);
+            self.sync_at.get_or_insert(now + SYNC_AFTER);
+        }
+        if is_urgent || self.sync_at.is_some_and(|at| at <= now) {
+            self.sync_at = None;
+            self.journal.sync()?;
+        }
+        if self.journal.wants_snapshot() {
+            self.journal.snapshot(&self.engine.records())?;
+        }
+        Ok(())
+    }
+
+    fn publish(&self, records: &[Record]) {
+        let is_inbox = |record: &Record| matches!(record, Record::Inbox(_));
+        if records.is_empty() {
+            return;
+        }
+        self.changes.send_modify(|changes| {
+            changes.alerts += u64::from(records.iter().any(|record| !is_inbox(record)));
+            changes.inbox += u64::from(records.iter().any(is_inbox));
+        });
+    }
+
+    /// How long nothing is due.
+    fn wait(&self) -> StdDuration {
+        let now = self.clock.now();
+        let due = [self.engine.poll_deadline(), self.sync_at].into_iter().flatten().min();
+        // Never long: the system's clock may be set forward while we wait.
+        due.map_or(WAIT_MAX, |due| (due - now).min(WAIT_MAX)).to_std()
+    }
+}
+
+/// Events that share one step and one sync.
+const EVENTS_PER_STEP_MAX: usize = 256;
+/// The longest wait between two looks at the clock.
+const WAIT_MAX: Duration = Duration::from_secs(1);
+/// What nobody outside has seen yet is synced this much later.
+const SYNC_AFTER: Duration = Duration::from_secs(1);
+/// A journal that could not be written is tried again after this.
+const RETRY_AFTER: Duration = Duration::from_secs(5);
