@@ -10,6 +10,7 @@ mod labels;
 mod matcher;
 mod regex;
 mod relabel;
+mod secret;
 mod time;
 
 mod float;
