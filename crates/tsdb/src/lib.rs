@@ -1,1 +1,9 @@
-//! placeholder
+//! The embedded metric store: head, write-ahead log, chunk files with summaries, label index.
+
+mod options;
+mod store;
+mod view;
+
+pub use crate::options::{AppendReport, Batch, OpenReport, Options, Stats, StoreError};
+pub use crate::store::Store;
+pub use crate::view::View;
