@@ -8,6 +8,7 @@
 
 mod labels;
 mod matcher;
+mod matcher_text;
 mod regex;
 mod relabel;
 mod secret;
@@ -27,6 +28,7 @@ pub use crate::labels::{
     is_valid_metric_name,
 };
 pub use crate::matcher::{MatchOp, Matcher};
+pub use crate::matcher_text::{MatcherTextError, label_set_text, matchers_text, parse_matchers};
 pub use crate::notification::{Notification, NotificationReason};
 pub use crate::regex::{Regex, RegexError};
 pub use crate::relabel::{RelabelAction, RelabelError, RelabelOptions, RelabelRule, relabel};
