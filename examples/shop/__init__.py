@@ -1,0 +1,1 @@
+"""A small shop that can break: two web workers, a queue worker, and somebody who buys."""
