@@ -1,1 +1,11 @@
-//! placeholder
+//! Every network format: what comes in is read into the model's words, what goes out is written.
+//!
+//! *Invariants*: no reader panics, whatever the bytes; every reader has a limit on what it takes.
+//! Text that people see in answers is upstream's, byte for byte where clients depend on it.
+//!
+//! *Not here*: sockets and HTTP (`firebell-server`), messages to integrations (`firebell-notify`).
+
+pub mod exposition;
+pub mod remote_write;
+
+mod protobuf;

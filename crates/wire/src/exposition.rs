@@ -1,0 +1,27 @@
+//! What scrape targets answer: the text format 0.0.4 and OpenMetrics 1.0.
+//!
+//! *Invariants*: strict as Prometheus: the first bad line fails the whole body, with its number.
+//! Nothing is copied until labels are asked for, so that a scrape can look up what it has seen
+//! before by [`SeriesText::text`] alone.
+//!
+//! *Sources*: Prometheus, `model/textparse`; the OpenMetrics 1.0 specification.
+
+mod content;
+mod cursor;
+mod line;
+mod number;
+mod series;
+
+pub use self::content::{ACCEPT, Format, UnknownContentType};
+pub use self::line::{Entry, Exemplar, MetricKind, Parser, SampleLine};
+pub use self::series::SeriesText;
+
+/// A body that is not in the format it claims.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("line {line}: {message}")]
+pub struct ExpositionError {
+    /// Line number, from 1.
+    pub line: usize,
+    /// What was expected and what was found.
+    pub message: String,
+}

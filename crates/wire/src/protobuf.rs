@@ -1,0 +1,130 @@
+//! A protobuf reader that borrows: fields in the order they come, no schema, no allocation.
+//!
+//! *Sources*: protobuf.dev, "Encoding". Groups (wire types 3 and 4) are refused: no format that is
+//! read here has them.
+
+/// The fields of one message that are still to be read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Message<'a> {
+    bytes: &'a [u8],
+}
+
+/// The value of a field.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) enum Value<'a> {
+    Varint(u64),
+    Fixed64(u64),
+    Fixed32(u32),
+    Bytes(&'a [u8]),
+}
+
+/// Bytes that are no protobuf message: what is wrong with them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("malformed protobuf: {0}")]
+pub(crate) struct Malformed(pub(crate) &'static str);
+
+impl<'a> Message<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes }
+    }
+
+    /// The number and the value of the next field; `None` at the end.
+    pub(crate) fn next_field(&mut self) -> Result<Option<(u64, Value<'a>)>, Malformed> {
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        let key = self.varint()?;
+        let number = key >> 3;
+        if number == 0 || number > FIELD_NUMBER_MAX {
+            return Err(Malformed("a field has an impossible number"));
+        }
+        let value = match key & 7 {
+            0 => Value::Varint(self.varint()?),
+            1 => Value::Fixed64(u64::from_le_bytes(self.array()?)),
+            2 => {
+                let len = self.varint()?;
+                let len = usize::try_from(len).map_err(|_| ENDS_EARLY)?;
+                Value::Bytes(self.take(len)?)
+            }
+            5 => Value::Fixed32(u32::from_le_bytes(self.array()?)),
+            _ => return Err(Malformed("a field has an unknown wire type")),
+        };
+        Ok(Some((number, value)))
+    }
+
+    fn varint(&mut self) -> Result<u64, Malformed> {
+        // Nearly all keys and lengths are one byte.
+        if let [byte @ ..0x80, rest @ ..] = self.bytes {
+            self.bytes = rest;
+            return Ok(u64::from(*byte));
+        }
+        let mut value = 0_u64;
+        for (idx, &byte) in self.bytes.iter().enumerate().take(VARINT_BYTES_MAX) {
+            value |= u64::from(byte & 0x7f) << (7 * idx);
+            if byte < 0x80 {
+                let is_too_large = idx == VARINT_BYTES_MAX - 1 && byte > 1;
+                self.bytes = &self.bytes[idx + 1..];
+                return if is_too_large {
+                    Err(TOO_LARGE)
+                } else {
+                    Ok(value)
+                };
+            }
+        }
+        Err(if self.bytes.len() < VARINT_BYTES_MAX {
+            ENDS_EARLY
+        } else {
+            TOO_LARGE
+        })
+    }
+
+    fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
+        let (taken, rest) = self.bytes.split_at_checked(len).ok_or(ENDS_EARLY)?;
+        self.bytes = rest;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Malformed> {
+        let (taken, rest) = self.bytes.split_first_chunk().ok_or(ENDS_EARLY)?;
+        self.bytes = rest;
+        Ok(*taken)
+    }
+}
+
+const ENDS_EARLY: Malformed = Malformed("it ends in the middle of a field");
+const TOO_LARGE: Malformed = Malformed("a number does not fit into 64 bits");
+const VARINT_BYTES_MAX: usize = 10;
+const FIELD_NUMBER_MAX: u64 = (1 << 29) - 1;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_come_in_order_or_say_what_is_wrong() {
+        let mut message = Message::new(&[
+            0x08, 0x96, 0x01, 0x12, 2, b'h', b'i', 0x1d, 1, 0, 0, 0, 0x21, 2, 0, 0, 0, 0, 0, 0, 0,
+        ]);
+        assert_eq!(message.next_field(), Ok(Some((1, Value::Varint(150)))));
+        assert_eq!(message.next_field(), Ok(Some((2, Value::Bytes(b"hi")))));
+        assert_eq!(message.next_field(), Ok(Some((3, Value::Fixed32(1)))));
+        assert_eq!(message.next_field(), Ok(Some((4, Value::Fixed64(2)))));
+        assert_eq!(message.next_field(), Ok(None));
+        let minus_one = [0x08, 255, 255, 255, 255, 255, 255, 255, 255, 255, 1];
+        assert_eq!(
+            Message::new(&minus_one).next_field(),
+            Ok(Some((1, Value::Varint(u64::MAX))))
+        );
+        for (bytes, expected) in [
+            (&[0x08][..], ENDS_EARLY),
+            (&[0x12, 5, 1], ENDS_EARLY),
+            (&[0x80; 9], ENDS_EARLY),
+            (&[0x80; 12], TOO_LARGE),
+            (&[0x09, 1], ENDS_EARLY),
+            (&[0x0b], Malformed("a field has an unknown wire type")),
+            (&[0x00], Malformed("a field has an impossible number")),
+        ] {
+            assert_eq!(Message::new(bytes).next_field(), Err(expected));
+        }
+    }
+}
