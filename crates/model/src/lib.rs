@@ -24,7 +24,7 @@ mod source;
 pub use crate::alert::{Alert, AlertStatus};
 pub use crate::float::{format_float, format_float_exponent, parse_float};
 pub use crate::labels::{
-    ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, is_valid_label_name,
+    ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, Quoted, is_valid_label_name,
     is_valid_metric_name,
 };
 pub use crate::matcher::{MatchOp, Matcher};
