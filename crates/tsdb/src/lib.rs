@@ -1,6 +1,10 @@
 //! The embedded metric store: head, write-ahead log, chunk files with summaries, label index.
 
+mod bytes;
+mod codec;
+mod ladder;
 mod options;
+mod page;
 mod store;
 mod view;
 
