@@ -275,7 +275,6 @@ pub fn is_valid_metric_name(name: &str) -> bool {
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
 }
 
-/// A string in double quotes, as Go's `%q` and `strconv.Quote` print it.
 /// Quotes a string as Go's `strconv.Quote` does for the characters that occur in labels.
 pub struct Quoted<'a>(pub &'a str);
 
