@@ -1,0 +1,369 @@
+// Worlds that the fake Firebell shows: real shapes, made-up shop.
+import type { Alert, InboxEntry, Labels, Status } from "../src/api/types.ts";
+import type { Silence, Target } from "../src/api/upstream.ts";
+
+export interface World {
+  status: Status;
+  alerts: Alert[];
+  inbox: InboxEntry[];
+  targets: Target[];
+  silences: Silence[];
+  /** Paths that fail, with what they answer. */
+  failures: Map<string, { status: number; body: string }>;
+}
+
+const MINUTE = 60_000;
+
+export function ago(ms: number): string {
+  return new Date(Date.now() - ms).toISOString();
+}
+
+export function scenario(name: string): World {
+  const make = SCENARIOS[name];
+  if (make === undefined) {
+    throw new Error(`no scenario \`${name}\`; there are ${Object.keys(SCENARIOS).join(", ")}`);
+  }
+  return make();
+}
+
+const SCENARIOS: Record<string, () => World> = { busy, calm, fresh, crowded };
+
+/** Everything that the page can show, at once. */
+function busy(): World {
+  const alerts = [checkoutErrors(), slowCheckout(), diskFills(), posted(), backlog(), restarted()];
+  return {
+    ...calm(),
+    status: statusOf(alerts, { inbox: 4, targetsUp: 3, series: 1_482, samplesPerSecond: 98.6 }),
+    alerts,
+    inbox: [
+      entry("4", 2 * MINUTE, "first", "shop", [checkoutErrors(), slowCheckout()]),
+      entry("3", 31 * MINUTE, "all_resolved", "shop", [restarted()]),
+      entry("2", 58 * MINUTE, "repeat", "platform", [diskFills()]),
+      entry("1", 26 * 60 * MINUTE, "new_alerts", "platform", [diskFills(), posted()]),
+    ],
+    targets: [
+      target("shop", "http://127.0.0.1:8001/metrics", "worker-1"),
+      target("shop", "http://127.0.0.1:8002/metrics", "worker-2"),
+      {
+        ...target("shop", "http://127.0.0.1:8003/metrics", "queue"),
+        health: "down",
+        lastError:
+          'Get "http://127.0.0.1:8003/metrics": dial tcp 127.0.0.1:8003: connect: connection refused',
+        lastScrapeDuration: 0.0004,
+      },
+      target("node", "http://10.20.4.17:9100/metrics", "db-3"),
+    ],
+    silences: [silence()],
+  };
+}
+
+/** Configured, and nothing burns. */
+function calm(): World {
+  return {
+    status: statusOf([], { targets: 2, targetsUp: 2, series: 640, samplesPerSecond: 42 }),
+    alerts: [],
+    inbox: [],
+    targets: [
+      target("shop", "http://127.0.0.1:8001/metrics", "worker-1"),
+      target("shop", "http://127.0.0.1:8002/metrics", "worker-2"),
+    ],
+    silences: [],
+    failures: new Map(),
+  };
+}
+
+/** `firebell serve` alone. */
+function fresh(): World {
+  return {
+    ...calm(),
+    status: {
+      ...statusOf([], { targets: 0, targetsUp: 0, rules: 0, series: 0, samplesPerSecond: 0 }),
+      configFile: null,
+      configLoadedAt: null,
+      nextSteps: [
+        {
+          title: "Use the configuration you have",
+          detail: "Firebell reads Prometheus's and Alertmanager's files as they are.",
+          command: "prometheus: prometheus.yml\nalertmanager: alertmanager.yml",
+        },
+        {
+          title: "Start Firebell with it",
+          detail: "Save those two lines as firebell.yml; paths in it are relative to it.",
+          command: "firebell serve --config firebell.yml",
+        },
+        {
+          title: "Or let your Prometheus send its alerts here",
+          detail: "Name this address under alerting in prometheus.yml; rules stay where they are.",
+          command:
+            "alerting:\n  alertmanagers:\n    - static_configs:\n        - targets: ['127.0.0.1:9494']",
+        },
+      ],
+    },
+    targets: [],
+  };
+}
+
+/** Far more than fits a screen. */
+function crowded(): World {
+  const alerts = Array.from({ length: 1_500 }, (_, n) =>
+    alert({
+      name: "PodCrashLooping",
+      labels: { severity: "ticket", namespace: `team-${n % 40}`, pod: `api-${n}` },
+      since: n * 1_000,
+      value: n % 7,
+    }),
+  );
+  return { ...calm(), alerts, status: statusOf(alerts, {}) };
+}
+
+interface AlertParts {
+  name: string;
+  labels: Labels;
+  since: number;
+  value: Alert["value"];
+  annotations?: Labels;
+  more?: Partial<Alert>;
+}
+
+export function alert({ name, labels, since, value, annotations, more }: AlertParts): Alert {
+  const all = { alertname: name, ...labels };
+  return {
+    fingerprint: fingerprint(all),
+    state: "firing",
+    labels: all,
+    annotations: annotations ?? {},
+    value,
+    activeAt: ago(since + MINUTE),
+    firedAt: ago(since),
+    resolvedAt: null,
+    receivers: ["shop"],
+    silencedBy: [],
+    inhibitedBy: [],
+    generatorURL: "",
+    rule: null,
+    nextNotificationAt: null,
+    lastNotifiedAt: null,
+    ...more,
+  };
+}
+
+function checkoutErrors(): Alert {
+  return alert({
+    name: "CheckoutErrors",
+    labels: { service: "checkout", severity: "page", env: "production", job: "shop" },
+    since: 2 * MINUTE,
+    value: 0.2137,
+    annotations: {
+      summary: "21.4 % of checkouts fail",
+      description:
+        "More than 5 % of requests to /checkout answered with 5xx over the last minute. Buyers see an error page and their baskets stay full.",
+      runbook_url: "https://runbooks.example.org/checkout-errors",
+      dashboard: "https://grafana.example.org/d/checkout",
+    },
+    more: {
+      lastNotifiedAt: ago(2 * MINUTE - 9_000),
+      nextNotificationAt: ago(-3 * MINUTE),
+      rule: {
+        file: "rules/shop.yml",
+        group: "shop",
+        name: "CheckoutErrors",
+        query:
+          'sum by (service) (rate(http_requests_total{handler="/checkout",code=~"5.."}[1m]))\n  / sum by (service) (rate(http_requests_total{handler="/checkout"}[1m]))\n  > 0.05',
+        forSeconds: 60,
+        graph: {
+          query:
+            'sum by (service) (rate(http_requests_total{handler="/checkout",code=~"5.."}[1m])) / sum by (service) (rate(http_requests_total{handler="/checkout"}[1m]))',
+          op: ">",
+          threshold: 0.05,
+        },
+      },
+    },
+  });
+}
+
+function slowCheckout(): Alert {
+  return alert({
+    name: "CheckoutSlow",
+    labels: { service: "checkout", severity: "ticket", env: "production", job: "shop" },
+    since: 80_000,
+    value: 1.84,
+    annotations: { summary: "Half of checkouts take longer than 1.8 s" },
+    more: {
+      inhibitedBy: [checkoutErrors().fingerprint],
+      rule: {
+        file: "rules/shop.yml",
+        group: "shop",
+        name: "CheckoutSlow",
+        query:
+          "histogram_quantile(0.5, sum by (le, service) (rate(http_request_duration_seconds_bucket[1m]))) > 1",
+        forSeconds: 60,
+        graph: {
+          query:
+            "histogram_quantile(0.5, sum by (le, service) (rate(http_request_duration_seconds_bucket[1m])))",
+          op: ">",
+          threshold: 1,
+        },
+      },
+    },
+  });
+}
+
+function diskFills(): Alert {
+  return alert({
+    name: "DiskFillsUp",
+    labels: {
+      instance: "10.20.4.17:9100",
+      device: "/dev/mapper/vg0-postgres",
+      mountpoint: "/var/lib/postgresql",
+      severity: "ticket",
+      env: "production",
+    },
+    since: 27 * 60 * MINUTE,
+    value: 8_412_332_032,
+    annotations: {
+      summary: "db-3 runs out of disk in 14 hours",
+      runbook_url: "javascript:alert(1)",
+    },
+    more: { receivers: ["platform"], silencedBy: [silence().id], lastNotifiedAt: ago(58 * MINUTE) },
+  });
+}
+
+function posted(): Alert {
+  return alert({
+    name: "BudgetBurn",
+    labels: { team: "payments", severity: "page", cluster: "eu-west-1" },
+    since: 26 * 60 * MINUTE,
+    value: "+Inf",
+    annotations: { message: "Error budget of payments is spent" },
+    more: {
+      receivers: ["platform", "payments-pager"],
+      generatorURL: "http://prometheus.example.org/graph?g0.expr=budget",
+    },
+  });
+}
+
+function backlog(): Alert {
+  return alert({
+    name: "QueueBacklog",
+    labels: { queue: "emails", severity: "ticket", job: "shop" },
+    since: 0,
+    value: 1_204,
+    annotations: { summary: "1204 emails wait" },
+    more: {
+      state: "pending",
+      activeAt: ago(25_000),
+      firedAt: null,
+      rule: {
+        file: "rules/shop.yml",
+        group: "shop",
+        name: "QueueBacklog",
+        query: "queue_length > 1000 and rate(queue_length[5m]) > 0",
+        forSeconds: 300,
+        graph: null,
+      },
+    },
+  });
+}
+
+function restarted(): Alert {
+  return alert({
+    name: "WorkerRestarted",
+    labels: { instance: "worker-2", severity: "info", job: "shop" },
+    since: 44 * MINUTE,
+    value: null,
+    annotations: { summary: "worker-2 came up again" },
+    more: { state: "resolved", resolvedAt: ago(31 * MINUTE) },
+  });
+}
+
+export function silence(more: Partial<Silence> = {}): Silence {
+  return {
+    id: "7f2d6c1e-4c0b-4d53-9a53-0c5f3b1e8a11",
+    status: { state: "active" },
+    matchers: [{ name: "alertname", value: "DiskFillsUp", isRegex: false, isEqual: true }],
+    startsAt: ago(50 * MINUTE),
+    endsAt: ago(-190 * MINUTE),
+    createdBy: "Mara",
+    comment: "New disk arrives on Monday (OPS-412)",
+    ...more,
+  };
+}
+
+function entry(
+  id: string,
+  age: number,
+  reason: InboxEntry["reason"],
+  receiver: string,
+  alerts: Alert[],
+): InboxEntry {
+  const job = alerts[0]?.labels.job;
+  const status = reason === "all_resolved" ? "resolved" : "firing";
+  return {
+    id,
+    at: ago(age),
+    receiver,
+    status,
+    reason,
+    groupLabels: job === undefined ? { env: "production" } : { job },
+    commonLabels: job === undefined ? { env: "production" } : { job, env: "production" },
+    commonAnnotations: {},
+    alerts: alerts.map((each) => ({
+      fingerprint: each.fingerprint,
+      status,
+      labels: each.labels,
+      annotations: each.annotations,
+      startsAt: each.firedAt ?? each.activeAt,
+      endsAt: each.resolvedAt,
+      generatorURL: each.generatorURL,
+    })),
+  };
+}
+
+function target(scrapePool: string, scrapeUrl: string, name: string): Target {
+  return {
+    scrapePool,
+    scrapeUrl,
+    labels: { instance: new URL(scrapeUrl).host, job: scrapePool, name },
+    lastError: "",
+    lastScrape: ago(3_200),
+    lastScrapeDuration: 0.0123,
+    health: "up",
+  };
+}
+
+export function statusOf(alerts: Alert[], counts: Partial<Status["counts"]>): Status {
+  const inState = (state: Alert["state"]) => alerts.filter((each) => each.state === state).length;
+  return {
+    version: "0.1.0",
+    startedAt: ago(3 * 60 * MINUTE),
+    ready: true,
+    configFile: "/etc/firebell/firebell.yml",
+    configLoadedAt: ago(3 * 60 * MINUTE),
+    configProblems: [],
+    counts: {
+      targets: 4,
+      targetsUp: 4,
+      rules: 12,
+      alertsFiring: inState("firing"),
+      alertsPending: inState("pending"),
+      series: 640,
+      samplesPerSecond: 42,
+      inbox: 0,
+      ...counts,
+    },
+    nextSteps: [],
+  };
+}
+
+/** As Alertmanager's: 64-bit FNV-1a over sorted names and values. */
+function fingerprint(labels: Labels): string {
+  let hash = 0xcbf29ce484222325n;
+  for (const pair of Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))) {
+    for (const text of pair) {
+      for (const byte of [...Buffer.from(text), 0xff]) {
+        hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n);
+      }
+    }
+  }
+  return hash.toString(16).padStart(16, "0");
+}

@@ -1,0 +1,153 @@
+// A Firebell that only looks like one: answers the page's requests out of a `World`.
+import { createReadStream, existsSync } from "node:fs";
+import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+import { extname, join, normalize } from "node:path";
+
+import type { Changed } from "../src/api/types.ts";
+import type { NewSilence } from "../src/api/upstream.ts";
+import { ago, type World } from "./scenarios.ts";
+
+/** Answers a request, or says false when it is not for the API. */
+export type Handler = (request: IncomingMessage, response: ServerResponse) => boolean;
+
+const streams = new WeakMap<World, Set<ServerResponse>>();
+
+/** Tells every open page that something changed. */
+export function emit(world: World, what: Changed["what"]): void {
+  for (const stream of streams.get(world) ?? []) {
+    stream.write(`event: changed\ndata: ${JSON.stringify({ what })}\n\n`);
+  }
+}
+
+export function handlerFor(world: World): Handler {
+  return (request, response) => {
+    const url = new URL(request.url ?? "/", "http://fake");
+    const failure = world.failures.get(url.pathname);
+    if (failure !== undefined) {
+      response.writeHead(failure.status).end(failure.body);
+      return true;
+    }
+    if (url.pathname === "/api/firebell/v1/events") {
+      stream(world, response);
+      return true;
+    }
+    const key = `${request.method} ${url.pathname.replace(/(silence)\/.*/, "$1/")}`;
+    const answer = ANSWERS[key];
+    if (answer === undefined) return false;
+    void bodyOf(request).then((body) => {
+      response.setHeader("Content-Type", "application/json");
+      response.end(JSON.stringify(answer(world, url, body)));
+    });
+    return true;
+  };
+}
+
+const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown> = {
+  "GET /api/firebell/v1/status": (world) => world.status,
+  "GET /api/firebell/v1/alerts": (world) => ({ alerts: world.alerts }),
+  "GET /api/firebell/v1/inbox": (world) => ({ entries: world.inbox }),
+  "GET /api/v1/targets": (world) => ({
+    status: "success",
+    data: { activeTargets: world.targets, droppedTargets: [] },
+  }),
+  "GET /api/v1/query_range": (_, url) => ({
+    status: "success",
+    data: { resultType: "matrix", result: range(url.searchParams) },
+  }),
+  "GET /api/v2/silences": (world) => world.silences,
+  "POST /api/v2/silences": (world, _, body) => {
+    const silence = JSON.parse(body) as NewSilence;
+    const id = `fake-${world.silences.length + 1}`;
+    world.silences.push({ ...silence, id, status: { state: "active" } });
+    for (const alert of world.alerts) {
+      const isMatch = silence.matchers.every(({ name, value }) => alert.labels[name] === value);
+      if (isMatch) alert.silencedBy = [...alert.silencedBy, id];
+    }
+    emit(world, ["alerts"]);
+    return { silenceID: id };
+  },
+  "DELETE /api/v2/silence/": (world, url) => {
+    const id = url.pathname.split("/").at(-1);
+    for (const silence of world.silences) {
+      if (silence.id === id)
+        Object.assign(silence, { status: { state: "expired" }, endsAt: ago(0) });
+    }
+    for (const alert of world.alerts) {
+      alert.silencedBy = alert.silencedBy.filter((each) => each !== id);
+    }
+    emit(world, ["alerts"]);
+    return {};
+  },
+};
+
+function stream(world: World, response: ServerResponse): void {
+  response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });
+  response.write(": hello\n\n");
+  const open = streams.get(world) ?? new Set();
+  streams.set(world, open.add(response));
+  const timer = setInterval(() => response.write(": still here\n\n"), 15_000);
+  response.on("close", () => {
+    clearInterval(timer);
+    open.delete(response);
+  });
+}
+
+/** Three services; checkout breaks three minutes before now. */
+function range(params: URLSearchParams) {
+  const [start, end, step] = ["start", "end", "step"].map((name) => Number(params.get(name)));
+  const breaksAt = Date.now() / 1000 - 190;
+  const scale = params.get("query")?.includes("quantile") ? 8 : 1;
+  return ["cart", "checkout", "search"].map((service, idx) => {
+    const values: [number, string][] = [];
+    for (let at = start ?? 0; at <= (end ?? 0); at += step ?? 1) {
+      const noise = 0.006 * (1 + Math.sin(at / 37 + idx * 2) + 0.4 * Math.sin(at / 5.1 + idx));
+      const since = service === "checkout" ? Math.max(0, at - breaksAt) : 0;
+      values.push([at, `${scale * (noise + Math.min(since / 60, 1) * 0.2)}`]);
+    }
+    return { metric: { service }, values };
+  });
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  let body = "";
+  for await (const chunk of request) body += String(chunk);
+  return body;
+}
+
+const TYPES: Record<string, string> = {
+  ".css": "text/css",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript",
+};
+
+/** Serves the built page out of `dist`, under `prefix`, with the API beside it. */
+export async function serve(world: World, dist: string, prefix = "/") {
+  const handle = handlerFor(world);
+  const server = createServer((request, response) => {
+    if (!request.url?.startsWith(prefix)) {
+      response.writeHead(404).end();
+      return;
+    }
+    request.url = `/${request.url.slice(prefix.length)}`;
+    if (handle(request, response)) return;
+    const path = normalize(new URL(request.url, "http://fake").pathname);
+    const file = join(dist, path === "/" ? "index.html" : path);
+    if (!existsSync(file)) {
+      response.writeHead(404).end();
+      return;
+    }
+    response.setHeader("Content-Type", TYPES[extname(file)] ?? "application/octet-stream");
+    createReadStream(file).pipe(response);
+  });
+  const listen = (port: number) =>
+    new Promise<void>((resolve) => server.listen(port, "127.0.0.1", () => resolve()));
+  await listen(0);
+  const { port } = server.address() as AddressInfo;
+  const stop = () =>
+    new Promise<void>((resolve) => {
+      server.close(() => resolve());
+      server.closeAllConnections();
+    });
+  return { url: `http://127.0.0.1:${port}${prefix}`, stop, restart: () => listen(port) };
+}

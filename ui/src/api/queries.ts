@@ -1,0 +1,102 @@
+// What the page knows of the server, by name: each is fetched when somebody looks at it, fetched
+// again when an event says that it changed, and now and then besides.
+import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+
+import { useLive } from "../state/live.ts";
+import { refetchChanged } from "./changes.ts";
+import { fetchJson } from "./http.ts";
+import type { Alert, InboxEntry, Status } from "./types.ts";
+import { createSilence, endSilence, fetchSilences, fetchTargets, queryRange } from "./upstream.ts";
+
+/** How often to look when events tell of changes, and when they do not, in milliseconds. */
+const CALM_MS = 60_000;
+const BLIND_MS = 5_000;
+/** Figures that change all the time and are not worth an event. */
+const FIGURES_MS = 10_000;
+
+function useCalm(): number {
+  return useLive().state === "live" ? CALM_MS : BLIND_MS;
+}
+
+export function useStatus() {
+  return useQuery({
+    queryKey: ["status"],
+    queryFn: ({ signal }) => fetchJson<Status>("api/firebell/v1/status", { signal }),
+    refetchInterval: FIGURES_MS,
+    // The title and the icon of a tab in the background count, too.
+    refetchIntervalInBackground: true,
+  });
+}
+
+export function useAlerts() {
+  return useQuery({
+    queryKey: ["alerts"],
+    queryFn: ({ signal }) => fetchJson<{ alerts: Alert[] }>("api/firebell/v1/alerts", { signal }),
+    select: (answer) => answer.alerts,
+    refetchInterval: useCalm(),
+  });
+}
+
+export function useInbox() {
+  return useQuery({
+    queryKey: ["inbox"],
+    queryFn: ({ signal }) =>
+      fetchJson<{ entries: InboxEntry[] }>("api/firebell/v1/inbox", { signal }),
+    select: (answer) => answer.entries,
+    refetchInterval: useCalm(),
+  });
+}
+
+export function useTargets() {
+  return useQuery({
+    queryKey: ["targets"],
+    queryFn: ({ signal }) => fetchTargets(signal),
+    refetchInterval: FIGURES_MS,
+  });
+}
+
+export function useSilences() {
+  return useQuery({
+    queryKey: ["silences"],
+    queryFn: ({ signal }) => fetchSilences(signal),
+    refetchInterval: useCalm(),
+  });
+}
+
+/** The values of a query from `from` (milliseconds) until now, or until `to`. */
+export function useRange(query: string, from: number, to: number | null) {
+  return useQuery({
+    queryKey: ["range", query, from, to],
+    queryFn: async ({ signal }) => {
+      const end = Math.max((to ?? Date.now()) / 1000, from / 1000 + 1);
+      const step = stepFor(end - from / 1000);
+      const start = Math.floor(from / 1000 / step) * step;
+      return { start, end, step, series: await queryRange(query, start, end, step, signal) };
+    },
+    refetchInterval: to === null ? FIGURES_MS : false,
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** A round step that gives about 240 points, in seconds. */
+export function stepFor(rangeSeconds: number): number {
+  const wanted = rangeSeconds / 240;
+  const rounds = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600];
+  return rounds.find((step) => step >= wanted) ?? Math.ceil(wanted / 3_600) * 3_600;
+}
+
+export function useCreateSilence() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: createSilence,
+    onSuccess: () => refetchChanged(client, ["alerts"]),
+  });
+}
+
+export function useEndSilence() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: endSilence,
+    onSuccess: () => refetchChanged(client, ["alerts"]),
+  });
+}

@@ -1,0 +1,16 @@
+// The words of Firebell's own API, by short names. Generated: `schema.ts`, by `npm run types`.
+import type { components } from "./schema.ts";
+
+type Schemas = components["schemas"];
+
+export type Alert = Schemas["Alert"];
+export type AlertState = Alert["state"];
+export type Changed = Schemas["Changed"];
+export type Graph = Schemas["Graph"];
+export type InboxEntry = Schemas["InboxEntry"];
+export type Labels = Schemas["Labels"];
+export type NextStep = Schemas["NextStep"];
+export type Reason = InboxEntry["reason"];
+export type Rule = Schemas["Rule"];
+export type Status = Schemas["Status"];
+export type Value = Alert["value"];

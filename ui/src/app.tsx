@@ -1,0 +1,56 @@
+// The frame around every page: where to go, whether what is shown is true, what runs underneath.
+import { lazy, Suspense } from "react";
+
+import { useStatus } from "./api/queries.ts";
+import styles from "./app.module.css";
+import { Banners } from "./components/Banners.tsx";
+import { Footer } from "./components/Footer.tsx";
+import { Header } from "./components/Header.tsx";
+import { AlertsPage } from "./pages/AlertsPage.tsx";
+import { useFavicon } from "./state/favicon.ts";
+import { useLive } from "./state/live.ts";
+import { type Route, useRoute } from "./state/route.ts";
+
+const AlertPage = lazy(() => import("./pages/AlertPage.tsx"));
+const InboxPage = lazy(() => import("./pages/InboxPage.tsx"));
+const SilencesPage = lazy(() => import("./pages/SilencesPage.tsx"));
+const TargetsPage = lazy(() => import("./pages/TargetsPage.tsx"));
+
+export function App() {
+  const route = useRoute();
+  const status = useStatus();
+  const live = useLive();
+  useFavicon(status.data, live.state === "lost" || status.isError);
+  return (
+    <div className={styles.frame}>
+      <a
+        className={styles.skip}
+        href="#main"
+        onClick={(event) => {
+          // The place of the page stands behind `#`, so this must not become one.
+          event.preventDefault();
+          document.getElementById("main")?.focus();
+        }}
+      >
+        Skip to content
+      </a>
+      <Header route={route} counts={status.data?.counts} />
+      <main id="main" tabIndex={-1} className={styles.main}>
+        <Banners status={status} />
+        <Suspense fallback={null}>
+          <CurrentPage route={route} />
+        </Suspense>
+      </main>
+      <Footer status={status.data} />
+    </div>
+  );
+}
+
+function CurrentPage({ route }: { route: Route }) {
+  if (route.page === "alerts") {
+    if (route.id === null) return <AlertsPage params={route.params} />;
+    return <AlertPage key={route.id} fingerprint={route.id} />;
+  }
+  if (route.page === "inbox") return <InboxPage params={route.params} openId={route.id} />;
+  return route.page === "targets" ? <TargetsPage /> : <SilencesPage />;
+}

@@ -1,0 +1,93 @@
+// Alerts of one state, a row each.
+import { Button } from "@mantine/core";
+import { useState } from "react";
+
+import type { Alert, AlertState } from "../api/types.ts";
+import {
+  alertName,
+  isMuted,
+  otherLabels,
+  runbookOf,
+  STATE_TITLES,
+  stateSince,
+  summaryOf,
+} from "../state/alerts.ts";
+import { hrefTo } from "../state/route.ts";
+import { LabelList, MutedMarks, Severity, StateMark, ValueOf } from "./AlertBits.tsx";
+import styles from "./AlertList.module.css";
+import { OutIcon } from "./icons.tsx";
+import { Since } from "./Time.tsx";
+
+/** Rows drawn at first and with each press of the button: a screen of thousands helps nobody. */
+const ROWS_STEP = 100;
+
+interface Props {
+  state: AlertState;
+  alerts: Alert[];
+  /** The filter in force, which labels add to. */
+  filter: string;
+}
+
+export function AlertList({ state, alerts, filter }: Props) {
+  const [rowsMax, setRowsMax] = useState(ROWS_STEP);
+  if (alerts.length === 0) return null;
+  const muted = alerts.filter(isMuted).length;
+  const rest = alerts.length - rowsMax;
+  return (
+    <section className={styles.section} aria-labelledby={`state-${state}`}>
+      <h2 id={`state-${state}`} className={styles.heading}>
+        {STATE_TITLES[state]} <span className={styles.count}>{alerts.length}</span>
+        {muted > 0 && <span className={styles.aside}>{muted} muted</span>}
+      </h2>
+      <ul className={styles.list}>
+        {alerts.slice(0, rowsMax).map((alert) => (
+          <AlertRow key={alert.fingerprint} alert={alert} filter={filter} />
+        ))}
+      </ul>
+      {rest > 0 && (
+        <Button
+          className={styles.more}
+          variant="default"
+          size="compact-sm"
+          onClick={() => setRowsMax(rowsMax + ROWS_STEP)}
+        >
+          Show {Math.min(rest, ROWS_STEP)} more of {rest}
+        </Button>
+      )}
+    </section>
+  );
+}
+
+function AlertRow({ alert, filter }: { alert: Alert; filter: string }) {
+  const runbook = runbookOf(alert);
+  const summary = summaryOf(alert.annotations);
+  return (
+    <li className={styles.row} data-state={alert.state} data-muted={isMuted(alert)}>
+      <div className={styles.main}>
+        <div className={styles.name}>
+          <StateMark state={alert.state} />
+          <a className={styles.link} href={hrefTo("alerts", alert.fingerprint)}>
+            {alertName(alert.labels)}
+          </a>
+          <Severity labels={alert.labels} />
+          <MutedMarks alert={alert} />
+        </div>
+        {summary !== "" && <p className={styles.summary}>{summary}</p>}
+        <LabelList labels={otherLabels(alert.labels)} filter={filter} />
+      </div>
+      <div className={styles.facts}>
+        <ValueOf alert={alert} />
+        <span className={styles.since}>
+          <Since at={stateSince(alert)} {...(alert.state === "resolved" && { suffix: "ago" })} />
+        </span>
+        <span className={styles.runbook}>
+          {runbook !== null && (
+            <a href={runbook} target="_blank" rel="noreferrer">
+              Runbook <OutIcon />
+            </a>
+          )}
+        </span>
+      </div>
+    </li>
+  );
+}

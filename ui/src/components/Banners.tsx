@@ -1,0 +1,55 @@
+// What has to be known before anything on a page is believed.
+import type { UseQueryResult } from "@tanstack/react-query";
+
+import type { Status } from "../api/types.ts";
+import { useNow } from "../state/clock.ts";
+import { count, formatAge, formatClock, formatMoment, toMs } from "../state/format.ts";
+import { useLive } from "../state/live.ts";
+import { Notice } from "./Notice.tsx";
+
+export function Banners({ status }: { status: UseQueryResult<Status> }) {
+  const live = useLive();
+  return (
+    <>
+      {live.state === "lost" && status.dataUpdatedAt > 0 && (
+        <LostNotice since={live.since} seenAt={status.dataUpdatedAt} />
+      )}
+      {status.data?.ready === false && (
+        <Notice title="Firebell is starting">
+          It reads back what it stored. Rules are evaluated as soon as that is done.
+        </Notice>
+      )}
+      {status.data && status.data.configProblems.length > 0 && <ConfigNotice {...status.data} />}
+    </>
+  );
+}
+
+function LostNotice({ since, seenAt }: { since: number; seenAt: number }) {
+  const now = useNow();
+  return (
+    <Notice kind="bad" title={`Connection to Firebell lost ${formatAge(now - since)} ago`}>
+      What is shown is as of {formatClock(seenAt)}. The page tries again by itself.
+    </Notice>
+  );
+}
+
+function ConfigNotice({ configFile, configLoadedAt, configProblems }: Status) {
+  const loadedAt = toMs(configLoadedAt);
+  return (
+    <Notice
+      kind="bad"
+      title={`${configFile ?? "The configuration"} was not taken over: ${count(configProblems.length, "problem")}`}
+    >
+      <ul>
+        {configProblems.map((problem) => (
+          <li key={problem}>
+            <code>{problem}</code>
+          </li>
+        ))}
+      </ul>
+      {loadedAt !== null && (
+        <p>The configuration of {formatMoment(loadedAt)} stays in force until these are mended.</p>
+      )}
+    </Notice>
+  );
+}

@@ -1,0 +1,182 @@
+// uPlot, held by React: made once per size of data's shape, fed with each answer.
+import "uplot/dist/uPlot.min.css";
+
+import { useEffect, useEffectEvent, useRef } from "react";
+import UPlot from "uplot";
+
+import type { AlertState } from "../api/types.ts";
+import { formatClock, formatDay, formatValue } from "../state/format.ts";
+import { type Columns, scaleOf } from "../state/graph.ts";
+
+/** A moment on the time axis. */
+export interface Mark {
+  /** Seconds. */
+  at: number;
+  word: string;
+  state: AlertState;
+}
+
+interface Props {
+  columns: Columns;
+  threshold: number;
+  marks: Mark[];
+  /** The plot in words. */
+  description: string;
+  /** Called with what is under the pointer: seconds and the value, or nulls. */
+  onPoint: (at: number | null, value: number | null) => void;
+}
+
+const HEIGHT = 230;
+
+export function Plot({ columns, threshold, marks, description, onPoint }: Props) {
+  const box = useRef<HTMLDivElement>(null);
+  const plot = useRef<UPlot | null>(null);
+  const shape = columns.lines.map(({ isOwn }) => (isOwn ? "o" : "-")).join("");
+  const latest = useRef({ columns, threshold, marks });
+  const tellPoint = useEffectEvent(onPoint);
+
+  useEffect(() => {
+    latest.current = { columns, threshold, marks };
+    plot.current?.setData(dataOf(columns));
+  }, [columns, threshold, marks]);
+
+  useEffect(() => {
+    const element = box.current;
+    if (element === null) return;
+    const made = new UPlot(
+      optionsFor(element, shape, () => latest.current, tellPoint),
+      dataOf(latest.current.columns),
+      element,
+    );
+    plot.current = made;
+    const observer = new ResizeObserver(() =>
+      made.setSize({ width: element.clientWidth, height: HEIGHT }),
+    );
+    observer.observe(element);
+    return () => {
+      observer.disconnect();
+      made.destroy();
+      plot.current = null;
+    };
+  }, [shape]);
+
+  return <div ref={box} role="img" aria-label={description} />;
+}
+
+function dataOf({ times, lines }: Columns): UPlot.AlignedData {
+  return [times, ...lines.map(({ values }) => values)];
+}
+
+type Drawn = Pick<Props, "columns" | "threshold" | "marks">;
+
+function optionsFor(
+  element: HTMLElement,
+  shape: string,
+  drawn: () => Drawn,
+  onPoint: Props["onPoint"],
+): UPlot.Options {
+  const colour = coloursOf(element);
+  const font = `11px ${getComputedStyle(element).fontFamily}`;
+  const axis = {
+    stroke: colour("--dim"),
+    font,
+    grid: { stroke: colour("--line"), width: 1 },
+    ticks: { show: false },
+  };
+  return {
+    width: element.clientWidth,
+    height: HEIGHT,
+    legend: { show: false },
+    cursor: { y: false, drag: { setScale: false }, points: { size: 7 } },
+    scales: {
+      y: {
+        range: (_, min, max) => {
+          const { low, high } = scaleOf(finite(min), finite(max), drawn().threshold);
+          return [low, high];
+        },
+      },
+    },
+    axes: [
+      { ...axis, space: 70, values: (_, splits, __, ___, incr) => splits.map(clockFor(incr)) },
+      { ...axis, size: 56, values: (_, splits) => splits.map((value) => formatValue(value)) },
+    ],
+    series: [
+      {},
+      ...[...shape].map((kind) => ({
+        stroke: colour(kind === "o" ? "--text" : "--line"),
+        width: kind === "o" ? 1.5 : 1,
+        points: { show: false },
+      })),
+    ],
+    hooks: {
+      draw: [(plot) => drawOver(plot, drawn(), colour, font)],
+      setCursor: [
+        ({ cursor: { idx }, data }) => {
+          const at = idx == null ? null : (data[0][idx] ?? null);
+          onPoint(at, idx == null ? null : (data.at(-1)?.[idx] ?? null));
+        },
+      ],
+    },
+  };
+}
+
+function finite(value: number | null): number | null {
+  return value !== null && Number.isFinite(value) ? value : null;
+}
+
+function clockFor(incrementSeconds: number): (at: number) => string {
+  return (at) => {
+    if (incrementSeconds >= 86_400) return formatDay(at * 1000).slice(5);
+    const clock = formatClock(at * 1000);
+    return incrementSeconds >= 60 ? clock.slice(0, 5) : clock;
+  };
+}
+
+type Colours = (name: string) => string;
+
+/** A canvas knows neither variables nor `light-dark`: the browser resolves them on an element. */
+function coloursOf(element: HTMLElement): Colours {
+  return (name) => {
+    const probe = document.createElement("span");
+    probe.style.color = `var(${name})`;
+    element.append(probe);
+    const colour = getComputedStyle(probe).color;
+    probe.remove();
+    return colour;
+  };
+}
+
+/** The threshold and the marks, above the lines. */
+function drawOver(plot: UPlot, { threshold, marks }: Drawn, colour: Colours, font: string): void {
+  const { ctx, bbox } = plot;
+  const ratio = window.devicePixelRatio;
+  ctx.save();
+  ctx.beginPath();
+  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
+  ctx.clip();
+  ctx.lineWidth = ratio * 1.5;
+  const line = (x1: number, y1: number, x2: number, y2: number): void => {
+    ctx.beginPath();
+    ctx.moveTo(x1, y1);
+    ctx.lineTo(x2, y2);
+    ctx.stroke();
+  };
+  ctx.setLineDash([5 * ratio, 4 * ratio]);
+  ctx.strokeStyle = colour("--firing");
+  const y = plot.valToPos(threshold, "y", true);
+  line(bbox.left, y, bbox.left + bbox.width, y);
+
+  ctx.setLineDash([]);
+  ctx.lineWidth = ratio;
+  ctx.font = font.replace("11px", `${11 * ratio}px`);
+  ctx.textBaseline = "top";
+  marks.forEach(({ at, word, state }, idx) => {
+    const x = Math.round(plot.valToPos(at, "x", true));
+    ctx.strokeStyle = ctx.fillStyle = colour(`--${state}`);
+    line(x, bbox.top, x, bbox.top + bbox.height);
+    // Words stand to the left of their line, each on a row of its own: moments are often close.
+    ctx.textAlign = "right";
+    ctx.fillText(word, x - 4 * ratio, bbox.top + (3 + idx * 14) * ratio);
+  });
+  ctx.restore();
+}
