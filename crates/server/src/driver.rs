@@ -25,7 +25,7 @@ use crate::perform::Performer;
 #[derive(Clone)]
 pub struct Handle {
     events: Sender<Event>,
-    changes: watch::Receiver<Changes>,
+    changes: Arc<watch::Sender<Changes>>,
 }
 
 /// Counts up whenever something that the page shows has changed.
@@ -113,7 +113,12 @@ impl Handle {
 
     /// Tells when something that the page shows has changed.
     pub fn changes(&self) -> watch::Receiver<Changes> {
-        self.changes.clone()
+        self.changes.subscribe()
+    }
+
+    /// Says that the configuration or the targets have changed.
+    pub fn status_changed(&self) {
+        self.changes.send_modify(|changes| changes.status += 1);
     }
 }
 
@@ -124,7 +129,7 @@ pub struct Driver {
     pub performer: Performer,
     pub clock: Arc<Clock>,
     pub metrics: Arc<Metrics>,
-    changes: watch::Sender<Changes>,
+    changes: Arc<watch::Sender<Changes>>,
     events: Receiver<Event>,
     /// When a journal that could not be written is tried again.
     retry_at: Timestamp,
@@ -136,15 +141,14 @@ pub struct Driver {
 pub struct Queue {
     handle: Handle,
     events: Receiver<Event>,
-    changes: watch::Sender<Changes>,
 }
 
 impl Queue {
     /// An empty queue.
     pub fn new() -> Self {
         let (events_tx, events) = mpsc::channel();
-        let (changes, changes_rx) = watch::channel(Changes::default());
-        Self { handle: Handle { events: events_tx, changes: changes_rx }, events, changes }
+        let changes = Arc::new(watch::Sender::new(Changes::default()));
+        Self { handle: Handle { events: events_tx, changes }, events }
     }
 
     /// The sending end.
@@ -163,7 +167,7 @@ impl Driver {
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let Queue { handle: _, events, changes } = queue;
+        let Queue { handle: Handle { events: _, changes }, events } = queue;
         let retry_at = Timestamp::MIN;
         let sync_at = None;
         Self {

@@ -1,0 +1,94 @@
+//! Delivers notifications over HTTP: the request and the verdict are `firebell-notify`'s.
+
+use std::sync::Arc;
+use std::time::Duration as StdDuration;
+
+use firebell_dispatch::{Delivery, Failure};
+use firebell_notify::{Context, HttpRequest, HttpResponse, Verdict};
+
+use crate::http_client::{self, Client};
+use crate::live::Live;
+use crate::metrics::{IntegrationLabel, Metrics};
+
+/// Sends what dispatch decided.
+pub struct Deliverer {
+    pub live: Arc<Live>,
+    pub client: Client,
+    pub metrics: Arc<Metrics>,
+}
+
+impl Deliverer {
+    /// One attempt.
+    ///
+    /// # Errors
+    /// Why it failed, and whether another attempt may help.
+    pub async fn deliver(&self, delivery: &Delivery) -> Result<(), Failure> {
+        let integration = delivery.integration.kind.to_string();
+        let label = IntegrationLabel { integration };
+        self.metrics.notifications.get_or_create(&label).inc();
+        let result = self.attempt(delivery).await;
+        let Delivery { id, receiver, integration, attempt, notification } = delivery;
+        let group = &notification.group_key;
+        match &result {
+            Ok(()) => {
+                tracing::info!(%receiver, %integration, group, %id, "notified");
+            }
+            Err(Failure { why, is_retryable, .. }) => {
+                self.metrics.notifications_failed.get_or_create(&label).inc();
+                tracing::warn!(
+                    %receiver, %integration, group, %id, attempt, why, retried = is_retryable,
+                    "failed to notify"
+                );
+            }
+        }
+        result
+    }
+
+    async fn attempt(&self, delivery: &Delivery) -> Result<(), Failure> {
+        let config = self.live.config();
+        let integration = &delivery.integration;
+        let key = (delivery.receiver.to_string(), integration.kind.to_string(), integration.idx);
+        let Some(integration) = config.integrations.get(&key) else {
+            return Err(permanent(format!("the receiver `{}` is gone", delivery.receiver)));
+        };
+        let context = Context {
+            templates: &config.templates,
+            external_url: self.live.external_url(),
+            version: env!("CARGO_PKG_VERSION"),
+        };
+        let request = integration
+            .request(&delivery.notification, &context)
+            .map_err(|error| permanent(error.to_string()))?;
+        match integration.verdict(&self.send(request).await?) {
+            Verdict::Delivered => Ok(()),
+            Verdict::Retry { why, after } => Err(Failure { why, is_retryable: true, after }),
+            Verdict::Rejected { why } => Err(permanent(why)),
+        }
+    }
+
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
+        let timeout = request.timeout.map_or(TIMEOUT, |timeout| timeout.to_std());
+        let retry = |why| Failure { why, is_retryable: true, after: None };
+        let client = self.client.get().map_err(retry)?;
+        let mut builder = client.request(reqwest::Method::POST, request.url.expose());
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value.expose());
+        }
+        let response = builder.timeout(timeout).body(request.body).send().await;
+        // The address may be a secret, so an error never names it.
+        let response = response.map_err(|error| retry(http_client::why(&error.without_url())))?;
+        let status = response.status().as_u16();
+        let headers = http_client::headers(&response);
+        let body = http_client::body(response, RESPONSE_BYTES_MAX).await.unwrap_or_default();
+        Ok(HttpResponse { status, headers, body })
+    }
+}
+
+fn permanent(why: String) -> Failure {
+    Failure { why, is_retryable: false, after: None }
+}
+
+/// How long a receiver may take when nothing else is configured.
+const TIMEOUT: StdDuration = StdDuration::from_secs(10);
+/// What is read of a receiver's answer.
+const RESPONSE_BYTES_MAX: usize = 64 << 10;

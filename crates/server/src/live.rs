@@ -1,0 +1,79 @@
+//! The configuration in force, and its reload.
+
+use std::path::PathBuf;
+use std::sync::{Arc, PoisonError, RwLock};
+
+use firebell_config::{Config, Problems};
+use firebell_model::Timestamp;
+
+/// What is in force now. Shared; a reload swaps the configuration whole.
+pub struct Live {
+    file: Option<PathBuf>,
+    external_url: String,
+    state: RwLock<State>,
+}
+
+struct State {
+    config: Arc<Config>,
+    loaded_at: Timestamp,
+    problems: Vec<String>,
+}
+
+impl Live {
+    /// Puts a first configuration in force.
+    pub fn new(
+        file: Option<PathBuf>,
+        external_url: String,
+        config: Config,
+        loaded_at: Timestamp,
+    ) -> Self {
+        let state = State { config: Arc::new(config), loaded_at, problems: Vec::new() };
+        Self { file, external_url, state: RwLock::new(state) }
+    }
+
+    /// The configuration in force.
+    pub fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner).config)
+    }
+
+    /// When it was loaded.
+    pub fn loaded_at(&self) -> Timestamp {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).loaded_at
+    }
+
+    /// Why the last reload was refused; empty when it was fine.
+    pub fn problems(&self) -> Vec<String> {
+        self.state.read().unwrap_or_else(PoisonError::into_inner).problems.clone()
+    }
+
+    /// The configuration file; `None` when Firebell runs without one.
+    pub fn file(&self) -> Option<&PathBuf> {
+        self.file.as_ref()
+    }
+
+    /// Where people reach this Firebell, without a slash at the end.
+    pub fn external_url(&self) -> &str {
+        &self.external_url
+    }
+
+    /// Reads the file again; a bad one leaves everything as it was.
+    ///
+    /// # Errors
+    /// Every problem of the file.
+    pub fn reload(&self, now: Timestamp) -> Result<Arc<Config>, Problems> {
+        let loaded = load(self.file.as_ref(), &self.external_url);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        match loaded {
+            Ok(config) => {
+                let config = Arc::new(config);
+                let problems = Vec::new();
+                *state = State { config: Arc::clone(&config), loaded_at: now, problems };
+                Ok(config)
+            }
+            Err(problems) => {
+                state.problems = problems.iter().map(ToString::to_string).collect();
+                Err(problems)
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Firebell's own metrics, at `/metrics`.
+//!
+//! *Sources*: names that users of Prometheus and Alertmanager already graph are kept
+//! (`prometheus_rule_…`, `alertmanager_…`); what is new is called `firebell_…`.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::encoding::text::encode;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+/// The label of metrics that are counted for each kind of integration.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct IntegrationLabel {
+    /// Such as `webhook`.
+    pub integration: String,
+}
+
+/// Why samples were refused.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub struct ReasonLabel {
+    /// Such as `out_of_order`.
+    pub reason: &'static str,
+}
+
+type FloatCounter = Counter<f64, std::sync::atomic::AtomicU64>;
+
+/// All counters and gauges; shared.
+#[derive(Default)]
+pub struct Metrics {
+    pub rule_evaluations: Counter,
+    pub rule_evaluation_failures: Counter,
+    pub rule_evaluation_seconds: FloatCounter,
+    pub notifications: Family<IntegrationLabel, Counter>,
+    pub notifications_failed: Family<IntegrationLabel, Counter>,
+    pub alerts_received: Counter,
+    pub alerts_invalid: Counter,
+    pub journal_records: Counter,
+    pub journal_failures: Counter,
+    pub scrapes: Counter,
+    pub scrapes_failed: Counter,
+    pub samples_appended: Counter,
+    pub samples_refused: Family<ReasonLabel, Counter>,
+    pub remote_write_requests: Counter,
+    pub remote_write_histograms_dropped: Counter,
+    pub config_reload_successful: Gauge,
+    pub config_reload_success_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
+}
+
+/// Figures that are read when somebody asks.
+#[derive(Default)]
+pub struct Readings {
+    /// Series in the store.
+    pub series: u64,
+    /// Samples in the store.
+    pub samples: u64,
+    /// Bytes of the store on disk.
+    pub disk_bytes: u64,
+    /// Bytes of the store in memory.
+    pub memory_bytes: u64,
+    /// Alerts that fire.
+    pub firing: u64,
+    /// Alerts that wait for their `for`.
+    pub pending: u64,
+}
+
+impl Metrics {
+    /// The metrics in OpenMetrics text.
+    pub fn render(&self, readings: &Readings) -> String {
+        let mut registry = Registry::default();
+        self.register_counters(&mut registry);
+        register_readings(&mut registry, readings);
+        let mut text = String::new();
+        // Writing to a string cannot fail.
+        let _ = encode(&mut text, &registry);
+        text
+    }
+
+    #[rustfmt::skip]
+    fn register_counters(&self, registry: &mut Registry) {
+        let mut count = |name: &str, help: &str, counter: &Counter| {
+            registry.register(name, help, counter.clone());
+        };
+        count("prometheus_rule_evaluations", "Rules evaluated", &self.rule_evaluations);
+        count("prometheus_rule_evaluation_failures", "Rules that failed to evaluate", &self.rule_evaluation_failures);
+        count("alertmanager_alerts_received", "Alerts that came over the API", &self.alerts_received);
+        count("alertmanager_alerts_invalid", "Alerts over the API that were refused", &self.alerts_invalid);
+        count("firebell_journal_records", "Records written to the journal", &self.journal_records);
+        count("firebell_journal_failures", "Steps that could not be written to the journal", &self.journal_failures);
+        count("firebell_scrapes", "Scrapes done", &self.scrapes);
+        count("firebell_scrapes_failed", "Scrapes that failed", &self.scrapes_failed);
+        count("firebell_samples_appended", "Samples taken in", &self.samples_appended);
+        count("firebell_remote_write_requests", "Remote-write requests", &self.remote_write_requests);
+        count("firebell_remote_write_histograms_dropped", "Native histograms that came by remote write and are not stored yet", &self.remote_write_histograms_dropped);
+        registry.register_with_unit("prometheus_rule_evaluation_duration", "Time spent on evaluating rules", Unit::Seconds, self.rule_evaluation_seconds.clone());
+        registry.register("alertmanager_notifications", "Attempts to deliver a notification", self.notifications.clone());
+        registry.register("alertmanager_notifications_failed", "Attempts to deliver a notification that failed", self.notifications_failed.clone());
+        registry.register("firebell_samples_refused", "Samples that were not taken in", self.samples_refused.clone());
+        registry.register("firebell_config_last_reload_successful", "Whether the last reload was fine", self.config_reload_successful.clone());
+        registry.register_with_unit("firebell_config_last_reload_success_timestamp", "When the last good configuration was loaded", Unit::Seconds, self.config_reload_success_seconds.clone());
+    }
+}
+
+#[rustfmt::skip]
+fn register_readings(registry: &mut Registry, readings: &Readings) {
+    let mut read = |name: &str, help: &str, value: u64| {
+        let gauge = Gauge::<i64>::default();
+        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
+        registry.register(name, help, gauge);
+    };
+    read("firebell_series", "Series in the store", readings.series);
+    read("firebell_samples", "Samples in the store", readings.samples);
+    read("firebell_store_disk_bytes", "Bytes of the store on disk", readings.disk_bytes);
+    read("firebell_store_memory_bytes", "Bytes of the store in memory", readings.memory_bytes);
+    read("firebell_alerts_firing", "Alerts of own rules that fire", readings.firing);
+    read("firebell_alerts_pending", "Alerts of own rules that wait for their `for`", readings.pending);
+}

@@ -1,0 +1,102 @@
+//! Performs effects: writes samples, has rules evaluated, has notifications delivered.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use firebell_dispatch::{Delivery, DeliveryId};
+use firebell_engine::{Effect, Engine, Input};
+use firebell_model::{Labels, Sample};
+use firebell_rules::{Evaluation, EvaluationRequest, evaluate};
+use firebell_tsdb::{Batch, Store};
+use tokio::task::AbortHandle;
+
+use crate::clock::Stopwatch;
+use crate::deliver::Deliverer;
+use crate::driver::Handle;
+use crate::evaluate::Pool;
+use crate::metrics::Metrics;
+
+/// Everything that effects are performed with.
+pub struct Performer {
+    pub store: Arc<Store>,
+    pub pool: Pool,
+    pub deliverer: Arc<Deliverer>,
+    pub runtime: tokio::runtime::Handle,
+    pub handle: Handle,
+    pub metrics: Arc<Metrics>,
+    /// Deliveries under way, so that they can be given up.
+    pub under_way: Arc<Mutex<BTreeMap<DeliveryId, AbortHandle>>>,
+}
+
+impl Performer {
+    /// Performs the effects of one step, in order.
+    pub fn perform(&self, effects: Vec<Effect>, _engine: &Engine) {
+        for effect in effects {
+            match effect {
+                Effect::Write(samples) => self.write(samples),
+                Effect::Evaluate(request) => self.evaluate(request),
+                Effect::Notify(delivery) => self.notify(delivery),
+                Effect::Cancel(id) => self.cancel(id),
+            }
+        }
+    }
+
+    fn write(&self, samples: Vec<(Labels, Sample)>) {
+        let batch = Batch { by_labels: samples, by_id: Vec::new() };
+        match self.store.append(&batch) {
+            Ok(report) => self.metrics.count_append(&report),
+            Err(error) => {
+                tracing::error!(%error, "failed to write the series of a rule");
+            }
+        }
+    }
+
+    /// Evaluates on the pool, over the store as it is now.
+    fn evaluate(&self, request: EvaluationRequest) {
+        let (view, handle) = (self.store.view(), self.handle.clone());
+        let metrics = Arc::clone(&self.metrics);
+        self.pool.run(move || {
+            let watch = Stopwatch::start();
+            let result = catch_unwind(AssertUnwindSafe(|| evaluate(&request, &view)));
+            // A rule that brings the evaluator down must not take its group along.
+            let mut evaluation = result.unwrap_or_else(|_| Evaluation {
+                id: request.id,
+                at: request.at,
+                took: std::time::Duration::ZERO,
+                outcome: Err("the evaluator failed: please report this rule".to_owned()),
+            });
+            evaluation.took = watch.elapsed();
+            metrics.rule_evaluations.inc();
+            metrics.rule_evaluation_seconds.inc_by(evaluation.took.as_secs_f64());
+            if let Err(error) = &evaluation.outcome {
+                metrics.rule_evaluation_failures.inc();
+                tracing::warn!(rule = request.rule.name, %error, "failed to evaluate a rule");
+            }
+            handle.input(Input::Evaluated(evaluation));
+        });
+    }
+
+    fn notify(&self, delivery: Delivery) {
+        let (id, under_way) = (delivery.id, Arc::clone(&self.under_way));
+        let (handle, deliverer) = (self.handle.clone(), Arc::clone(&self.deliverer));
+        let mut known = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        // The lock is held until the task is noted, so that it cannot end before.
+        let task = self.runtime.spawn(async move {
+            let outcome = deliverer.deliver(&delivery).await;
+            under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            handle.input(match outcome {
+                Ok(()) => Input::Delivered(id),
+                Err(failure) => Input::Failed(id, failure),
+            });
+        });
+        known.insert(id, task.abort_handle());
+    }
+
+    fn cancel(&self, id: DeliveryId) {
+        let task = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        if let Some(task) = task {
+            task.abort();
+        }
+    }
+}
