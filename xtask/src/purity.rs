@@ -25,13 +25,17 @@ const BANNED_PACKAGES: &[&str] = &[
     "ureq",
 ];
 
-/// What a core's code may not name, and what it does instead.
+const SOCKETS: &str = "sockets are the driver's; a core gives out effects";
+
+/// What a core's code may not name, and what it does instead. `std::net` itself is not here: its
+/// addresses are plain values.
 const BANNED_PATHS: &[(&str, &str)] = &[
     ("std::fs", "files are the driver's; a core takes a `Disk`"),
-    (
-        "std::net",
-        "sockets are the driver's; a core gives out effects",
-    ),
+    ("TcpStream", SOCKETS),
+    ("TcpListener", SOCKETS),
+    ("UdpSocket", SOCKETS),
+    ("ToSocketAddrs", SOCKETS),
+    ("os::unix::net", SOCKETS),
     ("std::env", "settings come in as arguments"),
     (
         "std::process",
@@ -49,8 +53,8 @@ const BANNED_PATHS: &[(&str, &str)] = &[
     ("tokio::", "the runtime is the driver's"),
 ];
 
-/// The same in a group: `use std::{fs, net}`.
-const BANNED_IN_STD: &[&str] = &["fs", "net", "env", "process"];
+/// The same in a group: `use std::{env, fs}`.
+const BANNED_IN_STD: &[&str] = &["fs", "env", "process"];
 
 /// No core has a banned package anywhere in its tree (its tests aside).
 pub(crate) fn check_trees(layers: &[Layer], graph: &Graph, out: &mut Vec<String>) {
@@ -198,6 +202,10 @@ mod tests {
         refused(
             "fn now() { let at = std::time::Instant::now(); }",
             "crates/rules/src/group.rs:1: `Instant::now` in a core: time comes in as an argument",
+        );
+        refused(
+            "use std::net::{IpAddr, TcpStream};",
+            "crates/rules/src/group.rs:1: `TcpStream` in a core: sockets are the driver's; a core gives out effects",
         );
         refused(
             "let jitter = rand::random();",

@@ -1,0 +1,59 @@
+# Everything that a person or CI calls. What is missing gets installed, once: see scripts/install.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+.DELETE_ON_ERROR:
+
+export FIREBELL ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/release/firebell
+PYTHON := $(CURDIR)/.venv/bin/python
+UI_SOURCES := $(shell find ui -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
+
+.PHONY: help demo test soak build fmt lint tools browser peers
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@echo "  make demo ONCE=1 ends by itself: exit code 0 only if every hop happened"
+
+demo: build .venv/runs ## Break a real shop and watch Firebell tell; Ctrl-C ends it
+	@cd examples && exec $(PYTHON) -m demo
+
+test: build .venv/checks browser peers ## Run every test; the last line counts them
+	@cargo xtask ci
+
+soak: build .venv/runs ## Play the demo's fault again and again; ROUNDS=20 by default
+	@cd examples && ROUNDS=$${ROUNDS:-20} exec $(PYTHON) -m demo
+
+build: tools ui/dist/index.html ## Build the page and the release binary
+	@cargo build --release --package firebell
+
+fmt: .venv/checks ui/node_modules/installed ## Format everything
+	@cargo fmt --all
+	@cd examples && ../.venv/bin/ruff format -q .
+	@npm --prefix ui run --silent format >/dev/null
+
+lint: .venv/checks ui/node_modules/installed ## Check everything without running it
+	@cargo xtask tidy
+	@cargo clippy -q --workspace --all-targets -- -D warnings
+	@cd examples && ../.venv/bin/ruff check -q . && ../.venv/bin/mypy
+	@npm --prefix ui run --silent check
+
+tools browser peers:
+	@scripts/install $@
+
+.venv/runs: examples/requirements.txt
+	@scripts/install venv
+	@.venv/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+.venv/checks: examples/requirements-dev.txt .venv/runs
+	@.venv/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+ui/node_modules/installed: ui/package-lock.json
+	@npm --prefix ui ci --silent
+	@touch $@
+
+ui/dist/index.html: ui/node_modules/installed $(UI_SOURCES)
+	@npm --prefix ui run --silent build
+	@touch $@
