@@ -5,7 +5,10 @@
 //!
 //! *Not here*: sockets and HTTP (`firebell-server`), messages to integrations (`firebell-notify`).
 
+pub mod alertmanager_json;
 pub mod exposition;
+pub mod params;
+pub mod prometheus_json;
 pub mod remote_write;
 
 mod protobuf;

@@ -180,7 +180,8 @@ fn a_bad_line_of_the_text_format_is_named() {
         ! line 1: a label has an empty name
         ! line 1: expected a value after the series, found `x 1`
         ! line 1: expected a metric name, found `9a 1`
-    "#]].assert_eq(&dumps);
+    "#]]
+    .assert_eq(&dumps);
     assert_eq!(
         dump(b"a 1\n\xff 1", Format::Text),
         "! line 2: the body is not valid UTF-8\n"
@@ -241,7 +242,8 @@ fn a_bad_line_of_openmetrics_is_named() {
         ! line 1: an exemplar has no metric name
         ! line 1: expected the end of the line, found ` 3`
         ! line 1: expected a label value in quotes, found `"x`
-    "#]].assert_eq(&dumps.collect::<String>());
+    "#]]
+    .assert_eq(&dumps.collect::<String>());
 }
 
 #[test]

@@ -274,10 +274,10 @@ impl<'a> Parser<'a> {
             self.cursor.at = end;
         }
         let Some(metric) = metric.filter(|name| !name.is_empty()) else {
-            return Err(match end > start {
-                true => self.error("the series has no metric name"),
-                false => self.expected("a metric name"),
-            });
+            if end > start {
+                return Err(self.error("the series has no metric name"));
+            }
+            return Err(self.expected("a metric name"));
         };
         let text = self.cursor.slice(start, end);
         let value = self.value("a value after the series")?;

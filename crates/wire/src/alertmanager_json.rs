@@ -1,0 +1,18 @@
+//! Alertmanager's HTTP API v2: parameters and bodies of requests, the JSON of answers.
+//!
+//! Unknown fields of bodies are passed over, as upstream; moments are written with milliseconds.
+//!
+//! *Sources*: Alertmanager, `api/v2/openapi.yaml` and `api/v2/api.go`; go-openapi's messages.
+
+mod answers;
+mod bodies;
+mod error;
+mod filter;
+
+pub use self::answers::{
+    AlertGroupJson, AlertState, AlertStatusJson, ClusterJson, ConfigJson, GettableAlert,
+    GettableSilence, MatcherJson, ReceiverJson, SilenceIdJson, SilenceStatusJson, StatusJson,
+};
+pub use self::bodies::{PostableAlert, PostableSilence, parse_alerts, parse_silence};
+pub use self::error::RequestError;
+pub use self::filter::{AlertFilter, parse_filters};

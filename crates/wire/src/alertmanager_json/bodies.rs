@@ -1,0 +1,248 @@
+//! Bodies that clients post.
+
+use firebell_model::{Labels, MatchOp, Matcher, Timestamp};
+use serde::{Deserialize, Deserializer};
+
+use super::RequestError;
+
+/// An alert that somebody sends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PostableAlert {
+    /// Its identity, empty values left out; may be empty, which is for dispatch to refuse.
+    pub labels: Labels,
+    /// For people.
+    pub annotations: Labels,
+    /// Since when it burns.
+    pub starts_at: Option<Timestamp>,
+    /// Until when it burns.
+    pub ends_at: Option<Timestamp>,
+    /// Where it can be looked at.
+    pub generator_url: String,
+}
+
+/// A silence that somebody asks for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct PostableSilence {
+    /// The silence to change; empty makes a new one.
+    pub id: String,
+    /// Never none.
+    pub matchers: Vec<Matcher>,
+    /// From when.
+    pub starts_at: Timestamp,
+    /// Until when.
+    pub ends_at: Timestamp,
+    /// Who asks.
+    pub created_by: String,
+    /// Why.
+    pub comment: String,
+    /// Further text.
+    pub annotations: Labels,
+}
+
+/// Reads the body of `POST /api/v2/alerts`.
+///
+/// # Errors
+/// When it is no list of alerts, or one of them has no labels.
+pub fn parse_alerts(body: &[u8]) -> Result<Vec<PostableAlert>, RequestError> {
+    let raw: Option<Vec<RawAlert>> =
+        serde_json::from_slice(body).map_err(|why| RequestError::unreadable("alerts", &why))?;
+    let raw = raw.unwrap_or_default();
+    let alerts = raw.into_iter().enumerate().map(|(idx, alert)| {
+        let missing = || RequestError::required(&format!("{idx}.labels"));
+        Ok(PostableAlert {
+            labels: alert.labels.ok_or_else(missing)?,
+            annotations: alert.annotations.unwrap_or_default(),
+            starts_at: alert.starts_at.0,
+            ends_at: alert.ends_at.0,
+            generator_url: alert.generator_url.unwrap_or_default(),
+        })
+    });
+    alerts.collect()
+}
+
+/// Reads the body of `POST /api/v2/silences`.
+///
+/// # Errors
+/// When it is no silence, something is missing, or a matcher's regular expression is none.
+pub fn parse_silence(body: &[u8]) -> Result<PostableSilence, RequestError> {
+    let raw: RawSilence =
+        serde_json::from_slice(body).map_err(|why| RequestError::unreadable("silence", &why))?;
+    // In the order in which upstream looks: by name.
+    let comment = raw
+        .comment
+        .ok_or_else(|| RequestError::required("comment"))?;
+    let created_by = raw
+        .created_by
+        .ok_or_else(|| RequestError::required("createdBy"))?;
+    let ends_at = raw
+        .ends_at
+        .0
+        .ok_or_else(|| RequestError::required("endsAt"))?;
+    let matchers = raw
+        .matchers
+        .ok_or_else(|| RequestError::required("matchers"))?;
+    if matchers.is_empty() {
+        return Err(RequestError::too_few("matchers"));
+    }
+    let matchers = matchers.into_iter().enumerate();
+    let matchers = matchers
+        .map(|(idx, matcher)| matcher.check(idx))
+        .collect::<Result<_, _>>()?;
+    let starts_at = raw
+        .starts_at
+        .0
+        .ok_or_else(|| RequestError::required("startsAt"))?;
+    Ok(PostableSilence {
+        id: raw.id.unwrap_or_default(),
+        matchers,
+        starts_at,
+        ends_at,
+        created_by,
+        comment,
+        annotations: raw.annotations.unwrap_or_default(),
+    })
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawAlert {
+    labels: Option<Labels>,
+    annotations: Option<Labels>,
+    #[serde(default)]
+    starts_at: RawMoment,
+    #[serde(default)]
+    ends_at: RawMoment,
+    #[serde(rename = "generatorURL")]
+    generator_url: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawSilence {
+    id: Option<String>,
+    matchers: Option<Vec<RawMatcher>>,
+    #[serde(default)]
+    starts_at: RawMoment,
+    #[serde(default)]
+    ends_at: RawMoment,
+    created_by: Option<String>,
+    comment: Option<String>,
+    annotations: Option<Labels>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RawMatcher {
+    name: Option<String>,
+    value: Option<String>,
+    is_regex: Option<bool>,
+    is_equal: Option<bool>,
+}
+
+impl RawMatcher {
+    fn check(self, idx: usize) -> Result<Matcher, RequestError> {
+        let missing = |name: &str| RequestError::required(&format!("matchers.{idx}.{name}"));
+        let is_regex = self.is_regex.ok_or_else(|| missing("isRegex"))?;
+        let name = self.name.ok_or_else(|| missing("name"))?;
+        let value = self.value.ok_or_else(|| missing("value"))?;
+        let op = match (is_regex, self.is_equal.unwrap_or(true)) {
+            (false, true) => MatchOp::Equal,
+            (false, false) => MatchOp::NotEqual,
+            (true, true) => MatchOp::Regex,
+            (true, false) => MatchOp::NotRegex,
+        };
+        Matcher::new(name, op, value).map_err(|why| {
+            RequestError::bad_request(format!(
+                "invalid silence: invalid label matcher {idx}: {why}"
+            ))
+        })
+    }
+}
+
+/// A moment; absent when there is none, it is empty, or it is Go's zero time.
+#[derive(Default)]
+struct RawMoment(Option<Timestamp>);
+
+impl<'de> Deserialize<'de> for RawMoment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
+        if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
+            return Ok(Self(None));
+        }
+        text.parse()
+            .map(|at| Self(Some(at)))
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn alerts_are_read_and_unknown_fields_passed_over() {
+        let body = r#"[{"labels":{"a":"1","b":""},"startsAt":"2026-01-02T03:04:05.678+01:00",
+            "endsAt":"0001-01-01T00:00:00Z","generatorURL":"http://x","status":"?"},{"labels":{}}]"#;
+        let alerts = parse_alerts(body.as_bytes()).unwrap();
+        assert_eq!(alerts[0].labels.to_string(), r#"{a="1"}"#);
+        assert_eq!(
+            alerts[0].starts_at.unwrap().to_string(),
+            "2026-01-02T02:04:05.678Z"
+        );
+        assert_eq!(
+            (alerts[0].ends_at, &*alerts[0].generator_url),
+            (None, "http://x")
+        );
+        assert!(alerts[1].labels.is_empty());
+        let error = parse_alerts(br#"[{"labels":{"a":"1"}},{}]"#).unwrap_err();
+        assert_eq!(
+            (error.status(), String::from_utf8(error.to_json()).unwrap()),
+            (
+                422,
+                r#"{"code":602,"message":"1.labels in body is required"}"#.to_owned()
+            )
+        );
+        assert_eq!(parse_alerts(b"{").unwrap_err().status(), 400);
+    }
+
+    #[test]
+    fn silences_say_what_is_missing() {
+        let good = r#"{"matchers":[{"name":"a","value":"b|c","isRegex":true,"isEqual":false}],
+            "startsAt":"2026-01-02T03:04:05Z","endsAt":"2026-01-02T04:04:05Z","createdBy":"me",
+            "comment":"c","id":""}"#;
+        let silence = parse_silence(good.as_bytes()).unwrap();
+        assert_eq!(silence.matchers[0].to_string(), r#"a!~"b|c""#);
+        for (from, to, expected) in [
+            (r#""comment":"c","#, "", "422 comment in body is required"),
+            (
+                r#""startsAt":"2026-01-02T03:04:05Z","#,
+                "",
+                "422 startsAt in body is required",
+            ),
+            (
+                r#""isRegex":true,"#,
+                "",
+                "422 matchers.0.isRegex in body is required",
+            ),
+            (
+                r#"b|c"#,
+                "(",
+                "400 invalid silence: invalid label matcher 0: error parsing regexp",
+            ),
+            (
+                "2026",
+                "x",
+                "400 parsing silence body from \"\" failed, because `x-01-02T03:04:05Z`",
+            ),
+            (
+                r#"{"name":"a","value":"b|c","isRegex":true,"isEqual":false}"#,
+                "",
+                "422 matchers in body should have at least 1 items",
+            ),
+        ] {
+            let error = parse_silence(good.replace(from, to).as_bytes()).unwrap_err();
+            let found = format!("{} {error}", error.status());
+            assert!(found.starts_with(expected), "{found}");
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Parameters that choose alerts and silences.
+
+use firebell_model::{Matcher, Regex};
+
+use super::RequestError;
+use crate::params::Params;
+
+/// Parameters of `GET /api/v2/alerts` and `/api/v2/alerts/groups`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AlertFilter {
+    /// Whether alerts that are not muted are wanted.
+    pub active: bool,
+    /// Whether alerts that a silence mutes are wanted.
+    pub silenced: bool,
+    /// Whether alerts that another alert mutes are wanted.
+    pub inhibited: bool,
+    /// Whether groups that a time interval mutes are wanted.
+    pub muted: bool,
+    /// All have to match an alert's labels.
+    pub matchers: Vec<Matcher>,
+    /// Has to match the name of a receiver.
+    pub receiver: Option<Regex>,
+}
+
+impl AlertFilter {
+    /// Reads the parameters; everything is wanted unless said otherwise.
+    ///
+    /// # Errors
+    /// At the first one that cannot be read.
+    pub fn parse(params: &Params) -> Result<Self, RequestError> {
+        let active = flag(params, "active")?;
+        let inhibited = flag(params, "inhibited")?;
+        let muted = flag(params, "muted")?;
+        let silenced = flag(params, "silenced")?;
+        // Upstream reads it, and does nothing with it.
+        flag(params, "unprocessed")?;
+        let matchers = parse_filters(params)?;
+        let receiver = match params.get("receiver").filter(|text| !text.is_empty()) {
+            None => None,
+            Some(text) => Some(Regex::anchored(text).map_err(|why| {
+                let message = format!("failed to parse receiver param: {why}");
+                RequestError::bad_request(message)
+            })?),
+        };
+        Ok(Self {
+            active,
+            silenced,
+            inhibited,
+            muted,
+            matchers,
+            receiver,
+        })
+    }
+}
+
+/// All parameters `filter`, each one matcher.
+///
+/// # Errors
+/// At the first that is none.
+pub fn parse_filters(params: &Params) -> Result<Vec<Matcher>, RequestError> {
+    let parse =
+        |text| Matcher::parse(text).map_err(|why| RequestError::bad_request(why.to_string()));
+    params.all("filter").map(parse).collect()
+}
+
+/// Source: go-openapi, `swag.ConvertBool`: every other word means no.
+fn flag(params: &Params, name: &str) -> Result<bool, RequestError> {
+    match params.get(name) {
+        None | Some("") => Ok(true),
+        Some(text) => match text.to_ascii_lowercase().as_str() {
+            "true" | "1" | "yes" | "ok" | "y" | "on" | "selected" | "checked" | "t" | "enabled" => {
+                Ok(true)
+            }
+            "false" | "0" | "no" | "n" | "off" | "f" | "disabled" => Ok(false),
+            _ => Err(RequestError::wrong_type(name, "boolean", text)),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_wanted_unless_said_otherwise() {
+        let filter =
+            AlertFilter::parse(&Params::parse(["silenced=false&filter=a%3Db&receiver=x.*"]));
+        let filter = filter.unwrap();
+        assert!(filter.active && !filter.silenced && filter.inhibited);
+        assert_eq!(filter.matchers[0].to_string(), r#"a="b""#);
+        assert!(filter.receiver.unwrap().is_match("xy"));
+        for (text, expected) in [
+            (
+                "active=maybe",
+                r#"422 active in query must be of type boolean: "maybe""#,
+            ),
+            ("filter=foo", "400 bad matcher format: foo"),
+            (
+                "receiver=(",
+                "400 failed to parse receiver param: error parsing regexp",
+            ),
+        ] {
+            let error = AlertFilter::parse(&Params::parse([text])).unwrap_err();
+            let found = format!("{} {error}", error.status());
+            assert!(found.starts_with(expected), "{found}");
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! Parameters of queries, with upstream's messages.
+
+use firebell_model::{Duration, Timestamp};
+
+use super::{ApiError, ErrorKind};
+use crate::params::Params;
+
+/// Parameters of `/api/v1/query`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InstantQuery {
+    /// The expression.
+    pub query: String,
+    /// At which moment.
+    pub at: Timestamp,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// At most so many series; `None` is no limit.
+    pub limit: Option<usize>,
+}
+
+/// Parameters of `/api/v1/query_range`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct RangeQuery {
+    /// The expression.
+    pub query: String,
+    /// The first moment.
+    pub start: Timestamp,
+    /// No moment is later.
+    pub end: Timestamp,
+    /// Between two moments; longer than zero.
+    pub step: Duration,
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// At most so many series; `None` is no limit.
+    pub limit: Option<usize>,
+}
+
+impl InstantQuery {
+    /// Reads the parameters; `time` is `now` unless given.
+    ///
+    /// # Errors
+    /// At the first parameter that cannot be read.
+    pub fn parse(params: &Params, now: Timestamp) -> Result<Self, ApiError> {
+        Ok(Self {
+            limit: limit_of(params)?,
+            at: optional(params, "time", parse_time)?.unwrap_or(now),
+            timeout: optional(params, "timeout", parse_step)?,
+            query: params.get("query").unwrap_or("").to_owned(),
+        })
+    }
+}
+
+impl RangeQuery {
+    /// Reads the parameters.
+    ///
+    /// # Errors
+    /// At the first parameter that cannot be read, and when the range has too many points.
+    pub fn parse(params: &Params) -> Result<Self, ApiError> {
+        let limit = limit_of(params)?;
+        let start = required(params, "start", parse_time)?;
+        let end = required(params, "end", parse_time)?;
+        if end < start {
+            let why = "end timestamp must not be before start time";
+            return Err(ApiError::parameter("end", why));
+        }
+        let step = required(params, "step", parse_step)?;
+        if step <= Duration::ZERO {
+            let why = "zero or negative query resolution step widths are not accepted. \
+                       Try a positive integer";
+            return Err(ApiError::parameter("step", why));
+        }
+        if (end - start).0 / step.0 > POINTS_MAX {
+            let why = "exceeded maximum resolution of 11,000 points per timeseries. \
+                       Try decreasing the query resolution (?step=XX)";
+            return Err(ApiError::new(ErrorKind::BadData, why));
+        }
+        let timeout = optional(params, "timeout", parse_step)?;
+        let query = params.get("query").unwrap_or("").to_owned();
+        Ok(Self {
+            query,
+            start,
+            end,
+            step,
+            timeout,
+            limit,
+        })
+    }
+}
+
+/// `start` and `end` of `/series`, `/labels` and `/label/…/values`: all of time unless given.
+///
+/// # Errors
+/// When one cannot be read.
+pub fn time_range(params: &Params) -> Result<(Timestamp, Timestamp), ApiError> {
+    let start = optional(params, "start", parse_time)?.unwrap_or(Timestamp::MIN);
+    let end = optional(params, "end", parse_time)?.unwrap_or(Timestamp::MAX);
+    Ok((start, end))
+}
+
+/// The parameter `limit`; absent and 0 are no limit.
+///
+/// # Errors
+/// When it is no number, or negative.
+pub fn limit_of(params: &Params) -> Result<Option<usize>, ApiError> {
+    let Some(text) = params.get("limit").filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    match text.parse::<i64>() {
+        Ok(limit) if limit < 0 => {
+            let why = "limit must be non-negative";
+            Err(ApiError::parameter("limit", why))
+        }
+        Ok(limit) => Ok(usize::try_from(limit).ok().filter(|limit| *limit > 0)),
+        Err(_) => {
+            let why = format!("cannot parse {text:?} to a valid number");
+            Err(ApiError::parameter("limit", why))
+        }
+    }
+}
+
+fn required<T>(
+    params: &Params,
+    name: &str,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<T, ApiError> {
+    parse(params.get(name).unwrap_or("")).map_err(|why| ApiError::parameter(name, why))
+}
+
+fn optional<T>(
+    params: &Params,
+    name: &str,
+    parse: fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, ApiError> {
+    match params.get(name).filter(|text| !text.is_empty()) {
+        Some(text) => match parse(text) {
+            Ok(value) => Ok(Some(value)),
+            Err(why) => Err(ApiError::parameter(name, why)),
+        },
+        None => Ok(None),
+    }
+}
+
+/// A moment: seconds since the epoch, with a fraction, or RFC 3339.
+///
+/// # Errors
+/// Upstream's message.
+pub fn parse_time(text: &str) -> Result<Timestamp, String> {
+    if let Some(secs) = text.parse().ok().filter(|secs: &f64| secs.is_finite()) {
+        return Ok(Timestamp::from_secs_f64(secs));
+    }
+    match text {
+        // The ends of Go's time, which clients send for "all of it".
+        "-292273086-05-16T16:47:06Z" => Ok(Timestamp::MIN),
+        "292277025-08-18T07:12:54.999999999Z" => Ok(Timestamp::MAX),
+        _ => {
+            let failed = |_| format!("cannot parse {text:?} to a valid timestamp");
+            text.parse().map_err(failed)
+        }
+    }
+}
+
+/// A length of time: seconds, with a fraction, or `1h30m`.
+///
+/// # Errors
+/// Upstream's message.
+pub fn parse_step(text: &str) -> Result<Duration, String> {
+    let failed = || format!("cannot parse {text:?} to a valid duration");
+    if let Ok(secs) = text.parse::<f64>() {
+        // Go counts nanoseconds in 64 bits.
+        if !(secs * 1e9).is_finite() || (secs * 1e9).abs() > i64::MAX as f64 {
+            return Err(format!("{}. It overflows int64", failed()));
+        }
+        return Ok(Duration::from_secs_f64(secs));
+    }
+    text.parse().map_err(|_| failed())
+}
+
+/// The most points a range may have per series; one more is refused.
+pub const POINTS_MAX: i64 = 11_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(text: &str) -> String {
+        match RangeQuery::parse(&Params::parse([text])) {
+            Ok(range) => format!("{}..{} by {}", range.start.0, range.end.0, range.step),
+            Err(error) => error.message,
+        }
+    }
+
+    #[test]
+    fn ranges_are_read_or_refused_with_upstreams_words() {
+        for (text, expected) in [
+            (
+                "start=1.5&end=2026-01-02T03:04:05Z&step=1w",
+                "1500..1767323045000 by 1w",
+            ),
+            ("start=0&end=10&step=0.25", "0..10000 by 250ms"),
+            (
+                "end=1&step=1",
+                r#"invalid parameter "start": cannot parse "" to a valid timestamp"#,
+            ),
+            (
+                "start=2&end=1&step=1",
+                r#"invalid parameter "end": end timestamp must not be before start time"#,
+            ),
+            (
+                "start=1&end=2&step=-1",
+                r#"invalid parameter "step": zero or negative query resolution step widths are not accepted. Try a positive integer"#,
+            ),
+            (
+                "start=1&end=2&step=1x",
+                r#"invalid parameter "step": cannot parse "1x" to a valid duration"#,
+            ),
+            (
+                "start=1&end=2&step=1e300",
+                r#"invalid parameter "step": cannot parse "1e300" to a valid duration. It overflows int64"#,
+            ),
+            ("start=0&end=11000&step=1", "0..11000000 by 1s"),
+            (
+                "start=0&end=11001&step=1",
+                "exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)",
+            ),
+            (
+                "start=0&end=1&step=1&limit=-1",
+                r#"invalid parameter "limit": limit must be non-negative"#,
+            ),
+        ] {
+            assert_eq!(range(text), expected);
+        }
+    }
+
+    #[test]
+    fn an_instant_query_is_at_now_unless_it_says_otherwise() {
+        let query = InstantQuery::parse(&Params::parse(["query=up&timeout=5s"]), Timestamp(7));
+        let query = query.unwrap();
+        assert_eq!(
+            (query.at, query.timeout),
+            (Timestamp(7), Some(Duration::from_secs(5)))
+        );
+        assert_eq!(
+            time_range(&Params::default()),
+            Ok((Timestamp::MIN, Timestamp::MAX))
+        );
+    }
+}

@@ -1,0 +1,245 @@
+//! What the API tells of rules, alerts, targets and the program.
+
+use std::collections::BTreeMap;
+
+use firebell_model::{Duration, Labels, Timestamp};
+use serde::Serialize;
+
+use super::number::{duration, moment};
+
+/// Data of `/api/v1/rules`.
+#[derive(Clone, Debug, Serialize)]
+pub struct RuleGroups {
+    /// In order of file and name.
+    pub groups: Vec<RuleGroupJson>,
+    /// Where the next page begins, when there is one.
+    #[serde(rename = "groupNextToken", skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+/// A group of rules.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleGroupJson {
+    /// Its name.
+    pub name: String,
+    /// The file it stands in.
+    pub file: String,
+    /// Its rules, in order.
+    pub rules: Vec<RuleJson>,
+    /// Between two evaluations.
+    #[serde(serialize_with = "duration")]
+    pub interval: Duration,
+    /// At most so many results per rule; 0 is no limit.
+    pub limit: usize,
+    /// Seconds that the last evaluation took.
+    pub evaluation_time: f64,
+    /// When it was.
+    #[serde(serialize_with = "moment")]
+    pub last_evaluation: Option<Timestamp>,
+}
+
+/// A rule: alerting when [`RuleJson::kind`] says so.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RuleJson {
+    /// What only alerting rules have.
+    #[serde(flatten)]
+    pub alerting: Option<AlertingRuleJson>,
+    /// Its name.
+    pub name: String,
+    /// The expression.
+    pub query: String,
+    /// Its labels, as written.
+    pub labels: Labels,
+    /// `ok`, `err` or `unknown`.
+    pub health: &'static str,
+    /// What went wrong last.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub last_error: String,
+    /// Seconds that the last evaluation took.
+    pub evaluation_time: f64,
+    /// When it was.
+    #[serde(serialize_with = "moment")]
+    pub last_evaluation: Option<Timestamp>,
+    /// Alerting or recording.
+    #[serde(rename = "type")]
+    pub kind: RuleKind,
+}
+
+/// What only alerting rules have.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlertingRuleJson {
+    /// The worst state of its alerts.
+    pub state: RuleState,
+    /// `for`.
+    #[serde(serialize_with = "duration")]
+    pub duration: Duration,
+    /// `keep_firing_for`.
+    #[serde(serialize_with = "duration")]
+    pub keep_firing_for: Duration,
+    /// As written.
+    pub annotations: Labels,
+    /// Those that are pending or firing.
+    pub alerts: Vec<AlertJson>,
+}
+
+/// Kinds of rules.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(missing_docs, reason = "upstream's words")]
+pub enum RuleKind {
+    Alerting,
+    Recording,
+}
+
+/// States of alerting rules and of alerts, from harmless to bad.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RuleState {
+    /// Not evaluated yet.
+    Unknown,
+    /// No alert.
+    Inactive,
+    /// The condition holds, but not for long enough.
+    Pending,
+    /// It burns.
+    Firing,
+}
+
+/// Data of `/api/v1/alerts`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Alerts {
+    /// Those that are pending or firing.
+    pub alerts: Vec<AlertJson>,
+}
+
+/// An alert of a rule.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AlertJson {
+    /// Its identity.
+    pub labels: Labels,
+    /// For people.
+    pub annotations: Labels,
+    /// Pending or firing.
+    pub state: RuleState,
+    /// Since when the condition holds.
+    #[serde(serialize_with = "moment")]
+    pub active_at: Option<Timestamp>,
+    /// Since when it only fires because of `keep_firing_for`.
+    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "moment")]
+    pub keep_firing_since: Option<Timestamp>,
+    /// In the form `1e+00`.
+    pub value: String,
+}
+
+/// Data of `/api/v1/targets`.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Targets {
+    /// Those that are scraped.
+    pub active_targets: Vec<ActiveTarget>,
+    /// Those that relabelling dropped.
+    pub dropped_targets: Vec<DroppedTarget>,
+    /// How many were dropped, per job.
+    pub dropped_target_counts: BTreeMap<String, usize>,
+}
+
+/// A target that is scraped.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActiveTarget {
+    /// Labels before relabelling.
+    pub discovered_labels: Labels,
+    /// Labels that its series get.
+    pub labels: Labels,
+    /// The job.
+    pub scrape_pool: String,
+    /// Where it is scraped.
+    pub scrape_url: String,
+    /// The same, for people who are on another machine.
+    pub global_url: String,
+    /// Why the last scrape failed; empty when it did not.
+    pub last_error: String,
+    /// When it was.
+    #[serde(serialize_with = "moment")]
+    pub last_scrape: Option<Timestamp>,
+    /// Seconds that it took.
+    pub last_scrape_duration: f64,
+    /// `up`, `down` or `unknown`.
+    pub health: &'static str,
+    /// Between two scrapes.
+    pub scrape_interval: Duration,
+    /// How long one may take.
+    pub scrape_timeout: Duration,
+}
+
+/// A target that relabelling dropped.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DroppedTarget {
+    /// Labels before relabelling.
+    pub discovered_labels: Labels,
+    /// The job.
+    pub scrape_pool: String,
+}
+
+/// Data of `/api/v1/status/buildinfo`, and `versionInfo` of Alertmanager's status.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "upstream's words")]
+pub struct BuildInfo {
+    pub version: String,
+    pub revision: String,
+    pub branch: String,
+    pub build_user: String,
+    pub build_date: String,
+    pub go_version: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_written_as_upstream_writes_them() {
+        let alerting = AlertingRuleJson {
+            state: RuleState::Firing,
+            duration: Duration::from_mins(5),
+            keep_firing_for: Duration(1500),
+            annotations: Labels::empty(),
+            alerts: vec![AlertJson {
+                labels: Labels::from_pairs([("alertname", "Down")]),
+                annotations: Labels::empty(),
+                state: RuleState::Firing,
+                active_at: Some(Timestamp(1500)),
+                keep_firing_since: None,
+                value: "1e+00".to_owned(),
+            }],
+        };
+        let rule = RuleJson {
+            alerting: Some(alerting),
+            name: "Down".to_owned(),
+            query: "up == 0".to_owned(),
+            labels: Labels::empty(),
+            health: "ok",
+            last_error: String::new(),
+            evaluation_time: 0.25,
+            last_evaluation: None,
+            kind: RuleKind::Alerting,
+        };
+        assert_eq!(
+            serde_json::to_string(&rule).unwrap(),
+            r#"{"state":"firing","duration":300,"keepFiringFor":1.5,"annotations":{},"alerts":[{"labels":{"alertname":"Down"},"annotations":{},"state":"firing","activeAt":"1970-01-01T00:00:01.5Z","value":"1e+00"}],"name":"Down","query":"up == 0","labels":{},"health":"ok","evaluationTime":0.25,"lastEvaluation":"0001-01-01T00:00:00Z","type":"alerting"}"#
+        );
+        let recording = RuleJson {
+            alerting: None,
+            kind: RuleKind::Recording,
+            ..rule
+        };
+        let json = serde_json::to_string(&recording).unwrap();
+        assert!(json.starts_with(r#"{"name":"Down","#), "{json}");
+    }
+}
