@@ -26,6 +26,18 @@ pub trait Disk: Send + Sync {
     /// [`DiskError::is_not_found`] when there is no such file.
     fn read(&self, path: &str) -> Result<Vec<u8>, DiskError>;
 
+    /// Up to `len` bytes of a file from `offset` on; fewer when it ends before. Stores of chunks
+    /// live on this: a disk of real files should not read the whole file as this default does.
+    ///
+    /// # Errors
+    /// [`DiskError::is_not_found`] when there is no such file.
+    fn read_at(&self, path: &str, offset: u64, len: usize) -> Result<Vec<u8>, DiskError> {
+        let content = self.read(path)?;
+        let start = usize::try_from(offset).map_or(content.len(), |at| at.min(content.len()));
+        let end = start.saturating_add(len).min(content.len());
+        Ok(content[start..end].to_vec())
+    }
+
     /// Replaces a file's content at once: after a crash it has the old or the new content. Durable
     /// when the call returns.
     ///
@@ -101,6 +113,17 @@ impl Disk for MemoryDisk {
             is_not_found: true,
             is_full: false,
         })
+    }
+
+    fn read_at(&self, path: &str, offset: u64, len: usize) -> Result<Vec<u8>, DiskError> {
+        let files = self.files();
+        let Some(content) = files.get(path) else {
+            drop(files);
+            return self.read(path);
+        };
+        let start = usize::try_from(offset).map_or(content.len(), |at| at.min(content.len()));
+        let end = start.saturating_add(len).min(content.len());
+        Ok(content[start..end].to_vec())
     }
 
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {

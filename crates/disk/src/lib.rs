@@ -9,4 +9,4 @@ mod disk;
 mod log;
 
 pub use crate::disk::{Disk, DiskError, MemoryDisk};
-pub use crate::log::{Frames, Log, LogError, LogOptions, read_log};
+pub use crate::log::{Frames, Log, LogError, LogOptions, Unsynced, read_log};

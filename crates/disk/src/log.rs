@@ -31,6 +31,15 @@ pub struct Log {
     is_dirty: bool,
 }
 
+/// The end of a log that is not durable yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Unsynced {
+    /// The file to sync.
+    pub path: String,
+    segment: u64,
+    segment_bytes: u64,
+}
+
 /// What a log held when it was opened.
 #[derive(Debug, Default)]
 pub struct Frames {
@@ -72,26 +81,42 @@ impl Log {
     /// # Errors
     /// When the disk fails, or a segment is foreign.
     pub fn open(disk: Arc<dyn Disk>, options: LogOptions) -> Result<(Self, Frames), LogError> {
-        let (frames, end) = scan(&*disk, &options)?;
+        let mut frames = Vec::new();
+        let (log, mut found) = Self::open_with(disk, options, &mut |segment, payload| {
+            frames.push((segment, payload.to_vec()));
+        })?;
+        found.frames = frames;
+        Ok((log, found))
+    }
+
+    /// The same, but hands each frame to `visit` instead of collecting them: one segment at a time
+    /// is held in memory. [`Frames::frames`] stays empty.
+    ///
+    /// # Errors
+    /// When the disk fails, or a segment is foreign.
+    pub fn open_with(
+        disk: Arc<dyn Disk>,
+        options: LogOptions,
+        visit: &mut dyn FnMut(u64, &[u8]),
+    ) -> Result<(Self, Frames), LogError> {
+        let (found, end) = scan(&*disk, &options, visit)?;
         let (segment, segment_bytes) = match end {
             Some(end) => {
-                if frames.torn_bytes > 0 {
+                if found.torn_bytes > 0 {
                     disk.truncate(&path_of(&options, end.segment), end.good_bytes)?;
                 }
                 (end.segment, end.good_bytes)
             }
             None => (0, 0),
         };
-        Ok((
-            Self {
-                disk,
-                options,
-                segment,
-                segment_bytes,
-                is_dirty: false,
-            },
-            frames,
-        ))
+        let log = Self {
+            disk,
+            options,
+            segment,
+            segment_bytes,
+            is_dirty: false,
+        };
+        Ok((log, found))
     }
 
     /// Appends one frame; it survives the end of the process at once, and the loss of power after
@@ -136,6 +161,24 @@ impl Log {
         Ok(())
     }
 
+    /// What a [`Log::sync`] would make durable: a path for [`Disk::sync`], so that the caller can
+    /// wait for the disk without holding the log. Then [`Log::mark_synced`] with the same value.
+    #[must_use]
+    pub fn unsynced(&self) -> Option<Unsynced> {
+        self.is_dirty.then(|| Unsynced {
+            path: path_of(&self.options, self.segment),
+            segment: self.segment,
+            segment_bytes: self.segment_bytes,
+        })
+    }
+
+    /// Notes that what [`Log::unsynced`] said has become durable.
+    pub fn mark_synced(&mut self, synced: &Unsynced) {
+        if (self.segment, self.segment_bytes) == (synced.segment, synced.segment_bytes) {
+            self.is_dirty = false;
+        }
+    }
+
     /// Ends the current segment; returns the number of the new one.
     ///
     /// # Errors
@@ -174,7 +217,12 @@ impl Log {
 /// # Errors
 /// When the disk fails, or a segment is foreign.
 pub fn read_log(disk: &dyn Disk, options: &LogOptions) -> Result<Frames, LogError> {
-    Ok(scan(disk, options)?.0)
+    let mut frames = Vec::new();
+    let (mut found, _) = scan(disk, options, &mut |segment, payload| {
+        frames.push((segment, payload.to_vec()));
+    })?;
+    found.frames = frames;
+    Ok(found)
 }
 
 struct End {
@@ -182,7 +230,11 @@ struct End {
     good_bytes: u64,
 }
 
-fn scan(disk: &dyn Disk, options: &LogOptions) -> Result<(Frames, Option<End>), LogError> {
+fn scan(
+    disk: &dyn Disk,
+    options: &LogOptions,
+    visit: &mut dyn FnMut(u64, &[u8]),
+) -> Result<(Frames, Option<End>), LogError> {
     let numbers = segments(disk, options)?;
     let mut found = Frames::default();
     let mut end = None;
@@ -190,7 +242,9 @@ fn scan(disk: &dyn Disk, options: &LogOptions) -> Result<(Frames, Option<End>), 
         let path = path_of(options, segment);
         let content = disk.read(&path)?;
         let is_last = idx + 1 == numbers.len();
-        let good_bytes = scan_segment(&path, &content, options, segment, &mut found)?;
+        let good_bytes = scan_segment(&path, &content, options, |payload| {
+            visit(segment, payload);
+        })?;
         let lost = content.len() as u64 - good_bytes;
         if lost > 0 && is_last {
             found.torn_bytes = lost;
@@ -212,8 +266,7 @@ fn scan_segment(
     path: &str,
     content: &[u8],
     options: &LogOptions,
-    segment: u64,
-    found: &mut Frames,
+    mut visit: impl FnMut(&[u8]),
 ) -> Result<u64, LogError> {
     if content.len() < options.magic.len() {
         // The crash came before the magic was whole.
@@ -230,7 +283,7 @@ fn scan_segment(
     }
     let mut at = 8;
     while let Some(payload) = frame_at(content, at) {
-        found.frames.push((segment, payload.to_vec()));
+        visit(payload);
         at += HEAD_BYTES + payload.len();
     }
     Ok(at as u64)
