@@ -1,0 +1,533 @@
+//! The core itself: all state of dispatch, and everything that can happen to it.
+//!
+//! *Invariants*: whatever changes a recorded value marks its key dirty; a group without alerts is
+//! destroyed at once; an alert stands in the groups of the routes that match it, unless it
+//! resolved and that was told.
+
+mod flush;
+mod restore;
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use firebell_model::{ALERT_NAME, Alert, Duration, Fingerprint, Timestamp};
+
+pub use self::view::{AlertState, AlertView, DispatchStats, GroupView, NotifiedView, UnderWayView};
+use crate::deadlines::{Deadline, Deadlines};
+use crate::group::{Group, GroupKey, Pending, Timers};
+use crate::ingest::{end, merge};
+use crate::inhibit::{Inhibition, Role};
+use crate::record::{Counters, DirtyKey, DispatchRecord};
+use crate::silences::{LabelIndex, Silences};
+use crate::{
+    DeliveryId, DispatchEffect, NflogEntry, PostedAlert, RouteIdx, Routing, Silence, SilenceError,
+    SilenceId, SilenceRequest, SilenceState,
+};
+
+/// Limits and the like, not part of upstream's configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// Hashed into the ids of silences, so that two installations make different ones.
+    pub identity: String,
+    /// New alerts beyond so many are refused and counted.
+    pub alerts_max: usize,
+    /// New alerts beyond so many of one `alertname` are refused and counted.
+    pub alerts_per_name_max: Option<usize>,
+    /// Silences beyond so many, expired ones included, are refused.
+    pub silences_max: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            identity: String::new(),
+            alerts_max: ALERTS_MAX,
+            alerts_per_name_max: None,
+            silences_max: SILENCES_MAX,
+        }
+    }
+}
+
+/// The most alerts that are kept, by default.
+pub(crate) const ALERTS_MAX: usize = 2_000_000;
+/// The most silences that are kept, by default.
+pub(crate) const SILENCES_MAX: usize = 100_000;
+/// How long a resolved alert is kept that no group waits for. Upstream looks every 30 minutes.
+const RESOLVED_KEPT_FOR: Duration = Duration::from_mins(30);
+/// How long an expired silence is kept (`--data.retention`).
+const SILENCE_KEPT_FOR: Duration = Duration::from_hours(120);
+
+/// Alerts in, notifications out.
+///
+/// After `new`, state from before is given back by [`Dispatch::restore`] and then
+/// [`Dispatch::resume`], before anything else happens.
+#[derive(Debug)]
+pub struct Dispatch {
+    routing: Arc<Routing>,
+    options: Options,
+    alerts: BTreeMap<Fingerprint, Entry>,
+    by_label: LabelIndex,
+    n_by_name: BTreeMap<Arc<str>, usize>,
+    n_refused: u64,
+    inhibition: Inhibition,
+    silences: Silences,
+    groups: BTreeMap<GroupKey, Group>,
+    nflog: BTreeMap<Arc<str>, NflogEntry>,
+    pending: BTreeMap<DeliveryId, Pending>,
+    deadlines: Deadlines,
+    counters: Counters,
+    dirty: BTreeSet<DirtyKey>,
+    restored: restore::Restored,
+}
+
+/// An alert with all that matches it.
+#[derive(Debug)]
+struct Entry {
+    alert: Alert,
+    memberships: Box<[Membership]>,
+    roles: Box<[Role]>,
+    // Sorted; those that have not ended.
+    silences: Vec<SilenceId>,
+}
+
+#[derive(Clone, Debug)]
+struct Membership {
+    group: GroupKey,
+    // Whether the group waits for the alert.
+    is_in: bool,
+}
+
+impl Dispatch {
+    /// Without any state.
+    #[must_use]
+    pub fn new(routing: Arc<Routing>, options: Options) -> Self {
+        Self {
+            inhibition: Inhibition::new(routing.inhibit_rules()),
+            routing,
+            options,
+            alerts: BTreeMap::new(),
+            by_label: LabelIndex::default(),
+            n_by_name: BTreeMap::new(),
+            n_refused: 0,
+            silences: Silences::default(),
+            groups: BTreeMap::new(),
+            nflog: BTreeMap::new(),
+            pending: BTreeMap::new(),
+            deadlines: Deadlines::default(),
+            counters: Counters::default(),
+            dirty: BTreeSet::new(),
+            restored: restore::Restored::default(),
+        }
+    }
+
+    /// Completes posted alerts and checks each; the good ones go to [`Self::handle_alerts`], even
+    /// when others are bad. The texts of the errors are upstream's.
+    #[must_use]
+    pub fn post_alerts(
+        &self,
+        now: Timestamp,
+        posted: Vec<PostedAlert>,
+    ) -> (Vec<Alert>, Vec<String>) {
+        let resolve_timeout = self.routing.resolve_timeout();
+        let (mut alerts, mut errors) = (Vec::with_capacity(posted.len()), Vec::new());
+        for posted in posted {
+            match posted.complete(now, resolve_timeout) {
+                Ok(alert) => alerts.push(alert),
+                Err(error) => errors.push(error),
+            }
+        }
+        (alerts, errors)
+    }
+
+    /// Takes new states of alerts. What has to be told at once is told by the deadline that is
+    /// due from then on.
+    pub fn handle_alerts(
+        &mut self,
+        now: Timestamp,
+        alerts: &[Alert],
+        _out: &mut Vec<DispatchEffect>,
+    ) {
+        for alert in alerts {
+            let fingerprint = alert.labels.fingerprint();
+            if self.alerts.contains_key(&fingerprint) {
+                self.update_alert(now, fingerprint, alert);
+            } else if self.has_room(alert) {
+                self.insert_alert(now, fingerprint, alert.clone(), &[]);
+            } else {
+                self.n_refused += 1;
+                continue;
+            }
+            self.dirty.insert(DirtyKey::Alert(fingerprint));
+        }
+    }
+
+    /// Makes or changes a silence.
+    ///
+    /// A change that would rewrite history (other matchers, another start of an active one, an
+    /// expired one) expires the old silence and makes a new one.
+    ///
+    /// # Errors
+    /// [`SilenceError`].
+    pub fn set_silence(
+        &mut self,
+        now: Timestamp,
+        request: SilenceRequest,
+        out: &mut Vec<DispatchEffect>,
+    ) -> Result<SilenceId, SilenceError> {
+        request.check(now)?;
+        let previous = match request.id {
+            None => None,
+            Some(id) => Some(self.silences.get(id).ok_or(SilenceError::NotFound(id))?),
+        };
+        if let Some(previous) = previous.filter(|previous| can_update(previous, &request, now)) {
+            let id = previous.id;
+            self.put_silence(now, to_silence(id, request, now));
+            return Ok(id);
+        }
+        let (n_silences, silences_max) = (self.silences.len(), self.options.silences_max);
+        if n_silences >= silences_max {
+            return Err(SilenceError::TooMany {
+                n_silences,
+                silences_max,
+            });
+        }
+        if let Some(id) = request.id {
+            self.expire_silence(now, &id, out)?;
+        }
+        let id = self.new_silence_id(now);
+        let mut silence = to_silence(id, request, now);
+        silence.starts_at = silence.starts_at.max(now);
+        self.put_silence(now, silence);
+        Ok(id)
+    }
+
+    /// Ends a silence now; one that has ended stays as it is.
+    ///
+    /// # Errors
+    /// [`SilenceError::NotFound`].
+    pub fn expire_silence(
+        &mut self,
+        now: Timestamp,
+        id: &SilenceId,
+        _out: &mut Vec<DispatchEffect>,
+    ) -> Result<(), SilenceError> {
+        let known = self.silences.get(*id).ok_or(SilenceError::NotFound(*id))?;
+        let state = known.state_at(now);
+        if state != SilenceState::Expired {
+            let mut silence = known.clone();
+            if state == SilenceState::Pending {
+                silence.starts_at = now;
+            }
+            silence.ends_at = now;
+            silence.updated_at = now;
+            self.put_silence(now, silence);
+        }
+        Ok(())
+    }
+
+    /// When something is due next.
+    #[must_use]
+    pub fn poll_deadline(&self) -> Option<Timestamp> {
+        self.deadlines.peek()
+    }
+
+    /// Does all that is due at `now`, in order of time and then of key.
+    pub fn handle_deadline(&mut self, now: Timestamp, out: &mut Vec<DispatchEffect>) {
+        while let Some(deadline) = self.deadlines.pop_due(now) {
+            match deadline {
+                Deadline::FlushEnd(key) => self.end_flush(now, &key, out),
+                Deadline::Retry(id) => self.retry(now, id, out),
+                Deadline::Flush(key) => self.flush(now, &key, out),
+                Deadline::Silence(id) => self.age_silence(now, id),
+                Deadline::Nflog(key) => self.forget_nflog(now, &key),
+                Deadline::Alert(fingerprint) => self.forget_alert(now, fingerprint),
+            }
+        }
+    }
+
+    /// Adds the current value of each key that changed since the last call.
+    pub fn take_changes(&mut self, changes: &mut Vec<DispatchRecord>) {
+        let dirty = std::mem::take(&mut self.dirty);
+        changes.extend(dirty.into_iter().map(|key| self.record(key)));
+    }
+
+    // --- alerts ----------------------------------------------------------------------------------
+
+    fn has_room(&self, alert: &Alert) -> bool {
+        let n_of_name = self.n_by_name.get(alert.labels.value(ALERT_NAME)).copied();
+        self.alerts.len() < self.options.alerts_max
+            && self
+                .options
+                .alerts_per_name_max
+                .is_none_or(|max| n_of_name.unwrap_or(0) < max)
+    }
+
+    // `left`: ids of the routes whose groups no longer wait for it.
+    fn insert_alert(
+        &mut self,
+        now: Timestamp,
+        fingerprint: Fingerprint,
+        alert: Alert,
+        left: &[Arc<str>],
+    ) {
+        let routing = self.routing.clone();
+        let membership = |idx: RouteIdx| {
+            let route = routing.route(idx);
+            let labels = route.group_by.group_labels(&alert.labels);
+            Membership {
+                group: GroupKey { route: idx, labels },
+                is_in: !left.contains(&route.id),
+            }
+        };
+        let memberships: Box<[Membership]> = routing
+            .matches(&alert.labels)
+            .into_iter()
+            .map(membership)
+            .collect();
+        for membership in memberships.iter().filter(|membership| membership.is_in) {
+            self.join(now, &membership.group, fingerprint, alert.starts_at);
+        }
+        let roles = self
+            .inhibition
+            .insert(fingerprint, &alert.labels, end(&alert));
+        let silences = self.silences.matching(&alert.labels);
+        self.by_label.insert(fingerprint, &alert.labels);
+        if self.options.alerts_per_name_max.is_some() {
+            *self
+                .n_by_name
+                .entry(alert.labels.value(ALERT_NAME).into())
+                .or_default() += 1;
+        }
+        self.alerts.insert(
+            fingerprint,
+            Entry {
+                alert,
+                memberships,
+                roles,
+                silences,
+            },
+        );
+        self.keep_until_forgotten(fingerprint);
+    }
+
+    fn update_alert(&mut self, now: Timestamp, fingerprint: Fingerprint, alert: &Alert) {
+        let Some(entry) = self.alerts.get_mut(&fingerprint) else {
+            return;
+        };
+        let merged = merge(&entry.alert, alert, now);
+        let starts_at = merged.starts_at;
+        let (old_end, new_end) = (end(&entry.alert), end(&merged));
+        self.inhibition
+            .update(fingerprint, &entry.roles, old_end, new_end);
+        entry.alert = merged;
+        let mut joined: Vec<GroupKey> = Vec::new();
+        for membership in entry
+            .memberships
+            .iter_mut()
+            .filter(|membership| !membership.is_in)
+        {
+            membership.is_in = true;
+            joined.push(membership.group.clone());
+        }
+        for group in joined {
+            self.join(now, &group, fingerprint, starts_at);
+        }
+    }
+
+    // Makes the group when it is not there. One whose first alert is already older than
+    // `group_wait`, as after a restart of the sender, does not wait again.
+    fn join(
+        &mut self,
+        now: Timestamp,
+        key: &GroupKey,
+        fingerprint: Fingerprint,
+        starts_at: Timestamp,
+    ) {
+        if let Some(group) = self.groups.get_mut(key) {
+            group.alerts.insert(fingerprint);
+            return;
+        }
+        let group_wait = self.routing.route(key.route).group_wait;
+        let is_late = starts_at + group_wait < now;
+        let flush_at = if is_late { now } else { now + group_wait };
+        let timers = Timers {
+            flush_at,
+            is_due: false,
+            flush: None,
+            last_failure: None,
+        };
+        let mut group = self.new_group(key, timers);
+        group.alerts.insert(fingerprint);
+        self.groups.insert(key.clone(), group);
+        self.deadlines.push(flush_at, Deadline::Flush(key.clone()));
+        self.mark_group(key);
+    }
+
+    fn new_group(&self, key: &GroupKey, timers: Timers) -> Group {
+        let labels = firebell_model::label_set_text(&key.labels);
+        let key_text = format!("{}:{labels}", self.routing.route(key.route).key).into();
+        Group {
+            key_text,
+            alerts: BTreeSet::new(),
+            timers,
+            open: BTreeSet::new(),
+        }
+    }
+
+    fn mark_group(&mut self, key: &GroupKey) {
+        let id = self.routing.route(key.route).id.clone();
+        self.dirty.insert(DirtyKey::Group(id, key.labels.clone()));
+    }
+
+    // An alert that no group waits for is forgotten some time after it resolved.
+    fn keep_until_forgotten(&mut self, fingerprint: Fingerprint) {
+        if let Some(at) = self.alerts.get(&fingerprint).and_then(Entry::forgotten_at) {
+            self.deadlines.push(at, Deadline::Alert(fingerprint));
+        }
+    }
+
+    fn forget_alert(&mut self, now: Timestamp, fingerprint: Fingerprint) {
+        let forgotten_at = self.alerts.get(&fingerprint).and_then(Entry::forgotten_at);
+        if forgotten_at.is_none_or(|at| at > now) {
+            return;
+        }
+        let Some(Entry { alert, roles, .. }) = self.alerts.remove(&fingerprint) else {
+            return;
+        };
+        self.inhibition
+            .remove(fingerprint, &alert.labels, &roles, end(&alert));
+        self.by_label.remove(fingerprint, &alert.labels);
+        let name = alert.labels.value(ALERT_NAME);
+        if let Some(n_alerts) = self.n_by_name.get_mut(name) {
+            *n_alerts -= 1;
+            if *n_alerts == 0 {
+                self.n_by_name.remove(name);
+            }
+        }
+        self.dirty.insert(DirtyKey::Alert(fingerprint));
+    }
+
+    // --- silences --------------------------------------------------------------------------------
+
+    fn new_silence_id(&mut self, now: Timestamp) -> SilenceId {
+        self.counters.silences += 1;
+        self.dirty.insert(DirtyKey::Counters);
+        let half = |which: u8| {
+            let seed = (&self.options.identity, self.counters.silences, now.0, which);
+            hash(format!("{seed:?}").as_bytes())
+        };
+        SilenceId::from_bits(half(0), half(1))
+    }
+
+    fn put_silence(&mut self, now: Timestamp, silence: Silence) {
+        let id = silence.id;
+        // One millisecond later it no longer mutes.
+        self.deadlines
+            .push(silence.ends_at + Duration(1), Deadline::Silence(id));
+        if self.silences.put(now, silence) {
+            self.for_alerts_under(id, |silences| {
+                if let Err(idx) = silences.binary_search(&id) {
+                    silences.insert(idx, id);
+                }
+            });
+        }
+        self.dirty.insert(DirtyKey::Silence(id));
+    }
+
+    // Of the alerts that a silence matches.
+    fn for_alerts_under(&mut self, id: SilenceId, mut change: impl FnMut(&mut Vec<SilenceId>)) {
+        let Some(silence) = self.silences.get(id) else {
+            return;
+        };
+        let mut visit = |entry: &mut Entry| {
+            if silence.matches(&entry.alert.labels) {
+                change(&mut entry.silences);
+            }
+        };
+        match self.by_label.candidates(&silence.matchers) {
+            Some(candidates) => {
+                for fingerprint in candidates {
+                    self.alerts
+                        .get_mut(&fingerprint)
+                        .into_iter()
+                        .for_each(&mut visit);
+                }
+            }
+            None => self.alerts.values_mut().for_each(visit),
+        }
+    }
+
+    fn age_silence(&mut self, now: Timestamp, id: SilenceId) {
+        let Some(silence) = self.silences.get(id) else {
+            return;
+        };
+        let forgotten_at = silence.ends_at + SILENCE_KEPT_FOR;
+        if silence.state_at(now) != SilenceState::Expired {
+            return;
+        }
+        if self.silences.unlink(id) {
+            self.for_alerts_under(id, |silences| silences.retain(|it| *it != id));
+        }
+        if forgotten_at > now {
+            self.deadlines.push(forgotten_at, Deadline::Silence(id));
+        } else {
+            self.silences.remove(id);
+            self.dirty.insert(DirtyKey::Silence(id));
+        }
+    }
+}
+
+impl Entry {
+    // `None` while a group waits for it, and for an alert that never ends.
+    fn forgotten_at(&self) -> Option<Timestamp> {
+        let is_awaited = self.memberships.iter().any(|membership| membership.is_in);
+        let ends_at = self.alert.ends_at.filter(|_| !is_awaited)?;
+        Some(ends_at.max(self.alert.updated_at) + RESOLVED_KEPT_FOR)
+    }
+}
+
+fn to_silence(id: SilenceId, request: SilenceRequest, now: Timestamp) -> Silence {
+    let SilenceRequest {
+        id: _,
+        matchers,
+        starts_at,
+        ends_at,
+        created_by,
+        comment,
+        annotations,
+    } = request;
+    let updated_at = now;
+    Silence {
+        id,
+        matchers,
+        starts_at,
+        ends_at,
+        updated_at,
+        created_by,
+        comment,
+        annotations,
+    }
+}
+
+// Whether a silence can become what is asked for without rewriting history.
+fn can_update(previous: &Silence, request: &SilenceRequest, now: Timestamp) -> bool {
+    let second = |at: Timestamp| at.0.div_euclid(1000);
+    previous.matchers == request.matchers
+        && match previous.state_at(now) {
+            SilenceState::Active => {
+                second(request.starts_at) == second(previous.starts_at) && request.ends_at >= now
+            }
+            SilenceState::Pending => request.starts_at >= now,
+            SilenceState::Expired => false,
+        }
+}
+
+// FNV-1a with a final mix, so that near inputs give far hashes.
+fn hash(bytes: &[u8]) -> u64 {
+    let fnv = bytes.iter().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let mixed = (fnv ^ (fnv >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    mixed ^ (mixed >> 33)
+}

@@ -1,0 +1,298 @@
+//! What the API shows: alerts with their status, groups, silences.
+//!
+//! *Sources*: Alertmanager, `api/v2/api.go`, `dispatch.Dispatcher.Groups`.
+
+use std::cmp::Reverse;
+
+use firebell_model::{Alert, Fingerprint, Labels, NotificationReason, Timestamp};
+
+use super::{Dispatch, Entry};
+use crate::group::{Group, GroupKey, LastFailure};
+use crate::order::{by_label_set, by_origin};
+use crate::{DeliveryId, Integration, Routing, Silence, SilenceId, SilenceState};
+
+/// An alert as `GET /api/v2/alerts` shows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AlertView<'a> {
+    /// Identity.
+    pub fingerprint: Fingerprint,
+    /// The alert.
+    pub alert: &'a Alert,
+    /// Whether it is muted.
+    pub state: AlertState,
+    /// The active silences that mute it, sorted.
+    pub silenced_by: Vec<SilenceId>,
+    /// The alert that inhibits it: at most one is named, as upstream.
+    pub inhibited_by: Vec<Fingerprint>,
+    /// The receivers of the routes that take it; in route order, repeated as routes do.
+    pub receivers: Vec<&'a str>,
+}
+
+/// Whether an alert is muted. (Upstream's `unprocessed` never shows: status is always known.)
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum AlertState {
+    /// It is told of.
+    Active,
+    /// It is silenced or inhibited.
+    Suppressed,
+}
+
+/// A group as `GET /api/v2/alerts/groups` shows it, with what happens next and why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GroupView<'a> {
+    /// [`crate::Route::id`] of its route.
+    pub route: &'a str,
+    /// Who is told.
+    pub receiver: &'a str,
+    /// What its alerts share by `group_by`.
+    pub labels: &'a Labels,
+    /// Upstream's group key.
+    pub key: &'a str,
+    /// The alerts that fire, in upstream's order; may be none.
+    pub alerts: Vec<AlertView<'a>>,
+    /// When it decides next.
+    pub next_flush_at: Timestamp,
+    /// What each integration was last told.
+    pub notified: Vec<NotifiedView<'a>>,
+    /// Deliveries that have no outcome yet.
+    pub under_way: Vec<UnderWayView<'a>>,
+    /// The last delivery that was given up.
+    pub last_failure: Option<&'a LastFailure>,
+}
+
+/// What an integration was last told of a group.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct NotifiedView<'a> {
+    /// Which one.
+    pub integration: &'a Integration,
+    /// When that was delivered.
+    pub at: Timestamp,
+    /// Why it was sent.
+    pub reason: NotificationReason,
+}
+
+/// A delivery that has no outcome yet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct UnderWayView<'a> {
+    /// Which one.
+    pub id: DeliveryId,
+    /// To whom.
+    pub integration: &'a Integration,
+    /// Counts from 1.
+    pub attempt: u32,
+    /// When it is tried again; `None` while an attempt is under way.
+    pub retry_at: Option<Timestamp>,
+    /// What the last attempt said.
+    pub last_error: Option<&'a str>,
+}
+
+/// Figures for `/metrics`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct DispatchStats {
+    /// Alerts that are kept, resolved ones included.
+    pub n_alerts: usize,
+    /// New alerts that were refused by a limit, since the start of the process.
+    pub n_refused: u64,
+    /// Groups.
+    pub n_groups: usize,
+    /// Silences that are kept, expired ones included.
+    pub n_silences: usize,
+    /// Deliveries without an outcome.
+    pub n_under_way: usize,
+}
+
+impl Dispatch {
+    /// The alerts that fire at `now`, by fingerprint.
+    pub fn alerts(&self, now: Timestamp) -> impl Iterator<Item = AlertView<'_>> {
+        self.alerts
+            .iter()
+            .filter(move |(_, entry)| is_shown(&entry.alert, now))
+            .map(move |(fingerprint, entry)| self.alert_view(now, *fingerprint, entry))
+    }
+
+    /// One alert, also when it has resolved.
+    #[must_use]
+    pub fn alert(&self, now: Timestamp, fingerprint: Fingerprint) -> Option<AlertView<'_>> {
+        let entry = self.alerts.get(&fingerprint)?;
+        Some(self.alert_view(now, fingerprint, entry))
+    }
+
+    /// The groups that have an alert which fires at `now`, by labels and receiver.
+    #[must_use]
+    pub fn groups(&self, now: Timestamp) -> Vec<GroupView<'_>> {
+        let views = self
+            .groups
+            .iter()
+            .map(|(key, group)| self.group_view(now, key, group));
+        let mut groups: Vec<GroupView<'_>> = views.filter(|it| !it.alerts.is_empty()).collect();
+        groups.sort_by(|a, b| by_label_set(a.labels, b.labels).then(a.receiver.cmp(b.receiver)));
+        groups
+    }
+
+    /// The groups that wait for an alert: for saying when it is told of next.
+    #[must_use]
+    pub fn groups_of(&self, now: Timestamp, fingerprint: Fingerprint) -> Vec<GroupView<'_>> {
+        let entry = self.alerts.get(&fingerprint);
+        let memberships = entry.into_iter().flat_map(|entry| &entry.memberships);
+        memberships
+            .filter(|membership| membership.is_in)
+            .filter_map(|membership| self.groups.get_key_value(&membership.group))
+            .map(|(key, group)| self.group_view(now, key, group))
+            .collect()
+    }
+
+    /// All silences with their states: active ones by their end, then pending ones by their start,
+    /// then expired ones, the last first.
+    #[must_use]
+    pub fn silences(&self, now: Timestamp) -> Vec<(SilenceState, &Silence)> {
+        let with_state = |silence: &'_ Silence| silence.state_at(now);
+        let mut silences: Vec<(SilenceState, &Silence)> = self
+            .silences
+            .iter()
+            .map(|silence| (with_state(silence), silence))
+            .collect();
+        silences.sort_by_key(|(state, silence)| {
+            let (up, down) = match state {
+                SilenceState::Active => (silence.ends_at, None),
+                SilenceState::Pending => (silence.starts_at, None),
+                SilenceState::Expired => (Timestamp::MAX, Some(Reverse(silence.ends_at))),
+            };
+            (*state, up, down, silence.id)
+        });
+        silences
+    }
+
+    /// One silence.
+    #[must_use]
+    pub fn silence(&self, id: SilenceId) -> Option<&Silence> {
+        self.silences.get(id)
+    }
+
+    /// The configuration in force.
+    #[must_use]
+    pub fn routing(&self) -> &Routing {
+        &self.routing
+    }
+
+    /// Figures for `/metrics`.
+    #[must_use]
+    pub fn stats(&self) -> DispatchStats {
+        DispatchStats {
+            n_alerts: self.alerts.len(),
+            n_refused: self.n_refused,
+            n_groups: self.groups.len(),
+            n_silences: self.silences.len(),
+            n_under_way: self.pending.len(),
+        }
+    }
+
+    pub(super) fn is_muted(&self, now: Timestamp, entry: &Entry) -> bool {
+        self.active_silences(now, entry).next().is_some()
+            || self.inhibition.inhibitor(now, &entry.roles).is_some()
+    }
+
+    fn active_silences(&self, now: Timestamp, entry: &Entry) -> impl Iterator<Item = SilenceId> {
+        let is_active = move |id: &SilenceId| {
+            let silence = self.silences.get(*id);
+            silence.is_some_and(|it| it.state_at(now) == SilenceState::Active)
+        };
+        entry.silences.iter().copied().filter(is_active)
+    }
+
+    fn alert_view<'a>(
+        &'a self,
+        now: Timestamp,
+        fingerprint: Fingerprint,
+        entry: &'a Entry,
+    ) -> AlertView<'a> {
+        let silenced_by: Vec<SilenceId> = self.active_silences(now, entry).collect();
+        let inhibited_by: Vec<Fingerprint> = self
+            .inhibition
+            .inhibitor(now, &entry.roles)
+            .into_iter()
+            .collect();
+        let is_muted = !silenced_by.is_empty() || !inhibited_by.is_empty();
+        let state = if is_muted {
+            AlertState::Suppressed
+        } else {
+            AlertState::Active
+        };
+        let routes = entry
+            .memberships
+            .iter()
+            .map(|membership| membership.group.route);
+        let receivers = routes.map(|route| self.receiver_name(route)).collect();
+        let alert = &entry.alert;
+        AlertView {
+            fingerprint,
+            alert,
+            state,
+            silenced_by,
+            inhibited_by,
+            receivers,
+        }
+    }
+
+    fn group_view<'a>(
+        &'a self,
+        now: Timestamp,
+        key: &'a GroupKey,
+        group: &'a Group,
+    ) -> GroupView<'a> {
+        let members = group
+            .alerts
+            .iter()
+            .filter_map(|it| self.alerts.get_key_value(it));
+        let mut alerts: Vec<AlertView<'a>> = members
+            .filter(|(_, entry)| is_shown(&entry.alert, now))
+            .map(|(fingerprint, entry)| self.alert_view(now, *fingerprint, entry))
+            .collect();
+        alerts.sort_by(|a, b| by_origin(&a.alert.labels, &b.alert.labels));
+        let route = self.routing.route(key.route);
+        let receiver = self.routing.receiver(route.receiver);
+        let notified = receiver.slots().iter().filter_map(|slot| {
+            let integration = &slot.integration;
+            let entry = self
+                .nflog
+                .get(&self.nflog_key(key, receiver.name(), integration))?;
+            Some(NotifiedView {
+                integration,
+                at: entry.at,
+                reason: entry.reason,
+            })
+        });
+        let open = group
+            .open
+            .iter()
+            .filter_map(|id| Some((*id, self.pending.get(id)?)));
+        let under_way = open.map(|(id, pending)| UnderWayView {
+            id,
+            integration: &pending.integration,
+            attempt: pending.attempts.attempt,
+            retry_at: pending.attempts.retry_at,
+            last_error: pending.attempts.last_error.as_deref(),
+        });
+        GroupView {
+            route: &route.id,
+            receiver: receiver.name(),
+            labels: &key.labels,
+            key: &group.key_text,
+            alerts,
+            next_flush_at: group.timers.flush_at,
+            notified: notified.collect(),
+            under_way: under_way.collect(),
+            last_failure: group.timers.last_failure.as_ref(),
+        }
+    }
+
+    fn receiver_name(&self, route: crate::RouteIdx) -> &str {
+        self.routing
+            .receiver(self.routing.route(route).receiver)
+            .name()
+    }
+}
+
+// Upstream leaves out what ended before now; at exactly its end an alert still shows.
+fn is_shown(alert: &Alert, now: Timestamp) -> bool {
+    alert.ends_at.is_none_or(|ends_at| ends_at >= now)
+}

@@ -1,0 +1,90 @@
+//! A group of alerts that are told of together, its timer and its flush under way.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use firebell_model::{Fingerprint, Labels, Notification, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::nflog::Batch;
+use crate::{DeliveryId, Integration, RouteIdx};
+
+/// Identity of a group while the route tree stands.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub(crate) struct GroupKey {
+    pub(crate) route: RouteIdx,
+    pub(crate) labels: Labels,
+}
+
+/// A group. Never empty between two inputs.
+#[derive(Debug)]
+pub(crate) struct Group {
+    /// Upstream's key, `{}/{a="b"}:{alertname="Down"}`.
+    pub(crate) key_text: Arc<str>,
+    pub(crate) alerts: BTreeSet<Fingerprint>,
+    pub(crate) timers: Timers,
+    /// The deliveries of the flush under way.
+    pub(crate) open: BTreeSet<DeliveryId>,
+}
+
+/// What of a group is not derived from its alerts.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Timers {
+    /// When it decides next.
+    pub(crate) flush_at: Timestamp,
+    /// Whether that moment passed while a flush was under way.
+    #[serde(default)]
+    pub(crate) is_due: bool,
+    #[serde(default)]
+    pub(crate) flush: Option<Flush>,
+    #[serde(default)]
+    pub(crate) last_failure: Option<LastFailure>,
+}
+
+/// A flush whose deliveries are under way.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Flush {
+    pub(crate) deadline: Timestamp,
+    /// What is written to the log when a delivery succeeds.
+    pub(crate) batch: Batch,
+    /// The resolved alerts, each with the `updated_at` at which it leaves the group on success.
+    pub(crate) leaving: Vec<(Fingerprint, Timestamp)>,
+    pub(crate) has_failed: bool,
+}
+
+/// The last delivery of a group that was given up.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LastFailure {
+    /// When it was given up.
+    pub at: Timestamp,
+    /// To whom.
+    pub integration: Integration,
+    /// After how many attempts.
+    pub attempt: u32,
+    /// What the last attempt said, or that there was no answer.
+    pub why: String,
+}
+
+/// A delivery until its outcome is final.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Pending {
+    pub(crate) group: GroupKey,
+    pub(crate) receiver: Arc<str>,
+    pub(crate) integration: Integration,
+    pub(crate) notification: Arc<Notification>,
+    pub(crate) attempts: Attempts,
+}
+
+/// How far a delivery has come.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Attempts {
+    /// Counts from 1.
+    pub(crate) attempt: u32,
+    /// When the current or last attempt began.
+    pub(crate) attempted_at: Timestamp,
+    /// When the next one begins; `None` while one is under way.
+    #[serde(default)]
+    pub(crate) retry_at: Option<Timestamp>,
+    #[serde(default)]
+    pub(crate) last_error: Option<String>,
+}

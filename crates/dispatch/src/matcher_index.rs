@@ -1,0 +1,147 @@
+//! Finds, of many sets of matchers, those that a label set satisfies, at the cost of the hits.
+//!
+//! A matcher that the empty string fails can only be satisfied by a label that is there. Those
+//! are looked up by name and value, and counted; the rest of a set is tried only when all of them
+//! were hit. An expression shared by many sets is tried once for all of them.
+//!
+//! *Not here*: what a set belongs to; callers give it a small number.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use firebell_model::{Labels, MatchOp, Matcher};
+
+/// Sets of matchers, each under a number given by its owner; numbers are dense and reused.
+#[derive(Debug, Default)]
+pub(crate) struct MatcherIndex {
+    sets: Vec<Option<MatcherSet>>,
+    names: HashMap<Arc<str>, NameIndex>,
+    // Sets that no label is needed for.
+    unbound: Vec<u32>,
+}
+
+#[derive(Debug)]
+struct MatcherSet {
+    // Satisfied only by a label that is there; found through `names`.
+    n_bound: u32,
+    bound: Vec<Matcher>,
+    // Satisfied also by an absent label; tried one by one.
+    rest: Vec<Matcher>,
+}
+
+#[derive(Debug, Default)]
+struct NameIndex {
+    equal: HashMap<Arc<str>, Vec<u32>>,
+    others: Vec<(Matcher, Vec<u32>)>,
+}
+
+impl MatcherIndex {
+    /// Adds a set; one that was there under the number has to be removed before.
+    pub(crate) fn insert(&mut self, set: u32, matchers: &[Matcher]) {
+        let (rest, bound): (Vec<Matcher>, Vec<Matcher>) = matchers
+            .iter()
+            .cloned()
+            .partition(|matcher| matcher.matches_value(""));
+        for matcher in &bound {
+            let index = self.names.entry(matcher.name().into()).or_default();
+            index.sets_mut(matcher).push(set);
+        }
+        if bound.is_empty() {
+            self.unbound.push(set);
+        }
+        let idx = set as usize;
+        if self.sets.len() <= idx {
+            self.sets.resize_with(idx + 1, || None);
+        }
+        self.sets[idx] = Some(MatcherSet {
+            n_bound: bound.len() as u32,
+            bound,
+            rest,
+        });
+    }
+
+    /// Takes a set out again.
+    pub(crate) fn remove(&mut self, set: u32) {
+        let Some(removed) = self.sets.get_mut(set as usize).and_then(Option::take) else {
+            return;
+        };
+        if removed.bound.is_empty() {
+            self.unbound.retain(|it| *it != set);
+        }
+        for matcher in &removed.bound {
+            if let Some(index) = self.names.get_mut(matcher.name()) {
+                index.remove(matcher, set);
+                if index.equal.is_empty() && index.others.is_empty() {
+                    self.names.remove(matcher.name());
+                }
+            }
+        }
+    }
+
+    /// The sets whose matchers are all satisfied, sorted.
+    pub(crate) fn matches(&self, labels: &Labels) -> Vec<u32> {
+        let mut hits: Vec<u32> = Vec::new();
+        for label in labels.iter() {
+            if let Some(index) = self.names.get(&label.name) {
+                index.collect(&label.value, &mut hits);
+            }
+        }
+        hits.sort_unstable();
+        let mut found: Vec<u32> = Vec::new();
+        for run in hits.chunk_by(|a, b| a == b) {
+            if self.is_satisfied(run[0], run.len() as u32, labels) {
+                found.push(run[0]);
+            }
+        }
+        let unbound = self.unbound.iter().copied();
+        found.extend(unbound.filter(|set| self.is_satisfied(*set, 0, labels)));
+        found.sort_unstable();
+        found
+    }
+
+    fn is_satisfied(&self, set: u32, n_hits: u32, labels: &Labels) -> bool {
+        self.sets[set as usize].as_ref().is_some_and(|set| {
+            set.n_bound == n_hits && set.rest.iter().all(|matcher| matcher.matches(labels))
+        })
+    }
+}
+
+impl NameIndex {
+    fn sets_mut(&mut self, matcher: &Matcher) -> &mut Vec<u32> {
+        if matcher.op() == MatchOp::Equal {
+            return self.equal.entry(matcher.value().into()).or_default();
+        }
+        let known = self.others.iter().position(|(other, _)| other == matcher);
+        let idx = known.unwrap_or_else(|| {
+            self.others.push((matcher.clone(), Vec::new()));
+            self.others.len() - 1
+        });
+        &mut self.others[idx].1
+    }
+
+    fn remove(&mut self, matcher: &Matcher, set: u32) {
+        let sets = self.sets_mut(matcher);
+        if let Some(idx) = sets.iter().position(|it| *it == set) {
+            sets.swap_remove(idx);
+        }
+        if !sets.is_empty() {
+            return;
+        }
+        if matcher.op() == MatchOp::Equal {
+            self.equal.remove(matcher.value());
+        } else {
+            self.others.retain(|(other, _)| other != matcher);
+        }
+    }
+
+    fn collect(&self, value: &str, hits: &mut Vec<u32>) {
+        if let Some(sets) = self.equal.get(value) {
+            hits.extend_from_slice(sets);
+        }
+        for (matcher, sets) in &self.others {
+            if matcher.matches_value(value) {
+                hits.extend_from_slice(sets);
+            }
+        }
+    }
+}
