@@ -1,0 +1,185 @@
+//! Functions that only notifications have.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::escape::query_unescape;
+use super::json::to_json;
+use super::text::upper_first;
+use super::{Call, Function, wrong_type};
+use crate::exec::OUTPUT_BYTES_MAX;
+use crate::time::{NANOS_PER_MS, format_moment, parse_moment};
+use crate::value::{ListKind, Moment, Value};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("title", 1, title),
+    Function::new("trimSpace", 1, |call| Ok(Value::text(call.text(0)?.trim()))),
+    Function::new("join", 2, join),
+    Function::new("safeUrl", 1, |call| Ok(Value::text(call.text(0)?))),
+    Function::new("urlUnescape", 1, |call| {
+        Ok(Value::text(query_unescape(call.text(0)?)?))
+    }),
+    Function::variadic("stringSlice", 0, string_slice),
+    Function::new("date", 2, date),
+    Function::new("tz", 2, tz),
+    Function::new("now", 0, |call| Ok(Value::utc(call.context.now))),
+    Function::new("since", 1, since),
+    Function::new("toDate", 2, |call| {
+        Ok(to_date(call).unwrap_or_else(|_| zero_time()))
+    }),
+    Function::new("mustToDate", 2, |call| to_date(call)),
+    Function::new("toJson", 1, |call| Ok(Value::text(to_json(call.arg(0))?))),
+    Function::new("base64encode", 1, |call| {
+        Ok(Value::text(base64_encode(call.text(0)?)))
+    }),
+    Function::new("base64decode", 1, base64_decode),
+    Function::variadic("list", 0, |call| {
+        Value::list(std::mem::take(&mut call.args))
+    }),
+    Function::variadic("append", 1, append),
+    Function::variadic("dict", 0, dict),
+];
+
+/// Title case as upstream's `cases.Title(AmericanEnglish)`: all letters but a word's first become
+/// lower case.
+fn title(call: &mut Call<'_>) -> Result<Value, String> {
+    let mut is_inside = false;
+    let mut titled = String::new();
+    for c in call.text(0)?.chars() {
+        let is_word = c.is_alphanumeric() || (is_inside && matches!(c, '_' | '\'' | '’'));
+        match (is_word, is_inside) {
+            (true, false) => titled.extend(upper_first(c)),
+            (true, true) => titled.extend(c.to_lowercase()),
+            _ => titled.push(c),
+        }
+        is_inside = is_word;
+    }
+    Ok(Value::text(titled))
+}
+
+fn join(call: &mut Call<'_>) -> Result<Value, String> {
+    let separator = call.text(0)?;
+    let texts = call.texts(1)?;
+    let n_bytes = texts
+        .iter()
+        .map(|text| text.len() + separator.len())
+        .sum::<usize>();
+    if n_bytes > OUTPUT_BYTES_MAX {
+        return Err(format!("result is longer than {OUTPUT_BYTES_MAX} bytes"));
+    }
+    Ok(Value::text(texts.join(separator)))
+}
+
+fn string_slice(call: &mut Call<'_>) -> Result<Value, String> {
+    let args = std::mem::take(&mut call.args);
+    match args.iter().find(|arg| arg.as_text().is_none()) {
+        Some(other) => Err(wrong_type("string", other)),
+        None => Ok(Value::shallow(ListKind::Texts, args)),
+    }
+}
+
+fn moment<'a>(call: &'a Call<'_>, idx: usize) -> Result<&'a Moment, String> {
+    match call.arg(idx) {
+        Value::Time(moment) => Ok(moment),
+        other => Err(wrong_type("time.Time", other)),
+    }
+}
+
+fn date(call: &mut Call<'_>) -> Result<Value, String> {
+    Ok(Value::text(format_moment(moment(call, 1)?, call.text(0)?)))
+}
+
+fn tz(call: &mut Call<'_>) -> Result<Value, String> {
+    let name = call.text(0)?;
+    let at = moment(call, 1)?.at;
+    let zone = match name {
+        "" | "UTC" | "Local" => TimeZone::UTC,
+        name => TimeZone::get(name).map_err(|_| format!("unknown time zone {name}"))?,
+    };
+    Ok(Value::Time(Arc::new(Moment { at, zone })))
+}
+
+fn since(call: &mut Call<'_>) -> Result<Value, String> {
+    let elapsed = call.context.now - moment(call, 0)?.at;
+    Ok(Value::Duration(elapsed.0.saturating_mul(NANOS_PER_MS)))
+}
+
+fn to_date(call: &Call<'_>) -> Result<Value, String> {
+    let (layout, text) = (call.text(0)?, call.text(1)?);
+    let at = parse_moment(layout, text);
+    let at = at.ok_or_else(|| format!("parsing time {text:?} as {layout:?}: cannot parse"))?;
+    Ok(Value::utc(at))
+}
+
+fn zero_time() -> Value {
+    Value::utc(crate::time::ZERO_TIME)
+}
+
+fn append(call: &mut Call<'_>) -> Result<Value, String> {
+    let mut items = match call.arg(0) {
+        Value::Nil => Vec::new(),
+        _ => call.list(0)?.items.clone(),
+    };
+    items.extend_from_slice(&call.args[1..]);
+    call.budget.spend(items.len() / ITEMS_PER_STEP)?;
+    Value::list(items)
+}
+
+fn dict(call: &mut Call<'_>) -> Result<Value, String> {
+    if !call.args.len().is_multiple_of(2) {
+        return Err("dict expects an even number of arguments".to_owned());
+    }
+    let mut entries = BTreeMap::new();
+    for pair in call.args.chunks_exact(2) {
+        let name = pair[0]
+            .as_text()
+            .ok_or_else(|| wrong_type("string", &pair[0]))?;
+        entries.insert(Arc::from(name), pair[1].clone());
+    }
+    Value::map(entries)
+}
+
+fn base64_encode(text: &str) -> String {
+    let mut encoded = String::with_capacity(text.len().div_ceil(3) * 4);
+    for chunk in text.as_bytes().chunks(3) {
+        let byte = |idx: usize| u32::from(chunk.get(idx).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for idx in 0..4 {
+            let digit = BASE64[(bits >> (18 - 6 * idx)) as usize & 63];
+            let is_padding = idx > chunk.len() as u32;
+            encoded.push(if is_padding { '=' } else { char::from(digit) });
+        }
+    }
+    encoded
+}
+
+fn base64_decode(call: &mut Call<'_>) -> Result<Value, String> {
+    let text = call.text(0)?;
+    let failed = || "illegal base64 data".to_owned();
+    let digits = text.trim_end_matches('=');
+    let is_padded = text.len().is_multiple_of(4) && text.len() - digits.len() <= 2;
+    if !is_padded || digits.len() % 4 == 1 {
+        return Err(failed());
+    }
+    let (mut bytes, mut bits, mut n_bits) = (Vec::new(), 0_u32, 0);
+    for digit in digits.bytes() {
+        let value = BASE64
+            .iter()
+            .position(|it| *it == digit)
+            .ok_or_else(failed)?;
+        bits = bits << 6 | u32::try_from(value).unwrap_or(0);
+        n_bits += 6;
+        if n_bits >= 8 {
+            n_bits -= 8;
+            bytes.push((bits >> n_bits) as u8);
+            bits &= (1 << n_bits) - 1;
+        }
+    }
+    Ok(Value::text(String::from_utf8_lossy(&bytes)))
+}
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// How many items of a list are copied for one step of a run.
+const ITEMS_PER_STEP: usize = 16;

@@ -1,0 +1,262 @@
+//! Templates of notifications, as in Alertmanager: user files over built-in defaults.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use firebell_model::{Alert, AlertStatus, Labels, Notification, NotificationReason, Timestamp};
+
+use crate::ast::Definition;
+use crate::error::TemplateError;
+use crate::exec::{Context, run};
+use crate::functions::Functions;
+use crate::parser::{Parsed, parse};
+use crate::time::ZERO_TIME;
+use crate::value::{ListKind, Value};
+
+/// The named templates that notification texts may call. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct NotificationTemplates(Arc<BTreeMap<Arc<str>, Arc<Definition>>>);
+
+/// A compiled text of a receiver's configuration; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct NotificationText(Form);
+
+#[derive(Clone, Debug)]
+enum Form {
+    Plain(Arc<str>),
+    Parsed(Arc<Parsed>),
+}
+
+impl NotificationTemplates {
+    /// The built-in templates and then the user's files, in order; a later definition replaces an
+    /// earlier one of the same name, unless it is empty.
+    ///
+    /// # Errors
+    /// The first mistake of every file that has one, with the file's name.
+    pub fn new<'a>(
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Vec<(String, TemplateError)>> {
+        let mut definitions = DEFAULTS.clone();
+        let mut errors = Vec::new();
+        for (name, text) in files {
+            match parse(text, Functions::Alertmanager, &[]) {
+                Ok(parsed) => {
+                    let own = (Arc::from(name), Arc::new(parsed.main));
+                    for (name, definition) in parsed.definitions.into_iter().chain([own]) {
+                        let is_kept = definition.is_empty() && definitions.contains_key(&name);
+                        if !is_kept {
+                            definitions.insert(name, definition);
+                        }
+                    }
+                }
+                Err(error) => errors.push((name.to_owned(), error)),
+            }
+        }
+        if errors.is_empty() {
+            Ok(Self(Arc::new(definitions)))
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// Whether a template of this name can be called.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// The text for one notification. `external_url` is where people reach Firebell.
+    ///
+    /// # Errors
+    /// As [`crate::Template::expand`]; also when a template is called that nobody defined.
+    pub fn expand(
+        &self,
+        text: &NotificationText,
+        notification: &Notification,
+        external_url: &str,
+    ) -> Result<String, TemplateError> {
+        self.expand_with(text, &NotificationData::new(notification, external_url))
+    }
+
+    /// As [`NotificationTemplates::expand`], with data that several texts share.
+    ///
+    /// # Errors
+    /// As [`NotificationTemplates::expand`].
+    pub fn expand_with(
+        &self,
+        text: &NotificationText,
+        data: &NotificationData,
+    ) -> Result<String, TemplateError> {
+        let parsed = match &text.0 {
+            Form::Plain(text) => return Ok(text.as_ref().to_owned()),
+            Form::Parsed(parsed) => parsed,
+        };
+        let context = Context {
+            now: data.now,
+            external_url: &data.external_url,
+            query: None,
+        };
+        let definitions = [&parsed.definitions, &*self.0];
+        run(
+            &parsed.main,
+            &definitions,
+            &context,
+            data.dot.clone(),
+            Vec::new(),
+        )
+    }
+}
+
+/// Only the built-in templates.
+impl Default for NotificationTemplates {
+    fn default() -> Self {
+        Self(Arc::new(DEFAULTS.clone()))
+    }
+}
+
+impl NotificationText {
+    /// Parses a text, and checks its syntax and the names of functions and variables. Which
+    /// templates it calls is only looked at when it is expanded, as upstream does.
+    ///
+    /// # Errors
+    /// With the place inside `text` of the first mistake.
+    pub fn compile(text: &str) -> Result<Self, TemplateError> {
+        if !text.contains("{{") {
+            return Ok(Self(Form::Plain(text.into())));
+        }
+        let parsed = parse(text, Functions::Alertmanager, &[])?;
+        Ok(Self(Form::Parsed(Arc::new(parsed))))
+    }
+
+    /// The text as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        match &self.0 {
+            Form::Plain(text) => text,
+            Form::Parsed(parsed) => &parsed.main.text,
+        }
+    }
+}
+
+/// The empty text.
+impl Default for NotificationText {
+    fn default() -> Self {
+        Self(Form::Plain("".into()))
+    }
+}
+
+/// Equal when the text is.
+impl PartialEq for NotificationText {
+    fn eq(&self, other: &Self) -> bool {
+        self.text() == other.text()
+    }
+}
+
+impl Eq for NotificationText {}
+
+/// What the texts of one notification see, made once for all of them.
+#[derive(Clone, Debug)]
+pub struct NotificationData {
+    dot: Value,
+    now: Timestamp,
+    external_url: Arc<str>,
+}
+
+impl NotificationData {
+    /// The data of a notification.
+    #[must_use]
+    pub fn new(notification: &Notification, external_url: &str) -> Self {
+        let alerts = notification.alerts.iter();
+        let alerts = alerts
+            .map(|alert| alert_value(alert, notification.at))
+            .collect();
+        let fields = vec![
+            ("Receiver", Value::text(quote_meta(&notification.receiver))),
+            ("Status", Value::text(status_name(notification.status()))),
+            ("Alerts", Value::shallow(ListKind::Alerts, alerts)),
+            (
+                "NotificationReason",
+                Value::text(reason_name(notification.reason)),
+            ),
+            ("GroupLabels", Value::Kv(notification.group_labels.clone())),
+            ("CommonLabels", Value::Kv(notification.common_labels())),
+            (
+                "CommonAnnotations",
+                Value::Kv(notification.common_annotations()),
+            ),
+            ("RouteLabels", Value::Kv(Labels::empty())),
+            ("ExternalURL", Value::text(external_url)),
+        ];
+        Self {
+            dot: Value::structure("*template.Data", fields),
+            now: notification.at,
+            external_url: external_url.into(),
+        }
+    }
+}
+
+fn alert_value(alert: &Alert, now: Timestamp) -> Value {
+    let status = alert.status_at(now);
+    let fields = vec![
+        ("Status", Value::text(status_name(status))),
+        ("Labels", Value::Kv(alert.labels.clone())),
+        ("Annotations", Value::Kv(alert.annotations.clone())),
+        ("StartsAt", Value::utc(alert.starts_at)),
+        ("EndsAt", Value::utc(ends_at(alert, now))),
+        ("GeneratorURL", Value::text(alert.generator_url.as_str())),
+        (
+            "Fingerprint",
+            Value::text(alert.labels.fingerprint().to_string()),
+        ),
+    ];
+    Value::structure("template.Alert", fields)
+}
+
+/// When an alert ended, as receivers are told: Go's zero time while it fires.
+#[must_use]
+pub fn ends_at(alert: &Alert, now: Timestamp) -> Timestamp {
+    match (alert.status_at(now), alert.ends_at) {
+        (AlertStatus::Resolved, Some(ends_at)) => ends_at,
+        _ => ZERO_TIME,
+    }
+}
+
+/// `firing` or `resolved`.
+#[must_use]
+pub fn status_name(status: AlertStatus) -> &'static str {
+    match status {
+        AlertStatus::Firing => "firing",
+        AlertStatus::Resolved => "resolved",
+    }
+}
+
+/// Upstream's words for why a notification is sent.
+#[must_use]
+pub fn reason_name(reason: NotificationReason) -> &'static str {
+    match reason {
+        NotificationReason::First => "first notification",
+        NotificationReason::NewAlerts => "new alerts in group",
+        NotificationReason::AllResolved => "all alerts resolved",
+        NotificationReason::NewResolved => "new resolved alerts in group",
+        NotificationReason::Repeat => "repeat interval elapsed",
+    }
+}
+
+/// Go's `regexp.QuoteMeta`: how receivers' names reach templates and webhooks.
+#[must_use]
+pub fn quote_meta(text: &str) -> String {
+    let mut quoted = String::with_capacity(text.len());
+    for c in text.chars() {
+        if r"\.+*?()|[]{}^$".contains(c) {
+            quoted.push('\\');
+        }
+        quoted.push(c);
+    }
+    quoted
+}
+
+static DEFAULTS: LazyLock<BTreeMap<Arc<str>, Arc<Definition>>> = LazyLock::new(|| {
+    let parsed = parse(include_str!("defaults.tmpl"), Functions::Alertmanager, &[]);
+    // A test holds that the file parses.
+    parsed.map(|parsed| parsed.definitions).unwrap_or_default()
+});
