@@ -78,7 +78,7 @@ class Round:
         self._until_notified()
         self._clear()
         self._until_resolved()
-        self._stays_quiet()
+        self.stays_quiet(SETTLE_SECONDS)
 
     def _fault(self) -> None:
         self.stage.shop.switch_fault(FAILURE_RATIO, FAULT_SECONDS_MAX)
@@ -123,9 +123,9 @@ class Round:
         detail = f"{entry.receiver}: {entry.reason}; {stage.firebell.url}/"
         self._hop(f"{name} (inbox)", entry.at, detail)
 
-    def _stays_quiet(self) -> None:
+    def stays_quiet(self, seconds: float) -> None:
         """Wait for what should not come, then count: once per status and integration."""
-        self.stage.sleep(SETTLE_SECONDS)
+        self.stage.sleep(seconds)
         refused = self.stage.receivers.refused()
         if refused:
             raise DemoError("a receiver refused a notification: " + refused[0])

@@ -79,6 +79,11 @@ fn suites(root: &Path) -> Result<Vec<Suite>, String> {
         ),
         suite("python types", "examples", &["../.venv/bin/mypy"]),
         suite(
+            "python",
+            "examples",
+            &["../.venv/bin/python", "-m", "unittest", "-b"],
+        ),
+        suite(
             "clippy",
             ".",
             &[
