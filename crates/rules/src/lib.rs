@@ -1,1 +1,38 @@
-//! placeholder
+//! Rules: from groups of rules in files to alerts that are pending, firing and resolved.
+//!
+//! The core [`Rules`] decides which rule is evaluated when, and what a result means; [`evaluate`]
+//! computes a result on a worker, over an immutable view of the series. Effects are values.
+//!
+//! *Invariants*: the rules of a group run one after the other at one slot of time, and a rule sees
+//! what the earlier ones wrote. State is keyed by what people wrote, never by position, and all of
+//! it is handed out as records, so that a restart at any moment changes nothing.
+//!
+//! *Not here*: reading rule files (`firebell-config`), what happens to an alert after it was handed
+//! over (`firebell-dispatch`).
+//!
+//! *Sources*: Prometheus, `rules/group.go`, `rules/alerting.go`, `rules/recording.go`, as behaviour.
+
+mod definition;
+mod evaluate;
+
+mod alert;
+mod alerting;
+mod join;
+mod recording;
+
+mod record;
+mod schedule;
+mod state;
+
+mod rules;
+mod view;
+
+pub use crate::alert::{AlertInstance, AlertPhase, Handed, RESOLVED_KEPT_FOR, expiry};
+pub use crate::definition::{
+    AlertingRule, Context, Place, Rule, RuleGroup, RuleKind, RuleSet, RuleSetError,
+};
+pub use crate::evaluate::{Evaluation, EvaluationRequest, RuleId, RuleSample, evaluate};
+pub use crate::record::{RuleKey, RuleRecord};
+pub use crate::rules::{Options, RuleEffect, Rules};
+pub use crate::state::Health;
+pub use crate::view::{GroupView, RuleView};

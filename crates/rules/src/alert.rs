@@ -1,0 +1,248 @@
+//! One alert instance: a label set of an alerting rule, and how an evaluation moves it on.
+//!
+//! *Sources*: Prometheus, `rules/alerting.go`, as behaviour.
+
+use std::sync::Arc;
+
+use firebell_model::{Duration, Labels, METRIC_NAME, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::evaluate::RuleSample;
+
+/// One label set of one alerting rule that is pending, firing or lately resolved.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct AlertInstance {
+    /// Identity within the rule.
+    pub labels: Labels,
+    /// Texts for people, as expanded when the condition last held.
+    pub annotations: Labels,
+    /// The value of the expression when the condition last held.
+    #[serde(with = "crate::record::float_text")]
+    pub value: f64,
+    /// When the condition began to hold: a slot of the group.
+    pub active_at: Timestamp,
+    /// How far it has come.
+    #[serde(flatten)]
+    pub phase: AlertPhase,
+    /// When it was last due to be sent to external Alertmanagers; see [`AlertInstance::is_due`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_sent_at: Option<Timestamp>,
+    /// As what dispatch knows it while it fires; `None` also when relabelling drops it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub handed: Option<Handed>,
+    // The series that the last evaluation wrote for it: `ALERTS`, then `ALERTS_FOR_STATE`.
+    #[serde(skip)]
+    pub(crate) written: Option<[Labels; 2]>,
+}
+
+/// How far an alert has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "lowercase")]
+pub enum AlertPhase {
+    /// The condition holds, but not yet for as long as `for` wants.
+    Pending,
+    /// It burns.
+    Firing {
+        /// Since when.
+        fired_at: Timestamp,
+        /// The first evaluation at which the condition no longer held, while `keep_firing_for`
+        /// holds the alert.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        keep_firing_since: Option<Timestamp>,
+    },
+    /// It has ended, and is kept for [`RESOLVED_KEPT_FOR`].
+    Resolved {
+        /// Since when it had burnt.
+        fired_at: Timestamp,
+        /// When it ended.
+        resolved_at: Timestamp,
+    },
+}
+
+/// As what dispatch knows an alert.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Handed {
+    /// The alert's labels, after external labels and relabelling.
+    pub labels: Labels,
+    /// The link to the expression.
+    pub generator_url: Arc<str>,
+}
+
+/// What an alert needs to know of its rule to be moved on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timing {
+    pub(crate) at: Timestamp,
+    pub(crate) hold_for: Duration,
+    pub(crate) keep_firing_for: Duration,
+}
+
+impl AlertInstance {
+    /// A new alert, at the first evaluation that finds it.
+    pub(crate) fn begin(sample: RuleSample, timing: Timing) -> Self {
+        let mut alert = Self {
+            labels: sample.labels,
+            annotations: sample.annotations,
+            value: sample.value,
+            active_at: timing.at,
+            phase: AlertPhase::Pending,
+            last_sent_at: None,
+            handed: None,
+            written: None,
+        };
+        alert.judge_hold(timing);
+        alert
+    }
+
+    /// Whether it is pending or firing: upstream's "active".
+    #[must_use]
+    pub fn is_active(&self) -> bool {
+        !matches!(self.phase, AlertPhase::Resolved { .. })
+    }
+
+    /// Since when it fires, if it does.
+    #[must_use]
+    pub fn firing_since(&self) -> Option<Timestamp> {
+        self.phase.firing_since()
+    }
+
+    /// The condition holds at this evaluation.
+    pub(crate) fn seen(&mut self, sample: RuleSample, timing: Timing) {
+        self.annotations = sample.annotations;
+        self.value = sample.value;
+        if let AlertPhase::Firing {
+            keep_firing_since, ..
+        } = &mut self.phase
+        {
+            *keep_firing_since = None;
+        }
+        self.judge_hold(timing);
+    }
+
+    /// The condition does not hold at this evaluation. Says whether anything is left of the alert.
+    #[must_use]
+    pub(crate) fn missed(&mut self, timing: Timing) -> bool {
+        let at = timing.at;
+        match self.phase {
+            AlertPhase::Pending => false,
+            AlertPhase::Resolved { resolved_at, .. } => at - resolved_at <= RESOLVED_KEPT_FOR,
+            AlertPhase::Firing {
+                fired_at,
+                keep_firing_since,
+            } => {
+                if self.is_kept_firing(timing) {
+                    self.phase = AlertPhase::Firing {
+                        fired_at,
+                        keep_firing_since: keep_firing_since.or(Some(at)),
+                    };
+                    self.judge_hold(timing);
+                } else {
+                    self.phase = AlertPhase::Resolved {
+                        fired_at,
+                        resolved_at: at,
+                    };
+                }
+                true
+            }
+        }
+    }
+
+    /// Whether it fires on although the condition does not hold at this evaluation.
+    pub(crate) fn is_kept_firing(&self, timing: Timing) -> bool {
+        let AlertPhase::Firing {
+            keep_firing_since, ..
+        } = self.phase
+        else {
+            return false;
+        };
+        timing.at - keep_firing_since.unwrap_or(timing.at) < timing.keep_firing_for
+    }
+
+    /// Pending to firing once `for` has passed, and back when a reload made `for` longer.
+    fn judge_hold(&mut self, Timing { at, hold_for, .. }: Timing) {
+        let has_held = at - self.active_at >= hold_for;
+        match self.phase {
+            AlertPhase::Pending if has_held => {
+                self.phase = AlertPhase::Firing {
+                    fired_at: at,
+                    keep_firing_since: None,
+                };
+            }
+            AlertPhase::Firing { .. } if !has_held => {
+                self.phase = AlertPhase::Pending;
+                self.last_sent_at = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether external Alertmanagers have to hear of it at this evaluation: never while pending, at
+    /// once when it has resolved, and again when more than `resend_delay` has passed.
+    #[must_use]
+    pub fn is_due(&self, at: Timestamp, resend_delay: Duration) -> bool {
+        let Some(last_sent_at) = self.last_sent_at else {
+            return self.phase != AlertPhase::Pending;
+        };
+        match self.phase {
+            AlertPhase::Pending => false,
+            AlertPhase::Resolved { resolved_at, .. } if resolved_at > last_sent_at => true,
+            _ => last_sent_at + resend_delay < at,
+        }
+    }
+
+    /// The end that external Alertmanagers are told: of a resolved alert when it ended, of a firing
+    /// one when it would end if nothing more were heard of it.
+    #[must_use]
+    pub fn external_ends_at(&self, expiry: Timestamp) -> Timestamp {
+        match self.phase {
+            AlertPhase::Resolved { resolved_at, .. } => resolved_at,
+            AlertPhase::Pending | AlertPhase::Firing { .. } => expiry,
+        }
+    }
+
+    /// The series that say its phase, `ALERTS` first; none once it has resolved.
+    pub(crate) fn series(&self) -> Option<[Labels; 2]> {
+        if !self.is_active() {
+            return None;
+        }
+        let mut alerts = self.labels.to_builder();
+        alerts.set(METRIC_NAME, ALERTS);
+        alerts.set(ALERT_STATE, self.phase.name());
+        let mut for_state = self.labels.to_builder();
+        for_state.set(METRIC_NAME, ALERTS_FOR_STATE);
+        Some([alerts.build(), for_state.build()])
+    }
+}
+
+impl AlertPhase {
+    /// Its name in APIs and in the label `alertstate`. Upstream calls a resolved alert inactive.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Firing { .. } => "firing",
+            Self::Resolved { .. } => "inactive",
+        }
+    }
+
+    /// Since when it fires, if it does.
+    #[must_use]
+    pub fn firing_since(self) -> Option<Timestamp> {
+        match self {
+            Self::Firing { fired_at, .. } => Some(fired_at),
+            Self::Pending | Self::Resolved { .. } => None,
+        }
+    }
+}
+
+/// When a firing alert ends for those who hear no more of it: four evaluations or resends later.
+#[must_use]
+pub fn expiry(at: Timestamp, interval: Duration, resend_delay: Duration) -> Timestamp {
+    at + interval.max(resend_delay) * 4
+}
+
+/// How long a resolved alert is kept, and told to external Alertmanagers again.
+pub const RESOLVED_KEPT_FOR: Duration = Duration::from_mins(15);
+
+const ALERTS: &str = "ALERTS";
+const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
+const ALERT_STATE: &str = "alertstate";

@@ -1,0 +1,310 @@
+//! Rules as people defined them, checked: what the configuration makes and a reload replaces.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::{Arc, Mutex};
+
+use firebell_model::{Duration, Labels, LabelsBuilder, METRIC_NAME, RelabelRule, relabel};
+use firebell_promql::Plan;
+use firebell_template::Template;
+
+use crate::evaluate::Bound;
+
+/// Rules that are evaluated one after the other, at the same slots of time.
+#[derive(Clone, Debug)]
+pub struct RuleGroup {
+    /// The file it stands in, as the API shows it.
+    pub file: String,
+    /// Unique within the file.
+    pub name: String,
+    /// Time between two evaluations; longer than zero.
+    pub interval: Duration,
+    /// Queries look, and series are written, this much before the slot.
+    pub query_offset: Duration,
+    /// At most so many alerts or series for each rule; `None` is no limit.
+    pub limit: Option<usize>,
+    /// In the order of the file.
+    pub rules: Vec<Arc<Rule>>,
+}
+
+/// One rule. Made by [`Rule::alerting`] and [`Rule::recording`].
+pub struct Rule {
+    /// Name of the alert, or of the series that are recorded.
+    pub name: String,
+    /// The expression.
+    pub expr: Plan,
+    /// What the samples of the expression become.
+    pub kind: RuleKind,
+    /// The labels as written, those of the group merged under them: part of the rule's identity.
+    pub label_texts: Labels,
+    /// The annotations as written; none for a recording rule.
+    pub annotation_texts: Labels,
+    /// Where it stands in its file.
+    pub place: Place,
+    // What evaluating has bound; here so that it lives as long as the rule, on whichever worker.
+    pub(crate) bound: Mutex<Bound>,
+}
+
+/// What the samples of a rule's expression become.
+#[derive(Clone, Debug)]
+pub enum RuleKind {
+    /// Each sample is an alert.
+    Alerting(AlertingRule),
+    /// Each sample is written under the rule's name, with [`Rule::label_texts`] as they are.
+    Recording,
+}
+
+/// What only an alerting rule has.
+#[derive(Clone, Debug, Default)]
+pub struct AlertingRule {
+    /// `for`: how long the condition must hold before the alert fires.
+    pub hold_for: Duration,
+    /// How long the alert keeps firing after the condition has ended.
+    pub keep_firing_for: Duration,
+    /// Labels that are set, and override those of the sample; in order.
+    pub labels: Vec<(Arc<str>, Template)>,
+    /// Texts for people.
+    pub annotations: Vec<(Arc<str>, Template)>,
+}
+
+/// Line and column of a file, both from 1.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Place {
+    /// Line.
+    pub line: u32,
+    /// Column, in characters.
+    pub column: u32,
+}
+
+/// What all rules share.
+#[derive(Clone, Debug)]
+pub struct Context {
+    /// `global.external_labels`: templates see them, and alerts get those that they lack.
+    pub external_labels: Labels,
+    /// Where people reach Firebell, without a slash at the end; may be empty.
+    pub external_url: String,
+    /// `alerting.alert_relabel_configs`: applied to an alert after the external labels.
+    pub alert_relabel: Vec<RelabelRule>,
+    /// How old a sample may be to count as the current value; upstream's flag
+    /// `--query.lookback-delta`.
+    pub lookback: Duration,
+    /// The step of subqueries that name none: `global.evaluation_interval`.
+    pub subquery_step: Duration,
+}
+
+impl Default for Context {
+    fn default() -> Self {
+        Self {
+            external_labels: Labels::empty(),
+            external_url: String::new(),
+            alert_relabel: Vec::new(),
+            lookback: Duration::from_mins(5),
+            subquery_step: Duration::from_mins(1),
+        }
+    }
+}
+
+/// All groups, in order of file and name, with what they share. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct RuleSet(Arc<Checked>);
+
+#[derive(Debug)]
+struct Checked {
+    groups: Vec<RuleGroup>,
+    context: Arc<Context>,
+}
+
+/// Groups that cannot be used together.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum RuleSetError {
+    /// Source: Prometheus, `rulefmt`.
+    #[error("groupname: `{name}` is repeated in the same file `{file}`")]
+    RepeatedGroup {
+        /// The file.
+        file: String,
+        /// The name.
+        name: String,
+    },
+    /// No slots can be laid.
+    #[error("the interval of group `{name}` in `{file}` is {interval}, but must be longer than 0s")]
+    Interval {
+        /// The file.
+        file: String,
+        /// The group.
+        name: String,
+        /// As configured.
+        interval: Duration,
+    },
+    /// `__name__` belongs to the rule itself.
+    #[error("invalid label name: `__name__` in rule `{rule}` of `{file}`")]
+    NameLabel {
+        /// The file.
+        file: String,
+        /// The rule.
+        rule: String,
+    },
+}
+
+impl Rule {
+    /// An alerting rule.
+    #[must_use]
+    pub fn alerting(name: impl Into<String>, expr: Plan, rule: AlertingRule, place: Place) -> Self {
+        Self {
+            name: name.into(),
+            bound: Mutex::new(Bound::new(&expr)),
+            expr,
+            label_texts: texts_of(&rule.labels),
+            annotation_texts: texts_of(&rule.annotations),
+            kind: RuleKind::Alerting(rule),
+            place,
+        }
+    }
+
+    /// A recording rule; its labels are taken as they are, not expanded.
+    #[must_use]
+    pub fn recording(name: impl Into<String>, expr: Plan, labels: Labels, place: Place) -> Self {
+        Self {
+            name: name.into(),
+            bound: Mutex::new(Bound::new(&expr)),
+            expr,
+            label_texts: labels,
+            annotation_texts: Labels::empty(),
+            kind: RuleKind::Recording,
+            place,
+        }
+    }
+
+    /// The expression as the API shows it.
+    #[must_use]
+    pub fn expr_text(&self) -> String {
+        self.expr.expr().to_string()
+    }
+
+    /// What only an alerting rule has.
+    #[must_use]
+    pub fn as_alerting(&self) -> Option<&AlertingRule> {
+        match &self.kind {
+            RuleKind::Alerting(rule) => Some(rule),
+            RuleKind::Recording => None,
+        }
+    }
+}
+
+impl fmt::Debug for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Rule({} = {})", self.name, self.expr_text())
+    }
+}
+
+fn texts_of(texts: &[(Arc<str>, Template)]) -> Labels {
+    Labels::from_pairs(texts.iter().map(|(name, text)| (name.clone(), text.text())))
+}
+
+impl Context {
+    /// The labels under which an alert leaves the rules, or `None` when relabelling drops it.
+    #[must_use]
+    pub fn outgoing(&self, alert: &Labels) -> Option<Labels> {
+        if self.external_labels.is_empty() && self.alert_relabel.is_empty() {
+            return Some(alert.clone());
+        }
+        let mut labels = alert.to_builder();
+        add_absent(&mut labels, &self.external_labels);
+        let is_kept = relabel(&self.alert_relabel, &mut labels);
+        let labels = labels.build();
+        (is_kept && !labels.is_empty()).then_some(labels)
+    }
+
+    /// Where the graph of an expression is: upstream's link to its table.
+    #[must_use]
+    pub fn generator_url(&self, expr: &str) -> String {
+        let mut url = format!("{}/graph?g0.expr=", self.external_url);
+        query_escape(expr, &mut url);
+        url.push_str("&g0.tab=1");
+        url
+    }
+}
+
+fn add_absent(labels: &mut LabelsBuilder, extra: &Labels) {
+    for label in extra.iter() {
+        if labels.value(&label.name).is_empty() {
+            labels.set(label.name.clone(), label.value.clone());
+        }
+    }
+}
+
+/// Source: Go, `url.QueryEscape`: all but letters, digits and `-_.~` are `%XX`, a space is `+`.
+fn query_escape(text: &str, out: &mut String) {
+    use fmt::Write as _;
+    for byte in text.bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' => {
+                out.push(char::from(byte));
+            }
+            b' ' => out.push('+'),
+            // Writing to a string does not fail.
+            _ => drop(write!(out, "%{byte:02X}")),
+        }
+    }
+}
+
+impl RuleSet {
+    /// Checks the groups and puts them in order.
+    ///
+    /// # Errors
+    /// All that is wrong with them.
+    pub fn new(groups: Vec<RuleGroup>, context: Context) -> Result<Self, Vec<RuleSetError>> {
+        let mut errors = Vec::new();
+        let mut seen = BTreeSet::new();
+        for group in &groups {
+            let (file, name) = (group.file.clone(), group.name.clone());
+            if group.interval <= Duration::ZERO {
+                let interval = group.interval;
+                let (file, name) = (file.clone(), name.clone());
+                errors.push(RuleSetError::Interval {
+                    file,
+                    name,
+                    interval,
+                });
+            }
+            for rule in &group.rules {
+                if rule.label_texts.get(METRIC_NAME).is_some() {
+                    let (file, rule) = (file.clone(), rule.name.clone());
+                    errors.push(RuleSetError::NameLabel { file, rule });
+                }
+            }
+            if !seen.insert((&group.file, &group.name)) {
+                errors.push(RuleSetError::RepeatedGroup { file, name });
+            }
+        }
+        if !errors.is_empty() {
+            return Err(errors);
+        }
+        Ok(Self::from_checked(groups, context))
+    }
+
+    /// No rules at all.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self::from_checked(Vec::new(), Context::default())
+    }
+
+    fn from_checked(mut groups: Vec<RuleGroup>, context: Context) -> Self {
+        groups.sort_by(|a, b| (&a.file, &a.name).cmp(&(&b.file, &b.name)));
+        Self(Arc::new(Checked {
+            groups,
+            context: Arc::new(context),
+        }))
+    }
+
+    /// The groups, in order of file and name.
+    #[must_use]
+    pub fn groups(&self) -> &[RuleGroup] {
+        &self.0.groups
+    }
+
+    /// What all rules share.
+    #[must_use]
+    pub fn context(&self) -> &Arc<Context> {
+        &self.0.context
+    }
+}

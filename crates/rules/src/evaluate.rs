@@ -1,0 +1,286 @@
+//! The worker's side: one rule, evaluated over an immutable view of the series.
+//!
+//! *Invariants*: nothing here changes an alert; the samples come out in order of labels, no two of
+//! them with the same. What was bound in the evaluation before is used again, and may be lost.
+
+use std::sync::{Arc, PoisonError};
+
+use firebell_model::{ALERT_NAME, Labels, METRIC_NAME, Source, Timestamp};
+use firebell_promql::{Options, Plan, Prepared, Value, VectorSample};
+use firebell_template::{AlertData, Query, QuerySample, Template};
+
+use crate::definition::{AlertingRule, Context, Rule, RuleKind};
+
+/// A rule of the core's present configuration.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RuleId {
+    /// Grows with each reload: an evaluation begun before one is not mistaken for one after it.
+    pub generation: u64,
+    /// Index into [`crate::RuleSet::groups`].
+    pub group_idx: usize,
+    /// Index into [`crate::RuleGroup::rules`].
+    pub rule_idx: usize,
+}
+
+/// The wish that a rule be evaluated: all that a worker needs besides the series.
+#[derive(Clone, Debug)]
+pub struct EvaluationRequest {
+    /// To be given back with the result.
+    pub id: RuleId,
+    /// The slot. Alerts become active at it, and templates query at it.
+    pub at: Timestamp,
+    /// What the expression looks at: the slot less the group's query offset.
+    pub query_at: Timestamp,
+    /// The rule.
+    pub rule: Arc<Rule>,
+    /// What all rules share.
+    pub context: Arc<Context>,
+}
+
+impl PartialEq for EvaluationRequest {
+    fn eq(&self, other: &Self) -> bool {
+        (self.id, self.at, self.query_at) == (other.id, other.at, other.query_at)
+    }
+}
+
+/// The result of a request. Every request has to be answered by one, or its group stands still.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Evaluation {
+    /// From the request.
+    pub id: RuleId,
+    /// From the request.
+    pub at: Timestamp,
+    /// How long it took, for people only. Zero until the driver, who has a clock, sets it.
+    pub took: std::time::Duration,
+    /// The samples in order of labels, all different, or what went wrong.
+    pub outcome: Result<Vec<RuleSample>, String>,
+}
+
+/// One alert, or one sample to record.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RuleSample {
+    /// The labels of the alert, or of the recorded series with its name.
+    pub labels: Labels,
+    /// None for a recording rule.
+    pub annotations: Labels,
+    /// The value of the expression.
+    pub value: f64,
+}
+
+/// What evaluating a rule leaves behind for its next evaluation.
+pub(crate) struct Bound {
+    prepared: Prepared,
+    // The labels that the sample at the same position had, and what they became. Series come in the
+    // same order as long as they stay the same, so the label sets of a quiet rule are built once.
+    labels: Vec<(Labels, Labels)>,
+}
+
+impl Bound {
+    pub(crate) fn new(expr: &Plan) -> Self {
+        Self {
+            prepared: Prepared::new(expr.clone()),
+            labels: Vec::new(),
+        }
+    }
+
+    /// The labels of the sample at `idx`, made by `make` unless they were made before.
+    fn labels(&mut self, idx: usize, from: &Labels, make: impl FnOnce() -> Labels) -> Labels {
+        match self.labels.get_mut(idx) {
+            Some((known, made)) if known == from => made.clone(),
+            Some(slot) => {
+                *slot = (from.clone(), make());
+                slot.1.clone()
+            }
+            None => {
+                let made = make();
+                // Samples come by index from 0 on, so this is the next position.
+                self.labels.push((from.clone(), made.clone()));
+                made
+            }
+        }
+    }
+}
+
+/// Evaluates a rule. Pure: the same request over the same view gives the same result. The driver may
+/// end it, as on a timeout, by `is_cancelled`, which is asked now and then.
+///
+/// What is wrong with the expression or its samples becomes the evaluation's error text. What is
+/// wrong with a single template becomes the label or annotation itself, as upstream.
+#[must_use]
+pub fn evaluate(
+    request: &EvaluationRequest,
+    source: &dyn Source,
+    is_cancelled: &dyn Fn() -> bool,
+) -> Evaluation {
+    let view = View {
+        source,
+        options: Options {
+            lookback: request.context.lookback,
+            subquery_step: request.context.subquery_step,
+            is_cancelled: Some(is_cancelled),
+            ..Options::default()
+        },
+    };
+    let mut bound = match request.rule.bound.lock() {
+        Ok(bound) => bound,
+        Err(poisoned) => {
+            // A worker died half way: what it had bound may be half made.
+            let mut bound = PoisonError::into_inner(poisoned);
+            *bound = Bound::new(&request.rule.expr);
+            bound
+        }
+    };
+    Evaluation {
+        id: request.id,
+        at: request.at,
+        took: std::time::Duration::ZERO,
+        outcome: samples(request, &view, &mut bound),
+    }
+}
+
+/// What expressions are evaluated over.
+struct View<'a> {
+    source: &'a dyn Source,
+    options: Options<'a>,
+}
+
+impl View<'_> {
+    /// A scalar counts as one sample without labels, as upstream.
+    fn vector(&self, expr: &mut Prepared, at: Timestamp) -> Result<Vec<VectorSample>, String> {
+        match expr.instant(self.source, at, &self.options) {
+            Ok(Value::Vector(samples)) => Ok(samples),
+            Ok(Value::Scalar(value)) => Ok(vec![VectorSample {
+                labels: Labels::empty(),
+                at,
+                value,
+            }]),
+            Ok(Value::String(_) | Value::Matrix(_)) => {
+                Err("rule result is not a vector or scalar".to_owned())
+            }
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// The function `query` of templates.
+    fn template_query(&self, expr: &str, at: Timestamp) -> Result<Vec<QuerySample>, String> {
+        let plan = Plan::new(expr).map_err(|error| error.to_string())?;
+        let samples = self.vector(&mut Prepared::new(plan), at)?;
+        let sample = |sample: VectorSample| QuerySample {
+            labels: sample.labels,
+            value: sample.value,
+        };
+        Ok(samples.into_iter().map(sample).collect())
+    }
+}
+
+fn samples(
+    request: &EvaluationRequest,
+    view: &View<'_>,
+    bound: &mut Bound,
+) -> Result<Vec<RuleSample>, String> {
+    let vector = view.vector(&mut bound.prepared, request.query_at)?;
+    if vector.len() > SAMPLES_PER_RULE_MAX {
+        let n = vector.len();
+        return Err(format!(
+            "the expression returned {n} samples, more than the {SAMPLES_PER_RULE_MAX} that a rule may"
+        ));
+    }
+    bound.labels.truncate(vector.len());
+    let (mut samples, repeated) = match &request.rule.kind {
+        RuleKind::Alerting(alerting) => (
+            alerts(request, alerting, &vector, view, bound),
+            "vector contains metrics with the same labelset after applying alert labels",
+        ),
+        RuleKind::Recording => (
+            recorded(&request.rule, &vector, bound),
+            "vector contains metrics with the same labelset after applying rule labels",
+        ),
+    };
+    samples.sort_by(|a, b| a.labels.cmp(&b.labels));
+    if samples
+        .windows(2)
+        .any(|pair| pair[0].labels == pair[1].labels)
+    {
+        return Err(repeated.to_owned());
+    }
+    Ok(samples)
+}
+
+fn recorded(rule: &Rule, vector: &[VectorSample], bound: &mut Bound) -> Vec<RuleSample> {
+    let none = Labels::empty();
+    let name: Arc<str> = rule.name.as_str().into();
+    let make = |labels: &Labels| {
+        let mut made = labels.to_builder();
+        made.set(METRIC_NAME, name.clone());
+        for label in rule.label_texts.iter() {
+            made.set(label.name.clone(), label.value.clone());
+        }
+        made.build()
+    };
+    let sample = |(idx, sample): (usize, &VectorSample)| RuleSample {
+        labels: bound.labels(idx, &sample.labels, || make(&sample.labels)),
+        annotations: none.clone(),
+        value: sample.value,
+    };
+    vector.iter().enumerate().map(sample).collect()
+}
+
+fn alerts(
+    request: &EvaluationRequest,
+    rule: &AlertingRule,
+    vector: &[VectorSample],
+    view: &View<'_>,
+    bound: &mut Bound,
+) -> Vec<RuleSample> {
+    let context = &*request.context;
+    let name: Arc<str> = request.rule.name.as_str().into();
+    let run = |expr: &str, at: Timestamp| view.template_query(expr, at);
+    let are_labels_plain = rule.labels.iter().all(|(_, text)| text.is_plain());
+    let are_annotations_plain = rule.annotations.iter().all(|(_, text)| text.is_plain());
+    let mut out = Vec::with_capacity(vector.len());
+    for (idx, sample) in vector.iter().enumerate() {
+        let data = AlertData {
+            labels: &sample.labels,
+            external_labels: &context.external_labels,
+            external_url: &context.external_url,
+            value: sample.value,
+            now: request.at,
+        };
+        let make = || {
+            let mut labels = sample.labels.to_builder();
+            labels.remove(METRIC_NAME);
+            for (name, text) in &rule.labels {
+                labels.set(name.clone(), expand(text, &data, &run));
+            }
+            labels.set(ALERT_NAME, name.clone());
+            labels.build()
+        };
+        out.push(RuleSample {
+            labels: if are_labels_plain {
+                bound.labels(idx, &sample.labels, make)
+            } else {
+                make()
+            },
+            annotations: if are_annotations_plain {
+                request.rule.annotation_texts.clone()
+            } else {
+                let pairs = rule.annotations.iter();
+                Labels::from_pairs(
+                    pairs.map(|(name, text)| (name.clone(), expand(text, &data, &run))),
+                )
+            },
+            value: sample.value,
+        });
+    }
+    out
+}
+
+fn expand(text: &Template, data: &AlertData<'_>, query: &Query<'_>) -> String {
+    // An alert with a broken text still has to wake somebody.
+    text.expand(data, query)
+        .unwrap_or_else(|error| format!("<error expanding template: {error}>"))
+}
+
+/// More samples are an error of the rule: such an expression is a mistake, and alerts stay in
+/// memory.
+const SAMPLES_PER_RULE_MAX: usize = 1_000_000;

@@ -1,0 +1,409 @@
+//! The core: which rule is evaluated when, and what its result means.
+//!
+//! *Invariants*: a group has at most one evaluation under way, and is in the queue of deadlines
+//! exactly when it has none. What changed is in [`Rules::take_changes`] before any effect of the
+//! change may be performed.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+
+use firebell_model::{Alert, Duration, Labels, Sample, Timestamp};
+
+use crate::alerting::{self, Step};
+use crate::definition::{RuleGroup, RuleKind, RuleSet};
+use crate::evaluate::{Evaluation, EvaluationRequest, RuleId};
+use crate::record::{RuleKey, RuleRecord};
+use crate::recording;
+use crate::schedule::{Grid, SLOT_RECORD_EVERY};
+use crate::state::{Outcome, RuleState};
+use crate::view::GroupView;
+
+/// How the rules work; the defaults are upstream's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Options {
+    /// External Alertmanagers hear of a firing alert again after this time.
+    pub resend_delay: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            resend_delay: Duration::from_mins(1),
+        }
+    }
+}
+
+/// What the driver has to do, in order: an evaluation sees what was written before it.
+#[derive(Clone, PartialEq, Debug)]
+pub enum RuleEffect {
+    /// Evaluate a rule on a worker, and answer with [`Rules::handle_evaluated`].
+    Evaluate(EvaluationRequest),
+    /// Write samples to the store.
+    Write(Vec<(Labels, Sample)>),
+    /// Tell dispatch of alerts that began to fire, changed or ended.
+    Alerts(Vec<Alert>),
+}
+
+/// The rules and the state of their alerts.
+#[derive(Debug)]
+pub struct Rules {
+    options: Options,
+    set: RuleSet,
+    generation: u64,
+    // As in the set.
+    groups: Vec<GroupState>,
+    // Groups by the slot at which they are evaluated next.
+    queue: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    is_started: bool,
+    // Restored state, until it is known what became of its rules.
+    restored: State,
+    changes: Vec<RuleRecord>,
+}
+
+/// What survives reloads and restarts.
+#[derive(Debug, Default)]
+struct State {
+    rules: BTreeMap<Arc<RuleKey>, RuleState>,
+    last_slots: BTreeMap<(String, String), Timestamp>,
+}
+
+/// One group's state.
+#[derive(Debug)]
+pub(crate) struct GroupState {
+    grid: Grid,
+    next_slot: Timestamp,
+    // The slot that is being evaluated, and the rule.
+    running: Option<(Timestamp, usize)>,
+    pub(crate) last_slot: Option<Timestamp>,
+    recorded_slot: Option<Timestamp>,
+    pub(crate) n_iterations: u64,
+    pub(crate) n_missed: u64,
+    pub(crate) rules: Vec<RuleState>,
+}
+
+impl Rules {
+    /// Rules that have not begun: state from before a restart may follow by [`Rules::restore`].
+    /// The first deadline is at once.
+    #[must_use]
+    pub fn new(set: RuleSet, options: Options) -> Self {
+        Self {
+            options,
+            set,
+            generation: 0,
+            groups: Vec::new(),
+            queue: BinaryHeap::new(),
+            is_started: false,
+            restored: State::default(),
+            changes: Vec::new(),
+        }
+    }
+
+    /// Takes a part of the state from before a restart: all of [`Rules::records`] and, after it,
+    /// what [`Rules::take_changes`] gave, in order. Only before the first event.
+    pub fn restore(&mut self, record: RuleRecord) {
+        match record {
+            RuleRecord::Alert { rule, alert } => self.restored.rule(rule).restore_alert(alert),
+            RuleRecord::AlertGone { rule, labels } => {
+                self.restored.rule(rule).forget_alert(&labels)
+            }
+            RuleRecord::Series {
+                rule,
+                added,
+                removed,
+            } => self.restored.rule(rule).restore_series(added, &removed),
+            RuleRecord::Slot { file, group, at } => {
+                self.restored.last_slots.insert((file, group), at);
+            }
+            RuleRecord::Unknown => {}
+        }
+    }
+
+    /// Replaces the rules. State stays with the rules that have the same name and labels, first of
+    /// all in the same file and group. Alerts of rules that are gone are resolved, their series end.
+    /// Evaluations under way are dropped, and their slots missed.
+    pub fn configure(&mut self, now: Timestamp, set: RuleSet, out: &mut Vec<RuleEffect>) {
+        self.is_started = true;
+        let mut old: BTreeMap<(String, String), GroupState> = BTreeMap::new();
+        for (group, mut state) in self.set.groups().iter().zip(self.groups.drain(..)) {
+            for rule in state.rules.drain(..) {
+                self.restored.rules.insert(rule.key.clone(), rule);
+            }
+            old.insert((group.file.clone(), group.name.clone()), state);
+        }
+        let mut kept = std::mem::take(&mut self.restored);
+        let mut outcome = Outcome::default();
+        self.set = set;
+        self.generation += 1;
+        self.queue.clear();
+        for group in self.set.groups() {
+            let key = (group.file.clone(), group.name.clone());
+            let last_slot = kept.last_slots.remove(&key);
+            let mut state = match old.remove(&key) {
+                Some(old) => old.reconfigured(group, now),
+                None => GroupState::new(group, last_slot, now),
+            };
+            let keys = RuleKey::of_group(group).into_iter();
+            state.rules = keys.map(|key| kept.take(key)).collect();
+            self.queue
+                .push(Reverse((state.next_slot, self.groups.len())));
+            self.groups.push(state);
+        }
+        let context = self.set.context().clone();
+        for (group, state) in self.set.groups().iter().zip(&mut self.groups) {
+            for (rule, state) in group.rules.iter().zip(&mut state.rules) {
+                kept.move_to(state, &mut outcome);
+                state.generator_url = context.generator_url(&rule.expr_text()).into();
+                state.readdress(&context, now, &mut outcome);
+            }
+        }
+        for gone in kept.rules.into_values() {
+            gone.retire(now, &mut outcome);
+        }
+        self.emit(outcome, out);
+    }
+
+    /// Takes the answer to a [`RuleEffect::Evaluate`]. One from before a reload has no effect.
+    pub fn handle_evaluated(
+        &mut self,
+        now: Timestamp,
+        evaluation: Evaluation,
+        out: &mut Vec<RuleEffect>,
+    ) {
+        let Evaluation {
+            id,
+            at,
+            took,
+            outcome: result,
+        } = evaluation;
+        if id.generation != self.generation {
+            return;
+        }
+        let (Some(group), Some(state)) = (
+            self.set.groups().get(id.group_idx),
+            self.groups.get_mut(id.group_idx),
+        ) else {
+            return;
+        };
+        let (Some(rule), Some(rule_state)) = (
+            group.rules.get(id.rule_idx),
+            state.rules.get_mut(id.rule_idx),
+        ) else {
+            return;
+        };
+        if state.running != Some((at, id.rule_idx)) {
+            return;
+        }
+        let step = Step {
+            now,
+            at,
+            written_at: at - group.query_offset,
+            limit: group.limit,
+            interval: group.interval,
+            resend_delay: self.options.resend_delay,
+            context: self.set.context(),
+        };
+        let mut outcome = Outcome::default();
+        let result = result.and_then(|samples| match &rule.kind {
+            RuleKind::Alerting(rule) => {
+                alerting::update(rule_state, rule, samples, &step, &mut outcome)
+            }
+            RuleKind::Recording => recording::update(rule_state, samples, &step, &mut outcome),
+        });
+        rule_state.note(at, took, result);
+        self.emit(outcome, out);
+        self.evaluate_next(id.group_idx, at, id.rule_idx + 1, out);
+    }
+
+    /// When there is something to do by itself; `None` without rules. The first time: at once.
+    #[must_use]
+    pub fn poll_deadline(&self) -> Option<Timestamp> {
+        if !self.is_started {
+            return Some(Timestamp::MIN);
+        }
+        self.queue.peek().map(|Reverse((slot, _))| *slot)
+    }
+
+    /// Begins the evaluations that are due.
+    pub fn handle_deadline(&mut self, now: Timestamp, out: &mut Vec<RuleEffect>) {
+        if !self.is_started {
+            let set = self.set.clone();
+            self.configure(now, set, out);
+        }
+        while let Some(Reverse((slot, group_idx))) = self.queue.peek().copied() {
+            if slot > now {
+                break;
+            }
+            self.queue.pop();
+            let (group, state) = (&self.set.groups()[group_idx], &mut self.groups[group_idx]);
+            let at = state.begin(now);
+            self.changes.extend(state.slot_change(group, at));
+            self.evaluate_next(group_idx, at, 0, out);
+        }
+    }
+
+    /// Moves the changes of state since the last call to `out`. The engine makes them durable
+    /// before it performs the effects, at least once for each event, or they pile up here.
+    pub fn take_changes(&mut self, out: &mut Vec<RuleRecord>) {
+        out.append(&mut self.changes);
+    }
+
+    /// The whole state.
+    #[must_use]
+    pub fn records(&self) -> Vec<RuleRecord> {
+        let mut out = Vec::new();
+        let running = self.groups.iter().flat_map(|group| &group.rules);
+        for rule in self.restored.rules.values().chain(running) {
+            rule.records(&mut out);
+        }
+        for ((file, group), at) in &self.restored.last_slots {
+            let (file, group, at) = (file.clone(), group.clone(), *at);
+            out.push(RuleRecord::Slot { file, group, at });
+        }
+        for (group, state) in self.set.groups().iter().zip(&self.groups) {
+            out.extend(state.last_slot.map(|at| slot_record(group, at)));
+        }
+        out
+    }
+
+    /// The present configuration.
+    #[must_use]
+    pub fn set(&self) -> &RuleSet {
+        &self.set
+    }
+
+    /// All groups, in order of file and name.
+    pub fn groups(&self) -> impl Iterator<Item = GroupView<'_>> {
+        let groups = self.set.groups().iter().zip(&self.groups);
+        groups.map(|(group, state)| GroupView { group, state })
+    }
+
+    /// Asks for the group's next rule, or waits for its next slot after the last one.
+    fn evaluate_next(
+        &mut self,
+        group_idx: usize,
+        at: Timestamp,
+        rule_idx: usize,
+        out: &mut Vec<RuleEffect>,
+    ) {
+        let (group, state) = (&self.set.groups()[group_idx], &mut self.groups[group_idx]);
+        let Some(rule) = group.rules.get(rule_idx) else {
+            state.running = None;
+            self.queue.push(Reverse((state.next_slot, group_idx)));
+            return;
+        };
+        state.running = Some((at, rule_idx));
+        out.push(RuleEffect::Evaluate(EvaluationRequest {
+            id: RuleId {
+                generation: self.generation,
+                group_idx,
+                rule_idx,
+            },
+            at,
+            query_at: at - group.query_offset,
+            rule: rule.clone(),
+            context: self.set.context().clone(),
+        }));
+    }
+
+    fn emit(&mut self, mut outcome: Outcome, out: &mut Vec<RuleEffect>) {
+        self.changes.append(&mut outcome.records);
+        if !outcome.writes.is_empty() {
+            out.push(RuleEffect::Write(outcome.writes));
+        }
+        if !outcome.alerts.is_empty() {
+            out.push(RuleEffect::Alerts(outcome.alerts));
+        }
+    }
+}
+
+impl State {
+    fn rule(&mut self, key: Arc<RuleKey>) -> &mut RuleState {
+        self.rules
+            .entry(key)
+            .or_insert_with_key(|key| RuleState::new(key.clone()))
+    }
+
+    fn take(&mut self, key: Arc<RuleKey>) -> RuleState {
+        let kept = self.rules.remove(&key);
+        kept.unwrap_or_else(|| RuleState::new(key))
+    }
+
+    /// Gives a rule without state that of one that is gone from another group or file, and is the
+    /// same otherwise. To move a rule is not to end its alerts.
+    fn move_to(&mut self, state: &mut RuleState, out: &mut Outcome) {
+        if !state.is_blank() {
+            return;
+        }
+        let Some(from) = self
+            .rules
+            .keys()
+            .find(|key| key.is_moved(&state.key))
+            .cloned()
+        else {
+            return;
+        };
+        if let Some(mut moved) = self.rules.remove(&from) {
+            moved.rename(state.key.clone(), out);
+            *state = moved;
+        }
+    }
+}
+
+impl GroupState {
+    fn new(group: &RuleGroup, last_slot: Option<Timestamp>, now: Timestamp) -> Self {
+        let grid = Grid::new(group);
+        Self {
+            grid,
+            next_slot: match last_slot {
+                Some(last_slot) => grid.resume(last_slot, now),
+                None => grid.after(now),
+            },
+            running: None,
+            last_slot,
+            recorded_slot: last_slot,
+            n_iterations: 0,
+            n_missed: 0,
+            rules: Vec::new(),
+        }
+    }
+
+    /// The state after a reload, without rules. A group whose grid stays keeps its next slot.
+    fn reconfigured(mut self, group: &RuleGroup, now: Timestamp) -> Self {
+        let grid = Grid::new(group);
+        if grid != self.grid {
+            self.next_slot = grid.after(now);
+            self.grid = grid;
+        }
+        self.n_missed += u64::from(self.running.take().is_some());
+        self
+    }
+
+    /// Begins the latest slot that is due, and returns it; those before it are missed.
+    fn begin(&mut self, now: Timestamp) -> Timestamp {
+        let slot = self.grid.at_or_before(now).max(self.next_slot);
+        self.n_missed += self.grid.steps(self.next_slot, slot);
+        self.n_iterations += 1;
+        self.next_slot = self.grid.after(slot);
+        self.last_slot = Some(slot);
+        slot
+    }
+
+    /// What to record of the slot that has begun, if the recorded one is old.
+    fn slot_change(&mut self, group: &RuleGroup, slot: Timestamp) -> Option<RuleRecord> {
+        let is_recent = |recorded| slot - recorded < SLOT_RECORD_EVERY;
+        if self.recorded_slot.is_some_and(is_recent) {
+            return None;
+        }
+        self.recorded_slot = Some(slot);
+        Some(slot_record(group, slot))
+    }
+}
+
+fn slot_record(group: &RuleGroup, at: Timestamp) -> RuleRecord {
+    RuleRecord::Slot {
+        file: group.file.clone(),
+        group: group.name.clone(),
+        at,
+    }
+}

@@ -1,0 +1,67 @@
+//! The slots at which a group is evaluated: a grid from the epoch on, shifted by a hash of the
+//! group, so that groups do not all run at once and an evaluation can be repeated.
+
+use firebell_model::{Duration, Labels, Timestamp};
+
+use crate::definition::RuleGroup;
+
+/// A group's grid of slots.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Grid {
+    interval: i64,
+    phase: i64,
+}
+
+impl Grid {
+    pub(crate) fn new(group: &RuleGroup) -> Self {
+        let identity = Labels::from_pairs([("file", &*group.file), ("name", &*group.name)]);
+        // `RuleSet` refuses intervals that are not positive.
+        let interval = group.interval.0.max(1);
+        let phase = identity.fingerprint().0 % interval.unsigned_abs();
+        Self {
+            interval,
+            phase: phase as i64,
+        }
+    }
+
+    /// The last slot that is not later than a moment.
+    pub(crate) fn at_or_before(self, moment: Timestamp) -> Timestamp {
+        let shifted = moment.0.saturating_sub(self.phase);
+        Timestamp(moment.0.saturating_sub(shifted.rem_euclid(self.interval)))
+    }
+
+    /// The first slot later than a moment.
+    pub(crate) fn after(self, moment: Timestamp) -> Timestamp {
+        self.at_or_before(moment) + Duration(self.interval)
+    }
+
+    /// The first slot that is not earlier than a moment.
+    pub(crate) fn at_or_after(self, moment: Timestamp) -> Timestamp {
+        self.after(moment - Duration(1))
+    }
+
+    /// How many intervals lie between two slots.
+    pub(crate) fn steps(self, earlier: Timestamp, later: Timestamp) -> u64 {
+        ((later - earlier).0 / self.interval).unsigned_abs()
+    }
+
+    /// The first slot of a group that was evaluated before the program started.
+    ///
+    /// A slot that falls on the start itself is still to come. After a downtime in which slots were
+    /// missed, the series have a hole: an evaluation right away would find nothing and resolve what
+    /// still burns, so the group waits for [`SETTLE`] until new samples have come.
+    pub(crate) fn resume(self, last_slot: Timestamp, now: Timestamp) -> Timestamp {
+        let downtime = now - last_slot;
+        // The recorded slot may be that much older than the last one; see `SLOT_RECORD_EVERY`.
+        let has_hole = downtime > Duration(self.interval) + SLOT_RECORD_EVERY;
+        let settle = if has_hole { SETTLE } else { Duration::ZERO };
+        self.at_or_after((now + settle).max(last_slot + Duration(1)))
+    }
+}
+
+/// A group's last slot is recorded when the recorded one is this old: each slot would cost a durable
+/// write without need.
+pub(crate) const SLOT_RECORD_EVERY: Duration = Duration::from_mins(1);
+
+/// The wait after a downtime: a few scrapes.
+const SETTLE: Duration = Duration::from_mins(1);

@@ -1,0 +1,252 @@
+//! What the core knows of each rule, and what an evaluation did to it.
+
+use std::sync::Arc;
+
+use firebell_model::{Alert, Labels, STALE_NAN, Sample, Timestamp};
+
+use crate::alert::{AlertInstance, Handed};
+use crate::definition::Context;
+use crate::record::{RuleKey, RuleRecord};
+
+/// How the last evaluation of a rule went.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Health {
+    /// There was none since the start.
+    #[default]
+    Unknown,
+    /// Well.
+    Ok,
+    /// It failed; [`crate::RuleView::last_error`] says why.
+    Err,
+}
+
+/// One rule's state.
+#[derive(Debug)]
+pub(crate) struct RuleState {
+    pub(crate) key: Arc<RuleKey>,
+    pub(crate) generator_url: Arc<str>,
+    pub(crate) health: Health,
+    pub(crate) last_error: Option<String>,
+    pub(crate) last_evaluation: Option<Timestamp>,
+    pub(crate) took: std::time::Duration,
+    pub(crate) n_evaluations: u64,
+    pub(crate) n_failures: u64,
+    /// In order of labels.
+    pub(crate) alerts: Vec<AlertInstance>,
+    /// What the last evaluation wrote, in order of labels. For an alerting rule only series that
+    /// its alerts do not account for, because they were dropped by the limit.
+    pub(crate) series: Vec<Labels>,
+}
+
+/// What a step of the core did.
+#[derive(Debug, Default)]
+pub(crate) struct Outcome {
+    pub(crate) writes: Vec<(Labels, Sample)>,
+    pub(crate) alerts: Vec<Alert>,
+    pub(crate) records: Vec<RuleRecord>,
+}
+
+impl RuleState {
+    pub(crate) fn new(key: Arc<RuleKey>) -> Self {
+        Self {
+            key,
+            generator_url: Arc::from(""),
+            health: Health::Unknown,
+            last_error: None,
+            last_evaluation: None,
+            took: std::time::Duration::ZERO,
+            n_evaluations: 0,
+            n_failures: 0,
+            alerts: Vec::new(),
+            series: Vec::new(),
+        }
+    }
+
+    /// Notes how the evaluation of a slot went.
+    pub(crate) fn note(
+        &mut self,
+        at: Timestamp,
+        took: std::time::Duration,
+        result: Result<(), String>,
+    ) {
+        self.last_evaluation = Some(at);
+        self.took = took;
+        self.n_evaluations += 1;
+        self.n_failures += u64::from(result.is_err());
+        (self.health, self.last_error) = match result {
+            Ok(()) => (Health::Ok, None),
+            Err(error) => (Health::Err, Some(error)),
+        };
+    }
+
+    /// Whether there is nothing to keep.
+    pub(crate) fn is_blank(&self) -> bool {
+        self.alerts.is_empty() && self.series.is_empty()
+    }
+
+    /// The rule has moved: its records go along.
+    pub(crate) fn rename(&mut self, key: Arc<RuleKey>, out: &mut Outcome) {
+        for alert in &self.alerts {
+            out.records.push(RuleRecord::AlertGone {
+                rule: self.key.clone(),
+                labels: alert.labels.clone(),
+            });
+        }
+        self.record_series(Vec::new(), self.series.clone(), out);
+        self.key = key;
+        self.records(&mut out.records);
+    }
+
+    /// The rule is gone: what fires is resolved, and what it wrote ends.
+    ///
+    /// Upstream just stops sending and lets the alerts run out; here nothing runs out by itself.
+    pub(crate) fn retire(mut self, now: Timestamp, out: &mut Outcome) {
+        for mut alert in std::mem::take(&mut self.alerts) {
+            if let Some(series) = alert.written.take() {
+                out.end_series(series, now);
+            }
+            if let Some(fired_at) = alert.firing_since() {
+                out.withdraw(&mut alert, fired_at, now, now);
+            }
+            out.records.push(RuleRecord::AlertGone {
+                rule: self.key.clone(),
+                labels: alert.labels,
+            });
+        }
+        out.end_series(self.series.iter().cloned(), now);
+        self.record_series(Vec::new(), self.series.clone(), out);
+    }
+
+    /// External labels, relabelling or links may have changed: dispatch is told what fires under
+    /// the new ones.
+    pub(crate) fn readdress(&mut self, context: &Context, now: Timestamp, out: &mut Outcome) {
+        for alert in &mut self.alerts {
+            let Some(fired_at) = alert.firing_since() else {
+                continue;
+            };
+            let wanted = context.outgoing(&alert.labels).map(|labels| Handed {
+                labels,
+                generator_url: self.generator_url.clone(),
+            });
+            if alert.handed == wanted {
+                continue;
+            }
+            let labels_of = |handed: &Option<Handed>| handed.as_ref().map(|it| it.labels.clone());
+            if labels_of(&alert.handed) != labels_of(&wanted) {
+                out.withdraw(alert, fired_at, now, now);
+            }
+            alert.handed = wanted;
+            out.tell(alert, fired_at, None, now);
+            out.records.push(RuleRecord::Alert {
+                rule: self.key.clone(),
+                alert: alert.clone(),
+            });
+        }
+    }
+
+    /// Takes a part of the state from before a restart.
+    pub(crate) fn restore_alert(&mut self, mut alert: AlertInstance) {
+        // An active alert's series were written by the evaluation that made it what it is.
+        alert.written = alert.series();
+        match self.find(&alert.labels) {
+            Ok(idx) => self.alerts[idx] = alert,
+            Err(idx) => self.alerts.insert(idx, alert),
+        }
+    }
+
+    pub(crate) fn forget_alert(&mut self, labels: &Labels) {
+        if let Ok(idx) = self.find(labels) {
+            self.alerts.remove(idx);
+        }
+    }
+
+    pub(crate) fn restore_series(&mut self, added: Vec<Labels>, removed: &[Labels]) {
+        self.series
+            .retain(|series| removed.binary_search(series).is_err());
+        self.series.extend(added);
+        self.series.sort();
+        self.series.dedup();
+    }
+
+    fn find(&self, labels: &Labels) -> Result<usize, usize> {
+        self.alerts
+            .binary_search_by(|alert| alert.labels.cmp(labels))
+    }
+
+    /// Both lists are in order of labels.
+    pub(crate) fn record_series(
+        &self,
+        added: Vec<Labels>,
+        removed: Vec<Labels>,
+        out: &mut Outcome,
+    ) {
+        if !added.is_empty() || !removed.is_empty() {
+            out.records.push(RuleRecord::Series {
+                rule: self.key.clone(),
+                added,
+                removed,
+            });
+        }
+    }
+
+    /// The whole state, as records.
+    pub(crate) fn records(&self, out: &mut Vec<RuleRecord>) {
+        out.extend(self.alerts.iter().map(|alert| RuleRecord::Alert {
+            rule: self.key.clone(),
+            alert: alert.clone(),
+        }));
+        if !self.series.is_empty() {
+            out.push(RuleRecord::Series {
+                rule: self.key.clone(),
+                added: self.series.clone(),
+                removed: Vec::new(),
+            });
+        }
+    }
+}
+
+impl Outcome {
+    pub(crate) fn write(&mut self, series: Labels, at: Timestamp, value: f64) {
+        self.writes.push((series, Sample { at, value }));
+    }
+
+    pub(crate) fn end_series(&mut self, series: impl IntoIterator<Item = Labels>, at: Timestamp) {
+        for series in series {
+            self.write(series, at, STALE_NAN);
+        }
+    }
+
+    /// Tells dispatch of an alert that it knows; `ends_at` is `None` while it fires.
+    pub(crate) fn tell(
+        &mut self,
+        alert: &AlertInstance,
+        starts_at: Timestamp,
+        ends_at: Option<Timestamp>,
+        now: Timestamp,
+    ) {
+        let Some(handed) = &alert.handed else {
+            return;
+        };
+        self.alerts.push(Alert {
+            labels: handed.labels.clone(),
+            annotations: alert.annotations.clone(),
+            starts_at,
+            ends_at,
+            generator_url: handed.generator_url.to_string(),
+            updated_at: now,
+            is_timeout: false,
+        });
+    }
+
+    /// Tells dispatch that an alert ends, if it knows of it.
+    pub(crate) fn withdraw(
+        &mut self,
+        alert: &mut AlertInstance,
+        starts_at: Timestamp,
+        ends_at: Timestamp,
+        now: Timestamp,
+    ) {
+        self.tell(alert, starts_at, Some(ends_at), now);
+        alert.handed = None;
+    }
+}

@@ -1,0 +1,131 @@
+//! What APIs and pages may know of the rules.
+
+use firebell_model::Timestamp;
+
+use crate::alert::{AlertInstance, AlertPhase};
+use crate::definition::{Rule, RuleGroup};
+use crate::rules::GroupState;
+use crate::state::{Health, RuleState};
+
+/// A group and how it fares.
+#[derive(Clone, Copy, Debug)]
+pub struct GroupView<'a> {
+    /// The group as configured.
+    pub group: &'a RuleGroup,
+    pub(crate) state: &'a GroupState,
+}
+
+/// A rule and how it fares.
+#[derive(Clone, Copy, Debug)]
+pub struct RuleView<'a> {
+    /// The rule as configured.
+    pub rule: &'a Rule,
+    pub(crate) state: &'a RuleState,
+}
+
+impl<'a> GroupView<'a> {
+    /// The slot of the last evaluation; after a restart it may be older by less than a minute.
+    #[must_use]
+    pub fn last_evaluation(&self) -> Option<Timestamp> {
+        self.state.last_slot
+    }
+
+    /// How long the rules took at their last evaluations, in sum.
+    #[must_use]
+    pub fn took(&self) -> std::time::Duration {
+        self.state.rules.iter().map(|rule| rule.took).sum()
+    }
+
+    /// How many evaluations were begun since the start.
+    #[must_use]
+    pub fn n_iterations(&self) -> u64 {
+        self.state.n_iterations
+    }
+
+    /// How many slots passed since the start without an evaluation, because one took too long.
+    #[must_use]
+    pub fn n_missed(&self) -> u64 {
+        self.state.n_missed
+    }
+
+    /// Its rules, in order.
+    pub fn rules(&self) -> impl Iterator<Item = RuleView<'a>> + use<'a> {
+        let rules = self.group.rules.iter().zip(&self.state.rules);
+        rules.map(|(rule, state)| RuleView { rule, state })
+    }
+}
+
+impl<'a> RuleView<'a> {
+    /// How the last evaluation went.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.state.health
+    }
+
+    /// Why the last evaluation failed, if it did.
+    #[must_use]
+    pub fn last_error(&self) -> Option<&'a str> {
+        self.state.last_error.as_deref()
+    }
+
+    /// The slot of the last evaluation since the start.
+    #[must_use]
+    pub fn last_evaluation(&self) -> Option<Timestamp> {
+        self.state.last_evaluation
+    }
+
+    /// How long the last evaluation took.
+    #[must_use]
+    pub fn took(&self) -> std::time::Duration {
+        self.state.took
+    }
+
+    /// How often it was evaluated since the start.
+    #[must_use]
+    pub fn n_evaluations(&self) -> u64 {
+        self.state.n_evaluations
+    }
+
+    /// How often that failed.
+    #[must_use]
+    pub fn n_failures(&self) -> u64 {
+        self.state.n_failures
+    }
+
+    /// Its alerts in order of labels: pending, firing, and resolved ones of the last 15 minutes.
+    #[must_use]
+    pub fn alerts(&self) -> &'a [AlertInstance] {
+        &self.state.alerts
+    }
+
+    /// `firing`, `pending`, `inactive`, or `unknown` before the first evaluation: upstream's state
+    /// of an alerting rule.
+    #[must_use]
+    pub fn state_name(&self) -> &'static str {
+        let mut is_pending = false;
+        for alert in self.alerts() {
+            match alert.phase {
+                AlertPhase::Firing { .. } => return "firing",
+                AlertPhase::Pending => is_pending = true,
+                AlertPhase::Resolved { .. } => {}
+            }
+        }
+        match (is_pending, self.health()) {
+            (true, _) => "pending",
+            (false, Health::Unknown) => "unknown",
+            (false, Health::Ok | Health::Err) => "inactive",
+        }
+    }
+}
+
+impl Health {
+    /// Its name in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Ok => "ok",
+            Self::Err => "err",
+        }
+    }
+}
