@@ -1,0 +1,402 @@
+//! Evaluation: a plan bound to series, run over columns.
+//!
+//! *Invariants*: an instant query is a range query of one step. Operations run once per query, not
+//! once per step; what depends on label sets alone is bound once and kept while the sets last.
+//!
+//! *Sources*: Prometheus, `promql/engine.go`.
+
+mod aggregate;
+mod binary;
+mod frame;
+mod histogram;
+mod labels;
+mod map;
+mod other;
+mod select;
+mod window;
+
+use std::sync::Arc;
+
+use firebell_model::{Duration, Source, Timestamp};
+
+use crate::duration::QueryShape;
+use crate::error::EvalError;
+use crate::plan::{OpIdx, OpKind, Plan, Program, WindowSource};
+use crate::value::{Annotation, Value};
+use frame::{Block, Frame, SeriesSet};
+
+/// Limits and settings of an evaluation.
+#[derive(Clone)]
+pub struct Options<'a> {
+    /// How old a sample may be to count as the current value. Prometheus's default is 5 minutes.
+    pub lookback: Duration,
+    /// The step of subqueries that name none; upstream takes its evaluation interval.
+    pub subquery_step: Duration,
+    /// How many samples and results may be held at once.
+    pub samples_max: usize,
+    /// How many steps a range query may have.
+    pub steps_max: usize,
+    /// Whether the metric name goes at the end of the query rather than at the first operation
+    /// that drops it (upstream's feature flag `promql-delayed-name-removal`).
+    pub delays_name_removal: bool,
+    /// Asked now and then; `true` ends the evaluation.
+    pub is_cancelled: Option<&'a dyn Fn() -> bool>,
+}
+
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Self {
+            lookback: Duration::from_mins(5),
+            subquery_step: Duration::from_mins(1),
+            samples_max: 50_000_000,
+            steps_max: 11_000,
+            delays_name_removal: false,
+            is_cancelled: None,
+        }
+    }
+}
+
+/// A plan with what it has learned of the series of one store: which they are, which labels the
+/// results have, who belongs to which group. Keep one per rule and store.
+pub struct Prepared {
+    plan: Plan,
+    states: Vec<State>,
+    output: Option<Renamed>,
+    annotations: Vec<Annotation>,
+}
+
+impl Prepared {
+    /// Nothing is bound before the first evaluation.
+    #[must_use]
+    pub fn new(plan: Plan) -> Self {
+        let states = State::of(plan.program());
+        Self {
+            plan,
+            states,
+            output: None,
+            annotations: Vec::new(),
+        }
+    }
+
+    /// The plan.
+    #[must_use]
+    pub fn plan(&self) -> &Plan {
+        &self.plan
+    }
+
+    /// What is to be known about the last result, sorted.
+    #[must_use]
+    pub fn annotations(&self) -> &[Annotation] {
+        &self.annotations
+    }
+
+    /// Evaluates at one moment.
+    ///
+    /// # Errors
+    /// See [`EvalError`].
+    pub fn instant(
+        &mut self,
+        source: &dyn Source,
+        at: Timestamp,
+        options: &Options<'_>,
+    ) -> Result<Value, EvalError> {
+        let steps = Steps {
+            start: at,
+            step: Duration::ZERO,
+            n: 1,
+        };
+        let frame = self.run(source, steps, at, options)?;
+        Ok(frame.into_instant(at))
+    }
+
+    /// Evaluates from `start` to `end`, both included, every `step`; the result is a matrix.
+    ///
+    /// # Errors
+    /// See [`EvalError`].
+    pub fn range(
+        &mut self,
+        source: &dyn Source,
+        start: Timestamp,
+        end: Timestamp,
+        step: Duration,
+        options: &Options<'_>,
+    ) -> Result<Value, EvalError> {
+        if step.0 <= 0 {
+            return Err(EvalError::Steps(
+                "zero or negative query resolution step widths are not accepted".to_owned(),
+            ));
+        }
+        if end < start {
+            return Err(EvalError::Steps(
+                "end timestamp must not be before start time".to_owned(),
+            ));
+        }
+        let n = ((end - start).0 / step.0) as u64 + 1;
+        if n > options.steps_max as u64 {
+            let max = options.steps_max;
+            return Err(EvalError::Steps(format!(
+                "exceeded maximum resolution of {max} points per timeseries. Try decreasing the \
+                 query resolution (?step=XX)"
+            )));
+        }
+        let steps = Steps {
+            start,
+            step,
+            n: n as usize,
+        };
+        let frame = self.run(source, steps, end, options)?;
+        frame.into_range(&steps)
+    }
+
+    fn run(
+        &mut self,
+        source: &dyn Source,
+        steps: Steps,
+        end: Timestamp,
+        options: &Options<'_>,
+    ) -> Result<Frame, EvalError> {
+        let mut context = Context {
+            source,
+            options,
+            start: steps.start,
+            end,
+            shape: QueryShape {
+                step: steps.step,
+                range: end - steps.start,
+            },
+            n_samples: 0,
+            annotations: Vec::new(),
+        };
+        let result = run_program(self.plan.program(), &mut self.states, &mut context, steps);
+        self.annotations = context.annotations;
+        self.annotations.sort();
+        self.annotations.dedup();
+        match result? {
+            Frame::Vector(block) => {
+                let block = block.broadcast(steps.n);
+                let block = frame::resolve_names(block, &mut self.output)?;
+                Ok(Frame::Vector(block))
+            }
+            Frame::Scalar(column) => Ok(Frame::Scalar(frame::broadcast(column, steps.n))),
+            other => Ok(other),
+        }
+    }
+}
+
+impl std::fmt::Debug for Prepared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Prepared({})", self.plan.text())
+    }
+}
+
+/// The moments of an evaluation.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Steps {
+    pub(crate) start: Timestamp,
+    pub(crate) step: Duration,
+    pub(crate) n: usize,
+}
+
+impl Steps {
+    pub(crate) fn at(&self, idx: usize) -> Timestamp {
+        self.start + self.step * idx as i64
+    }
+}
+
+/// What all operations of one evaluation share.
+struct Context<'a> {
+    source: &'a dyn Source,
+    options: &'a Options<'a>,
+    /// First and last moment of the whole query, for `@ start()` and `@ end()`.
+    start: Timestamp,
+    end: Timestamp,
+    shape: QueryShape,
+    n_samples: usize,
+    annotations: Vec<Annotation>,
+}
+
+impl Context<'_> {
+    /// Counts values that are held from now on.
+    fn hold(&mut self, n: usize) -> Result<(), EvalError> {
+        self.n_samples += n;
+        if self.n_samples > self.options.samples_max {
+            return Err(EvalError::TooManySamples);
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, n: usize) {
+        self.n_samples = self.n_samples.saturating_sub(n);
+    }
+
+    fn check_cancelled(&self) -> Result<(), EvalError> {
+        match self.options.is_cancelled {
+            Some(is_cancelled) if is_cancelled() => Err(EvalError::Cancelled),
+            _ => Ok(()),
+        }
+    }
+
+    fn warn(&mut self, message: &str) {
+        self.annotations.push(Annotation {
+            is_warning: true,
+            message: format!("PromQL warning: {message}"),
+        });
+    }
+
+    fn inform(&mut self, message: &str) {
+        self.annotations.push(Annotation {
+            is_warning: false,
+            message: format!("PromQL info: {message}"),
+        });
+    }
+}
+
+/// What an operation has bound.
+enum State {
+    /// Nothing, or nothing yet.
+    Unbound,
+    Selection(select::Selection),
+    Window(Option<select::Selection>, Option<Renamed>),
+    Subquery(Vec<State>, Option<Renamed>),
+    Renamed(Renamed),
+    Grouping(aggregate::Grouping),
+    Matching(binary::MatchingState),
+    Buckets(histogram::Buckets),
+}
+
+/// Label sets and what became of them.
+struct Renamed {
+    from: Arc<SeriesSet>,
+    to: Arc<SeriesSet>,
+}
+
+impl State {
+    fn of(program: &Program) -> Vec<Self> {
+        let state = |kind: &OpKind| match kind {
+            OpKind::Window { source, .. } | OpKind::Matrix(source) => match source {
+                WindowSource::Series { .. } => Self::Window(None, None),
+                WindowSource::Subquery { program, .. } => Self::Subquery(Self::of(program), None),
+            },
+            _ => Self::Unbound,
+        };
+        program.ops.iter().map(|op| state(&op.kind)).collect()
+    }
+}
+
+/// Results of operations that wait for their user.
+struct Frames(Vec<Option<Frame>>);
+
+impl Frames {
+    fn take(&mut self, op: OpIdx) -> Frame {
+        let frame = self.0[op].take();
+        let Some(frame) = frame else {
+            unreachable!("every result has one user");
+        };
+        frame
+    }
+
+    /// A vector over `n` steps.
+    fn vector(&mut self, op: OpIdx, n: usize) -> Block {
+        match self.take(op) {
+            Frame::Vector(block) => block.broadcast(n),
+            _ => unreachable!("the checker has seen a vector"),
+        }
+    }
+
+    /// A scalar over `n` steps.
+    fn scalar(&mut self, op: OpIdx, n: usize) -> Vec<f64> {
+        match self.take(op) {
+            Frame::Scalar(column) => frame::broadcast(column, n),
+            _ => unreachable!("the checker has seen a scalar"),
+        }
+    }
+
+    fn string(&mut self, op: OpIdx) -> crate::ast::StringLiteral {
+        match self.take(op) {
+            Frame::String(string) => string,
+            _ => unreachable!("the checker has seen a string"),
+        }
+    }
+}
+
+fn run_program(
+    program: &Program,
+    states: &mut [State],
+    context: &mut Context<'_>,
+    steps: Steps,
+) -> Result<Frame, EvalError> {
+    let mut frames = Frames((0..program.ops.len()).map(|_| None).collect());
+    for (idx, (op, state)) in program.ops.iter().zip(states).enumerate() {
+        context.check_cancelled()?;
+        let n = if op.is_invariant { 1 } else { steps.n };
+        let own_steps = Steps { n, ..steps };
+        let frame = run_op(&op.kind, state, &mut frames, context, own_steps)?;
+        if let Frame::Vector(block) = &frame {
+            block.check_duplicates()?;
+            context.hold(block.values.len())?;
+        }
+        frames.0[idx] = Some(frame);
+    }
+    // Held values are counted per program: a subquery's go before its user's windows come.
+    let last = frames.take(program.ops.len() - 1);
+    Ok(last)
+}
+
+fn run_op(
+    kind: &OpKind,
+    state: &mut State,
+    frames: &mut Frames,
+    context: &mut Context<'_>,
+    steps: Steps,
+) -> Result<Frame, EvalError> {
+    match kind {
+        OpKind::Number(value) => Ok(Frame::Scalar(vec![*value; steps.n])),
+        OpKind::String(string) => Ok(Frame::String(string.clone())),
+        OpKind::Select(reader) => select::values(reader, state, context, steps),
+        OpKind::Timestamps(reader) => {
+            let frame = select::timestamps(reader, state, context, steps)?;
+            Ok(frame)
+        }
+        OpKind::Matrix(source) => window::matrix(source, state, context, steps),
+        OpKind::Window {
+            window,
+            source,
+            args,
+            absent,
+        } => {
+            let args = args
+                .iter()
+                .map(|&arg| frames.scalar(arg, steps.n))
+                .collect();
+            let call = window::WindowCall {
+                window: *window,
+                source,
+                args,
+                absent,
+            };
+            window::run(&call, state, context, steps)
+        }
+        OpKind::Negate(operand) => match frames.take(*operand) {
+            Frame::Scalar(mut column) => {
+                column.iter_mut().for_each(|value| *value = -*value);
+                Ok(Frame::Scalar(column))
+            }
+            Frame::Vector(block) => map::map(block, state, context, |value| -value),
+            other => Ok(other),
+        },
+        OpKind::Binary(operation) => binary::run(operation, state, frames, context, steps),
+        OpKind::Aggregate(aggregation) => {
+            aggregate::run(aggregation, state, frames, context, steps)
+        }
+        OpKind::Map(map, args) => map::run(*map, args, state, frames, context, steps),
+        OpKind::Histogram(operand) => {
+            let block = frames.vector(*operand, steps.n);
+            Ok(Frame::Vector(Block::empty(block.n_steps)))
+        }
+        OpKind::Absent(operand, labels) => {
+            let block = frames.vector(*operand, steps.n);
+            Ok(other::absent(&block, labels, state))
+        }
+        OpKind::Other(other, args) => other::run(*other, args, state, frames, context, steps),
+    }
+}

@@ -1,0 +1,271 @@
+//! Intermediate results: columns of values, one per series.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use firebell_model::{Labels, STALE_NAN, Sample, Timestamp, is_stale};
+
+use super::{Renamed, Steps};
+use crate::ast::StringLiteral;
+use crate::error::{EvalError, execution};
+use crate::value::{MatrixSeries, Value, VectorSample};
+
+/// The value of a series at a step where it has none. Sources give this marker only for series that
+/// ended, and those samples never get here; arithmetic makes other NaNs.
+pub(crate) const ABSENT: f64 = STALE_NAN;
+
+#[inline]
+pub(crate) fn is_absent(value: f64) -> bool {
+    is_stale(value)
+}
+
+/// The result of an operation.
+pub(crate) enum Frame {
+    /// A value per step.
+    Scalar(Vec<f64>),
+    String(StringLiteral),
+    Vector(Block),
+    Matrix(Vec<MatrixSeries>),
+}
+
+/// The label sets of a vector. Shared and compared by address: what an operation binds stays valid
+/// for as long as its operands come with the same sets.
+#[derive(Debug)]
+pub(crate) struct SeriesSet {
+    pub(crate) labels: Vec<Labels>,
+    /// Whose metric name goes at the end of the query; empty when nobody's does.
+    pub(crate) drops_name: Vec<bool>,
+    /// Series that share their labels, as far as there are any.
+    duplicates: Vec<Vec<u32>>,
+}
+
+impl SeriesSet {
+    /// A set of labels that differ.
+    pub(crate) fn unique(labels: Vec<Labels>) -> Arc<Self> {
+        Arc::new(Self {
+            labels,
+            drops_name: Vec::new(),
+            duplicates: Vec::new(),
+        })
+    }
+
+    /// A set of labels some of which may be equal.
+    pub(crate) fn new(labels: Vec<Labels>, drops_name: Vec<bool>) -> Arc<Self> {
+        let duplicates = same(&labels);
+        let drops_any = drops_name.contains(&true);
+        Arc::new(Self {
+            labels,
+            drops_name: if drops_any { drops_name } else { Vec::new() },
+            duplicates,
+        })
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.labels.len()
+    }
+
+    pub(crate) fn drops_name(&self, idx: usize) -> bool {
+        self.drops_name.get(idx).copied().unwrap_or(false)
+    }
+}
+
+/// Groups of two or more equal label sets.
+pub(crate) fn same(labels: &[Labels]) -> Vec<Vec<u32>> {
+    let mut first: HashMap<&Labels, u32> = HashMap::with_capacity(labels.len());
+    let mut group_of: HashMap<u32, usize> = HashMap::new();
+    let mut groups: Vec<Vec<u32>> = Vec::new();
+    for (idx, labels) in labels.iter().enumerate() {
+        let idx = idx as u32;
+        let Some(&known) = first.get(labels) else {
+            first.insert(labels, idx);
+            continue;
+        };
+        let group = *group_of.entry(known).or_insert_with(|| {
+            groups.push(vec![known]);
+            groups.len() - 1
+        });
+        groups[group].push(idx);
+    }
+    groups
+}
+
+/// A vector over some steps: the values of series `i` are `values[i * n_steps..][..n_steps]`.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    pub(crate) set: Arc<SeriesSet>,
+    pub(crate) n_steps: usize,
+    pub(crate) values: Vec<f64>,
+    /// The order of an instant vector when it is not that of the set.
+    pub(crate) order: Option<Vec<u32>>,
+}
+
+impl Block {
+    pub(crate) fn new(set: Arc<SeriesSet>, n_steps: usize, values: Vec<f64>) -> Self {
+        debug_assert_eq!(set.len() * n_steps, values.len());
+        Self {
+            set,
+            n_steps,
+            values,
+            order: None,
+        }
+    }
+
+    pub(crate) fn empty(n_steps: usize) -> Self {
+        Self::new(SeriesSet::unique(Vec::new()), n_steps, Vec::new())
+    }
+
+    pub(crate) fn row(&self, idx: usize) -> &[f64] {
+        &self.values[idx * self.n_steps..][..self.n_steps]
+    }
+
+    pub(crate) fn get(&self, idx: usize, step: usize) -> f64 {
+        self.values[idx * self.n_steps + step]
+    }
+
+    /// The same over `n` steps, when it was one value for all of them.
+    pub(crate) fn broadcast(mut self, n: usize) -> Self {
+        if self.n_steps == n {
+            return self;
+        }
+        let values = self.values.iter();
+        self.values = values
+            .flat_map(|&value| std::iter::repeat_n(value, n))
+            .collect();
+        self.n_steps = n;
+        self
+    }
+
+    /// Refuses two series with the same labels at one step.
+    pub(crate) fn check_duplicates(&self) -> Result<(), EvalError> {
+        for group in &self.set.duplicates {
+            for step in 0..self.n_steps {
+                if count_present(self, group, step) > 1 {
+                    return execution("vector cannot contain metrics with the same labelset");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The series that have a value at a step, in order.
+    pub(crate) fn present(&self, step: usize) -> Vec<u32> {
+        let all: Box<dyn Iterator<Item = u32>> = match &self.order {
+            Some(order) => Box::new(order.iter().copied()),
+            None => Box::new(0..self.set.len() as u32),
+        };
+        all.filter(|&idx| !is_absent(self.get(idx as usize, step)))
+            .collect()
+    }
+}
+
+pub(crate) fn count_present(block: &Block, rows: &[u32], step: usize) -> usize {
+    let is_present = |row: &&u32| !is_absent(block.get(**row as usize, step));
+    rows.iter().filter(is_present).count()
+}
+
+pub(crate) fn broadcast(column: Vec<f64>, n: usize) -> Vec<f64> {
+    if column.len() == n {
+        return column;
+    }
+    vec![column[0]; n]
+}
+
+/// Labels without the metric name, at once or marked to lose it at the end.
+pub(crate) fn without_names(set: &Arc<SeriesSet>, delays: bool) -> Arc<SeriesSet> {
+    if delays {
+        return SeriesSet::new(set.labels.clone(), vec![true; set.len()]);
+    }
+    let labels = set.labels.iter().map(Labels::without_metric_name);
+    SeriesSet::new(labels.collect(), Vec::new())
+}
+
+/// Takes away the metric names that were to go at the end.
+pub(crate) fn resolve_names(
+    mut block: Block,
+    bound: &mut Option<Renamed>,
+) -> Result<Block, EvalError> {
+    if block.set.drops_name.is_empty() {
+        return Ok(block);
+    }
+    let renamed = match bound.take() {
+        Some(renamed) if Arc::ptr_eq(&renamed.from, &block.set) => renamed,
+        _ => {
+            let labels = block.set.labels.iter().enumerate();
+            let labels = labels.map(|(idx, labels)| {
+                if block.set.drops_name(idx) {
+                    labels.without_metric_name()
+                } else {
+                    labels.clone()
+                }
+            });
+            Renamed {
+                from: Arc::clone(&block.set),
+                to: SeriesSet::new(labels.collect(), Vec::new()),
+            }
+        }
+    };
+    block.set = Arc::clone(&renamed.to);
+    *bound = Some(renamed);
+    block.check_duplicates()?;
+    Ok(block)
+}
+
+impl Frame {
+    /// The result of an instant query.
+    pub(crate) fn into_instant(self, at: Timestamp) -> Value {
+        match self {
+            Self::Scalar(column) => Value::Scalar(column[0]),
+            Self::String(string) => Value::String(string.value),
+            Self::Matrix(series) => Value::Matrix(series),
+            Self::Vector(block) => {
+                let sample = |idx: u32| VectorSample {
+                    labels: block.set.labels[idx as usize].clone(),
+                    at,
+                    value: block.get(idx as usize, 0),
+                };
+                Value::Vector(block.present(0).into_iter().map(sample).collect())
+            }
+        }
+    }
+
+    /// The result of a range query: a matrix, sorted by labels.
+    pub(crate) fn into_range(self, steps: &Steps) -> Result<Value, EvalError> {
+        let block = match self {
+            Self::Scalar(column) => {
+                let set = SeriesSet::unique(vec![Labels::empty()]);
+                Block::new(set, steps.n, column)
+            }
+            Self::Vector(block) => block,
+            Self::String(_) | Self::Matrix(_) => {
+                return execution(
+                    "invalid expression type for range query, must be Scalar or instant Vector",
+                );
+            }
+        };
+        let mut series: Vec<MatrixSeries> = Vec::new();
+        let mut rows: Vec<usize> = (0..block.set.len()).collect();
+        rows.sort_by(|&a, &b| block.set.labels[a].cmp(&block.set.labels[b]));
+        for row in rows {
+            let values = block.row(row).iter().enumerate();
+            let samples = values.filter(|(_, value)| !is_absent(**value));
+            let samples = samples.map(|(step, &value)| Sample {
+                at: steps.at(step),
+                value,
+            });
+            let labels = &block.set.labels[row];
+            match series.last_mut() {
+                // Equal labels never share a step: the check has seen to that.
+                Some(last) if last.labels == *labels => {
+                    last.samples.extend(samples);
+                    last.samples.sort_by_key(|sample| sample.at);
+                }
+                _ => series.push(MatrixSeries {
+                    labels: labels.clone(),
+                    samples: samples.collect(),
+                }),
+            }
+        }
+        series.retain(|series| !series.samples.is_empty());
+        Ok(Value::Matrix(series))
+    }
+}

@@ -1,0 +1,167 @@
+//! Instant selectors: series bound once, read as columns.
+
+use std::sync::Arc;
+
+use firebell_model::{Duration, Sample, Series, SeriesId, TimeRange, Timestamp, is_stale};
+
+use super::frame::{ABSENT, Block, Frame, SeriesSet, without_names};
+use super::{Context, Renamed, State, Steps};
+use crate::error::{EvalError, execution};
+use crate::plan::{Reader, fixed_moment};
+
+/// The series that a selector has found.
+pub(crate) struct Selection {
+    generation: u64,
+    ids: Vec<SeriesId>,
+    pub(crate) set: Arc<SeriesSet>,
+}
+
+type Found = (Arc<SeriesSet>, Vec<Arc<dyn Series>>);
+
+/// The series of a reader, bound anew only when series have come or gone.
+pub(crate) fn bind(
+    reader: &Reader,
+    bound: &mut Option<Selection>,
+    context: &Context<'_>,
+) -> Result<Found, EvalError> {
+    if reader.borders.is_some() {
+        return execution("anchored and smoothed selectors are not supported yet");
+    }
+    let generation = context.source.generation();
+    if let Some(selection) = bound
+        && selection.generation == generation
+    {
+        let series = selection.ids.iter().map(|&id| context.source.series(id));
+        if let Some(series) = series.collect::<Option<Vec<_>>>() {
+            return Ok((Arc::clone(&selection.set), series));
+        }
+    }
+    // What is bound serves every later moment, so that no range narrows it.
+    let all = TimeRange {
+        after: Timestamp::MIN,
+        until: Timestamp::MAX,
+    };
+    let series = context.source.select(&reader.matchers, all)?;
+    let ids: Vec<SeriesId> = series.iter().map(|series| series.id()).collect();
+    let set = match bound.take() {
+        Some(selection) if selection.ids == ids => selection.set,
+        _ => SeriesSet::unique(series.iter().map(|it| it.labels().clone()).collect()),
+    };
+    *bound = Some(Selection {
+        generation,
+        ids,
+        set: Arc::clone(&set),
+    });
+    Ok((set, series))
+}
+
+/// The offset of a shift.
+pub(crate) fn offset(reader: &Reader, context: &Context<'_>) -> Result<Duration, EvalError> {
+    match &reader.shift.offset {
+        Some(offset) => offset.resolve(context.shape).map_err(EvalError::Execution),
+        None => Ok(Duration::ZERO),
+    }
+}
+
+/// The value of each series at each step: the latest within the lookback, unless that is stale.
+pub(crate) fn values(
+    reader: &Reader,
+    state: &mut State,
+    context: &mut Context<'_>,
+    steps: Steps,
+) -> Result<Frame, EvalError> {
+    let mut bound = match std::mem::replace(state, State::Unbound) {
+        State::Selection(selection) => Some(selection),
+        _ => None,
+    };
+    let block = read(reader, &mut bound, context, steps, |sample| sample.value)?;
+    if let Some(selection) = bound {
+        *state = State::Selection(selection);
+    }
+    Ok(Frame::Vector(block))
+}
+
+/// When the value of each series at each step was taken, in seconds.
+pub(crate) fn timestamps(
+    reader: &Reader,
+    state: &mut State,
+    context: &mut Context<'_>,
+    steps: Steps,
+) -> Result<Frame, EvalError> {
+    let (mut bound, mut renamed) = match std::mem::replace(state, State::Unbound) {
+        State::Window(selection, renamed) => (selection, renamed),
+        _ => (None, None),
+    };
+    let as_secs = |sample: Sample| sample.at.as_secs_f64();
+    let mut block = read(reader, &mut bound, context, steps, as_secs)?;
+    let delays = context.options.delays_name_removal;
+    let names = match renamed.take() {
+        Some(names) if Arc::ptr_eq(&names.from, &block.set) => names,
+        _ => Renamed {
+            from: Arc::clone(&block.set),
+            to: without_names(&block.set, delays),
+        },
+    };
+    block.set = Arc::clone(&names.to);
+    *state = State::Window(bound, Some(names));
+    Ok(Frame::Vector(block))
+}
+
+fn read(
+    reader: &Reader,
+    bound: &mut Option<Selection>,
+    context: &mut Context<'_>,
+    steps: Steps,
+    take: impl Fn(Sample) -> f64,
+) -> Result<Block, EvalError> {
+    let (set, series) = bind(reader, bound, context)?;
+    let offset = offset(reader, context)?;
+    let fixed = fixed_moment(&reader.shift, context.start, context.end);
+    let first = fixed.unwrap_or(steps.start) - offset;
+    let lookback = context.options.lookback;
+    let mut values = Vec::with_capacity(series.len() * steps.n);
+    let value_of = |sample: Option<Sample>| match sample {
+        Some(sample) if !is_stale(sample.value) => take(sample),
+        _ => ABSENT,
+    };
+    if steps.n == 1 {
+        let range = TimeRange {
+            after: first - lookback,
+            until: first,
+        };
+        for (idx, series) in series.iter().enumerate() {
+            if idx % CANCEL_CHECK_EVERY == 0 {
+                context.check_cancelled()?;
+            }
+            values.push(value_of(series.last_sample(range)?));
+        }
+        return Ok(Block::new(set, 1, values));
+    }
+    let range = TimeRange {
+        after: first - lookback,
+        until: first + steps.step * (steps.n - 1) as i64,
+    };
+    let mut samples = Vec::new();
+    for (idx, series) in series.iter().enumerate() {
+        if idx % CANCEL_CHECK_EVERY == 0 {
+            context.check_cancelled()?;
+        }
+        samples.clear();
+        series.samples(range, &mut samples)?;
+        context.hold(samples.len())?;
+        let mut next = 0;
+        for step in 0..steps.n {
+            let at = first + steps.step * step as i64;
+            while samples.get(next).is_some_and(|sample| sample.at <= at) {
+                next += 1;
+            }
+            let latest = next.checked_sub(1).map(|idx| samples[idx]);
+            values.push(value_of(latest.filter(|it| it.at > at - lookback)));
+        }
+        context.release(samples.len());
+    }
+    Ok(Block::new(set, steps.n, values))
+}
+
+/// How many series are read between two questions whether to go on.
+pub(crate) const CANCEL_CHECK_EVERY: usize = 1024;

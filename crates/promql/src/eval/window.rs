@@ -1,0 +1,399 @@
+//! Range vectors: windows of samples, from series or from subqueries, and the functions over them.
+//!
+//! *Invariants*: windows are left-open. A long window of a series is read through
+//! [`Series::summary`] where that is exact; the raw path decides in every other case.
+//!
+//! *Sources*: Prometheus, `promql/functions.go`, `extrapolatedRate` and the `…_over_time` family.
+
+mod over_time;
+mod rate;
+
+use std::sync::Arc;
+
+use firebell_model::{Duration, Labels, Sample, Series, TimeRange, Timestamp, is_stale};
+
+use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent, without_names};
+use super::select::{self, CANCEL_CHECK_EVERY};
+use super::{Context, Renamed, State, Steps, run_program};
+use crate::error::{EvalError, execution};
+use crate::functions::Window;
+use crate::plan::{Program, WindowSource, fixed_moment};
+use crate::value::MatrixSeries;
+
+/// A function over windows with its arguments.
+pub(crate) struct WindowCall<'a> {
+    pub(crate) window: Window,
+    pub(crate) source: &'a WindowSource,
+    /// The other arguments, each over all steps.
+    pub(crate) args: Vec<Vec<f64>>,
+    pub(crate) absent: &'a Labels,
+}
+
+/// One window of one series.
+pub(crate) struct Slice<'a> {
+    /// Samples within, stale ones left out.
+    pub(crate) samples: &'a [Sample],
+    pub(crate) range: TimeRange,
+    /// The moment of evaluation, which an offset keeps apart from the end of the window.
+    pub(crate) at: Timestamp,
+    /// The other arguments at this step.
+    pub(crate) args: [f64; 2],
+}
+
+/// The windows of all steps.
+struct Windows {
+    length: Duration,
+    /// The end of the first window.
+    first: Timestamp,
+    /// How far apart the ends are; zero when `@` fixes them.
+    stride: Duration,
+    n: usize,
+}
+
+impl Windows {
+    fn of(source: &WindowSource, context: &Context<'_>, steps: Steps) -> Result<Self, EvalError> {
+        let resolve = |duration: &crate::duration::DurationExpr| {
+            duration
+                .resolve(context.shape)
+                .map_err(EvalError::Execution)
+        };
+        let length = resolve(source.range())?;
+        if length.0 <= 0 {
+            return execution("duration must be greater than 0");
+        }
+        let offset = match &source.shift().offset {
+            Some(offset) => resolve(offset)?,
+            None => Duration::ZERO,
+        };
+        let fixed = fixed_moment(source.shift(), context.start, context.end);
+        Ok(Self {
+            length,
+            first: fixed.unwrap_or(steps.start) - offset,
+            stride: if fixed.is_some() {
+                Duration::ZERO
+            } else {
+                steps.step
+            },
+            n: steps.n,
+        })
+    }
+
+    fn range(&self, step: usize) -> TimeRange {
+        let until = self.first + self.stride * step as i64;
+        TimeRange {
+            after: until - self.length,
+            until,
+        }
+    }
+
+    /// From the start of the first window to the end of the last.
+    fn whole(&self) -> TimeRange {
+        TimeRange {
+            after: self.first - self.length,
+            until: self.first + self.stride * (self.n as i64 - 1),
+        }
+    }
+}
+
+/// The samples of one series after the other.
+enum Rows {
+    Series(Vec<Arc<dyn Series>>),
+    Block(Block, Steps),
+}
+
+impl Rows {
+    /// Reads the samples of a series in a range, without stale ones.
+    fn read(&self, row: usize, range: TimeRange, out: &mut Vec<Sample>) -> Result<(), EvalError> {
+        out.clear();
+        match self {
+            Self::Series(series) => {
+                series[row].samples(range, out)?;
+                out.retain(|sample| !is_stale(sample.value));
+            }
+            Self::Block(block, steps) => {
+                let values = block.row(row).iter().enumerate();
+                let samples = values.filter(|(_, value)| !is_absent(**value));
+                out.extend(samples.map(|(step, &value)| Sample {
+                    at: steps.at(step),
+                    value,
+                }));
+            }
+        }
+        Ok(())
+    }
+}
+
+struct Bound {
+    set: Arc<SeriesSet>,
+    rows: Rows,
+}
+
+/// Binds the series of a window, or evaluates its subquery.
+fn bind(
+    source: &WindowSource,
+    state: &mut State,
+    context: &mut Context<'_>,
+    windows: &Windows,
+) -> Result<Bound, EvalError> {
+    match (source, state) {
+        (WindowSource::Series { reader, .. }, State::Window(bound, _)) => {
+            let (set, series) = select::bind(reader, bound, context)?;
+            let rows = Rows::Series(series);
+            Ok(Bound { set, rows })
+        }
+        (WindowSource::Subquery { program, step, .. }, State::Subquery(states, _)) => {
+            let step = match step {
+                Some(step) => step.resolve(context.shape).map_err(EvalError::Execution)?,
+                None => context.options.subquery_step,
+            };
+            subquery(program, states, context, windows.whole(), step)
+        }
+        _ => unreachable!("states are made from the program"),
+    }
+}
+
+/// Evaluates an expression at the multiples of `step` within a range.
+fn subquery(
+    program: &Program,
+    states: &mut [State],
+    context: &mut Context<'_>,
+    range: TimeRange,
+    step: Duration,
+) -> Result<Bound, EvalError> {
+    if step.0 <= 0 {
+        return execution("duration must be greater than 0");
+    }
+    let first = (range.after.0.div_euclid(step.0)).saturating_add(1);
+    let start = Timestamp(first.saturating_mul(step.0));
+    let n = if start > range.until {
+        0
+    } else {
+        (range.until - start).0 / step.0 + 1
+    };
+    let n = usize::try_from(n).unwrap_or(usize::MAX);
+    if n > context.options.samples_max {
+        return Err(EvalError::TooManySamples);
+    }
+    let steps = Steps { start, step, n };
+    if n == 0 {
+        let block = Block::empty(0);
+        let set = Arc::clone(&block.set);
+        let rows = Rows::Block(block, steps);
+        return Ok(Bound { set, rows });
+    }
+    let held = context.n_samples;
+    let Frame::Vector(block) = run_program(program, states, context, steps)? else {
+        unreachable!("the checker has seen an instant vector");
+    };
+    let block = block.broadcast(n);
+    context.n_samples = held;
+    context.hold(block.values.len())?;
+    let set = Arc::clone(&block.set);
+    let rows = Rows::Block(block, steps);
+    Ok(Bound { set, rows })
+}
+
+/// A range vector as the result of an instant query.
+pub(crate) fn matrix(
+    source: &WindowSource,
+    state: &mut State,
+    context: &mut Context<'_>,
+    steps: Steps,
+) -> Result<Frame, EvalError> {
+    let windows = Windows::of(source, context, steps)?;
+    let bound = bind(source, state, context, &windows)?;
+    let mut found = Vec::new();
+    for (row, labels) in bound.set.labels.iter().enumerate() {
+        let mut samples = Vec::new();
+        bound.rows.read(row, windows.range(0), &mut samples)?;
+        context.hold(samples.len())?;
+        if !samples.is_empty() {
+            let labels = if bound.set.drops_name(row) {
+                labels.without_metric_name()
+            } else {
+                labels.clone()
+            };
+            found.push(MatrixSeries { labels, samples });
+        }
+    }
+    found.sort_by(|a, b| a.labels.cmp(&b.labels));
+    Ok(Frame::Matrix(found))
+}
+
+/// A function over the windows of all series at all steps.
+pub(crate) fn run(
+    call: &WindowCall<'_>,
+    state: &mut State,
+    context: &mut Context<'_>,
+    steps: Steps,
+) -> Result<Frame, EvalError> {
+    let windows = Windows::of(call.source, context, steps)?;
+    let bound = bind(call.source, state, context, &windows)?;
+    if call.window == Window::Absent {
+        return absent(&bound, &windows, call.absent, context);
+    }
+    check_args(call, context)?;
+    let mut values = Vec::with_capacity(bound.set.len() * steps.n);
+    let mut samples = Vec::new();
+    for row in 0..bound.set.len() {
+        if row % CANCEL_CHECK_EVERY == 0 {
+            context.check_cancelled()?;
+        }
+        if let Rows::Series(series) = &bound.rows
+            && windows.length >= SUMMARY_LENGTH_MIN
+            && summarize(call.window, &*series[row], &windows, &mut values)?
+        {
+            continue;
+        }
+        bound.rows.read(row, windows.whole(), &mut samples)?;
+        context.hold(samples.len())?;
+        evaluate(call, &samples, &windows, steps, &mut values);
+        context.release(samples.len());
+    }
+    let set = rename(call.window, &bound.set, state, context);
+    Ok(Frame::Vector(Block::new(set, steps.n, values)))
+}
+
+/// Slides over the samples of one series; both ends of the window only move forward.
+fn evaluate(
+    call: &WindowCall<'_>,
+    samples: &[Sample],
+    windows: &Windows,
+    steps: Steps,
+    values: &mut Vec<f64>,
+) {
+    let (mut start, mut end) = (0, 0);
+    for step in 0..steps.n {
+        let range = windows.range(step);
+        while samples.get(end).is_some_and(|it| it.at <= range.until) {
+            end += 1;
+        }
+        while start < end && samples[start].at <= range.after {
+            start += 1;
+        }
+        if start == end {
+            values.push(ABSENT);
+            continue;
+        }
+        let arg = |idx: usize| call.args.get(idx).map_or(0.0, |column| column[step]);
+        let slice = Slice {
+            samples: &samples[start..end],
+            range,
+            at: steps.at(step),
+            args: [arg(0), arg(1)],
+        };
+        let value = rate::apply(call.window, &slice)
+            .or_else(|| over_time::apply(call.window, &slice))
+            .unwrap_or(ABSENT);
+        values.push(value);
+    }
+}
+
+/// Evaluates over summaries of chunks; `false` when the samples themselves have to be looked at.
+fn summarize(
+    window: Window,
+    series: &dyn Series,
+    windows: &Windows,
+    values: &mut Vec<f64>,
+) -> Result<bool, EvalError> {
+    if !rate::has_summary(window) && !over_time::has_summary(window) {
+        return Ok(false);
+    }
+    let n_before = values.len();
+    for step in 0..windows.n {
+        let range = windows.range(step);
+        let Some(summary) = series.summary(range)? else {
+            values.push(ABSENT);
+            continue;
+        };
+        // Infinities and overflows depend on the order of the samples.
+        if !summary.sum.is_finite() || !summary.squares.is_finite() {
+            values.truncate(n_before);
+            return Ok(false);
+        }
+        let value = rate::of_summary(window, &summary, range)
+            .or_else(|| over_time::of_summary(window, &summary));
+        values.push(value.unwrap_or(ABSENT));
+    }
+    Ok(true)
+}
+
+/// 1 at steps where no series has a sample in its window.
+fn absent(
+    bound: &Bound,
+    windows: &Windows,
+    labels: &Labels,
+    context: &Context<'_>,
+) -> Result<Frame, EvalError> {
+    let mut values = vec![1.0; windows.n];
+    let mut samples = Vec::new();
+    for row in 0..bound.set.len() {
+        if row % CANCEL_CHECK_EVERY == 0 {
+            context.check_cancelled()?;
+        }
+        bound.rows.read(row, windows.whole(), &mut samples)?;
+        for (step, value) in values.iter_mut().enumerate() {
+            let range = windows.range(step);
+            let next = samples.partition_point(|sample| sample.at <= range.after);
+            if samples.get(next).is_some_and(|it| it.at <= range.until) {
+                *value = ABSENT;
+            }
+        }
+    }
+    let set = SeriesSet::unique(vec![labels.clone()]);
+    Ok(Frame::Vector(Block::new(set, windows.n, values)))
+}
+
+/// The labels of the results, bound once.
+fn rename(
+    window: Window,
+    set: &Arc<SeriesSet>,
+    state: &mut State,
+    context: &Context<'_>,
+) -> Arc<SeriesSet> {
+    if matches!(window, Window::First | Window::Last) {
+        return Arc::clone(set);
+    }
+    let (State::Window(_, renamed) | State::Subquery(_, renamed)) = state else {
+        unreachable!("states are made from the program");
+    };
+    if let Some(renamed) = renamed
+        && Arc::ptr_eq(&renamed.from, set)
+    {
+        return Arc::clone(&renamed.to);
+    }
+    let to = without_names(set, context.options.delays_name_removal);
+    *renamed = Some(Renamed {
+        from: Arc::clone(set),
+        to: Arc::clone(&to),
+    });
+    to
+}
+
+/// Refuses arguments that make no sense, and warns of those that only look odd.
+fn check_args(call: &WindowCall<'_>, context: &mut Context<'_>) -> Result<(), EvalError> {
+    match call.window {
+        Window::Quantile => {
+            for &q in &call.args[0] {
+                super::aggregate::check_quantile(q, context);
+            }
+        }
+        Window::Smoothing => {
+            for (column, what) in call.args.iter().zip(["smoothing", "trend"]) {
+                if let Some(bad) = column.iter().find(|it| !(**it > 0.0 && **it < 1.0)) {
+                    let bad = firebell_model::format_float(*bad);
+                    return execution(format!(
+                        "invalid {what} factor. Expected: 0 < {} < 1, got: {bad}",
+                        if what == "smoothing" { "sf" } else { "tf" },
+                    ));
+                }
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Windows at least this long are read through summaries: below it, the two partial chunks at the
+/// ends hold most of the samples anyway.
+const SUMMARY_LENGTH_MIN: Duration = Duration::from_mins(60);

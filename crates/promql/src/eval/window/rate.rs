@@ -1,0 +1,101 @@
+//! Functions of how a series changes: `rate`, `increase`, `delta`, `irate`, `idelta`.
+//!
+//! *Sources*: Prometheus, `promql/functions.go`, `extrapolatedRate` and `instantValue`.
+
+use firebell_model::{Sample, Summary, TimeRange};
+
+use super::Slice;
+use crate::functions::Window;
+
+/// The value of a window; `None` when there is none, or the function is none of these.
+pub(super) fn apply(window: Window, slice: &Slice<'_>) -> Option<f64> {
+    match window {
+        Window::Rate | Window::Increase | Window::Delta => {
+            let samples = slice.samples;
+            let (first, last) = (samples[0], samples[samples.len() - 1]);
+            let mut change = last.value - first.value;
+            if window != Window::Delta {
+                let mut before = first.value;
+                for sample in &samples[1..] {
+                    if sample.value < before {
+                        change += before;
+                    }
+                    before = sample.value;
+                }
+            }
+            let n = samples.len() as u64;
+            extrapolate(window, change, n, first, last, slice.range)
+        }
+        Window::Irate | Window::Idelta => {
+            let [.., before, last] = slice.samples else {
+                return None;
+            };
+            if last.at == before.at {
+                return None;
+            }
+            let is_rate = window == Window::Irate;
+            // After a reset a counter has grown from zero.
+            let change = if is_rate && last.value < before.value {
+                last.value
+            } else {
+                last.value - before.value
+            };
+            let secs = (last.at - before.at).as_secs_f64();
+            Some(if is_rate { change / secs } else { change })
+        }
+        _ => None,
+    }
+}
+
+pub(super) fn has_summary(window: Window) -> bool {
+    matches!(window, Window::Rate | Window::Increase | Window::Delta)
+}
+
+pub(super) fn of_summary(window: Window, summary: &Summary, range: TimeRange) -> Option<f64> {
+    if !has_summary(window) {
+        return None;
+    }
+    let (first, last) = (summary.first, summary.last);
+    let mut change = last.value - first.value;
+    if window != Window::Delta {
+        change += summary.resets_lost;
+    }
+    extrapolate(window, change, summary.count, first, last, range)
+}
+
+/// Extends the change between the first and the last sample to the whole window: to its ends when
+/// samples are dense there, else by half a sample interval, and never to before a counter was zero.
+fn extrapolate(
+    window: Window,
+    change: f64,
+    n: u64,
+    first: Sample,
+    last: Sample,
+    range: TimeRange,
+) -> Option<f64> {
+    if n < 2 {
+        return None;
+    }
+    let mut to_start = (first.at - range.after).as_secs_f64();
+    let mut to_end = (range.until - last.at).as_secs_f64();
+    let sampled = (last.at - first.at).as_secs_f64();
+    let interval = sampled / (n - 1) as f64;
+    let is_near = interval * 1.1;
+    if to_start >= is_near {
+        to_start = interval / 2.0;
+    }
+    if window != Window::Delta && change > 0.0 && first.value >= 0.0 {
+        let to_zero = sampled * (first.value / change);
+        if to_zero < to_start {
+            to_start = to_zero;
+        }
+    }
+    if to_end >= is_near {
+        to_end = interval / 2.0;
+    }
+    let mut factor = (sampled + to_start + to_end) / sampled;
+    if window == Window::Rate {
+        factor /= (range.until - range.after).as_secs_f64();
+    }
+    Some(change * factor)
+}

@@ -1,0 +1,377 @@
+//! An expression as a list of operations, operands before their users.
+//!
+//! *Invariants*: every operation but the last has exactly one user, so that its result moves there.
+//! Nothing here depends on series; that is bound by [`crate::Prepared`].
+
+use std::sync::Arc;
+
+use firebell_model::{Labels, METRIC_NAME, MatchOp, Matcher};
+
+use crate::ast::{
+    AggregateOp, At, BinaryOp, Borders, Call, Expr, Matching, Node, Selector, Shift, StringLiteral,
+    ValueType,
+};
+use crate::duration::DurationExpr;
+use crate::functions::{Kind, Map, Other, Window};
+use crate::parse::{ParseError, parse};
+
+/// A parsed and planned expression: immutable, cheap to clone, shared by all who evaluate it.
+#[derive(Clone)]
+pub struct Plan(Arc<Planned>);
+
+struct Planned {
+    text: String,
+    expr: Expr,
+    program: Program,
+}
+
+impl Plan {
+    /// Parses and plans an expression.
+    ///
+    /// # Errors
+    /// When the text is no expression.
+    pub fn new(text: &str) -> Result<Self, ParseError> {
+        let expr = parse(text)?;
+        let program = Program::of(&expr);
+        let text = text.to_owned();
+        Ok(Self(Arc::new(Planned {
+            text,
+            expr,
+            program,
+        })))
+    }
+
+    /// The expression as it was written.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.0.text
+    }
+
+    /// The expression as a tree.
+    #[must_use]
+    pub fn expr(&self) -> &Expr {
+        &self.0.expr
+    }
+
+    pub(crate) fn program(&self) -> &Program {
+        &self.0.program
+    }
+}
+
+impl std::fmt::Debug for Plan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Plan({})", self.text())
+    }
+}
+
+/// Operations in the order of their evaluation; the last one gives the result.
+pub(crate) struct Program {
+    pub(crate) ops: Vec<Op>,
+}
+
+/// The index of an operation.
+pub(crate) type OpIdx = usize;
+
+pub(crate) struct Op {
+    pub(crate) kind: OpKind,
+    /// Whether the result is the same at every step, so that one is enough.
+    pub(crate) is_invariant: bool,
+}
+
+pub(crate) enum OpKind {
+    Number(f64),
+    String(StringLiteral),
+    /// Values of series at a moment.
+    Select(Reader),
+    /// When the values of series at a moment were taken.
+    Timestamps(Reader),
+    /// A range vector as the result of the whole query.
+    Matrix(WindowSource),
+    Window {
+        window: Window,
+        source: WindowSource,
+        args: Vec<OpIdx>,
+        /// The labels of what is absent.
+        absent: Labels,
+    },
+    Negate(OpIdx),
+    Binary(BinaryOperation),
+    Aggregate(Aggregation),
+    Map(Map, Vec<OpIdx>),
+    /// A function of native histograms only.
+    Histogram(OpIdx),
+    Absent(OpIdx, Labels),
+    Other(Other, Vec<OpIdx>),
+}
+
+pub(crate) struct BinaryOperation {
+    pub(crate) op: BinaryOp,
+    pub(crate) left: OpIdx,
+    pub(crate) right: OpIdx,
+    pub(crate) returns_bool: bool,
+    pub(crate) matching: Matching,
+}
+
+pub(crate) struct Aggregation {
+    pub(crate) op: AggregateOp,
+    pub(crate) param: Option<OpIdx>,
+    pub(crate) operand: OpIdx,
+    /// Sorted.
+    pub(crate) grouping: Vec<String>,
+    pub(crate) is_without: bool,
+}
+
+/// Which series are read, and how far from the current moment.
+pub(crate) struct Reader {
+    pub(crate) matchers: Vec<Matcher>,
+    pub(crate) shift: Shift,
+    pub(crate) borders: Option<Borders>,
+}
+
+/// Where windows of samples come from.
+pub(crate) enum WindowSource {
+    Series {
+        reader: Reader,
+        range: DurationExpr,
+    },
+    Subquery {
+        program: Program,
+        range: DurationExpr,
+        step: Option<DurationExpr>,
+        shift: Shift,
+    },
+}
+
+impl Program {
+    pub(crate) fn of(expr: &Expr) -> Self {
+        let mut program = Self { ops: Vec::new() };
+        program.add(expr);
+        program
+    }
+
+    fn push(&mut self, kind: OpKind, is_invariant: bool) -> OpIdx {
+        self.ops.push(Op { kind, is_invariant });
+        self.ops.len() - 1
+    }
+
+    fn are_invariant(&self, ops: &[OpIdx]) -> bool {
+        ops.iter().all(|&op| self.ops[op].is_invariant)
+    }
+
+    fn add(&mut self, expr: &Expr) -> OpIdx {
+        match &expr.node {
+            Node::Number(number) => self.push(OpKind::Number(number.value), true),
+            Node::String(string) => self.push(OpKind::String(string.clone()), true),
+            Node::Paren(inner) => self.add(inner),
+            Node::Unary(unary) => {
+                let operand = self.add(&unary.operand);
+                if !unary.is_minus {
+                    return operand;
+                }
+                let is_invariant = self.ops[operand].is_invariant;
+                self.push(OpKind::Negate(operand), is_invariant)
+            }
+            Node::Binary(_) => self.add_chain(expr),
+            Node::Call(call) => self.add_call(call),
+            Node::Aggregate(aggregate) => {
+                let param = aggregate.param.as_ref().map(|param| self.add(param));
+                let operand = self.add(&aggregate.expr);
+                let mut grouping = aggregate.grouping.clone();
+                grouping.sort();
+                let is_invariant = self.ops[operand].is_invariant
+                    && param.is_none_or(|param| self.ops[param].is_invariant);
+                let aggregation = Aggregation {
+                    op: aggregate.op,
+                    param,
+                    operand,
+                    grouping,
+                    is_without: aggregate.is_without,
+                };
+                self.push(OpKind::Aggregate(aggregation), is_invariant)
+            }
+            Node::Selector(selector) => {
+                let reader = Reader::of(selector);
+                let is_invariant = reader.shift.at.is_some();
+                self.push(OpKind::Select(reader), is_invariant)
+            }
+            Node::Range(_) | Node::Subquery(_) => {
+                let source = WindowSource::of(expr);
+                let is_invariant = source.is_invariant();
+                self.push(OpKind::Matrix(source), is_invariant)
+            }
+        }
+    }
+
+    /// Adds `a + b + c` from the innermost left operand outwards, without recursing into the chain.
+    fn add_chain(&mut self, expr: &Expr) -> OpIdx {
+        let mut chain = Vec::new();
+        let mut next = expr;
+        while let Node::Binary(binary) = &next.node {
+            chain.push(binary);
+            next = &binary.left;
+        }
+        let mut left = self.add(next);
+        while let Some(binary) = chain.pop() {
+            let right = self.add(&binary.right);
+            let is_invariant = self.are_invariant(&[left, right]);
+            let operation = BinaryOperation {
+                op: binary.op,
+                left,
+                right,
+                returns_bool: binary.returns_bool,
+                matching: binary.matching.clone(),
+            };
+            left = self.push(OpKind::Binary(operation), is_invariant);
+        }
+        left
+    }
+
+    fn add_call(&mut self, call: &Call) -> OpIdx {
+        if let Kind::Window(window) = call.function.kind {
+            return self.add_window(window, call);
+        }
+        if call.function.kind == Kind::Other(Other::Timestamp)
+            && let Node::Selector(selector) = &call.args[0].unwrap_parens().node
+        {
+            let reader = Reader::of(selector);
+            let is_invariant = reader.shift.at.is_some();
+            return self.push(OpKind::Timestamps(reader), is_invariant);
+        }
+        let args: Vec<OpIdx> = call.args.iter().map(|arg| self.add(arg)).collect();
+        let depends_on_time = match call.function.kind {
+            Kind::Map(map) => args.is_empty() || map.is_date(),
+            Kind::Other(Other::Time | Other::Timestamp) => true,
+            _ => false,
+        };
+        let is_invariant = !depends_on_time && self.are_invariant(&args);
+        let kind = match call.function.kind {
+            Kind::Map(map) => OpKind::Map(map, args),
+            Kind::Histogram => OpKind::Histogram(args[0]),
+            Kind::Other(Other::Absent) => OpKind::Absent(args[0], absent_labels(&call.args[0])),
+            Kind::Other(other) => OpKind::Other(other, args),
+            Kind::Window(_) => unreachable!("windows have been added above"),
+        };
+        self.push(kind, is_invariant)
+    }
+
+    fn add_window(&mut self, window: Window, call: &Call) -> OpIdx {
+        let mut args = Vec::new();
+        let mut found = None;
+        for arg in &call.args {
+            if arg.value_type() == ValueType::Matrix {
+                found = Some(arg.unwrap_parens());
+            } else {
+                args.push(self.add(arg));
+            }
+        }
+        let Some(arg) = found else {
+            unreachable!("the checker has seen a range vector among the arguments");
+        };
+        let source = WindowSource::of(arg);
+        // What it predicts lies a fixed time after the moment of evaluation.
+        let depends_on_time = window == Window::PredictLinear;
+        let is_invariant = !depends_on_time && source.is_invariant() && self.are_invariant(&args);
+        let absent = absent_labels(arg);
+        let kind = OpKind::Window {
+            window,
+            source,
+            args,
+            absent,
+        };
+        self.push(kind, is_invariant)
+    }
+}
+
+impl Reader {
+    fn of(selector: &Selector) -> Self {
+        Self {
+            matchers: selector.matchers.clone(),
+            shift: selector.shift.clone(),
+            borders: selector.borders,
+        }
+    }
+}
+
+impl WindowSource {
+    fn of(expr: &Expr) -> Self {
+        match &expr.node {
+            Node::Range(range) => Self::Series {
+                reader: Reader::of(&range.selector),
+                range: range.range.clone(),
+            },
+            Node::Subquery(subquery) => Self::Subquery {
+                program: Program::of(&subquery.expr),
+                range: subquery.range.clone(),
+                step: subquery.step.clone(),
+                shift: subquery.shift.clone(),
+            },
+            _ => unreachable!("the checker has seen a range vector"),
+        }
+    }
+
+    pub(crate) fn shift(&self) -> &Shift {
+        match self {
+            Self::Series { reader, .. } => &reader.shift,
+            Self::Subquery { shift, .. } => shift,
+        }
+    }
+
+    pub(crate) fn range(&self) -> &DurationExpr {
+        match self {
+            Self::Series { range, .. } | Self::Subquery { range, .. } => range,
+        }
+    }
+
+    fn is_invariant(&self) -> bool {
+        self.shift().at.is_some()
+    }
+}
+
+impl Map {
+    pub(crate) fn is_date(self) -> bool {
+        matches!(
+            self,
+            Self::Minute
+                | Self::Hour
+                | Self::DayOfWeek
+                | Self::DayOfMonth
+                | Self::DayOfYear
+                | Self::DaysInMonth
+                | Self::Month
+                | Self::Year
+        )
+    }
+}
+
+/// The labels that something absent would have had: those that its selector fixes.
+fn absent_labels(arg: &Expr) -> Labels {
+    let matchers = match &arg.unwrap_parens().node {
+        Node::Selector(selector) => &selector.matchers,
+        Node::Range(range) => &range.selector.matchers,
+        _ => return Labels::empty(),
+    };
+    let mut builder = Labels::empty().to_builder();
+    let mut seen: Vec<&str> = Vec::new();
+    for matcher in matchers.iter().filter(|it| it.name() != METRIC_NAME) {
+        if matcher.op() == MatchOp::Equal && !seen.contains(&matcher.name()) {
+            builder.set(matcher.name(), matcher.value());
+        } else {
+            builder.remove(matcher.name());
+        }
+        seen.push(matcher.name());
+    }
+    builder.build()
+}
+
+/// The fixed moment of `@`, if any.
+pub(crate) fn fixed_moment(
+    shift: &Shift,
+    start: firebell_model::Timestamp,
+    end: firebell_model::Timestamp,
+) -> Option<firebell_model::Timestamp> {
+    Some(match shift.at? {
+        At::Time(at) => at,
+        At::Start => start,
+        At::End => end,
+    })
+}

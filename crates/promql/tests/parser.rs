@@ -1,0 +1,92 @@
+//! The parser against upstream's expressions, and against nonsense.
+
+use std::path::PathBuf;
+
+use firebell_promql::{ParseError, parse};
+
+fn corpus(name: &str) -> Option<String> {
+    let root = std::env::var_os("FIREBELL_CORPUS").map_or_else(
+        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
+        PathBuf::from,
+    );
+    let text = std::fs::read_to_string(root.join(name)).ok();
+    if text.is_none() {
+        eprintln!("skipped: no {name} in {}", root.display());
+    }
+    text
+}
+
+#[test]
+fn upstreams_expressions_parse_and_fail_as_upstream_has_it() {
+    let Some(text) = corpus("promql-expressions.jsonl") else {
+        return;
+    };
+    let (mut n, mut n_same_message, mut wrong) = (0, 0, Vec::new());
+    let mut other_words = Vec::new();
+    for line in text.lines() {
+        let case: serde_json::Value = serde_json::from_str(line).unwrap();
+        let query = case["q"].as_str().unwrap();
+        // Upstream's text is broken UTF-8 here, which no Rust string holds.
+        let message = case["msg"].as_str();
+        if message == Some("invalid UTF-8 rune") {
+            continue;
+        }
+        n += 1;
+        match (case["exp"].as_str().unwrap(), parse(query)) {
+            ("ok", Ok(expr)) => {
+                let printed = expr.to_string();
+                match parse(&printed) {
+                    Ok(again) if again.to_string() == printed => {}
+                    other => wrong.push(format!("{query}\n  prints as {printed}\n  {other:?}")),
+                }
+            }
+            ("ok", Err(error)) => wrong.push(format!("{query}\n  {error}")),
+            ("fail", Ok(_)) => wrong.push(format!("{query}\n  is accepted: {message:?}")),
+            ("fail", Err(ParseError { message: ours, .. })) => {
+                if message.is_some_and(|theirs| ours.contains(theirs)) {
+                    n_same_message += 1;
+                } else {
+                    other_words.push(format!("{query}\n  {ours}\n  {message:?}"));
+                }
+            }
+            // These parse and fail when evaluated.
+            (_, Ok(_)) => {}
+            (_, Err(error)) => wrong.push(format!("{query}\n  {error}")),
+        }
+    }
+    for line in &other_words {
+        println!("other words: {line}");
+    }
+    println!(
+        "{n} expressions, {} wrong; {n_same_message} messages as upstream's",
+        wrong.len()
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn long_chains_take_linear_time_and_deep_nests_are_refused() {
+    let chain = vec!["a"; 50_000].join(" + ");
+    let expr = parse(&chain).unwrap();
+    assert_eq!(expr.to_string(), chain);
+    assert_eq!(expr.selectors().len(), 50_000);
+    assert_eq!(expr.value_type(), firebell_promql::ValueType::Vector);
+    for (open, close) in [
+        ("(", ")"),
+        ("abs(", ")"),
+        ("-", ""),
+        ("1^", ""),
+        ("sum(", ")"),
+        ("", "[1h:]"),
+    ] {
+        for n in [190, 100_000] {
+            let text = format!("{}a{}", open.repeat(n), close.repeat(n));
+            if let Ok(expr) = parse(&text) {
+                assert_eq!(
+                    parse(&expr.to_string()).unwrap().to_string(),
+                    expr.to_string()
+                );
+            }
+        }
+    }
+}
