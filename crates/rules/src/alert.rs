@@ -246,3 +246,67 @@ pub const RESOLVED_KEPT_FOR: Duration = Duration::from_mins(15);
 const ALERTS: &str = "ALERTS";
 const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
 const ALERT_STATE: &str = "alertstate";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MIN: Duration = Duration::from_mins(1);
+
+    fn alert(phase: AlertPhase, last_sent_at: Option<i64>) -> AlertInstance {
+        AlertInstance {
+            labels: Labels::empty(),
+            annotations: Labels::empty(),
+            value: 1.0,
+            active_at: Timestamp(0),
+            phase,
+            last_sent_at: last_sent_at.map(|mins| Timestamp(0) + MIN * mins),
+            handed: None,
+            written: None,
+        }
+    }
+
+    fn firing() -> AlertPhase {
+        AlertPhase::Firing {
+            fired_at: Timestamp(0),
+            keep_firing_since: None,
+        }
+    }
+
+    fn resolved(mins: i64) -> AlertPhase {
+        AlertPhase::Resolved {
+            fired_at: Timestamp(0),
+            resolved_at: Timestamp(0) + MIN * mins,
+        }
+    }
+
+    #[test]
+    fn item_6_a_resend_is_due_strictly_after_the_delay() {
+        let at = Timestamp(0) + MIN * 10;
+        for (phase, last_sent_at, expected) in [
+            (AlertPhase::Pending, None, false),
+            (firing(), None, true),
+            // With an interval of 1 m and a delay of 1 m, each second evaluation sends.
+            (firing(), Some(10), false),
+            (firing(), Some(9), false),
+            (firing(), Some(8), true),
+            (resolved(10), Some(9), true),
+            (resolved(9), Some(9), false),
+            (resolved(5), Some(8), true),
+        ] {
+            let is_due = alert(phase, last_sent_at).is_due(at, MIN);
+            assert_eq!(is_due, expected, "{phase:?} sent at {last_sent_at:?}");
+        }
+    }
+
+    #[test]
+    fn item_7_a_firing_alert_ends_four_intervals_or_delays_after_it_was_sent() {
+        let at = Timestamp(0) + MIN * 10;
+        let after = |mins| at + MIN * mins;
+        assert_eq!(expiry(at, Duration::from_secs(15), MIN), after(4));
+        assert_eq!(expiry(at, MIN * 3, MIN), after(12));
+        assert_eq!(alert(firing(), None).external_ends_at(after(4)), after(4));
+        let ended = alert(resolved(7), None).external_ends_at(after(4));
+        assert_eq!(ended, Timestamp(0) + MIN * 7);
+    }
+}

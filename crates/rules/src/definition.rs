@@ -308,3 +308,91 @@ impl RuleSet {
         &self.0.context
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use firebell_model::RelabelOptions;
+
+    use super::*;
+
+    fn group(file: &str, name: &str, interval_secs: i64) -> RuleGroup {
+        RuleGroup {
+            file: file.to_owned(),
+            name: name.to_owned(),
+            interval: Duration::from_secs(interval_secs),
+            query_offset: Duration::ZERO,
+            limit: None,
+            rules: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn item_7_the_link_is_escaped_as_go_escapes_queries() {
+        let context = Context {
+            external_url: "http://bell:9494/x".to_owned(),
+            ..Context::default()
+        };
+        assert_eq!(
+            context.generator_url("rate(a{b=\"ü\"}[5m]) > 1 - ~x"),
+            "http://bell:9494/x/graph?g0.expr=rate%28a%7Bb%3D%22%C3%BC%22%7D%5B5m%5D%29+%3E+1+-+~x&g0.tab=1"
+        );
+    }
+
+    #[test]
+    fn item_8_relabelling_comes_after_external_labels_and_may_drop_the_alert() {
+        let drops_north = RelabelRule::new(RelabelOptions {
+            source_labels: vec!["dc".to_owned()],
+            regex: Some("north".to_owned()),
+            action: firebell_model::RelabelAction::Drop,
+            ..RelabelOptions::default()
+        });
+        let context = Context {
+            external_labels: Labels::from_pairs([("dc", "north"), ("team", "shop")]),
+            alert_relabel: vec![drops_north.unwrap()],
+            ..Context::default()
+        };
+        let south = Labels::from_pairs([("alertname", "Down"), ("dc", "south")]);
+        let outgoing = context.outgoing(&south).unwrap();
+        assert_eq!(
+            outgoing.to_string(),
+            r#"{alertname="Down", dc="south", team="shop"}"#
+        );
+        assert_eq!(context.outgoing(&Labels::empty()), None);
+    }
+
+    #[test]
+    fn item_17_a_bad_group_refuses_the_set_with_all_that_is_wrong() {
+        let labels = Labels::from_pairs([("__name__", "x")]);
+        let expr = Plan::new("up").unwrap();
+        let mut bad = group("a.yml", "g", 15);
+        bad.rules = vec![Arc::new(Rule::recording(
+            "r",
+            expr,
+            labels,
+            Place::default(),
+        ))];
+        let groups = vec![bad, group("a.yml", "g", 0), group("b.yml", "g", 15)];
+        let errors = RuleSet::new(groups, Context::default()).unwrap_err();
+        let texts: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            texts,
+            [
+                "invalid label name: `__name__` in rule `r` of `a.yml`",
+                "the interval of group `g` in `a.yml` is 0s, but must be longer than 0s",
+                "groupname: `g` is repeated in the same file `a.yml`",
+            ]
+        );
+    }
+
+    #[test]
+    fn groups_are_in_order_of_file_and_name() {
+        let groups = vec![group("b", "a", 1), group("a", "z", 1), group("a", "b", 1)];
+        let set = RuleSet::new(groups, Context::default()).unwrap();
+        let names: Vec<_> = set
+            .groups()
+            .iter()
+            .map(|it| (&*it.file, &*it.name))
+            .collect();
+        assert_eq!(names, [("a", "b"), ("a", "z"), ("b", "a")]);
+    }
+}

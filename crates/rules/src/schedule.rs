@@ -65,3 +65,60 @@ pub(crate) const SLOT_RECORD_EVERY: Duration = Duration::from_mins(1);
 
 /// The wait after a downtime: a few scrapes.
 const SETTLE: Duration = Duration::from_mins(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Slots at 7 s, 17 s, 27 s and so on.
+    const GRID: Grid = Grid {
+        interval: 10_000,
+        phase: 7000,
+    };
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp(secs * 1000)
+    }
+
+    #[test]
+    fn item_20_slots_are_on_an_absolute_grid() {
+        for (now, before, after) in [
+            (0, -3, 7),
+            (6, -3, 7),
+            (7, 7, 17),
+            (16, 7, 17),
+            (17, 17, 27),
+        ] {
+            assert_eq!(GRID.at_or_before(at(now)), at(before), "{now}");
+            assert_eq!(GRID.after(at(now)), at(after), "{now}");
+        }
+        assert_eq!(GRID.at_or_after(at(17)), at(17));
+        assert_eq!(GRID.at_or_after(Timestamp(17_001)), at(27));
+        assert_eq!(GRID.steps(at(7), at(37)), 3);
+        // The ends of time are far, but no reason to panic.
+        let _ = (
+            GRID.at_or_before(Timestamp::MIN),
+            GRID.after(Timestamp::MAX),
+        );
+    }
+
+    #[test]
+    fn a_short_downtime_costs_no_slot_and_a_long_one_waits_for_samples() {
+        for (last_slot, now, expected) in [
+            (7, 12, 17),
+            (7, 17, 17),
+            (7, 18, 27),
+            // Evaluated already.
+            (17, 17, 27),
+            // The clock went back.
+            (57, 12, 67),
+            // The recorded slot may be a minute older than the last one.
+            (7, 77, 77),
+            (7, 78, 147),
+            (7, 10_000, 10_067),
+        ] {
+            let first = GRID.resume(at(last_slot), at(now));
+            assert_eq!(first, at(expected), "{last_slot} to {now}");
+        }
+    }
+}

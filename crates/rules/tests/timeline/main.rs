@@ -2,5 +2,6 @@
 
 mod restarts;
 mod semantics;
+mod slots;
 mod store;
 mod world;
