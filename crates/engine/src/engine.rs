@@ -113,7 +113,6 @@ impl Engine {
 
     /// Goes on after a restart: what was under way is done again.
     pub fn resume(&mut self, now: Timestamp, step: &mut Step) {
-        self.in_rules(now, step, |rules, out| rules.resume(now, out));
         self.in_dispatch(now, step, |dispatch, out| dispatch.resume(now, out));
         self.finish(step);
     }
@@ -122,11 +121,11 @@ impl Engine {
     pub fn handle(&mut self, now: Timestamp, input: Input, step: &mut Step) {
         match input {
             Input::Configured(configuration) => {
-                let Configuration { rules, rule_options, routing } = *configuration;
+                let Configuration { rules, rule_options: _, routing } = *configuration;
                 // Routes first, so that what the rules resolve leaves by the new ones.
                 self.in_dispatch(now, step, |dispatch, out| dispatch.configure(now, routing, out));
                 self.in_rules(now, step, |core, out| {
-                    core.configure(now, rules, rule_options, out);
+                    core.configure(now, rules, out);
                 });
             }
             Input::Evaluated(evaluation) => {
@@ -181,7 +180,8 @@ impl Engine {
             result = Some(dispatch.set_silence(now, request, out));
         });
         self.finish(step);
-        result.unwrap_or(Err(SilenceError::NotFound))
+        // The closure above always ran.
+        result.unwrap_or_else(|| Err(SilenceError::Invalid("no answer".to_owned())))
     }
 
     /// Ends a silence.
@@ -260,7 +260,7 @@ impl Engine {
             let mut further = Vec::new();
             for effect in out {
                 match effect {
-                    DispatchEffect::Notify(delivery) if delivery.kind() == inbox::KIND => {
+                    DispatchEffect::Notify(delivery) if *delivery.integration.kind == *inbox::KIND => {
                         self.inbox.add(now, Arc::clone(&delivery.notification));
                         self.dispatch.handle_delivered(now, delivery.id, &mut further);
                     }

@@ -1,4 +1,23 @@
 //! The driver and everything at the edge: sockets, files, the clock, the HTTP API, the page.
+//!
+//! *Invariants*: this crate alone asks for the time, opens sockets and writes files. The engine has
+//! one owner, the driver; everybody else sends it events.
 
 mod clock;
 mod disk;
+
+mod driver;
+mod evaluate;
+mod perform;
+
+mod deliver;
+mod http_client;
+mod scrape;
+
+mod http;
+mod live;
+mod metrics;
+mod serve;
+
+pub use crate::disk::{DataDirError, FileDisk};
+pub use crate::serve::{Options, ServeError, serve};

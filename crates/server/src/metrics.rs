@@ -3,6 +3,8 @@
 //! *Sources*: names that users of Prometheus and Alertmanager already graph are kept
 //! (`prometheus_rule_…`, `alertmanager_…`); what is new is called `firebell_…`.
 
+use firebell_model::Timestamp;
+use firebell_tsdb::AppendReport;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
@@ -66,6 +68,26 @@ pub struct Readings {
 }
 
 impl Metrics {
+    /// Counts what became of a batch of samples.
+    pub fn count_append(&self, report: &AppendReport) {
+        self.samples_appended.inc_by(report.appended);
+        let refused = [
+            ("out_of_order", report.out_of_order),
+            ("duplicate_different_value", report.duplicate_different_value),
+            ("too_old", report.too_old),
+            ("unknown_series", report.unknown_series),
+        ];
+        for (reason, n) in refused.into_iter().filter(|(_, n)| *n > 0) {
+            self.samples_refused.get_or_create(&ReasonLabel { reason }).inc_by(n);
+        }
+    }
+
+    /// Notes that a configuration came into force.
+    pub fn note_reload(&self, at: Timestamp) {
+        self.config_reload_successful.set(1);
+        self.config_reload_success_seconds.set(at.as_secs_f64());
+    }
+
     /// The metrics in OpenMetrics text.
     pub fn render(&self, readings: &Readings) -> String {
         let mut registry = Registry::default();

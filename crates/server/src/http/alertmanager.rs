@@ -1,0 +1,285 @@
+//! Alertmanager's HTTP API v2.
+//!
+//! *Sources*: Alertmanager, `api/v2/api.go`, as behaviour; `alert-engines.md` items 23, 24, 53-62.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use firebell_dispatch::{
+    AlertState as Muted, AlertView, GroupView, PostedAlert, Silence, SilenceError, SilenceId,
+    SilenceRequest, SilenceState,
+};
+use firebell_engine::Input;
+use firebell_model::{Duration, Timestamp};
+use firebell_wire::alertmanager_json::{
+    AlertFilter, AlertGroupJson, AlertState, AlertStatusJson, ClusterJson, ConfigJson,
+    GettableAlert, GettableSilence, MatcherJson, ReceiverJson, RequestError, SilenceIdJson,
+    SilenceStatusJson, StatusJson, parse_alerts, parse_filters, parse_silence,
+};
+use serde::Serialize;
+
+use super::{App, json, params, prometheus, stopped, unrecorded};
+
+/// Routes below `/api/v2`.
+pub fn routes() -> Router<App> {
+    Router::new()
+        .route("/status", get(status))
+        .route("/receivers", get(receivers))
+        .route("/alerts", get(alerts).post(post_alerts))
+        .route("/alerts/groups", get(groups))
+        .route("/silences", get(silences).post(post_silence))
+        .route("/silence/{id}", get(silence).delete(delete_silence))
+}
+
+fn ok(value: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    let mut response = json(200, body);
+    let value = header::HeaderValue::from_static("no-store");
+    response.headers_mut().insert(header::CACHE_CONTROL, value);
+    response
+}
+
+fn refused(error: &RequestError) -> Response {
+    json(error.status(), error.to_json())
+}
+
+async fn status(State(app): State<App>) -> Response {
+    ok(&StatusJson {
+        cluster: ClusterJson::default(),
+        version_info: prometheus::version(),
+        config: ConfigJson { original: app.live.config().alertmanager_text.clone() },
+        uptime: app.started_at,
+    })
+}
+
+async fn receivers(State(app): State<App>) -> Response {
+    let config = app.live.config();
+    let receivers = config.routing.receivers().iter();
+    ok(&receivers.map(|receiver| named(receiver.name())).collect::<Vec<_>>())
+}
+
+fn named(name: &str) -> ReceiverJson {
+    ReceiverJson { name: name.to_owned() }
+}
+
+async fn alerts(State(app): State<App>, uri: Uri) -> Response {
+    let filter = match AlertFilter::parse(&params(&uri, &Bytes::new())) {
+        Ok(filter) => filter,
+        Err(error) => return refused(&error),
+    };
+    let alerts = app.handle.read(move |engine, now| {
+        let is_for = |view: &AlertView<'_>| {
+            filter.receiver.as_ref().is_none_or(|receiver| {
+                view.receivers.iter().any(|name| receiver.is_match(name))
+            })
+        };
+        let views = engine.dispatch().alerts(now);
+        let views = views.filter(|view| is_for(view) && is_wanted(&filter, view));
+        views.map(|view| gettable(&view, now)).collect::<Vec<_>>()
+    });
+    alerts.await.map_or_else(|_| stopped(), |alerts| ok(&alerts))
+}
+
+async fn groups(State(app): State<App>, uri: Uri) -> Response {
+    let filter = match AlertFilter::parse(&params(&uri, &Bytes::new())) {
+        Ok(filter) => filter,
+        Err(error) => return refused(&error),
+    };
+    let groups = app.handle.read(move |engine, now| {
+        let is_for = |group: &GroupView<'_>| {
+            filter.receiver.as_ref().is_none_or(|receiver| receiver.is_match(group.receiver))
+        };
+        let groups = engine.dispatch().groups(now).into_iter().filter(is_for);
+        let groups = groups.map(|group| AlertGroupJson {
+            alerts: group
+                .alerts
+                .iter()
+                .filter(|view| is_wanted(&filter, view))
+                .map(|view| gettable(view, now))
+                .collect(),
+            labels: group.labels.clone(),
+            receiver: named(group.receiver),
+        });
+        groups.filter(|group| !group.alerts.is_empty()).collect::<Vec<_>>()
+    });
+    groups.await.map_or_else(|_| stopped(), |groups| ok(&groups))
+}
+
+fn is_wanted(filter: &AlertFilter, view: &AlertView<'_>) -> bool {
+    (filter.active || view.state != Muted::Active)
+        && (filter.silenced || view.silenced_by.is_empty())
+        && (filter.inhibited || view.inhibited_by.is_empty())
+        && filter.matchers.iter().all(|matcher| matcher.matches(&view.alert.labels))
+}
+
+fn gettable(view: &AlertView<'_>, now: Timestamp) -> GettableAlert {
+    let alert = view.alert;
+    GettableAlert {
+        annotations: alert.annotations.clone(),
+        // An own rule holds the alert: clients that want an end get what a sender would say.
+        ends_at: alert.ends_at.unwrap_or(now + OWN_ALERT_HELD_FOR),
+        fingerprint: view.fingerprint,
+        receivers: view.receivers.iter().map(|name| named(name)).collect(),
+        starts_at: alert.starts_at,
+        status: AlertStatusJson {
+            inhibited_by: view.inhibited_by.iter().map(ToString::to_string).collect(),
+            muted_by: Vec::new(),
+            silenced_by: view.silenced_by.iter().map(ToString::to_string).collect(),
+            state: match view.state {
+                Muted::Active => AlertState::Active,
+                Muted::Suppressed => AlertState::Suppressed,
+            },
+        },
+        updated_at: alert.updated_at,
+        generator_url: alert.generator_url.clone(),
+        labels: alert.labels.clone(),
+    }
+}
+
+async fn post_alerts(State(app): State<App>, body: Bytes) -> Response {
+    let posted = match parse_alerts(&body) {
+        Ok(posted) => posted,
+        Err(error) => return refused(&error),
+    };
+    let posted: Vec<PostedAlert> = posted
+        .into_iter()
+        .map(|alert| PostedAlert {
+            labels: alert.labels,
+            annotations: alert.annotations,
+            starts_at: alert.starts_at,
+            ends_at: alert.ends_at,
+            generator_url: alert.generator_url,
+        })
+        .collect();
+    app.metrics.alerts_received.inc_by(posted.len() as u64);
+    let errors = app.handle.command(move |engine, now, step| {
+        let (alerts, errors) = engine.dispatch().post_alerts(now, posted);
+        engine.handle(now, Input::AlertsPosted(alerts), step);
+        errors
+    });
+    match errors.await {
+        Ok(errors) if errors.is_empty() => StatusCode::OK.into_response(),
+        Ok(errors) => {
+            app.metrics.alerts_invalid.inc_by(errors.len() as u64);
+            refused(&RequestError::bad_request(errors.join("\n")))
+        }
+        Err(error) => unrecorded(&error),
+    }
+}
+
+async fn silences(State(app): State<App>, uri: Uri) -> Response {
+    let filter = match parse_filters(&params(&uri, &Bytes::new())) {
+        Ok(filter) => filter,
+        Err(error) => return refused(&error),
+    };
+    let silences = app.handle.read(move |engine, now| {
+        let silences = engine.dispatch().silences(now).into_iter();
+        let silences = silences.filter(|(_, silence)| silence.has_matchers(&filter));
+        silences.map(|(state, silence)| gettable_silence(silence, state)).collect::<Vec<_>>()
+    });
+    silences.await.map_or_else(|_| stopped(), |silences| ok(&silences))
+}
+
+async fn silence(State(app): State<App>, Path(id): Path<String>) -> Response {
+    let Ok(id) = id.parse::<SilenceId>() else {
+        return not_uuid(&id);
+    };
+    let silence = app.handle.read(move |engine, now| {
+        let silence = engine.dispatch().silence(id)?;
+        Some(gettable_silence(silence, silence.state_at(now)))
+    });
+    match silence.await {
+        Ok(Some(silence)) => ok(&silence),
+        Ok(None) => StatusCode::NOT_FOUND.into_response(),
+        Err(_) => stopped(),
+    }
+}
+
+fn not_uuid(id: &str) -> Response {
+    refused(&RequestError::Form {
+        code: 601,
+        message: format!("silenceID in path must be of type uuid: {id:?}"),
+    })
+}
+
+fn gettable_silence(silence: &Silence, state: SilenceState) -> GettableSilence {
+    GettableSilence {
+        id: silence.id.to_string(),
+        status: SilenceStatusJson {
+            state: match state {
+                SilenceState::Active => "active",
+                SilenceState::Pending => "pending",
+                SilenceState::Expired => "expired",
+            },
+        },
+        updated_at: silence.updated_at,
+        annotations: silence.annotations.clone(),
+        comment: silence.comment.clone(),
+        created_by: silence.created_by.clone(),
+        ends_at: silence.ends_at,
+        matchers: silence.matchers.iter().map(MatcherJson::from).collect(),
+        starts_at: silence.starts_at,
+    }
+}
+
+async fn post_silence(State(app): State<App>, body: Bytes) -> Response {
+    let posted = match parse_silence(&body) {
+        Ok(posted) => posted,
+        Err(error) => return refused(&error),
+    };
+    let id = match posted.id.as_str() {
+        "" => None,
+        text => match text.parse() {
+            Ok(id) => Some(id),
+            // An id that cannot exist is not found.
+            Err(_) => return silence_refused("silence not found", StatusCode::NOT_FOUND),
+        },
+    };
+    let request = SilenceRequest {
+        id,
+        matchers: posted.matchers,
+        starts_at: posted.starts_at,
+        ends_at: posted.ends_at,
+        created_by: posted.created_by,
+        comment: posted.comment,
+        annotations: posted.annotations,
+    };
+    let result = app.handle.command(|engine, now, step| engine.set_silence(now, request, step));
+    match result.await {
+        Ok(Ok(id)) => ok(&SilenceIdJson { id: id.to_string() }),
+        Ok(Err(error)) => silence_error(&error),
+        Err(error) => unrecorded(&error),
+    }
+}
+
+async fn delete_silence(State(app): State<App>, Path(id): Path<String>) -> Response {
+    let Ok(id) = id.parse::<SilenceId>() else {
+        return not_uuid(&id);
+    };
+    let result = app.handle.command(move |engine, now, step| engine.expire_silence(now, &id, step));
+    match result.await {
+        Ok(Ok(())) => StatusCode::OK.into_response(),
+        Ok(Err(SilenceError::NotFound(_))) => StatusCode::NOT_FOUND.into_response(),
+        Ok(Err(error)) => silence_error(&error),
+        Err(error) => unrecorded(&error),
+    }
+}
+
+fn silence_error(error: &SilenceError) -> Response {
+    let status = match error {
+        SilenceError::NotFound(_) => StatusCode::NOT_FOUND,
+        SilenceError::Invalid(_) | SilenceError::TooMany { .. } => StatusCode::BAD_REQUEST,
+    };
+    silence_refused(&error.to_string(), status)
+}
+
+fn silence_refused(why: &str, status: StatusCode) -> Response {
+    refused(&RequestError::Meaning { status: status.as_u16(), message: why.to_owned() })
+}
+
+/// What Prometheus says of an alert with rules evaluated every minute: four times the interval.
+const OWN_ALERT_HELD_FOR: Duration = Duration::from_mins(4);
+

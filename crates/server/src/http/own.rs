@@ -1,0 +1,292 @@
+//! Firebell's own API, as `docs/openapi.json` has it: what the page reads.
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use firebell_dispatch::{AlertView, Dispatch};
+use firebell_engine::{Engine, InboxEntry};
+use firebell_model::{Fingerprint, Labels, Timestamp, format_float};
+use firebell_rules::{AlertInstance, AlertPhase, GroupView, RuleView};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::{App, stopped};
+
+/// `GET /api/firebell/v1/status`.
+pub async fn status(State(app): State<App>) -> Response {
+    let counts = app.handle.read(|engine, now| counts(engine, now)).await;
+    let Ok(counts) = counts else {
+        return stopped();
+    };
+    let stats = app.store.stats();
+    let (targets, up) = app.scraper.count_up();
+    let is_empty = targets == 0 && counts.rules == 0 && stats.series == 0;
+    Json(json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "startedAt": app.started_at.to_string(),
+        "ready": true,
+        "configFile": app.live.file().map(|path| path.display().to_string()),
+        "configLoadedAt": app.live.file().map(|_| app.live.loaded_at().to_string()),
+        "configProblems": app.live.problems(),
+        "counts": {
+            "targets": targets,
+            "targetsUp": up,
+            "rules": counts.rules,
+            "alertsFiring": counts.firing,
+            "alertsPending": counts.pending,
+            "series": stats.series,
+            "samplesPerSecond": app.metrics.samples_per_second(),
+            "inbox": counts.inbox,
+        },
+        "nextSteps": if is_empty { next_steps(&app) } else { json!([]) },
+    }))
+    .into_response()
+}
+
+/// `GET /api/firebell/v1/alerts`.
+pub async fn alerts(State(app): State<App>) -> Response {
+    match app.handle.read(list_alerts).await {
+        Ok(alerts) => Json(json!({ "alerts": alerts })).into_response(),
+        Err(_) => stopped(),
+    }
+}
+
+/// `GET /api/firebell/v1/inbox`.
+pub async fn inbox(State(app): State<App>) -> Response {
+    let entries = app.handle.read(|engine, _| {
+        engine.inbox().entries().rev().cloned().collect::<Vec<InboxEntry>>()
+    });
+    match entries.await {
+        Ok(entries) => {
+            let entries: Vec<Value> = entries.iter().map(inbox_entry).collect();
+            Json(json!({ "entries": entries })).into_response()
+        }
+        Err(_) => stopped(),
+    }
+}
+
+/// How many of what there are.
+#[derive(Default)]
+pub struct Counts {
+    /// Rules of both kinds.
+    pub rules: usize,
+    /// Alerts that fire, of own rules and from outside.
+    pub firing: usize,
+    /// Alerts that wait for their `for`.
+    pub pending: usize,
+    /// Entries of the inbox.
+    pub inbox: usize,
+}
+
+/// Counts what the engine holds.
+pub fn counts(engine: &Engine, now: Timestamp) -> Counts {
+    let mut counts = Counts { inbox: engine.inbox().entries().len(), ..Counts::default() };
+    for rule in engine.rules().groups().flat_map(|group| group.rules()) {
+        counts.rules += 1;
+        let is_pending = |alert: &&AlertInstance| alert.phase == AlertPhase::Pending;
+        counts.pending += rule.alerts().iter().filter(is_pending).count();
+    }
+    counts.firing = engine.dispatch().alerts(now).count();
+    counts
+}
+
+fn next_steps(app: &App) -> Value {
+    let url = app.live.external_url();
+    json!([
+        {
+            "title": "See it work",
+            "detail": "The demo starts a small shop, breaks it, and shows the page that follows. \
+                       Run it in a checkout of Firebell.",
+            "command": "make demo",
+        },
+        {
+            "title": "Watch your own service",
+            "detail": "Write firebell.yml beside your rule files and start with it. An existing \
+                       prometheus.yml or alertmanager.yml can be named in it as it is.",
+            "command": "prometheus: prometheus.yml\nalertmanager: alertmanager.yml\n\n\
+                        # then: firebell serve --config firebell.yml",
+        },
+        {
+            "title": "Or send it what you have",
+            "detail": "Prometheus can write its samples here, and send its alerts here.",
+            "command": format!(
+                "remote_write:\n  - url: {url}/api/v1/write\nalerting:\n  alertmanagers:\n    \
+                 - static_configs:\n        - targets: ['{}']",
+                url.split_once("://").map_or(url, |(_, host)| host),
+            ),
+        },
+    ])
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AlertJson {
+    fingerprint: String,
+    state: &'static str,
+    labels: Labels,
+    annotations: Labels,
+    value: Value,
+    active_at: String,
+    fired_at: Option<String>,
+    resolved_at: Option<String>,
+    #[serde(rename = "generatorURL")]
+    generator_url: String,
+    rule: Value,
+    #[serde(flatten)]
+    told: ToldJson,
+}
+
+#[derive(Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct ToldJson {
+    receivers: Vec<String>,
+    silenced_by: Vec<String>,
+    inhibited_by: Vec<String>,
+    next_notification_at: Option<String>,
+    last_notified_at: Option<String>,
+}
+
+fn list_alerts(engine: &Engine, now: Timestamp) -> Vec<AlertJson> {
+    let mut listed = Vec::new();
+    let mut own = std::collections::BTreeSet::new();
+    for group in engine.rules().groups() {
+        for rule in group.rules() {
+            for alert in rule.alerts() {
+                let labels = outgoing(engine, alert);
+                own.insert(labels.fingerprint());
+                listed.push(own_alert(engine, now, (group, rule), alert, labels));
+            }
+        }
+    }
+    for view in engine.dispatch().alerts(now) {
+        if !own.contains(&view.fingerprint) {
+            listed.push(posted_alert(engine.dispatch(), &view, now));
+        }
+    }
+    listed
+}
+
+/// The labels under which dispatch knows an alert of an own rule, or would.
+fn outgoing(engine: &Engine, alert: &AlertInstance) -> Labels {
+    let handed = alert.handed.as_ref().map(|handed| handed.labels.clone());
+    let context = engine.rules().set().context();
+    handed.or_else(|| context.outgoing(&alert.labels)).unwrap_or_else(|| alert.labels.clone())
+}
+
+fn own_alert(
+    engine: &Engine,
+    now: Timestamp,
+    (group, rule): (GroupView<'_>, RuleView<'_>),
+    alert: &AlertInstance,
+    labels: Labels,
+) -> AlertJson {
+    let (state, fired_at, resolved_at) = match alert.phase {
+        AlertPhase::Pending => ("pending", None, None),
+        AlertPhase::Firing { fired_at, .. } => ("firing", Some(fired_at), None),
+        AlertPhase::Resolved { fired_at, resolved_at } => {
+            ("resolved", Some(fired_at), Some(resolved_at))
+        }
+    };
+    let context = engine.rules().set().context();
+    AlertJson {
+        fingerprint: labels.fingerprint().to_string(),
+        state,
+        annotations: alert.annotations.clone(),
+        value: number(alert.value),
+        active_at: alert.active_at.to_string(),
+        fired_at: fired_at.map(|at| at.to_string()),
+        resolved_at: resolved_at.map(|at| at.to_string()),
+        generator_url: context.generator_url(&rule.rule.expr_text()),
+        rule: rule_json(group, rule),
+        told: told(engine.dispatch(), now, labels.fingerprint()),
+        labels,
+    }
+}
+
+fn posted_alert(dispatch: &Dispatch, view: &AlertView<'_>, now: Timestamp) -> AlertJson {
+    let alert = view.alert;
+    AlertJson {
+        fingerprint: view.fingerprint.to_string(),
+        state: "firing",
+        labels: alert.labels.clone(),
+        annotations: alert.annotations.clone(),
+        value: Value::Null,
+        active_at: alert.starts_at.to_string(),
+        fired_at: Some(alert.starts_at.to_string()),
+        resolved_at: None,
+        generator_url: alert.generator_url.clone(),
+        rule: Value::Null,
+        told: told(dispatch, now, view.fingerprint),
+    }
+}
+
+/// Who is told of an alert, when, and why not.
+fn told(dispatch: &Dispatch, now: Timestamp, fingerprint: Fingerprint) -> ToldJson {
+    let Some(view) = dispatch.alert(now, fingerprint) else {
+        return ToldJson::default();
+    };
+    let groups = dispatch.groups_of(now, fingerprint);
+    let notified = groups.iter().flat_map(|group| &group.notified);
+    let last_notified_at = notified.map(|notified| notified.at).max();
+    let next_notification_at = groups.iter().map(|group| group.next_flush_at).min();
+    ToldJson {
+        receivers: view.receivers.iter().map(ToString::to_string).collect(),
+        silenced_by: view.silenced_by.iter().map(ToString::to_string).collect(),
+        inhibited_by: view.inhibited_by.iter().map(ToString::to_string).collect(),
+        next_notification_at: next_notification_at.map(|at| at.to_string()),
+        last_notified_at: last_notified_at.map(|at| at.to_string()),
+    }
+}
+
+fn rule_json(group: GroupView<'_>, rule: RuleView<'_>) -> Value {
+    let graph = firebell_promql::threshold(rule.rule.expr.expr()).map(|threshold| {
+        json!({
+            "query": threshold.left.to_string(),
+            "op": threshold.op.text(),
+            "threshold": threshold.value,
+        })
+    });
+    json!({
+        "file": group.group.file,
+        "group": group.group.name,
+        "name": rule.rule.name,
+        "query": rule.rule.expr.text(),
+        "forSeconds": rule.rule.as_alerting().map_or(0.0, |it| it.hold_for.as_secs_f64()),
+        "graph": graph,
+    })
+}
+
+/// JSON has no infinities and no NaN: those are text.
+fn number(value: f64) -> Value {
+    if value.is_finite() { json!(value) } else { json!(format_float(value)) }
+}
+
+fn inbox_entry(entry: &InboxEntry) -> Value {
+    let notification = &entry.notification;
+    let alerts: Vec<Value> = notification
+        .alerts
+        .iter()
+        .map(|alert| {
+            json!({
+                "fingerprint": alert.labels.fingerprint().to_string(),
+                "status": alert.status_at(notification.at),
+                "labels": alert.labels,
+                "annotations": alert.annotations,
+                "startsAt": alert.starts_at.to_string(),
+                "endsAt": alert.ends_at.map(|at| at.to_string()),
+                "generatorURL": alert.generator_url,
+            })
+        })
+        .collect();
+    json!({
+        "id": entry.id.to_string(),
+        "at": entry.at.to_string(),
+        "receiver": notification.receiver,
+        "status": notification.status(),
+        "reason": notification.reason,
+        "groupLabels": notification.group_labels,
+        "commonLabels": notification.common_labels(),
+        "commonAnnotations": notification.common_annotations(),
+        "alerts": alerts,
+    })
+}

@@ -1,0 +1,203 @@
+//! What a scrape's body becomes: samples of series that are looked up by the target's own text.
+//!
+//! *Invariants*: a body counts whole or not at all. A series that was there at the last scrape and
+//! is not at this one gets a stale marker; when a scrape fails, all of them do.
+//!
+//! *Sources*: Prometheus, `scrape/scrape.go`, as behaviour.
+
+use std::collections::{BTreeSet, HashMap};
+
+use firebell_model::relabel::{RelabelRule, relabel};
+use firebell_model::{Labels, METRIC_NAME, STALE_NAN, Sample, SeriesId, Timestamp};
+use firebell_tsdb::{Batch, Store};
+use firebell_wire::exposition::{Entry, Format, Parser, SampleLine};
+
+/// How the samples of a target are treated.
+#[derive(Clone, Debug)]
+pub struct Treatment {
+    /// Labels of the target.
+    pub labels: Labels,
+    /// Whether scraped labels win over those of the target.
+    pub honor_labels: bool,
+    /// Whether timestamps that the target gives are taken.
+    pub honor_timestamps: bool,
+    /// Applied to each series; may drop it.
+    pub metric_relabel: std::sync::Arc<[RelabelRule]>,
+    /// More samples than this fail the scrape; 0 is no limit.
+    pub sample_limit: usize,
+    /// More labels than this on one series fail the scrape; 0 is no limit.
+    pub label_limit: usize,
+}
+
+/// The series of one target, over its scrapes.
+#[derive(Default)]
+pub struct TargetSeries {
+    known: HashMap<Box<str>, Known>,
+    /// Series that were live when their spellings were forgotten.
+    leftover: BTreeSet<SeriesId>,
+    round: u64,
+}
+
+/// A series as the target spells it.
+struct Known {
+    /// `None` when relabelling drops it.
+    id: Option<SeriesId>,
+    /// The scrape that last had it.
+    seen: u64,
+    /// Whether it ends by being absent: not when it has ended, or its timestamps are its own.
+    is_live: bool,
+}
+
+/// A body, read.
+pub struct Taken {
+    /// Its samples, with stale markers of the series that went away.
+    pub batch: Batch,
+    /// Samples in the body.
+    pub n_scraped: usize,
+    /// Samples left after relabelling.
+    pub n_kept: usize,
+    /// Series that were not there at the last scrape.
+    pub n_added: usize,
+}
+
+impl TargetSeries {
+    /// Reads a body.
+    ///
+    /// # Errors
+    /// Why the scrape fails; [`TargetSeries::end`] has to follow.
+    pub fn take(
+        &mut self,
+        body: &[u8],
+        format: Format,
+        at: Timestamp,
+        treatment: &Treatment,
+        store: &Store,
+    ) -> Result<Taken, String> {
+        self.round += 1;
+        let mut taken = Taken { batch: Batch::default(), n_scraped: 0, n_kept: 0, n_added: 0 };
+        let mut parser = Parser::new(body, format).map_err(|error| error.to_string())?;
+        while let Some(entry) = parser.next_entry().map_err(|error| error.to_string())? {
+            let Entry::Sample(line) = entry else {
+                continue;
+            };
+            taken.n_scraped += 1;
+            let is_new = self.take_sample(&line, at, treatment, store, &mut taken)?;
+            taken.n_added += usize::from(is_new);
+            if treatment.sample_limit > 0 && taken.n_kept > treatment.sample_limit {
+                let limit = treatment.sample_limit;
+                return Err(format!("sample limit exceeded: more than {limit} samples"));
+            }
+        }
+        let round = self.round;
+        self.mark_gone(at, &mut taken.batch, |seen| seen != round);
+        Ok(taken)
+    }
+
+    /// Ends all series: the scrape failed, or the target is gone.
+    pub fn end(&mut self, at: Timestamp) -> Batch {
+        let mut batch = Batch::default();
+        self.mark_gone(at, &mut batch, |_| true);
+        batch
+    }
+
+    /// Forgets what spellings stand for: the treatment has changed, or the store dropped series.
+    /// What is live now and not there at the next scrape still gets its stale marker then.
+    pub fn forget(&mut self) {
+        let leftover = &mut self.leftover;
+        self.known.retain(|_, known| {
+            leftover.extend(known.id.filter(|_| known.is_live));
+            false
+        });
+    }
+
+    /// Takes one sample; says whether its series is new.
+    fn take_sample(
+        &mut self,
+        line: &SampleLine<'_, '_>,
+        at: Timestamp,
+        treatment: &Treatment,
+        store: &Store,
+        taken: &mut Taken,
+    ) -> Result<bool, String> {
+        let own_time = line.at.filter(|_| treatment.honor_timestamps);
+        let (seen, is_live) = (self.round, own_time.is_none());
+        let text = line.series.text();
+        let (id, is_new) = if let Some(known) = self.known.get_mut(text) {
+            let is_back = is_live && !known.is_live;
+            (known.seen, known.is_live) = (seen, is_live);
+            (known.id, is_back)
+        } else {
+            let labels = treatment.labels_of(line.series.labels()?)?;
+            let id = labels.map(|labels| store.resolve(&labels));
+            self.known.insert(text.into(), Known { id, seen, is_live });
+            (id, true)
+        };
+        let Some(id) = id else {
+            return Ok(false);
+        };
+        taken.n_kept += 1;
+        let sample = Sample { at: own_time.unwrap_or(at), value: line.value };
+        taken.batch.by_id.push((id, sample));
+        Ok(is_new)
+    }
+
+    fn mark_gone(&mut self, at: Timestamp, batch: &mut Batch, is_gone: impl Fn(u64) -> bool) {
+        // What a target no longer says is forgotten in time: some never repeat themselves.
+        let oldest = self.round.saturating_sub(ROUNDS_KEPT);
+        let mut leftover = std::mem::take(&mut self.leftover);
+        self.known.retain(|_, known| {
+            if let Some(id) = known.id {
+                leftover.remove(&id);
+            }
+            if known.is_live && is_gone(known.seen) {
+                known.is_live = false;
+                let stale = Sample { at, value: STALE_NAN };
+                batch.by_id.extend(known.id.map(|id| (id, stale)));
+            }
+            known.seen >= oldest
+        });
+        let stale = Sample { at, value: STALE_NAN };
+        batch.by_id.extend(leftover.into_iter().map(|id| (id, stale)));
+    }
+}
+
+impl Treatment {
+    /// The labels under which a scraped series is stored; `None` when relabelling drops it.
+    fn labels_of(&self, scraped: Labels) -> Result<Option<Labels>, String> {
+        let mut labels = scraped.to_builder();
+        for own in self.labels.iter() {
+            let theirs = scraped.value(&own.name);
+            if theirs.is_empty() {
+                labels.set(own.name.clone(), own.value.clone());
+            } else if !self.honor_labels {
+                let exported = exported_name(&own.name, &scraped, &self.labels);
+                labels.set(exported, theirs);
+                labels.set(own.name.clone(), own.value.clone());
+            }
+        }
+        if !relabel(&self.metric_relabel, &mut labels) {
+            return Ok(None);
+        }
+        let labels = labels.build();
+        if labels.get(METRIC_NAME).is_none() {
+            return Err("a series has no metric name after relabelling".to_owned());
+        }
+        if self.label_limit > 0 && labels.len() > self.label_limit {
+            let limit = self.label_limit;
+            return Err(format!("label limit exceeded: `{labels}` has more than {limit} labels"));
+        }
+        Ok(Some(labels))
+    }
+}
+
+/// A name for a scraped label that the target has too: `exported_…`, as often as needed.
+fn exported_name(name: &str, scraped: &Labels, own: &Labels) -> String {
+    let mut exported = format!("exported_{name}");
+    while scraped.get(&exported).is_some() || own.get(&exported).is_some() {
+        exported.insert_str(0, "exported_");
+    }
+    exported
+}
+
+/// A spelling that a target has not used for about so many scrapes is forgotten.
+const ROUNDS_KEPT: u64 = 10;

@@ -1,0 +1,244 @@
+//! One target: fetched on its grid of time, its samples appended.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::{Arc, Mutex, RwLock};
+use std::time::Duration as StdDuration;
+
+use firebell_config::ScrapeJob;
+use firebell_model::{Duration, METRIC_NAME, STALE_NAN, Sample, Timestamp};
+use firebell_tsdb::Batch;
+use firebell_wire::exposition::{ACCEPT, Format};
+use tokio::sync::Notify;
+
+use super::series::{Taken, TargetSeries, Treatment};
+use super::{Shared, Spec, lock, read};
+use crate::clock::Stopwatch;
+use crate::http_client;
+
+/// How a target fared last.
+#[derive(Clone, Debug, Default)]
+pub struct TargetState {
+    pub health: Health,
+    pub last_error: String,
+    pub last_scrape: Option<Timestamp>,
+    pub took: StdDuration,
+}
+
+/// Whether a target answers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Health {
+    /// Not asked yet.
+    #[default]
+    Unknown,
+    /// The last scrape was fine.
+    Up,
+    /// The last scrape failed.
+    Down,
+}
+
+impl Health {
+    /// Its name in the API.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Unknown => "unknown",
+            Self::Up => "up",
+            Self::Down => "down",
+        }
+    }
+}
+
+/// A target's task.
+pub struct Target {
+    shared: Arc<Shared>,
+    spec: Arc<RwLock<Spec>>,
+    state: Arc<Mutex<TargetState>>,
+    series: TargetSeries,
+    /// The job as which the series were read: another one may treat them differently.
+    read_as: Option<Arc<ScrapeJob>>,
+}
+
+impl Target {
+    /// A target that was not asked yet.
+    pub fn new(
+        shared: Arc<Shared>,
+        spec: Arc<RwLock<Spec>>,
+        state: Arc<Mutex<TargetState>>,
+    ) -> Self {
+        Self { shared, spec, state, series: TargetSeries::default(), read_as: None }
+    }
+
+    /// Scrapes until told to stop, then ends the target's series.
+    pub async fn run(mut self, stop: Arc<Notify>) {
+        loop {
+            let spec = read(&self.spec).clone();
+            let slot = next_slot(&spec, self.shared.clock.now());
+            tokio::select! {
+                () = stop.notified() => break,
+                () = self.wait_until(slot) => {}
+            }
+            tokio::select! {
+                () = stop.notified() => break,
+                () = self.scrape(&spec, slot) => {}
+            }
+        }
+        let at = self.shared.clock.now();
+        let mut batch = self.series.end(at);
+        let spec = read(&self.spec).clone();
+        let ends = REPORTS.iter().map(|name| report(&spec, name, at, STALE_NAN));
+        batch.by_labels.extend(ends);
+        self.append(&batch);
+    }
+
+    async fn wait_until(&self, slot: Timestamp) {
+        loop {
+            let left = slot - self.shared.clock.now();
+            if left <= Duration::ZERO {
+                return;
+            }
+            // Never long: the system's clock may be set meanwhile.
+            tokio::time::sleep(left.to_std().min(SLEEP_MAX)).await;
+        }
+    }
+
+    async fn scrape(&mut self, spec: &Spec, slot: Timestamp) {
+        let now = self.shared.clock.now();
+        // Timers are late by a little; series compress well when their times are regular.
+        let at = if now - slot <= SLOT_TOLERANCE { slot } else { now };
+        if self.read_as.as_ref().is_some_and(|job| !Arc::ptr_eq(job, &spec.job)) {
+            self.series.forget();
+        }
+        self.read_as = Some(Arc::clone(&spec.job));
+        let watch = Stopwatch::start();
+        let fetched = self.fetch(spec).await;
+        let treatment = treatment(spec);
+        let taken = fetched.and_then(|(body, format)| {
+            self.series.take(&body, format, at, &treatment, &self.shared.store)
+        });
+        let took = watch.elapsed();
+        self.note(at, took, taken.as_ref().err());
+        let (up, taken) = match taken {
+            Ok(taken) => (1.0, taken),
+            Err(_) => {
+                let batch = self.series.end(at);
+                (0.0, Taken { batch, n_scraped: 0, n_kept: 0, n_added: 0 })
+            }
+        };
+        let figures = [
+            up,
+            took.as_secs_f64(),
+            taken.n_scraped as f64,
+            taken.n_kept as f64,
+            taken.n_added as f64,
+        ];
+        let reports = REPORTS.iter().zip(figures);
+        let mut batch = taken.batch;
+        batch.by_labels.extend(reports.map(|(name, value)| report(spec, name, at, value)));
+        self.append(&batch);
+    }
+
+    async fn fetch(&self, spec: &Spec) -> Result<(Vec<u8>, Format), String> {
+        let Spec { job, target } = spec;
+        let timeout = job.timeout.to_std();
+        let mut request = self
+            .shared
+            .client
+            .get()?
+            .get(&target.url)
+            .header("accept", ACCEPT)
+            .header("x-prometheus-scrape-timeout-seconds", job.timeout.as_secs_f64().to_string())
+            .timeout(timeout);
+        for (name, value) in job.headers(&super::OsFiles)? {
+            request = request.header(name, value.expose());
+        }
+        let response = request.send().await.map_err(|error| http_client::why(&error))?;
+        let status = response.status();
+        if !status.is_success() {
+            return Err(format!("server returned HTTP status {status}"));
+        }
+        let kind = response.headers().get("content-type");
+        let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+        let format = Format::of_content_type(kind).map_err(|error| error.to_string())?;
+        let body = http_client::body(response, job.body_bytes_max).await?;
+        Ok((body, format))
+    }
+
+    /// Notes how a scrape went, for people.
+    fn note(&self, at: Timestamp, took: StdDuration, error: Option<&String>) {
+        let health = if error.is_some() { Health::Down } else { Health::Up };
+        let metrics = &self.shared.metrics;
+        metrics.scrapes.inc();
+        metrics.scrapes_failed.inc_by(u64::from(error.is_some()));
+        let mut state = lock(&self.state);
+        let is_changed = state.health != health;
+        if is_changed && let Some(error) = error {
+            let url = &read(&self.spec).target.url;
+            tracing::warn!(url, error, "a target is down");
+        }
+        let last_error = error.cloned().unwrap_or_default();
+        *state = TargetState { health, last_error, last_scrape: Some(at), took };
+        drop(state);
+        if is_changed {
+            self.shared.handle.status_changed();
+        }
+    }
+
+    fn append(&mut self, batch: &Batch) {
+        match self.shared.store.append(batch) {
+            Ok(report) => {
+                self.shared.metrics.count_append(&report);
+                if report.unknown_series > 0 {
+                    self.series.forget();
+                }
+            }
+            Err(error) => {
+                tracing::error!(%error, "failed to store a scrape");
+            }
+        }
+    }
+}
+
+fn treatment(spec: &Spec) -> Treatment {
+    let Spec { job, target } = spec;
+    Treatment {
+        labels: target.labels.clone(),
+        honor_labels: job.honor_labels,
+        honor_timestamps: job.honor_timestamps,
+        metric_relabel: Arc::clone(&job.metric_relabel),
+        sample_limit: job.sample_limit,
+        label_limit: job.label_limit,
+    }
+}
+
+/// The next slot of a target's grid: targets are spread over the interval by their identity.
+fn next_slot(spec: &Spec, now: Timestamp) -> Timestamp {
+    let mut hasher = DefaultHasher::new();
+    (&spec.job.name, &spec.target.url, &spec.target.labels).hash(&mut hasher);
+    let interval = spec.job.interval.0.max(1);
+    let offset = (hasher.finish() % interval as u64) as i64;
+    let slot = (now.0 - offset).div_euclid(interval) * interval + offset;
+    Timestamp(slot + interval)
+}
+
+/// A series about the scrape itself.
+fn report(
+    spec: &Spec,
+    name: &'static str,
+    at: Timestamp,
+    value: f64,
+) -> (firebell_model::Labels, Sample) {
+    let mut labels = spec.target.labels.to_builder();
+    labels.set(METRIC_NAME, name);
+    (labels.build(), Sample { at, value })
+}
+
+/// The series about each scrape, in the order of their figures in `scrape`.
+const REPORTS: [&str; 5] = [
+    "up",
+    "scrape_duration_seconds",
+    "scrape_samples_scraped",
+    "scrape_samples_post_metric_relabeling",
+    "scrape_series_added",
+];
+/// A scrape that begins this little after its slot carries the slot's time.
+const SLOT_TOLERANCE: Duration = Duration(2);
+const SLEEP_MAX: StdDuration = StdDuration::from_secs(1);
