@@ -25,11 +25,34 @@ const PEERS_FOLDER: &str = "target/peers/usr/bin";
 /// Exit code of a suite that could not check anything here; it says why and counts as nothing.
 const NOT_CHECKED: i32 = 77;
 
+/// Name, folder, command; quick ones first. The demo and the scripts follow.
+const SUITES: &[(&str, &str, &str)] = &[
+    ("format", ".", "cargo fmt --all --check"),
+    ("tidy", ".", "cargo xtask tidy"),
+    (
+        "python format",
+        "examples",
+        "../.venv/bin/ruff format --check .",
+    ),
+    ("python lint", "examples", "../.venv/bin/ruff check ."),
+    ("python types", "examples", "../.venv/bin/mypy"),
+    ("python", "examples", "../.venv/bin/python -m unittest -b"),
+    ("page checks", "ui", "npm run --silent check"),
+    ("page", "ui", "npm test --silent"),
+    ("page audit", ".", "scripts/npm-audit"),
+    (
+        "clippy",
+        ".",
+        "cargo clippy -q --workspace --all-targets -- -Dwarnings",
+    ),
+    ("rust", ".", "cargo test --workspace --no-fail-fast"),
+    ("demo", "examples", "env ONCE=1 ../.venv/bin/python -m demo"),
+];
+
 struct Suite {
     name: String,
     folder: &'static str,
-    command: Vec<String>,
-    env: &'static [(&'static str, &'static str)],
+    command: String,
 }
 
 /// Whether every suite passed.
@@ -45,9 +68,13 @@ pub(crate) fn run(root: &Path) -> Result<bool, String> {
     let mut total = Counts::default();
     let mut table = Vec::new();
     for suite in suites(root)? {
-        println!("\n── {}: {}", suite.name, suite.command.join(" "));
+        println!("\n── {}: {}", suite.name, suite.command);
         let started = Instant::now();
-        let Counts { passed, failed } = suite.run(root)?;
+        let Counts { passed, failed } =
+            suite.run(root, &mut io::stdout()).unwrap_or_else(|error| {
+                println!("`{}` could not be run: {error}", suite.command);
+                Counts::default().of_suite(false)
+            });
         total += Counts { passed, failed };
         let seconds = started.elapsed().as_secs();
         table.push(format!(
@@ -57,81 +84,24 @@ pub(crate) fn run(root: &Path) -> Result<bool, String> {
     }
     let line = format!("{} passed, {} failed", total.passed, total.failed);
     println!("\n{}\n{line}", table.join("\n"));
-    fs::write(root.join(COUNTS_FILE), format!("{line}\n"))
+    fs::create_dir_all(root.join("target"))
+        .and_then(|()| fs::write(root.join(COUNTS_FILE), format!("{line}\n")))
         .map_err(|error| format!("failed to write `{COUNTS_FILE}`: {error}"))?;
     Ok(total.failed == 0)
 }
 
-/// Quick ones first.
 fn suites(root: &Path) -> Result<Vec<Suite>, String> {
-    let mut suites = vec![
-        suite("format", ".", &["cargo", "fmt", "--all", "--check"]),
-        suite("tidy", ".", &["cargo", "xtask", "tidy"]),
-        suite(
-            "python format",
-            "examples",
-            &["../.venv/bin/ruff", "format", "--check", "."],
-        ),
-        suite(
-            "python lint",
-            "examples",
-            &["../.venv/bin/ruff", "check", "."],
-        ),
-        suite("python types", "examples", &["../.venv/bin/mypy"]),
-        suite(
-            "python",
-            "examples",
-            &["../.venv/bin/python", "-m", "unittest", "-b"],
-        ),
-        suite(
-            "clippy",
-            ".",
-            &[
-                "cargo",
-                "clippy",
-                "-q",
-                "--workspace",
-                "--all-targets",
-                "--",
-                "-Dwarnings",
-            ],
-        ),
-        suite(
-            "rust",
-            ".",
-            &["cargo", "test", "--workspace", "--no-fail-fast"],
-        ),
-    ];
-    if root.join("ui/package.json").exists() {
-        suites.push(suite(
-            "page checks",
-            "ui",
-            &["npm", "run", "--silent", "check"],
-        ));
-        suites.push(suite("page", "ui", &["npm", "test", "--silent"]));
-        suites.push(suite("page audit", ".", &["scripts/npm-audit"]));
-    }
-    let once: &[(&str, &str)] = &[("ONCE", "1")];
-    let demo = suite("demo", "examples", &["../.venv/bin/python", "-m", "demo"]);
-    suites.push(Suite { env: once, ..demo });
-    for script in end_to_end_scripts(root)? {
-        suites.push(suite(
-            &script,
-            ".",
-            &[&format!("{END_TO_END_FOLDER}/{script}")],
-        ));
-    }
-    Ok(suites)
-}
-
-fn suite(name: &str, folder: &'static str, command: &[&str]) -> Suite {
-    let command = command.iter().map(|part| (*part).to_owned()).collect();
-    Suite {
-        name: name.to_owned(),
+    let fixed = SUITES.iter().map(|(name, folder, command)| Suite {
+        name: (*name).to_owned(),
         folder,
-        command,
-        env: &[],
-    }
+        command: (*command).to_owned(),
+    });
+    let scripts = end_to_end_scripts(root)?.into_iter().map(|name| Suite {
+        command: format!("{END_TO_END_FOLDER}/{name}"),
+        name,
+        folder: ".",
+    });
+    Ok(fixed.chain(scripts).collect())
 }
 
 fn end_to_end_scripts(root: &Path) -> Result<Vec<String>, String> {
@@ -157,38 +127,35 @@ fn is_executable(path: &Path) -> bool {
 }
 
 impl Suite {
-    /// Passes its output on while it counts.
-    fn run(&self, root: &Path) -> Result<Counts, String> {
-        let broken = |error| format!("`{}` could not be run: {error}", self.command.join(" "));
+    /// Passes its output on to `out` while it counts.
+    fn run(&self, root: &Path, out: &mut impl Write) -> io::Result<Counts> {
+        let mut words = self.command.split(' ');
+        let program = words.next().unwrap_or_default();
         let folder = root.join(self.folder);
         // `current_dir` does not change where a relative program is looked for: make it absolute.
-        let program = &self.command[0];
         let program = if program.contains('/') {
             folder.join(program)
         } else {
             program.into()
         };
         let mut child = Command::new(program)
-            .args(&self.command[1..])
+            .args(words)
             .current_dir(folder)
             .env("NO_COLOR", "1")
             .env("FIREBELL", firebell(root))
             .env("PATH", path_with_peers(root))
-            .envs(self.env.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .spawn()
-            .map_err(broken)?;
+            .spawn()?;
         let mut counts = Counts::default();
-        let mut stdout = io::stdout().lock();
         if let Some(pipe) = child.stdout.take() {
             for line in BufReader::new(pipe).split(b'\n') {
-                let line = String::from_utf8_lossy(&line.map_err(broken)?).into_owned();
+                let line = String::from_utf8_lossy(&line?).into_owned();
                 counts += Counts::in_line(&line);
-                writeln!(stdout, "{line}").map_err(broken)?;
+                writeln!(out, "{line}")?;
             }
         }
-        let status = child.wait().map_err(broken)?;
+        let status = child.wait()?;
         match status.code() {
             Some(NOT_CHECKED) => Ok(counts),
             _ => Ok(counts.of_suite(status.success())),
@@ -215,5 +182,46 @@ fn say_if_corpus_is_absent(root: &Path) {
     if !corpus.exists() {
         let path = corpus.display();
         println!("upstream's test corpus is not at {path}: the tests that read it pass unread");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(command: &str) -> io::Result<Counts> {
+        let suite = Suite {
+            name: "test".into(),
+            folder: ".",
+            command: command.into(),
+        };
+        // What it prints must not reach the output of this test, which is counted itself.
+        suite.run(Path::new("."), &mut Vec::new())
+    }
+
+    #[test]
+    fn a_suite_is_counted_by_what_it_says_and_how_it_ends() -> io::Result<()> {
+        for (command, passed, failed) in [
+            ("echo 3 passed, 0 failed", 3, 0),
+            ("echo 3 passed, 1 failed", 3, 1),
+            ("sh -c echo${IFS}5${IFS}passed;false", 5, 1),
+            ("echo hello", 1, 0),
+            ("false", 0, 1),
+        ] {
+            assert_eq!(run(command)?, Counts { passed, failed }, "{command}");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn a_suite_that_cannot_check_counts_as_nothing() -> io::Result<()> {
+        // A command is split at blanks; the shell's own `IFS` stands for one within a word.
+        assert_eq!(run("sh -c exit${IFS}77")?, Counts::default());
+        Ok(())
+    }
+
+    #[test]
+    fn a_program_that_is_not_there_is_an_error_not_a_count() {
+        assert!(run("./no-such-program").is_err());
     }
 }
