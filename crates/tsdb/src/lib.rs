@@ -1,12 +1,33 @@
 //! The embedded metric store: head, write-ahead log, chunk files with summaries, label index.
+//!
+//! - An append is a frame in the log (`wal`), then raw samples at the tail of their series
+//!   (`series`), under an epoch that views know (`store`, `view`).
+//! - Tails are sealed into compressed pages (`page`, `codec`) with a summary; upkeep (`upkeep`)
+//!   moves pages to chunk files (`segment`), and rewrites the log to what only memory has.
+//! - Summaries of chunks add up by runs (`ladder`), so a window costs O(log n) of its length.
+//!
+//! *Invariants*: samples of a series are in order of time, each time once. What `Store::sync` has
+//! confirmed survives a loss of power at any byte written later. A view never changes.
+//!
+//! *Not here*: threads and clocks; whoever owns the store calls `maintain` and `sync`.
+//!
+//! *Formats*, version 1, documented in `bytes`, `codec`, `page`, `segment` and `wal`: every file
+//! begins with eight bytes that name it and its version, and everything behind them is under
+//! CRC-32. `tests/format.rs` keeps a folder of version 1 that every later version has to read.
 
 mod bytes;
 mod codec;
+mod index;
 mod ladder;
+mod open;
 mod options;
 mod page;
+mod segment;
+mod series;
 mod store;
+mod upkeep;
 mod view;
+mod wal;
 
 pub use crate::options::{AppendReport, Batch, OpenReport, Options, Stats, StoreError};
 pub use crate::store::Store;

@@ -51,11 +51,6 @@ impl Page {
         PageBytes(&self.bytes).count()
     }
 
-    /// Whether some of the page lies in the range.
-    pub(crate) fn touches(&self, range: TimeRange) -> bool {
-        self.first_at <= range.until.0 && range.after.0 < self.last_at
-    }
-
     /// Whether all of the page lies in the range.
     pub(crate) fn is_within(&self, range: TimeRange) -> bool {
         range.after.0 < self.first_at && self.last_at <= range.until.0
@@ -83,7 +78,7 @@ impl PageBytes<'_> {
         if n > PAGE_SAMPLES_MAX {
             return None;
         }
-        summary(0, &mut reader, n)?;
+        read_summary(0, &mut reader, n)?;
         codec::timestamps(&mut reader, n, &mut out.at)?;
         codec::values(&mut reader, n, &mut out.value)
     }
@@ -92,7 +87,7 @@ impl PageBytes<'_> {
     pub(crate) fn summary(self, first_at: i64) -> Option<Option<Summary>> {
         let mut reader = Reader(self.0);
         let n = usize::try_from(reader.varint()?).ok()?;
-        summary(first_at, &mut reader, n)
+        read_summary(first_at, &mut reader, n)
     }
 }
 
@@ -181,7 +176,7 @@ fn summarize_live(at: &[i64], values: &[f64]) -> Option<Summary> {
     Some(whole)
 }
 
-fn put_summary(first_at: i64, summary: Option<Summary>, out: &mut Vec<u8>) {
+pub(crate) fn put_summary(first_at: i64, summary: Option<Summary>, out: &mut Vec<u8>) {
     let Some(summary) = summary else {
         out.push(NOTHING);
         return;
@@ -215,7 +210,11 @@ fn put_summary(first_at: i64, summary: Option<Summary>, out: &mut Vec<u8>) {
     out[flags_at] = flags;
 }
 
-fn summary(first_at: i64, reader: &mut Reader<'_>, n: usize) -> Option<Option<Summary>> {
+pub(crate) fn read_summary(
+    first_at: i64,
+    reader: &mut Reader<'_>,
+    n: usize,
+) -> Option<Option<Summary>> {
     let flags = reader.byte()?;
     if flags == NOTHING {
         return Some(None);

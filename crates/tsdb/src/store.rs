@@ -1,16 +1,83 @@
-//! The store: appends, views, upkeep.
+//! The store: appends, and what threads share.
+//!
+//! One append at a time: it checks the batch against the newest sample of each series, writes one
+//! frame to the log, then changes memory under a new epoch, and publishes the epoch at the end.
+//! Locks are taken in the order upkeep, writer, index, series; the registry is a leaf.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use firebell_disk::Disk;
-use firebell_model::{Labels, SeriesId, Timestamp};
+use firebell_disk::{Disk, Log};
+use firebell_model::{Labels, Sample, SeriesId, Timestamp};
 
 use crate::View;
+use crate::index::{Index, slot_of};
 use crate::options::{AppendReport, Batch, OpenReport, Options, Stats, StoreError};
+use crate::series::{Horizon, Late};
+use crate::upkeep::Upkeep;
+use crate::wal::SamplesFrame;
 
 /// A store of samples. Shared between threads; appends of several threads take turns.
 pub struct Store {
-    _disk: Arc<dyn Disk>,
+    pub(crate) shared: Arc<Shared>,
+}
+
+/// What views and the store share.
+pub(crate) struct Shared {
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) options: Options,
+    index: RwLock<Index>,
+    registry: Mutex<Registry>,
+    writer: Mutex<Writer>,
+    upkeep: Mutex<Upkeep>,
+    /// In chunk files.
+    pub(crate) filed_bytes: AtomicU64,
+}
+
+/// Epochs: what is published, and which views live.
+#[derive(Default)]
+pub(crate) struct Registry {
+    published: u64,
+    generation: u64,
+    floor: i64,
+    /// How many views there are of each epoch, and the lowest floor of them.
+    live: BTreeMap<u64, (u32, i64)>,
+}
+
+/// The one who appends.
+pub(crate) struct Writer {
+    pub(crate) log: Log,
+    /// Bytes in the log, and how many there were after it was last rewritten.
+    pub(crate) log_bytes: u64,
+    pub(crate) log_bytes_rewritten: u64,
+    /// A series that came to the log in an earlier segment has to come again.
+    pub(crate) first_segment: u64,
+    /// By slot.
+    tips: Vec<Tip>,
+    /// The newest timestamp of all series.
+    pub(crate) newest: i64,
+    pub(crate) frame: Vec<u8>,
+    checked: Checked,
+}
+
+/// The newest sample of a series, and where the series came to the log.
+#[derive(Clone, Copy)]
+pub(crate) struct Tip {
+    at: i64,
+    bits: u64,
+    pub(crate) segment: u64,
+}
+
+/// What of a batch will be appended.
+#[derive(Default)]
+struct Checked {
+    samples: Vec<(u32, i64, f64)>,
+    late: Vec<(u32, i64, f64)>,
+    /// Series that are not in the log yet.
+    comers: Vec<u32>,
+    /// Tips before the batch, to go back to when the log fails.
+    undo: Vec<(u32, Tip)>,
 }
 
 impl Store {
@@ -19,14 +86,48 @@ impl Store {
     /// # Errors
     /// When the disk fails, or a file is of another program or version.
     pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<(Self, OpenReport), StoreError> {
-        let _ = options;
-        Ok((Self { _disk: disk }, OpenReport::default()))
+        crate::open::open(disk, options)
     }
 
-    /// The id of a series, which is made when it is not there. Valid until the series is dropped.
+    pub(crate) fn new(
+        disk: Arc<dyn Disk>,
+        options: Options,
+        index: Index,
+        writer: Writer,
+        upkeep: Upkeep,
+    ) -> Self {
+        let registry = Registry {
+            floor: i64::MIN,
+            ..Registry::default()
+        };
+        Self {
+            shared: Arc::new(Shared {
+                disk,
+                options,
+                index: RwLock::new(index),
+                registry: Mutex::new(registry),
+                writer: Mutex::new(writer),
+                filed_bytes: AtomicU64::new(upkeep.bytes()),
+                upkeep: Mutex::new(upkeep),
+            }),
+        }
+    }
+
+    /// The id of a series, which is made when it is not there. It stays valid until the series is
+    /// dropped: when all its samples are past retention, or when it gets none for an hour or so.
     pub fn resolve(&self, labels: &Labels) -> SeriesId {
-        let _ = labels;
-        SeriesId(0)
+        let known = {
+            let index = self.shared.index();
+            index
+                .slot_of(labels)
+                .and_then(|slot| index.at(slot).map(|cell| cell.id))
+        };
+        known.unwrap_or_else(|| {
+            let mut index = self.shared.index_mut();
+            let slot = index.make(labels);
+            // `make` has just put it there.
+            index.at(slot).map_or(SeriesId(u64::MAX), |cell| cell.id)
+        })
     }
 
     /// Appends samples: first to the log, then to memory. They outlive the process at once, and a
@@ -35,43 +136,375 @@ impl Store {
     /// # Errors
     /// When the log cannot be written ([`StoreError::is_full`]); nothing was appended then.
     pub fn append(&self, batch: &Batch) -> Result<AppendReport, StoreError> {
-        let _ = batch;
-        Ok(AppendReport::default())
+        let shared = &*self.shared;
+        let mut writer = shared.writer();
+        let slots = self.slots_of(batch);
+        let index = shared.index();
+        let (floor, live, epoch) = shared.registry().begin();
+        let mut report = AppendReport::default();
+        writer.checked.clear();
+        let by_labels = slots
+            .iter()
+            .zip(&batch.by_labels)
+            .map(|(&slot, it)| (Some(slot), it.1));
+        let by_id = batch.by_id.iter().map(|&(id, sample)| {
+            let slot = index.get(id).map(|cell| slot_of(cell.id));
+            (slot, sample)
+        });
+        for (slot, sample) in by_labels.chain(by_id) {
+            match slot {
+                Some(slot) => shared.check(&mut writer, &index, floor, slot, sample, &mut report),
+                None => report.unknown_series += 1,
+            }
+        }
+        if writer.checked.is_empty() {
+            return Ok(report);
+        }
+        if let Err(error) = writer.write_samples(&index) {
+            writer.undo();
+            return Err(error);
+        }
+        report.appended = (writer.checked.samples.len() + writer.checked.late.len()) as u64;
+        let comes = writer.apply(&index, epoch, &live);
+        shared.registry().publish(epoch, comes);
+        Ok(report)
     }
 
-    /// Makes everything appended so far durable.
+    /// The slots of the series that are named by labels; makes those that are not there.
+    fn slots_of(&self, batch: &Batch) -> Vec<u32> {
+        let mut slots = Vec::with_capacity(batch.by_labels.len());
+        {
+            let index = self.shared.index();
+            slots.extend(batch.by_labels.iter().map_while(|it| index.slot_of(&it.0)));
+        }
+        if slots.len() < batch.by_labels.len() {
+            let mut index = self.shared.index_mut();
+            let rest = &batch.by_labels[slots.len()..];
+            slots.extend(rest.iter().map(|it| index.make(&it.0)));
+        }
+        slots
+    }
+
+    /// Makes everything appended so far durable. Appends go on meanwhile.
     ///
     /// # Errors
     /// When the disk fails.
     pub fn sync(&self) -> Result<(), StoreError> {
+        let unsynced = self.shared.writer().log.unsynced();
+        if let Some(unsynced) = unsynced {
+            match self.shared.disk.sync(&unsynced.path) {
+                // Upkeep has rewritten the log meanwhile, durably.
+                Err(error) if error.is_not_found => {}
+                synced => synced?,
+            }
+            self.shared.writer().log.mark_synced(&unsynced);
+        }
         Ok(())
     }
 
     /// The store as it is now; what is appended later is not seen. Costs the same for any store.
     #[must_use]
     pub fn view(&self) -> View {
-        View {}
+        View::new(&self.shared)
     }
 
     /// See [`firebell_model::Source::generation`].
     #[must_use]
     pub fn generation(&self) -> u64 {
-        0
+        self.shared.registry().generation
     }
 
-    /// Upkeep, to be called every minute or so: seals, writes chunk files, drops what is past
-    /// retention, shortens the log. Appends and reads go on meanwhile.
+    /// Upkeep, to be called every minute or so: drops what is past retention, seals and files what
+    /// is older than [`Options::head_span`], shortens the log. Appends and reads go on meanwhile.
     ///
     /// # Errors
     /// When the disk is full or fails; nothing is lost, and the next call tries again.
     pub fn maintain(&self, now: Timestamp) -> Result<(), StoreError> {
-        let _ = now;
-        Ok(())
+        let mut upkeep = self
+            .shared
+            .upkeep
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let done = upkeep.run(&self.shared, now);
+        self.shared
+            .filed_bytes
+            .store(upkeep.bytes(), Ordering::Relaxed);
+        done
     }
 
     /// Figures about the store. Walks over all series.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        Stats::default()
+        let mut stats = Stats {
+            disk_bytes: self.shared.filed_bytes.load(Ordering::Relaxed)
+                + self.shared.writer().log_bytes,
+            ..Stats::default()
+        };
+        let cells: Vec<_> = self.shared.index().cells().cloned().collect();
+        for cell in cells {
+            let state = cell.state();
+            if state.is_empty() {
+                continue;
+            }
+            let (n_memory, bytes, n_filed, n_chunks) = state.figures();
+            stats.series += 1;
+            stats.samples += n_memory + n_filed;
+            stats.chunks += n_chunks;
+            stats.memory_bytes += bytes;
+            let oldest = state.oldest_at().map(Timestamp);
+            stats.oldest = stats.oldest.into_iter().chain(oldest).min();
+            stats.newest = stats.newest.max(state.newest_at().map(Timestamp));
+        }
+        stats
     }
 }
+
+impl Shared {
+    pub(crate) fn disk(&self) -> &dyn Disk {
+        &*self.disk
+    }
+
+    pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
+        self.index.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
+        self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
+        self.registry.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Judges one sample. Sources: Prometheus, `tsdb/head_append.go`, `appendable`.
+    fn check(
+        &self,
+        writer: &mut Writer,
+        index: &Index,
+        floor: i64,
+        slot: u32,
+        sample: Sample,
+        report: &mut AppendReport,
+    ) {
+        let (at, value) = (sample.at.0, sample.value);
+        let tip = *writer.tip_mut(slot);
+        if at <= floor {
+            report.too_old += 1;
+        } else if at > tip.at {
+            writer.checked.undo.push((slot, tip));
+            let segment = writer.come(slot, tip);
+            let bits = value.to_bits();
+            *writer.tip_mut(slot) = Tip { at, bits, segment };
+            writer.checked.samples.push((slot, at, value));
+        } else if at == tip.at {
+            report.duplicate_different_value += u64::from(value.to_bits() != tip.bits);
+        } else if self.options.out_of_order_window.0 <= 0 {
+            report.out_of_order += 1;
+        } else {
+            self.check_late(writer, index, slot, (at, value), report);
+        }
+    }
+
+    /// Judges a sample that is older than the newest of its series.
+    fn check_late(
+        &self,
+        writer: &mut Writer,
+        index: &Index,
+        slot: u32,
+        (at, value): (i64, f64),
+        report: &mut AppendReport,
+    ) {
+        let oldest = writer
+            .newest
+            .saturating_sub(self.options.out_of_order_window.0);
+        let Some(cell) = index.at(slot) else {
+            return;
+        };
+        let state = cell.state();
+        let in_batch = writer.checked.samples.iter().chain(&writer.checked.late);
+        let same_time = |it: &&(u32, i64, f64)| it.0 == slot && it.1 == at;
+        if at < oldest || state.filed_until().is_some_and(|until| at <= until) {
+            report.too_old += 1;
+        } else if let Some(known) = state
+            .value_at(at)
+            .or_else(|| in_batch.rev().find(same_time).map(|it| it.2))
+        {
+            report.duplicate_different_value += u64::from(known.to_bits() != value.to_bits());
+        } else {
+            drop(state);
+            let tip = *writer.tip_mut(slot);
+            writer.checked.undo.push((slot, tip));
+            writer.tip_mut(slot).segment = writer.come(slot, tip);
+            writer.checked.late.push((slot, at, value));
+        }
+    }
+}
+
+impl Registry {
+    pub(crate) fn enter(&mut self) -> (Horizon, u64) {
+        let horizon = Horizon {
+            epoch: self.published,
+            floor: self.floor,
+        };
+        let (n_views, floor) = self.live.entry(horizon.epoch).or_insert((0, i64::MAX));
+        *n_views += 1;
+        *floor = (*floor).min(horizon.floor);
+        (horizon, self.generation)
+    }
+
+    pub(crate) fn leave(&mut self, horizon: Horizon) {
+        if let Some((n_views, _)) = self.live.get_mut(&horizon.epoch) {
+            *n_views -= 1;
+            if *n_views == 0 {
+                self.live.remove(&horizon.epoch);
+            }
+        }
+    }
+
+    /// What an append has to know: the floor, the epochs of living views, and its own epoch.
+    fn begin(&self) -> (i64, Vec<u64>, u64) {
+        (
+            self.floor,
+            self.live.keys().copied().collect(),
+            self.published + 1,
+        )
+    }
+
+    fn publish(&mut self, epoch: u64, comes: bool) {
+        self.published = epoch;
+        self.generation += u64::from(comes);
+    }
+
+    pub(crate) fn bump_generation(&mut self) {
+        self.generation += 1;
+    }
+
+    /// From now on, views see nothing at or before `floor`. Returns until when no living view sees
+    /// anything, and the oldest epoch that one sees.
+    pub(crate) fn raise_floor(&mut self, floor: i64) -> (i64, u64) {
+        self.floor = self.floor.max(floor);
+        let floors = self.live.values().map(|live| live.1);
+        let unseen = floors.fold(self.floor, i64::min);
+        let epoch = self.live.keys().next().copied();
+        (unseen, epoch.unwrap_or(self.published))
+    }
+}
+
+impl Writer {
+    pub(crate) fn new(log: Log, log_bytes: u64) -> Self {
+        Self {
+            log,
+            log_bytes,
+            log_bytes_rewritten: 0,
+            first_segment: 0,
+            tips: Vec::new(),
+            newest: i64::MIN,
+            frame: Vec::new(),
+            checked: Checked::default(),
+        }
+    }
+
+    pub(crate) fn tip_mut(&mut self, slot: u32) -> &mut Tip {
+        let idx = slot as usize;
+        if idx >= self.tips.len() {
+            self.tips.resize(idx + 1, Tip::NONE);
+        }
+        &mut self.tips[idx]
+    }
+
+    /// Sees to it that the series is named in the log; returns in which segment.
+    fn come(&mut self, slot: u32, tip: Tip) -> u64 {
+        if tip.segment != Tip::NOWHERE && tip.segment >= self.first_segment {
+            return tip.segment;
+        }
+        self.checked.comers.push(slot);
+        self.log.segment()
+    }
+
+    /// Notes the newest sample of a series that a restart brought back.
+    pub(crate) fn set_tip(&mut self, slot: u32, at: i64, value: f64) {
+        let segment = Tip::NOWHERE;
+        let bits = value.to_bits();
+        *self.tip_mut(slot) = Tip { at, bits, segment };
+        self.newest = self.newest.max(at);
+    }
+
+    /// Forgets a series that is gone.
+    pub(crate) fn clear_tip(&mut self, slot: u32) {
+        *self.tip_mut(slot) = Tip::NONE;
+    }
+
+    /// Appends `frame` to the log.
+    pub(crate) fn write_frame(&mut self) -> Result<(), StoreError> {
+        self.log.append(&self.frame)?;
+        self.log_bytes += self.frame.len() as u64 + FRAME_EXTRA;
+        Ok(())
+    }
+
+    fn write_samples(&mut self, index: &Index) -> Result<(), StoreError> {
+        let comers: Vec<_> = self
+            .checked
+            .comers
+            .iter()
+            .filter_map(|&slot| index.at(slot))
+            .collect();
+        let comers = comers.iter().map(|cell| (cell.id, &cell.labels));
+        let mut frame = SamplesFrame::begin(&mut self.frame, comers);
+        for &(slot, at, value) in self.checked.samples.iter().chain(&self.checked.late) {
+            frame.push(slot, at, value);
+        }
+        self.write_frame()
+    }
+
+    /// Puts checked samples into memory. True when series come.
+    fn apply(&mut self, index: &Index, epoch: u64, live: &[u64]) -> bool {
+        let mut comes = false;
+        for &(slot, at, value) in &self.checked.samples {
+            self.newest = self.newest.max(at);
+            if let Some(cell) = index.at(slot) {
+                comes |= cell.state().append(epoch, at, value, live);
+            }
+        }
+        for &(slot, at, value) in &self.checked.late {
+            if let Some(cell) = index.at(slot) {
+                cell.state().append_late(Late { epoch, at, value });
+            }
+        }
+        comes
+    }
+
+    fn undo(&mut self) {
+        while let Some((slot, tip)) = self.checked.undo.pop() {
+            *self.tip_mut(slot) = tip;
+        }
+    }
+}
+
+impl Tip {
+    const NOWHERE: u64 = u64::MAX;
+    const NONE: Self = Self {
+        at: i64::MIN,
+        bits: 0,
+        segment: Self::NOWHERE,
+    };
+}
+
+impl Checked {
+    fn clear(&mut self) {
+        self.samples.clear();
+        self.late.clear();
+        self.comers.clear();
+        self.undo.clear();
+    }
+
+    fn is_empty(&self) -> bool {
+        self.samples.is_empty() && self.late.is_empty()
+    }
+}
+
+/// The head of a frame in the log.
+const FRAME_EXTRA: u64 = 8;

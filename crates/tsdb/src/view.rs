@@ -1,27 +1,232 @@
 //! The store at one moment, as readers see it.
+//!
+//! A view is a number, the epoch up to which appends are seen, and a floor, the retention when it
+//! was made. As long as a view, or a series that it gave out, is alive, nothing that it sees is
+//! dropped: keep views for the length of a query, and ids for longer.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use firebell_model::{Matcher, Series, SeriesId, Source, SourceError, TimeRange};
+use firebell_model::{
+    Labels, Matcher, Sample, Series, SeriesId, Source, SourceError, Summary, TimeRange,
+};
+
+use crate::ladder::join;
+use crate::series::{Cell, Horizon, Partial};
+use crate::store::Shared;
 
 /// An immutable view of a [`Store`](crate::Store).
+///
+/// What [`Source::select`] gives for a range holds, within one generation, for all ranges that
+/// begin no earlier.
 #[derive(Clone)]
-pub struct View {}
+pub struct View(Arc<Moment>);
+
+struct Moment {
+    shared: Arc<Shared>,
+    horizon: Horizon,
+    generation: u64,
+}
+
+impl View {
+    pub(crate) fn new(shared: &Arc<Shared>) -> Self {
+        let (horizon, generation) = shared.registry().enter();
+        Self(Arc::new(Moment {
+            shared: Arc::clone(shared),
+            horizon,
+            generation,
+        }))
+    }
+
+    fn handle(&self, cell: &Arc<Cell>) -> Arc<dyn Series> {
+        Arc::new(Handle {
+            cell: Arc::clone(cell),
+            moment: Arc::clone(&self.0),
+        })
+    }
+
+    fn cells(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Arc<Cell>> {
+        let index = self.0.shared.index();
+        let found = index.select(matchers).into_iter();
+        found
+            .filter(|cell| cell.state().may_have(self.0.horizon, range.after.0))
+            .cloned()
+            .collect()
+    }
+}
+
+impl Drop for Moment {
+    fn drop(&mut self) {
+        self.shared.registry().leave(self.horizon);
+    }
+}
 
 impl Source for View {
     fn select(
         &self,
-        _matchers: &[Matcher],
-        _range: TimeRange,
+        matchers: &[Matcher],
+        range: TimeRange,
     ) -> Result<Vec<Arc<dyn Series>>, SourceError> {
-        Ok(Vec::new())
+        let mut cells = self.cells(matchers, range);
+        cells.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(cells.iter().map(|cell| self.handle(cell)).collect())
     }
 
     fn generation(&self) -> u64 {
-        0
+        self.0.generation
     }
 
-    fn series(&self, _id: SeriesId) -> Option<Arc<dyn Series>> {
-        None
+    fn series(&self, id: SeriesId) -> Option<Arc<dyn Series>> {
+        let cell = self.0.shared.index().get(id).cloned()?;
+        let is_seen = cell.state().may_have(self.0.horizon, i64::MIN);
+        is_seen.then(|| self.handle(&cell))
+    }
+
+    fn label_names(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, SourceError> {
+        let cells = self.cells(matchers, range);
+        let labels = cells.iter().flat_map(|cell| cell.labels.iter());
+        let names: BTreeSet<&str> = labels.map(|label| &*label.name).collect();
+        Ok(names.into_iter().map(str::to_owned).collect())
+    }
+
+    fn label_values(
+        &self,
+        name: &str,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<String>, SourceError> {
+        let cells = self.cells(matchers, range);
+        let values: BTreeSet<&str> = cells
+            .iter()
+            .filter_map(|cell| cell.labels.get(name))
+            .collect();
+        Ok(values.into_iter().map(str::to_owned).collect())
+    }
+}
+
+/// A series as a view sees it.
+struct Handle {
+    cell: Arc<Cell>,
+    moment: Arc<Moment>,
+}
+
+impl Handle {
+    /// The error for bytes that do not mean anything.
+    fn damaged(&self) -> SourceError {
+        SourceError(format!(
+            "the samples of `{}` in memory are damaged",
+            self.cell.labels
+        ))
+    }
+
+    fn summary_of_samples(&self, range: TimeRange) -> Result<Option<Summary>, SourceError> {
+        let mut samples = Vec::new();
+        self.samples(range, &mut samples)?;
+        let (at, values): (Vec<i64>, Vec<f64>) = samples
+            .iter()
+            .map(|sample| (sample.at.0, sample.value))
+            .unzip();
+        Ok(crate::page::summarize(&at, &values))
+    }
+}
+
+impl Series for Handle {
+    fn id(&self) -> SeriesId {
+        self.cell.id
+    }
+
+    fn labels(&self) -> &Labels {
+        &self.cell.labels
+    }
+
+    fn samples(&self, range: TimeRange, out: &mut Vec<Sample>) -> Result<(), SourceError> {
+        let start = out.len();
+        let state = self.cell.state();
+        let Some(range) = state.clamp(range, self.moment.horizon) else {
+            return Ok(());
+        };
+        let late = state.late_in(range, self.moment.horizon.epoch);
+        let chunks: Vec<_> = state.chunks_in(range).cloned().collect();
+        if chunks.is_empty() {
+            state
+                .memory_samples(range, out)
+                .ok_or_else(|| self.damaged())?;
+        } else {
+            let mut recent = Vec::new();
+            let read = state.memory_samples(range, &mut recent);
+            // Files are read without the lock: an append never waits for the disk of a reader.
+            drop(state);
+            read.ok_or_else(|| self.damaged())?;
+            for chunk in chunks {
+                chunk
+                    .samples(self.moment.shared.disk(), range, out)
+                    .map_err(SourceError)?;
+            }
+            out.append(&mut recent);
+        }
+        if !late.is_empty() {
+            let mut merged = out.split_off(start);
+            merged.extend(late);
+            merged.sort_by_key(|sample| sample.at);
+            merged.dedup_by_key(|sample| sample.at);
+            out.append(&mut merged);
+        }
+        Ok(())
+    }
+
+    fn last_sample(&self, range: TimeRange) -> Result<Option<Sample>, SourceError> {
+        let state = self.cell.state();
+        let Some(range) = state.clamp(range, self.moment.horizon) else {
+            return Ok(None);
+        };
+        let late = state.late_in(range, self.moment.horizon.epoch).pop();
+        let mut last = state.memory_last(range).ok_or_else(|| self.damaged())?;
+        if last.is_none() {
+            let chunks: Vec<_> = state.chunks_in(range).rev().cloned().collect();
+            drop(state);
+            for chunk in chunks {
+                let mut samples = Vec::new();
+                let disk = self.moment.shared.disk();
+                chunk
+                    .samples(disk, range, &mut samples)
+                    .map_err(SourceError)?;
+                last = samples.pop();
+                if last.is_some() {
+                    break;
+                }
+            }
+        }
+        let is_later = |late: &Sample| last.is_none_or(|last| last.at < late.at);
+        Ok(late.filter(is_later).or(last))
+    }
+
+    fn summary(&self, range: TimeRange) -> Result<Option<Summary>, SourceError> {
+        let state = self.cell.state();
+        let Some(range) = state.clamp(range, self.moment.horizon) else {
+            return Ok(None);
+        };
+        if !state.late_in(range, self.moment.horizon.epoch).is_empty() {
+            drop(state);
+            return self.summary_of_samples(range);
+        }
+        let partial = state.summary(range).ok_or_else(|| self.damaged())?;
+        drop(state);
+        let Partial {
+            first,
+            whole,
+            last,
+            memory,
+        } = partial;
+        let disk = self.moment.shared.disk();
+        let read = |chunk: Option<crate::segment::ChunkRef>| match chunk {
+            Some(chunk) => chunk.partial_summary(disk, range).map_err(SourceError),
+            None => Ok(None),
+        };
+        let filed = join(join(read(first)?, whole), read(last)?);
+        Ok(join(filed, memory))
     }
 }

@@ -1,0 +1,413 @@
+//! Which series there are, and which of them satisfy matchers.
+//!
+//! A series has a slot, a small number that postings are made of, and which is used again when the
+//! series is gone. Its id is a count of series made so far (high half), so that none is used twice
+//! and the younger of two is known, and the slot (low half).
+//!
+//! *Sources*: Prometheus, `tsdb/querier.go`, `PostingsForMatchers`: what a matcher says of the empty
+//! string it says of series without the label.
+
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::Arc;
+
+use firebell_model::{Labels, MatchOp, Matcher, SeriesId};
+use roaring::RoaringBitmap;
+
+use crate::series::Cell;
+
+/// The label index.
+#[derive(Default)]
+pub(crate) struct Index {
+    by_labels: HashMap<Labels, u32, BuildHasherDefault<LabelHasher>>,
+    slots: Vec<Option<Arc<Cell>>>,
+    free: Vec<u32>,
+    n_made: u32,
+    /// Every label pair; also where its strings are held once for all series.
+    names: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Postings>>,
+    all: RoaringBitmap,
+}
+
+/// Slots in order. Most label pairs of a large store are of one series only.
+enum Postings {
+    One(u32),
+    Many(Box<RoaringBitmap>),
+}
+
+impl Index {
+    pub(crate) fn slot_of(&self, labels: &Labels) -> Option<u32> {
+        self.by_labels.get(labels).copied()
+    }
+
+    pub(crate) fn at(&self, slot: u32) -> Option<&Arc<Cell>> {
+        self.slots.get(slot as usize)?.as_ref()
+    }
+
+    pub(crate) fn get(&self, id: SeriesId) -> Option<&Arc<Cell>> {
+        self.at(slot_of(id)).filter(|cell| cell.id == id)
+    }
+
+    /// All series, in order of slots.
+    pub(crate) fn cells(&self) -> impl Iterator<Item = &Arc<Cell>> {
+        self.slots.iter().flatten()
+    }
+
+    /// Finds a series or makes it.
+    pub(crate) fn make(&mut self, labels: &Labels) -> u32 {
+        if let Some(slot) = self.slot_of(labels) {
+            return slot;
+        }
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            (self.slots.len() - 1) as u32
+        });
+        self.put(id_of(self.n_made, slot), labels);
+        slot
+    }
+
+    /// Makes a series with the id that it had before a restart. `None` when its slot or its labels
+    /// went to a younger series since: then all that it had is past retention.
+    pub(crate) fn make_as(&mut self, id: SeriesId, labels: &Labels) -> Option<Arc<Cell>> {
+        let slot = slot_of(id);
+        if slot >= SLOTS_MAX {
+            return None;
+        }
+        while self.slots.len() <= slot as usize {
+            self.free.push(self.slots.len() as u32);
+            self.slots.push(None);
+        }
+        for rival in [Some(slot), self.slot_of(labels)].into_iter().flatten() {
+            let Some(cell) = self.at(rival) else {
+                continue;
+            };
+            if cell.id == id && cell.labels == *labels {
+                return Some(Arc::clone(cell));
+            }
+            if made_of(cell.id) >= made_of(id) {
+                return None;
+            }
+            self.remove(rival);
+        }
+        self.free.retain(|&free| free != slot);
+        self.put(id, labels);
+        self.at(slot).cloned()
+    }
+
+    fn put(&mut self, id: SeriesId, labels: &Labels) {
+        let slot = slot_of(id);
+        let mut pairs = Vec::with_capacity(labels.len());
+        for label in labels.iter() {
+            let name = match self.names.get_key_value(&label.name) {
+                Some((name, _)) => Arc::clone(name),
+                None => Arc::clone(&label.name),
+            };
+            let values = self.names.entry(Arc::clone(&name)).or_default();
+            let value = match values.get_key_value(&label.value) {
+                Some((value, _)) => Arc::clone(value),
+                None => Arc::clone(&label.value),
+            };
+            values
+                .entry(Arc::clone(&value))
+                .and_modify(|postings| postings.insert(slot))
+                .or_insert(Postings::One(slot));
+            pairs.push((name, value));
+        }
+        let labels = Labels::from_pairs(pairs);
+        self.by_labels.insert(labels.clone(), slot);
+        self.slots[slot as usize] = Some(Arc::new(Cell::new(id, labels)));
+        self.n_made = self.n_made.max(made_of(id).wrapping_add(1));
+        self.all.insert(slot);
+    }
+
+    pub(crate) fn remove(&mut self, slot: u32) {
+        let Some(cell) = self.slots.get_mut(slot as usize).and_then(Option::take) else {
+            return;
+        };
+        self.free.push(slot);
+        self.all.remove(slot);
+        self.by_labels.remove(&cell.labels);
+        for label in cell.labels.iter() {
+            let Some(values) = self.names.get_mut(&label.name) else {
+                continue;
+            };
+            if values
+                .get_mut(&label.value)
+                .is_some_and(|it| it.remove(slot))
+            {
+                values.remove(&label.value);
+            }
+            if values.is_empty() {
+                self.names.remove(&label.name);
+            }
+        }
+    }
+
+    /// The series that satisfy all matchers, in order of slots.
+    pub(crate) fn select(&self, matchers: &[Matcher]) -> Vec<&Arc<Cell>> {
+        // What names one value costs least and leaves the least for the others.
+        let (exact, others): (Vec<_>, Vec<_>) = matchers
+            .iter()
+            .partition(|it| it.op() == MatchOp::Equal && !it.value().is_empty());
+        let mut found: Option<RoaringBitmap> = None;
+        for matcher in exact {
+            let postings = self
+                .names
+                .get(matcher.name())
+                .and_then(|it| it.get(matcher.value()));
+            let Some(postings) = postings else {
+                return Vec::new();
+            };
+            found = Some(postings.within(found));
+        }
+        let mut found = found.unwrap_or_else(|| self.all.clone());
+        let mut by_series = Vec::new();
+        for matcher in others {
+            let n_values = self.names.get(matcher.name()).map_or(0, BTreeMap::len);
+            if found.len() <= n_values as u64 {
+                // Fewer series than values: look at the series.
+                by_series.push(matcher);
+            } else {
+                self.narrow(matcher, &mut found);
+            }
+        }
+        let cells = found.iter().filter_map(|slot| self.at(slot));
+        cells
+            .filter(|cell| {
+                by_series
+                    .iter()
+                    .all(|matcher| matcher.matches(&cell.labels))
+            })
+            .collect()
+    }
+
+    /// Leaves of `found` what satisfies the matcher, by its values.
+    fn narrow(&self, matcher: &Matcher, found: &mut RoaringBitmap) {
+        let takes_absent = matcher.matches_value("");
+        let mut listed = RoaringBitmap::new();
+        for (value, postings) in self.names.get(matcher.name()).into_iter().flatten() {
+            // With absent ones taken, series go only for a value that does not match.
+            if matcher.matches_value(value) != takes_absent {
+                postings.add_to(&mut listed);
+            }
+        }
+        if takes_absent {
+            *found -= listed;
+        } else {
+            *found &= listed;
+        }
+    }
+}
+
+impl Postings {
+    fn insert(&mut self, slot: u32) {
+        match self {
+            Self::One(one) => {
+                *self = Self::Many(Box::new([*one, slot].into_iter().collect()));
+            }
+            Self::Many(many) => {
+                many.insert(slot);
+            }
+        }
+    }
+
+    /// True when nothing is left.
+    fn remove(&mut self, slot: u32) -> bool {
+        match self {
+            Self::One(one) => *one == slot,
+            Self::Many(many) => {
+                many.remove(slot);
+                many.is_empty()
+            }
+        }
+    }
+
+    fn add_to(&self, all: &mut RoaringBitmap) {
+        match self {
+            Self::One(one) => {
+                all.insert(*one);
+            }
+            Self::Many(many) => *all |= &**many,
+        }
+    }
+
+    /// Those that are in `found` too, if that is something.
+    fn within(&self, found: Option<RoaringBitmap>) -> RoaringBitmap {
+        match (self, found) {
+            (Self::One(one), None) => [*one].into_iter().collect(),
+            (Self::One(one), Some(found)) => {
+                found.contains(*one).then_some(*one).into_iter().collect()
+            }
+            (Self::Many(many), None) => (**many).clone(),
+            (Self::Many(many), Some(found)) => found & &**many,
+        }
+    }
+}
+
+pub(crate) fn slot_of(id: SeriesId) -> u32 {
+    id.0 as u32
+}
+
+fn made_of(id: SeriesId) -> u32 {
+    (id.0 >> 32) as u32
+}
+
+fn id_of(n_made: u32, slot: u32) -> SeriesId {
+    SeriesId(u64::from(n_made) << 32 | u64::from(slot))
+}
+
+/// Hashes label sets: fast, and the same in every run.
+///
+/// Source: the multiply-and-fold step of wyhash (Wang Yi, public domain).
+#[derive(Default)]
+pub(crate) struct LabelHasher(u64);
+
+impl LabelHasher {
+    #[inline]
+    fn mix(&mut self, word: u64) {
+        let product = u128::from(self.0 ^ word ^ 0x9e37_79b9_7f4a_7c15)
+            .wrapping_mul(0xa076_1d64_78bd_642f_e703_7ed1_a0b4_28db);
+        self.0 = product as u64 ^ (product >> 64) as u64;
+    }
+}
+
+impl Hasher for LabelHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        let mut words = bytes.chunks_exact(8);
+        for word in &mut words {
+            let mut whole = [0; 8];
+            whole.copy_from_slice(word);
+            self.mix(u64::from_le_bytes(whole));
+        }
+        let rest = words.remainder();
+        let mut last = [0; 8];
+        last[..rest.len()].copy_from_slice(rest);
+        // The length keeps apart what zeros would make the same.
+        last[7] = bytes.len() as u8;
+        self.mix(u64::from_le_bytes(last));
+    }
+
+    fn write_u8(&mut self, _: u8) {
+        // The end of a string: `write` mixes its length.
+    }
+
+    fn write_usize(&mut self, n: usize) {
+        self.mix(n as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// More slots than this are damage: nobody has so many series in one process.
+const SLOTS_MAX: u32 = 1 << 28;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Case = (
+        &'static [(&'static str, MatchOp, &'static str)],
+        &'static [u32],
+    );
+
+    fn index() -> Index {
+        let mut index = Index::default();
+        for pairs in [
+            vec![("__name__", "up"), ("job", "api"), ("env", "prod")],
+            vec![("__name__", "up"), ("job", "api")],
+            vec![("__name__", "up"), ("job", "db"), ("env", "dev")],
+            vec![("__name__", "down"), ("job", "web"), ("env", "prod")],
+        ] {
+            index.make(&Labels::from_pairs(pairs));
+        }
+        index
+    }
+
+    #[test]
+    fn matchers_see_absent_labels_as_empty() {
+        use MatchOp::{Equal, NotEqual, NotRegex, Regex};
+        let index = index();
+        let cases: [Case; 17] = [
+            (&[], &[0, 1, 2, 3]),
+            (&[("job", Equal, "api")], &[0, 1]),
+            (&[("job", Equal, "nope")], &[]),
+            (&[("env", Equal, "")], &[1]),
+            (&[("env", NotEqual, "")], &[0, 2, 3]),
+            (&[("env", NotEqual, "prod")], &[1, 2]),
+            (&[("env", Regex, "prod|")], &[0, 1, 3]),
+            (&[("env", Regex, ".*")], &[0, 1, 2, 3]),
+            (&[("env", Regex, ".+")], &[0, 2, 3]),
+            (&[("env", NotRegex, ".+")], &[1]),
+            (&[("env", NotRegex, "dev|")], &[0, 3]),
+            (&[("nope", Equal, "")], &[0, 1, 2, 3]),
+            (&[("nope", NotEqual, "")], &[]),
+            (&[("nope", NotEqual, "x")], &[0, 1, 2, 3]),
+            (&[("job", Equal, "api"), ("env", NotEqual, "prod")], &[1]),
+            (
+                &[
+                    ("__name__", Equal, "up"),
+                    ("job", Regex, "a.*|d.*"),
+                    ("env", NotRegex, "p.*"),
+                ],
+                &[1, 2],
+            ),
+            (&[("job", Equal, "api"), ("job", Equal, "db")], &[]),
+        ];
+        for (matchers, expected) in cases {
+            let matchers: Vec<Matcher> = matchers
+                .iter()
+                .map(|&(name, op, value)| Matcher::new(name, op, value).unwrap())
+                .collect();
+            let slots = |cells: Vec<&Arc<Cell>>| -> Vec<u32> {
+                cells.into_iter().map(|cell| slot_of(cell.id)).collect()
+            };
+            assert_eq!(slots(index.select(&matchers)), expected, "{matchers:?}");
+            // The other way to narrow gives the same.
+            let mut narrowed = index.all.clone();
+            matchers
+                .iter()
+                .for_each(|matcher| index.narrow(matcher, &mut narrowed));
+            assert_eq!(
+                narrowed.iter().collect::<Vec<_>>(),
+                expected,
+                "{matchers:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_slot_is_used_again_but_never_an_id() {
+        let mut index = index();
+        let id = index.at(2).unwrap().id;
+        index.remove(2);
+        assert!(index.get(id).is_none());
+        assert!(index.select(&[Matcher::equal("env", "dev")]).is_empty());
+        let slot = index.make(&Labels::from_pairs([("job", "new")]));
+        assert_eq!(slot, 2);
+        assert_ne!(index.at(2).unwrap().id, id);
+        assert!(
+            index
+                .make_as(id, &Labels::from_pairs([("job", "old")]))
+                .is_none()
+        );
+        assert_eq!(index.cells().count(), 4);
+    }
+
+    #[test]
+    fn strings_are_held_once() {
+        let index = index();
+        let value = |slot| {
+            index
+                .at(slot)
+                .unwrap()
+                .labels
+                .iter()
+                .find(|it| &*it.name == "job")
+                .unwrap()
+                .value
+                .clone()
+        };
+        assert!(Arc::ptr_eq(&value(0), &value(1)));
+    }
+}

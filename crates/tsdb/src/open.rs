@@ -1,0 +1,153 @@
+//! Opening: chunk files first, then the log.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use firebell_disk::{Disk, Log};
+use firebell_model::{Labels, SeriesId};
+
+use crate::index::{Index, slot_of};
+use crate::options::{OpenReport, Options, StoreError};
+use crate::page::{Columns, Page};
+use crate::segment;
+use crate::series::{Cell, Late};
+use crate::store::{Store, Writer};
+use crate::upkeep::Upkeep;
+use crate::wal::{self, LOG, Replay};
+
+pub(crate) fn open(
+    disk: Arc<dyn Disk>,
+    options: Options,
+) -> Result<(Store, OpenReport), StoreError> {
+    let mut report = OpenReport::default();
+    let mut index = Index::default();
+    let upkeep = open_segments(&*disk, &mut index, &mut report)?;
+    let mut replayer = Replayer {
+        index,
+        by_slot: Vec::new(),
+        has_late: options.out_of_order_window.0 > 0,
+        n_samples: 0,
+        n_orphans: 0,
+        log_bytes: 0,
+        bad_segments: BTreeSet::new(),
+    };
+    let (log, found) = Log::open_with(Arc::clone(&disk), LOG, &mut |segment, frame| {
+        replayer.log_bytes += frame.len() as u64;
+        if wal::replay(frame, &mut replayer).is_none() {
+            replayer.bad_segments.insert(segment);
+        }
+    })?;
+    replayer.report(&mut report);
+    report.damage.extend(found.damage);
+    report.torn_bytes = found.torn_bytes;
+    let mut writer = Writer::new(log, replayer.log_bytes);
+    for cell in replayer.index.cells() {
+        if let Some((at, value)) = cell.state().newest() {
+            writer.set_tip(slot_of(cell.id), at, value);
+            report.series += 1;
+        }
+    }
+    let store = Store::new(disk, options, replayer.index, writer, upkeep);
+    Ok((store, report))
+}
+
+fn open_segments(
+    disk: &dyn Disk,
+    index: &mut Index,
+    report: &mut OpenReport,
+) -> Result<Upkeep, StoreError> {
+    let (finished, unfinished) = segment::list(disk)?;
+    for &number in &unfinished {
+        segment::remove(disk, number)?;
+    }
+    let mut segments = Vec::with_capacity(finished.len());
+    for &number in &finished {
+        let mut n_overlapping = 0_u64;
+        let opened = segment::open(disk, number, &mut |it| {
+            if let Some(cell) = index.make_as(it.id, &it.labels) {
+                let is_added = cell.state().add_chunk(it.chunk);
+                report.chunks += u64::from(is_added);
+                n_overlapping += u64::from(!is_added);
+            }
+        })?;
+        match opened {
+            Ok(segment) => segments.push(segment),
+            Err(damage) => report.damage.push(damage),
+        }
+        if n_overlapping > 0 {
+            report.damage.push(format!(
+                "chunk file {number:08} has {n_overlapping} chunks that overlap older ones: they are left out"
+            ));
+        }
+    }
+    let next = finished.last().map_or(0, |last| last + 1);
+    Ok(Upkeep::new(segments, next))
+}
+
+struct Replayer {
+    index: Index,
+    /// The series that the log means by a slot at this point; `None` when a younger one took it.
+    by_slot: Vec<Option<Arc<Cell>>>,
+    has_late: bool,
+    n_samples: u64,
+    n_orphans: u64,
+    log_bytes: u64,
+    bad_segments: BTreeSet<u64>,
+}
+
+impl Replayer {
+    fn report(&mut self, report: &mut OpenReport) {
+        report.samples_replayed = self.n_samples;
+        for segment in &self.bad_segments {
+            report.damage.push(format!(
+                "log segment {segment:08} has frames that say nothing: they are left out"
+            ));
+        }
+        if self.n_orphans > 0 {
+            let n = self.n_orphans;
+            report.damage.push(format!(
+                "{n} samples of the log are lost: the frame that names their series is damaged"
+            ));
+        }
+        self.by_slot.clear();
+    }
+}
+
+impl Replay for Replayer {
+    fn series(&mut self, id: SeriesId, labels: Labels) {
+        let slot = slot_of(id) as usize;
+        let cell = self.index.make_as(id, &labels);
+        if slot >= self.by_slot.len() {
+            if cell.is_none() {
+                return;
+            }
+            self.by_slot.resize(slot + 1, None);
+        }
+        self.by_slot[slot] = cell;
+    }
+
+    fn sample(&mut self, slot: u32, at: i64, value: f64) {
+        let Some(Some(cell)) = self.by_slot.get(slot as usize) else {
+            self.n_orphans += 1;
+            return;
+        };
+        let mut state = cell.state();
+        let newest = state.newest_at().unwrap_or(i64::MIN);
+        if at > newest {
+            state.append(0, at, value, &[]);
+            self.n_samples += 1;
+        } else if self.has_late && state.filed_until().is_none_or(|until| until < at) {
+            // Whether it is in place already, merging finds out.
+            let epoch = 0;
+            state.append_late(Late { epoch, at, value });
+        }
+    }
+
+    fn state(&mut self, id: SeriesId, pages: Vec<Page>, tail: Columns, late: Vec<Late>) {
+        if let Some(Some(cell)) = self.by_slot.get(slot_of(id) as usize) {
+            self.n_samples += pages.iter().map(Page::count).sum::<usize>() as u64;
+            self.n_samples += tail.len() as u64;
+            cell.state().restore(pages, &tail, late);
+        }
+    }
+}

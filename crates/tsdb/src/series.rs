@@ -1,0 +1,602 @@
+//! One series in memory: where its samples are, and which of them a view may see.
+//!
+//! From old to new: chunks in files, then sealed pages, then the tail of raw samples. Times never
+//! overlap, so a view is a clamp on time: what is later than the last sample that it knew of is not
+//! seen. Samples that came out of order stand apart with the epoch of their append, until no view
+//! is older than it and [`State::merge_late`] may put them in place.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use firebell_model::{Labels, Sample, SeriesId, Summary, TimeRange, Timestamp};
+
+use crate::ladder::{Ladder, join};
+use crate::page::{Columns, PAGE_SAMPLES_MAX, Page, summarize};
+use crate::segment::ChunkRef;
+
+/// A series and its lock.
+pub(crate) struct Cell {
+    pub(crate) id: SeriesId,
+    pub(crate) labels: Labels,
+    state: Mutex<State>,
+}
+
+/// What the lock guards.
+#[derive(Default)]
+pub(crate) struct State {
+    chunks: VecDeque<ChunkRef>,
+    /// The ordinal of the first of `chunks`; see [`Ladder`].
+    first_chunk: u64,
+    ladder: Ladder,
+    pages: Vec<Page>,
+    tail: Tail,
+    late: Vec<Late>,
+    visible: Visible,
+    /// No append for long; such series are only selected for windows that reach back to them.
+    pub(crate) is_dormant: bool,
+    /// Rounds of upkeep for which there was nothing in the series.
+    pub(crate) empty_rounds: u8,
+}
+
+/// A sample that came out of order.
+#[derive(Clone, Copy)]
+pub(crate) struct Late {
+    pub(crate) epoch: u64,
+    pub(crate) at: i64,
+    pub(crate) value: f64,
+}
+
+/// What a view knows of time: appends up to `epoch`, samples later than `floor`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Horizon {
+    pub(crate) epoch: u64,
+    pub(crate) floor: i64,
+}
+
+/// The parts of a summary that are still to be read from chunk files, and those that are not.
+pub(crate) struct Partial {
+    pub(crate) first: Option<ChunkRef>,
+    pub(crate) whole: Option<Summary>,
+    pub(crate) last: Option<ChunkRef>,
+    pub(crate) memory: Option<Summary>,
+}
+
+impl Cell {
+    pub(crate) fn new(id: SeriesId, labels: Labels) -> Self {
+        let state = Mutex::default();
+        Self { id, labels, state }
+    }
+
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Writing.
+impl State {
+    /// Appends a sample that is later than all before. `live` are the epochs of living views,
+    /// sorted. True when the series comes: it was empty or dormant.
+    pub(crate) fn append(&mut self, epoch: u64, at: i64, value: f64, live: &[u64]) -> bool {
+        if self.tail.is_full_for(at) {
+            self.seal_tail(SEAL_SAMPLES);
+            if self.tail.is_full_for(at) {
+                // The gap is too long for an offset.
+                self.seal_tail(TAIL_SAMPLES_MAX);
+            }
+        }
+        self.tail.push(at, value);
+        self.empty_rounds = 0;
+        let is_first = self.visible.advance(epoch, at, live);
+        std::mem::take(&mut self.is_dormant) || is_first
+    }
+
+    /// Takes a sample that is older than the newest.
+    pub(crate) fn append_late(&mut self, late: Late) {
+        let idx = self.late.partition_point(|known| known.at <= late.at);
+        self.late.insert(idx, late);
+    }
+
+    /// Moves the oldest samples of the tail, at most `n`, into the last page or a new one.
+    pub(crate) fn seal_tail(&mut self, n: usize) {
+        let mut columns = Columns::default();
+        let last = self.pages.last();
+        let n = n.min(self.tail.len());
+        if n == 0 {
+            return;
+        }
+        let room = last.filter(|page| page.count() + n <= PAGE_SAMPLES_MAX);
+        let is_joined = room.is_some_and(|page| page.as_bytes().columns(&mut columns).is_some());
+        if is_joined {
+            self.pages.pop();
+        } else {
+            columns.clear();
+        }
+        self.tail.take(n, &mut columns);
+        self.pages.push(Page::seal(&columns));
+    }
+
+    /// The series gets no samples any more, or not for long: nothing is kept raw.
+    pub(crate) fn end(&mut self) {
+        self.is_dormant = true;
+        self.seal_tail(TAIL_SAMPLES_MAX);
+    }
+
+    /// Puts late samples in place whose append all living views know. Of two samples at one time
+    /// the one in place wins.
+    pub(crate) fn merge_late(&mut self, epoch_min: u64) {
+        if self.late.is_empty() || self.late.iter().any(|late| late.epoch > epoch_min) {
+            return;
+        }
+        let late = std::mem::take(&mut self.late);
+        let oldest = late[0].at;
+        let mut columns = Columns::default();
+        let keep = self.pages.partition_point(|page| page.last_at < oldest);
+        for page in self.pages.drain(keep..) {
+            // Bytes in memory were made here; were they bad, the late samples still are not.
+            let _ = page.as_bytes().columns(&mut columns);
+        }
+        self.tail.take(self.tail.len(), &mut columns);
+        let mut samples: Vec<(i64, f64)> = columns.at.into_iter().zip(columns.value).collect();
+        samples.extend(late.iter().map(|late| (late.at, late.value)));
+        samples.sort_by_key(|sample| sample.0);
+        samples.dedup_by_key(|sample| sample.0);
+        for run in samples.chunks(PAGE_SAMPLES_MAX) {
+            let (at, value) = run.iter().copied().unzip();
+            self.pages.push(Page::seal(&Columns { at, value }));
+        }
+    }
+
+    /// Adds a chunk that a file holds, later than all that is in files already. False when it is
+    /// not later, and so is left out.
+    pub(crate) fn add_chunk(&mut self, chunk: ChunkRef) -> bool {
+        if self
+            .filed_until()
+            .is_some_and(|until| chunk.first_at <= until)
+        {
+            return false;
+        }
+        let is_newest = self
+            .visible
+            .last_at()
+            .is_none_or(|last| last < chunk.last_at);
+        if is_newest {
+            self.visible.advance(0, chunk.last_at, &[]);
+        }
+        self.chunks.push_back(chunk);
+        let count = self.first_chunk + self.chunks.len() as u64;
+        let (first, chunks) = (self.first_chunk, &self.chunks);
+        let leaf = |ordinal: u64| leaf(chunks, first, ordinal);
+        self.ladder.push(first, count, &leaf);
+        true
+    }
+
+    /// Takes what a log remembers of the series' memory in place of what is there; what files hold
+    /// by now is left out.
+    pub(crate) fn restore(&mut self, pages: Vec<Page>, tail: &Columns, late: Vec<Late>) {
+        let filed = self.filed_until().unwrap_or(i64::MIN);
+        self.pages.clear();
+        self.tail = Tail::default();
+        self.late = late;
+        for page in pages {
+            if page.first_at > filed {
+                self.visible.advance(0, page.last_at, &[]);
+                self.pages.push(page);
+            } else if page.last_at > filed {
+                let mut columns = Columns::default();
+                let _ = page.as_bytes().columns(&mut columns);
+                self.replay_columns(&columns, filed);
+            }
+        }
+        self.replay_columns(tail, filed);
+    }
+
+    fn replay_columns(&mut self, columns: &Columns, filed: i64) {
+        for (&at, &value) in columns.at.iter().zip(&columns.value) {
+            if at > filed {
+                self.append(0, at, value, &[]);
+            }
+        }
+    }
+
+    /// Drops what is not later than `floor`: chunks and pages whole. True when nothing is left.
+    pub(crate) fn drop_until(&mut self, floor: i64) -> bool {
+        let n_chunks = self.chunks.partition_point(|chunk| chunk.last_at <= floor);
+        self.chunks.drain(..n_chunks);
+        self.first_chunk += n_chunks as u64;
+        self.ladder.drop_before(self.first_chunk);
+        let n_pages = self.pages.partition_point(|page| page.last_at <= floor);
+        self.pages.drain(..n_pages);
+        self.late.retain(|late| late.at > floor);
+        self.is_empty()
+    }
+
+    /// Sealed pages that will not change any more: all but the last, or all of a series that gets
+    /// no samples any more; none later than `until`.
+    pub(crate) fn pages_to_file(&self, until: i64) -> &[Page] {
+        let n = self.pages.partition_point(|page| page.last_at < until);
+        let n_open = usize::from(!self.is_dormant || self.tail.len() > 0);
+        &self.pages[..n.min(self.pages.len().saturating_sub(n_open))]
+    }
+
+    /// The chunk has the first `n` pages now.
+    pub(crate) fn filed(&mut self, n: usize, chunk: ChunkRef) {
+        if self.add_chunk(chunk) {
+            self.pages.drain(..n);
+        }
+    }
+}
+
+/// Reading.
+impl State {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+            && self.pages.is_empty()
+            && self.tail.len() == 0
+            && self.late.is_empty()
+    }
+
+    /// Until when files hold the samples.
+    pub(crate) fn filed_until(&self) -> Option<i64> {
+        self.chunks.back().map(|chunk| chunk.last_at)
+    }
+
+    /// The newest sample in place.
+    pub(crate) fn newest(&self) -> Option<(i64, f64)> {
+        if let (Some(at), Some(&value)) = (self.tail.last_at(), self.tail.value.last()) {
+            return Some((at, value));
+        }
+        if let Some(page) = self.pages.last() {
+            let mut columns = Columns::default();
+            page.as_bytes().columns(&mut columns)?;
+            return Some((page.last_at, *columns.value.last()?));
+        }
+        self.chunks.back().map(ChunkRef::newest)
+    }
+
+    /// The time of the newest sample that ever was in place.
+    pub(crate) fn newest_at(&self) -> Option<i64> {
+        self.visible.last_at()
+    }
+
+    /// Whether there are samples that only memory and log have.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        !self.pages.is_empty() || self.tail.len() > 0 || !self.late.is_empty()
+    }
+
+    /// The value at one moment, of what is in memory.
+    pub(crate) fn value_at(&self, at: i64) -> Option<f64> {
+        let range = TimeRange {
+            after: Timestamp(at.saturating_sub(1)),
+            until: Timestamp(at),
+        };
+        let late = self
+            .late
+            .iter()
+            .find(|late| late.at == at)
+            .map(|late| late.value);
+        late.or_else(|| Some(self.memory_last(range)??.value))
+    }
+
+    /// The oldest sample in place.
+    pub(crate) fn oldest_at(&self) -> Option<i64> {
+        let chunk = self.chunks.front().map(|chunk| chunk.first_at);
+        let page = || self.pages.first().map(|page| page.first_at);
+        let tail = || (self.tail.len() > 0).then_some(self.tail.base);
+        chunk.or_else(page).or_else(tail)
+    }
+
+    /// Whether a view that sees `horizon` and looks no further back than `after` has to look here.
+    pub(crate) fn may_have(&self, horizon: Horizon, after: i64) -> bool {
+        let Some(until) = self.visible.until(horizon.epoch) else {
+            return false;
+        };
+        let since = if self.is_dormant {
+            after.max(horizon.floor)
+        } else {
+            horizon.floor
+        };
+        until > since
+    }
+
+    /// A range cut to what a view may see; `None` when nothing is left.
+    pub(crate) fn clamp(&self, range: TimeRange, horizon: Horizon) -> Option<TimeRange> {
+        let until = range.until.0.min(self.visible.until(horizon.epoch)?);
+        let after = range.after.0.max(horizon.floor);
+        (after < until).then_some(TimeRange {
+            after: Timestamp(after),
+            until: Timestamp(until),
+        })
+    }
+
+    /// Chunks in files that the range touches.
+    pub(crate) fn chunks_in(&self, range: TimeRange) -> impl DoubleEndedIterator<Item = &ChunkRef> {
+        let (from, to) = self.chunk_span(range);
+        self.chunks.range(from..to)
+    }
+
+    fn chunk_span(&self, range: TimeRange) -> (usize, usize) {
+        let from = self
+            .chunks
+            .partition_point(|chunk| chunk.last_at <= range.after.0);
+        let to = self
+            .chunks
+            .partition_point(|chunk| chunk.first_at <= range.until.0);
+        (from, to.max(from))
+    }
+
+    /// Late samples in the range, in order of time.
+    pub(crate) fn late_in(&self, range: TimeRange, epoch: u64) -> Vec<Sample> {
+        let is_seen = |late: &&Late| late.epoch <= epoch && range.contains(Timestamp(late.at));
+        let sample = |late: &Late| Sample {
+            at: Timestamp(late.at),
+            value: late.value,
+        };
+        self.late.iter().filter(is_seen).map(sample).collect()
+    }
+
+    /// Appends the samples of pages and tail in the range.
+    pub(crate) fn memory_samples(&self, range: TimeRange, out: &mut Vec<Sample>) -> Option<()> {
+        let mut columns = Columns::default();
+        for page in self.pages_in(range) {
+            columns.clear();
+            page.as_bytes().columns(&mut columns)?;
+            push_samples(&columns, range, out);
+        }
+        for idx in self.tail.span(range) {
+            let at = Timestamp(self.tail.at(idx));
+            let value = self.tail.value[idx];
+            out.push(Sample { at, value });
+        }
+        Some(())
+    }
+
+    /// The newest sample of pages and tail in the range.
+    pub(crate) fn memory_last(&self, range: TimeRange) -> Option<Option<Sample>> {
+        if let Some(idx) = self.tail.span(range).next_back() {
+            let at = Timestamp(self.tail.at(idx));
+            let value = self.tail.value[idx];
+            return Some(Some(Sample { at, value }));
+        }
+        let mut columns = Columns::default();
+        for page in self.pages_in(range).iter().rev() {
+            columns.clear();
+            page.as_bytes().columns(&mut columns)?;
+            if let ([.., at], [.., value]) = columns.within(range) {
+                let (at, value) = (Timestamp(*at), *value);
+                return Some(Some(Sample { at, value }));
+            }
+        }
+        Some(None)
+    }
+
+    /// What the samples in the range add up to, but for up to two chunks that have to be read.
+    pub(crate) fn summary(&self, range: TimeRange) -> Option<Partial> {
+        let (mut from, mut to) = self.chunk_span(range);
+        let is_cut = |idx: usize| !self.chunks[idx].is_within(range);
+        let first = (from < to && is_cut(from)).then(|| self.chunks[from].clone());
+        from += usize::from(first.is_some());
+        let last = (from < to && is_cut(to - 1)).then(|| self.chunks[to - 1].clone());
+        to -= usize::from(last.is_some());
+        let ordinal = |idx: usize| self.first_chunk + idx as u64;
+        let leaf = |ordinal: u64| leaf(&self.chunks, self.first_chunk, ordinal);
+        let whole = self.ladder.fold(ordinal(from), ordinal(to), &leaf);
+        let mut memory = None;
+        let mut columns = Columns::default();
+        for page in self.pages_in(range) {
+            let part = if page.is_within(range) {
+                page.as_bytes().summary(page.first_at)?
+            } else {
+                columns.clear();
+                page.as_bytes().columns(&mut columns)?;
+                let (at, values) = columns.within(range);
+                summarize(at, values)
+            };
+            memory = join(memory, part);
+        }
+        memory = join(memory, self.tail.summary(range));
+        Some(Partial {
+            first,
+            whole,
+            last,
+            memory,
+        })
+    }
+
+    fn pages_in(&self, range: TimeRange) -> &[Page] {
+        let from = self
+            .pages
+            .partition_point(|page| page.last_at <= range.after.0);
+        let to = self
+            .pages
+            .partition_point(|page| page.first_at <= range.until.0);
+        &self.pages[from..to.max(from)]
+    }
+
+    /// What a log has to remember of the series: pages, tail, late samples.
+    pub(crate) fn memory(&self) -> (&[Page], Columns, &[Late]) {
+        let mut tail = Columns::default();
+        for idx in 0..self.tail.len() {
+            tail.push(self.tail.at(idx), self.tail.value[idx]);
+        }
+        (&self.pages, tail, &self.late)
+    }
+
+    /// Samples and their bytes in memory, and samples and chunks in files.
+    pub(crate) fn figures(&self) -> (u64, u64, u64, u64) {
+        let in_pages: usize = self.pages.iter().map(Page::count).sum();
+        let page_bytes: usize = self
+            .pages
+            .iter()
+            .map(|page| page.bytes.len() + PAGE_EXTRA)
+            .sum();
+        let n_memory = in_pages + self.tail.len() + self.late.len();
+        let bytes = page_bytes + self.tail.value.capacity() * 12;
+        let n_filed = self
+            .chunks
+            .iter()
+            .map(|chunk| u64::from(chunk.samples))
+            .sum();
+        (
+            n_memory as u64,
+            bytes as u64,
+            n_filed,
+            self.chunks.len() as u64,
+        )
+    }
+}
+
+/// Appends the samples in the range.
+pub(crate) fn push_samples(columns: &Columns, range: TimeRange, out: &mut Vec<Sample>) {
+    let (at, values) = columns.within(range);
+    let samples = at.iter().zip(values).map(|(&at, &value)| Sample {
+        at: Timestamp(at),
+        value,
+    });
+    out.extend(samples);
+}
+
+fn leaf(chunks: &VecDeque<ChunkRef>, first: u64, ordinal: u64) -> Option<Summary> {
+    let idx = usize::try_from(ordinal.checked_sub(first)?).ok()?;
+    chunks.get(idx)?.summary
+}
+
+/// Raw samples: 12 bytes each.
+#[derive(Default)]
+struct Tail {
+    base: i64,
+    offset: Vec<u32>,
+    value: Vec<f64>,
+}
+
+impl Tail {
+    fn len(&self) -> usize {
+        self.value.len()
+    }
+
+    fn at(&self, idx: usize) -> i64 {
+        self.base + i64::from(self.offset[idx])
+    }
+
+    fn last_at(&self) -> Option<i64> {
+        self.offset
+            .last()
+            .map(|&offset| self.base + i64::from(offset))
+    }
+
+    /// Whether a sample at `at` has no place.
+    fn is_full_for(&self, at: i64) -> bool {
+        let is_far = u32::try_from(at.wrapping_sub(self.base)).is_err();
+        self.len() >= TAIL_SAMPLES_MAX || (self.len() > 0 && is_far)
+    }
+
+    fn push(&mut self, at: i64, value: f64) {
+        if self.value.is_empty() {
+            self.base = at;
+        }
+        if self.value.len() == self.value.capacity() {
+            // By doubling, most of 100,000 tails would be half empty.
+            self.value.reserve_exact(TAIL_STEP);
+            self.offset.reserve_exact(TAIL_STEP);
+        }
+        self.offset.push((at - self.base) as u32);
+        self.value.push(value);
+    }
+
+    /// Moves the oldest `n` samples to `out`.
+    fn take(&mut self, n: usize, out: &mut Columns) {
+        for idx in 0..n {
+            out.push(self.at(idx), self.value[idx]);
+        }
+        self.value.drain(..n);
+        self.offset.drain(..n);
+        let Some(&first) = self.offset.first() else {
+            // A series that ended keeps no room.
+            *self = Self::default();
+            return;
+        };
+        self.base += i64::from(first);
+        self.offset.iter_mut().for_each(|offset| *offset -= first);
+    }
+
+    fn span(&self, range: TimeRange) -> std::ops::Range<usize> {
+        let place_of = |at: i64| {
+            self.offset
+                .partition_point(|&it| self.base + i64::from(it) <= at)
+        };
+        let start = place_of(range.after.0);
+        start..place_of(range.until.0).max(start)
+    }
+
+    fn summary(&self, range: TimeRange) -> Option<Summary> {
+        let span = self.span(range);
+        let mut at = [0; TAIL_SAMPLES_MAX];
+        let n = span.len();
+        for (idx, at) in span.clone().zip(&mut at) {
+            *at = self.at(idx);
+        }
+        summarize(&at[..n], &self.value[span])
+    }
+}
+
+/// Until when the appends of each epoch reach, as far as a view may ask.
+#[derive(Default)]
+struct Visible {
+    now: Option<(u64, i64)>,
+    /// The state before the epoch of `now`: what views see while that epoch is written.
+    before: Option<(u64, i64)>,
+    /// Older states that living views see, oldest first.
+    older: Vec<(u64, i64)>,
+}
+
+impl Visible {
+    /// True when this is the first append.
+    fn advance(&mut self, epoch: u64, at: i64, live: &[u64]) -> bool {
+        let now = self.now.replace((epoch, at));
+        if now.is_none_or(|now| now.0 == epoch) {
+            return now.is_none();
+        }
+        if !live.is_empty() {
+            self.older.extend(self.before);
+        }
+        self.before = now;
+        if !self.older.is_empty() {
+            self.forget(live);
+        }
+        false
+    }
+
+    /// Keeps of `older` what a living view sees: for each, the latest state not after its epoch.
+    fn forget(&mut self, live: &[u64]) {
+        let mut end = self.before.map_or(u64::MAX, |before| before.0);
+        let mut kept: Vec<(u64, i64)> = Vec::new();
+        for &state in self.older.iter().rev() {
+            let seen_from = live.partition_point(|&epoch| epoch < state.0);
+            if live.get(seen_from).is_some_and(|&epoch| epoch < end) {
+                kept.push(state);
+            }
+            end = state.0;
+        }
+        kept.reverse();
+        self.older = kept;
+    }
+
+    fn last_at(&self) -> Option<i64> {
+        self.now.map(|now| now.1)
+    }
+
+    fn until(&self, epoch: u64) -> Option<i64> {
+        let newest_first = [self.now, self.before].into_iter().flatten();
+        newest_first
+            .chain(self.older.iter().rev().copied())
+            .find(|state| state.0 <= epoch)
+            .map(|state| state.1)
+    }
+}
+
+/// A tail this long gives its oldest samples to a page. What stays raw covers a window of five
+/// minutes at 15 s, which rules ask for most.
+const TAIL_SAMPLES_MAX: usize = 50;
+const SEAL_SAMPLES: usize = 30;
+const TAIL_STEP: usize = 10;
+/// What a page costs besides its bytes.
+const PAGE_EXTRA: usize = size_of::<Page>() + 32;

@@ -1,0 +1,226 @@
+//! Upkeep: retention, chunk files, and a log that does not grow for ever.
+//!
+//! *Invariants*: samples leave memory only after a durable file has them, and the log only after
+//! file or later log have them. What a living view sees is not dropped. Each step may fail and is
+//! tried again by the next round.
+
+use std::sync::Arc;
+
+use firebell_model::Timestamp;
+
+use crate::index::slot_of;
+use crate::options::StoreError;
+use crate::page::Page;
+use crate::segment::{self, ChunkRef, Segment};
+use crate::series::Cell;
+use crate::store::Shared;
+use crate::wal;
+
+/// What upkeep keeps in mind between rounds.
+pub(crate) struct Upkeep {
+    /// Finished chunk files, oldest first.
+    segments: Vec<Segment>,
+    next_segment: u64,
+    /// The log has to be rewritten: a chunk file has taken what it holds.
+    is_log_stale: bool,
+}
+
+impl Upkeep {
+    pub(crate) fn new(segments: Vec<Segment>, next_segment: u64) -> Self {
+        Self {
+            segments,
+            next_segment,
+            is_log_stale: false,
+        }
+    }
+
+    /// Bytes in chunk files.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.segments.iter().map(|segment| segment.bytes).sum()
+    }
+
+    pub(crate) fn run(&mut self, shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
+        let floor = (now - shared.options.retention)
+            .0
+            .max(self.floor_by_bytes(shared));
+        let (unseen, epoch) = shared.registry().raise_floor(floor);
+        let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
+        let due = now - shared.options.head_span;
+        let is_due = tend(shared, &cells, unseen, epoch, due.0);
+        while self
+            .segments
+            .first()
+            .is_some_and(|segment| segment.last_at <= unseen)
+        {
+            segment::remove(shared.disk(), self.segments[0].number)?;
+            self.segments.remove(0);
+        }
+        if is_due {
+            self.file(shared, &cells)?;
+        }
+        let is_long = {
+            let writer = shared.writer();
+            writer.log_bytes
+                > shared
+                    .options
+                    .log_bytes_max
+                    .max(2 * writer.log_bytes_rewritten)
+        };
+        if is_long || self.is_log_stale {
+            rewrite_log(shared)?;
+            self.is_log_stale = false;
+        }
+        Ok(())
+    }
+
+    /// The floor below which chunk files have to go so that the rest is within its bytes.
+    fn floor_by_bytes(&self, shared: &Shared) -> i64 {
+        let Some(bytes_max) = shared.options.retention_bytes else {
+            return i64::MIN;
+        };
+        let mut bytes = shared.writer().log_bytes;
+        bytes += self.bytes();
+        let mut floor = i64::MIN;
+        for segment in &self.segments {
+            if bytes <= bytes_max {
+                break;
+            }
+            bytes -= segment.bytes;
+            floor = floor.max(segment.last_at);
+        }
+        floor
+    }
+
+    /// Writes the pages that will not change any more to a chunk file.
+    fn file(&mut self, shared: &Shared, cells: &[Arc<Cell>]) -> Result<(), StoreError> {
+        let until = filable_until(shared);
+        let number = self.next_segment;
+        let mut file = segment::Writer::create(Arc::clone(&shared.disk), number)?;
+        let mut filed: Vec<(&Arc<Cell>, usize, ChunkRef)> = Vec::new();
+        for cell in cells {
+            let pages: Vec<Page> = cell.state().pages_to_file(until).to_vec();
+            for run in pages.chunks(CHUNK_PAGES_MAX) {
+                let chunk = file.push(cell.id, &cell.labels, run)?;
+                filed.push((cell, run.len(), chunk));
+            }
+        }
+        if filed.is_empty() {
+            return Ok(());
+        }
+        self.segments.push(file.finish()?);
+        self.next_segment += 1;
+        for (cell, n_pages, chunk) in filed {
+            cell.state().filed(n_pages, chunk);
+        }
+        self.is_log_stale = true;
+        Ok(())
+    }
+}
+
+/// Late samples may still come down to here: a page in a file would refuse them.
+fn filable_until(shared: &Shared) -> i64 {
+    let window = shared.options.out_of_order_window.0.max(0);
+    if window == 0 {
+        return i64::MAX;
+    }
+    shared.writer().newest.saturating_sub(window)
+}
+
+/// Looks after every series: retention, late samples, ends. True when there are pages older than
+/// `due` to be filed.
+fn tend(shared: &Shared, cells: &[Arc<Cell>], unseen: i64, epoch: u64, due: i64) -> bool {
+    let until = filable_until(shared);
+    let mut is_due = false;
+    let mut comes_or_goes = false;
+    let mut gone = Vec::new();
+    for cell in cells {
+        let mut state = cell.state();
+        state.merge_late(epoch);
+        if state.drop_until(unseen) {
+            state.empty_rounds = state.empty_rounds.saturating_add(1);
+            let had_samples = state.newest_at().is_some();
+            if had_samples || state.empty_rounds > EMPTY_ROUNDS_MAX {
+                gone.push(slot_of(cell.id));
+            }
+            continue;
+        }
+        let is_quiet = state.newest_at().is_some_and(|at| at < due);
+        if is_quiet && !state.is_dormant {
+            state.end();
+            comes_or_goes = true;
+        }
+        let first = state.pages_to_file(until).first();
+        is_due |= first.is_some_and(|page| page.first_at < due);
+    }
+    comes_or_goes |= remove(shared, &gone);
+    if comes_or_goes {
+        shared.registry().bump_generation();
+    }
+    is_due
+}
+
+/// Removes series that are still empty. True when there were any.
+fn remove(shared: &Shared, slots: &[u32]) -> bool {
+    if slots.is_empty() {
+        return false;
+    }
+    // With the writer held, nobody appends to them meanwhile.
+    let mut writer = shared.writer();
+    let mut index = shared.index_mut();
+    let mut is_any = false;
+    for &slot in slots {
+        if index.at(slot).is_some_and(|cell| cell.state().is_empty()) {
+            index.remove(slot);
+            writer.clear_tip(slot);
+            is_any = true;
+        }
+    }
+    is_any
+}
+
+/// Writes the state of every series with samples in memory to the log, and removes what was in the
+/// log before. Appends take turns with it.
+fn rewrite_log(shared: &Shared) -> Result<(), StoreError> {
+    let (segment, bytes_before) = {
+        let mut writer = shared.writer();
+        let segment = writer.log.start_segment()?;
+        writer.first_segment = segment;
+        (segment, writer.log_bytes)
+    };
+    let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
+    for run in cells.chunks(STATES_PER_FRAME) {
+        let mut writer = shared.writer();
+        let index = shared.index();
+        wal::begin_states(&mut writer.frame);
+        let empty_len = writer.frame.len();
+        let at_segment = writer.log.segment();
+        let mut slots = Vec::with_capacity(run.len());
+        for cell in run {
+            let is_there = index.get(cell.id).is_some();
+            let state = cell.state();
+            if is_there && state.is_in_memory() {
+                wal::put_state(cell.id, &cell.labels, &state, &mut writer.frame);
+                slots.push(slot_of(cell.id));
+            }
+        }
+        if writer.frame.len() > empty_len {
+            writer.write_frame()?;
+            for slot in slots {
+                writer.tip_mut(slot).segment = at_segment;
+            }
+        }
+    }
+    let mut writer = shared.writer();
+    writer.log.sync()?;
+    writer.log.remove_before(segment)?;
+    writer.log_bytes -= bytes_before;
+    writer.log_bytes_rewritten = writer.log_bytes;
+    Ok(())
+}
+
+/// So many pages go into one chunk.
+const CHUNK_PAGES_MAX: usize = 8;
+/// So many series are written to the log between two appends.
+const STATES_PER_FRAME: usize = 256;
+/// A series that was resolved and got no sample goes after so many rounds of upkeep.
+const EMPTY_ROUNDS_MAX: u8 = 60;
