@@ -1,0 +1,195 @@
+//! How an HTTP request is made: credentials, TLS, headers; the same for scrapes and receivers.
+//!
+//! *Sources*: `prometheus/common`, `config/http_config.go`.
+
+use firebell_model::Secret;
+
+use crate::fields::Fields;
+use crate::load::Loader;
+
+/// Options of an HTTP client.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HttpClient {
+    /// The whole value of the header `Authorization`.
+    pub authorization: Option<Secret>,
+    /// Further headers, in order of name.
+    pub headers: Vec<(String, Secret)>,
+    /// Whether redirects are followed.
+    pub follow_redirects: bool,
+    /// TLS.
+    pub tls: Tls,
+}
+
+/// Options of TLS.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tls {
+    /// Certificates, as PEM, that are trusted instead of the system's.
+    pub ca_pem: Option<String>,
+    /// Whether any certificate is taken.
+    pub insecure_skip_verify: bool,
+}
+
+impl Default for HttpClient {
+    fn default() -> Self {
+        Self {
+            authorization: None,
+            headers: Vec::new(),
+            follow_redirects: true,
+            tls: Tls::default(),
+        }
+    }
+}
+
+impl HttpClient {
+    /// Reads the fields of a client that stand among others.
+    pub(crate) fn read(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Self {
+        for name in [
+            "oauth2",
+            "proxy_url",
+            "proxy_from_environment",
+            "proxy_connect_header",
+        ] {
+            fields.refuse(name);
+        }
+        fields.ignore(&["enable_http2", "no_proxy"]);
+        let basic = basic_auth(loader, fields);
+        let scheme = authorization(loader, fields);
+        let bearer = loader.secret(fields, "bearer_token", "bearer_token_file");
+        let bearer = bearer.map(|token| with_scheme("Bearer", &token));
+        let given = [
+            ("basic_auth", basic),
+            ("authorization", scheme),
+            ("bearer_token", bearer),
+        ];
+        let mut given = given.into_iter().filter(|(_, value)| value.is_some());
+        let first = given.next();
+        if let (Some((one, _)), Some((other, _))) = (&first, given.next()) {
+            let message = format!("only one of `{one}` and `{other}` may be there");
+            fields.doc.problem(fields.at(other), message, None);
+        }
+        Self {
+            authorization: first.and_then(|(_, value)| value),
+            headers: headers(loader, fields),
+            follow_redirects: fields.bool("follow_redirects").unwrap_or(true),
+            tls: tls(loader, fields),
+        }
+    }
+}
+
+fn basic_auth(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<Secret> {
+    let auth = fields.doc.fields(fields.get("basic_auth")?, "`basic_auth`");
+    let username = loader
+        .secret(&auth, "username", "username_file")
+        .unwrap_or_default();
+    let password = loader
+        .secret(&auth, "password", "password_file")
+        .unwrap_or_default();
+    auth.finish();
+    let pair = format!("{}:{}", username.reveal(), password.reveal());
+    Some(Secret::new(format!("Basic {}", base64(pair.as_bytes()))))
+}
+
+fn authorization(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<Secret> {
+    let auth = fields
+        .doc
+        .fields(fields.get("authorization")?, "`authorization`");
+    let scheme = auth.text("type").unwrap_or_else(|| "Bearer".to_owned());
+    let credentials = loader.secret(&auth, "credentials", "credentials_file");
+    if scheme.eq_ignore_ascii_case("basic") {
+        let hint = Some("use `basic_auth`".to_owned());
+        let message = "`type` of `authorization` cannot be `basic`";
+        auth.doc.problem(auth.at("type"), message, hint);
+    }
+    auth.finish();
+    Some(with_scheme(scheme.trim(), &credentials.unwrap_or_default()))
+}
+
+fn with_scheme(scheme: &str, credentials: &Secret) -> Secret {
+    Secret::new(format!("{scheme} {}", credentials.reveal()))
+}
+
+fn tls(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Tls {
+    let Some(node) = fields.get("tls_config") else {
+        return Tls::default();
+    };
+    let tls = fields.doc.fields(node, "`tls_config`");
+    for name in [
+        "cert",
+        "cert_file",
+        "key",
+        "key_file",
+        "server_name",
+        "max_version",
+    ] {
+        tls.refuse(name);
+    }
+    tls.ignore(&["min_version"]);
+    let ca_pem = loader
+        .secret(&tls, "ca", "ca_file")
+        .map(|pem| pem.reveal().to_owned());
+    let insecure_skip_verify = tls.bool("insecure_skip_verify").unwrap_or(false);
+    tls.finish();
+    Tls {
+        ca_pem,
+        insecure_skip_verify,
+    }
+}
+
+fn headers(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Vec<(String, Secret)> {
+    let Some(node) = fields.get("http_headers") else {
+        return Vec::new();
+    };
+    let mut headers = Vec::new();
+    for (name, node) in fields.doc.entries(node, "http_headers") {
+        let header = fields.doc.fields(node, "a header of `http_headers`");
+        let plain = header.texts("values").into_iter().map(Secret::new);
+        let secret = header.texts("secrets").into_iter().map(Secret::new);
+        let files = header.texts("files");
+        let files = files
+            .iter()
+            .filter_map(|file| loader.secret_file(&header, "files", file));
+        let values: Vec<Secret> = plain.chain(secret).chain(files).collect();
+        headers.extend(values.into_iter().map(|value| (name.to_owned(), value)));
+        header.finish();
+    }
+    headers.sort_by(|a, b| a.0.cmp(&b.0));
+    headers
+}
+
+/// Source: RFC 4648, section 4.
+fn base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for chunk in bytes.chunks(3) {
+        let bits = chunk
+            .iter()
+            .fold(0_u32, |bits, &byte| bits << 8 | u32::from(byte));
+        let bits = bits << (8 * (3 - chunk.len()));
+        for idx in 0..4 {
+            let digit = DIGITS[(bits >> (18 - 6 * idx) & 63) as usize];
+            text.push(if idx <= chunk.len() {
+                char::from(digit)
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_padded() {
+        for (text, expected) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo:bar", "Zm9vOmJhcg=="),
+        ] {
+            assert_eq!(base64(text.as_bytes()), expected);
+        }
+    }
+}

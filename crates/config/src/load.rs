@@ -1,0 +1,95 @@
+//! What is shared while files are read: where they come from, what was found wrong, what was noted.
+
+use std::cell::RefCell;
+use std::path::Path;
+use std::sync::Arc;
+
+use firebell_model::Secret;
+
+use crate::fields::{Doc, Fields};
+use crate::files::Files;
+use crate::problem::Problem;
+
+/// Reads files and collects what is said about them.
+pub(crate) struct Loader<'f> {
+    pub(crate) files: &'f dyn Files,
+    pub(crate) problems: RefCell<Vec<Problem>>,
+    pub(crate) notes: RefCell<Vec<String>>,
+}
+
+impl<'f> Loader<'f> {
+    pub(crate) fn new(files: &'f dyn Files) -> Self {
+        let (problems, notes) = (RefCell::default(), RefCell::default());
+        Self {
+            files,
+            problems,
+            notes,
+        }
+    }
+
+    /// The text of a file; a problem when it cannot be read.
+    pub(crate) fn read(&self, path: &Path) -> Option<String> {
+        match self.files.read(path) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                self.problems.borrow_mut().push(Problem {
+                    file: path.display().to_string().into(),
+                    at: None,
+                    message: format!("failed to read the file: {error}"),
+                    hint: None,
+                    excerpt: None,
+                });
+                None
+            }
+        }
+    }
+
+    pub(crate) fn doc<'d>(&'d self, path: &Path, source: &'d str) -> Doc<'d> {
+        let file: Arc<str> = path.display().to_string().into();
+        Doc {
+            file,
+            source,
+            problems: &self.problems,
+        }
+    }
+
+    pub(crate) fn note(&self, note: impl Into<String>) {
+        self.notes.borrow_mut().push(note.into());
+    }
+
+    /// A secret that stands in a field, or in a file that another field names.
+    pub(crate) fn secret(
+        &self,
+        fields: &Fields<'_, '_>,
+        name: &'static str,
+        file_name: &'static str,
+    ) -> Option<Secret> {
+        let plain = fields.text(name).map(Secret::new);
+        let Some(file) = fields.text(file_name) else {
+            return plain;
+        };
+        if plain.is_some() {
+            let message = format!("only one of `{name}` and `{file_name}` may be there");
+            fields.doc.problem(fields.at(file_name), message, None);
+        }
+        self.secret_file(fields, file_name, &file)
+    }
+
+    /// A secret that stands in a file, without the blanks around it.
+    pub(crate) fn secret_file(
+        &self,
+        fields: &Fields<'_, '_>,
+        name: &'static str,
+        file: &str,
+    ) -> Option<Secret> {
+        let path = fields.doc.path(file);
+        match self.files.read(&path) {
+            Ok(text) => Some(Secret::new(text.trim())),
+            Err(error) => {
+                let message = format!("failed to read `{}` of `{name}`: {error}", path.display());
+                fields.doc.problem(fields.at(name), message, None);
+                None
+            }
+        }
+    }
+}

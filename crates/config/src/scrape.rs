@@ -1,0 +1,326 @@
+//! What is scraped: `global` and `scrape_configs`.
+//!
+//! *Sources*: Prometheus, `config/config.go`, `discovery/file`.
+
+mod file_sd;
+mod global;
+mod targets;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use firebell_model::{Duration, Labels, RelabelRule};
+
+pub use self::file_sd::parse_target_file;
+pub(crate) use self::global::Global;
+pub use self::targets::{DroppedTarget, ScrapeTarget, TargetSet, targets};
+
+use crate::fields::{Doc, Fields};
+use crate::http::HttpClient;
+use crate::load::Loader;
+use crate::relabel;
+use crate::size::parse_bytes;
+use crate::yaml::Node;
+
+/// One entry of `scrape_configs`, defaults filled in.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ScrapeJob {
+    /// Unique.
+    pub name: String,
+    /// Between two scrapes, unless a target's labels say otherwise.
+    pub interval: Duration,
+    /// How long a scrape may take; at most `interval`.
+    pub timeout: Duration,
+    /// Path, unless a target's labels say otherwise.
+    pub metrics_path: String,
+    /// `http` or `https`, unless a target's labels say otherwise.
+    pub scheme: String,
+    /// Parameters of the URL, in order of name.
+    pub params: BTreeMap<String, Vec<String>>,
+    /// Whether labels that the target gives win over those of the target.
+    pub honor_labels: bool,
+    /// Whether timestamps that the target gives count.
+    pub honor_timestamps: bool,
+    /// Whether series with timestamps get stale markers when they go away.
+    pub track_timestamps_staleness: bool,
+    /// How an answer with an unknown content type is read.
+    pub fallback: Option<ScrapeProtocol>,
+    /// What is refused.
+    pub limits: ScrapeLimits,
+    /// How requests are made.
+    pub http: HttpClient,
+    /// Applied to targets.
+    pub relabel: Vec<RelabelRule>,
+    /// Applied to series.
+    pub metric_relabel: Vec<RelabelRule>,
+    /// Targets that stand in the configuration.
+    pub static_groups: Vec<TargetGroup>,
+    /// Files of targets.
+    pub file_discoveries: Vec<FileDiscovery>,
+}
+
+/// The formats of expositions.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ScrapeProtocol {
+    /// Prometheus's text format.
+    Text,
+    /// OpenMetrics.
+    OpenMetrics,
+}
+
+/// What fails a scrape; `None` is no limit.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ScrapeLimits {
+    /// Bytes of the answer, decompressed.
+    pub body_bytes: Option<u64>,
+    /// Samples after relabelling.
+    pub samples: Option<u64>,
+    /// Targets of the job.
+    pub targets: Option<u64>,
+    /// Labels of a series.
+    pub labels: Option<u64>,
+    /// Bytes of a label's name.
+    pub label_name_bytes: Option<u64>,
+    /// Bytes of a label's value.
+    pub label_value_bytes: Option<u64>,
+}
+
+/// Targets with the labels they share.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TargetGroup {
+    /// Addresses such as `localhost:9100`.
+    pub targets: Vec<String>,
+    /// Labels of all of them.
+    pub labels: Labels,
+}
+
+/// An entry of `file_sd_configs`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FileDiscovery {
+    /// Patterns of files, each `.json`, `.yml` or `.yaml`.
+    pub patterns: Vec<PathBuf>,
+    /// After which files are read again even when nobody said that they changed.
+    pub refresh_interval: Duration,
+}
+
+/// Reads `scrape_configs`.
+pub(crate) fn jobs(
+    loader: &Loader<'_>,
+    fields: &Fields<'_, '_>,
+    global: &Global,
+) -> Vec<ScrapeJob> {
+    let mut jobs: Vec<ScrapeJob> = Vec::new();
+    for node in fields.list("scrape_configs") {
+        let Some(job) = job(loader, fields.doc, node, global) else {
+            continue;
+        };
+        if jobs.iter().any(|known| known.name == job.name) {
+            let message = format!("there are two scrape jobs with the name `{}`", job.name);
+            fields.doc.problem(node.at, message, None);
+        }
+        jobs.push(job);
+    }
+    jobs
+}
+
+fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Option<ScrapeJob> {
+    let fields = doc.fields(node, "a scrape job");
+    let name = fields.needed_text("job_name");
+    let interval = positive(&fields, "scrape_interval").unwrap_or(global.scrape_interval);
+    let timeout = timeout(&fields, interval, global);
+    let relabel = relabel::rules(&fields, "relabel_configs");
+    let metric_relabel = relabel::rules(&fields, "metric_relabel_configs");
+    let static_groups = fields.list("static_configs").iter();
+    let static_groups = static_groups
+        .filter_map(|it| file_sd::group(doc, it))
+        .collect();
+    let files = fields.list("file_sd_configs").iter();
+    let file_discoveries = files.map(|it| file_discovery(doc, it)).collect();
+    refuse_discoveries(&fields, node);
+    let job = ScrapeJob {
+        interval,
+        timeout,
+        metrics_path: fields
+            .text("metrics_path")
+            .unwrap_or_else(|| "/metrics".to_owned()),
+        scheme: scheme(&fields),
+        params: params(&fields),
+        honor_labels: fields.bool("honor_labels").unwrap_or(false),
+        honor_timestamps: fields.bool("honor_timestamps").unwrap_or(true),
+        track_timestamps_staleness: fields.bool("track_timestamps_staleness").unwrap_or(false),
+        fallback: protocol(&fields, "fallback_scrape_protocol"),
+        limits: limits(&fields, &global.limits),
+        http: HttpClient::read(loader, &fields),
+        relabel,
+        metric_relabel,
+        static_groups,
+        file_discoveries,
+        name: name.clone().unwrap_or_default(),
+    };
+    fields.ignore(&IGNORED);
+    fields.finish();
+    name.map(|_| job)
+}
+
+/// Upstream's fields without a meaning here: native histograms are not stored, both formats are
+/// always asked for, names are UTF-8.
+const IGNORED: [&str; 13] = [
+    "scrape_protocols",
+    "scrape_native_histograms",
+    "always_scrape_classic_histograms",
+    "scrape_classic_histograms",
+    "convert_classic_histograms_to_nhcb",
+    "native_histogram_bucket_limit",
+    "native_histogram_min_bucket_factor",
+    "enable_compression",
+    "keep_dropped_targets",
+    "metric_name_validation_scheme",
+    "metric_name_escaping_scheme",
+    "scrape_failure_log_file",
+    "extra_scrape_metrics",
+];
+
+/// A duration that is not zero; zero is as absent, as upstream.
+fn positive(fields: &Fields<'_, '_>, name: &'static str) -> Option<Duration> {
+    fields
+        .duration(name)
+        .filter(|duration| *duration > Duration::ZERO)
+}
+
+fn timeout(fields: &Fields<'_, '_>, interval: Duration, global: &Global) -> Duration {
+    let Some(timeout) = positive(fields, "scrape_timeout") else {
+        return global.scrape_timeout.min(interval);
+    };
+    if timeout > interval {
+        let message =
+            format!("`scrape_timeout` ({timeout}) is longer than `scrape_interval` ({interval})");
+        fields
+            .doc
+            .problem(fields.at("scrape_timeout"), message, None);
+    }
+    timeout
+}
+
+fn scheme(fields: &Fields<'_, '_>) -> String {
+    let read = |text: &str| match text {
+        "http" | "https" => Ok(text.to_owned()),
+        _ => Err(format!("`{text}` is neither http nor https")),
+    };
+    fields
+        .parsed("scheme", read)
+        .unwrap_or_else(|| "http".to_owned())
+}
+
+fn protocol(fields: &Fields<'_, '_>, name: &'static str) -> Option<ScrapeProtocol> {
+    fields.parsed(name, |text| match text {
+        "PrometheusText0.0.4" | "PrometheusText1.0.0" => Ok(ScrapeProtocol::Text),
+        "OpenMetricsText0.0.1" | "OpenMetricsText1.0.0" => Ok(ScrapeProtocol::OpenMetrics),
+        _ => Err(format!(
+            "`{text}` is none of PrometheusText0.0.4, PrometheusText1.0.0, OpenMetricsText0.0.1 \
+             and OpenMetricsText1.0.0"
+        )),
+    })
+}
+
+fn params(fields: &Fields<'_, '_>) -> BTreeMap<String, Vec<String>> {
+    let Some(node) = fields.get("params") else {
+        return BTreeMap::new();
+    };
+    let doc = fields.doc;
+    let entries = doc.entries(node, "params").into_iter();
+    let values = |node| {
+        let items = doc.items(node, "params").iter();
+        items.filter_map(|item| doc.text(item, "params")).collect()
+    };
+    entries
+        .map(|(name, node)| (name.to_owned(), values(node)))
+        .collect()
+}
+
+fn limits(fields: &Fields<'_, '_>, global: &ScrapeLimits) -> ScrapeLimits {
+    let limit = |name, global: Option<u64>| match fields.number(name) {
+        Some(limit) if limit > 0 => Some(limit),
+        _ => global,
+    };
+    let body_bytes = fields
+        .parsed("body_size_limit", parse_bytes)
+        .filter(|bytes| *bytes > 0);
+    ScrapeLimits {
+        body_bytes: body_bytes.or(global.body_bytes),
+        samples: limit("sample_limit", global.samples),
+        targets: limit("target_limit", global.targets),
+        labels: limit("label_limit", global.labels),
+        label_name_bytes: limit("label_name_length_limit", global.label_name_bytes),
+        label_value_bytes: limit("label_value_length_limit", global.label_value_bytes),
+    }
+}
+
+fn file_discovery(doc: &Doc<'_>, node: &Node) -> FileDiscovery {
+    let fields = doc.fields(node, "an entry of `file_sd_configs`");
+    let files = fields.texts("files");
+    if files.is_empty() {
+        fields.missing("files");
+    }
+    for file in files.iter().filter(|file| !file_sd::is_valid_pattern(file)) {
+        let message = format!("`{file}` is not a path of .json, .yml or .yaml files");
+        let hint = "a `*` may stand in the last part of the path only".to_owned();
+        doc.problem(fields.at("files"), message, Some(hint));
+    }
+    let default = Duration::from_mins(5);
+    let refresh_interval = positive(&fields, "refresh_interval").unwrap_or(default);
+    fields.finish();
+    let patterns = files.iter().map(|file| doc.path(file)).collect();
+    FileDiscovery {
+        patterns,
+        refresh_interval,
+    }
+}
+
+/// Kinds of discovery that are not there are named, rather than called unknown.
+fn refuse_discoveries(fields: &Fields<'_, '_>, node: &Node) {
+    for (name, _) in fields.doc.entries(node, "scrape_configs") {
+        let Some(known) = DISCOVERIES.iter().find(|known| **known == name) else {
+            continue;
+        };
+        if fields.get(known).is_some() {
+            let message = format!("`{name}` is not supported yet");
+            let hint = "`static_configs` and `file_sd_configs` are".to_owned();
+            fields.doc.problem(fields.at(name), message, Some(hint));
+        }
+    }
+}
+
+const DISCOVERIES: [&str; 32] = [
+    "aws_sd_configs",
+    "azure_sd_configs",
+    "consul_sd_configs",
+    "digitalocean_sd_configs",
+    "dns_sd_configs",
+    "docker_sd_configs",
+    "dockerswarm_sd_configs",
+    "ec2_sd_configs",
+    "ecs_sd_configs",
+    "elasticache_sd_configs",
+    "eureka_sd_configs",
+    "gce_sd_configs",
+    "hetzner_sd_configs",
+    "http_sd_configs",
+    "ionos_sd_configs",
+    "kubernetes_sd_configs",
+    "kuma_sd_configs",
+    "lightsail_sd_configs",
+    "linode_sd_configs",
+    "marathon_sd_configs",
+    "msk_sd_configs",
+    "nerve_sd_configs",
+    "nomad_sd_configs",
+    "openstack_sd_configs",
+    "ovhcloud_sd_configs",
+    "puppetdb_sd_configs",
+    "scaleway_sd_configs",
+    "serverset_sd_configs",
+    "stackit_sd_configs",
+    "triton_sd_configs",
+    "uyuni_sd_configs",
+    "vultr_sd_configs",
+];
