@@ -55,5 +55,5 @@ ui/node_modules/installed: ui/package-lock.json
 	@touch $@
 
 ui/dist/index.html: ui/node_modules/installed $(UI_SOURCES)
-	@npm --prefix ui run --silent build
+	@npm --prefix ui run --silent build -- --logLevel warn
 	@touch $@

@@ -79,7 +79,7 @@ class Receivers:
         at = time.time()
         try:
             status, text = _CHECKS[path](json.loads(body))
-        except (PayloadError, ValueError, KeyError, TypeError) as error:
+        except (PayloadError, ValueError, KeyError, TypeError, AttributeError) as error:
             with self._lock:
                 self._refused.append(f"{path}: {error!r} in {body[:500]!r}")
             raise PayloadError(str(error)) from error

@@ -156,8 +156,9 @@ class Stories(unittest.TestCase):
 
     def test_a_refused_body_is_noticed(self) -> None:
         """Even when a good one follows."""
-        with self.assertRaises(HTTPError):
-            post("/slack", {"channel": "#alerts"})
+        for body in ({"channel": "#alerts"}, [], "text"):
+            with self.assertRaises(HTTPError):
+                post("/slack", body)
         with self.assertRaisesRegex(DemoError, "refused"):
             self.settled(1, ["firing", "resolved"])
 
