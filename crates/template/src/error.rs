@@ -33,6 +33,9 @@ impl TemplateError {
     /// An error of a run: says which piece of the text failed, as Go does.
     pub(crate) fn in_run(text: &str, span: Span, message: &str) -> Self {
         let piece: String = span.of(text).chars().take(PIECE_CHARS_MAX).collect();
+        if piece.is_empty() {
+            return Self::at(text, span.start, message);
+        }
         Self::at(text, span.start, format!("at <{piece}>: {message}"))
     }
 }

@@ -235,9 +235,9 @@ pub fn status_name(status: AlertStatus) -> &'static str {
 pub fn reason_name(reason: NotificationReason) -> &'static str {
     match reason {
         NotificationReason::First => "first notification",
-        NotificationReason::NewAlerts => "new alerts in group",
+        NotificationReason::NewAlerts => "new alerts added",
         NotificationReason::AllResolved => "all alerts resolved",
-        NotificationReason::NewResolved => "new resolved alerts in group",
+        NotificationReason::NewResolved => "some alerts resolved",
         NotificationReason::Repeat => "repeat interval elapsed",
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn parse(
         definitions: BTreeMap::new(),
     };
     let (body, end) = parser.nodes()?;
-    if end.word != "" {
+    if !end.word.is_empty() {
         return parser.fail(end.span, format!("unexpected {{{{{}}}}}", end.word));
     }
     let n_slots = parser.scope.n_slots;
@@ -341,6 +341,10 @@ impl<'a> Parser<'a> {
         loop {
             let token = self.peek().clone();
             if matches!(token.kind, TokenKind::Close | TokenKind::CloseParen) {
+                // Go forgives a bar at the end.
+                if !commands.is_empty() {
+                    break;
+                }
                 return self.fail(token.span, format!("missing value for {context}"));
             }
             let command = self.command(context)?;

@@ -164,6 +164,7 @@ fn operand(out: &mut Bounded, spec: Spec, verb: char, arg: &Value) -> Result<(),
         ('v', Value::Nil) => pad(out, spec, "<nil>"),
         (_, Value::Nil) => bad_verb(out, verb, arg),
         ('t' | 'v', Value::Bool(value)) => pad(out, spec, &value.to_string()),
+        (_, Value::Bool(_)) => bad_verb(out, verb, arg),
         (_, Value::Int(value)) => integer(out, spec, verb, arg, *value),
         (_, Value::Duration(nanos)) if !matches!(verb, 'v' | 's' | 'q') => {
             integer(out, spec, verb, arg, *nanos)
@@ -341,7 +342,8 @@ fn string(out: &mut Bounded, spec: Spec, verb: char, arg: &Value, text: &str) ->
         'q' => pad(out, spec, &quoted(&cut, '"')),
         'x' | 'X' => {
             let mut hex = Bounded::new(crate::exec::OUTPUT_BYTES_MAX);
-            for byte in text.bytes().take(n_chars) {
+            for (idx, byte) in text.bytes().take(n_chars).enumerate() {
+                hex.push(if spec.space && idx > 0 { " " } else { "" })?;
                 match verb {
                     'x' => write!(hex, "{byte:02x}")?,
                     _ => write!(hex, "{byte:02X}")?,

@@ -301,8 +301,8 @@ impl Read {
                 } else {
                     usize::MAX
                 };
-                let name = |it: &&str| text.starts_with(&it[..n.min(it.len())]);
-                let idx = MONTHS.iter().position(|it| name(&it))?;
+                let is_here = |it: &str| text.starts_with(&it[..n.min(it.len())]);
+                let idx = MONTHS.iter().position(|it| is_here(it))?;
                 self.month = i8::try_from(idx + 1).ok();
                 &text[n.min(MONTHS[idx].len())..]
             }
