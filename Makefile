@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 
 export FIREBELL ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/release/firebell
 PYTHON := $(CURDIR)/.venv/bin/python
-UI_SOURCES := $(shell find ui -name node_modules -prune -o -name dist -prune -o -type f -print 2>/dev/null)
+UI_SOURCES := $(wildcard ui/*.html ui/*.json ui/*.ts) $(shell find ui/src -type f ! -name '*.test.*')
 
 .PHONY: help demo test soak build fmt lint tools browser peers
 

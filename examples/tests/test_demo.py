@@ -156,7 +156,8 @@ class Stories(unittest.TestCase):
 
     def test_a_refused_body_is_noticed(self) -> None:
         """Even when a good one follows."""
-        for body in ({"channel": "#alerts"}, [], "text"):
+        bodies: tuple[object, ...] = ({"channel": "#alerts"}, [], "text")
+        for body in bodies:
             with self.assertRaises(HTTPError):
                 post("/slack", body)
         with self.assertRaisesRegex(DemoError, "refused"):
