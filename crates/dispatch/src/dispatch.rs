@@ -479,6 +479,13 @@ impl Dispatch {
 }
 
 impl Entry {
+    fn n_left(&self) -> usize {
+        self.memberships
+            .iter()
+            .filter(|membership| !membership.is_in)
+            .count()
+    }
+
     // `None` while a group waits for it, and for an alert that never ends.
     fn forgotten_at(&self) -> Option<Timestamp> {
         let is_awaited = self.memberships.iter().any(|membership| membership.is_in);

@@ -33,11 +33,11 @@ pub(crate) struct Timers {
     /// When it decides next.
     pub(crate) flush_at: Timestamp,
     /// Whether that moment passed while a flush was under way.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) is_due: bool,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) flush: Option<Flush>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_failure: Option<LastFailure>,
 }
 
@@ -83,8 +83,8 @@ pub(crate) struct Attempts {
     /// When the current or last attempt began.
     pub(crate) attempted_at: Timestamp,
     /// When the next one begins; `None` while one is under way.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) retry_at: Option<Timestamp>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_error: Option<String>,
 }

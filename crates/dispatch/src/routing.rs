@@ -93,6 +93,14 @@ pub enum GroupBy {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct RouteIdx(pub(crate) u32);
 
+impl RouteIdx {
+    /// Index into [`Routing::routes`].
+    #[must_use]
+    pub fn position(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// One checked route.
 #[derive(Debug)]
 pub struct Route {

@@ -232,6 +232,14 @@ impl Dispatch {
         }
         for (fingerprint, AlertRecord { alert, left }) in alerts {
             self.insert_alert(now, fingerprint, alert, &left);
+            // Routes that are gone are forgotten, should they come back.
+            if self
+                .alerts
+                .get(&fingerprint)
+                .is_some_and(|it| it.n_left() != left.len())
+            {
+                self.dirty.insert(DirtyKey::Alert(fingerprint));
+            }
         }
         for (id, delivery) in deliveries {
             self.take_up(id, delivery, out);

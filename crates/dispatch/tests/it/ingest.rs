@@ -1,0 +1,191 @@
+//! How posted alerts are completed, checked and merged.
+
+use expect_test::{Expect, expect};
+use firebell_dispatch::{Dispatch, Options, PostedAlert};
+use firebell_model::{Labels, Timestamp};
+
+use crate::harness::{SIMPLE, World, check, duration_text, moment, parse_routing, run};
+
+// Shows times, annotation and timeout flag of every alert that is kept.
+fn check_alerts(timeline: &str, expected: Expect) {
+    let world = run(SIMPLE, timeline);
+    expected.assert_eq(&(world.transcript.clone() + &kept(&world)));
+}
+
+fn kept(world: &World) -> String {
+    let mut text = String::new();
+    for view in world.dispatch.alerts(Timestamp(-1_000_000_000)) {
+        let alert = view.alert;
+        let ends_at = alert.ends_at.map_or("never".to_owned(), duration_text);
+        let timeout = if alert.is_timeout { " timeout" } else { "" };
+        let (name, starts_at) = (
+            alert.labels.value("alertname"),
+            duration_text(alert.starts_at),
+        );
+        let posted = alert.annotations.value("posted");
+        text += &format!("{name}: {starts_at} to {ends_at}{timeout}, posted {posted}\n");
+    }
+    text
+}
+
+#[test]
+fn item_23_missing_times_are_filled_in() {
+    check_alerts(
+        "1m post db/none · 1m post db/start starts=10s · 1m post db/end ends=50s · 1m post db/both starts=1s ends=2m",
+        expect![[r#"
+            end: 0m50s to 0m50s, posted 1m0s
+            none: 1m0s to 6m0s timeout, posted 1m0s
+            start: 0m10s to 6m0s timeout, posted 1m0s
+            both: 0m1s to 2m0s, posted 1m0s
+        "#]],
+    );
+}
+
+#[test]
+fn item_24_the_good_alerts_of_a_bad_batch_are_kept() {
+    let dispatch = Dispatch::new(parse_routing(SIMPLE), Options::default());
+    let posted = |pairs: &[(&str, &str)], starts: i64, ends: i64| PostedAlert {
+        labels: Labels::from_pairs(pairs.iter().copied()),
+        annotations: Labels::empty(),
+        starts_at: Some(Timestamp(starts)),
+        ends_at: Some(Timestamp(ends)),
+        generator_url: String::new(),
+    };
+    let batch = vec![
+        posted(&[("a", "")], 0, 1),
+        posted(&[("a", "b"), ("c", "")], 0, 1),
+        posted(&[("", "b")], 0, 1),
+        posted(&[("a", "b")], 2, 1),
+    ];
+    let (alerts, errors) = dispatch.post_alerts(Timestamp(0), batch);
+    assert_eq!(alerts.len(), 1);
+    assert_eq!(alerts[0].labels.to_string(), r#"{a="b"}"#);
+    expect![[r#"
+        at least one label pair required
+        invalid label set: invalid name ""
+        start time must be before end time"#]]
+    .assert_eq(&errors.join("\n"));
+}
+
+#[test]
+fn item_26_overlapping_states_are_merged_and_others_replaced() {
+    // Earlier start is kept, newer annotations win.
+    check_alerts(
+        "0s post db/a starts=-2m · 1m post db/a starts=-1m",
+        expect![[r#"
+        0m0s notify db/webhook[0]: first [a]
+        a: -2m0s to 6m0s timeout, posted 1m0s
+    "#]],
+    );
+    // The same start with a later end is a plain replacement, and so is an earlier start.
+    check_alerts(
+        "0s post db/a starts=-2m ends=5m · 1m post db/a starts=-2m ends=4m",
+        expect![[r#"
+        0m0s notify db/webhook[0]: first [a]
+        a: -2m0s to 5m0s, posted 1m0s
+    "#]],
+    );
+    check_alerts(
+        "0s post db/a starts=-2m ends=5m · 1m post db/a starts=-2m ends=6m",
+        expect![[r#"
+        0m0s notify db/webhook[0]: first [a]
+        a: -2m0s to 6m0s, posted 1m0s
+    "#]],
+    );
+    check_alerts(
+        "0s post db/a starts=-2m ends=5m · 1m post db/a starts=-3m ends=6m",
+        expect![[r#"
+        0m0s notify db/webhook[0]: first [a]
+        a: -3m0s to 6m0s, posted 1m0s
+    "#]],
+    );
+    // The later end of the older one wins unless it is only a timeout.
+    check_alerts(
+        "0s post db/a starts=-2m ends=9m · 1m post db/a starts=-1m ends=6m",
+        expect![[r#"
+        0m0s notify db/webhook[0]: first [a]
+        a: -2m0s to 9m0s, posted 1m0s
+    "#]],
+    );
+    check_alerts(
+        "0s post db/a starts=-2m · 1m post db/a starts=-1m ends=2m",
+        expect![[r#"
+        0m0s notify db/webhook[0]: first [a]
+        a: -2m0s to 2m0s, posted 1m0s
+    "#]],
+    );
+    // Resolving: the newer end wins; of two resolved states the later end.
+    check_alerts(
+        "0s post db/a starts=-2m ends=9m · 1m post db/a starts=-1m ends=30s",
+        expect![[r#"
+        0m0s notify db/webhook[0]: first [a]
+        a: -2m0s to 0m30s, posted 1m0s
+    "#]],
+    );
+    check_alerts(
+        "2m post db/a starts=1s ends=1m · 3m post db/a starts=2s ends=50s",
+        expect![[r#"
+        a: 0m1s to 1m0s, posted 3m0s
+    "#]],
+    );
+    // After the end of the old one, a new occurrence.
+    check_alerts(
+        "0s post db/a starts=-2m ends=1m · 2m post db/a starts=90s",
+        expect![[r#"
+        0m0s notify db/webhook[0]: first [a]
+        a: 1m30s to 7m0s timeout, posted 2m0s
+    "#]],
+    );
+}
+
+#[test]
+fn item_27_an_alert_resolves_with_nobody_saying_so() {
+    check(
+        "0s post db/disk · 5m1s show alerts · 12m end",
+        expect![[r#"
+        0m30s notify db/webhook[0]: first [disk]
+        5m1s show
+        5m30s notify db/webhook[0]: all resolved [-disk]
+    "#]],
+    );
+    check(
+        "0s post db/disk ends=20s · 12m show groups",
+        expect![[r#"
+        12m0s show
+    "#]],
+    );
+}
+
+#[test]
+fn item_28_a_limit_per_name_refuses_new_alerts_only() {
+    let options = Options {
+        alerts_per_name_max: Some(1),
+        ..Options::default()
+    };
+    let mut dispatch = Dispatch::new(parse_routing(SIMPLE), options);
+    let mut fire = |text: &str, at: &str| {
+        let alert = PostedAlert {
+            labels: crate::harness::labels(text),
+            annotations: Labels::empty(),
+            starts_at: None,
+            ends_at: None,
+            generator_url: String::new(),
+        };
+        let (alerts, _) = dispatch.post_alerts(moment(at), vec![alert]);
+        dispatch.handle_alerts(moment(at), &alerts, &mut Vec::new());
+        (dispatch.stats().n_alerts, dispatch.stats().n_refused)
+    };
+    assert_eq!(fire("db/a", "0s"), (1, 0));
+    assert_eq!(fire("web/a", "0s"), (1, 1));
+    assert_eq!(fire("db/a", "1s"), (1, 1));
+    assert_eq!(fire("web/b", "1s"), (2, 1));
+}
+
+#[test]
+fn resolved_alerts_that_no_group_waits_for_are_forgotten() {
+    let world = run(SIMPLE, "0s fire db/disk · 1m resolve db/disk · 30m59s end");
+    assert_eq!(world.dispatch.stats().n_alerts, 1);
+    let world = run(SIMPLE, "0s fire db/disk · 1m resolve db/disk · 31m end");
+    assert_eq!(world.dispatch.stats().n_alerts, 0);
+    assert_eq!(world.dispatch.stats().n_groups, 0);
+}

@@ -1,0 +1,10 @@
+//! Dispatch on a timeline: inputs at moments, a world that answers, an exact transcript.
+
+mod api;
+mod harness;
+mod ingest;
+mod inhibition;
+mod notifying;
+mod restart;
+mod routing;
+mod silences;
