@@ -191,3 +191,92 @@ const OPTIONS: LogOptions =
 const SNAPSHOT_BYTES_MIN: u64 = 4 << 20;
 /// Records in one part of a snapshot.
 const PART_RECORDS: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use firebell_disk::MemoryDisk;
+    use firebell_model::{Labels, Notification, NotificationReason, Timestamp};
+
+    use super::*;
+    use crate::InboxEntry;
+
+    fn record(id: u64) -> Record {
+        let notification = Notification {
+            at: Timestamp(0),
+            receiver: "inbox".to_owned(),
+            group_key: "{}:{}".to_owned(),
+            group_labels: Labels::empty(),
+            reason: NotificationReason::First,
+            alerts: Vec::new(),
+        };
+        Record::Inbox(InboxEntry { id, at: Timestamp(0), notification: Arc::new(notification) })
+    }
+
+    fn ids(replayed: &Replayed) -> Vec<u64> {
+        let id = |record: &Record| match record {
+            Record::Inbox(entry) => entry.id,
+            Record::Rule(_) | Record::Dispatch(_) => 0,
+        };
+        replayed.records.iter().map(id).collect()
+    }
+
+    fn open(disk: &MemoryDisk) -> (Journal, Replayed) {
+        Journal::open(Arc::new(disk.clone())).unwrap()
+    }
+
+    #[test]
+    fn steps_and_snapshots_come_back_in_order() {
+        let disk = MemoryDisk::default();
+        let (mut journal, _) = open(&disk);
+        journal.record(&[record(1), record(2)]).unwrap();
+        journal.record(&[record(3)]).unwrap();
+        journal.sync().unwrap();
+        assert_eq!(ids(&open(&disk).1), [1, 2, 3]);
+        journal.snapshot(&[record(3)]).unwrap();
+        journal.record(&[record(4)]).unwrap();
+        let replayed = open(&disk).1;
+        assert_eq!(ids(&replayed), [3, 4]);
+        assert_eq!(replayed.n_steps, 1);
+        assert_eq!(disk.list("journal").unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_cut_at_any_byte_of_a_snapshot_keeps_the_state_before_it() {
+        let before = MemoryDisk::default();
+        let (mut journal, _) = open(&before);
+        journal.record(&[record(1)]).unwrap();
+        journal.record(&[record(2)]).unwrap();
+        let old_segment = before.read("journal/00000000").unwrap();
+        journal.snapshot(&[record(9)]).unwrap();
+        let new_segment = before.read("journal/00000001").unwrap();
+        for cut in 0..new_segment.len() {
+            let disk = MemoryDisk::default();
+            disk.replace("journal/00000000", &old_segment).unwrap();
+            disk.replace("journal/00000001", &new_segment[..cut]).unwrap();
+            let (mut journal, replayed) = open(&disk);
+            assert_eq!(ids(&replayed), [1, 2], "cut at {cut}");
+            // What is written behind half a snapshot counts, and so does the next whole one.
+            journal.record(&[record(3)]).unwrap();
+            assert_eq!(ids(&open(&disk).1), [1, 2, 3], "cut at {cut}");
+            journal.snapshot(&[record(7)]).unwrap();
+            assert_eq!(ids(&open(&disk).1), [7], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn the_first_version_of_the_format_stays_readable() {
+        // Written by hand from the module's description, apart from the code that writes it.
+        let payload = concat!(
+            r#"{"step":[{"inbox":{"id":5,"at":1000,"notification":{"at":1000,"receiver":"r","#,
+            r#""group_key":"{}:{}","group_labels":{},"reason":"first","alerts":[]}}},"#,
+            r#"{"of_a_later_version":{}}]}"#,
+        );
+        let disk = MemoryDisk::default();
+        let (mut log, _) = Log::open(Arc::new(disk.clone()), OPTIONS).unwrap();
+        log.append(payload.as_bytes()).unwrap();
+        let replayed = open(&disk).1;
+        assert_eq!(ids(&replayed), [5]);
+        // What a later version wrote costs only itself, and is named.
+        assert_eq!(replayed.damage.len(), 1, "{:?}", replayed.damage);
+    }
+}
