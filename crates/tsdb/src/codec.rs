@@ -432,6 +432,7 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
         #[test]
         fn any_column_comes_back(
             at in prop::collection::vec(any::<i64>(), 0..200),

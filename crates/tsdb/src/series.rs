@@ -172,8 +172,9 @@ impl State {
 
     /// Takes what a log remembers of the series' memory in place of what is there; what files hold
     /// by now is left out.
-    pub(crate) fn restore(&mut self, pages: Vec<Page>, tail: &Columns, late: Vec<Late>) {
+    pub(crate) fn restore(&mut self, pages: Vec<Page>, tail: &Columns, mut late: Vec<Late>) {
         let filed = self.filed_until().unwrap_or(i64::MIN);
+        late.retain(|late| late.at > filed);
         self.pages.clear();
         self.tail = Tail::default();
         self.late = late;
@@ -211,8 +212,9 @@ impl State {
     }
 
     /// Sealed pages that will not change any more: all but the last, or all of a series that gets
-    /// no samples any more; none later than `until`.
+    /// no samples any more; none at or past `until`, nor past a late sample that has no place yet.
     pub(crate) fn pages_to_file(&self, until: i64) -> &[Page] {
+        let until = self.late.first().map_or(until, |late| until.min(late.at));
         let n = self.pages.partition_point(|page| page.last_at < until);
         let n_open = usize::from(!self.is_dormant || self.tail.len() > 0);
         &self.pages[..n.min(self.pages.len().saturating_sub(n_open))]

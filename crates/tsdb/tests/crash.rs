@@ -1,0 +1,246 @@
+//! A machine that stops at any byte, a disk that fills up, files that are damaged.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::{Dump, FrailDisk, batch, dump, open};
+use firebell_disk::{Disk, MemoryDisk};
+use firebell_model::{Duration, Source, Timestamp};
+use firebell_tsdb::{Options, Store, StoreError};
+
+fn options() -> Options {
+    Options {
+        head_span: Duration::from_mins(10),
+        log_bytes_max: 600,
+        ..Options::default()
+    }
+}
+
+/// What a run has got to.
+#[derive(Default)]
+struct Progress {
+    appended: Dump,
+    synced: Dump,
+}
+
+/// Scrapes three series, syncs now and then, and does upkeep; up to the first error.
+fn run(store: &Store, progress: &mut Progress) -> Result<(), StoreError> {
+    for n in 0..310_i64 {
+        let at = n * 15_000;
+        let samples = [
+            ("__name__=up,job=a", at, 1.0),
+            ("__name__=up,job=b", at + 1, n as f64 * 2.5),
+            ("__name__=sum,job=b", at + 2, (n as f64).sqrt()),
+        ];
+        let n_series = if n == 0 { 2 } else { 3 };
+        store.append(&batch(&samples[..n_series]))?;
+        for (text, at, value) in &samples[..n_series] {
+            let name = common::labels(text).to_string();
+            progress
+                .appended
+                .entry(name)
+                .or_default()
+                .push((*at, value.to_bits()));
+        }
+        if n % 4 == 0 {
+            store.sync()?;
+            progress.synced = progress.appended.clone();
+        }
+        if n % 20 == 19 {
+            store.maintain(Timestamp(at))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether every series of `part` begins one of `whole`.
+fn is_prefix(part: &Dump, whole: &Dump) -> bool {
+    part.iter().all(|(series, samples)| {
+        whole
+            .get(series)
+            .is_some_and(|all| all.starts_with(samples))
+    })
+}
+
+#[test]
+fn a_machine_that_stops_at_any_byte_keeps_what_was_synced() {
+    let mut bytes_left = 0;
+    loop {
+        let disk = FrailDisk::new(u64::MAX);
+        disk.set_bytes_left(bytes_left, false);
+        let mut progress = Progress::default();
+        let opened = Store::open(Arc::new(disk.clone()), options());
+        let done = opened.and_then(|(store, _)| run(&store, &mut progress));
+        // The end of the process alone loses nothing of what was appended.
+        let survivors = [
+            (disk.files.read_all(), progress.appended.clone()),
+            (disk.after_power_loss(), progress.synced.clone()),
+        ];
+        for (files, kept) in survivors {
+            let store = open(&files, &options());
+            let found = dump(&store.view());
+            assert!(is_prefix(&kept, &found), "stopped after {bytes_left} bytes");
+            let mut one_more = progress.appended.clone();
+            if done.is_err() {
+                // The frame that failed may have been written whole.
+                one_more = found.clone();
+                for (series, samples) in &progress.appended {
+                    let of_found = found.get(series).map_or(0, Vec::len);
+                    assert!(of_found <= samples.len() + 1);
+                }
+            }
+            assert!(
+                is_prefix(&found, &one_more),
+                "stopped after {bytes_left} bytes"
+            );
+            store
+                .append(&batch(&[("__name__=up,job=a", 100_000_000, 5.0)]))
+                .unwrap();
+            store.maintain(Timestamp(100_000_000)).unwrap();
+            let before = dump(&store.view());
+            assert_eq!(dump(&open(&files, &options()).view()), before);
+        }
+        if done.is_ok() {
+            break;
+        }
+        bytes_left += 41;
+    }
+    assert!(bytes_left > 10_000, "{bytes_left}");
+}
+
+#[test]
+fn a_full_disk_refuses_appends_and_nothing_else() {
+    let disk = FrailDisk::new(u64::MAX);
+    let (store, _) = Store::open(Arc::new(disk.clone()), options()).unwrap();
+    store.append(&batch(&[("__name__=up", 1000, 1.0)])).unwrap();
+    let before = dump(&store.view());
+    let generation = store.generation();
+    for bytes_left in [0, 1, 20] {
+        disk.set_bytes_left(bytes_left, true);
+        let refused = [("__name__=up", 2000, 2.0), ("__name__=new", 2000, 2.0)];
+        let error = store.append(&batch(&refused)).unwrap_err();
+        assert!(error.is_full(), "{error}");
+        assert!(error.to_string().contains("no space left"), "{error}");
+        assert_eq!(dump(&store.view()), before);
+        assert_eq!(store.generation(), generation);
+    }
+    disk.set_bytes_left(u64::MAX, true);
+    // The same time with another value: the refused sample has left no trace.
+    let report = store.append(&batch(&[
+        ("__name__=up", 2000, 3.0),
+        ("__name__=new", 2000, 2.0),
+    ]));
+    assert_eq!(report.unwrap().appended, 2);
+    assert_eq!(
+        dump(&open(&disk.files, &options()).view()),
+        dump(&store.view())
+    );
+}
+
+#[test]
+fn a_full_disk_stops_upkeep_until_there_is_room() {
+    let disk = FrailDisk::new(u64::MAX);
+    let (store, _) = Store::open(Arc::new(disk.clone()), options()).unwrap();
+    for n in 0..400_i64 {
+        store
+            .append(&batch(&[("__name__=up", n * 15_000, n as f64)]))
+            .unwrap();
+    }
+    let before = dump(&store.view());
+    let mut bytes_left = 0;
+    loop {
+        disk.set_bytes_left(bytes_left, true);
+        let done = store.maintain(Timestamp(400 * 15_000));
+        assert_eq!(dump(&store.view()), before);
+        assert_eq!(
+            dump(&open(&disk.files.read_all(), &options()).view()),
+            before
+        );
+        match done {
+            Ok(()) => break,
+            Err(error) => assert!(error.is_full(), "{error}"),
+        }
+        bytes_left += 50;
+    }
+    assert!(store.stats().chunks > 0);
+}
+
+fn filed() -> MemoryDisk {
+    let disk = MemoryDisk::default();
+    run(&open(&disk, &options()), &mut Progress::default()).unwrap();
+    disk
+}
+
+#[test]
+fn damage_is_named_and_the_rest_is_used() {
+    let names = filed().list("chunks").unwrap();
+    assert!(names.contains(&"00000000.idx".to_owned()), "{names:?}");
+    // An index: its chunks are gone, the rest is there.
+    let disk = filed();
+    flip(&disk, "chunks/00000000.idx", 40);
+    let (store, report) = Store::open(Arc::new(disk), options()).unwrap();
+    assert!(
+        report.damage[0].contains("chunks/00000000.idx"),
+        "{report:?}"
+    );
+    assert!(!dump(&store.view()).is_empty());
+    // A chunk: who reads it is told where; who does not is not disturbed.
+    let disk = filed();
+    flip(&disk, "chunks/00000000", 30);
+    let store = open(&disk, &options());
+    let view = store.view();
+    let series = view.select(&[], common::ALL_TIME).unwrap();
+    let errors: Vec<String> = series
+        .iter()
+        .filter_map(|it| it.samples(common::ALL_TIME, &mut Vec::new()).err())
+        .map(|error| error.to_string())
+        .collect();
+    assert_eq!(errors.len(), 1);
+    assert!(
+        errors[0].contains("`chunks/00000000` is damaged at byte 8"),
+        "{errors:?}"
+    );
+    let recent = common::range(4_500_000, 4_600_000);
+    assert!(series.iter().all(|it| it.summary(recent).is_ok()));
+}
+
+#[test]
+fn files_of_other_versions_are_refused_and_left_alone() {
+    for (path, content) in [
+        ("chunks/00000000.idx", "FBCIDX 9..."),
+        ("wal/00000000", "FBWAL  9..."),
+    ] {
+        let disk = MemoryDisk::default();
+        disk.replace(path, content.as_bytes()).unwrap();
+        let error = Store::open(Arc::new(disk.clone()), options())
+            .err()
+            .unwrap();
+        assert!(error.to_string().contains(path), "{error}");
+        assert_eq!(disk.read(path).unwrap(), content.as_bytes());
+    }
+}
+
+fn flip(disk: &MemoryDisk, path: &str, at: usize) {
+    let mut content = disk.read(path).unwrap();
+    content[at] ^= 0x10;
+    disk.replace(path, &content).unwrap();
+}
+
+/// A copy: what one store does to it, another does not see.
+trait ReadAll {
+    fn read_all(&self) -> MemoryDisk;
+}
+
+impl ReadAll for MemoryDisk {
+    fn read_all(&self) -> MemoryDisk {
+        let copy = MemoryDisk::default();
+        for folder in ["wal", "chunks"] {
+            for name in self.list(folder).unwrap() {
+                let path = format!("{folder}/{name}");
+                copy.replace(&path, &self.read(&path).unwrap()).unwrap();
+            }
+        }
+        copy
+    }
+}
