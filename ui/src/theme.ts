@@ -31,10 +31,24 @@ const ink: MantineColorsTuple = [
   "#102c61",
 ];
 
+// What Mantine draws dark things with: text first, grounds last, as in `theme.css`.
+const dark: MantineColorsTuple = [
+  "#ececef",
+  "#c4c6cd",
+  "#a3a5ae",
+  "#74767f",
+  "#3a3b42",
+  "#2c2d32",
+  "#18191c",
+  "#18191c",
+  "#141518",
+  "#111214",
+];
+
 export const theme: MantineThemeOverride = createTheme({
   primaryColor: "ink",
   primaryShade: 6,
-  colors: { ink },
+  colors: { ink, dark },
   fontFamily: "var(--sans)",
   fontFamilyMonospace: "var(--mono)",
   defaultRadius: "sm",

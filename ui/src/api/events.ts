@@ -17,18 +17,23 @@ export interface EventHandlers {
 /** Opens the stream and keeps it open until the function that is returned is called. */
 export function openEvents({ onOpen, onLost, onChanged }: EventHandlers): () => void {
   const closed = new AbortController();
-  void (async () => {
-    for (let failures = 0; !closed.signal.aborted; failures += 1) {
-      await readStream(closed.signal, onChanged, () => {
-        failures = 0;
-        onOpen();
-      });
-      if (closed.signal.aborted) return;
-      onLost();
-      const wait = RETRY_AFTER_MS[Math.min(failures, RETRY_AFTER_MS.length - 1)];
-      await new Promise((resolve) => setTimeout(resolve, wait));
-    }
-  })();
+  let failures = 0;
+  const attempt = async (): Promise<void> => {
+    await readStream(closed.signal, onChanged, () => {
+      failures = 0;
+      onOpen();
+    });
+    if (closed.signal.aborted) return;
+    onLost();
+    setTimeout(
+      () => {
+        if (!closed.signal.aborted) void attempt();
+      },
+      RETRY_AFTER_MS[Math.min(failures, RETRY_AFTER_MS.length - 1)],
+    );
+    failures += 1;
+  };
+  void attempt();
   return () => closed.abort();
 }
 

@@ -14,7 +14,7 @@ export function AlertFacts({ alert }: { alert: Alert }) {
         <span title={value === null ? "not known" : `${value}`}>{formatValue(value)}</span>
         {rule?.graph && (
           <span className={styles.aside}>
-            alerts at {rule.graph.op} {formatValue(rule.graph.threshold)}
+            alerts when {rule.graph.op} {formatValue(rule.graph.threshold)}
           </span>
         )}
       </Fact>

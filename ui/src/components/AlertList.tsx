@@ -71,13 +71,14 @@ function AlertRow({ alert, filter }: { alert: Alert; filter: string }) {
           </a>
           <Severity labels={alert.labels} />
           <MutedMarks alert={alert} />
+          {summary !== "" && <p className={styles.summary}>{summary}</p>}
         </div>
-        {summary !== "" && <p className={styles.summary}>{summary}</p>}
         <LabelList labels={otherLabels(alert.labels)} filter={filter} />
       </div>
       <div className={styles.facts}>
         <ValueOf alert={alert} />
         <span className={styles.since}>
+          {alert.state !== "resolved" && <span className="sr-only">for </span>}
           <Since at={stateSince(alert)} {...(alert.state === "resolved" && { suffix: "ago" })} />
         </span>
         <span className={styles.runbook}>

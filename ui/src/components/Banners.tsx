@@ -5,7 +5,7 @@ import type { Status } from "../api/types.ts";
 import { useNow } from "../state/clock.ts";
 import { count, formatAge, formatClock, formatMoment, toMs } from "../state/format.ts";
 import { useLive } from "../state/live.ts";
-import { Notice } from "./Notice.tsx";
+import { Failed, Notice } from "./Notice.tsx";
 
 export function Banners({ status }: { status: UseQueryResult<Status> }) {
   const live = useLive();
@@ -13,6 +13,9 @@ export function Banners({ status }: { status: UseQueryResult<Status> }) {
     <>
       {live.state === "lost" && status.dataUpdatedAt > 0 && (
         <LostNotice since={live.since} seenAt={status.dataUpdatedAt} />
+      )}
+      {status.error && live.state !== "lost" && (
+        <Failed what="the status" error={status.error} hasOlder={status.data !== undefined} />
       )}
       {status.data?.ready === false && (
         <Notice title="Firebell is starting">

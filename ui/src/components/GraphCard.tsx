@@ -15,7 +15,7 @@ import styles from "./GraphCard.module.css";
 const BEFORE_MS = 15 * 60_000;
 
 export default function GraphCard({ alert, graph }: { alert: Alert; graph: Graph }) {
-  const from = (toMs(alert.activeAt) ?? Date.now()) - BEFORE_MS;
+  const from = (toMs(alert.activeAt) ?? 0) - BEFORE_MS;
   const range = useRange(graph.query, from, null);
   const columns = useMemo(
     () => (range.data ? toColumns(range.data, alert.labels) : null),
@@ -86,6 +86,6 @@ function marksOf(alert: Alert): Mark[] {
 function describe({ value, activeAt }: Alert, { op, threshold }: Graph, from: number): string {
   return (
     `Value since ${formatMoment(from)}: now ${formatValue(value)}, ` +
-    `alerts at ${op} ${threshold}; condition holds since ${formatMoment(toMs(activeAt) ?? from)}.`
+    `alerts when ${op} ${threshold}; condition holds since ${formatMoment(toMs(activeAt) ?? from)}.`
   );
 }

@@ -1,5 +1,6 @@
 import type { ReactNode } from "react";
 
+import { useLive } from "../state/live.ts";
 import styles from "./Notice.module.css";
 
 interface Props {
@@ -29,11 +30,23 @@ interface FailedProps {
 
 /** A request that failed. It is tried again by itself. */
 export function Failed({ what, error, hasOlder = false }: FailedProps) {
+  const { state } = useLive();
+  // Then the frame says it once, for everything that is shown.
+  if (hasOlder && state === "lost") return null;
   return (
     <Notice kind="bad" title={hasOlder ? `Could not refresh ${what}` : `Could not load ${what}`}>
       <p>{error.message}</p>
       <p>{hasOlder ? "Shown is what was known before. " : ""}The page tries again by itself.</p>
     </Notice>
+  );
+}
+
+/** Shown when an answer takes its time. */
+export function Loading() {
+  return (
+    <p className={styles.loading} role="status">
+      Loading…
+    </p>
   );
 }
 

@@ -97,13 +97,18 @@ function optionsFor(
       },
     },
     axes: [
-      { ...axis, space: 70, values: (_, splits, __, ___, incr) => splits.map(clockFor(incr)) },
+      {
+        ...axis,
+        space: 70,
+        size: 28,
+        values: (_, splits, __, ___, incr) => splits.map(clockFor(incr)),
+      },
       { ...axis, size: 56, values: (_, splits) => splits.map((value) => formatValue(value)) },
     ],
     series: [
       {},
-      ...[...shape].map((kind) => ({
-        stroke: colour(kind === "o" ? "--text" : "--line"),
+      ...Array.from(shape, (kind) => ({
+        stroke: colour(kind === "o" ? "--text" : "--faint"),
         width: kind === "o" ? 1.5 : 1,
         points: { show: false },
       })),
@@ -112,8 +117,8 @@ function optionsFor(
       draw: [(plot) => drawOver(plot, drawn(), colour, font)],
       setCursor: [
         ({ cursor: { idx }, data }) => {
-          const at = idx == null ? null : (data[0][idx] ?? null);
-          onPoint(at, idx == null ? null : (data.at(-1)?.[idx] ?? null));
+          const at = typeof idx === "number" ? idx : -1;
+          onPoint(data[0][at] ?? null, data.at(-1)?.[at] ?? null);
         },
       ],
     },
@@ -176,7 +181,13 @@ function drawOver(plot: UPlot, { threshold, marks }: Drawn, colour: Colours, fon
     line(x, bbox.top, x, bbox.top + bbox.height);
     // Words stand to the left of their line, each on a row of its own: moments are often close.
     ctx.textAlign = "right";
-    ctx.fillText(word, x - 4 * ratio, bbox.top + (3 + idx * 14) * ratio);
+    const top = bbox.top + (3 + idx * 15) * ratio;
+    const width = ctx.measureText(word).width;
+    const [ink, ground] = [ctx.fillStyle, colour("--surface")];
+    ctx.fillStyle = ground;
+    ctx.fillRect(x - width - 7 * ratio, top - ratio, width + 6 * ratio, 14 * ratio);
+    ctx.fillStyle = ink;
+    ctx.fillText(word, x - 4 * ratio, top);
   });
   ctx.restore();
 }

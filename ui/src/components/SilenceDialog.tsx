@@ -8,13 +8,13 @@ import "@mantine/core/styles/Overlay.css";
 import "@mantine/core/styles/Paper.css";
 
 import { Button, Checkbox, Modal, SegmentedControl, Textarea, TextInput } from "@mantine/core";
-import { type FormEvent, useState } from "react";
+import { type SyntheticEvent, useState } from "react";
 
 import { useAlerts, useCreateSilence } from "../api/queries.ts";
 import type { Labels } from "../api/types.ts";
 import { useNow } from "../state/clock.ts";
 import { count, formatMoment } from "../state/format.ts";
-import { DURATIONS, lastAuthor, mutes, rememberAuthor } from "../state/silence.ts";
+import { DURATIONS, lastAuthor, mutes, rememberAuthor, toSilence } from "../state/silence.ts";
 import styles from "./SilenceDialog.module.css";
 
 interface Props {
@@ -40,64 +40,26 @@ function SilenceForm({ labels, onClose }: Props) {
   const [author, setAuthor] = useState(lastAuthor);
   const [comment, setComment] = useState("");
   const create = useCreateSilence();
+  const conditions = all.filter(([name]) => chosen.includes(name));
   const lasts = new Map(DURATIONS).get(duration) ?? 0;
-  const matchers = all.filter(([name]) => chosen.includes(name));
-  const isWhole = matchers.length > 0 && author.trim() !== "" && comment.trim() !== "";
-
-  const submit = (event: FormEvent): void => {
+  const isWhole = conditions.length > 0 && author.trim() !== "" && comment.trim() !== "";
+  const submit = (event: SyntheticEvent): void => {
     event.preventDefault();
-    const now = Date.now();
     rememberAuthor(author.trim());
-    create.mutate(
-      {
-        matchers: matchers.map(([name, value]) => ({ name, value, isRegex: false, isEqual: true })),
-        startsAt: new Date(now).toISOString(),
-        endsAt: new Date(now + lasts).toISOString(),
-        createdBy: author.trim(),
-        comment: comment.trim(),
-      },
-      { onSuccess: onClose },
-    );
+    create.mutate(toSilence({ conditions, lasts, author, comment }), { onSuccess: onClose });
   };
-
   return (
     <form onSubmit={submit} className={styles.form}>
-      <Checkbox.Group
-        label="Alerts with all of these labels"
-        value={chosen}
-        onChange={setChosen}
-        classNames={{ label: styles.label ?? "" }}
-      >
-        <div className={styles.matchers}>
-          {all.map(([name, value]) => (
-            <Checkbox key={name} size="xs" value={name} label={`${name}="${value}"`} />
-          ))}
-        </div>
-      </Checkbox.Group>
-      <Reach matchers={matchers} />
-      <div>
-        <p className={styles.label} id="silence-duration">
-          For
-        </p>
-        <SegmentedControl
-          fullWidth
-          size="xs"
-          aria-labelledby="silence-duration"
-          value={duration}
-          onChange={setDuration}
-          data={DURATIONS.map(([words]) => words)}
-        />
-        <Ends lasts={lasts} />
-      </div>
+      <Conditions all={all} chosen={chosen} onChange={setChosen} />
+      <Reach conditions={conditions} />
+      <Lasts duration={duration} lasts={lasts} onChange={setDuration} />
       <TextInput
-        size="sm"
         label="Your name"
         required
         value={author}
         onChange={(event) => setAuthor(event.currentTarget.value)}
       />
       <Textarea
-        size="sm"
         label="Why"
         required
         rows={2}
@@ -111,10 +73,10 @@ function SilenceForm({ labels, onClose }: Props) {
         </p>
       )}
       <div className={styles.buttons}>
-        <Button size="sm" variant="default" onClick={onClose}>
+        <Button variant="default" onClick={onClose}>
           Cancel
         </Button>
-        <Button size="sm" type="submit" disabled={!isWhole} loading={create.isPending}>
+        <Button type="submit" disabled={!isWhole} loading={create.isPending}>
           Silence
         </Button>
       </div>
@@ -122,21 +84,63 @@ function SilenceForm({ labels, onClose }: Props) {
   );
 }
 
+interface ConditionsProps {
+  all: [string, string][];
+  /** Names of labels. */
+  chosen: string[];
+  onChange: (chosen: string[]) => void;
+}
+
+function Conditions({ all, chosen, onChange }: ConditionsProps) {
+  return (
+    <Checkbox.Group label="Alerts with all of these labels" value={chosen} onChange={onChange}>
+      <div className={styles.matchers}>
+        {all.map(([name, value]) => (
+          <Checkbox key={name} size="xs" value={name} label={`${name}="${value}"`} />
+        ))}
+      </div>
+    </Checkbox.Group>
+  );
+}
+
+interface LastsProps {
+  duration: string;
+  /** The same in milliseconds. */
+  lasts: number;
+  onChange: (duration: string) => void;
+}
+
+function Lasts({ duration, lasts, onChange }: LastsProps) {
+  const now = useNow();
+  return (
+    <div>
+      <p className={styles.label} id="silence-duration">
+        For
+      </p>
+      <SegmentedControl
+        fullWidth
+        size="xs"
+        aria-labelledby="silence-duration"
+        value={duration}
+        onChange={onChange}
+        data={DURATIONS.map(([words]) => words)}
+      />
+      <p className={styles.aside}>Ends {formatMoment(now + lasts)}</p>
+    </div>
+  );
+}
+
 /** How much of what burns now would be muted: the check against silencing the world. */
-function Reach({ matchers }: { matchers: [string, string][] }) {
+function Reach({ conditions }: { conditions: [string, string][] }) {
   const alerts = useAlerts().data ?? [];
   const hit = alerts.filter(
-    (alert) => alert.state !== "resolved" && mutes(matchers, alert.labels),
+    (alert) => alert.state !== "resolved" && mutes(conditions, alert.labels),
   ).length;
   return (
     <p className={styles.aside} aria-live="polite">
-      {matchers.length === 0
+      {conditions.length === 0
         ? "Choose at least one label."
         : `Mutes ${count(hit, "alert")} of now, and what comes with these labels.`}
     </p>
   );
-}
-
-function Ends({ lasts }: { lasts: number }) {
-  return <p className={styles.aside}>Ends {formatMoment(useNow() + lasts)}</p>;
 }

@@ -11,7 +11,7 @@ import { CopyButton } from "../components/CopyButton.tsx";
 import { InboxList } from "../components/InboxList.tsx";
 import { MutedBy } from "../components/MutedBy.tsx";
 import { BellOffIcon, OutIcon } from "../components/icons.tsx";
-import { Empty, Failed } from "../components/Notice.tsx";
+import { Empty, Failed, Loading } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { Since } from "../components/Time.tsx";
 import { alertName, otherLabels, runbookOf, stateSince, summaryOf } from "../state/alerts.ts";
@@ -34,6 +34,7 @@ export default function AlertPage({ fingerprint }: { fingerprint: string }) {
       {alerts.error && (
         <Failed what="the alert" error={alerts.error} hasOlder={alert !== undefined} />
       )}
+      {alerts.isPending && <Loading />}
       {alert && <Details alert={alert} />}
       {alerts.data && !alert && <Gone fingerprint={fingerprint} />}
     </>

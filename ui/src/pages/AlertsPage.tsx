@@ -6,7 +6,7 @@ import { useAlerts, useStatus } from "../api/queries.ts";
 import type { Alert, AlertState, Status } from "../api/types.ts";
 import { AlertList } from "../components/AlertList.tsx";
 import { NextSteps } from "../components/NextSteps.tsx";
-import { Empty, Failed } from "../components/Notice.tsx";
+import { Empty, Failed, Loading } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { byState, STATES } from "../state/alerts.ts";
 import { type Filter, parseFilter } from "../state/filter.ts";
@@ -31,6 +31,7 @@ export function AlertsPage({ params }: { params: URLSearchParams }) {
       {alerts.error && (
         <Failed what="the alerts" error={alerts.error} hasOlder={alerts.data !== undefined} />
       )}
+      {alerts.isPending && <Loading />}
       {alerts.data && (
         <Alerts
           alerts={alerts.data}

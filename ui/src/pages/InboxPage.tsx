@@ -5,7 +5,7 @@ import { useMemo } from "react";
 import { useInbox } from "../api/queries.ts";
 import type { InboxEntry } from "../api/types.ts";
 import { InboxList } from "../components/InboxList.tsx";
-import { Empty, Failed } from "../components/Notice.tsx";
+import { Empty, Failed, Loading } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { parseFilter } from "../state/filter.ts";
 import { formatDay, toMs } from "../state/format.ts";
@@ -48,6 +48,7 @@ export default function InboxPage({ params, openId }: Props) {
       {inbox.error && (
         <Failed what="the inbox" error={inbox.error} hasOlder={inbox.data !== undefined} />
       )}
+      {inbox.isPending && <Loading />}
       {inbox.data?.length === 0 && (
         <Empty title="Nothing was sent yet">
           <p>

@@ -1,7 +1,7 @@
 // What is muted by people: by whom, why, until when.
 import { useSilences } from "../api/queries.ts";
 import type { Silence } from "../api/upstream.ts";
-import { Empty, Failed } from "../components/Notice.tsx";
+import { Empty, Failed, Loading } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { SilenceItem } from "../components/SilenceItem.tsx";
 import list from "../components/SilenceItem.module.css";
@@ -17,13 +17,14 @@ const SECTIONS = [
 ] as const;
 
 export default function SilencesPage() {
-  const { data, error } = useSilences();
+  const { data, error, isPending } = useSilences();
   return (
     <>
       <div className={styles.head}>
         <PageTitle name="Silences" />
       </div>
       {error && <Failed what="the silences" error={error} hasOlder={data !== undefined} />}
+      {isPending && <Loading />}
       {data?.length === 0 && (
         <Empty title="Nothing is silenced">
           <p>To mute an alert for a while, open it in the list of alerts and press “Silence…”.</p>

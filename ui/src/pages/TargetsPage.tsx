@@ -2,7 +2,7 @@
 import { useTargets } from "../api/queries.ts";
 import type { Target } from "../api/upstream.ts";
 import { LabelList } from "../components/AlertBits.tsx";
-import { Empty, Failed } from "../components/Notice.tsx";
+import { Empty, Failed, Loading } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { Since } from "../components/Time.tsx";
 import { otherLabels } from "../state/alerts.ts";
@@ -11,13 +11,14 @@ import styles from "./page.module.css";
 import targets from "./TargetsPage.module.css";
 
 export default function TargetsPage() {
-  const { data, error } = useTargets();
+  const { data, error, isPending } = useTargets();
   return (
     <>
       <div className={styles.head}>
         <PageTitle name="Targets" />
       </div>
       {error && <Failed what="the targets" error={error} hasOlder={data !== undefined} />}
+      {isPending && <Loading />}
       {data?.length === 0 && (
         <Empty title="Nothing is scraped">
           <p>
@@ -85,7 +86,7 @@ function TargetRow({ target }: { target: Target }) {
         ) : (
           <>
             <Since at={scrapedAt} suffix="ago" />
-            <span> in {formatSeconds(target.lastScrapeDuration)}</span>
+            <span> · took {formatSeconds(target.lastScrapeDuration)}</span>
           </>
         )}
       </p>

@@ -20,8 +20,9 @@ function two(ms: number, large: number, largeName: string, small: number, smallN
   return `${Math.floor(ms / large)}${largeName}${rest > 0 ? ` ${rest}${smallName}` : ""}`;
 }
 
-/** Seconds as Prometheus writes a duration: `1m30s`, `0s`. */
+/** Seconds as Prometheus writes a duration: `1m30s`, `12.3ms`, `0s`. */
 export function formatSeconds(seconds: number): string {
+  if (seconds > 0 && seconds < 1) return `${Number((seconds * 1_000).toPrecision(3))}ms`;
   if (seconds < MINUTE / SECOND) return `${Number(seconds.toPrecision(3))}s`;
   return formatAge(seconds * SECOND).replace(" ", "");
 }
@@ -51,17 +52,18 @@ export function formatValue(value: Value): string {
   if (typeof value === "string") return value.replace("Inf", "∞").replace("-", "−");
   const size = Math.abs(value);
   if (size !== 0 && (size < 1e-4 || size >= 1e15)) return minus(value.toExponential(3));
-  for (const [unit, name] of UNITS) {
-    if (size >= unit) return `${minus(short(value / unit))}${name}`;
+  for (const [from, unit, name] of UNITS) {
+    if (size >= from) return `${minus(short(value / unit))}${name}`;
   }
   return minus(short(value));
 }
 
-const UNITS: [number, string][] = [
-  [1e12, "T"],
-  [1e9, "G"],
-  [1e6, "M"],
-  [1e4, "k"],
+/** From which size on, divided by what, called what. Thousands in full are easier to compare. */
+const UNITS: [number, number, string][] = [
+  [1e12, 1e12, "T"],
+  [1e9, 1e9, "G"],
+  [1e6, 1e6, "M"],
+  [1e4, 1e3, "k"],
 ];
 
 function short(value: number): string {

@@ -1,5 +1,5 @@
 // Silences: which alerts one would mute, and how one reads.
-import type { SilenceMatcher } from "../api/upstream.ts";
+import type { NewSilence, SilenceMatcher } from "../api/upstream.ts";
 import type { Labels } from "../api/types.ts";
 
 export function matcherText({ name, value, isRegex, isEqual = true }: SilenceMatcher): string {
@@ -21,6 +21,27 @@ export const DURATIONS: [string, number][] = [
   ["1d", 24 * 3_600_000],
   ["1w", 7 * 24 * 3_600_000],
 ];
+
+/** What the form asks for. */
+export interface Draft {
+  conditions: [string, string][];
+  /** Milliseconds. */
+  lasts: number;
+  author: string;
+  comment: string;
+}
+
+/** A silence from now on. */
+export function toSilence({ conditions, lasts, author, comment }: Draft): NewSilence {
+  const now = Date.now();
+  return {
+    matchers: conditions.map(([name, value]) => ({ name, value, isRegex: false, isEqual: true })),
+    startsAt: new Date(now).toISOString(),
+    endsAt: new Date(now + lasts).toISOString(),
+    createdBy: author.trim(),
+    comment: comment.trim(),
+  };
+}
 
 const AUTHOR_KEY = "firebell.silence.author";
 

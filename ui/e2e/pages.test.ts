@@ -1,0 +1,232 @@
+import { describe, expect, test } from "vitest";
+
+import { scenario } from "../fake/scenarios.ts";
+import { accessibilityProblems, open, overflow, useBrowser } from "./page.ts";
+
+useBrowser();
+
+const fingerprintOf = (world: ReturnType<typeof scenario>, name: string): string =>
+  world.alerts.find(({ labels }) => labels.alertname === name)?.fingerprint ?? "";
+
+describe("the page of one alert", () => {
+  test("shows what it says, its graph, its rule and where it was notified", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world);
+    await page.getByRole("link", { name: "CheckoutErrors" }).click();
+    const heading = page.getByRole("heading", { level: 1, name: "CheckoutErrors" });
+    await heading.waitFor();
+    await expect.poll(() => heading.evaluate((it) => it === document.activeElement)).toBe(true);
+    expect(await page.title()).toBe("(4) CheckoutErrors · Firebell");
+    const text = await page.getByRole("article").innerText();
+    for (const part of [
+      "More than 5 % of requests",
+      "alerts when > 0.05",
+      "rules/shop.yml · group shop · fires after 1m",
+      "sum by (service)",
+      "goes to shop",
+    ])
+      expect(text).toContain(part);
+    await page.getByRole("img", { name: /alerts when > 0.05/ }).waitFor();
+    await page.getByText("first notification of this group").waitFor();
+  });
+
+  test("draws its line, the threshold and the marks", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world, `#/alerts/${fingerprintOf(world, "CheckoutErrors")}`);
+    const canvas = page.locator("canvas");
+    await canvas.waitFor();
+    const colours = await canvas.evaluate((it: HTMLCanvasElement) => {
+      const { data } = it.getContext("2d")?.getImageData(0, 0, it.width, it.height) ?? {};
+      const seen = new Set<string>();
+      for (let at = 0; data && at < data.length; at += 4) {
+        if (data[at + 3] === 255) seen.add(`${data[at]},${data[at + 1]},${data[at + 2]}`);
+      }
+      return [...seen];
+    });
+    // Text, firing and pending of the light scheme.
+    expect(colours).toEqual(expect.arrayContaining(["26,27,31", "194,42,31", "143,91,0"]));
+  });
+
+  test("asks for the graph from fifteen minutes before the alert", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world);
+    const asked = page.waitForRequest((request) => request.url().includes("query_range"));
+    await page.getByRole("link", { name: "CheckoutErrors" }).click();
+    const params = new URL((await asked).url()).searchParams;
+    const activeAt = Date.parse(world.alerts[0]?.activeAt ?? "") / 1000;
+    expect(activeAt - Number(params.get("start"))).toBeGreaterThanOrEqual(900);
+    expect(activeAt - Number(params.get("start"))).toBeLessThan(930);
+    expect(params.get("query")).toBe(world.alerts[0]?.rule?.graph?.query);
+  });
+
+  test("without a rule of ours leads to its sender", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world, `#/alerts/${fingerprintOf(world, "BudgetBurn")}`);
+    const source = page.getByRole("link", { name: "Source" });
+    expect(await source.getAttribute("href")).toContain("prometheus.example.org");
+    expect(await page.getByText("+∞").count()).toBe(1);
+  });
+
+  test("names the alert that inhibits it", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world, `#/alerts/${fingerprintOf(world, "CheckoutSlow")}`);
+    await page.getByRole("note").getByRole("link", { name: "CheckoutErrors" }).click();
+    await page.getByRole("heading", { level: 1, name: "CheckoutErrors" }).waitFor();
+  });
+
+  test("says so when it is over, and shows what the inbox remembers", async () => {
+    const world = scenario("busy");
+    const gone = fingerprintOf(world, "WorkerRestarted");
+    world.alerts = world.alerts.filter(({ fingerprint }) => fingerprint !== gone);
+    const { page } = await open(world, `#/alerts/${gone}`);
+    await page.getByText("This alert is over").waitFor();
+    await page.getByText("every alert of this group resolved").waitFor();
+  });
+});
+
+describe("silences", () => {
+  test("are made from an alert, seen on it, and ended", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world, `#/alerts/${fingerprintOf(world, "CheckoutErrors")}`);
+    await page.getByRole("button", { name: "Silence…" }).click();
+    const dialog = page.getByRole("dialog", { name: "Silence" });
+    await dialog.getByText("Mutes 1 alert of now").waitFor();
+    await dialog.getByLabel('alertname="CheckoutErrors"').uncheck();
+    await dialog.getByLabel('severity="page"').uncheck();
+    await dialog.getByText("Mutes 2 alerts of now").waitFor();
+    await dialog.getByText("8h", { exact: true }).click();
+    await dialog.getByLabel("Your name").fill("Ada");
+    const send = dialog.getByRole("button", { name: "Silence" });
+    expect(await send.isDisabled()).toBe(true);
+    await dialog.getByLabel("Why").fill("deploying the fix");
+    await send.click();
+    await page.getByText("deploying the fix").waitFor();
+    const made = world.silences.at(-1);
+    expect(made?.matchers.map(({ name, value }) => `${name}=${value}`)).toEqual([
+      "env=production",
+      "job=shop",
+      "service=checkout",
+    ]);
+    expect(Date.parse(made?.endsAt ?? "") - Date.parse(made?.startsAt ?? "")).toBe(8 * 3_600_000);
+    await page.getByRole("button", { name: "End now" }).click();
+    await expect.poll(() => page.getByText("deploying the fix").count()).toBe(0);
+    expect(world.silences.at(-1)?.status.state).toBe("expired");
+  });
+
+  test("that are refused say why, and nothing typed is lost", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world, `#/alerts/${fingerprintOf(world, "CheckoutErrors")}`);
+    await page.getByRole("button", { name: "Silence…" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Your name").fill("Ada");
+    await dialog.getByLabel("Why").fill("deploying");
+    world.failures.set("/api/v2/silences", { status: 400, body: '"the disk is full"' });
+    await dialog.getByRole("button", { name: "Silence" }).click();
+    await dialog.getByText("POST /api/v2/silences failed (400): the disk is full").waitFor();
+    expect(await dialog.getByLabel("Why").inputValue()).toBe("deploying");
+    await page.keyboard.press("Escape");
+    await expect.poll(() => dialog.count()).toBe(0);
+  });
+
+  test("have a page of their own", async () => {
+    const { page } = await open(scenario("busy"), "#/silences");
+    await page.getByText("New disk arrives on Monday").waitFor();
+    await page.getByText('alertname="DiskFillsUp"').waitFor();
+  });
+});
+
+describe("the inbox", () => {
+  test("says what was sent, when, to whom and why, and leads to the alerts", async () => {
+    const { page } = await open(scenario("busy"), "#/inbox");
+    const entry = page.getByRole("listitem").filter({ hasText: "CheckoutErrors, CheckoutSlow" });
+    await entry.first().waitFor();
+    const text = await entry.first().innerText();
+    for (const part of ["to shop", "2 alerts", "first notification of this group", "ago"])
+      expect(text).toContain(part);
+    expect(await page.getByRole("link", { name: "CheckoutErrors" }).isVisible()).toBe(false);
+    await entry.first().getByText("first notification").click();
+    await page.getByRole("link", { name: "CheckoutErrors" }).click();
+    await page.getByRole("heading", { level: 1, name: "CheckoutErrors" }).waitFor();
+  });
+
+  test("that is empty says what will come", async () => {
+    const { page } = await open(scenario("calm"), "#/inbox");
+    await page.getByText("Nothing was sent yet").waitFor();
+  });
+});
+
+describe("the targets", () => {
+  test("show what is down first, with its error", async () => {
+    const { page } = await open(scenario("busy"), "#/targets");
+    await page.getByText("2 of 3 up").waitFor();
+    const first = page.locator("section li[data-health]").first();
+    expect(await first.innerText()).toContain("connection refused");
+    expect(await first.getAttribute("data-health")).toBe("down");
+  });
+});
+
+describe("every page", () => {
+  const places = (world: ReturnType<typeof scenario>) => [
+    "#/alerts",
+    `#/alerts/${fingerprintOf(world, "CheckoutErrors")}`,
+    `#/alerts/${fingerprintOf(world, "DiskFillsUp")}`,
+    "#/inbox/4",
+    "#/silences",
+    "#/targets",
+  ];
+
+  test.each(["light", "dark"] as const)("can be used by everybody (%s)", async (colorScheme) => {
+    const world = scenario("busy");
+    const { page, server } = await open(world, "", { colorScheme });
+    for (const place of places(world)) {
+      await page.goto(`${server.url}${place}`);
+      await page.waitForTimeout(300);
+      expect(await accessibilityProblems(page), place).toEqual([]);
+    }
+    await page.getByRole("link", { name: "Alerts" }).first().click();
+    await page.getByRole("link", { name: "CheckoutErrors" }).click();
+    await page.getByRole("button", { name: "Silence…" }).click();
+    await page.getByRole("dialog").waitFor();
+    await page.waitForTimeout(400);
+    expect(await accessibilityProblems(page), "dialog").toEqual([]);
+  });
+
+  test("fits a phone", async () => {
+    const world = scenario("busy");
+    const { page, server } = await open(world, "", { viewport: { width: 360, height: 740 } });
+    for (const place of places(world)) {
+      await page.goto(`${server.url}${place}`);
+      await page.waitForTimeout(300);
+      expect(await overflow(page), place).toBe(0);
+    }
+  });
+
+  test("follows the system's colours until somebody chooses", async () => {
+    const { page } = await open(scenario("calm"), "", { colorScheme: "dark" });
+    const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+    expect(await ground()).toBe("rgb(17, 18, 20)");
+    await page.getByRole("button", { name: /Colours: follows the system/ }).click();
+    await expect.poll(ground).toBe("rgb(250, 250, 250)");
+    await page.reload();
+    await expect.poll(ground).toBe("rgb(250, 250, 250)");
+  });
+
+  test("works behind a prefix", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world, "#/inbox", { prefix: "/tools/firebell/" });
+    await page.getByText("first notification of this group").waitFor();
+  });
+
+  test("loads nothing from elsewhere", async () => {
+    const { page, server } = await open(scenario("busy"));
+    const foreign: string[] = [];
+    page.on("request", (request) => {
+      if (!request.url().startsWith(server.url) && !request.url().startsWith("data:"))
+        foreign.push(request.url());
+    });
+    await page.reload();
+    await page.getByRole("link", { name: "CheckoutErrors" }).click();
+    await page.locator("canvas").waitFor();
+    expect(foreign).toEqual([]);
+  });
+});
