@@ -1,0 +1,119 @@
+//! Every version reads what version 1 wrote: `v1.hex` is a data folder of version 1.
+//!
+//! It was written by the second test, with `UPDATE_EXPECT=1`. A new version of the formats gets a
+//! file of its own beside it.
+
+mod common;
+
+use std::fmt::Write as _;
+
+use common::{Dump, batch, dump, open};
+use expect_test::expect_file;
+use firebell_disk::{Disk, MemoryDisk};
+use firebell_model::{Duration, STALE_NAN, Timestamp};
+use firebell_tsdb::{Options, Store};
+
+fn options() -> Options {
+    Options {
+        out_of_order_window: Duration::from_mins(5),
+        head_span: Duration::from_mins(20),
+        log_bytes_max: 1 << 20,
+        ..Options::default()
+    }
+}
+
+/// All kinds of columns and frames: chunk files, states, samples, late ones, a series that ended.
+fn write(store: &Store) -> Dump {
+    let mut expected = Dump::new();
+    let mut append = |samples: &[(&str, i64, f64)]| {
+        let report = store.append(&batch(samples)).unwrap();
+        assert_eq!(report.appended, samples.len() as u64);
+        for &(text, at, value) in samples {
+            let name = common::labels(text).to_string();
+            expected
+                .entry(name)
+                .or_default()
+                .push((at, value.to_bits()));
+        }
+    };
+    append(&[
+        ("__name__=ended,job=\u{e9}", 1000, 3.0),
+        ("__name__=ended,job=\u{e9}", 2000, STALE_NAN),
+    ]);
+    for n in 0..240_i64 {
+        let at = 10_000 + n * 15_000 + n % 3;
+        let root = (n as f64).sqrt();
+        append(&[
+            ("__name__=count", at, (n * 7 % 900) as f64),
+            ("__name__=root", at, root),
+            ("__name__=cents", at + 1, (n * n % 77) as f64 / 100.0),
+        ]);
+        if n == 200 {
+            store.maintain(Timestamp(at)).unwrap();
+        }
+    }
+    append(&[
+        ("__name__=count", 3_590_000, -0.0),
+        ("__name__=odd", 3_590_000, f64::NEG_INFINITY),
+    ]);
+    for samples in expected.values_mut() {
+        samples.sort_unstable();
+    }
+    expected
+}
+
+fn to_text(disk: &MemoryDisk) -> String {
+    let mut text = String::new();
+    for folder in ["chunks", "wal"] {
+        for name in disk.list(folder).unwrap() {
+            let path = format!("{folder}/{name}");
+            writeln!(text, "{path}").unwrap();
+            for line in disk.read(&path).unwrap().chunks(48) {
+                line.iter()
+                    .for_each(|byte| write!(text, "{byte:02x}").unwrap());
+                text.push('\n');
+            }
+        }
+    }
+    text
+}
+
+fn from_text(text: &str) -> MemoryDisk {
+    let disk = MemoryDisk::default();
+    let mut path = "";
+    for line in text.lines() {
+        if line.contains('/') {
+            path = line;
+            continue;
+        }
+        let digits = line
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| std::str::from_utf8(pair).unwrap());
+        let bytes: Vec<u8> = digits
+            .map(|it| u8::from_str_radix(it, 16).unwrap())
+            .collect();
+        disk.append(path, &bytes).unwrap();
+    }
+    disk
+}
+
+#[test]
+fn a_data_folder_of_version_1_is_read() {
+    let expected = write(&open(&MemoryDisk::default(), &options()));
+    let disk = from_text(include_str!("v1.hex"));
+    let store = open(&disk, &options());
+    assert_eq!(dump(&store.view()), expected);
+    assert!(store.stats().chunks > 0);
+    // Upkeep writes all of it anew, in the formats of today.
+    store.maintain(Timestamp(4_000_000)).unwrap();
+    store.maintain(Timestamp(9_000_000)).unwrap();
+    assert_eq!(dump(&open(&disk, &options()).view()), expected);
+}
+
+#[test]
+fn what_is_written_today_is_what_version_1_wrote() {
+    let disk = MemoryDisk::default();
+    write(&open(&disk, &options()));
+    expect_file!["v1.hex"].assert_eq(&to_text(&disk));
+}

@@ -1,0 +1,299 @@
+//! What a store takes and refuses, what views see, and what upkeep drops.
+
+mod common;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use common::{batch, bits, dump, labels, open, sample};
+use firebell_disk::MemoryDisk;
+use firebell_model::{Duration, MatchOp, Matcher, STALE_NAN, SeriesId, Source, Timestamp};
+use firebell_tsdb::{AppendReport, Batch, Options, Store};
+
+fn fresh(options: Options) -> (MemoryDisk, Store) {
+    let disk = MemoryDisk::default();
+    let store = open(&disk, &options);
+    (disk, store)
+}
+
+/// appended, out of order, duplicate, too old
+fn counts(report: AppendReport) -> [u64; 4] {
+    let AppendReport {
+        appended,
+        out_of_order,
+        duplicate_different_value,
+        too_old,
+        unknown_series,
+    } = report;
+    assert_eq!(unknown_series, 0);
+    [appended, out_of_order, duplicate_different_value, too_old]
+}
+
+#[test]
+fn samples_are_taken_or_refused_as_in_prometheus() {
+    let hour = 3_600_000;
+    let in_order: &[(i64, f64, [u64; 4])] = &[
+        (50 * hour, 1.0, [1, 0, 0, 0]),
+        (50 * hour, 1.0, [0, 0, 0, 0]),
+        (50 * hour, 2.0, [0, 0, 1, 0]),
+        (50 * hour + 5, STALE_NAN, [1, 0, 0, 0]),
+        (50 * hour + 5, STALE_NAN, [0, 0, 0, 0]),
+        (50 * hour + 5, f64::NAN, [0, 0, 1, 0]),
+        (50 * hour, 1.0, [0, 1, 0, 0]),
+        (hour, 1.0, [0, 0, 0, 1]),
+        (50 * hour + 9, -0.0, [1, 0, 0, 0]),
+        (50 * hour + 9, 0.0, [0, 0, 1, 0]),
+    ];
+    let with_window: &[(i64, f64, [u64; 4])] = &[
+        (50 * hour, 1.0, [1, 0, 0, 0]),
+        (50 * hour - 1000, 2.0, [1, 0, 0, 0]),
+        (50 * hour - 1000, 2.0, [0, 0, 0, 0]),
+        (50 * hour - 1000, 3.0, [0, 0, 1, 0]),
+        (50 * hour - 2000, 3.0, [1, 0, 0, 0]),
+        (50 * hour, 4.0, [0, 0, 1, 0]),
+        (48 * hour, 4.0, [0, 0, 0, 1]),
+        (hour, 1.0, [0, 0, 0, 1]),
+    ];
+    for (window, cases) in [
+        (Duration::ZERO, in_order),
+        (Duration::from_hours(1), with_window),
+    ] {
+        let options = Options {
+            retention: Duration::from_hours(40),
+            out_of_order_window: window,
+            ..Options::default()
+        };
+        let (disk, mut store) = fresh(options.clone());
+        // Once from memory, once after a restart before each sample.
+        for restarts in [false, true] {
+            let name = format!("restarts={restarts}");
+            store.maintain(Timestamp(50 * hour)).unwrap();
+            for &(at, value, expected) in cases {
+                let report = store.append(&batch(&[(&name, at, value)])).unwrap();
+                assert_eq!(counts(report), expected, "{window:?} {at} {value}");
+                if restarts {
+                    store = open(&disk, &options);
+                    store.maintain(Timestamp(50 * hour)).unwrap();
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn one_batch_is_judged_sample_by_sample() {
+    let (_, store) = fresh(Options::default());
+    let report = store.append(&batch(&[
+        ("a=1", 10, 1.0),
+        ("a=1", 20, 2.0),
+        ("a=1", 15, 2.0),
+        ("a=1", 20, 9.0),
+    ]));
+    assert_eq!(counts(report.unwrap()), [2, 1, 1, 0]);
+}
+
+#[test]
+fn an_id_that_is_gone_is_named_and_can_be_resolved_anew() {
+    let options = Options {
+        retention: Duration::from_mins(1),
+        head_span: Duration::from_mins(1),
+        ..Options::default()
+    };
+    let (_, store) = fresh(options);
+    let id = store.resolve(&labels("a=1"));
+    assert_eq!(store.resolve(&labels("a=1")), id);
+    let by_id = |id: SeriesId, at: i64| Batch {
+        by_id: vec![(id, sample(at, 1.0))],
+        by_labels: Vec::new(),
+    };
+    store.append(&by_id(id, 1000)).unwrap();
+    let view = store.view();
+    for minute in 1..4 {
+        store.maintain(Timestamp(minute * 100_000)).unwrap();
+    }
+    assert_eq!(dump(&view).len(), 1, "a view keeps what it sees");
+    assert_eq!(view.series(id).map(|series| series.id()), Some(id));
+    drop(view);
+    store.maintain(Timestamp(400_000)).unwrap();
+    let report = store.append(&by_id(id, 400_000)).unwrap();
+    assert_eq!((report.appended, report.unknown_series), (0, 1));
+    assert_ne!(store.resolve(&labels("a=1")), id);
+    assert!(store.view().series(id).is_none());
+}
+
+#[test]
+fn the_generation_changes_when_series_come_and_go_and_only_then() {
+    let options = Options {
+        retention: Duration::from_hours(10),
+        ..Options::default()
+    };
+    let (_, store) = fresh(options);
+    let hour = 3_600_000;
+    let mut seen = vec![store.generation()];
+    let mut step = |expected: bool, what: &str, store: &Store| {
+        let generation = store.generation();
+        assert_eq!(store.view().generation(), generation);
+        assert_eq!(!seen.contains(&generation), expected, "{what}");
+        seen.push(generation);
+    };
+    store.resolve(&labels("a=1"));
+    step(false, "only resolved", &store);
+    store
+        .append(&batch(&[("a=1", 1000, 1.0), ("b=1", 1000, 1.0)]))
+        .unwrap();
+    step(true, "first samples", &store);
+    store.append(&batch(&[("a=1", 2000, 1.0)])).unwrap();
+    store.maintain(Timestamp(2000)).unwrap();
+    step(false, "more samples", &store);
+    store.append(&batch(&[("a=1", 5 * hour, 1.0)])).unwrap();
+    store.maintain(Timestamp(5 * hour)).unwrap();
+    step(true, "a series went quiet", &store);
+    let recent = common::range(4 * hour, 6 * hour);
+    let view = store.view();
+    assert_eq!(view.select(&[], recent).unwrap().len(), 1);
+    assert_eq!(
+        view.select(&[], common::range(0, 6 * hour)).unwrap().len(),
+        2
+    );
+    store.append(&batch(&[("b=1", 5 * hour, 1.0)])).unwrap();
+    step(true, "it is back", &store);
+    assert_eq!(store.view().select(&[], recent).unwrap().len(), 2);
+}
+
+#[test]
+fn names_and_values_are_those_of_series_that_the_view_sees() {
+    let (_, store) = fresh(Options::default());
+    store
+        .append(&batch(&[
+            ("__name__=up,job=b", 1, 1.0),
+            ("__name__=up,job=a,env=x", 1, 1.0),
+        ]))
+        .unwrap();
+    let view = store.view();
+    store
+        .append(&batch(&[("__name__=up,job=c,late=1", 2, 1.0)]))
+        .unwrap();
+    store.resolve(&labels("job=never"));
+    let all = common::ALL_TIME;
+    assert_eq!(
+        view.label_names(&[], all).unwrap(),
+        ["__name__", "env", "job"]
+    );
+    assert_eq!(view.label_values("job", &[], all).unwrap(), ["a", "b"]);
+    let no_env = Matcher::new("env", MatchOp::Equal, "").unwrap();
+    assert_eq!(view.label_values("job", &[no_env], all).unwrap(), ["b"]);
+    let order: Vec<_> = store
+        .view()
+        .select(&[], all)
+        .unwrap()
+        .iter()
+        .map(|it| it.labels().to_string())
+        .collect();
+    assert_eq!(
+        order,
+        [
+            r#"up{env="x", job="a"}"#,
+            r#"up{job="b"}"#,
+            r#"up{job="c", late="1"}"#
+        ]
+    );
+}
+
+#[test]
+fn retention_drops_the_oldest_by_time_and_by_bytes() {
+    let hour = 3_600_000;
+    let fill = |options: Options| {
+        let (disk, store) = fresh(options);
+        for n in 0..20_000_i64 {
+            let at = n * 15_000;
+            store
+                .append(&batch(&[
+                    ("a=1", at, (n as f64).sqrt()),
+                    ("a=2", at, (n as f64).sin()),
+                ]))
+                .unwrap();
+            if n % 40 == 0 {
+                store.maintain(Timestamp(at)).unwrap();
+            }
+        }
+        (disk, store.stats())
+    };
+    let all = Options {
+        log_bytes_max: 10_000,
+        retention: Duration::from_hours(1000),
+        ..Options::default()
+    };
+    let (_, whole) = fill(all.clone());
+    assert_eq!(
+        (whole.series, whole.samples, whole.oldest),
+        (2, 40_000, Some(Timestamp(0)))
+    );
+    let (disk, by_time) = fill(Options {
+        retention: Duration::from_hours(20),
+        ..all.clone()
+    });
+    let age = by_time.newest.unwrap() - by_time.oldest.unwrap();
+    assert!(age.0 >= 20 * hour && age.0 < 24 * hour, "{age:?}");
+    assert!(by_time.disk_bytes < whole.disk_bytes / 3);
+    let (_, by_bytes) = fill(Options {
+        retention_bytes: Some(120_000),
+        ..all.clone()
+    });
+    assert!(
+        by_bytes.disk_bytes < 140_000 && by_bytes.samples > 5_000,
+        "{by_bytes:?}"
+    );
+    assert!(whole.disk_bytes > 2 * by_bytes.disk_bytes);
+    assert_eq!(open(&disk, &all).stats().samples, by_time.samples);
+}
+
+#[test]
+fn a_view_is_one_moment_while_others_append() {
+    let (_, store) = fresh(Options {
+        head_span: Duration::from_mins(5),
+        log_bytes_max: 50_000,
+        ..Options::default()
+    });
+    let is_done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for n in 0..4000_i64 {
+                let at = n * 1000;
+                // Both series get the same, always in one batch.
+                store
+                    .append(&batch(&[("a=1", at, n as f64), ("a=2", at, n as f64)]))
+                    .unwrap();
+                if n % 100 == 0 {
+                    store.sync().unwrap();
+                }
+            }
+            is_done.store(true, Ordering::Release);
+        });
+        scope.spawn(|| {
+            while !is_done.load(Ordering::Acquire) {
+                let now = store.stats().newest.unwrap_or_default();
+                store.maintain(now).unwrap();
+            }
+        });
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !is_done.load(Ordering::Acquire) {
+                    let view = store.view();
+                    let series = view.select(&[], common::ALL_TIME).unwrap();
+                    let read = |idx: usize| {
+                        let mut samples = Vec::new();
+                        let series: &Arc<_> = series.get(idx)?;
+                        series.samples(common::ALL_TIME, &mut samples).unwrap();
+                        Some(bits(&samples))
+                    };
+                    let (first, second) = (read(0), read(1));
+                    assert_eq!(first, second);
+                    assert_eq!(read(0), first);
+                    series
+                        .iter()
+                        .for_each(|it| common::check_summary(&**it, common::ALL_TIME));
+                }
+            });
+        }
+    });
+}
