@@ -24,6 +24,8 @@ FAULT_SECONDS_MAX = 600.0
 HOLD_SECONDS = 3.0
 SETTLE_SECONDS = 15.0
 POLL_SECONDS = 0.25
+ORDER_SECONDS = 0.5
+"""How far a hop's time may lie before the one that led to it: integrations run side by side."""
 
 HTTP_INTEGRATIONS = ("slack", "webhook")
 
@@ -155,9 +157,11 @@ class Round:
     def _hop(self, name: str, at: float | None, detail: str) -> None:
         if at is None:
             raise DemoError(f"Firebell shows `{name}` without its time")
+        if at < self.previous_at - ORDER_SECONDS:
+            raise DemoError(f"`{name}` is shown before what led to it")
         clock = time.strftime("%H:%M:%S", time.localtime(at)) + f".{int(at % 1 * 10)}"
         since = f"{at - self.fault_at:+7.1f} s"
-        step = f"({at - self.previous_at:+.1f})"
+        step = f"({at - self.previous_at:+.1f})".replace("-0.0", "+0.0")
         print(f"  {clock}  {since}  {step:>8}  {name:<27} {_short(detail)}", flush=True)
         self.times[name] = at
         self.previous_at = at
@@ -165,8 +169,7 @@ class Round:
 
 def calm(stage: Stage, seconds: float) -> None:
     """See that the shop is scraped and that nothing is said while all is well."""
-    now = time.time()
-    stage.wait("scraped", 30, lambda: stage.firebell.samples("up", now - 5, time.time(), 1) or None)
+    stage.wait("both targets scraped", 30, lambda: both_are_up(stage.firebell))
     tell(f"calm for {seconds:.0f} s: visitors come, Firebell scrapes, nothing burns")
     ends_at = time.monotonic() + seconds
     while time.monotonic() < ends_at:
@@ -174,6 +177,12 @@ def calm(stage: Stage, seconds: float) -> None:
         states = {alert.state for alert in stage.firebell.alerts(ALERT)}
         if states & {"pending", "firing"}:
             raise DemoError(f"{ALERT} showed up while all was well")
+
+
+def both_are_up(firebell: Firebell) -> bool | None:
+    """Say whether the shop and its queue worker were scraped just now; `None` for not yet."""
+    now = time.time()
+    return bool(firebell.samples("sum(up) == 2", now - 5, now, 1)) or None
 
 
 def tell(text: str) -> None:
