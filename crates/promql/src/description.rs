@@ -151,10 +151,7 @@ fn item(text: &str, all: &mut Vec<Described>) -> Result<(), String> {
         all.push(Described::Value(STALE_NAN));
         return Ok(());
     }
-    let Some((series, times)) = text
-        .rsplit_once('x')
-        .filter(|(it, _)| !it.ends_with('0') || it.len() > 1)
-    else {
+    let Some((series, times)) = text.rsplit_once('x') else {
         all.push(Described::Value(number(text).ok_or_else(failed)?));
         return Ok(());
     };

@@ -19,9 +19,12 @@ use std::sync::Arc;
 
 use firebell_model::{Duration, Source, Timestamp};
 
+use crate::ast::Span;
 use crate::duration::QueryShape;
 use crate::error::EvalError;
-use crate::plan::{OpIdx, OpKind, Plan, Program, WindowSource};
+use crate::functions::Other;
+use crate::parse::line_and_column;
+use crate::plan::{Op, OpIdx, OpKind, Plan, Program, WindowSource};
 use crate::value::{Annotation, Value};
 use frame::{Block, Frame, SeriesSet};
 
@@ -156,6 +159,7 @@ impl Prepared {
         options: &Options<'_>,
     ) -> Result<Frame, EvalError> {
         let mut context = Context {
+            text: self.plan.text(),
             source,
             options,
             start: steps.start,
@@ -170,7 +174,6 @@ impl Prepared {
         let result = run_program(self.plan.program(), &mut self.states, &mut context, steps);
         self.annotations = context.annotations;
         self.annotations.sort();
-        self.annotations.dedup();
         match result? {
             Frame::Vector(block) => {
                 let block = block.broadcast(steps.n);
@@ -205,6 +208,7 @@ impl Steps {
 
 /// What all operations of one evaluation share.
 struct Context<'a> {
+    text: &'a str,
     source: &'a dyn Source,
     options: &'a Options<'a>,
     /// First and last moment of the whole query, for `@ start()` and `@ end()`.
@@ -236,20 +240,30 @@ impl Context<'_> {
         }
     }
 
-    fn warn(&mut self, message: &str) {
-        self.annotations.push(Annotation {
-            is_warning: true,
-            message: format!("PromQL warning: {message}"),
-        });
+    fn warn(&mut self, span: Span, message: &str) {
+        self.annotate(true, span, message);
     }
 
-    fn inform(&mut self, message: &str) {
-        self.annotations.push(Annotation {
-            is_warning: false,
-            message: format!("PromQL info: {message}"),
-        });
+    fn inform(&mut self, span: Span, message: &str) {
+        self.annotate(false, span, message);
+    }
+
+    fn annotate(&mut self, is_warning: bool, span: Span, message: &str) {
+        let kind = if is_warning { "warning" } else { "info" };
+        let (line, column) = line_and_column(self.text, span.start);
+        let message = format!("PromQL {kind}: {message} ({line}:{column})");
+        let annotation = Annotation {
+            is_warning,
+            message,
+        };
+        if !self.annotations.contains(&annotation) && self.annotations.len() < ANNOTATIONS_MAX {
+            self.annotations.push(annotation);
+        }
     }
 }
+
+/// How many annotations of one evaluation are kept; upstream shows as many in its API.
+const ANNOTATIONS_MAX: usize = 100;
 
 /// What an operation has bound.
 enum State {
@@ -284,15 +298,23 @@ impl State {
 }
 
 /// Results of operations that wait for their user.
-struct Frames(Vec<Option<Frame>>);
+struct Frames<'a> {
+    waiting: Vec<Option<Frame>>,
+    ops: &'a [Op],
+}
 
-impl Frames {
+impl Frames<'_> {
     fn take(&mut self, op: OpIdx) -> Frame {
-        let frame = self.0[op].take();
+        let frame = self.waiting[op].take();
         let Some(frame) = frame else {
             unreachable!("every result has one user");
         };
         frame
+    }
+
+    /// Where the expression of an operation stands.
+    fn span(&self, op: OpIdx) -> Span {
+        self.ops[op].span
     }
 
     /// A vector over `n` steps.
@@ -325,17 +347,20 @@ fn run_program(
     context: &mut Context<'_>,
     steps: Steps,
 ) -> Result<Frame, EvalError> {
-    let mut frames = Frames((0..program.ops.len()).map(|_| None).collect());
+    let mut frames = Frames {
+        waiting: (0..program.ops.len()).map(|_| None).collect(),
+        ops: &program.ops,
+    };
     for (idx, (op, state)) in program.ops.iter().zip(states).enumerate() {
         context.check_cancelled()?;
         let n = if op.is_invariant { 1 } else { steps.n };
         let own_steps = Steps { n, ..steps };
-        let frame = run_op(&op.kind, state, &mut frames, context, own_steps)?;
+        let frame = run_op(op, state, &mut frames, context, own_steps)?;
         if let Frame::Vector(block) = &frame {
             block.check_duplicates()?;
             context.hold(block.values.len())?;
         }
-        frames.0[idx] = Some(frame);
+        frames.waiting[idx] = Some(frame);
     }
     // Held values are counted per program: a subquery's go before its user's windows come.
     let last = frames.take(program.ops.len() - 1);
@@ -343,13 +368,13 @@ fn run_program(
 }
 
 fn run_op(
-    kind: &OpKind,
+    op: &Op,
     state: &mut State,
-    frames: &mut Frames,
+    frames: &mut Frames<'_>,
     context: &mut Context<'_>,
     steps: Steps,
 ) -> Result<Frame, EvalError> {
-    match kind {
+    match &op.kind {
         OpKind::Number(value) => Ok(Frame::Scalar(vec![*value; steps.n])),
         OpKind::String(string) => Ok(Frame::String(string.clone())),
         OpKind::Select(reader) => select::values(reader, state, context, steps),
@@ -362,8 +387,10 @@ fn run_op(
             window,
             source,
             args,
+            source_span,
             absent,
         } => {
+            let arg_spans = args.iter().map(|&arg| frames.span(arg)).collect();
             let args = args
                 .iter()
                 .map(|&arg| frames.scalar(arg, steps.n))
@@ -372,6 +399,8 @@ fn run_op(
                 window: *window,
                 source,
                 args,
+                arg_spans,
+                source_span: *source_span,
                 absent,
             };
             window::run(&call, state, context, steps)
@@ -396,6 +425,19 @@ fn run_op(
         OpKind::Absent(operand, labels) => {
             let block = frames.vector(*operand, steps.n);
             Ok(other::absent(&block, labels, state))
+        }
+        OpKind::Other(
+            Other::Sort | Other::SortDesc | Other::SortByLabel | Other::SortByLabelDesc,
+            _,
+        ) if context.shape.step != Duration::ZERO => {
+            context.warn(
+                op.span,
+                "sort is ineffective for range queries since results are always ordered by labels",
+            );
+            let OpKind::Other(_, args) = &op.kind else {
+                unreachable!("just matched");
+            };
+            Ok(Frame::Vector(frames.vector(args[0], steps.n)))
         }
         OpKind::Other(other, args) => other::run(*other, args, state, frames, context, steps),
     }

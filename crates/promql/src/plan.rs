@@ -8,8 +8,8 @@ use std::sync::Arc;
 use firebell_model::{Labels, METRIC_NAME, MatchOp, Matcher};
 
 use crate::ast::{
-    AggregateOp, At, BinaryOp, Borders, Call, Expr, Matching, Node, Selector, Shift, StringLiteral,
-    ValueType,
+    AggregateOp, At, BinaryOp, Borders, Call, Expr, Matching, Node, Selector, Shift, Span,
+    StringLiteral, ValueType,
 };
 use crate::duration::DurationExpr;
 use crate::functions::{Kind, Map, Other, Window};
@@ -76,6 +76,8 @@ pub(crate) struct Op {
     pub(crate) kind: OpKind,
     /// Whether the result is the same at every step, so that one is enough.
     pub(crate) is_invariant: bool,
+    /// Where its expression stands, for annotations.
+    pub(crate) span: Span,
 }
 
 pub(crate) enum OpKind {
@@ -91,6 +93,8 @@ pub(crate) enum OpKind {
         window: Window,
         source: WindowSource,
         args: Vec<OpIdx>,
+        /// Where the range vector stands, for annotations.
+        source_span: Span,
         /// The labels of what is absent.
         absent: Labels,
     },
@@ -150,7 +154,12 @@ impl Program {
     }
 
     fn push(&mut self, kind: OpKind, is_invariant: bool) -> OpIdx {
-        self.ops.push(Op { kind, is_invariant });
+        let span = Span::default();
+        self.ops.push(Op {
+            kind,
+            is_invariant,
+            span,
+        });
         self.ops.len() - 1
     }
 
@@ -159,6 +168,12 @@ impl Program {
     }
 
     fn add(&mut self, expr: &Expr) -> OpIdx {
+        let op = self.add_node(expr);
+        self.ops[op].span = expr.span;
+        op
+    }
+
+    fn add_node(&mut self, expr: &Expr) -> OpIdx {
         match &expr.node {
             Node::Number(number) => self.push(OpKind::Number(number.value), true),
             Node::String(string) => self.push(OpKind::String(string.clone()), true),
@@ -259,12 +274,12 @@ impl Program {
         let mut found = None;
         for arg in &call.args {
             if arg.value_type() == ValueType::Matrix {
-                found = Some(arg.unwrap_parens());
+                found = Some((arg.unwrap_parens(), arg.span));
             } else {
                 args.push(self.add(arg));
             }
         }
-        let Some(arg) = found else {
+        let Some((arg, source_span)) = found else {
             unreachable!("the checker has seen a range vector among the arguments");
         };
         let source = WindowSource::of(arg);
@@ -276,6 +291,7 @@ impl Program {
             window,
             source,
             args,
+            source_span,
             absent,
         };
         self.push(kind, is_invariant)

@@ -10,7 +10,7 @@ use firebell_model::{Labels, METRIC_NAME, Quoted, format_float};
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
 use super::{Context, Frames, State, Steps, labels, other};
 use crate::arithmetic::{Mean, Sum, quantile};
-use crate::ast::AggregateOp;
+use crate::ast::{AggregateOp, Span};
 use crate::error::{EvalError, execution};
 use crate::plan::Aggregation;
 
@@ -27,7 +27,7 @@ pub(crate) struct Grouping {
 pub(crate) fn run(
     aggregation: &Aggregation,
     state: &mut State,
-    frames: &mut Frames,
+    frames: &mut Frames<'_>,
     context: &mut Context<'_>,
     steps: Steps,
 ) -> Result<Frame, EvalError> {
@@ -38,6 +38,10 @@ pub(crate) fn run(
     let param = aggregation
         .param
         .map(|param| frames.scalar(param, steps.n))
+        .unwrap_or_default();
+    let span = aggregation
+        .param
+        .map(|param| frames.span(param))
         .unwrap_or_default();
     let grouping = bind(aggregation, &block, state);
     let frame = if aggregation.op.keeps_series() {
@@ -52,7 +56,7 @@ pub(crate) fn run(
             AggregateOp::Max => fold::<Max>(&block, grouping),
             AggregateOp::Stddev => fold::<Stddev>(&block, grouping),
             AggregateOp::Stdvar => fold::<Stdvar>(&block, grouping),
-            _ => quantiles(&block, grouping, &param, context),
+            _ => quantiles(&block, grouping, &param, span, context),
         };
         let set = Arc::clone(&grouping.to);
         Ok(Frame::Vector(Block::new(set, steps.n, values)))
@@ -252,12 +256,13 @@ impl Gather for Stddev {
 }
 
 /// Warns of a quantile outside of 0 to 1.
-pub(crate) fn check_quantile(q: f64, context: &mut Context<'_>) {
+pub(crate) fn check_quantile(q: f64, span: Span, context: &mut Context<'_>) {
     if !(0.0..=1.0).contains(&q) {
         let q = format_float(q);
-        context.warn(&format!(
-            "quantile value should be between 0 and 1, got {q}"
-        ));
+        context.warn(
+            span,
+            &format!("quantile value should be between 0 and 1, got {q}"),
+        );
     }
 }
 
@@ -265,9 +270,10 @@ fn quantiles(
     block: &Block,
     grouping: &Grouping,
     param: &[f64],
+    span: Span,
     context: &mut Context<'_>,
 ) -> Vec<f64> {
-    param.iter().for_each(|&q| check_quantile(q, context));
+    param.iter().for_each(|&q| check_quantile(q, span, context));
     let mut results = Vec::with_capacity(grouping.members.len() * block.n_steps);
     let mut values = Vec::new();
     for members in &grouping.members {
@@ -362,7 +368,7 @@ fn is_sampled(labels: &Labels, ratio: f64) -> bool {
 fn count_values(
     aggregation: &Aggregation,
     block: &Block,
-    frames: &mut Frames,
+    frames: &mut Frames<'_>,
     context: &mut Context<'_>,
 ) -> Result<Frame, EvalError> {
     let Some(param) = aggregation.param else {

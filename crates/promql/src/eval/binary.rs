@@ -29,7 +29,7 @@ pub(crate) enum MatchingState {
 pub(crate) fn run(
     operation: &BinaryOperation,
     state: &mut State,
-    frames: &mut Frames,
+    frames: &mut Frames<'_>,
     context: &mut Context<'_>,
     steps: Steps,
 ) -> Result<Frame, EvalError> {

@@ -9,6 +9,7 @@ use firebell_model::{Labels, Quoted, format_float, parse_float};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
 use super::{Context, Frames, State, aggregate, labels};
+use crate::ast::Span;
 use crate::error::{EvalError, execution};
 use crate::functions::Other;
 use crate::plan::OpIdx;
@@ -34,19 +35,20 @@ pub(crate) fn run(
     other: Other,
     args: &[OpIdx],
     state: &mut State,
-    frames: &mut Frames,
+    frames: &mut Frames<'_>,
     context: &mut Context<'_>,
     n: usize,
 ) -> Result<Frame, EvalError> {
     match other {
         Other::HistogramQuantile => {
             let quantiles = frames.scalar(args[0], n);
+            let (q_span, span) = (frames.span(args[0]), frames.span(args[1]));
             let block = frames.vector(args[1], n);
             quantiles
                 .iter()
-                .for_each(|&q| aggregate::check_quantile(q, context));
-            let buckets = bind(&block, state, context);
-            let values = evaluate(buckets, &block, context, |buckets, step| {
+                .for_each(|&q| aggregate::check_quantile(q, q_span, context));
+            let buckets = bind(&block, state, span, context);
+            let values = evaluate(buckets, &block, span, context, |buckets, step| {
                 quantile(quantiles[step], buckets)
             });
             let set = Arc::clone(&buckets.to);
@@ -54,9 +56,10 @@ pub(crate) fn run(
         }
         Other::HistogramFraction => {
             let (lower, upper) = (frames.scalar(args[0], n), frames.scalar(args[1], n));
+            let span = frames.span(args[2]);
             let block = frames.vector(args[2], n);
-            let buckets = bind(&block, state, context);
-            let values = evaluate(buckets, &block, context, |buckets, step| {
+            let buckets = bind(&block, state, span, context);
+            let values = evaluate(buckets, &block, span, context, |buckets, step| {
                 (fraction(lower[step], upper[step], buckets), false)
             });
             let set = Arc::clone(&buckets.to);
@@ -70,7 +73,7 @@ pub(crate) fn run(
 fn quantiles(
     args: &[OpIdx],
     state: &mut State,
-    frames: &mut Frames,
+    frames: &mut Frames<'_>,
     context: &mut Context<'_>,
     n: usize,
 ) -> Result<Frame, EvalError> {
@@ -80,14 +83,16 @@ fn quantiles(
         let name = Quoted(&label.value);
         return execution(format!("invalid label name {name}"));
     }
-    let buckets = bind(&block, state, context);
+    let span = frames.span(args[0]);
+    let buckets = bind(&block, state, span, context);
     let (mut all, mut values, mut drops) = (Vec::new(), Vec::new(), Vec::new());
     for &arg in &args[2..] {
+        let q_span = frames.span(arg);
         let quantiles = frames.scalar(arg, n);
         quantiles
             .iter()
-            .for_each(|&q| aggregate::check_quantile(q, context));
-        values.extend(evaluate(buckets, &block, context, |buckets, step| {
+            .for_each(|&q| aggregate::check_quantile(q, q_span, context));
+        values.extend(evaluate(buckets, &block, span, context, |buckets, step| {
             quantile(quantiles[step], buckets)
         }));
         for (idx, labels) in buckets.to.labels.iter().enumerate() {
@@ -96,7 +101,7 @@ fn quantiles(
                 return execution(format!("label {name} already exists"));
             }
             let mut builder = labels.to_builder();
-            builder.set(label.value.as_str(), format_float(quantiles[0]));
+            builder.set(label.value.as_str(), open_metrics_float(quantiles[0]));
             all.push(builder.build());
             drops.push(buckets.to.drops_name(idx));
         }
@@ -106,7 +111,12 @@ fn quantiles(
     Ok(Frame::Vector(Block::new(set, n, values)))
 }
 
-fn bind<'a>(block: &Block, state: &'a mut State, context: &mut Context<'_>) -> &'a Buckets {
+fn bind<'a>(
+    block: &Block,
+    state: &'a mut State,
+    span: Span,
+    context: &mut Context<'_>,
+) -> &'a Buckets {
     let is_bound = matches!(
         state, State::Buckets(buckets) if Arc::ptr_eq(&buckets.from, &block.set)
     );
@@ -124,10 +134,13 @@ fn bind<'a>(block: &Block, state: &'a mut State, context: &mut Context<'_>) -> &
         {
             let labels = &block.set.labels[row as usize];
             let (bad, name) = (Quoted(labels.value(BOUND)), Quoted(labels.metric_name()));
-            context.warn(&format!(
-                "bucket label \"le\" is missing or has a malformed value of {bad} for metric \
+            context.warn(
+                span,
+                &format!(
+                    "bucket label \"le\" is missing or has a malformed value of {bad} for metric \
                  name {name}"
-            ));
+                ),
+            );
         }
     }
     buckets
@@ -171,6 +184,7 @@ fn group(block: &Block, delays_name_removal: bool) -> Buckets {
 fn evaluate(
     buckets: &Buckets,
     block: &Block,
+    span: Span,
     context: &mut Context<'_>,
     function: impl Fn(&mut Vec<Bucket>, usize) -> (f64, bool),
 ) -> Vec<f64> {
@@ -197,12 +211,15 @@ fn evaluate(
             let (value, was_forced) = function(&mut present, step);
             if was_forced {
                 let name = block.set.labels[members[0].1 as usize].metric_name();
-                context.inform(&format!(
-                    "input to histogram_quantile needed to be fixed for monotonicity (see \
+                context.inform(
+                    span,
+                    &format!(
+                        "input to histogram_quantile needed to be fixed for monotonicity (see \
                      https://prometheus.io/docs/prometheus/latest/querying/functions/\
                      #histogram_quantile) for metric name {}",
-                    Quoted(name)
-                ));
+                        Quoted(name)
+                    ),
+                );
             }
             values.push(value);
         }
@@ -296,26 +313,40 @@ fn fraction(lower: f64, upper: f64, buckets: &mut [Bucket]) -> f64 {
     if lower >= upper {
         return 0.0;
     }
-    let rank_of = |value: f64| -> f64 {
-        let (mut rank, mut start) = (0.0, f64::NEG_INFINITY);
-        for (idx, bucket) in buckets.iter().enumerate() {
-            if idx == 0 && bucket.bound > 0.0 {
-                start = 0.0;
-            }
-            if start >= value {
-                return rank;
-            }
-            if bucket.bound > value {
-                let share = (value - start) / (bucket.bound - start);
-                let inside = rank + (bucket.count - rank) * share;
-                return if inside.is_nan() { rank } else { inside };
-            }
-            rank = bucket.count;
-            start = bucket.bound;
+    let from = rank_of(lower, buckets, true).min(observations);
+    let to = rank_of(upper, buckets, false).min(observations);
+    (to - from).max(0.0) / observations
+}
+
+/// How many observations are at most `value`, evenly spread within its bucket. A bucket that
+/// reaches down to minus infinity counts as a whole or not at all: `is_lower` leaves it out.
+fn rank_of(value: f64, buckets: &[Bucket], is_lower: bool) -> f64 {
+    let (mut rank, mut start) = (0.0, f64::NEG_INFINITY);
+    for (idx, bucket) in buckets.iter().enumerate() {
+        if idx == 0 && bucket.bound > 0.0 {
+            start = 0.0;
         }
-        observations
-    };
-    (rank_of(upper).min(observations) - rank_of(lower).min(observations)) / observations
+        if start >= value {
+            return rank;
+        }
+        if bucket.bound > value {
+            if start.is_infinite() {
+                return if is_lower { bucket.count } else { rank };
+            }
+            let share = (value - start) / (bucket.bound - start);
+            return rank + (bucket.count - rank) * share;
+        }
+        rank = bucket.count;
+        start = bucket.bound;
+    }
+    rank
+}
+
+/// OpenMetrics's form of a number: `0.0` rather than `0`.
+fn open_metrics_float(value: f64) -> String {
+    let text = format_float(value);
+    let is_whole = value.is_finite() && !text.contains('.');
+    if is_whole { format!("{text}.0") } else { text }
 }
 
 const BOUND: &str = "le";

@@ -15,7 +15,7 @@ use crate::plan::OpIdx;
 pub(crate) fn replace(
     args: &[OpIdx],
     state: &mut State,
-    frames: &mut Frames,
+    frames: &mut Frames<'_>,
     n: usize,
 ) -> Result<Frame, EvalError> {
     let block = frames.vector(args[0], n);
@@ -36,7 +36,7 @@ pub(crate) fn replace(
 pub(crate) fn join(
     args: &[OpIdx],
     state: &mut State,
-    frames: &mut Frames,
+    frames: &mut Frames<'_>,
     n: usize,
 ) -> Result<Frame, EvalError> {
     let block = frames.vector(args[0], n);

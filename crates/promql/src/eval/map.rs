@@ -16,7 +16,7 @@ pub(crate) fn run(
     map_: Map,
     args: &[OpIdx],
     state: &mut State,
-    frames: &mut Frames,
+    frames: &mut Frames<'_>,
     context: &Context<'_>,
     steps: Steps,
 ) -> Result<Frame, EvalError> {

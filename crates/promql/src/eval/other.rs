@@ -15,7 +15,7 @@ pub(crate) fn run(
     other: Other,
     args: &[OpIdx],
     state: &mut State,
-    frames: &mut Frames,
+    frames: &mut Frames<'_>,
     context: &mut Context<'_>,
     steps: Steps,
 ) -> Result<Frame, EvalError> {

@@ -10,11 +10,12 @@ mod rate;
 
 use std::sync::Arc;
 
-use firebell_model::{Duration, Labels, Sample, Series, TimeRange, Timestamp, is_stale};
+use firebell_model::{Duration, Labels, Quoted, Sample, Series, TimeRange, Timestamp, is_stale};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent, without_names};
 use super::select::{self, CANCEL_CHECK_EVERY};
 use super::{Context, Renamed, State, Steps, run_program};
+use crate::ast::Span;
 use crate::error::{EvalError, execution};
 use crate::functions::Window;
 use crate::plan::{Program, WindowSource, fixed_moment};
@@ -26,6 +27,10 @@ pub(crate) struct WindowCall<'a> {
     pub(crate) source: &'a WindowSource,
     /// The other arguments, each over all steps.
     pub(crate) args: Vec<Vec<f64>>,
+    /// Where those stand.
+    pub(crate) arg_spans: Vec<Span>,
+    /// Where the range vector stands.
+    pub(crate) source_span: Span,
     pub(crate) absent: &'a Labels,
 }
 
@@ -250,6 +255,9 @@ pub(crate) fn run(
         evaluate(call, &samples, &windows, steps, &mut values);
         context.release(samples.len());
     }
+    if matches!(call.window, Window::Rate | Window::Increase) {
+        doubt_counters(&bound.set, &values, steps.n, call.source_span, context);
+    }
     let set = rename(call.window, &bound.set, state, context);
     Ok(Frame::Vector(Block::new(set, steps.n, values)))
 }
@@ -344,6 +352,37 @@ fn absent(
     Ok(Frame::Vector(Block::new(set, windows.n, values)))
 }
 
+/// Says so when the name of a series that gave a result is not that of a counter.
+fn doubt_counters(
+    set: &SeriesSet,
+    values: &[f64],
+    n: usize,
+    span: Span,
+    context: &mut Context<'_>,
+) {
+    let mut last = "";
+    for (labels, row) in set.labels.iter().zip(values.chunks(n)) {
+        let name = labels.metric_name();
+        // Series come in order of labels, so that those of one name follow each other.
+        if name == last {
+            continue;
+        }
+        let is_counter = ["_total", "_sum", "_count", "_bucket"]
+            .iter()
+            .any(|suffix| name.ends_with(suffix));
+        if is_counter || name.is_empty() {
+            last = name;
+        } else if row.iter().any(|&value| !is_absent(value)) {
+            last = name;
+            let message = format!(
+                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
+                Quoted(name)
+            );
+            context.inform(span, &message);
+        }
+    }
+}
+
 /// The labels of the results, bound once.
 fn rename(
     window: Window,
@@ -375,7 +414,7 @@ fn check_args(call: &WindowCall<'_>, context: &mut Context<'_>) -> Result<(), Ev
     match call.window {
         Window::Quantile => {
             for &q in &call.args[0] {
-                super::aggregate::check_quantile(q, context);
+                super::aggregate::check_quantile(q, call.arg_spans[0], context);
             }
         }
         Window::Smoothing => {

@@ -37,6 +37,7 @@ pub(super) fn apply(window: Window, slice: &Slice<'_>) -> Option<f64> {
             spread(window, variance.value())
         }
         Window::Quantile => quantile(slice.args[0], &mut values().collect::<Vec<_>>()),
+        Window::Mad if values().any(f64::is_nan) => f64::NAN,
         Window::Mad => {
             let mut all: Vec<f64> = values().collect();
             let median = quantile(0.5, &mut all);
