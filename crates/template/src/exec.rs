@@ -111,7 +111,8 @@ impl<'a> Run<'a> {
         dot: Value,
         variables: Vec<Value>,
     ) -> Result<(), TemplateError> {
-        let mut slots = vec![dot.clone()];
+        let mut slots = Vec::with_capacity(definition.n_slots.max(1 + variables.len()));
+        slots.push(dot.clone());
         slots.extend(variables);
         slots.resize(definition.n_slots, Value::Nil);
         let text = &definition.text;
@@ -291,18 +292,18 @@ impl<'a> Run<'a> {
             }
             ExprKind::Field(names) => {
                 let args = self.args(frame, &command.rest, dot, piped)?;
-                let value = walk(dot.clone(), names, args);
+                let value = walk(dot, names, &args);
                 self.made(frame, first.span, value)
             }
             ExprKind::Variable(slot, names) if !names.is_empty() => {
                 let args = self.args(frame, &command.rest, dot, piped)?;
-                let value = walk(slot_value(frame, *slot), names, args);
+                let value = walk(slot_value(frame, *slot), names, &args);
                 self.made(frame, first.span, value)
             }
             ExprKind::Chain(inner, names) => {
                 let receiver = self.expr(frame, inner, dot)?;
                 let args = self.args(frame, &command.rest, dot, piped)?;
-                let value = walk(receiver, names, args);
+                let value = walk(&receiver, names, &args);
                 self.made(frame, first.span, value)
             }
             _ if !command.rest.is_empty() || piped.is_some() => {
@@ -326,11 +327,11 @@ impl<'a> Run<'a> {
             ExprKind::Nil => Ok(Value::Nil),
             ExprKind::Literal(value) => Ok(value.clone()),
             ExprKind::Field(names) => {
-                let value = walk(dot.clone(), names, Vec::new());
+                let value = walk(dot, names, &[]);
                 self.made(frame, expr.span, value)
             }
             ExprKind::Variable(slot, names) => {
-                let value = walk(slot_value(frame, *slot), names, Vec::new());
+                let value = walk(slot_value(frame, *slot), names, &[]);
                 self.made(frame, expr.span, value)
             }
             ExprKind::Function(function) => {
@@ -339,7 +340,7 @@ impl<'a> Run<'a> {
             ExprKind::Pipe(pipe) => self.pipe(frame, pipe, dot),
             ExprKind::Chain(inner, names) => {
                 let receiver = self.expr(frame, inner, dot)?;
-                let value = walk(receiver, names, Vec::new());
+                let value = walk(&receiver, names, &[]);
                 self.made(frame, expr.span, value)
             }
         }
@@ -438,20 +439,17 @@ fn chosen(branch: &Branch, is_true: bool) -> &[Node] {
     }
 }
 
-fn slot_value(frame: &Frame<'_>, slot: usize) -> Value {
-    frame.slots.get(slot).cloned().unwrap_or(Value::Nil)
+fn slot_value<'f>(frame: &'f Frame<'_>, slot: usize) -> &'f Value {
+    frame.slots.get(slot).unwrap_or(&Value::Nil)
 }
 
 /// Follows field names; the arguments go to the last.
-fn walk(receiver: Value, names: &[Arc<str>], args: Vec<Value>) -> Result<Value, String> {
-    let Some((last, before)) = names.split_last() else {
-        return Ok(receiver);
-    };
-    let mut value = receiver;
-    for name in before {
-        value = methods::field(&value, name, &[])?;
+fn walk(receiver: &Value, names: &[Arc<str>], args: &[Value]) -> Result<Value, String> {
+    match names {
+        [] => Ok(receiver.clone()),
+        [last] => methods::field(receiver, last, args),
+        [first, rest @ ..] => walk(&methods::field(receiver, first, &[])?, rest, args),
     }
-    methods::field(&value, last, &args)
 }
 
 /// The key and the value at an index of what `range` goes over.

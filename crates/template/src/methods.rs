@@ -21,7 +21,7 @@ pub(crate) fn field(receiver: &Value, name: &str, args: &[Value]) -> Result<Valu
     }
     let found = match receiver {
         Value::Struct(structure) => structure.field(name).cloned(),
-        Value::Labels(labels) | Value::Kv(labels) => Some(Value::text(labels.value(name))),
+        Value::Labels(labels) | Value::Kv(labels) => Some(label_value(labels, name)),
         Value::Map(map) => Some(map.entries.get(name).cloned().unwrap_or(Value::Nil)),
         Value::Nil => return Err(format!("nil data; no entry for key \"{name}\"")),
         _ => None,
@@ -31,6 +31,15 @@ pub(crate) fn field(receiver: &Value, name: &str, args: &[Value]) -> Result<Valu
         None => Err(format!("can't evaluate field {name} in type {type_name}")),
         Some(_) if !args.is_empty() => Err(format!("{name} is not a method but has arguments")),
         Some(value) => Ok(value),
+    }
+}
+
+/// A label's value, shared and not copied; the empty string when it is absent.
+fn label_value(labels: &Labels, name: &str) -> Value {
+    let sorted = labels.iter().as_slice();
+    match sorted.binary_search_by(|label| (*label.name).cmp(name)) {
+        Ok(idx) => Value::Text(sorted[idx].value.clone()),
+        Err(_) => Value::text(""),
     }
 }
 
