@@ -113,8 +113,8 @@ pub struct NumberLiteral {
 pub struct StringLiteral {
     /// The text; bytes that are no UTF-8 have become U+FFFD.
     pub value: String,
-    /// Whether escapes such as `\xff` made bytes that are no UTF-8.
-    pub is_lossy: bool,
+    /// The bytes, when escapes such as `\xff` made them no UTF-8.
+    pub broken: Option<Vec<u8>>,
 }
 
 /// A sign in front of an expression.

@@ -55,7 +55,7 @@ impl DurationExpr {
     /// Its length, or why it has none.
     pub(crate) fn resolve(&self, shape: QueryShape) -> Result<Duration, String> {
         let secs = self.secs(shape)?;
-        if !(secs.abs() <= SECS_MAX) {
+        if secs.is_nan() || secs.abs() > SECS_MAX {
             return Err("duration is out of range".to_owned());
         }
         Ok(Duration::from_secs_f64(secs))

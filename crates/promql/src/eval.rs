@@ -22,7 +22,6 @@ use firebell_model::{Duration, Source, Timestamp};
 use crate::ast::Span;
 use crate::duration::QueryShape;
 use crate::error::EvalError;
-use crate::functions::Other;
 use crate::parse::line_and_column;
 use crate::plan::{Op, OpIdx, OpKind, Plan, Program, WindowSource};
 use crate::value::{Annotation, Value};
@@ -43,7 +42,7 @@ pub struct Options<'a> {
     /// that drops it (upstream's feature flag `promql-delayed-name-removal`).
     pub delays_name_removal: bool,
     /// Asked now and then; `true` ends the evaluation.
-    pub is_cancelled: Option<&'a dyn Fn() -> bool>,
+    pub is_cancelled: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
 
 impl Default for Options<'_> {
@@ -301,6 +300,8 @@ impl State {
 struct Frames<'a> {
     waiting: Vec<Option<Frame>>,
     ops: &'a [Op],
+    /// How many values of vectors were taken.
+    n_taken: usize,
 }
 
 impl Frames<'_> {
@@ -309,6 +310,9 @@ impl Frames<'_> {
         let Some(frame) = frame else {
             unreachable!("every result has one user");
         };
+        if let Frame::Vector(block) = &frame {
+            self.n_taken += block.values.len();
+        }
         frame
     }
 
@@ -350,6 +354,7 @@ fn run_program(
     let mut frames = Frames {
         waiting: (0..program.ops.len()).map(|_| None).collect(),
         ops: &program.ops,
+        n_taken: 0,
     };
     for (idx, (op, state)) in program.ops.iter().zip(states).enumerate() {
         context.check_cancelled()?;
@@ -360,9 +365,10 @@ fn run_program(
             block.check_duplicates()?;
             context.hold(block.values.len())?;
         }
+        // What the operation has used up is gone.
+        context.release(std::mem::take(&mut frames.n_taken));
         frames.waiting[idx] = Some(frame);
     }
-    // Held values are counted per program: a subquery's go before its user's windows come.
     let last = frames.take(program.ops.len() - 1);
     Ok(last)
 }
@@ -426,19 +432,13 @@ fn run_op(
             let block = frames.vector(*operand, steps.n);
             Ok(other::absent(&block, labels, state))
         }
-        OpKind::Other(
-            Other::Sort | Other::SortDesc | Other::SortByLabel | Other::SortByLabelDesc,
-            _,
-        ) if context.shape.step != Duration::ZERO => {
-            context.warn(
-                op.span,
-                "sort is ineffective for range queries since results are always ordered by labels",
-            );
-            let OpKind::Other(_, args) = &op.kind else {
-                unreachable!("just matched");
+        OpKind::Other(other, args) => {
+            let call = other::OtherCall {
+                function: *other,
+                args,
+                span: op.span,
             };
-            Ok(Frame::Vector(frames.vector(args[0], steps.n)))
+            other::run(&call, state, frames, context, steps)
         }
-        OpKind::Other(other, args) => other::run(*other, args, state, frames, context, steps),
     }
 }

@@ -55,7 +55,7 @@ pub(crate) fn unquote(quoted: &str) -> Option<StringLiteral> {
     if quoted.starts_with('`') || !inner.contains('\\') {
         return Some(StringLiteral {
             value: inner.to_owned(),
-            is_lossy: false,
+            broken: None,
         });
     }
     let mut bytes = Vec::with_capacity(inner.len());
@@ -95,11 +95,11 @@ pub(crate) fn unquote(quoted: &str) -> Option<StringLiteral> {
     Some(match String::from_utf8(bytes) {
         Ok(value) => StringLiteral {
             value,
-            is_lossy: false,
+            broken: None,
         },
         Err(error) => StringLiteral {
             value: String::from_utf8_lossy(error.as_bytes()).into_owned(),
-            is_lossy: true,
+            broken: Some(error.into_bytes()),
         },
     })
 }
@@ -108,4 +108,23 @@ pub(crate) fn unquote(quoted: &str) -> Option<StringLiteral> {
 fn push(bytes: &mut Vec<u8>, byte: u8) -> (u32, u32) {
     bytes.push(byte);
     (0, 0)
+}
+
+/// In double quotes, as `strconv.Quote` prints it.
+impl std::fmt::Display for StringLiteral {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        use std::fmt::Write as _;
+        let Some(bytes) = &self.broken else {
+            return write!(f, "{}", Quoted(&self.value));
+        };
+        f.write_char('"')?;
+        for chunk in bytes.utf8_chunks() {
+            let quoted = Quoted(chunk.valid()).to_string();
+            f.write_str(&quoted[1..quoted.len() - 1])?;
+            for byte in chunk.invalid() {
+                write!(f, "\\x{byte:02x}")?;
+            }
+        }
+        f.write_char('"')
+    }
 }

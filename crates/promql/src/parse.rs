@@ -716,7 +716,7 @@ impl<'a> Parser<'a> {
             _ => {
                 let secs = self.signed_number("@", "timestamp")?;
                 // The bounds are those of 64-bit milliseconds in seconds, as upstream has them.
-                if !(secs.abs() < 9_223_372_036_854_775_807.0) {
+                if secs.is_nan() || secs.abs() >= 9_223_372_036_854_775_807.0 {
                     let text = match secs {
                         secs if secs.is_finite() => format!("{secs:.6}"),
                         secs => firebell_model::format_float(secs),

@@ -16,7 +16,7 @@ impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match &self.node {
             Node::Number(number) => write!(f, "{number}"),
-            Node::String(string) => write!(f, "{}", Quoted(&string.value)),
+            Node::String(string) => write!(f, "{string}"),
             Node::Paren(inner) => write!(f, "({inner})"),
             Node::Unary(unary) => {
                 let sign = if unary.is_minus { '-' } else { '+' };

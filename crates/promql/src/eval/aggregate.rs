@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use firebell_model::{Labels, METRIC_NAME, Quoted, format_float};
+use firebell_model::{Labels, METRIC_NAME, format_float};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
 use super::{Context, Frames, State, Steps, labels, other};
@@ -44,24 +44,22 @@ pub(crate) fn run(
         .map(|param| frames.span(param))
         .unwrap_or_default();
     let grouping = bind(aggregation, &block, state);
-    let frame = if aggregation.op.keeps_series() {
-        keep(aggregation, grouping, block, &param)
-    } else {
-        let values = match aggregation.op {
-            AggregateOp::Sum => fold::<Sums>(&block, grouping),
-            AggregateOp::Avg => fold::<Mean>(&block, grouping),
-            AggregateOp::Count => fold::<Count>(&block, grouping),
-            AggregateOp::Group => fold::<Group>(&block, grouping),
-            AggregateOp::Min => fold::<Min>(&block, grouping),
-            AggregateOp::Max => fold::<Max>(&block, grouping),
-            AggregateOp::Stddev => fold::<Stddev>(&block, grouping),
-            AggregateOp::Stdvar => fold::<Stdvar>(&block, grouping),
-            _ => quantiles(&block, grouping, &param, span, context),
-        };
-        let set = Arc::clone(&grouping.to);
-        Ok(Frame::Vector(Block::new(set, steps.n, values)))
+    if aggregation.op.keeps_series() {
+        return keep(aggregation, grouping, block, &param);
+    }
+    let values = match aggregation.op {
+        AggregateOp::Sum => fold::<Sums>(&block, grouping),
+        AggregateOp::Avg => fold::<Mean>(&block, grouping),
+        AggregateOp::Count => fold::<Count>(&block, grouping),
+        AggregateOp::Group => fold::<Group>(&block, grouping),
+        AggregateOp::Min => fold::<Min>(&block, grouping),
+        AggregateOp::Max => fold::<Max>(&block, grouping),
+        AggregateOp::Stddev => fold::<Stddev>(&block, grouping),
+        AggregateOp::Stdvar => fold::<Stdvar>(&block, grouping),
+        _ => quantiles(&block, grouping, &param, span, context),
     };
-    frame
+    let set = Arc::clone(&grouping.to);
+    Ok(Frame::Vector(Block::new(set, steps.n, values)))
 }
 
 /// The labels of the group of a series.
@@ -376,8 +374,7 @@ fn count_values(
     };
     let label = frames.string(param);
     if !labels::is_label_name(&label) {
-        let name = Quoted(&label.value);
-        return execution(format!("invalid label name {name}"));
+        return execution(format!("invalid label name {label}"));
     }
     let mut row_of: HashMap<Labels, usize> = HashMap::new();
     let (mut all, mut values) = (Vec::new(), Vec::new());

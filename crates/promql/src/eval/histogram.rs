@@ -80,8 +80,7 @@ fn quantiles(
     let block = frames.vector(args[0], n);
     let label = frames.string(args[1]);
     if !labels::is_label_name(&label) {
-        let name = Quoted(&label.value);
-        return execution(format!("invalid label name {name}"));
+        return execution(format!("invalid label name {label}"));
     }
     let span = frames.span(args[0]);
     let buckets = bind(&block, state, span, context);
@@ -186,7 +185,7 @@ fn evaluate(
     block: &Block,
     span: Span,
     context: &mut Context<'_>,
-    function: impl Fn(&mut Vec<Bucket>, usize) -> (f64, bool),
+    function: impl Fn(&mut [Bucket], usize) -> (f64, bool),
 ) -> Vec<f64> {
     let mut values = Vec::with_capacity(buckets.members.len() * block.n_steps);
     let mut present: Vec<Bucket> = Vec::new();
@@ -228,7 +227,7 @@ fn evaluate(
 }
 
 /// The quantile, and whether the counts had to be made monotonic.
-fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, bool) {
+fn quantile(q: f64, buckets: &mut [Bucket]) -> (f64, bool) {
     if q.is_nan() {
         return (f64::NAN, false);
     }
@@ -251,7 +250,7 @@ fn quantile(q: f64, buckets: &mut Vec<Bucket>) -> (f64, bool) {
         return (f64::NAN, was_forced);
     }
     let mut rank = q * observations;
-    let at = buckets[..last].partition_point(|bucket| !(bucket.count >= rank));
+    let at = buckets[..last].partition_point(|bucket| bucket.count < rank || bucket.count.is_nan());
     if at == last {
         return (buckets[last - 1].bound, was_forced);
     }

@@ -102,7 +102,7 @@ fn relabel<F: Fn(&Labels) -> Option<String>>(
 
 /// Any text is the name of a label, as long as it is UTF-8 and not empty.
 pub(crate) fn is_label_name(name: &StringLiteral) -> bool {
-    !name.value.is_empty() && !name.is_lossy
+    !name.value.is_empty() && name.broken.is_none()
 }
 
 /// Orders an instant vector by some labels, then by all of them.

@@ -3,23 +3,32 @@
 use std::cmp::Ordering;
 use std::sync::Arc;
 
-use firebell_model::Labels;
+use firebell_model::{Duration, Labels};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
 use super::{Context, Frames, Renamed, State, Steps, histogram, labels, map};
+use crate::ast::Span;
 use crate::error::{EvalError, execution};
 use crate::functions::Other;
 use crate::plan::OpIdx;
 
+/// A function with its arguments.
+pub(crate) struct OtherCall<'a> {
+    pub(crate) function: Other,
+    pub(crate) args: &'a [OpIdx],
+    /// Where the call stands.
+    pub(crate) span: Span,
+}
+
 pub(crate) fn run(
-    other: Other,
-    args: &[OpIdx],
+    call: &OtherCall<'_>,
     state: &mut State,
     frames: &mut Frames<'_>,
     context: &mut Context<'_>,
     steps: Steps,
 ) -> Result<Frame, EvalError> {
-    let n = steps.n;
+    let (other, args, n) = (call.function, call.args, steps.n);
+    let is_range = context.shape.step != Duration::ZERO;
     let constant = |value: f64| Ok(Frame::Scalar(vec![value; n]));
     match other {
         Other::Pi => constant(std::f64::consts::PI),
@@ -54,7 +63,9 @@ pub(crate) fn run(
         }
         Other::Sort | Other::SortDesc => {
             let mut block = frames.vector(args[0], n);
-            if n == 1 {
+            if is_range {
+                context.warn(call.span, SORT_IN_RANGE);
+            } else if n == 1 {
                 sort_by_value(&mut block, other == Other::SortDesc);
             }
             Ok(Frame::Vector(block))
@@ -62,7 +73,9 @@ pub(crate) fn run(
         Other::SortByLabel | Other::SortByLabelDesc => {
             let mut block = frames.vector(args[0], n);
             let names: Vec<_> = args[1..].iter().map(|&arg| frames.string(arg)).collect();
-            if n == 1 {
+            if is_range {
+                context.warn(call.span, SORT_IN_RANGE);
+            } else if n == 1 {
                 let names: Vec<&str> = names.iter().map(|it| it.value.as_str()).collect();
                 labels::sort(&mut block, &names, other == Other::SortByLabelDesc);
             }
@@ -146,3 +159,6 @@ pub(crate) fn compare_values(a: f64, b: f64, is_descending: bool) -> Ordering {
         (false, false) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
     }
 }
+
+const SORT_IN_RANGE: &str =
+    "sort is ineffective for range queries since results are always ordered by labels";
