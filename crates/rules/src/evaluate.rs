@@ -110,7 +110,7 @@ impl Bound {
 pub fn evaluate(
     request: &EvaluationRequest,
     source: &dyn Source,
-    is_cancelled: &dyn Fn() -> bool,
+    is_cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Evaluation {
     let view = View {
         source,

@@ -96,6 +96,20 @@ fn item_2_series_are_written_at_the_slot_less_the_offset_and_activity_begins_at_
 }
 
 #[test]
+fn item_2_expressions_look_at_the_slot_less_the_offset_and_templates_at_the_slot() {
+    let text = r#"group g every 1m offset 30s
+        alert Clock | vector(time()) | note expr: {{ $value }} | note text: {{ with query "time()" }}{{ value (first .) }}{{ end }}"#;
+    check(
+        text,
+        "0s end",
+        expect![[r#"
+        0s {alertname="Clock"} firing
+        0s tell {alertname="Clock"} fires since 0s {expr="1.699999974318e+09", text="1.700000004318e+09"}
+    "#]],
+    );
+}
+
+#[test]
 fn item_3_a_pending_alert_that_is_missing_once_starts_from_zero() {
     check(
         "group g every 1m
@@ -427,15 +441,18 @@ fn item_16_what_a_removed_group_wrote_ends_at_the_reload() {
 
 #[test]
 fn item_18_a_broken_annotation_becomes_its_error_and_a_missing_label_nothing() {
-    check(
-        r#"group g every 1m
-         alert Down | cpu > 0 | note bad: {{ query "up{" }} | note gap: [{{ $labels.nothing }}]"#,
-        "0s cpu{a}=1 · 0s end",
-        expect![[r#"
-            0s {alertname="Down", instance="a"} firing
-            0s tell {alertname="Down", instance="a"} fires since 0s {bad="[]", gap="[]"}
-        "#]],
-    );
+    let text = r#"group g every 1m
+        alert Down | cpu > 0 | note bad: {{ query "up{" }} | note gap: [{{ $labels.nothing }}]"#;
+    let told = Show {
+        told: true,
+        ..Show::default()
+    };
+    let mut world = World::new(rules(text), told);
+    run(&mut world, "0s cpu{a}=1 · 0s end", [].into());
+    let transcript = &world.transcript;
+    let has = |part| assert!(transcript.contains(part), "{transcript}");
+    has("fires since 0s {bad=\"<error expanding template: ");
+    has("gap=\"[]\"}");
 }
 
 #[test]
