@@ -8,6 +8,13 @@ import { scenario } from "./fake/scenarios.ts";
 /** `npm run dev` talks to the Firebell at $FIREBELL_URL, or to the fake one (`FAKE=fresh`, …). */
 const realUrl = process.env.FIREBELL_URL;
 
+/** A browser on a busy machine is slow; what waits for a sign of life does not wait this long. */
+const PATIENCE = {
+  testTimeout: 60_000,
+  hookTimeout: 60_000,
+  expect: { poll: { timeout: 10_000 } },
+};
+
 function fakeFirebell(): Plugin {
   return {
     name: "fake-firebell",
@@ -34,8 +41,7 @@ export default defineConfig({
           name: "page",
           include: ["e2e/*.test.ts"],
           globalSetup: "e2e/build.ts",
-          testTimeout: 20_000,
-          hookTimeout: 60_000,
+          ...PATIENCE,
           fileParallelism: false,
         },
       },
@@ -47,8 +53,7 @@ export default defineConfig({
               test: {
                 name: "smoke",
                 include: ["e2e/smoke/*.test.ts"],
-                testTimeout: 20_000,
-                hookTimeout: 60_000,
+                ...PATIENCE,
               },
             },
           ]),

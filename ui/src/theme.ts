@@ -41,7 +41,7 @@ const dark: MantineColorsTuple = [
   "#2c2d32",
   "#18191c",
   "#18191c",
-  "#141518",
+  "#1c1d21",
   "#111214",
 ];
 
@@ -66,6 +66,8 @@ export const resolveVariables: CSSVariablesResolver = () => {
     "--mantine-color-default-color": "var(--text)",
     "--mantine-color-default-border": "var(--line)",
     "--mantine-color-placeholder": "var(--dim)",
+    "--mantine-color-disabled": "var(--raised)",
+    "--mantine-color-disabled-color": "var(--dim)",
     "--mantine-color-error": "var(--firing)",
   };
   return { variables: {}, light: shared, dark: shared };

@@ -51,8 +51,9 @@ export function MutedMarks({ alert }: { alert: Alert }) {
 /** The value, and what it is compared with where that is known. */
 export function ValueOf({ alert }: { alert: Alert }) {
   const { value, rule } = alert;
+  if (value === null) return <span />;
   return (
-    <span className={styles.value} title={value === null ? "not known" : `${value}`}>
+    <span className={styles.value} title={`${value}`}>
       <span className="sr-only">value </span>
       {formatValue(value)}
       {rule?.graph && (

@@ -25,12 +25,23 @@ interface Props {
 
 export default function SilenceDialog({ labels, onClose }: Props) {
   return (
-    <Modal opened onClose={onClose} title="Silence" size="md" closeButtonProps={CLOSE}>
+    <Modal
+      opened
+      onClose={onClose}
+      title="Silence"
+      size="md"
+      classNames={CLASSES}
+      attributes={ATTRIBUTES}
+      closeButtonProps={CLOSE}
+    >
       <SilenceForm labels={labels} onClose={onClose} />
     </Modal>
   );
 }
 
+const CLASSES = { title: styles.title ?? "" };
+// Its `header` element would count as a second head of the whole page.
+const ATTRIBUTES = { header: { role: "presentation" } };
 const CLOSE = { "aria-label": "Close" };
 
 function SilenceForm({ labels, onClose }: Props) {
@@ -39,6 +50,7 @@ function SilenceForm({ labels, onClose }: Props) {
   const [duration, setDuration] = useState("2h");
   const [author, setAuthor] = useState(lastAuthor);
   const [comment, setComment] = useState("");
+  const [isKnown] = useState(author !== "");
   const create = useCreateSilence();
   const conditions = all.filter(([name]) => chosen.includes(name));
   const lasts = new Map(DURATIONS).get(duration) ?? 0;
@@ -56,6 +68,7 @@ function SilenceForm({ labels, onClose }: Props) {
       <TextInput
         label="Your name"
         required
+        data-autofocus={isKnown ? undefined : true}
         value={author}
         onChange={(event) => setAuthor(event.currentTarget.value)}
       />
@@ -63,7 +76,7 @@ function SilenceForm({ labels, onClose }: Props) {
         label="Why"
         required
         rows={2}
-        data-autofocus
+        data-autofocus={isKnown ? true : undefined}
         value={comment}
         onChange={(event) => setComment(event.currentTarget.value)}
       />
@@ -125,7 +138,7 @@ function Lasts({ duration, lasts, onChange }: LastsProps) {
         onChange={onChange}
         data={DURATIONS.map(([words]) => words)}
       />
-      <p className={styles.aside}>Ends {formatMoment(now + lasts)}</p>
+      <p className={styles.aside}>Ends {formatMoment(now + lasts).slice(0, -3)}</p>
     </div>
   );
 }
