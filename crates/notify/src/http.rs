@@ -1,0 +1,115 @@
+//! HTTP as values: what is to be sent, how, and what came back.
+
+use firebell_model::{Duration, Secret};
+
+/// The method of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// `POST`
+    Post,
+}
+
+/// A request to be sent once.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HttpRequest {
+    /// Its method.
+    pub method: Method,
+    /// Where it goes: `http://…` or `https://…`. Paths of webhooks are passwords.
+    pub url: Secret,
+    /// All headers but those the client makes itself (`Host`, `Content-Length`).
+    pub headers: Vec<(String, Secret)>,
+    /// What is sent, UTF-8.
+    pub body: String,
+    /// How long to wait for the answer; `None` when the integration sets no limit of its own.
+    pub timeout: Option<Duration>,
+}
+
+/// What came back.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct HttpResponse {
+    /// Status code, such as 200.
+    pub status: u16,
+    /// Headers with names in any case.
+    pub headers: Vec<(String, String)>,
+    /// The body, or its start.
+    pub body: Vec<u8>,
+}
+
+impl HttpResponse {
+    /// The first value of a header, or the empty string.
+    #[must_use]
+    pub fn header(&self, name: &str) -> &str {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.map_or("", |(_, value)| value)
+    }
+}
+
+/// How requests of one integration are made: upstream's `http_config`, checked.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HttpConfig {
+    /// The whole value of the header `Authorization`, from `basic_auth` or `authorization`.
+    pub authorization: Option<Secret>,
+    /// Further headers, in order (`http_headers`).
+    pub headers: Vec<(String, Secret)>,
+    /// Whether redirects are followed (`follow_redirects`, default true).
+    pub follow_redirects: bool,
+    /// `tls_config`.
+    pub tls: Tls,
+}
+
+/// Whom to trust.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Tls {
+    /// Certificates, as PEM, that are trusted instead of the system's (`ca`, `ca_file`).
+    pub ca_pem: Option<String>,
+    /// Whether any certificate is taken (`insecure_skip_verify`).
+    pub insecure_skip_verify: bool,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            authorization: None,
+            headers: Vec::new(),
+            follow_redirects: true,
+            tls: Tls::default(),
+        }
+    }
+}
+
+impl HttpConfig {
+    /// The headers of a request with a JSON body.
+    pub(crate) fn json_headers(&self, version: &str) -> Vec<(String, Secret)> {
+        let mut headers = vec![
+            ("Content-Type".to_owned(), Secret::new("application/json")),
+            (
+                "User-Agent".to_owned(),
+                Secret::new(format!("Alertmanager/{version}")),
+            ),
+        ];
+        if let Some(authorization) = &self.authorization {
+            headers.push(("Authorization".to_owned(), authorization.clone()));
+        }
+        headers.extend(self.headers.iter().cloned());
+        headers
+    }
+
+    /// The secrets that an answer could echo.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let headers = self.headers.iter().map(|(_, value)| value);
+        self.authorization.iter().chain(headers)
+    }
+}
+
+/// Whether a text can be an address for HTTP.
+pub(crate) fn is_address(url: &str) -> bool {
+    let rest = url
+        .strip_prefix("http://")
+        .or_else(|| url.strip_prefix("https://"));
+    rest.is_some_and(|rest| {
+        !rest.is_empty()
+            && !rest.starts_with(['/', '?', '#', ':'])
+            && !rest.contains(|c: char| c.is_whitespace() || c.is_control())
+    })
+}

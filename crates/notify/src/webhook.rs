@@ -1,0 +1,176 @@
+//! Webhook: Alertmanager's JSON, version 4, to any address.
+//!
+//! *Sources*: Alertmanager, `notify/webhook`, `template/template.go` (names and order of keys).
+
+use std::fmt;
+
+use firebell_model::{Alert, Duration, Labels, Notification, Secret, Timestamp};
+use firebell_template::{
+    NotificationText, TemplateError, ends_at, quote_meta, reason_name, status_name,
+};
+use serde::Serialize;
+
+use crate::error::RenderError;
+use crate::http::{HttpConfig, HttpRequest, Method, is_address};
+use crate::integration::{Context, Renderer};
+use crate::json::encode;
+
+/// Options of one of `webhook_configs`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct WebhookConfig {
+    /// Where to send (`url`, `url_file`); may be a template.
+    pub url: SecretText,
+    /// How many alerts are sent at most (`max_alerts`); 0 is all.
+    pub alerts_max: usize,
+    /// How long to wait for the answer (`timeout`, 0 is `None`).
+    pub timeout: Option<Duration>,
+    /// `send_resolved`, default true.
+    pub send_resolved: bool,
+    /// `http_config`.
+    pub http: HttpConfig,
+}
+
+impl WebhookConfig {
+    /// A webhook with upstream's defaults.
+    #[must_use]
+    pub fn new(url: SecretText) -> Self {
+        Self {
+            url,
+            alerts_max: 0,
+            timeout: None,
+            send_resolved: true,
+            http: HttpConfig::default(),
+        }
+    }
+
+    pub(crate) fn request(
+        &self,
+        notification: &Notification,
+        context: &Context<'_>,
+    ) -> Result<HttpRequest, RenderError> {
+        let n_alerts = notification.alerts.len();
+        let n_sent = match self.alerts_max {
+            0 => n_alerts,
+            alerts_max => alerts_max.min(n_alerts),
+        };
+        // Status and common labels are those of the alerts that are sent, as upstream has it.
+        let cut;
+        let sent = if n_sent < n_alerts {
+            cut = Notification {
+                alerts: notification.alerts[..n_sent].to_vec(),
+                ..notification.clone()
+            };
+            &cut
+        } else {
+            notification
+        };
+        let renderer = Renderer::new(KIND, sent, context);
+        let url = renderer.render("url", &self.url.0)?;
+        if !is_address(&url) {
+            let (integration, field) = (KIND, "url");
+            return Err(RenderError::Address { integration, field });
+        }
+        Ok(HttpRequest {
+            method: Method::Post,
+            url: Secret::new(url),
+            headers: self.http.json_headers(context.version),
+            body: encode(KIND, &message(sent, n_alerts - n_sent, context))?,
+            timeout: self.timeout,
+        })
+    }
+}
+
+/// A text that may be a template and is a secret: prints as `<secret>`.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct SecretText(NotificationText);
+
+impl SecretText {
+    /// Parses the text.
+    ///
+    /// # Errors
+    /// With the place inside the text of the first mistake.
+    pub fn compile(text: &str) -> Result<Self, TemplateError> {
+        Ok(Self(NotificationText::compile(text)?))
+    }
+
+    pub(crate) fn to_secret(&self) -> Secret {
+        Secret::new(self.0.text())
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+/// The body. The order of fields is that of upstream's.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Message<'a> {
+    receiver: String,
+    status: &'static str,
+    alerts: Vec<AlertMessage<'a>>,
+    #[serde(rename = "notification_reason")]
+    notification_reason: &'static str,
+    group_labels: &'a Labels,
+    common_labels: Labels,
+    common_annotations: Labels,
+    route_labels: Labels,
+    #[serde(rename = "externalURL")]
+    external_url: &'a str,
+    version: &'static str,
+    group_key: &'a str,
+    truncated_alerts: usize,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct AlertMessage<'a> {
+    status: &'static str,
+    labels: &'a Labels,
+    annotations: &'a Labels,
+    starts_at: String,
+    ends_at: String,
+    #[serde(rename = "generatorURL")]
+    generator_url: &'a str,
+    fingerprint: String,
+}
+
+fn message<'a>(
+    notification: &'a Notification,
+    n_truncated: usize,
+    context: &Context<'a>,
+) -> Message<'a> {
+    let alerts = notification.alerts.iter();
+    Message {
+        receiver: quote_meta(&notification.receiver),
+        status: status_name(notification.status()),
+        alerts: alerts
+            .map(|alert| alert_message(alert, notification.at))
+            .collect(),
+        notification_reason: reason_name(notification.reason),
+        group_labels: &notification.group_labels,
+        common_labels: notification.common_labels(),
+        common_annotations: notification.common_annotations(),
+        route_labels: Labels::empty(),
+        external_url: context.external_url,
+        version: "4",
+        group_key: &notification.group_key,
+        truncated_alerts: n_truncated,
+    }
+}
+
+fn alert_message(alert: &Alert, now: Timestamp) -> AlertMessage<'_> {
+    AlertMessage {
+        status: status_name(alert.status_at(now)),
+        labels: &alert.labels,
+        annotations: &alert.annotations,
+        starts_at: alert.starts_at.to_string(),
+        ends_at: ends_at(alert, now).to_string(),
+        generator_url: &alert.generator_url,
+        fingerprint: alert.labels.fingerprint().to_string(),
+    }
+}
+
+const KIND: &str = "webhook";
