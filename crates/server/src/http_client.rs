@@ -1,29 +1,55 @@
 //! The HTTP client for scrapes and deliveries: one TLS provider, made when first needed.
 
+use std::collections::BTreeMap;
 use std::error::Error as _;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
-/// A client that is made at its first use: reading the system's certificates takes longer than all
-/// the rest of the start.
+use firebell_config::HttpClient;
+
+/// Clients by their options, each made at its first use: reading the system's certificates takes
+/// longer than all the rest of the start.
 #[derive(Default)]
-pub struct Client(OnceLock<Result<reqwest::Client, String>>);
+pub struct Clients(Mutex<BTreeMap<Key, reqwest::Client>>);
 
-impl Client {
-    /// The client.
+/// What makes a client differ from another: redirects, trust in anybody, trusted certificates.
+type Key = (bool, bool, Option<String>);
+
+impl Clients {
+    /// The client for some options. Headers and credentials are the request's.
     ///
     /// # Errors
-    /// When the system's certificates cannot be used.
-    pub fn get(&self) -> Result<&reqwest::Client, String> {
-        let made = self.0.get_or_init(|| {
-            // A second installation fails, and changes nothing.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            let builder = reqwest::Client::builder()
-                .user_agent(concat!("Firebell/", env!("CARGO_PKG_VERSION")))
-                .redirect(reqwest::redirect::Policy::limited(REDIRECTS_MAX));
-            builder.build().map_err(|error| format!("failed to set up TLS: {}", why(&error)))
-        });
-        made.as_ref().map_err(Clone::clone)
+    /// When the certificates cannot be used.
+    pub fn get(&self, options: &HttpClient) -> Result<reqwest::Client, String> {
+        let tls = &options.tls;
+        let key = (options.follow_redirects, tls.insecure_skip_verify, tls.ca_pem.clone());
+        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(client) = made.get(&key) {
+            return Ok(client.clone());
+        }
+        let client = make(&key).map_err(|why| format!("failed to set up TLS: {why}"))?;
+        made.insert(key, client.clone());
+        Ok(client)
     }
+}
+
+fn make((follows, trusts_anybody, ca_pem): &Key) -> Result<reqwest::Client, String> {
+    // A second installation fails, and changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let redirects = if *follows {
+        reqwest::redirect::Policy::limited(REDIRECTS_MAX)
+    } else {
+        reqwest::redirect::Policy::none()
+    };
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("Firebell/", env!("CARGO_PKG_VERSION")))
+        .redirect(redirects)
+        .tls_danger_accept_invalid_certs(*trusts_anybody);
+    if let Some(pem) = ca_pem {
+        let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
+            .map_err(|error| why(&error))?;
+        builder = builder.tls_certs_only(certificates);
+    }
+    builder.build().map_err(|error| why(&error))
 }
 
 /// An error with its causes, in one line.

@@ -3,7 +3,10 @@
 //! *Sources*: names that users of Prometheus and Alertmanager already graph are kept
 //! (`prometheus_rule_…`, `alertmanager_…`); what is new is called `firebell_…`.
 
-use firebell_model::Timestamp;
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use firebell_model::{Duration, Timestamp};
 use firebell_tsdb::AppendReport;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::encoding::text::encode;
@@ -43,12 +46,40 @@ pub struct Metrics {
     pub scrapes: Counter,
     pub scrapes_failed: Counter,
     pub samples_appended: Counter,
+    pub samples_rate: Rate,
     pub samples_refused: Family<ReasonLabel, Counter>,
     pub remote_write_requests: Counter,
     pub remote_write_histograms_dropped: Counter,
     pub config_reload_successful: Gauge,
     pub config_reload_success_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
 }
+
+/// How fast a counter grew over the last minute.
+#[derive(Default)]
+pub struct Rate(Mutex<VecDeque<(Timestamp, u64)>>);
+
+impl Rate {
+    /// Notes the counter; to be called every few seconds.
+    pub fn note(&self, now: Timestamp, count: u64) {
+        let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        notes.push_back((now, count));
+        while notes.front().is_some_and(|(at, _)| now - *at > RATE_WINDOW) {
+            notes.pop_front();
+        }
+    }
+
+    /// Growth per second; 0 until there are two notes.
+    pub fn per_second(&self) -> f64 {
+        let notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (Some((from, before)), Some((to, after))) = (notes.front(), notes.back()) else {
+            return 0.0;
+        };
+        let secs = (*to - *from).as_secs_f64();
+        if secs > 0.0 { (after - before) as f64 / secs } else { 0.0 }
+    }
+}
+
+const RATE_WINDOW: Duration = Duration::from_mins(1);
 
 /// Figures that are read when somebody asks.
 #[derive(Default)]

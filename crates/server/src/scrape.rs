@@ -5,6 +5,7 @@
 //!
 //! *Sources*: Prometheus, `scrape/manager.go` and `scrape/scrape.go`, as behaviour.
 
+mod discover;
 mod series;
 mod target;
 
@@ -12,16 +13,17 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration as StdDuration;
 
-use firebell_config::{Config, OsFiles, ScrapeJob, ScrapeTarget};
+use firebell_config::{Config, ScrapeJob, ScrapeTarget};
 use firebell_model::Labels;
 use firebell_tsdb::Store;
 use firebell_wire::prometheus_json::{ActiveTarget, DroppedTarget, Targets};
 use tokio::sync::Notify;
 
+use self::discover::TargetFiles;
 use self::target::{Health, Target, TargetState};
 use crate::clock::Clock;
 use crate::driver::Handle;
-use crate::http_client::Client;
+use crate::http_client::Clients;
 use crate::metrics::Metrics;
 
 /// Keeps one task per target; cheap to clone.
@@ -34,14 +36,15 @@ struct Shared {
     clock: Arc<Clock>,
     metrics: Arc<Metrics>,
     handle: Handle,
-    client: Client,
+    clients: Clients,
     jobs: RwLock<Vec<Arc<ScrapeJob>>>,
     running: Mutex<BTreeMap<TargetKey, Running>>,
     dropped: Mutex<Vec<DroppedTarget>>,
+    files: Mutex<TargetFiles>,
 }
 
-/// Identity of a target over reloads: its job and its labels.
-type TargetKey = (String, Labels);
+/// Identity of a target over reloads: its job, its labels and where it is.
+type TargetKey = (String, Labels, String);
 
 /// A target that has a task.
 struct Running {
@@ -70,10 +73,11 @@ impl Scraper {
             clock,
             metrics,
             handle,
-            client: Client::default(),
+            clients: Clients::default(),
             jobs: RwLock::default(),
             running: Mutex::default(),
             dropped: Mutex::default(),
+            files: Mutex::default(),
         }));
         tokio::spawn(watch_files(scraper.clone()));
         scraper
@@ -88,17 +92,15 @@ impl Scraper {
     /// Finds the targets of all jobs; starts, changes and stops tasks.
     fn discover(&self) {
         let (mut wanted, mut dropped) = (BTreeMap::new(), Vec::new());
+        let mut files = lock(&self.0.files);
         for job in read(&self.0.jobs).iter() {
-            let found = job.discover(&OsFiles);
-            for problem in found.problems.iter() {
-                tracing::warn!(job = job.name, %problem, "failed to read a discovery file");
-            }
-            for target in found.targets {
-                let key = (job.name.clone(), target.labels.clone());
+            let found = files.discover(job);
+            for target in found.active {
+                let key = (job.name.clone(), target.labels.clone(), target.url.clone());
                 wanted.insert(key, Spec { job: Arc::clone(job), target });
             }
-            dropped.extend(found.dropped.into_iter().map(|discovered_labels| DroppedTarget {
-                discovered_labels,
+            dropped.extend(found.dropped.into_iter().map(|target| DroppedTarget {
+                discovered_labels: target.discovered,
                 scrape_pool: job.name.clone(),
             }));
         }
@@ -150,7 +152,7 @@ impl Scraper {
     pub fn targets(&self, state: &str, job: Option<&str>) -> Targets {
         let is_wanted = |name: &str| job.is_none_or(|job| job == name);
         let running = lock(&self.0.running);
-        let active = running.iter().filter(|((name, _), _)| is_wanted(name));
+        let active = running.iter().filter(|((name, ..), _)| is_wanted(name));
         let dropped = lock(&self.0.dropped);
         let mut counts = BTreeMap::new();
         for target in dropped.iter() {
@@ -185,8 +187,8 @@ impl Running {
             last_scrape: state.last_scrape,
             last_scrape_duration: state.took.as_secs_f64(),
             health: state.health.name(),
-            scrape_interval: job.interval,
-            scrape_timeout: job.timeout,
+            scrape_interval: target.interval,
+            scrape_timeout: target.timeout,
         }
     }
 }
@@ -195,7 +197,7 @@ impl Running {
 async fn watch_files(scraper: Scraper) {
     loop {
         tokio::time::sleep(FILES_EVERY).await;
-        let has_files = read(&scraper.0.jobs).iter().any(|job| job.has_files());
+        let has_files = read(&scraper.0.jobs).iter().any(|job| !job.file_discoveries.is_empty());
         if has_files {
             let scraper = scraper.clone();
             let _ = tokio::task::spawn_blocking(move || scraper.discover()).await;

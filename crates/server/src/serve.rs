@@ -18,7 +18,7 @@ use crate::disk::{DataDirError, FileDisk};
 use crate::driver::{Driver, Queue};
 use crate::evaluate::Pool;
 use crate::http::{App, router};
-use crate::http_client::Client;
+use crate::http_client::Clients;
 use crate::live::{self, Live};
 use crate::metrics::Metrics;
 use crate::perform::Performer;
@@ -188,7 +188,7 @@ fn start(
     let handle = queue.handle();
     let deliverer = Deliverer {
         live: Arc::clone(live),
-        client: Client::default(),
+        clients: Clients::default(),
         metrics: Arc::clone(&metrics),
     };
     let performer = Performer {
@@ -207,6 +207,7 @@ fn start(
         Driver::new(queue, engine, journal, performer, Arc::clone(clock), Arc::clone(&metrics));
     let driver = driver.start()?;
     tokio::spawn(maintain(Arc::clone(&store), Arc::clone(clock)));
+    tokio::spawn(note_rate(Arc::clone(&metrics), Arc::clone(clock)));
     let app = App {
         handle,
         store,
@@ -228,6 +229,14 @@ async fn maintain(store: Arc<Store>, clock: Arc<Clock>) {
         if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {
             tracing::error!(%error, "the metric store could not be written; what is in memory is kept");
         }
+    }
+}
+
+/// Notes how many samples came, for the rate that the page shows.
+async fn note_rate(metrics: Arc<Metrics>, clock: Arc<Clock>) {
+    loop {
+        metrics.samples_rate.note(clock.now(), metrics.samples_appended.get());
+        tokio::time::sleep(RATE_EVERY).await;
     }
 }
 
@@ -278,5 +287,6 @@ const WORKER_THREADS: usize = 2;
 const QUERY_THREADS_MAX: usize = 8;
 /// Rules that are evaluated at the same time.
 const EVALUATOR_THREADS: usize = 2;
+const RATE_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 const MAINTAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 const SHUTDOWN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);

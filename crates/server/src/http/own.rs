@@ -35,7 +35,7 @@ pub async fn status(State(app): State<App>) -> Response {
             "alertsFiring": counts.firing,
             "alertsPending": counts.pending,
             "series": stats.series,
-            "samplesPerSecond": app.metrics.samples_per_second(),
+            "samplesPerSecond": app.metrics.samples_rate.per_second(),
             "inbox": counts.inbox,
         },
         "nextSteps": if is_empty { next_steps(&app) } else { json!([]) },

@@ -12,7 +12,7 @@ use firebell_engine::Engine;
 use firebell_model::{
     Duration, Labels, Matcher, Sample, Source, TimeRange, Timestamp, format_float_exponent,
 };
-use firebell_promql::{EvalError, Node, Plan, Prepared, Value};
+use firebell_promql::{Annotation, EvalError, Node, Plan, Prepared, Value};
 use firebell_rules::{AlertInstance, AlertPhase, GroupView, RuleView};
 use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{
@@ -58,7 +58,7 @@ async fn query(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
             compute(&app, timeout, move |source, options| {
                 let mut prepared = prepare(&request.query)?;
                 let value = prepared.instant(source, request.at, options).map_err(failed)?;
-                Ok(limited(data(value, request.at), request.limit))
+                Ok(limited(data(value, request.at), request.limit, prepared.annotations()))
             })
             .await
         }
@@ -75,7 +75,7 @@ async fn query_range(State(app): State<App>, uri: Uri, body: Bytes) -> Response 
                 let RangeQuery { start, end, step, .. } = request;
                 let mut prepared = prepare(&request.query)?;
                 let value = prepared.range(source, start, end, step, options).map_err(failed)?;
-                Ok(limited(data(value, end), request.limit))
+                Ok(limited(data(value, end), request.limit, prepared.annotations()))
             })
             .await
         }
@@ -148,14 +148,23 @@ fn data(value: Value, at: Timestamp) -> QueryData {
     }
 }
 
-fn limited(mut data: QueryData, limit: Option<usize>) -> Success<QueryData> {
+fn limited(
+    mut data: QueryData,
+    limit: Option<usize>,
+    annotations: &[Annotation],
+) -> Success<QueryData> {
     let limit = limit.unwrap_or(usize::MAX);
     let is_cut = match &mut data {
         QueryData::Vector(samples) => cut(samples, limit),
         QueryData::Matrix(series) => cut(series, limit),
         QueryData::Scalar(_) | QueryData::String(..) => false,
     };
-    noting_cut(data, is_cut)
+    let mut success = noting_cut(data, is_cut);
+    for annotation in annotations {
+        let list = if annotation.is_warning { &mut success.warnings } else { &mut success.infos };
+        list.push(annotation.message.clone());
+    }
+    success
 }
 
 fn cut<T>(items: &mut Vec<T>, limit: usize) -> bool {

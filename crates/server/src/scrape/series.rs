@@ -6,9 +6,11 @@
 //! *Sources*: Prometheus, `scrape/scrape.go`, as behaviour.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
-use firebell_model::relabel::{RelabelRule, relabel};
-use firebell_model::{Labels, METRIC_NAME, STALE_NAN, Sample, SeriesId, Timestamp};
+use firebell_config::{ScrapeJob, ScrapeLimits};
+use firebell_model::relabel::relabel;
+use firebell_model::{Label, Labels, METRIC_NAME, STALE_NAN, Sample, SeriesId, Timestamp};
 use firebell_tsdb::{Batch, Store};
 use firebell_wire::exposition::{Entry, Format, Parser, SampleLine};
 
@@ -17,16 +19,8 @@ use firebell_wire::exposition::{Entry, Format, Parser, SampleLine};
 pub struct Treatment {
     /// Labels of the target.
     pub labels: Labels,
-    /// Whether scraped labels win over those of the target.
-    pub honor_labels: bool,
-    /// Whether timestamps that the target gives are taken.
-    pub honor_timestamps: bool,
-    /// Applied to each series; may drop it.
-    pub metric_relabel: std::sync::Arc<[RelabelRule]>,
-    /// More samples than this fail the scrape; 0 is no limit.
-    pub sample_limit: usize,
-    /// More labels than this on one series fail the scrape; 0 is no limit.
-    pub label_limit: usize,
+    /// Its job.
+    pub job: Arc<ScrapeJob>,
 }
 
 /// The series of one target, over its scrapes.
@@ -83,8 +77,9 @@ impl TargetSeries {
             taken.n_scraped += 1;
             let is_new = self.take_sample(&line, at, treatment, store, &mut taken)?;
             taken.n_added += usize::from(is_new);
-            if treatment.sample_limit > 0 && taken.n_kept > treatment.sample_limit {
-                let limit = treatment.sample_limit;
+            if let Some(limit) = treatment.job.limits.samples
+                && taken.n_kept as u64 > limit
+            {
                 return Err(format!("sample limit exceeded: more than {limit} samples"));
             }
         }
@@ -119,8 +114,9 @@ impl TargetSeries {
         store: &Store,
         taken: &mut Taken,
     ) -> Result<bool, String> {
-        let own_time = line.at.filter(|_| treatment.honor_timestamps);
-        let (seen, is_live) = (self.round, own_time.is_none());
+        let own_time = line.at.filter(|_| treatment.job.honor_timestamps);
+        let tracks_own_time = treatment.job.track_timestamps_staleness;
+        let (seen, is_live) = (self.round, own_time.is_none() || tracks_own_time);
         let text = line.series.text();
         let (id, is_new) = if let Some(known) = self.known.get_mut(text) {
             let is_back = is_live && !known.is_live;
@@ -169,25 +165,37 @@ impl Treatment {
             let theirs = scraped.value(&own.name);
             if theirs.is_empty() {
                 labels.set(own.name.clone(), own.value.clone());
-            } else if !self.honor_labels {
+            } else if !self.job.honor_labels {
                 let exported = exported_name(&own.name, &scraped, &self.labels);
                 labels.set(exported, theirs);
                 labels.set(own.name.clone(), own.value.clone());
             }
         }
-        if !relabel(&self.metric_relabel, &mut labels) {
+        if !relabel(&self.job.metric_relabel, &mut labels) {
             return Ok(None);
         }
         let labels = labels.build();
         if labels.get(METRIC_NAME).is_none() {
             return Err("a series has no metric name after relabelling".to_owned());
         }
-        if self.label_limit > 0 && labels.len() > self.label_limit {
-            let limit = self.label_limit;
-            return Err(format!("label limit exceeded: `{labels}` has more than {limit} labels"));
-        }
+        check_limits(&labels, &self.job.limits)?;
         Ok(Some(labels))
     }
+}
+
+fn check_limits(labels: &Labels, limits: &ScrapeLimits) -> Result<(), String> {
+    let longest = |bytes: fn(&Label) -> usize| labels.iter().map(bytes).max().unwrap_or(0);
+    let checks = [
+        ("label_limit", labels.len(), limits.labels),
+        ("label_name_length_limit", longest(|it| it.name.len()), limits.label_name_bytes),
+        ("label_value_length_limit", longest(|it| it.value.len()), limits.label_value_bytes),
+    ];
+    for (name, found, limit) in checks {
+        if let Some(limit) = limit.filter(|limit| found as u64 > *limit) {
+            return Err(format!("{name} exceeded: `{labels}` has {found}, the limit is {limit}"));
+        }
+    }
+    Ok(())
 }
 
 /// A name for a scraped label that the target has too: `exported_…`, as often as needed.

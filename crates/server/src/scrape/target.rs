@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration as StdDuration;
 
-use firebell_config::ScrapeJob;
+use firebell_config::{ScrapeJob, ScrapeProtocol};
 use firebell_model::{Duration, METRIC_NAME, STALE_NAN, Sample, Timestamp};
 use firebell_tsdb::Batch;
 use firebell_wire::exposition::{ACCEPT, Format};
@@ -138,16 +138,19 @@ impl Target {
 
     async fn fetch(&self, spec: &Spec) -> Result<(Vec<u8>, Format), String> {
         let Spec { job, target } = spec;
-        let timeout = job.timeout.to_std();
+        let secs = target.timeout.as_secs_f64().to_string();
         let mut request = self
             .shared
-            .client
-            .get()?
+            .clients
+            .get(&job.http)?
             .get(&target.url)
             .header("accept", ACCEPT)
-            .header("x-prometheus-scrape-timeout-seconds", job.timeout.as_secs_f64().to_string())
-            .timeout(timeout);
-        for (name, value) in job.headers(&super::OsFiles)? {
+            .header("x-prometheus-scrape-timeout-seconds", secs)
+            .timeout(target.timeout.to_std());
+        if let Some(authorization) = &job.http.authorization {
+            request = request.header("authorization", authorization.expose());
+        }
+        for (name, value) in &job.http.headers {
             request = request.header(name, value.expose());
         }
         let response = request.send().await.map_err(|error| http_client::why(&error))?;
@@ -157,9 +160,14 @@ impl Target {
         }
         let kind = response.headers().get("content-type");
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let format = Format::of_content_type(kind).map_err(|error| error.to_string())?;
-        let body = http_client::body(response, job.body_bytes_max).await?;
-        Ok((body, format))
+        let format = match (Format::of_content_type(kind), job.fallback) {
+            (Ok(format), _) => format,
+            (Err(_), Some(ScrapeProtocol::Text)) => Format::Text,
+            (Err(_), Some(ScrapeProtocol::OpenMetrics)) => Format::OpenMetrics,
+            (Err(error), None) => return Err(error.to_string()),
+        };
+        let bytes_max = job.limits.body_bytes.map_or(usize::MAX, |it| it as usize);
+        Ok((http_client::body(response, bytes_max).await?, format))
     }
 
     /// Notes how a scrape went, for people.
@@ -201,11 +209,7 @@ fn treatment(spec: &Spec) -> Treatment {
     let Spec { job, target } = spec;
     Treatment {
         labels: target.labels.clone(),
-        honor_labels: job.honor_labels,
-        honor_timestamps: job.honor_timestamps,
-        metric_relabel: Arc::clone(&job.metric_relabel),
-        sample_limit: job.sample_limit,
-        label_limit: job.label_limit,
+        job: Arc::clone(job),
     }
 }
 
@@ -213,7 +217,7 @@ fn treatment(spec: &Spec) -> Treatment {
 fn next_slot(spec: &Spec, now: Timestamp) -> Timestamp {
     let mut hasher = DefaultHasher::new();
     (&spec.job.name, &spec.target.url, &spec.target.labels).hash(&mut hasher);
-    let interval = spec.job.interval.0.max(1);
+    let interval = spec.target.interval.0.max(1);
     let offset = (hasher.finish() % interval as u64) as i64;
     let slot = (now.0 - offset).div_euclid(interval) * interval + offset;
     Timestamp(slot + interval)
