@@ -93,6 +93,10 @@ impl SecretText {
         Ok(Self(NotificationText::compile(text)?))
     }
 
+    pub(crate) fn has_action(&self) -> bool {
+        self.0.text().contains("{{")
+    }
+
     pub(crate) fn to_secret(&self) -> Secret {
         Secret::new(self.0.text())
     }
