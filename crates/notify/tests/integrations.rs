@@ -240,113 +240,131 @@ fn what_cannot_be_rendered_says_which_option() {
         `api_url` of the slack notification is no http or https address"#]].assert_eq(&errors.join("\n"));
 }
 
-#[test]
-fn answers_decide_what_happens_next() {
-    let answer = |status, headers: &[(&str, &str)], body: &str| HttpResponse {
-        status,
-        headers: headers
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect(),
-        body: body.as_bytes().to_vec(),
-    };
-    let json = ("Content-Type", "application/json; charset=utf-8");
-    let date = ("Date", "Fri, 02 Jan 2026 04:00:00 GMT");
-    let answers = [
-        answer(200, &[], ""),
-        answer(200, &[], "ok"),
-        answer(204, &[], ""),
-        answer(200, &[], "invalid_payload"),
-        answer(200, &[json], "{\"ok\":true,\"ts\":\"1.2\"}"),
-        answer(
-            200,
-            &[json],
-            "{\"ok\":false,\"error\":\"channel_not_found\"}",
-        ),
-        answer(200, &[json], "{}"),
-        answer(200, &[json], "<html>"),
-        answer(302, &[], ""),
-        answer(400, &[], "bad\n  request\u{1b}[31m"),
-        answer(403, &[], "invalid_token"),
-        answer(404, &[], "no_team"),
-        answer(429, &[("retry-after", "30")], "rate_limited"),
-        answer(500, &[], ""),
-        answer(
-            503,
-            &[("Retry-After", "Fri, 02 Jan 2026 04:01:30 GMT"), date],
-            "later",
-        ),
-        answer(503, &[("Retry-After", "99999999999999999999")], ""),
-        answer(503, &[("Retry-After", "86400")], ""),
-        answer(503, &[("Retry-After", "soon")], ""),
-    ];
+type Answer<'a> = (u16, &'a [(&'a str, &'a str)], &'a str);
+
+fn check_answers(answers: &[Answer<'_>], expected: &Expect) {
     let (webhook, slack) = (
         Integration::Webhook(webhook()),
         Integration::Slack(Box::new(slack())),
     );
     let mut shown = String::new();
-    for answer in &answers {
-        let body = String::from_utf8_lossy(&answer.body).replace(char::is_control, " ");
-        shown += &format!("{} {body}\n", answer.status);
-        shown += &format!("    webhook: {:?}\n", webhook.verdict(answer));
-        shown += &format!("    slack: {:?}\n", slack.verdict(answer));
+    for (status, headers, body) in answers {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let answer = HttpResponse {
+            status: *status,
+            headers: headers.iter().map(owned).collect(),
+            body: body.as_bytes().to_vec(),
+        };
+        shown += &format!("{status} {headers:?} {body:?}\n");
+        shown += &format!("    webhook: {:?}\n", webhook.verdict(&answer));
+        shown += &format!("    slack: {:?}\n", slack.verdict(&answer));
     }
-    expect![[r#"
-        200 
-            webhook: Delivered
-            slack: Rejected { why: "received an error response from Slack: " }
-        200 ok
-            webhook: Delivered
-            slack: Delivered
-        204 
-            webhook: Delivered
-            slack: Rejected { why: "received an error response from Slack: " }
-        200 invalid_payload
-            webhook: Delivered
-            slack: Rejected { why: "received an error response from Slack: invalid_payload" }
-        200 {"ok":true,"ts":"1.2"}
-            webhook: Delivered
-            slack: Delivered
-        200 {"ok":false,"error":"channel_not_found"}
-            webhook: Delivered
-            slack: Rejected { why: "error response from Slack: channel_not_found" }
-        200 {}
-            webhook: Delivered
-            slack: Rejected { why: "error response from Slack: " }
-        200 <html>
-            webhook: Delivered
-            slack: Retry { why: "could not read Slack's answer as JSON: <html>", after: None }
-        302 
-            webhook: Rejected { why: "unexpected status code 302" }
-            slack: Rejected { why: "unexpected status code 302" }
-        400 bad   request [31m
-            webhook: Rejected { why: "unexpected status code 400: bad request�[31m" }
-            slack: Rejected { why: "unexpected status code 400: bad request�[31m" }
-        403 invalid_token
-            webhook: Rejected { why: "unexpected status code 403: invalid_token" }
-            slack: Rejected { why: "unexpected status code 403: invalid_token" }
-        404 no_team
-            webhook: Rejected { why: "unexpected status code 404: no_team" }
-            slack: Rejected { why: "unexpected status code 404: no_team" }
-        429 rate_limited
-            webhook: Rejected { why: "unexpected status code 429: rate_limited" }
-            slack: Retry { why: "unexpected status code 429: rate_limited", after: Some(Duration(30000)) }
-        500 
-            webhook: Retry { why: "unexpected status code 500", after: None }
-            slack: Retry { why: "unexpected status code 500", after: None }
-        503 later
-            webhook: Retry { why: "unexpected status code 503: later", after: Some(Duration(90000)) }
-            slack: Retry { why: "unexpected status code 503: later", after: Some(Duration(90000)) }
-        503 
-            webhook: Retry { why: "unexpected status code 503", after: None }
-            slack: Retry { why: "unexpected status code 503", after: None }
-        503 
-            webhook: Retry { why: "unexpected status code 503", after: Some(Duration(3600000)) }
-            slack: Retry { why: "unexpected status code 503", after: Some(Duration(3600000)) }
-        503 
-            webhook: Retry { why: "unexpected status code 503", after: None }
-            slack: Retry { why: "unexpected status code 503", after: None }
-    "#]].assert_eq(&shown);
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn the_status_decides_what_happens_next() {
+    check_answers(
+        &[
+            (204, &[], ""),
+            (302, &[], ""),
+            (400, &[], "bad\n  request\u{1b}[31m"),
+            (404, &[], "no_team"),
+            (429, &[("retry-after", "30")], "rate_limited"),
+            (500, &[], ""),
+        ],
+        &expect![[r#"
+            204 [] ""
+                webhook: Delivered
+                slack: Rejected { why: "received an error response from Slack: " }
+            302 [] ""
+                webhook: Rejected { why: "unexpected status code 302" }
+                slack: Rejected { why: "unexpected status code 302" }
+            400 [] "bad\n  request\u{1b}[31m"
+                webhook: Rejected { why: "unexpected status code 400: bad request�[31m" }
+                slack: Rejected { why: "unexpected status code 400: bad request�[31m" }
+            404 [] "no_team"
+                webhook: Rejected { why: "unexpected status code 404: no_team" }
+                slack: Rejected { why: "unexpected status code 404: no_team" }
+            429 [("retry-after", "30")] "rate_limited"
+                webhook: Rejected { why: "unexpected status code 429: rate_limited" }
+                slack: Retry { why: "unexpected status code 429: rate_limited", after: Some(Duration(30000)) }
+            500 [] ""
+                webhook: Retry { why: "unexpected status code 500", after: None }
+                slack: Retry { why: "unexpected status code 500", after: None }
+        "#]],
+    );
+}
+
+#[test]
+fn a_receiver_may_ask_for_time() {
+    let date = ("Date", "Fri, 02 Jan 2026 04:00:00 GMT");
+    let later = ("Retry-After", "Fri, 02 Jan 2026 04:01:30 GMT");
+    check_answers(
+        &[
+            (503, &[("Retry-After", "86400")], "at most an hour"),
+            (503, &[later, date], "a date"),
+            (503, &[later], "a date that cannot be read"),
+            (503, &[("Retry-After", "99999999999999999999")], ""),
+            (503, &[("Retry-After", "soon")], ""),
+        ],
+        &expect![[r#"
+            503 [("Retry-After", "86400")] "at most an hour"
+                webhook: Retry { why: "unexpected status code 503: at most an hour", after: Some(Duration(3600000)) }
+                slack: Retry { why: "unexpected status code 503: at most an hour", after: Some(Duration(3600000)) }
+            503 [("Retry-After", "Fri, 02 Jan 2026 04:01:30 GMT"), ("Date", "Fri, 02 Jan 2026 04:00:00 GMT")] "a date"
+                webhook: Retry { why: "unexpected status code 503: a date", after: Some(Duration(90000)) }
+                slack: Retry { why: "unexpected status code 503: a date", after: Some(Duration(90000)) }
+            503 [("Retry-After", "Fri, 02 Jan 2026 04:01:30 GMT")] "a date that cannot be read"
+                webhook: Retry { why: "unexpected status code 503: a date that cannot be read", after: None }
+                slack: Retry { why: "unexpected status code 503: a date that cannot be read", after: None }
+            503 [("Retry-After", "99999999999999999999")] ""
+                webhook: Retry { why: "unexpected status code 503", after: None }
+                slack: Retry { why: "unexpected status code 503", after: None }
+            503 [("Retry-After", "soon")] ""
+                webhook: Retry { why: "unexpected status code 503", after: None }
+                slack: Retry { why: "unexpected status code 503", after: None }
+        "#]],
+    );
+}
+
+#[test]
+fn slack_says_no_with_status_200() {
+    let json = ("Content-Type", "application/json; charset=utf-8");
+    check_answers(
+        &[
+            (200, &[], "ok"),
+            (200, &[], "invalid_payload"),
+            (200, &[json], "{\"ok\":true,\"ts\":\"1.2\"}"),
+            (
+                200,
+                &[json],
+                "{\"ok\":false,\"error\":\"channel_not_found\"}",
+            ),
+            (200, &[json], "{}"),
+            (200, &[json], "<html>"),
+        ],
+        &expect![[r#"
+            200 [] "ok"
+                webhook: Delivered
+                slack: Delivered
+            200 [] "invalid_payload"
+                webhook: Delivered
+                slack: Rejected { why: "received an error response from Slack: invalid_payload" }
+            200 [("Content-Type", "application/json; charset=utf-8")] "{\"ok\":true,\"ts\":\"1.2\"}"
+                webhook: Delivered
+                slack: Delivered
+            200 [("Content-Type", "application/json; charset=utf-8")] "{\"ok\":false,\"error\":\"channel_not_found\"}"
+                webhook: Delivered
+                slack: Rejected { why: "error response from Slack: channel_not_found" }
+            200 [("Content-Type", "application/json; charset=utf-8")] "{}"
+                webhook: Delivered
+                slack: Rejected { why: "error response from Slack: " }
+            200 [("Content-Type", "application/json; charset=utf-8")] "<html>"
+                webhook: Delivered
+                slack: Retry { why: "could not read Slack's answer as JSON: <html>", after: None }
+        "#]],
+    );
 }
 
 #[test]
