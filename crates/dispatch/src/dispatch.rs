@@ -17,7 +17,7 @@ pub use self::view::{AlertState, AlertView, DispatchStats, GroupView, NotifiedVi
 use crate::deadlines::{Deadline, Deadlines};
 use crate::group::{Group, GroupKey, Pending, Timers};
 use crate::ingest::{end, merge};
-use crate::inhibit::{Inhibition, Role};
+use crate::inhibit::{Inhibition, Roles};
 use crate::record::{Counters, DirtyKey, DispatchRecord};
 use crate::silences::{LabelIndex, Silences};
 use crate::{
@@ -86,7 +86,7 @@ pub struct Dispatch {
 struct Entry {
     alert: Alert,
     memberships: Box<[Membership]>,
-    roles: Box<[Role]>,
+    roles: Roles,
     // Sorted; those that have not ended.
     silences: Vec<SilenceId>,
 }
@@ -150,13 +150,12 @@ impl Dispatch {
     ) {
         for alert in alerts {
             let fingerprint = alert.labels.fingerprint();
-            if self.alerts.contains_key(&fingerprint) {
-                self.update_alert(now, fingerprint, alert);
-            } else if self.has_room(alert) {
+            if !self.update_alert(now, fingerprint, alert) {
+                if !self.has_room(alert) {
+                    self.n_refused += 1;
+                    continue;
+                }
                 self.insert_alert(now, fingerprint, alert.clone(), &[]);
-            } else {
-                self.n_refused += 1;
-                continue;
             }
             self.dirty.insert(DirtyKey::Alert(fingerprint));
         }
@@ -311,15 +310,16 @@ impl Dispatch {
         self.keep_until_forgotten(fingerprint);
     }
 
-    fn update_alert(&mut self, now: Timestamp, fingerprint: Fingerprint, alert: &Alert) {
+    // Returns whether the alert is known.
+    fn update_alert(&mut self, now: Timestamp, fingerprint: Fingerprint, alert: &Alert) -> bool {
         let Some(entry) = self.alerts.get_mut(&fingerprint) else {
-            return;
+            return false;
         };
         let merged = merge(&entry.alert, alert, now);
         let starts_at = merged.starts_at;
-        let (old_end, new_end) = (end(&entry.alert), end(&merged));
+        let ends = (end(&entry.alert), end(&merged));
         self.inhibition
-            .update(fingerprint, &entry.roles, old_end, new_end);
+            .update(fingerprint, &merged.labels, &entry.roles, ends);
         entry.alert = merged;
         let mut joined: Vec<GroupKey> = Vec::new();
         for membership in entry
@@ -333,6 +333,7 @@ impl Dispatch {
         for group in joined {
             self.join(now, &group, fingerprint, starts_at);
         }
+        true
     }
 
     // Makes the group when it is not there. One whose first alert is already older than

@@ -1,17 +1,18 @@
 //! Which alerts mute which: per rule and values of its `equal` labels, the set of live sources.
 //!
-//! Rules are matched once, when an alert is inserted: its *roles* say for which rules it is source
-//! or target, and under which key. Whether it is inhibited is then a look at the keys' first
-//! source; whatever is inserted, resolved or removed touches its own keys only.
+//! Rules with the same target side and the same `equal` labels are one *family*: whether an alert
+//! is a target is one question, and the sources of all of them stand together. Which families an
+//! alert is a target of, and which rules' source it is, is found once, when it is inserted;
+//! whether it is inhibited is then one look per family that has sources at all.
 //!
-//! *Invariants*: a key has an entry as long as a role refers to it; sources stand by their end,
-//! the latest first, so the first one alone tells whether any is alive.
+//! *Invariants*: sources stand by their end, the latest first, so the first one alone tells
+//! whether any is alive; a key without sources is not there.
 //!
 //! *Sources*: Alertmanager, `inhibit/inhibit.go`. Upstream (0.30 to 0.34.0) keeps one source per
 //! key and forgets the others; see COMPAT.md.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use firebell_model::{Fingerprint, Labels, Timestamp};
@@ -22,51 +23,61 @@ use crate::matcher_index::MatcherIndex;
 /// The rules, compiled, and the sources that are there.
 #[derive(Debug, Default)]
 pub(crate) struct Inhibition {
-    rules: Vec<Rule>,
     by_source: MatcherIndex,
     by_target: MatcherIndex,
-    keys: Vec<Sources>,
-    free_keys: Vec<u32>,
-    absent: Arc<str>,
+    family_of_rule: Vec<u32>,
+    families: Vec<Family>,
+    // Most alerts are targets of the same few combinations of families.
+    target_lists: HashSet<Arc<[u32]>>,
 }
 
 #[derive(Debug)]
-struct Rule {
+struct Family {
     equal: Vec<String>,
-    keys: HashMap<Box<[Arc<str>]>, u32>,
+    keys: HashMap<Box<[u8]>, Sources>,
 }
 
-/// What an alert is to one rule.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Role {
-    rule: u32,
-    key: u32,
-    is_source: bool,
-    is_target: bool,
+/// What an alert is to the rules.
+#[derive(Clone, Debug)]
+pub(crate) struct Roles {
+    // Families whose target side it matches, in the order of their first rule.
+    targets: Arc<[u32]>,
+    // Rules whose source side it matches, in order.
+    sources: Box<[u32]>,
 }
 
 type SourceSet = BTreeSet<(Reverse<Timestamp>, Fingerprint)>;
 
-// The sources under one key.
+// The sources under one key of a family.
 #[derive(Debug, Default)]
 struct Sources {
-    n_roles: u32,
     // Match only the source side: they inhibit every target.
     one_sided: SourceSet,
-    // Match the target side too: they do not inhibit each other, nor themselves.
-    two_sided: SourceSet,
+    // Match the target side too, by rule: they do not inhibit what is a source of the same rule,
+    // hence not each other nor themselves.
+    two_sided: BTreeMap<u32, SourceSet>,
 }
 
 impl Inhibition {
     pub(crate) fn new(rules: &[InhibitRule]) -> Self {
         let mut inhibition = Self::default();
+        let mut known: BTreeMap<(String, Vec<String>), u32> = BTreeMap::new();
         for (idx, rule) in rules.iter().enumerate() {
             inhibition.by_source.insert(idx as u32, &rule.source);
-            inhibition.by_target.insert(idx as u32, &rule.target);
-            inhibition.rules.push(Rule {
-                equal: rule.equal.clone(),
-                keys: HashMap::new(),
-            });
+            let target = firebell_model::matchers_text(&rule.target);
+            let family = *known
+                .entry((target, rule.equal.clone()))
+                .or_insert_with(|| {
+                    let family = inhibition.families.len() as u32;
+                    inhibition.by_target.insert(family, &rule.target);
+                    let equal = rule.equal.clone();
+                    inhibition.families.push(Family {
+                        equal,
+                        keys: HashMap::new(),
+                    });
+                    family
+                });
+            inhibition.family_of_rule.push(family);
         }
         inhibition
     }
@@ -77,49 +88,49 @@ impl Inhibition {
         fingerprint: Fingerprint,
         labels: &Labels,
         ends_at: Timestamp,
-    ) -> Box<[Role]> {
-        if self.rules.is_empty() {
-            return Box::default();
-        }
-        let sources = self.by_source.matches(labels);
-        let targets = self.by_target.matches(labels);
-        let rules: BTreeSet<u32> = sources.iter().chain(&targets).copied().collect();
-        let mut roles = Vec::with_capacity(rules.len());
-        for rule in rules {
-            let key = self.key(rule, labels);
-            let is_source = sources.binary_search(&rule).is_ok();
-            let is_target = targets.binary_search(&rule).is_ok();
-            let role = Role {
-                rule,
-                key,
-                is_source,
-                is_target,
-            };
-            self.keys[key as usize].n_roles += 1;
-            if let Some(set) = self.sources_mut(role) {
-                set.insert((Reverse(ends_at), fingerprint));
-            }
-            roles.push(role);
-        }
-        roles.into()
+    ) -> Roles {
+        let targets: Arc<[u32]> = self.by_target.matches(labels).into();
+        let targets = self.target_lists.get(&targets).cloned().unwrap_or_else(|| {
+            self.target_lists.insert(targets.clone());
+            targets
+        });
+        let sources = self.by_source.matches(labels).into();
+        let roles = Roles { targets, sources };
+        self.note(fingerprint, labels, &roles, ends_at);
+        roles
     }
 
     /// Notes that an alert ends at another moment.
     pub(crate) fn update(
         &mut self,
         fingerprint: Fingerprint,
-        roles: &[Role],
-        old_ends_at: Timestamp,
+        labels: &Labels,
+        roles: &Roles,
+        (old_ends_at, ends_at): (Timestamp, Timestamp),
+    ) {
+        if old_ends_at != ends_at {
+            self.remove(fingerprint, labels, roles, old_ends_at);
+            self.note(fingerprint, labels, roles, ends_at);
+        }
+    }
+
+    fn note(
+        &mut self,
+        fingerprint: Fingerprint,
+        labels: &Labels,
+        roles: &Roles,
         ends_at: Timestamp,
     ) {
-        if old_ends_at == ends_at {
-            return;
-        }
-        for role in roles {
-            if let Some(set) = self.sources_mut(*role) {
-                set.remove(&(Reverse(old_ends_at), fingerprint));
-                set.insert((Reverse(ends_at), fingerprint));
-            }
+        for (rule, family, is_target) in self.source_roles(roles) {
+            let family = &mut self.families[family as usize];
+            let mut key = Vec::new();
+            family.key(labels, &mut key);
+            let sources = family.keys.entry(key.into()).or_default();
+            let set = match is_target {
+                true => sources.two_sided.entry(rule).or_default(),
+                false => &mut sources.one_sided,
+            };
+            set.insert((Reverse(ends_at), fingerprint));
         }
     }
 
@@ -128,72 +139,81 @@ impl Inhibition {
         &mut self,
         fingerprint: Fingerprint,
         labels: &Labels,
-        roles: &[Role],
+        roles: &Roles,
         ends_at: Timestamp,
     ) {
-        for role in roles {
-            if let Some(set) = self.sources_mut(*role) {
-                set.remove(&(Reverse(ends_at), fingerprint));
+        for (rule, family, is_target) in self.source_roles(roles) {
+            let family = &mut self.families[family as usize];
+            let mut key = Vec::new();
+            family.key(labels, &mut key);
+            let Some(sources) = family.keys.get_mut(&*key) else {
+                continue;
+            };
+            let gone = (Reverse(ends_at), fingerprint);
+            if !is_target {
+                sources.one_sided.remove(&gone);
+            } else if let Some(set) = sources.two_sided.get_mut(&rule) {
+                set.remove(&gone);
+                if set.is_empty() {
+                    sources.two_sided.remove(&rule);
+                }
             }
-            let key = &mut self.keys[role.key as usize];
-            key.n_roles -= 1;
-            if key.n_roles == 0 {
-                let values = self.equal_values(role.rule, labels);
-                self.rules[role.rule as usize].keys.remove(&values);
-                self.free_keys.push(role.key);
+            if sources.one_sided.is_empty() && sources.two_sided.is_empty() {
+                family.keys.remove(&*key);
             }
         }
     }
 
-    /// The alert that mutes a target at `now`: of the first rule that has one, the source that
+    /// The alert that mutes a target at `now`: of the first family that has one, a source that
     /// lives longest.
-    pub(crate) fn inhibitor(&self, now: Timestamp, roles: &[Role]) -> Option<Fingerprint> {
-        let targets = roles.iter().filter(|role| role.is_target);
-        targets
-            .map(|role| (role, &self.keys[role.key as usize]))
-            .find_map(|(role, sources)| {
-                let two_sided = if role.is_source {
-                    None
-                } else {
-                    sources.two_sided.first()
-                };
-                [sources.one_sided.first(), two_sided]
-                    .into_iter()
-                    .flatten()
-                    .find(|(Reverse(ends_at), _)| *ends_at > now)
-                    .map(|(_, fingerprint)| *fingerprint)
-            })
-    }
-
-    fn sources_mut(&mut self, role: Role) -> Option<&mut SourceSet> {
-        let sources = &mut self.keys[role.key as usize];
-        match (role.is_source, role.is_target) {
-            (false, _) => None,
-            (true, false) => Some(&mut sources.one_sided),
-            (true, true) => Some(&mut sources.two_sided),
+    pub(crate) fn inhibitor(
+        &self,
+        now: Timestamp,
+        labels: &Labels,
+        roles: &Roles,
+    ) -> Option<Fingerprint> {
+        let mut key = Vec::new();
+        for family in roles
+            .targets
+            .iter()
+            .map(|family| &self.families[*family as usize])
+        {
+            if family.keys.is_empty() {
+                continue;
+            }
+            family.key(labels, &mut key);
+            let Some(sources) = family.keys.get(&*key) else {
+                continue;
+            };
+            let is_own = |rule: &u32| roles.sources.binary_search(rule).is_ok();
+            let two_sided = sources.two_sided.iter().filter(|(rule, _)| !is_own(rule));
+            let sets = std::iter::once(&sources.one_sided).chain(two_sided.map(|(_, set)| set));
+            let is_alive =
+                |(Reverse(ends_at), _): &&(Reverse<Timestamp>, Fingerprint)| *ends_at > now;
+            if let Some((_, source)) = sets.filter_map(BTreeSet::first).find(is_alive) {
+                return Some(*source);
+            }
         }
+        None
     }
 
-    fn key(&mut self, rule: u32, labels: &Labels) -> u32 {
-        let values = self.equal_values(rule, labels);
-        let known = &mut self.rules[rule as usize].keys;
-        if let Some(key) = known.get(&values) {
-            return *key;
-        }
-        let key = self.free_keys.pop().unwrap_or_else(|| {
-            self.keys.push(Sources::default());
-            (self.keys.len() - 1) as u32
-        });
-        known.insert(values, key);
-        key
-    }
-
-    fn equal_values(&self, rule: u32, labels: &Labels) -> Box<[Arc<str>]> {
-        let equal = &self.rules[rule as usize].equal;
-        let value = |name: &String| {
-            let label = labels.iter().find(|label| *label.name == **name);
-            label.map_or_else(|| self.absent.clone(), |label| label.value.clone())
+    // The rules that an alert is a source of, with their family and whether it is a target too.
+    fn source_roles(&self, roles: &Roles) -> Vec<(u32, u32, bool)> {
+        let with_family = |rule: &u32| {
+            let family = self.family_of_rule[*rule as usize];
+            (*rule, family, roles.targets.binary_search(&family).is_ok())
         };
-        equal.iter().map(value).collect()
+        roles.sources.iter().map(with_family).collect()
+    }
+}
+
+impl Family {
+    // The values of the `equal` labels; no byte of UTF-8 is 0xff.
+    fn key(&self, labels: &Labels, key: &mut Vec<u8>) {
+        key.clear();
+        for name in &self.equal {
+            key.extend_from_slice(labels.value(name).as_bytes());
+            key.push(0xff);
+        }
     }
 }

@@ -142,7 +142,7 @@ impl SilenceRequest {
                 format!("invalid silence: invalid label matcher {idx}: invalid label name \"\"");
             return Err(SilenceError::Invalid(why));
         }
-        if self.matchers.iter().all(|matcher| is_wide_open(matcher)) {
+        if self.matchers.iter().all(is_wide_open) {
             return invalid(
                 "invalid silence: at least one matcher must not match the empty string",
             );

@@ -188,7 +188,10 @@ impl Dispatch {
 
     pub(super) fn is_muted(&self, now: Timestamp, entry: &Entry) -> bool {
         self.active_silences(now, entry).next().is_some()
-            || self.inhibition.inhibitor(now, &entry.roles).is_some()
+            || self
+                .inhibition
+                .inhibitor(now, &entry.alert.labels, &entry.roles)
+                .is_some()
     }
 
     fn active_silences(&self, now: Timestamp, entry: &Entry) -> impl Iterator<Item = SilenceId> {
@@ -206,11 +209,10 @@ impl Dispatch {
         entry: &'a Entry,
     ) -> AlertView<'a> {
         let silenced_by: Vec<SilenceId> = self.active_silences(now, entry).collect();
-        let inhibited_by: Vec<Fingerprint> = self
+        let inhibitor = self
             .inhibition
-            .inhibitor(now, &entry.roles)
-            .into_iter()
-            .collect();
+            .inhibitor(now, &entry.alert.labels, &entry.roles);
+        let inhibited_by: Vec<Fingerprint> = inhibitor.into_iter().collect();
         let is_muted = !silenced_by.is_empty() || !inhibited_by.is_empty();
         let state = if is_muted {
             AlertState::Suppressed

@@ -432,7 +432,7 @@ impl World {
         let records = self.dispatch.records();
         let mut expected: BTreeMap<String, String> = records
             .iter()
-            .map(|record| key_and_value(record))
+            .map(key_and_value)
             .map(|(key, value)| (key, value.expect("a value")))
             .collect();
         if !kept.contains_key("counters") {
