@@ -2,20 +2,26 @@
 //!
 //! *Invariants*: the only crate that knows YAML. Nothing stops at the first problem.
 
+mod alertmanager;
 mod fields;
 mod files;
+mod firebell;
 mod http;
 mod load;
 mod problem;
 mod relabel;
+mod rule_files;
 mod scrape;
 mod size;
+mod stub;
 mod yaml;
 
+pub use crate::alertmanager::IntegrationKey;
 pub use crate::files::{Files, OsFiles};
+pub use crate::firebell::{Config, ExternalUrl, load};
 pub use crate::http::{HttpClient, Tls};
 pub use crate::problem::{Pos, Problem, Problems};
 pub use crate::scrape::{
-    DroppedTarget, FileDiscovery, ScrapeJob, ScrapeLimits, ScrapeProtocol, ScrapeTarget,
-    TargetGroup, TargetSet, parse_target_file, targets,
+    Discovered, DroppedTarget, FileDiscovery, LastGood, ScrapeJob, ScrapeLimits, ScrapeProtocol,
+    ScrapeTarget, TargetGroup, TargetSet, parse_target_file, targets,
 };

@@ -1,7 +1,7 @@
 //! What is shared while files are read: where they come from, what was found wrong, what was noted.
 
 use std::cell::RefCell;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firebell_model::Secret;
@@ -15,33 +15,38 @@ pub(crate) struct Loader<'f> {
     pub(crate) files: &'f dyn Files,
     pub(crate) problems: RefCell<Vec<Problem>>,
     pub(crate) notes: RefCell<Vec<String>>,
+    pub(crate) read_files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'f> Loader<'f> {
     pub(crate) fn new(files: &'f dyn Files) -> Self {
-        let (problems, notes) = (RefCell::default(), RefCell::default());
         Self {
             files,
-            problems,
-            notes,
+            problems: RefCell::default(),
+            notes: RefCell::default(),
+            read_files: RefCell::default(),
         }
     }
 
     /// The text of a file; a problem when it cannot be read.
     pub(crate) fn read(&self, path: &Path) -> Option<String> {
-        match self.files.read(path) {
-            Ok(text) => Some(text),
-            Err(error) => {
-                self.problems.borrow_mut().push(Problem {
-                    file: path.display().to_string().into(),
-                    at: None,
-                    message: format!("failed to read the file: {error}"),
-                    hint: None,
-                    excerpt: None,
-                });
-                None
-            }
-        }
+        self.read_files.borrow_mut().push(path.to_owned());
+        let read = self.files.read(path);
+        read.inspect_err(|error| self.unreadable(path, error)).ok()
+    }
+
+    /// The files that a pattern names; a problem when a folder cannot be read.
+    pub(crate) fn glob(&self, pattern: &Path) -> Vec<PathBuf> {
+        self.files.glob(pattern).unwrap_or_else(|error| {
+            self.unreadable(pattern, &error);
+            Vec::new()
+        })
+    }
+
+    fn unreadable(&self, path: &Path, error: &std::io::Error) {
+        let file = path.display().to_string();
+        let problem = Problem::of_file(&file, format!("failed to read: {error}"));
+        self.problems.borrow_mut().push(problem);
     }
 
     pub(crate) fn doc<'d>(&'d self, path: &Path, source: &'d str) -> Doc<'d> {

@@ -31,7 +31,25 @@ pub struct Problem {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problems(Vec<Problem>);
 
+impl Problem {
+    /// A problem of a whole file.
+    pub(crate) fn of_file(file: &str, message: impl Into<String>) -> Self {
+        Self {
+            file: file.into(),
+            at: None,
+            message: message.into(),
+            hint: None,
+            excerpt: None,
+        }
+    }
+}
+
 impl Problems {
+    /// What has no place: a mistake of this crate.
+    pub(crate) fn internal(message: &str) -> Self {
+        Self(vec![Problem::of_file("configuration", message)])
+    }
+
     /// `None` when there are none. What is said twice of one place is kept once.
     #[must_use]
     pub fn new(mut problems: Vec<Problem>) -> Option<Self> {

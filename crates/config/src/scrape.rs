@@ -2,6 +2,7 @@
 //!
 //! *Sources*: Prometheus, `config/config.go`, `discovery/file`.
 
+mod discover;
 mod file_sd;
 mod global;
 mod targets;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 
 use firebell_model::{Duration, Labels, RelabelRule};
 
+pub use self::discover::{Discovered, LastGood};
 pub use self::file_sd::parse_target_file;
 pub(crate) use self::global::Global;
 pub use self::targets::{DroppedTarget, ScrapeTarget, TargetSet, targets};

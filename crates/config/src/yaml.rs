@@ -94,6 +94,11 @@ impl Scalar {
         self.style == ScalarStyle::Plain
     }
 
+    /// Which bytes of the file it was written as.
+    pub(crate) fn range(&self) -> (usize, usize) {
+        (self.start, self.end)
+    }
+
     /// Where in the file a byte of the text stands.
     ///
     /// Quotes, escapes, indentation and folding make text and file differ, but what is no blank
@@ -122,7 +127,10 @@ impl Scalar {
         let end = self.end.min(source.len());
         let mut start = self.start.min(end);
         // A block's place is that of its first line, after the `|`.
-        if matches!(self.style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted) {
+        if matches!(
+            self.style,
+            ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted
+        ) {
             start += 1;
         }
         let mut places = Vec::new();
@@ -421,7 +429,8 @@ mod tests {
             2:2 illegal placement of ':' indicator
             1:4 while parsing node, found unknown anchor
             1:5 mapping values are not allowed in this context
-        "#]].assert_eq(&found);
+        "#]]
+        .assert_eq(&found);
     }
 
     #[test]
@@ -437,7 +446,8 @@ mod tests {
 
     /// Where the byte `|` marks in the decoded text stands in the file.
     fn check_position(source: &str, needle: &str, expected: (u32, u32)) {
-        let (root, _) = parse(source);
+        let (root, mistakes) = parse(source);
+        assert!(mistakes.is_empty(), "{source}: {mistakes:?}");
         let Value::Map(entries) = root.unwrap().value else {
             panic!("no map");
         };
@@ -459,7 +469,7 @@ mod tests {
             ("e: |\n  a b\n  @c", (3, 3)),
             ("e: |2-\n\n    a\n   @c", (4, 4)),
             ("e: >-\n  a\n  b\n  é @c", (4, 5)),
-            ("e: &x !!str @c", (1, 13)),
+            ("e: &x !!str c @", (1, 15)),
         ] {
             check_position(source, "@", expected);
         }

@@ -1,0 +1,166 @@
+//! alertmanager.yml: who is told of what.
+//!
+//! *Sources*: Alertmanager, `config/config.go`.
+
+mod inhibit;
+mod receivers;
+mod route;
+mod secrets;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::stub::Integration;
+use firebell_dispatch::{
+    DEFAULT_RESOLVE_TIMEOUT, GroupBy, Receiver, Receivers, RouteSpec, Routing, RoutingProblem,
+};
+use firebell_template::NotificationTemplates;
+
+pub(crate) use self::receivers::INBOX;
+pub(crate) use self::secrets::without_secrets;
+
+use self::receivers::GlobalReceivers;
+use self::route::{Names, RoutePlace};
+use crate::fields::{Doc, Fields};
+use crate::files::is_pattern;
+use crate::load::Loader;
+use crate::rule_files::place_in_text;
+use crate::yaml::Node;
+
+/// Receiver, kind of integration, and its index within the kind.
+pub type IntegrationKey = (String, String, usize);
+
+/// Everything that is said about notifications, checked.
+pub(crate) struct Notifications {
+    pub(crate) routing: Arc<Routing>,
+    pub(crate) integrations: BTreeMap<IntegrationKey, Integration>,
+    pub(crate) templates: NotificationTemplates,
+}
+
+/// Reads the content of an alertmanager.yml; `None` when something is wrong with the routes.
+pub(crate) fn read(loader: &Loader<'_>, doc: &Doc<'_>, root: &Node) -> Option<Notifications> {
+    let fields = doc.fields(root, "the Alertmanager configuration");
+    let global = GlobalReceivers::read(loader, &fields);
+    let (receivers, integrations) = receivers::read(loader, &fields, &global);
+    let intervals = time_intervals(loader, &fields);
+    let inhibit_rules = fields.list("inhibit_rules").iter();
+    let inhibit_rules = inhibit_rules.map(|node| inhibit::rule(doc, node)).collect();
+    let templates = templates(loader, &fields);
+    fields.ignore(&["tracing", "event_recorder"]);
+    let names = Names {
+        receivers: &receivers,
+        intervals: &intervals,
+    };
+    let route = fields
+        .get("route")
+        .map(|node| route::read(doc, node, &names));
+    if route.is_none() {
+        fields.missing("route");
+    }
+    fields.finish();
+    let (spec, place) = route?;
+    let resolve_timeout = global.resolve_timeout.unwrap_or(DEFAULT_RESOLVE_TIMEOUT);
+    match Routing::new(receivers, spec, inhibit_rules, resolve_timeout) {
+        Ok(routing) => {
+            let routing = Arc::new(routing);
+            Some(Notifications {
+                routing,
+                integrations,
+                templates,
+            })
+        }
+        Err(problems) => {
+            problems
+                .iter()
+                .for_each(|problem| note_routing_problem(doc, &place, problem));
+            None
+        }
+    }
+}
+
+/// Without an alertmanager.yml: everything goes to the inbox, a group per name of alert.
+pub(crate) fn inbox_only() -> Option<Notifications> {
+    let receiver = Receiver::new(INBOX, [(INBOX, true)]);
+    let receivers = Receivers::new(vec![receiver]).ok()?;
+    let spec = RouteSpec {
+        receiver: receivers.resolve(INBOX),
+        group_by: Some(GroupBy::Names(vec![firebell_model::ALERT_NAME.to_owned()])),
+        ..RouteSpec::default()
+    };
+    let routing = Routing::new(receivers, spec, Vec::new(), DEFAULT_RESOLVE_TIMEOUT).ok()?;
+    let key = (INBOX.to_owned(), INBOX.to_owned(), 0);
+    Some(Notifications {
+        routing: Arc::new(routing),
+        integrations: BTreeMap::from([(key, Integration::Inbox)]),
+        templates: NotificationTemplates::default(),
+    })
+}
+
+fn note_routing_problem(doc: &Doc<'_>, root: &RoutePlace, problem: &RoutingProblem) {
+    let mut place = root;
+    for idx in &problem.path {
+        place = place.routes.get(*idx).unwrap_or(place);
+    }
+    doc.problem(place.at, problem.what.to_string(), None);
+}
+
+/// The names of time intervals. What they say is not looked at, since no route may use them yet.
+fn time_intervals(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for section in ["mute_time_intervals", "time_intervals"] {
+        for node in fields.list(section) {
+            let interval = fields.doc.fields(node, "a time interval");
+            interval.ignore(&["time_intervals"]);
+            let name = interval.needed_text("name").unwrap_or_default();
+            if names.contains(&name) {
+                let message = format!("the time interval `{name}` is there twice");
+                fields.doc.problem(node.at, message, None);
+            }
+            interval.finish();
+            names.push(name);
+        }
+    }
+    if !names.is_empty() {
+        let file = &fields.doc.file;
+        loader.note(format!(
+            "{file}: time intervals are read, but no route may use them yet"
+        ));
+    }
+    names
+}
+
+fn templates(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> NotificationTemplates {
+    let mut files = Vec::new();
+    for pattern in fields.texts("templates") {
+        let pattern = fields.doc.path(&pattern);
+        let found = loader.glob(&pattern);
+        if found.is_empty() && !is_pattern(&pattern.to_string_lossy()) {
+            let message = format!("`templates`: there is no file `{}`", pattern.display());
+            fields.doc.problem(fields.at("templates"), message, None);
+        }
+        for path in found {
+            let Some(text) = loader.read(&path) else {
+                continue;
+            };
+            let name = path
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned();
+            if let Err(errors) = NotificationTemplates::new([(&*name, &*text)]) {
+                let doc = loader.doc(&path, &text);
+                for (_, error) in errors {
+                    let at = place_in_text(error.line, error.column);
+                    doc.problem(at, format!("invalid template: {}", error.message), None);
+                }
+                continue;
+            }
+            files.push((name, text));
+        }
+    }
+    let files = files
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()));
+    // Each has been parsed before.
+    NotificationTemplates::new(files).unwrap_or_default()
+}

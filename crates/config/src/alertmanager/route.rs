@@ -1,0 +1,154 @@
+//! The route tree.
+
+use std::collections::BTreeSet;
+
+use firebell_dispatch::{GroupBy, ReceiverId, Receivers, RouteSpec};
+use firebell_model::{MatchOp, Matcher, parse_matchers};
+
+use crate::fields::{Doc, Fields};
+use crate::problem::{Pos, did_you_mean};
+use crate::yaml::Node;
+
+/// What routes may name.
+pub(super) struct Names<'n> {
+    pub(super) receivers: &'n Receivers,
+    pub(super) intervals: &'n [String],
+}
+
+/// Where a route and its children stand.
+pub(super) struct RoutePlace {
+    pub(super) at: Pos,
+    pub(super) routes: Vec<RoutePlace>,
+}
+
+/// Reads a route with its children.
+pub(super) fn read(doc: &Doc<'_>, node: &Node, names: &Names<'_>) -> (RouteSpec, RoutePlace) {
+    let fields = doc.fields(node, "a route");
+    let children = fields.list("routes").iter();
+    let (routes, places) = children.map(|child| read(doc, child, names)).unzip();
+    for name in ["mute_time_intervals", "active_time_intervals"] {
+        refuse_intervals(&fields, name, names.intervals);
+    }
+    fields.refuse("labels");
+    let mut matchers = equal_or_regex(&fields, "match", "match_re");
+    matchers.extend(matcher_list(&fields, "matchers"));
+    let spec = RouteSpec {
+        receiver: receiver(&fields, names.receivers),
+        group_by: group_by(&fields),
+        matchers,
+        does_continue: fields.bool("continue").unwrap_or(false),
+        group_wait: fields.duration("group_wait"),
+        group_interval: fields.duration("group_interval"),
+        repeat_interval: fields.duration("repeat_interval"),
+        routes,
+    };
+    fields.finish();
+    (
+        spec,
+        RoutePlace {
+            at: node.at,
+            routes: places,
+        },
+    )
+}
+
+fn receiver(fields: &Fields<'_, '_>, receivers: &Receivers) -> Option<ReceiverId> {
+    let (at, scalar) = fields.scalar("receiver")?;
+    let name = &*scalar.text;
+    let id = receivers.resolve(name);
+    if id.is_none() && !name.is_empty() {
+        let message = format!("the route sends to `{name}`, but no receiver has that name");
+        let hint = did_you_mean(name, receivers.iter().map(|it| &**it.name()));
+        fields.doc.problem(at, message, hint);
+    }
+    // A wrong name has been noted; the root must not be told that it names nobody.
+    id.or_else(|| {
+        receivers
+            .iter()
+            .next()
+            .and_then(|first| receivers.resolve(first.name()))
+    })
+}
+
+fn group_by(fields: &Fields<'_, '_>) -> Option<GroupBy> {
+    let node = fields.get("group_by")?;
+    let mut names = Vec::new();
+    let mut seen = BTreeSet::new();
+    let items = fields.doc.items(node, "group_by");
+    for item in items {
+        let Some(name) = fields.doc.text(item, "group_by") else {
+            continue;
+        };
+        if name == "..." && items.len() > 1 {
+            let message = "`...` in `group_by` means all labels, and has to stand alone";
+            fields.doc.problem(item.at, message, None);
+        }
+        if name.is_empty() {
+            fields
+                .doc
+                .problem(item.at, "a label in `group_by` has an empty name", None);
+        }
+        if !seen.insert(name.clone()) {
+            let message = format!("the label `{name}` is in `group_by` twice");
+            fields.doc.problem(item.at, message, None);
+        }
+        names.push(name);
+    }
+    Some(if names == ["..."] {
+        GroupBy::All
+    } else {
+        GroupBy::Names(names)
+    })
+}
+
+fn refuse_intervals(fields: &Fields<'_, '_>, name: &'static str, known: &[String]) {
+    for item in fields.list(name) {
+        let Some(interval) = fields.doc.text(item, name) else {
+            continue;
+        };
+        if known.contains(&interval) {
+            let message = format!("`{name}` of a route is not supported yet");
+            fields.doc.problem(item.at, message, None);
+        } else {
+            let message = format!("there is no time interval `{interval}`");
+            let hint = did_you_mean(&interval, known.iter().map(String::as_str));
+            fields.doc.problem(item.at, message, hint);
+        }
+    }
+}
+
+/// The deprecated maps of label and value.
+pub(super) fn equal_or_regex(
+    fields: &Fields<'_, '_>,
+    equal: &'static str,
+    regex: &'static str,
+) -> Vec<Matcher> {
+    let mut matchers = Vec::new();
+    for (name, op) in [(equal, MatchOp::Equal), (regex, MatchOp::Regex)] {
+        let Some(node) = fields.get(name) else {
+            continue;
+        };
+        for (entry, value) in fields.doc.text_map(node, name) {
+            match Matcher::new(&*entry.key, op, value) {
+                Ok(matcher) => matchers.push(matcher),
+                Err(error) => fields.doc.problem(entry.value.at, error.to_string(), None),
+            }
+        }
+    }
+    matchers
+}
+
+/// A list of matchers as text.
+pub(super) fn matcher_list(fields: &Fields<'_, '_>, name: &'static str) -> Vec<Matcher> {
+    let mut matchers = Vec::new();
+    for item in fields.list(name) {
+        let Some(text) = fields.doc.text(item, name) else {
+            continue;
+        };
+        match parse_matchers(&text) {
+            Ok(parsed) => matchers.extend(parsed),
+            Err(error) => fields.doc.problem(item.at, error.to_string(), None),
+        }
+    }
+    matchers
+}

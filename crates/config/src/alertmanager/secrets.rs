@@ -1,0 +1,80 @@
+//! The configuration as it may be shown: every secret is `<secret>`.
+
+use crate::yaml::{Node, Value};
+
+/// The text of a file with its secrets replaced.
+pub(crate) fn without_secrets(source: &str, root: &Node) -> String {
+    let mut places = Vec::new();
+    find(root, false, &mut places);
+    places.sort_unstable();
+    places.dedup();
+    let (mut shown, mut at) = (String::with_capacity(source.len()), 0);
+    for (start, end) in places {
+        let (Some(before), Some(secret)) = (source.get(at..start), source.get(start..end)) else {
+            continue;
+        };
+        shown.push_str(before);
+        shown.push_str("<secret>");
+        // A block ends with its line.
+        if secret.ends_with('\n') {
+            shown.push('\n');
+        }
+        at = end;
+    }
+    shown.push_str(source.get(at..).unwrap_or(""));
+    shown
+}
+
+fn find(node: &Node, is_secret: bool, places: &mut Vec<(usize, usize)>) {
+    match &node.value {
+        Value::Null => {}
+        Value::Scalar(scalar) if is_secret => places.push(scalar.range()),
+        Value::Scalar(_) => {}
+        Value::List(items) => items.iter().for_each(|item| find(item, is_secret, places)),
+        Value::Map(entries) => {
+            for entry in entries.iter() {
+                find(&entry.value, is_secret || names_secret(&entry.key), places);
+            }
+        }
+    }
+}
+
+fn names_secret(key: &str) -> bool {
+    let endings = [
+        "password",
+        "secret",
+        "secrets",
+        "token",
+        "credentials",
+        "_key",
+        "webhook_url",
+    ];
+    matches!(
+        key,
+        "url" | "api_url" | "slack_api_url" | "token_id" | "proxy_url"
+    ) || (endings.iter().any(|ending| key.ends_with(ending)) && key != "routing_key_file")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::yaml::parse;
+
+    #[test]
+    fn secrets_of_every_style_are_replaced() {
+        let source = "global:\n  slack_api_url: 'https://x'\n  smtp_auth_password: |\n    s3cret\n\
+                      receivers:\n- name: a\n  webhook_configs: [{url: \"http://u:p@h\"}]\n\
+                      x: {credentials: &c abc, bearer_token: *c, password_file: f}\n";
+        let root = parse(source).0.unwrap();
+        expect_test::expect![[r#"
+            global:
+              slack_api_url: <secret>
+              smtp_auth_password: |
+                <secret>
+            receivers:
+            - name: a
+              webhook_configs: [{url: <secret>}]
+            x: {credentials: &c <secret>, bearer_token: *c, password_file: f}
+        "#]].assert_eq(&without_secrets(source, &root));
+    }
+}

@@ -1,0 +1,340 @@
+//! firebell.yml, and the files that it names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::stub::Integration;
+use firebell_dispatch::Routing;
+use firebell_model::{Duration, Labels, RelabelRule};
+use firebell_rules::{Context, RuleGroup, RuleSet};
+use firebell_template::NotificationTemplates;
+
+use crate::alertmanager::{self, IntegrationKey, Notifications};
+use crate::fields::{Doc, Fields};
+use crate::files::{Files, is_pattern};
+use crate::load::Loader;
+use crate::problem::{Problem, Problems};
+use crate::relabel;
+use crate::rule_files::{self, Defaults};
+use crate::scrape::{self, Global, ScrapeJob};
+use crate::size::parse_bytes;
+use crate::yaml::{Node, Value};
+
+/// A configuration that can be put in force.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// What is scraped.
+    pub scrape: Vec<ScrapeJob>,
+    /// Rules, with what they share.
+    pub rules: RuleSet,
+    /// Who is told of what.
+    pub routing: Arc<Routing>,
+    /// How they are told: by receiver, kind of integration, and index within the kind.
+    pub integrations: BTreeMap<IntegrationKey, Integration>,
+    /// What texts of notifications may call.
+    pub templates: NotificationTemplates,
+    /// How samples are kept.
+    pub storage: firebell_tsdb::Options,
+    /// Where to listen, if the file says so, such as `127.0.0.1:9494`.
+    pub listen: Option<String>,
+    /// Where people reach Firebell, without a slash at the end.
+    pub external_url: String,
+    /// Labels that this Firebell's alerts get when they lack them.
+    pub external_labels: Labels,
+    /// What was read and is not used, or may surprise; a sentence each.
+    pub notes: Vec<String>,
+    /// The Alertmanager configuration with secrets as `<secret>`; empty when there is none.
+    pub alertmanager_text: String,
+    /// Every file that was read, in order.
+    pub files: Vec<PathBuf>,
+}
+
+/// Where people reach Firebell.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ExternalUrl {
+    /// What the command line says; wins over the file.
+    pub given: Option<String>,
+    /// What holds when neither says anything.
+    pub fallback: String,
+}
+
+/// Reads a firebell.yml, prometheus.yml or alertmanager.yml with all files that it names. Without
+/// a file nothing is scraped, there are no rules, and alerts that are sent go to the inbox.
+///
+/// # Errors
+/// Everything that is wrong with any of the files; nothing may be put in force then.
+pub fn load(
+    file: Option<&Path>,
+    external_url: &ExternalUrl,
+    files: &dyn Files,
+) -> Result<Config, Problems> {
+    let loader = Loader::new(files);
+    let source = file.map(|file| loader.read(file).unwrap_or_default());
+    let parts = match (file, &source) {
+        (Some(file), Some(source)) => read_root(&loader, file, source),
+        _ => Parts::default(),
+    };
+    let config = parts.finish(&loader, external_url);
+    match (config, Problems::new(loader.problems.into_inner())) {
+        (Some(config), None) => Ok(config),
+        (_, Some(problems)) => Err(problems),
+        (None, None) => Err(Problems::internal("the configuration cannot be used")),
+    }
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Parts {
+    global: Global,
+    scrape: Vec<ScrapeJob>,
+    groups: Vec<RuleGroup>,
+    alert_relabel: Vec<RelabelRule>,
+    notifications: Option<Notifications>,
+    has_alertmanager: bool,
+    alertmanager_text: String,
+    storage: firebell_tsdb::Options,
+    listen: Option<String>,
+    external_url: Option<String>,
+}
+
+impl Parts {
+    fn finish(mut self, loader: &Loader<'_>, external_url: &ExternalUrl) -> Option<Config> {
+        if !self.has_alertmanager {
+            self.notifications = alertmanager::inbox_only();
+        }
+        let external_url = external_url
+            .given
+            .clone()
+            .or(self.external_url)
+            .unwrap_or_else(|| external_url.fallback.clone());
+        let external_url = external_url.trim_end_matches('/').to_owned();
+        let context = Context {
+            external_labels: self.global.external_labels.clone(),
+            external_url: external_url.clone(),
+            alert_relabel: self.alert_relabel,
+            subquery_step: self.global.evaluation_interval,
+            ..Context::default()
+        };
+        let rules = RuleSet::new(self.groups, context);
+        if let Err(errors) = &rules {
+            // The reader finds these with their places; this is only the last line of defence.
+            let problems = errors
+                .iter()
+                .map(|error| Problem::of_file("rules", error.to_string()));
+            loader.problems.borrow_mut().extend(problems);
+        }
+        let Notifications {
+            routing,
+            integrations,
+            templates,
+        } = self.notifications?;
+        Some(Config {
+            scrape: self.scrape,
+            rules: rules.ok()?,
+            routing,
+            integrations,
+            templates,
+            storage: self.storage,
+            listen: self.listen,
+            external_url,
+            external_labels: self.global.external_labels,
+            notes: loader.notes.take(),
+            alertmanager_text: self.alertmanager_text,
+            files: loader.read_files.take(),
+        })
+    }
+}
+
+fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
+    let doc = loader.doc(path, source);
+    let mut parts = Parts::default();
+    let Some(root) = doc.parse() else {
+        return parts;
+    };
+    if is_alertmanager(&root) {
+        read_alertmanager(loader, &doc, &root, &mut parts);
+        return parts;
+    }
+    let fields = doc.fields(&root, "the configuration");
+    match fields.scalar("prometheus") {
+        Some((_, path)) => {
+            read_prometheus_file(loader, &doc.path(&path.text), &mut parts);
+            for name in [
+                "global",
+                "scrape_configs",
+                "scrape_config_files",
+                "rule_files",
+                "alerting",
+            ] {
+                if fields.get(name).is_some() {
+                    let message = format!("`{name}` stands in the file that `prometheus` names");
+                    doc.problem(fields.at(name), message, None);
+                }
+            }
+        }
+        None => read_prometheus(loader, &fields, &mut parts),
+    }
+    if let Some(node) = fields.get("alertmanager") {
+        match &node.value {
+            Value::Scalar(path) => {
+                read_alertmanager_file(loader, &doc.path(&path.text), &mut parts);
+            }
+            _ => read_alertmanager(loader, &doc, node, &mut parts),
+        }
+    }
+    parts.storage = storage(&fields);
+    parts.listen = fields.parsed("listen", |text| {
+        let parsed = text.parse::<std::net::SocketAddr>();
+        let failed = |_| format!("`{text}` is not an address such as 127.0.0.1:9494");
+        parsed.map(|_| text.to_owned()).map_err(failed)
+    });
+    parts.external_url = fields.parsed("external_url", |text| {
+        let is_url = text.starts_with("http://") || text.starts_with("https://");
+        let failed = || format!("`{text}` is not an address such as https://firebell.example");
+        is_url.then(|| text.to_owned()).ok_or_else(failed)
+    });
+    note_unused(loader, &fields);
+    fields.finish();
+    parts
+}
+
+/// Whether a file on its own is an alertmanager.yml.
+fn is_alertmanager(root: &Node) -> bool {
+    let Value::Map(entries) = &root.value else {
+        return false;
+    };
+    let has = |name: &str| entries.iter().any(|entry| entry.key == name);
+    has("route") && !has("alertmanager")
+}
+
+fn read_prometheus_file(loader: &Loader<'_>, path: &Path, parts: &mut Parts) {
+    let Some(source) = loader.read(path) else {
+        return;
+    };
+    let doc = loader.doc(path, &source);
+    if let Some(root) = doc.parse() {
+        let fields = doc.fields(&root, "the Prometheus configuration");
+        read_prometheus(loader, &fields, parts);
+        note_unused(loader, &fields);
+        if fields.get("storage").is_some() {
+            loader.note(format!("{}: `storage` is not used", doc.file));
+        }
+        fields.finish();
+    }
+}
+
+fn read_prometheus(loader: &Loader<'_>, fields: &Fields<'_, '_>, parts: &mut Parts) {
+    parts.global = Global::read(fields);
+    parts.scrape = scrape::jobs(loader, fields, &parts.global);
+    for path in named_files(loader, fields, "scrape_config_files") {
+        let Some(source) = loader.read(&path) else {
+            continue;
+        };
+        let doc = loader.doc(&path, &source);
+        if let Some(root) = doc.parse() {
+            let fields = doc.fields(&root, "a file of scrape jobs");
+            parts
+                .scrape
+                .extend(scrape::jobs(loader, &fields, &parts.global));
+            fields.finish();
+        }
+    }
+    let defaults = Defaults {
+        interval: parts.global.evaluation_interval,
+        query_offset: parts.global.rule_query_offset,
+    };
+    for path in named_files(loader, fields, "rule_files") {
+        if let Some(source) = loader.read(&path) {
+            parts
+                .groups
+                .extend(rule_files::groups(loader, &path, &source, defaults));
+        }
+    }
+    if let Some(node) = fields.get("alerting") {
+        let alerting = fields.doc.fields(node, "`alerting`");
+        parts.alert_relabel = relabel::rules(&alerting, "alert_relabel_configs");
+        if alerting.get("alertmanagers").is_some() {
+            let file = &fields.doc.file;
+            loader.note(format!(
+                "{file}: `alertmanagers` is not used: Firebell routes its alerts itself"
+            ));
+        }
+        alerting.finish();
+    }
+}
+
+/// The files that a list of patterns names, each once; a note when there are none.
+fn named_files(
+    loader: &Loader<'_>,
+    fields: &Fields<'_, '_>,
+    name: &'static str,
+) -> BTreeSet<PathBuf> {
+    let mut files = BTreeSet::new();
+    for pattern in fields.texts(name) {
+        let pattern = fields.doc.path(&pattern);
+        let found = loader.glob(&pattern);
+        if found.is_empty() {
+            let what = match is_pattern(&pattern.to_string_lossy()) {
+                true => "no file matches",
+                false => "there is no file",
+            };
+            let file = &fields.doc.file;
+            loader.note(format!("{file}: `{name}`: {what} `{}`", pattern.display()));
+        }
+        files.extend(found);
+    }
+    files
+}
+
+/// Sections of upstream that change nothing here.
+fn note_unused(loader: &Loader<'_>, fields: &Fields<'_, '_>) {
+    for name in ["remote_write", "remote_read", "tracing", "otlp", "runtime"] {
+        if fields.get(name).is_some() {
+            loader.note(format!("{}: `{name}` is not used", fields.doc.file));
+        }
+    }
+}
+
+fn read_alertmanager_file(loader: &Loader<'_>, path: &Path, parts: &mut Parts) {
+    parts.has_alertmanager = true;
+    let Some(source) = loader.read(path) else {
+        return;
+    };
+    let doc = loader.doc(path, &source);
+    match doc.parse() {
+        Some(root) => read_alertmanager(loader, &doc, &root, parts),
+        None => loader
+            .problems
+            .borrow_mut()
+            .push(Problem::of_file(&doc.file, "there is no route")),
+    }
+}
+
+fn read_alertmanager(loader: &Loader<'_>, doc: &Doc<'_>, root: &Node, parts: &mut Parts) {
+    parts.has_alertmanager = true;
+    parts.notifications = alertmanager::read(loader, doc, root);
+    parts.alertmanager_text = alertmanager::without_secrets(doc.source, root);
+}
+
+fn storage(parent: &Fields<'_, '_>) -> firebell_tsdb::Options {
+    let default = firebell_tsdb::Options::default();
+    let Some(node) = parent.get("storage") else {
+        return default;
+    };
+    let fields = parent.doc.fields(node, "`storage`");
+    let retention = fields
+        .duration("retention")
+        .filter(|it| *it > Duration::ZERO);
+    let retention_bytes = fields.parsed("retention_bytes", parse_bytes);
+    let options = firebell_tsdb::Options {
+        retention: retention.unwrap_or(default.retention),
+        retention_bytes: retention_bytes.filter(|bytes| *bytes > 0),
+        out_of_order_window: fields.duration("out_of_order_window").unwrap_or_default(),
+        ..default
+    };
+    // Prometheus's own, when its file is given as it is.
+    fields.ignore(&["tsdb", "exemplars"]);
+    fields.finish();
+    options
+}
