@@ -216,6 +216,10 @@ impl<'a> Run<'a> {
     ) -> Result<Flow, TemplateError> {
         let over = self.commands(frame, &branch.pipe, dot)?;
         let n_items = match &over {
+            Value::Int(n) if branch.pipe.slots.len() > 1 => {
+                let message = format!("can't use {n} to iterate over more than one variable");
+                return in_run(frame, branch.pipe.span, Err(message));
+            }
             Value::Int(n) => usize::try_from(*n).unwrap_or(0),
             Value::Nil => 0,
             Value::List(_) | Value::Labels(_) | Value::Kv(_) | Value::Map(_) => {

@@ -100,6 +100,12 @@ struct ListEnd<'a> {
     span: Span,
 }
 
+/// The variables left of `:=` or `=`.
+struct Targets {
+    names: Vec<Token>,
+    declares: bool,
+}
+
 impl<'a> Parser<'a> {
     fn peek(&self) -> &Token {
         &self.tokens[self.next.min(self.tokens.len() - 1)]
@@ -336,7 +342,7 @@ impl<'a> Parser<'a> {
     /// assign up to `slots_max` variables.
     fn pipe(&mut self, context: &str, slots_max: usize) -> Result<Pipe, TemplateError> {
         let start = self.peek().span;
-        let slots = self.declarations(context, slots_max)?;
+        let targets = self.targets(context, slots_max)?;
         let mut commands: Vec<Command> = Vec::new();
         loop {
             let token = self.peek().clone();
@@ -364,6 +370,8 @@ impl<'a> Parser<'a> {
             self.take();
         }
         let end = commands.last().map_or(start, |command| command.span);
+        // Only now: in `$x := print $x` the second is the outer one.
+        let slots = targets.map_or(Ok(Vec::new()), |targets| self.bind(&targets))?;
         Ok(Pipe {
             span: start.to(end),
             slots,
@@ -371,41 +379,41 @@ impl<'a> Parser<'a> {
         })
     }
 
-    /// `$a :=`, `$a =`, `$i, $v :=`: the slots that take the pipeline's value.
-    fn declarations(
+    /// `$a :=`, `$a =`, `$i, $v :=`: the variables that take the pipeline's value.
+    fn targets(
         &mut self,
         context: &str,
         slots_max: usize,
-    ) -> Result<Vec<usize>, TemplateError> {
+    ) -> Result<Option<Targets>, TemplateError> {
         let from = self.next;
         let mut names = Vec::new();
         while self.peek().kind == TokenKind::Variable {
             let token = self.take();
-            names.push(token.clone());
+            let span = token.span;
+            names.push(token);
             match self.peek().kind {
                 TokenKind::Comma => {
                     self.take();
                 }
                 TokenKind::Declare | TokenKind::Assign => {
                     if names.len() > slots_max {
-                        return self
-                            .fail(token.span, format!("too many declarations in {context}"));
+                        return self.fail(span, format!("too many declarations in {context}"));
                     }
-                    return self.bind(&names);
+                    let declares = self.take().kind == TokenKind::Declare;
+                    return Ok(Some(Targets { names, declares }));
                 }
                 _ => break,
             }
         }
         self.next = from;
-        Ok(Vec::new())
+        Ok(None)
     }
 
-    fn bind(&mut self, names: &[Token]) -> Result<Vec<usize>, TemplateError> {
-        let declares = self.take().kind == TokenKind::Declare;
+    fn bind(&mut self, targets: &Targets) -> Result<Vec<usize>, TemplateError> {
         let mut slots = Vec::new();
-        for token in names {
+        for token in &targets.names {
             let name = token.span.of(self.text);
-            slots.push(match (declares, self.scope.slot(name)) {
+            slots.push(match (targets.declares, self.scope.slot(name)) {
                 (true, _) => self.scope.declare(name),
                 (false, Some(slot)) => slot,
                 (false, None) => {

@@ -3,6 +3,7 @@
 //! *Sources*: Go, `fmt/print.go`, `fmt/format.go`.
 
 use std::fmt::Write;
+use std::sync::Arc;
 
 use firebell_model::format_float;
 
@@ -162,9 +163,9 @@ fn operand(out: &mut Bounded, spec: Spec, verb: char, arg: &Value) -> Result<(),
     match (verb, arg) {
         ('T', _) => pad(out, spec, arg.type_name()),
         ('v', Value::Nil) => pad(out, spec, "<nil>"),
-        (_, Value::Nil) => bad_verb(out, verb, arg),
+        (_, Value::Nil) => bad_verb(out, spec, verb, arg),
         ('t' | 'v', Value::Bool(value)) => pad(out, spec, &value.to_string()),
-        (_, Value::Bool(_)) => bad_verb(out, verb, arg),
+        (_, Value::Bool(_)) => bad_verb(out, spec, verb, arg),
         (_, Value::Int(value)) => integer(out, spec, verb, arg, *value),
         (_, Value::Duration(nanos)) if !matches!(verb, 'v' | 's' | 'q') => {
             integer(out, spec, verb, arg, *nanos)
@@ -173,13 +174,10 @@ fn operand(out: &mut Bounded, spec: Spec, verb: char, arg: &Value) -> Result<(),
         (_, Value::Text(_) | Value::Pattern(_)) => {
             string(out, spec, verb, arg, arg.as_text().unwrap_or(""))
         }
-        (_, Value::List(list)) if verb != 'v' && !prints_itself(arg) => {
-            out.push("[")?;
-            for (idx, item) in list.items.iter().enumerate() {
-                out.push(if idx == 0 { "" } else { " " })?;
-                operand(out, spec, verb, item)?;
-            }
-            out.push("]")
+        (_, Value::List(_) | Value::Labels(_) | Value::Map(_) | Value::Struct(_))
+            if verb != 'v' && !prints_itself(arg) =>
+        {
+            compound(out, spec, verb, arg)
         }
         ('v' | 's', _) => {
             let text = printed(arg)?;
@@ -189,7 +187,51 @@ fn operand(out: &mut Bounded, spec: Spec, verb: char, arg: &Value) -> Result<(),
             let text = printed(arg)?;
             string(out, spec, verb, arg, &text)
         }
-        _ => bad_verb(out, verb, arg),
+        _ => bad_verb(out, spec, verb, arg),
+    }
+}
+
+/// A list, map or struct: the verb goes to what is inside.
+fn compound(out: &mut Bounded, spec: Spec, verb: char, arg: &Value) -> Result<(), Full> {
+    let space = |idx: usize| if idx == 0 { "" } else { " " };
+    let entry = |out: &mut Bounded, idx: usize, name: &Arc<str>, value: &Value| {
+        out.push(space(idx))?;
+        operand(out, spec, verb, &Value::Text(name.clone()))?;
+        out.push(":")?;
+        operand(out, spec, verb, value)
+    };
+    match arg {
+        Value::List(list) => {
+            out.push("[")?;
+            for (idx, item) in list.items.iter().enumerate() {
+                out.push(space(idx))?;
+                operand(out, spec, verb, item)?;
+            }
+            out.push("]")
+        }
+        Value::Labels(labels) => {
+            out.push("map[")?;
+            for (idx, label) in labels.iter().enumerate() {
+                entry(out, idx, &label.name, &Value::Text(label.value.clone()))?;
+            }
+            out.push("]")
+        }
+        Value::Map(map) => {
+            out.push("map[")?;
+            for (idx, (name, value)) in map.entries.iter().enumerate() {
+                entry(out, idx, name, value)?;
+            }
+            out.push("]")
+        }
+        Value::Struct(structure) => {
+            out.push("{")?;
+            for (idx, (_, value)) in structure.fields.iter().enumerate() {
+                out.push(space(idx))?;
+                operand(out, spec, verb, value)?;
+            }
+            out.push("}")
+        }
+        _ => bad_verb(out, spec, verb, arg),
     }
 }
 
@@ -218,7 +260,7 @@ fn integer(out: &mut Bounded, spec: Spec, verb: char, arg: &Value, value: i64) -
         'x' => (format!("{size:x}"), "0x"),
         'X' => (format!("{size:X}"), "0X"),
         'c' | 'q' | 'U' => return rune(out, spec, verb, value),
-        _ => return bad_verb(out, verb, arg),
+        _ => return bad_verb(out, spec, verb, arg),
     };
     let mut body = String::new();
     if spec.sharp {
@@ -268,7 +310,7 @@ fn float(out: &mut Bounded, spec: Spec, verb: char, arg: &Value, value: f64) -> 
     let precision = spec.precision.map(|it| it.min(DECIMALS_MAX));
     let size = value.abs();
     let digits = match verb {
-        _ if !"vgGeEfF".contains(verb) => return bad_verb(out, verb, arg),
+        _ if !"vgGeEfF".contains(verb) => return bad_verb(out, spec, verb, arg),
         _ if !value.is_finite() => format_float(size).trim_start_matches('+').to_owned(),
         'v' | 'g' | 'G' => match precision {
             None => float_text(size),
@@ -351,7 +393,7 @@ fn string(out: &mut Bounded, spec: Spec, verb: char, arg: &Value, text: &str) ->
             }
             pad(out, spec, &hex.into_text())
         }
-        _ => bad_verb(out, verb, arg),
+        _ => bad_verb(out, spec, verb, arg),
     }
 }
 
@@ -365,9 +407,16 @@ fn pad(out: &mut Bounded, spec: Spec, text: &str) -> Result<(), Full> {
 }
 
 /// `%!d(string=x)`.
-fn bad_verb(out: &mut Bounded, verb: char, arg: &Value) -> Result<(), Full> {
+fn bad_verb(out: &mut Bounded, spec: Spec, verb: char, arg: &Value) -> Result<(), Full> {
     write!(out, "%!{verb}(")?;
-    typed(out, arg)?;
+    match arg {
+        Value::Nil => out.push("<nil>")?,
+        Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Text(_) | Value::Pattern(_) => {
+            write!(out, "{}=", arg.type_name())?;
+            operand(out, spec, 'v', arg)?;
+        }
+        _ => typed(out, arg)?,
+    }
     out.push(")")
 }
 

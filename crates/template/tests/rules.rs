@@ -296,6 +296,10 @@ fn values_print_as_in_go() {
             "%!d(MISSING) x%!(EXTRA int=1, string=a) %!(NOVERB)",
         ),
         (
+            "{{ printf \"%q %d\" .ExternalLabels (args 1 \"a\") }}",
+            "map[\"region\":\"eu\"] map[%!d(string=arg0):1 %!d(string=arg1):%!d(string=a)]",
+        ),
+        (
             "{{ printf \"%6.3v|%.4g|% x\" 3.14159 1234567.0 \"ab\" }}",
             "  3.14|1.235e+06|61 62",
         ),
@@ -322,6 +326,7 @@ fn the_language_is_go_s() {
             "{{ with $x := 5 }}{{ $x }}{{ end }} {{ $y := 1 }}{{ if true }}{{ $y = 2 }}{{ end }}{{ $y }}",
             "5 2",
         ),
+        ("{{ $x := 1 }}{{ $x := print $x \"!\" }}{{ $x }}", "1!"),
         ("{{ with 0 }}x{{ else with 7 }}{{ . }}{{ end }}", "7"),
         (
             "{{ range $k, $v := $labels }}{{ $k }},{{ end }}",

@@ -172,7 +172,12 @@ fn print_format(out: &mut Bounded, call: &Call<'_>) -> Result<(), String> {
     Ok(printf(out, call.text(0)?, &call.args[1..])?)
 }
 
-fn escaped(call: &Call<'_>, escape: fn(&str) -> String) -> Result<Value, String> {
+fn escaped(call: &mut Call<'_>, escape: fn(&str) -> String) -> Result<Value, String> {
+    for arg in &mut call.args {
+        if matches!(arg, Value::Nil) {
+            *arg = Value::text("<no value>");
+        }
+    }
     let printed = match call.args.as_slice() {
         [Value::Text(text)] => text.clone(),
         _ => Arc::from(text_of(call, print)?.as_text().unwrap_or("")),
