@@ -2,6 +2,8 @@
 //!
 //! Exit codes: 0 fine, 1 the thing checked failed, 2 usage or IO.
 
+mod check;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -47,9 +49,10 @@ struct Serve {
     /// The configuration; without one, Firebell starts empty and its page says what to do next.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where to listen; only a loopback address, as there is no authentication yet.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9494")]
-    listen: SocketAddr,
+    /// Where to listen, by default 127.0.0.1:9494; only a loopback address, as there is no
+    /// authentication yet.
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<SocketAddr>,
     /// The folder for metrics and state; it is made when it is not there.
     #[arg(long, value_name = "DIR", default_value = "firebell-data")]
     data_dir: PathBuf,
@@ -64,7 +67,7 @@ struct Serve {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(options) => serve(options),
-        Command::Check { files } => check(&files),
+        Command::Check { files } => check::check(&files),
         Command::Test { files } => test(&files),
     }
 }

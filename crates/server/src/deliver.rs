@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use firebell_dispatch::{Delivery, Failure};
-use firebell_notify::{Context, HttpRequest, HttpResponse, Verdict};
+use firebell_notify::{Context, HttpConfig, HttpRequest, HttpResponse, Method, Verdict};
 
-use crate::http_client::{self, Client};
+use crate::http_client::{self, ClientOptions, Clients};
 use crate::live::Live;
 use crate::metrics::{IntegrationLabel, Metrics};
 
 /// Sends what dispatch decided.
 pub struct Deliverer {
     pub live: Arc<Live>,
-    pub client: Client,
+    pub clients: Clients,
     pub metrics: Arc<Metrics>,
 }
 
@@ -46,37 +46,49 @@ impl Deliverer {
 
     async fn attempt(&self, delivery: &Delivery) -> Result<(), Failure> {
         let config = self.live.config();
-        let integration = &delivery.integration;
-        let key = (delivery.receiver.to_string(), integration.kind.to_string(), integration.idx);
+        let Delivery { receiver, integration, .. } = delivery;
+        let key = (receiver.to_string(), integration.kind.to_string(), integration.idx);
         let Some(integration) = config.integrations.get(&key) else {
             return Err(permanent(format!("the receiver `{}` is gone", delivery.receiver)));
         };
         let context = Context {
             templates: &config.templates,
-            external_url: self.live.external_url(),
+            external_url: &config.external_url,
             version: env!("CARGO_PKG_VERSION"),
         };
         let request = integration
             .request(&delivery.notification, &context)
             .map_err(|error| permanent(error.to_string()))?;
-        match integration.verdict(&self.send(request).await?) {
+        let verdict = match self.send(request, integration.http()).await {
+            Ok(response) => integration.verdict(&response),
+            Err(why) => integration.verdict_without_answer(&why),
+        };
+        match verdict {
             Verdict::Delivered => Ok(()),
             Verdict::Retry { why, after } => Err(Failure { why, is_retryable: true, after }),
             Verdict::Rejected { why } => Err(permanent(why)),
         }
     }
 
-    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Failure> {
+    async fn send(
+        &self,
+        request: HttpRequest,
+        http: &HttpConfig,
+    ) -> Result<HttpResponse, String> {
         let timeout = request.timeout.map_or(TIMEOUT, |timeout| timeout.to_std());
-        let retry = |why| Failure { why, is_retryable: true, after: None };
-        let client = self.client.get().map_err(retry)?;
-        let mut builder = client.request(reqwest::Method::POST, request.url.expose());
+        let Method::Post = request.method;
+        let options = ClientOptions {
+            follows_redirects: http.follow_redirects,
+            trusts_anybody: http.tls.insecure_skip_verify,
+            ca_pem: http.tls.ca_pem.as_deref(),
+        };
+        let mut builder = self.clients.get(options)?.post(request.url.reveal());
         for (name, value) in &request.headers {
-            builder = builder.header(name, value.expose());
+            builder = builder.header(name, value.reveal());
         }
         let response = builder.timeout(timeout).body(request.body).send().await;
         // The address may be a secret, so an error never names it.
-        let response = response.map_err(|error| retry(http_client::why(&error.without_url())))?;
+        let response = response.map_err(|error| http_client::why(&error.without_url()))?;
         let status = response.status().as_u16();
         let headers = http_client::headers(&response);
         let body = http_client::body(response, RESPONSE_BYTES_MAX).await.unwrap_or_default();

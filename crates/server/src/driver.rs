@@ -1,19 +1,15 @@
 //! The driver: the one owner of the engine. Next event or deadline, engine, journal, perform.
 //!
-//! *Invariants*: a step's records are in the journal, and durable when the step is seen outside,
-//! before its effects are performed and its commands answered. Events that wait together share one
-//! sync (group commit).
-//!
-//! *When the journal cannot be written* (disk full, disk broken): pages still go out, since a
-//! message too many is better than none; commands of people are refused; a snapshot mends the
-//! journal as soon as the disk takes it.
+//! *Invariants*: a step is settled with the engine's [`Ledger`] before its effects are performed
+//! and its commands answered. Events that wait together share one sync (group commit). When the
+//! journal cannot be written, pages still go out, and commands of people are refused.
 
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread::JoinHandle;
 use std::time::Duration as StdDuration;
 
-use firebell_engine::{Engine, Input, Journal, JournalError, Record, Step};
+use firebell_engine::{Engine, Input, Ledger, Record, Step};
 use firebell_model::{Duration, Timestamp};
 use tokio::sync::{oneshot, watch};
 
@@ -125,16 +121,12 @@ impl Handle {
 /// The driver's state; lives on its own thread.
 pub struct Driver {
     pub engine: Engine,
-    pub journal: Journal,
+    pub ledger: Ledger,
     pub performer: Performer,
     pub clock: Arc<Clock>,
     pub metrics: Arc<Metrics>,
     changes: Arc<watch::Sender<Changes>>,
     events: Receiver<Event>,
-    /// When a journal that could not be written is tried again.
-    retry_at: Timestamp,
-    /// When what was written but not synced is synced at the latest.
-    sync_at: Option<Timestamp>,
 }
 
 /// The two ends of the driver's queue, made before the driver so that workers can have one.
@@ -162,25 +154,13 @@ impl Driver {
     pub fn new(
         queue: Queue,
         engine: Engine,
-        journal: Journal,
+        ledger: Ledger,
         performer: Performer,
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
         let Queue { handle: Handle { events: _, changes }, events } = queue;
-        let retry_at = Timestamp::MIN;
-        let sync_at = None;
-        Self {
-            engine,
-            journal,
-            performer,
-            clock,
-            metrics,
-            changes,
-            events,
-            retry_at,
-            sync_at,
-        }
+        Self { engine, ledger, performer, clock, metrics, changes, events }
     }
 
     /// Runs on a thread of its own until shut down.
@@ -205,7 +185,7 @@ impl Driver {
                 break;
             }
         }
-        if let Err(error) = self.journal.sync() {
+        if let Err(error) = self.ledger.close() {
             tracing::error!(%error, "failed to sync the journal at shutdown");
         }
     }
@@ -243,8 +223,9 @@ impl Driver {
 
     /// Records a step, performs it and answers those who wait for it.
     fn settle(&mut self, step: Step, waiting: Vec<oneshot::Sender<Result<(), Unrecorded>>>) {
-        let is_urgent = step.is_seen_outside() || !waiting.is_empty();
-        let recorded = self.record(&step.records, is_urgent);
+        let now = self.clock.now();
+        let recorded = self.ledger.record(now, &self.engine, &step, !waiting.is_empty());
+        self.metrics.journal_records.inc_by(step.records.len() as u64);
         if let Err(error) = &recorded {
             self.metrics.journal_failures.inc();
             tracing::error!(%error, "the journal is behind: a restart would forget the latest changes");
@@ -255,27 +236,6 @@ impl Driver {
         for done in waiting {
             let _ = done.send(answer.clone());
         }
-    }
-
-    fn record(&mut self, records: &[Record], is_urgent: bool) -> Result<(), JournalError> {
-        let now = self.clock.now();
-        if self.journal.is_behind() && (is_urgent || self.retry_at <= now) {
-            self.retry_at = now + RETRY_AFTER;
-            return self.journal.snapshot(&self.engine.records());
-        }
-        self.journal.record(records)?;
-        if !records.is_empty() {
-            self.metrics.journal_records.inc_by(records.len() as u64);
-            self.sync_at.get_or_insert(now + SYNC_AFTER);
-        }
-        if is_urgent || self.sync_at.is_some_and(|at| at <= now) {
-            self.sync_at = None;
-            self.journal.sync()?;
-        }
-        if self.journal.wants_snapshot() {
-            self.journal.snapshot(&self.engine.records())?;
-        }
-        Ok(())
     }
 
     fn publish(&self, records: &[Record]) {
@@ -292,7 +252,8 @@ impl Driver {
     /// How long nothing is due.
     fn wait(&self) -> StdDuration {
         let now = self.clock.now();
-        let due = [self.engine.poll_deadline(), self.sync_at].into_iter().flatten().min();
+        let deadlines = [self.engine.poll_deadline(), self.ledger.poll_deadline()];
+        let due = deadlines.into_iter().flatten().min();
         // Never long: the system's clock may be set forward while we wait.
         due.map_or(WAIT_MAX, |due| (due - now).min(WAIT_MAX)).to_std()
     }
@@ -302,7 +263,3 @@ impl Driver {
 const EVENTS_PER_STEP_MAX: usize = 256;
 /// The longest wait between two looks at the clock.
 const WAIT_MAX: Duration = Duration::from_secs(1);
-/// What nobody outside has seen yet is synced this much later.
-const SYNC_AFTER: Duration = Duration::from_secs(1);
-/// A journal that could not be written is tried again after this.
-const RETRY_AFTER: Duration = Duration::from_secs(5);

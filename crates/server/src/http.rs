@@ -12,7 +12,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -61,20 +61,25 @@ pub fn router(app: App) -> Router {
 /// Refuses requests that a page from elsewhere makes a browser send: the address is only reached
 /// from this machine, but a browser on it may show anybody's page.
 async fn refuse_foreign_pages(request: Request, next: Next) -> Response {
-    let header = |name| request.headers().get(name).and_then(|value| value.to_str().ok());
-    let host = header(header::HOST).unwrap_or_default();
-    let is_local = is_loopback_host(host);
-    let origin = header(header::ORIGIN).unwrap_or_default();
-    let is_own_page = origin.is_empty()
-        || origin.split_once("://").is_some_and(|(_, it)| it == host || is_loopback_host(it));
-    if is_local && is_own_page {
-        return next.run(request).await;
+    match refusal(request.headers()) {
+        None => next.run(request).await,
+        Some(why) => (StatusCode::FORBIDDEN, why).into_response(),
     }
-    let why = format!(
-        "refused: the request is for host `{host}` from page `{origin}`, but Firebell has no \
-         authentication yet and answers loopback addresses only\n"
-    );
-    (StatusCode::FORBIDDEN, why).into_response()
+}
+
+fn refusal(headers: &HeaderMap) -> Option<String> {
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    let host = header(header::HOST).unwrap_or_default();
+    let origin = header(header::ORIGIN).unwrap_or_default();
+    let page_host = origin.split_once("://").map_or(origin, |(_, host)| host);
+    let is_own_page = page_host == host || is_loopback_host(page_host);
+    let is_refused = !is_loopback_host(host) || !is_own_page;
+    is_refused.then(|| {
+        format!(
+            "refused: the request is for host `{host}` from page `{origin}`, but Firebell has no \
+             authentication yet and answers loopback addresses only\n"
+        )
+    })
 }
 
 /// Whether a `Host` (with or without a port) names this machine only.

@@ -4,7 +4,16 @@ use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::sync::{Mutex, PoisonError};
 
-use firebell_config::HttpClient;
+/// How a client treats its peers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ClientOptions<'a> {
+    /// Whether redirects are followed.
+    pub follows_redirects: bool,
+    /// Whether any certificate is taken.
+    pub trusts_anybody: bool,
+    /// Certificates, as PEM, that are trusted instead of the system's.
+    pub ca_pem: Option<&'a str>,
+}
 
 /// Clients by their options, each made at its first use: reading the system's certificates takes
 /// longer than all the rest of the start.
@@ -19,9 +28,9 @@ impl Clients {
     ///
     /// # Errors
     /// When the certificates cannot be used.
-    pub fn get(&self, options: &HttpClient) -> Result<reqwest::Client, String> {
-        let tls = &options.tls;
-        let key = (options.follow_redirects, tls.insecure_skip_verify, tls.ca_pem.clone());
+    pub fn get(&self, options: ClientOptions<'_>) -> Result<reqwest::Client, String> {
+        let ClientOptions { follows_redirects, trusts_anybody, ca_pem } = options;
+        let key = (follows_redirects, trusts_anybody, ca_pem.map(str::to_owned));
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = made.get(&key) {
             return Ok(client.clone());

@@ -20,4 +20,4 @@ mod metrics;
 mod serve;
 
 pub use crate::disk::{DataDirError, FileDisk};
-pub use crate::serve::{Options, ServeError, serve};
+pub use crate::serve::{DEFAULT_LISTEN, Options, ServeError, serve};

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use firebell_config::{Config, Problems};
+use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load};
 use firebell_model::Timestamp;
 
 /// What is in force now. Shared; a reload swaps the configuration whole.
 pub struct Live {
     file: Option<PathBuf>,
-    external_url: String,
+    external_url: ExternalUrl,
     state: RwLock<State>,
 }
 
@@ -23,7 +23,7 @@ impl Live {
     /// Puts a first configuration in force.
     pub fn new(
         file: Option<PathBuf>,
-        external_url: String,
+        external_url: ExternalUrl,
         config: Config,
         loaded_at: Timestamp,
     ) -> Self {
@@ -51,17 +51,12 @@ impl Live {
         self.file.as_ref()
     }
 
-    /// Where people reach this Firebell, without a slash at the end.
-    pub fn external_url(&self) -> &str {
-        &self.external_url
-    }
-
     /// Reads the file again; a bad one leaves everything as it was.
     ///
     /// # Errors
     /// Every problem of the file.
     pub fn reload(&self, now: Timestamp) -> Result<Arc<Config>, Problems> {
-        let loaded = load(self.file.as_ref(), &self.external_url);
+        let loaded = load(self.file.as_deref(), &self.external_url, &OsFiles);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match loaded {
             Ok(config) => {

@@ -58,7 +58,8 @@ impl Performer {
         let metrics = Arc::clone(&self.metrics);
         self.pool.run(move || {
             let watch = Stopwatch::start();
-            let result = catch_unwind(AssertUnwindSafe(|| evaluate(&request, &view)));
+            let is_over = || watch.elapsed() > EVALUATION_TIMEOUT;
+            let result = catch_unwind(AssertUnwindSafe(|| evaluate(&request, &view, &is_over)));
             // A rule that brings the evaluator down must not take its group along.
             let mut evaluation = result.unwrap_or_else(|_| Evaluation {
                 id: request.id,
@@ -100,3 +101,6 @@ impl Performer {
         }
     }
 }
+
+/// A rule that takes longer is given up, as a query would be.
+const EVALUATION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);

@@ -1,12 +1,12 @@
 //! Start and stop: opens the data folder, restores the engine, starts workers, listens.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use firebell_config::{Config, Problems};
+use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load};
 use firebell_disk::Disk;
-use firebell_engine::{Configuration, Engine, Input, Journal, JournalError};
+use firebell_engine::{Configuration, Engine, Input, Journal, JournalError, Ledger};
 use firebell_model::Timestamp;
 use firebell_tsdb::{Store, StoreError};
 use tokio::net::TcpListener;
@@ -19,7 +19,7 @@ use crate::driver::{Driver, Queue};
 use crate::evaluate::Pool;
 use crate::http::{App, router};
 use crate::http_client::Clients;
-use crate::live::{self, Live};
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::perform::Performer;
 use crate::scrape::Scraper;
@@ -29,11 +29,11 @@ use crate::scrape::Scraper;
 pub struct Options {
     /// The configuration file; `None` starts empty.
     pub config_file: Option<PathBuf>,
-    /// Where to listen.
-    pub listen: SocketAddr,
+    /// Where to listen; else as the file says, else [`DEFAULT_LISTEN`].
+    pub listen: Option<SocketAddr>,
     /// Folder of metrics and state.
     pub data_dir: PathBuf,
-    /// Where people reach this Firebell; made from `listen` when not given.
+    /// Where people reach this Firebell; else as the file says, else made from the address.
     pub external_url: Option<String>,
 }
 
@@ -78,9 +78,6 @@ pub enum ServeError {
 /// When it cannot start; nothing was changed then.
 pub fn serve(options: &Options) -> Result<(), ServeError> {
     let watch = Stopwatch::start();
-    if !options.listen.ip().is_loopback() {
-        return Err(ServeError::NotLoopback(options.listen));
-    }
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
         .max_blocking_threads(QUERY_THREADS_MAX)
@@ -95,18 +92,33 @@ pub fn serve(options: &Options) -> Result<(), ServeError> {
 async fn run(options: &Options, watch: Stopwatch) -> Result<(), ServeError> {
     let clock = Arc::new(Clock::default());
     let started_at = clock.now();
-    // The port first: it is what most often is in the way, and nothing has happened yet.
-    let listener = TcpListener::bind(options.listen)
+    let mut external_url = ExternalUrl {
+        given: options.external_url.clone(),
+        fallback: format!("http://{}", options.listen.unwrap_or(DEFAULT_LISTEN)),
+    };
+    let file = options.config_file.clone();
+    let mut config = load(file.as_deref(), &external_url, &OsFiles).map_err(ServeError::Config)?;
+    let address = listen_address(options, &config);
+    if !address.ip().is_loopback() {
+        return Err(ServeError::NotLoopback(address));
+    }
+    // The port before the data: it is what most often is in the way, and nothing has happened yet.
+    let listener = TcpListener::bind(address)
         .await
-        .map_err(|source| ServeError::Listen { address: options.listen, source })?;
-    let address = listener.local_addr()?;
-    let given_url = options.external_url.as_deref().map(|url| url.trim_end_matches('/'));
-    let external_url = given_url.map_or_else(|| format!("http://{address}"), str::to_owned);
-    let config =
-        live::load(options.config_file.as_ref(), &external_url).map_err(ServeError::Config)?;
+        .map_err(|source| ServeError::Listen { address, source })?;
+    let bound = listener.local_addr()?;
+    let fallback = format!("http://{bound}");
+    if external_url.fallback != fallback {
+        // The file or the system chose the address: links are made of it.
+        external_url.fallback = fallback;
+        config = load(file.as_deref(), &external_url, &OsFiles).map_err(ServeError::Config)?;
+    }
+    let address = bound;
+    for note in &config.notes {
+        tracing::info!("{note}");
+    }
     let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&options.data_dir)?);
     let parts = open(&disk, &config)?;
-    let file = options.config_file.clone();
     let live = Arc::new(Live::new(file, external_url, config, started_at));
     let app = start(parts, &live, &clock, started_at)?;
     tracing::info!(
@@ -129,6 +141,13 @@ async fn run(options: &Options, watch: Stopwatch) -> Result<(), ServeError> {
         tracing::error!(%error, "failed to sync the metric store at shutdown");
     }
     Ok(())
+}
+
+/// The command line's word, else the file's, else the default.
+fn listen_address(options: &Options, config: &Config) -> SocketAddr {
+    // The configuration has checked its own.
+    let of_file = || config.listen.as_deref().and_then(|address| address.parse().ok());
+    options.listen.or_else(of_file).unwrap_or(DEFAULT_LISTEN)
 }
 
 /// What the data folder held.
@@ -203,8 +222,8 @@ fn start(
     let scraper =
         Scraper::start(Arc::clone(&store), Arc::clone(clock), Arc::clone(&metrics), handle.clone());
     scraper.configure(&live.config());
-    let driver =
-        Driver::new(queue, engine, journal, performer, Arc::clone(clock), Arc::clone(&metrics));
+    let (ledger, driver_clock) = (Ledger::new(journal), Arc::clone(clock));
+    let driver = Driver::new(queue, engine, ledger, performer, driver_clock, Arc::clone(&metrics));
     let driver = driver.start()?;
     tokio::spawn(maintain(Arc::clone(&store), Arc::clone(clock)));
     tokio::spawn(note_rate(Arc::clone(&metrics), Arc::clone(clock)));
@@ -282,6 +301,8 @@ fn stop_on_signal(app: App) -> std::io::Result<impl Future<Output = ()>> {
     })
 }
 
+/// Where Firebell listens when nobody says otherwise.
+pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9494);
 const WORKER_THREADS: usize = 2;
 /// Queries of people that are computed at the same time; more wait.
 const QUERY_THREADS_MAX: usize = 8;

@@ -91,7 +91,8 @@ pub fn counts(engine: &Engine, now: Timestamp) -> Counts {
 }
 
 fn next_steps(app: &App) -> Value {
-    let url = app.live.external_url();
+    let config = app.live.config();
+    let url = &*config.external_url;
     json!([
         {
             "title": "See it work",

@@ -9,8 +9,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use firebell_config::{ScrapeJob, ScrapeLimits};
-use firebell_model::relabel::relabel;
-use firebell_model::{Label, Labels, METRIC_NAME, STALE_NAN, Sample, SeriesId, Timestamp};
+use firebell_model::{Label, Labels, METRIC_NAME, STALE_NAN, Sample, SeriesId, Timestamp, relabel};
 use firebell_tsdb::{Batch, Store};
 use firebell_wire::exposition::{Entry, Format, Parser, SampleLine};
 

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 use super::series::{Taken, TargetSeries, Treatment};
 use super::{Shared, Spec, lock, read};
 use crate::clock::Stopwatch;
-use crate::http_client;
+use crate::http_client::{self, ClientOptions};
 
 /// How a target fared last.
 #[derive(Clone, Debug, Default)]
@@ -139,19 +139,24 @@ impl Target {
     async fn fetch(&self, spec: &Spec) -> Result<(Vec<u8>, Format), String> {
         let Spec { job, target } = spec;
         let secs = target.timeout.as_secs_f64().to_string();
+        let options = ClientOptions {
+            follows_redirects: job.http.follow_redirects,
+            trusts_anybody: job.http.tls.insecure_skip_verify,
+            ca_pem: job.http.tls.ca_pem.as_deref(),
+        };
         let mut request = self
             .shared
             .clients
-            .get(&job.http)?
+            .get(options)?
             .get(&target.url)
             .header("accept", ACCEPT)
             .header("x-prometheus-scrape-timeout-seconds", secs)
             .timeout(target.timeout.to_std());
         if let Some(authorization) = &job.http.authorization {
-            request = request.header("authorization", authorization.expose());
+            request = request.header("authorization", authorization.reveal());
         }
         for (name, value) in &job.http.headers {
-            request = request.header(name, value.expose());
+            request = request.header(name, value.reveal());
         }
         let response = request.send().await.map_err(|error| http_client::why(&error))?;
         let status = response.status();
