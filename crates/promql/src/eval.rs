@@ -64,6 +64,8 @@ pub struct Prepared {
     plan: Plan,
     states: Vec<State>,
     output: Option<Renamed>,
+    /// The setting that what is bound depends on.
+    delays_name_removal: bool,
     annotations: Vec<Annotation>,
 }
 
@@ -76,6 +78,7 @@ impl Prepared {
             plan,
             states,
             output: None,
+            delays_name_removal: false,
             annotations: Vec::new(),
         }
     }
@@ -157,6 +160,10 @@ impl Prepared {
         end: Timestamp,
         options: &Options<'_>,
     ) -> Result<Frame, EvalError> {
+        if self.delays_name_removal != options.delays_name_removal {
+            self.delays_name_removal = options.delays_name_removal;
+            self.states = State::of(self.plan.program());
+        }
         let mut context = Context {
             text: self.plan.text(),
             source,
@@ -361,12 +368,12 @@ fn run_program(
         let n = if op.is_invariant { 1 } else { steps.n };
         let own_steps = Steps { n, ..steps };
         let frame = run_op(op, state, &mut frames, context, own_steps)?;
+        // What the operation has used up is gone.
+        context.release(std::mem::take(&mut frames.n_taken));
         if let Frame::Vector(block) = &frame {
             block.check_duplicates()?;
             context.hold(block.values.len())?;
         }
-        // What the operation has used up is gone.
-        context.release(std::mem::take(&mut frames.n_taken));
         frames.waiting[idx] = Some(frame);
     }
     let last = frames.take(program.ops.len() - 1);

@@ -11,8 +11,9 @@ use firebell_model::{
 /// sample at a moment that has one already replaces it.
 #[derive(Clone, Debug, Default)]
 pub struct MemorySource {
-    series: BTreeMap<Labels, Arc<MemorySeries>>,
-    by_id: Vec<Labels>,
+    ids: BTreeMap<Labels, usize>,
+    /// By id; `None` where a series has been taken away.
+    series: Vec<Option<Arc<MemorySeries>>>,
 }
 
 #[derive(Clone, Debug)]
@@ -31,15 +32,19 @@ impl MemorySource {
 
     /// Adds samples to the series with these labels, which comes to be if it is not there.
     pub fn append(&mut self, labels: &Labels, samples: impl IntoIterator<Item = Sample>) {
-        let series = self.series.entry(labels.clone()).or_insert_with(|| {
-            let id = SeriesId(self.by_id.len() as u64);
-            self.by_id.push(labels.clone());
-            Arc::new(MemorySeries {
-                id,
+        let all = &mut self.series;
+        let id = *self.ids.entry(labels.clone()).or_insert_with(|| {
+            let id = all.len();
+            all.push(Some(Arc::new(MemorySeries {
+                id: SeriesId(id as u64),
                 labels: labels.clone(),
                 samples: Vec::new(),
-            })
+            })));
+            id
         });
+        let Some(series) = &mut self.series[id] else {
+            unreachable!("labels with an id have a series");
+        };
         let samples_in_place = &mut Arc::make_mut(series).samples;
         for sample in samples {
             let next = samples_in_place.partition_point(|known| known.at < sample.at);
@@ -50,21 +55,23 @@ impl MemorySource {
         }
     }
 
-    /// Takes all series away.
-    pub fn clear(&mut self) {
-        self.series.clear();
+    /// Takes the series with these labels away, if it is there.
+    pub fn remove(&mut self, labels: &Labels) {
+        if let Some(id) = self.ids.remove(labels) {
+            self.series[id] = None;
+        }
     }
 
     /// How many series there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.series.len()
+        self.ids.len()
     }
 
     /// Whether there is no series.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.series.is_empty()
+        self.ids.is_empty()
     }
 }
 
@@ -77,18 +84,18 @@ impl Source for MemorySource {
         let is_hit = |series: &&Arc<MemorySeries>| {
             !series.within(range).is_empty() && matchers.iter().all(|it| it.matches(&series.labels))
         };
-        let hits = self.series.values().filter(is_hit);
+        let in_order = self.ids.values().filter_map(|&id| self.series[id].as_ref());
+        let hits = in_order.filter(is_hit);
         Ok(hits.map(|it| Arc::clone(it) as Arc<dyn Series>).collect())
     }
 
     fn generation(&self) -> u64 {
         // Ids are never used again, so that their number and that of the living tell sets apart.
-        ((self.by_id.len() as u64) << 32) + self.series.len() as u64
+        ((self.series.len() as u64) << 32) + self.ids.len() as u64
     }
 
     fn series(&self, id: SeriesId) -> Option<Arc<dyn Series>> {
-        let labels = self.by_id.get(usize::try_from(id.0).ok()?)?;
-        let series = self.series.get(labels).filter(|series| series.id == id)?;
+        let series = self.series.get(usize::try_from(id.0).ok()?)?.as_ref()?;
         Some(Arc::clone(series) as Arc<dyn Series>)
     }
 }

@@ -90,3 +90,100 @@ fn long_chains_take_linear_time_and_deep_nests_are_refused() {
         }
     }
 }
+
+/// Pieces of the language, so that random sequences get past the first token.
+const PIECES: &[&str] = &[
+    "x",
+    "up",
+    "sum",
+    "rate",
+    "topk",
+    "by",
+    "without",
+    "on",
+    "ignoring",
+    "group_left",
+    "bool",
+    "(",
+    ")",
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "@",
+    "offset",
+    "start()",
+    "end()",
+    "5m",
+    "1h30m",
+    "1",
+    "0x1f",
+    "1e3",
+    "NaN",
+    "Inf",
+    "+",
+    "-",
+    "*",
+    "/",
+    "%",
+    "^",
+    "atan2",
+    "==",
+    "!=",
+    ">",
+    "<=",
+    "</",
+    "and",
+    "or",
+    "unless",
+    "=",
+    "=~",
+    "!~",
+    "\"a\"",
+    "'b'",
+    "`c`",
+    "\"\\xff\"",
+    "l",
+    "step()",
+    "range()",
+    "min_of(",
+    "fill(",
+    "anchored",
+    "#c\n",
+    " ",
+    "é",
+    "label_replace",
+    "absent",
+    "vector(1)",
+    "[5m:]",
+    "[5m]",
+    "{a=\"b\"}",
+    "by (a)",
+    "on (a)",
+    "time()",
+];
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_the_parser_panic(text in "\\PC{0,60}") {
+        let _ = parse(&text);
+    }
+
+    #[test]
+    fn what_parses_prints_and_parses_again_to_the_same(
+        pieces in proptest::collection::vec(proptest::sample::select(PIECES), 0..14),
+    ) {
+        let text = pieces.join(" ");
+        if let Ok(expr) = parse(&text) {
+            let printed = expr.to_string();
+            let again = parse(&printed);
+            proptest::prop_assert!(again.is_ok(), "{} prints as {}: {:?}", text, printed, again);
+            proptest::prop_assert_eq!(again.unwrap().to_string(), printed);
+            for (_, span) in expr.selectors() {
+                proptest::prop_assert!(text.get(span.start..span.end).is_some());
+            }
+        }
+    }
+}

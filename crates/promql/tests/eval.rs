@@ -1,0 +1,305 @@
+//! Evaluation: what holds whatever the data, and what a prepared plan has to notice.
+
+use firebell_model::{Duration, Labels, STALE_NAN, Sample, Timestamp};
+use firebell_promql::{EvalError, MemorySource, Options, Plan, Prepared, Value, threshold};
+use proptest::prelude::*;
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    Labels::from_pairs(pairs.iter().copied())
+}
+
+fn samples(values: &[f64]) -> Vec<Sample> {
+    let sample = |(idx, &value): (usize, &f64)| Sample {
+        at: Timestamp(idx as i64 * 15_000),
+        value,
+    };
+    values.iter().enumerate().map(sample).collect()
+}
+
+fn prepare(text: &str) -> Prepared {
+    Prepared::new(Plan::new(text).unwrap())
+}
+
+/// A result as text; NaN equals NaN there.
+fn show(result: Result<Value, EvalError>) -> String {
+    match result {
+        Err(error) => error.to_string(),
+        Ok(Value::Vector(samples)) => samples
+            .iter()
+            .map(|it| format!("{} {}\n", it.labels, it.value))
+            .collect(),
+        Ok(other) => format!("{other:?}"),
+    }
+}
+
+/// Values as scrapes give them: counters with resets, gaps, stale markers, a NaN now and then.
+fn values() -> impl Strategy<Value = Vec<f64>> {
+    let value = prop_oneof![
+        8 => (0..100_i32).prop_map(f64::from),
+        1 => Just(STALE_NAN),
+        1 => Just(f64::NAN),
+        1 => -1e3..1e9_f64,
+    ];
+    prop::collection::vec(value, 0..400)
+}
+
+const RANGES: [&str; 3] = ["5m", "61m", "95m"];
+
+/// Window functions from their definitions, without streaming, compensation or summaries.
+fn reference(function: &str, values: &[f64]) -> f64 {
+    let n = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / n;
+    let pairs = || values.windows(2).map(|pair| (pair[0], pair[1]));
+    let differs = |(a, b): &(f64, f64)| a != b && !(a.is_nan() && b.is_nan());
+    match function {
+        "sum_over_time" => values.iter().sum(),
+        "avg_over_time" => mean,
+        "count_over_time" => n,
+        "min_over_time" => values.iter().copied().fold(f64::NAN, f64::min),
+        "max_over_time" => values.iter().copied().fold(f64::NAN, f64::max),
+        "last_over_time" => values[values.len() - 1],
+        "stdvar_over_time" => values.iter().map(|it| (it - mean).powi(2)).sum::<f64>() / n,
+        "changes" => pairs().filter(differs).count() as f64,
+        _ => pairs().filter(|(a, b)| b < a).count() as f64,
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn windows_of_any_length_give_what_their_definition_says(values in values()) {
+        let mut source = MemorySource::new();
+        source.append(&labels(&[("__name__", "x")]), samples(&values));
+        let at = Timestamp(90 * 60_000);
+        for function in [
+            "sum_over_time", "avg_over_time", "count_over_time", "min_over_time",
+            "max_over_time", "last_over_time", "stdvar_over_time", "changes", "resets",
+        ] {
+            for range in RANGES {
+                let length: Duration = range.parse().unwrap();
+                let inside: Vec<f64> = samples(&values)
+                    .into_iter()
+                    .filter(|it| it.at > at - length && it.at <= at)
+                    .map(|it| it.value)
+                    .filter(|value| value.to_bits() != STALE_NAN.to_bits())
+                    .collect();
+                let text = format!("{function}(x[{range}])");
+                let result = prepare(&text).instant(&source, at, &Options::default());
+                let Ok(Value::Vector(result)) = result else { panic!("{text}") };
+                prop_assert_eq!(result.len(), usize::from(!inside.is_empty()), "{}", text);
+                if let Some(ours) = result.first() {
+                    let wanted = reference(function, &inside);
+                    let is_near = (ours.value - wanted).abs() <= wanted.abs() * 1e-9 + 1e-9
+                        || ours.value.is_nan() && wanted.is_nan();
+                    prop_assert!(is_near, "{}: {} is not {}", text, ours.value, wanted);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_range_query_gives_at_each_step_what_an_instant_query_gives(
+        a in values(),
+        b in values(),
+        expr in prop::sample::select(EXPRESSIONS),
+    ) {
+        let mut source = MemorySource::new();
+        source.append(&labels(&[("__name__", "x"), ("l", "a")]), samples(&a));
+        source.append(&labels(&[("__name__", "x"), ("l", "b")]), samples(&b));
+        source.append(&labels(&[("__name__", "y"), ("l", "b")]), samples(&a));
+        let options = Options::default();
+        let (start, end) = (Timestamp(60_000), Timestamp(95 * 60_000));
+        let step = Duration::from_secs(7 * 60);
+        let mut prepared = prepare(expr);
+        let range = prepared.range(&source, start, end, step, &options);
+        let Ok(Value::Matrix(series)) = range else {
+            prop_assert!(false, "{}: {}", expr, show(range));
+            return Ok(());
+        };
+        let mut at = start;
+        while at <= end {
+            let mut ours: Vec<String> = series
+                .iter()
+                .filter_map(|it| {
+                    let sample = it.samples.iter().find(|sample| sample.at == at)?;
+                    Some(format!("{} {}\n", it.labels, sample.value))
+                })
+                .collect();
+            ours.sort();
+            let instant = prepared.instant(&source, at, &options);
+            let instant = match instant {
+                Ok(Value::Scalar(value)) => format!("{{}} {value}\n"),
+                other => show(other),
+            };
+            let mut wanted: Vec<&str> = instant.split_inclusive('\n').collect();
+            wanted.sort_unstable();
+            prop_assert_eq!(ours.concat(), wanted.concat(), "{} at {}", expr, at);
+            at += step;
+        }
+    }
+}
+
+const EXPRESSIONS: &[&str] = &[
+    "x",
+    "x offset 3m",
+    "x offset -3m",
+    "x @ 1000",
+    "rate(x[10m])",
+    "rate(x[70m])",
+    "increase(x[10m] @ 2000 offset 1m)",
+    "irate(x[2m])",
+    "sum by (l) (x)",
+    "sum without (l) (rate(x[5m]))",
+    "avg(x) + 1",
+    "topk(1, x)",
+    "quantile(0.3, x)",
+    "count_values(\"v\", x)",
+    "x > 50",
+    "x > bool 50",
+    "x * on (l) y",
+    "x / on (l) group_left () y",
+    "x and on (l) y",
+    "x or y",
+    "x unless on (l) y",
+    "-x",
+    "abs(x) ^ 2 % 7",
+    "absent(x{l=\"a\"})",
+    "absent_over_time(x{l=\"a\"}[3m])",
+    "scalar(y)",
+    "vector(time())",
+    "timestamp(x)",
+    "timestamp(x offset 1m)",
+    "hour(x)",
+    "minute()",
+    "max_over_time(rate(x[5m])[20m:2m])",
+    "sum_over_time((x > 30)[30m:])",
+    "sum_over_time(x[30m:7m] @ 3000)",
+    "predict_linear(x[10m] @ 1200, 60)",
+    "deriv(x[10m])",
+    "quantile_over_time(0.5, x[10m])",
+    "label_replace(x, \"m\", \"$1\", \"l\", \"(.*)\")",
+    "clamp(x, 10, 20)",
+    "round(x / 3, 0.1)",
+];
+
+#[test]
+fn a_prepared_plan_notices_series_that_come_and_go() {
+    let mut source = MemorySource::new();
+    let text = "sum by (l) (x) / on (l) y > 0";
+    let (mut prepared, at) = (prepare(text), Timestamp(15_000));
+    let mut check = |source: &MemorySource| {
+        let kept = show(prepared.instant(source, at, &Options::default()));
+        let fresh = show(prepare(text).instant(source, at, &Options::default()));
+        assert_eq!(kept, fresh);
+        kept
+    };
+    assert_eq!(check(&source), "");
+    let x = |l: &str, i: &str| labels(&[("__name__", "x"), ("l", l), ("i", i)]);
+    source.append(&x("a", "1"), samples(&[1.0, 2.0]));
+    source.append(
+        &labels(&[("__name__", "y"), ("l", "a")]),
+        samples(&[2.0, 2.0]),
+    );
+    assert_eq!(check(&source), "{l=\"a\"} 1\n");
+    source.append(&x("a", "2"), samples(&[1.0, 4.0]));
+    assert_eq!(check(&source), "{l=\"a\"} 3\n");
+    source.append(&x("b", "2"), samples(&[1.0, 4.0]));
+    source.append(
+        &labels(&[("__name__", "y"), ("l", "b")]),
+        samples(&[2.0, 1.0]),
+    );
+    assert_eq!(check(&source), "{l=\"a\"} 3\n{l=\"b\"} 4\n");
+    source.remove(&x("a", "1"));
+    assert_eq!(check(&source), "{l=\"a\"} 2\n{l=\"b\"} 4\n");
+    // New samples of known series need no new binding.
+    source.append(&x("b", "2"), [Sample { at, value: 9.0 }]);
+    assert_eq!(check(&source), "{l=\"a\"} 2\n{l=\"b\"} 9\n");
+}
+
+#[test]
+fn what_asks_for_too_much_is_refused() {
+    let mut source = MemorySource::new();
+    for i in 0..100 {
+        source.append(
+            &labels(&[("__name__", "x"), ("i", &i.to_string())]),
+            samples(&[1.0; 50]),
+        );
+    }
+    let options = Options {
+        samples_max: 1000,
+        steps_max: 50,
+        ..Options::default()
+    };
+    let check = |text: &str, n_steps: i64, expected: &str| {
+        let step = Duration::from_secs(15);
+        let end = Timestamp(0) + step * (n_steps - 1);
+        let result = prepare(text).range(&source, Timestamp(0), end, step, &options);
+        match (result, expected) {
+            (Ok(_), "") => {}
+            (result, expected) => assert_eq!(show(result), expected, "{text}"),
+        }
+    };
+    let too_many = EvalError::TooManySamples.to_string();
+    check("x", 9, "");
+    check("-(-(-(-x)))", 9, "");
+    check("x", 50, &too_many);
+    check("sum_over_time(x[1d:1s])", 1, &too_many);
+    check(
+        "sum(x)",
+        51,
+        "exceeded maximum resolution of 50 points per timeseries. Try decreasing the query resolution (?step=XX)",
+    );
+    let is_cancelled = || true;
+    let options = Options {
+        is_cancelled: Some(&is_cancelled),
+        ..Options::default()
+    };
+    let result = prepare("x").instant(&source, Timestamp(0), &options);
+    assert_eq!(result, Err(EvalError::Cancelled));
+}
+
+#[test]
+fn the_metric_name_goes_early_or_late_as_the_options_say() {
+    let mut source = MemorySource::new();
+    source.append(
+        &labels(&[("__name__", "x_total")]),
+        samples(&[1.0, 2.0, 3.0]),
+    );
+    let text = "label_replace(rate(x_total[1m]), \"n\", \"$1\", \"__name__\", \"(.+)\")";
+    let mut prepared = prepare(text);
+    for (delays_name_removal, expected) in [(false, "{} "), (true, "{n=\"x_total\"} ")] {
+        let options = Options {
+            delays_name_removal,
+            ..Options::default()
+        };
+        let shown = show(prepared.instant(&source, Timestamp(30_000), &options));
+        assert!(shown.starts_with(expected), "{shown}");
+    }
+}
+
+#[test]
+fn a_threshold_is_a_comparison_with_a_number_on_either_side() {
+    let check = |text: &str, expected: Option<(&str, &str, f64)>| {
+        let plan = Plan::new(text).unwrap();
+        let found = threshold(plan.expr());
+        let found = found.map(|it| (it.left.to_string(), it.op.text(), it.value));
+        let expected = expected.map(|(left, op, value)| (left.to_owned(), op, value));
+        assert_eq!(found, expected, "{text}");
+    };
+    check("rate(x[5m]) > 0.5", Some(("rate(x[5m])", ">", 0.5)));
+    check("(x >= 5 * 60)", Some(("x", ">=", 300.0)));
+    check("10 > x", Some(("x", "<", 10.0)));
+    check("x == -1", Some(("x", "==", -1.0)));
+    check("x > 5m", Some(("x", ">", 300.0)));
+    check("x > y", None);
+    check("x", None);
+    check("x > 1 and y > 2", None);
+}
+
+#[test]
+fn prepared_plans_move_between_threads() {
+    fn is_send<T: Send>() {}
+    is_send::<Prepared>();
+    is_send::<Plan>();
+}
