@@ -147,11 +147,9 @@ impl World {
 
 fn posted(idx: usize, n_groups: usize) -> PostedAlert {
     let group = idx % n_groups;
-    let severity = if idx.is_multiple_of(100) {
-        "critical"
-    } else {
-        "warning"
-    };
+    // The first alert of each tenth group inhibits the others of its group.
+    let is_source = idx < n_groups && idx.is_multiple_of(10);
+    let severity = if is_source { "critical" } else { "warning" };
     PostedAlert {
         labels: Labels::from_pairs([
             ("alertname", format!("Alert{}", group % 50)),

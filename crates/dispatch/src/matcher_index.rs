@@ -145,3 +145,49 @@ impl NameIndex {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn matchers() -> impl Strategy<Value = Vec<Matcher>> {
+        let ops = vec![
+            MatchOp::Equal,
+            MatchOp::NotEqual,
+            MatchOp::Regex,
+            MatchOp::NotRegex,
+        ];
+        let value = prop::sample::select(vec!["", "x", "y", "x|y", ".+", ".*", "x?"]);
+        let matcher = (0..3_usize, prop::sample::select(ops), value);
+        let made = matcher.prop_map(|(name, op, value)| {
+            Matcher::new(["a", "b", "c"][name], op, value).expect("a good matcher")
+        });
+        prop::collection::vec(made, 0..4)
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_what_trying_every_set_finds(
+            sets in prop::collection::vec(matchers(), 0..12),
+            removed in prop::collection::vec(0..12_usize, 0..6),
+            values in prop::collection::vec(prop::sample::select(vec!["", "x", "y", "z"]), 3),
+        ) {
+            let mut index = MatcherIndex::default();
+            for (set, matchers) in sets.iter().enumerate() {
+                index.insert(set as u32, matchers);
+            }
+            for set in &removed {
+                index.remove(*set as u32);
+            }
+            let labels = Labels::from_pairs(["a", "b", "c"].into_iter().zip(values));
+            let is_there = |set: usize| !removed.contains(&set);
+            let tried = sets.iter().enumerate().filter(|(set, matchers)| {
+                is_there(*set) && matchers.iter().all(|matcher| matcher.matches(&labels))
+            });
+            let tried: Vec<u32> = tried.map(|(set, _)| set as u32).collect();
+            prop_assert_eq!(index.matches(&labels), tried);
+        }
+    }
+}
