@@ -31,6 +31,7 @@ impl TimeRange {
 /// A view of series at one moment.
 pub trait Source: Send + Sync {
     /// The series that satisfy all matchers and may have samples in `range`, in order of labels.
+    /// Within one generation, the answer holds for all ranges that begin no earlier.
     ///
     /// # Errors
     /// When the store cannot be read.
