@@ -225,6 +225,10 @@ pub(crate) fn parse_moment(layout: &str, text: &str) -> Option<Timestamp> {
         if let Some((piece, len)) = piece_at(left, layout.len() - left.len(), layout) {
             rest = read.piece(piece, &left[..len], rest)?;
             left = &left[len..];
+            // A fraction may follow the seconds even where the layout has none.
+            if piece == Piece::Second && !left.starts_with(['.', ',']) {
+                rest = read.fraction(rest)?;
+            }
         } else {
             let c = left.chars().next()?;
             rest = rest.strip_prefix(c)?;
@@ -257,8 +261,9 @@ impl Read {
                 .take(n_max)
                 .take_while(u8::is_ascii_digit)
                 .count();
+            let is_fixed = layout.starts_with('0') || piece == Piece::LongYear;
             let value: i16 = text[..n].parse().ok()?;
-            Some((value, &text[n..]))
+            (n == n_max || !is_fixed).then_some((value, &text[n..]))
         };
         let two = |text: Option<(i16, &'t str)>| {
             text.and_then(|(value, rest)| Some((i8::try_from(value).ok()?, rest)))
@@ -285,11 +290,12 @@ impl Read {
                 two(digits(2)).map(|(it, rest)| (self.hour = it, rest))?.1
             }
             Piece::Minute => two(digits(2)).map(|(it, rest)| (self.minute = it, rest))?.1,
-            Piece::Second => {
-                let rest = two(digits(2)).map(|(it, rest)| (self.second = it, rest))?.1;
-                self.fraction(rest)?
+            Piece::Second => two(digits(2)).map(|(it, rest)| (self.second = it, rest))?.1,
+            Piece::Fraction => {
+                let rest = self.fraction(text)?;
+                let is_exact = text.len() - rest.len() == layout.len();
+                (is_exact || layout.ends_with('9')).then_some(rest)?
             }
-            Piece::Fraction => self.fraction(text)?,
             Piece::UpperNoon | Piece::LowerNoon => {
                 let noon = text.get(..2)?;
                 self.is_afternoon = Some(noon.eq_ignore_ascii_case("pm"));
