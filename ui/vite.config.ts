@@ -32,7 +32,7 @@ export default defineConfig({
   base: "./",
   plugins: [react(), ...(realUrl === undefined ? [fakeFirebell()] : [])],
   ...(realUrl === undefined ? {} : { server: { proxy: { "/api": realUrl } } }),
-  build: { target: "es2023", reportCompressedSize: true },
+  build: { target: "es2023", rolldownOptions: { checks: { pluginTimings: false } } },
   test: {
     projects: [
       { test: { name: "unit", include: ["src/**/*.test.ts"], environment: "node" } },

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 
 import { alert, ago, scenario, statusOf } from "../fake/scenarios.ts";
-import { emit } from "../fake/server.ts";
-import { open, useBrowser } from "./page.ts";
+import { emit, listeners } from "../fake/server.ts";
+import { open, takeComplaints, useBrowser } from "./page.ts";
 
 useBrowser();
 
@@ -148,6 +148,46 @@ describe("when something fails", () => {
     await page.getByRole("link", { name: "WhileAway" }).waitFor();
     await page.getByText("Live", { exact: true }).waitFor();
     expect(await page.getByText("Connection to Firebell lost").count()).toBe(0);
+  });
+
+  test("a hidden tab gives its connection back, and catches up when it is seen again", async () => {
+    const world = scenario("calm");
+    const { page } = await open(world);
+    await page.getByText("Live", { exact: true }).waitFor();
+    await page.clock.install();
+    const show = (state: "hidden" | "visible") =>
+      page.evaluate((value) => {
+        Object.defineProperty(document, "visibilityState", { value, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+      }, state);
+    await show("hidden");
+    await page.clock.fastForward(31_000);
+    await page.getByText("Paused").waitFor();
+    await expect.poll(() => listeners(world)).toBe(0);
+    world.alerts = [alert({ name: "WhileHidden", labels: {}, since: 0, value: 1 })];
+    await show("visible");
+    await page.getByRole("link", { name: "WhileHidden" }).waitFor();
+    expect(listeners(world)).toBe(1);
+  });
+
+  test("an answer that makes no sense costs one page, not the way to the others", async () => {
+    const world = scenario("busy");
+    world.alerts = [{ ...world.alerts[0], labels: null } as never];
+    const { page } = await open(world, "#/targets");
+    await page.getByRole("link", { name: "Alerts" }).click();
+    await page.getByText("This page cannot be shown").waitFor();
+    expect(takeComplaints()).not.toEqual([]);
+    await page.getByRole("link", { name: "Targets" }).click();
+    await page.getByText("2 of 3 up").waitFor();
+  });
+
+  test("a server that was updated meanwhile is said", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world);
+    await page.getByText("Firebell 0.1.0").waitFor();
+    world.status.version = "0.2.0";
+    emit(world, ["status"]);
+    await page.getByText("Firebell was updated to 0.2.0").waitFor();
   });
 
   test("problems of the configuration are listed, and what applies instead", async () => {

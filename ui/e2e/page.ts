@@ -15,7 +15,7 @@ const WIDE = { width: 1280, height: 800 };
 
 let browser: Browser;
 /** What the browser complained about since the last look. */
-let complaints: string[] = [];
+const complaints: string[] = [];
 const closers: (() => Promise<void>)[] = [];
 
 /** To be called once at the top of a file of tests. */
@@ -26,9 +26,7 @@ export function useBrowser(): void {
   afterAll(() => browser.close());
   afterEach(async () => {
     for (const close of closers.splice(0)) await close();
-    const seen = complaints;
-    complaints = [];
-    expect(seen).toEqual([]);
+    expect(takeComplaints()).toEqual([]);
   });
 }
 
@@ -58,6 +56,11 @@ export async function openAt(url: string, options: BrowserContextOptions = {}): 
   await page.goto(url);
   await page.getByRole("heading", { level: 1 }).waitFor();
   return page;
+}
+
+/** For tests that break things on purpose: what the browser complained about so far, forgotten. */
+export function takeComplaints(): string[] {
+  return complaints.splice(0);
 }
 
 /** What axe finds wrong for those who use a keyboard, a screen reader, or see little contrast. */

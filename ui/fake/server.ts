@@ -20,6 +20,11 @@ export function emit(world: World, what: Changed["what"]): void {
   }
 }
 
+/** How many pages listen. */
+export function listeners(world: World): number {
+  return streams.get(world)?.size ?? 0;
+}
+
 export function handlerFor(world: World): Handler {
   return (request, response) => {
     const url = new URL(request.url ?? "/", "http://fake");

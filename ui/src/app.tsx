@@ -4,6 +4,7 @@ import { lazy, Suspense } from "react";
 import { useStatus } from "./api/queries.ts";
 import styles from "./app.module.css";
 import { Banners } from "./components/Banners.tsx";
+import { Boundary } from "./components/Boundary.tsx";
 import { Footer } from "./components/Footer.tsx";
 import { Header } from "./components/Header.tsx";
 import { AlertsPage } from "./pages/AlertsPage.tsx";
@@ -37,9 +38,11 @@ export function App() {
       <Header route={route} counts={status.data?.counts} />
       <main id="main" tabIndex={-1} className={styles.main}>
         <Banners status={status} />
-        <Suspense fallback={null}>
-          <CurrentPage route={route} />
-        </Suspense>
+        <Boundary key={`${route.page}/${route.id ?? ""}`}>
+          <Suspense fallback={null}>
+            <CurrentPage route={route} />
+          </Suspense>
+        </Boundary>
       </main>
       <Footer status={status.data} />
     </div>
@@ -49,7 +52,7 @@ export function App() {
 function CurrentPage({ route }: { route: Route }) {
   if (route.page === "alerts") {
     if (route.id === null) return <AlertsPage params={route.params} />;
-    return <AlertPage key={route.id} fingerprint={route.id} />;
+    return <AlertPage fingerprint={route.id} />;
   }
   if (route.page === "inbox") return <InboxPage params={route.params} openId={route.id} />;
   return route.page === "targets" ? <TargetsPage /> : <SilencesPage />;

@@ -11,7 +11,13 @@ import { startLive } from "./state/live.ts";
 import { resolveVariables, theme } from "./theme.ts";
 
 // Errors are shown at once and tried again by the next interval or event, not behind the scenes.
-const client = new QueryClient({ defaultOptions: { queries: { retry: false, staleTime: 1_000 } } });
+// Firebell may run on this very machine, so a browser that is "offline" still asks.
+const client = new QueryClient({
+  defaultOptions: {
+    queries: { retry: false, staleTime: 1_000, networkMode: "always" },
+    mutations: { networkMode: "always" },
+  },
+});
 startLive(client);
 
 const root = document.getElementById("root");

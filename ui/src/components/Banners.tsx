@@ -1,5 +1,7 @@
 // What has to be known before anything on a page is believed.
+import { Button } from "@mantine/core";
 import type { UseQueryResult } from "@tanstack/react-query";
+import { useState } from "react";
 
 import type { Status } from "../api/types.ts";
 import { useNow } from "../state/clock.ts";
@@ -17,6 +19,7 @@ export function Banners({ status }: { status: UseQueryResult<Status> }) {
       {status.error && live.state !== "lost" && (
         <Failed what="the status" error={status.error} hasOlder={status.data !== undefined} />
       )}
+      {status.data && <UpdateNotice version={status.data.version} />}
       {status.data?.ready === false && (
         <Notice title="Firebell is starting">
           It reads back what it stored. Rules are evaluated as soon as that is done.
@@ -24,6 +27,20 @@ export function Banners({ status }: { status: UseQueryResult<Status> }) {
       )}
       {status.data && status.data.configProblems.length > 0 && <ConfigNotice {...status.data} />}
     </>
+  );
+}
+
+/** The page in this tab is the one that the server had when it was opened. */
+function UpdateNotice({ version }: { version: string }) {
+  const [opened] = useState(version);
+  if (version === opened) return null;
+  return (
+    <Notice title={`Firebell was updated to ${version}`}>
+      <p>What is open in this tab is older.</p>
+      <Button size="compact-xs" variant="default" onClick={() => window.location.reload()}>
+        Reload
+      </Button>
+    </Notice>
   );
 }
 
