@@ -125,6 +125,7 @@ pub fn evaluate(
         Ok(bound) => bound,
         Err(poisoned) => {
             // A worker died half way: what it had bound may be half made.
+            request.rule.bound.clear_poison();
             let mut bound = PoisonError::into_inner(poisoned);
             *bound = Bound::new(&request.rule.expr);
             bound
