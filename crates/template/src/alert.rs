@@ -95,15 +95,19 @@ impl Template {
             external_url: data.external_url,
             query: Some(query),
         };
-        let values = [
+        let variables = vec![
             Value::Labels(data.labels.clone()),
             Value::Labels(data.external_labels.clone()),
             Value::text(data.external_url),
             Value::Float(data.value),
         ];
-        let fields = FIELDS.into_iter().zip(values.iter().cloned()).collect();
-        let dot = Value::structure("struct", fields);
-        run(&parsed.main, &[definitions], &context, dot, values.into())
+        let dot = if parsed.uses_dot {
+            let fields = FIELDS.into_iter().zip(variables.iter().cloned());
+            Value::structure("struct", fields.collect())
+        } else {
+            Value::Nil
+        };
+        run(&parsed.main, &[definitions], &context, dot, variables)
     }
 }
 

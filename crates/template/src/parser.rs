@@ -18,6 +18,8 @@ use crate::value::{DEPTH_MAX, Value};
 pub(crate) struct Parsed {
     pub(crate) main: Definition,
     pub(crate) definitions: BTreeMap<Arc<str>, Arc<Definition>>,
+    /// Whether anything looks at the dot or at `$`: most texts of rules do not.
+    pub(crate) uses_dot: bool,
 }
 
 /// Parses a text. `variables` are declared before it begins, in slots from 1 (slot 0 is `$`).
@@ -36,6 +38,7 @@ pub(crate) fn parse(
         depth: 0,
         n_ranges: 0,
         definitions: BTreeMap::new(),
+        uses_dot: false,
     };
     let (body, end) = parser.nodes()?;
     if !end.word.is_empty() {
@@ -43,12 +46,17 @@ pub(crate) fn parse(
     }
     let n_slots = parser.scope.n_slots;
     let definitions = std::mem::take(&mut parser.definitions);
+    let uses_dot = parser.uses_dot;
     let main = Definition {
         text,
         body,
         n_slots,
     };
-    Ok(Parsed { main, definitions })
+    Ok(Parsed {
+        main,
+        definitions,
+        uses_dot,
+    })
 }
 
 struct Parser<'a> {
@@ -61,6 +69,7 @@ struct Parser<'a> {
     /// How many `range` bodies are open, in the current definition.
     n_ranges: usize,
     definitions: BTreeMap<Arc<str>, Arc<Definition>>,
+    uses_dot: bool,
 }
 
 /// The variables that can be seen, innermost last. Slots are never used twice, so that a branch
@@ -508,6 +517,10 @@ impl<'a> Parser<'a> {
             _ => return Ok(None),
         };
         self.take();
+        self.uses_dot |= matches!(
+            kind,
+            ExprKind::Dot | ExprKind::Field(_) | ExprKind::Variable(0, _)
+        );
         let span = token.span;
         Ok(Some(Expr { span, kind }))
     }
