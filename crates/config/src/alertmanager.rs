@@ -6,20 +6,22 @@ mod inhibit;
 mod receivers;
 mod route;
 mod secrets;
+mod slack;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::stub::Integration;
 use firebell_dispatch::{
     DEFAULT_RESOLVE_TIMEOUT, GroupBy, Receiver, Receivers, RouteSpec, Routing, RoutingProblem,
 };
+use firebell_notify::Integration;
 use firebell_template::NotificationTemplates;
 
 pub(crate) use self::receivers::INBOX;
-pub(crate) use self::secrets::without_secrets;
+pub(crate) use self::secrets::text_without_secrets;
 
-use self::receivers::GlobalReceivers;
+use self::receivers::Global;
 use self::route::{Names, RoutePlace};
 use crate::fields::{Doc, Fields};
 use crate::files::is_pattern;
@@ -40,7 +42,7 @@ pub(crate) struct Notifications {
 /// Reads the content of an alertmanager.yml; `None` when something is wrong with the routes.
 pub(crate) fn read(loader: &Loader<'_>, doc: &Doc<'_>, root: &Node) -> Option<Notifications> {
     let fields = doc.fields(root, "the Alertmanager configuration");
-    let global = GlobalReceivers::read(loader, &fields);
+    let global = Global::read(loader, &fields);
     let (receivers, integrations) = receivers::read(loader, &fields, &global);
     let intervals = time_intervals(loader, &fields);
     let inhibit_rules = fields.list("inhibit_rules").iter();
@@ -88,10 +90,9 @@ pub(crate) fn inbox_only() -> Option<Notifications> {
         ..RouteSpec::default()
     };
     let routing = Routing::new(receivers, spec, Vec::new(), DEFAULT_RESOLVE_TIMEOUT).ok()?;
-    let key = (INBOX.to_owned(), INBOX.to_owned(), 0);
     Some(Notifications {
         routing: Arc::new(routing),
-        integrations: BTreeMap::from([(key, Integration::Inbox)]),
+        integrations: BTreeMap::new(),
         templates: NotificationTemplates::default(),
     })
 }

@@ -26,6 +26,8 @@ pub(crate) struct Fields<'d, 'n> {
     pub(crate) at: Pos,
     entries: &'n [Entry],
     what: &'static str,
+    // What is no map has been noted, and cannot lack anything.
+    is_map: bool,
     asked: RefCell<Vec<&'static str>>,
 }
 
@@ -54,6 +56,17 @@ impl<'d> Doc<'d> {
         });
     }
 
+    /// Notes a problem of a line that may hold a secret, and is not shown.
+    pub(crate) fn secret_problem(&self, at: Pos, message: &str) {
+        self.problems.borrow_mut().push(Problem {
+            file: Arc::clone(&self.file),
+            at: Some(at),
+            message: message.to_owned(),
+            hint: None,
+            excerpt: None,
+        });
+    }
+
     /// A path of the file, relative to its folder.
     pub(crate) fn path(&self, text: &str) -> PathBuf {
         let folder = Path::new(&*self.file).parent().unwrap_or(Path::new(""));
@@ -71,13 +84,13 @@ impl<'d> Doc<'d> {
                 &[]
             }
         };
-        let (at, asked) = (node.at, RefCell::default());
         Fields {
             doc: self,
-            at,
+            at: node.at,
             entries,
             what,
-            asked,
+            is_map: matches!(node.value, Value::Map(_) | Value::Null),
+            asked: RefCell::default(),
         }
     }
 
@@ -153,12 +166,6 @@ impl<'d, 'n> Fields<'d, 'n> {
         (!matches!(entry.value.value, Value::Null)).then_some(entry)
     }
 
-    /// Whether the field is written at all, even with nothing.
-    pub(crate) fn is_written(&self, name: &'static str) -> bool {
-        self.asked.borrow_mut().push(name);
-        self.entries.iter().any(|entry| entry.key == name)
-    }
-
     /// Where the field's key stands; where the map begins when it is absent.
     pub(crate) fn at(&self, name: &str) -> Pos {
         let entry = self.entries.iter().find(|entry| entry.key == name);
@@ -196,6 +203,9 @@ impl<'d, 'n> Fields<'d, 'n> {
 
     /// Notes that a field is missing.
     pub(crate) fn missing(&self, name: &str) {
+        if !self.is_map {
+            return;
+        }
         self.doc
             .problem(self.at, format!("{} needs `{name}`", self.what), None);
     }

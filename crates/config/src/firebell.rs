@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::stub::Integration;
 use firebell_dispatch::Routing;
 use firebell_model::{Duration, Labels, RelabelRule};
+use firebell_notify::Integration;
 use firebell_rules::{Context, RuleGroup, RuleSet};
 use firebell_template::NotificationTemplates;
 
@@ -30,7 +30,8 @@ pub struct Config {
     pub rules: RuleSet,
     /// Who is told of what.
     pub routing: Arc<Routing>,
-    /// How they are told: by receiver, kind of integration, and index within the kind.
+    /// How they are told: by receiver, kind of integration, and index within the kind. The inbox,
+    /// which every receiver has, is not among them.
     pub integrations: BTreeMap<IntegrationKey, Integration>,
     /// What texts of notifications may call.
     pub templates: NotificationTemplates,
@@ -117,8 +118,9 @@ impl Parts {
             ..Context::default()
         };
         let rules = RuleSet::new(self.groups, context);
-        if let Err(errors) = &rules {
-            // The reader finds these with their places; this is only the last line of defence.
+        // The reader finds these with their places; this is only the last line of defence.
+        let has_problems = !loader.problems.borrow().is_empty();
+        if let (Err(errors), false) = (&rules, has_problems) {
             let problems = errors
                 .iter()
                 .map(|error| Problem::of_file("rules", error.to_string()));
@@ -314,7 +316,7 @@ fn read_alertmanager_file(loader: &Loader<'_>, path: &Path, parts: &mut Parts) {
 fn read_alertmanager(loader: &Loader<'_>, doc: &Doc<'_>, root: &Node, parts: &mut Parts) {
     parts.has_alertmanager = true;
     parts.notifications = alertmanager::read(loader, doc, root);
-    parts.alertmanager_text = alertmanager::without_secrets(doc.source, root);
+    parts.alertmanager_text = alertmanager::text_without_secrets(doc.source, root);
 }
 
 fn storage(parent: &Fields<'_, '_>) -> firebell_tsdb::Options {

@@ -3,76 +3,42 @@
 //! *Sources*: `prometheus/common`, `config/http_config.go`.
 
 use firebell_model::Secret;
+use firebell_notify::{HttpConfig, Tls};
 
 use crate::fields::Fields;
 use crate::load::Loader;
 
-/// Options of an HTTP client.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HttpClient {
-    /// The whole value of the header `Authorization`.
-    pub authorization: Option<Secret>,
-    /// Further headers, in order of name.
-    pub headers: Vec<(String, Secret)>,
-    /// Whether redirects are followed.
-    pub follow_redirects: bool,
-    /// TLS.
-    pub tls: Tls,
-}
-
-/// Options of TLS.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct Tls {
-    /// Certificates, as PEM, that are trusted instead of the system's.
-    pub ca_pem: Option<String>,
-    /// Whether any certificate is taken.
-    pub insecure_skip_verify: bool,
-}
-
-impl Default for HttpClient {
-    fn default() -> Self {
-        Self {
-            authorization: None,
-            headers: Vec::new(),
-            follow_redirects: true,
-            tls: Tls::default(),
-        }
+/// Reads the fields of a client that stand among others.
+pub(crate) fn read(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> HttpConfig {
+    for name in [
+        "oauth2",
+        "proxy_url",
+        "proxy_from_environment",
+        "proxy_connect_header",
+    ] {
+        fields.refuse(name);
     }
-}
-
-impl HttpClient {
-    /// Reads the fields of a client that stand among others.
-    pub(crate) fn read(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Self {
-        for name in [
-            "oauth2",
-            "proxy_url",
-            "proxy_from_environment",
-            "proxy_connect_header",
-        ] {
-            fields.refuse(name);
-        }
-        fields.ignore(&["enable_http2", "no_proxy"]);
-        let basic = basic_auth(loader, fields);
-        let scheme = authorization(loader, fields);
-        let bearer = loader.secret(fields, "bearer_token", "bearer_token_file");
-        let bearer = bearer.map(|token| with_scheme("Bearer", &token));
-        let given = [
-            ("basic_auth", basic),
-            ("authorization", scheme),
-            ("bearer_token", bearer),
-        ];
-        let mut given = given.into_iter().filter(|(_, value)| value.is_some());
-        let first = given.next();
-        if let (Some((one, _)), Some((other, _))) = (&first, given.next()) {
-            let message = format!("only one of `{one}` and `{other}` may be there");
-            fields.doc.problem(fields.at(other), message, None);
-        }
-        Self {
-            authorization: first.and_then(|(_, value)| value),
-            headers: headers(loader, fields),
-            follow_redirects: fields.bool("follow_redirects").unwrap_or(true),
-            tls: tls(loader, fields),
-        }
+    fields.ignore(&["enable_http2", "no_proxy"]);
+    let basic = basic_auth(loader, fields);
+    let scheme = authorization(loader, fields);
+    let bearer = loader.secret(fields, "bearer_token", "bearer_token_file");
+    let bearer = bearer.map(|token| with_scheme("Bearer", &token));
+    let given = [
+        ("basic_auth", basic),
+        ("authorization", scheme),
+        ("bearer_token", bearer),
+    ];
+    let mut given = given.into_iter().filter(|(_, value)| value.is_some());
+    let first = given.next();
+    if let (Some((one, _)), Some((other, _))) = (&first, given.next()) {
+        let message = format!("only one of `{one}` and `{other}` may be there");
+        fields.doc.problem(fields.at(other), message, None);
+    }
+    HttpConfig {
+        authorization: first.and_then(|(_, value)| value),
+        headers: headers(loader, fields),
+        follow_redirects: fields.bool("follow_redirects").unwrap_or(true),
+        tls: tls(loader, fields),
     }
 }
 

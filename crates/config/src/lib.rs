@@ -13,13 +13,13 @@ mod relabel;
 mod rule_files;
 mod scrape;
 mod size;
-mod stub;
 mod yaml;
 
 pub use crate::alertmanager::IntegrationKey;
 pub use crate::files::{Files, OsFiles};
+pub use firebell_notify::{HttpConfig, Tls};
+
 pub use crate::firebell::{Config, ExternalUrl, load};
-pub use crate::http::{HttpClient, Tls};
 pub use crate::problem::{Pos, Problem, Problems};
 pub use crate::scrape::{
     Discovered, DroppedTarget, FileDiscovery, LastGood, ScrapeJob, ScrapeLimits, ScrapeProtocol,

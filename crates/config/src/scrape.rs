@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use firebell_model::{Duration, Labels, RelabelRule};
+use firebell_notify::HttpConfig;
 
 pub use self::discover::{Discovered, LastGood};
 pub use self::file_sd::parse_target_file;
@@ -18,7 +19,7 @@ pub(crate) use self::global::Global;
 pub use self::targets::{DroppedTarget, ScrapeTarget, TargetSet, targets};
 
 use crate::fields::{Doc, Fields};
-use crate::http::HttpClient;
+use crate::http;
 use crate::load::Loader;
 use crate::relabel;
 use crate::size::parse_bytes;
@@ -50,7 +51,7 @@ pub struct ScrapeJob {
     /// What is refused.
     pub limits: ScrapeLimits,
     /// How requests are made.
-    pub http: HttpClient,
+    pub http: HttpConfig,
     /// Applied to targets.
     pub relabel: Vec<RelabelRule>,
     /// Applied to series.
@@ -138,7 +139,7 @@ fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Opti
         .collect();
     let files = fields.list("file_sd_configs").iter();
     let file_discoveries = files.map(|it| file_discovery(doc, it)).collect();
-    refuse_discoveries(&fields, node);
+    refuse_discoveries(&fields);
     let job = ScrapeJob {
         interval,
         timeout,
@@ -152,7 +153,7 @@ fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Opti
         track_timestamps_staleness: fields.bool("track_timestamps_staleness").unwrap_or(false),
         fallback: protocol(&fields, "fallback_scrape_protocol"),
         limits: limits(&fields, &global.limits),
-        http: HttpClient::read(loader, &fields),
+        http: http::read(loader, &fields),
         relabel,
         metric_relabel,
         static_groups,
@@ -279,16 +280,14 @@ fn file_discovery(doc: &Doc<'_>, node: &Node) -> FileDiscovery {
 }
 
 /// Kinds of discovery that are not there are named, rather than called unknown.
-fn refuse_discoveries(fields: &Fields<'_, '_>, node: &Node) {
-    for (name, _) in fields.doc.entries(node, "scrape_configs") {
-        let Some(known) = DISCOVERIES.iter().find(|known| **known == name) else {
-            continue;
-        };
-        if fields.get(known).is_some() {
-            let message = format!("`{name}` is not supported yet");
-            let hint = "`static_configs` and `file_sd_configs` are".to_owned();
-            fields.doc.problem(fields.at(name), message, Some(hint));
-        }
+fn refuse_discoveries(fields: &Fields<'_, '_>) {
+    for name in DISCOVERIES
+        .into_iter()
+        .filter(|name| fields.get(name).is_some())
+    {
+        let message = format!("`{name}` is not supported yet");
+        let hint = "`static_configs` and `file_sd_configs` are".to_owned();
+        fields.doc.problem(fields.at(name), message, Some(hint));
     }
 }
 

@@ -2,8 +2,24 @@
 
 use crate::yaml::{Node, Value};
 
-/// The text of a file with its secrets replaced.
-pub(crate) fn without_secrets(source: &str, root: &Node) -> String {
+/// The part of a file that a map takes, as if it were a file, with its secrets replaced.
+pub(crate) fn text_without_secrets(source: &str, root: &Node) -> String {
+    let shown = without_secrets(source, root);
+    let (first, indent) = (
+        root.at.line.saturating_sub(1),
+        root.at.column.saturating_sub(1),
+    );
+    if indent == 0 {
+        return shown;
+    }
+    let pad = " ".repeat(indent as usize);
+    let lines = shown.lines().skip(first as usize);
+    let own = lines.take_while(|line| line.starts_with(&pad) || line.trim().is_empty());
+    own.flat_map(|line| [line.strip_prefix(&*pad).unwrap_or(""), "\n"])
+        .collect()
+}
+
+fn without_secrets(source: &str, root: &Node) -> String {
     let mut places = Vec::new();
     find(root, false, &mut places);
     places.sort_unstable();
@@ -75,6 +91,7 @@ mod tests {
             - name: a
               webhook_configs: [{url: <secret>}]
             x: {credentials: &c <secret>, bearer_token: *c, password_file: f}
-        "#]].assert_eq(&without_secrets(source, &root));
+        "#]]
+        .assert_eq(&without_secrets(source, &root));
     }
 }

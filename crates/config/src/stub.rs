@@ -1,6 +1,0 @@
-//! Stands in for firebell-notify until it is there.
-#[derive(Clone, Debug)]
-pub enum Integration {
-    Inbox,
-    Other(String),
-}
