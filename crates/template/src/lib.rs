@@ -32,7 +32,6 @@ mod notification;
 
 pub use crate::alert::{AlertData, Query, QuerySample, Template};
 pub use crate::error::TemplateError;
-pub use crate::methods::sorted_pairs;
 pub use crate::notification::{
     NotificationData, NotificationTemplates, NotificationText, ends_at, quote_meta, reason_name,
     status_name,

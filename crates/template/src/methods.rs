@@ -89,8 +89,7 @@ fn kv_method(labels: &Labels, name: &str, args: &[Value]) -> Result<Option<Value
 }
 
 /// Labels in order of name, but `alertname` first: Alertmanager's `SortedPairs`.
-#[must_use]
-pub fn sorted_pairs(labels: &Labels) -> Vec<Label> {
+pub(crate) fn sorted_pairs(labels: &Labels) -> Vec<Label> {
     let (mut sorted, others): (Vec<_>, Vec<_>) = labels
         .iter()
         .cloned()
