@@ -32,7 +32,7 @@ export default defineConfig({
   base: "./",
   plugins: [react(), ...(realUrl === undefined ? [fakeFirebell()] : [])],
   ...(realUrl === undefined ? {} : { server: { proxy: { "/api": realUrl } } }),
-  build: { target: "es2023", rolldownOptions: { checks: { pluginTimings: false } } },
+  build: { target: "es2023", rolldownOptions: { checks: { bundlerTimings: false } } },
   test: {
     projects: [
       { test: { name: "unit", include: ["src/**/*.test.ts"], environment: "node" } },
