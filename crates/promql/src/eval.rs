@@ -276,8 +276,9 @@ enum State {
     /// Nothing, or nothing yet.
     Unbound,
     Selection(select::Selection),
-    Window(Option<select::Selection>, Option<Renamed>),
-    Subquery(Vec<State>, Option<Renamed>),
+    Timestamps(select::Selection, Renamed),
+    Window(Option<select::Selection>, Option<window::WindowLabels>),
+    Subquery(Vec<State>, Option<window::WindowLabels>),
     Renamed(Renamed),
     Grouping(aggregate::Grouping),
     Matching(binary::MatchingState),

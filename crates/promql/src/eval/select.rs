@@ -12,6 +12,8 @@ use crate::plan::{Reader, fixed_moment};
 /// The series that a selector has found.
 pub(crate) struct Selection {
     generation: u64,
+    /// The selection holds for ranges that begin no earlier.
+    after: Timestamp,
     ids: Vec<SeriesId>,
     pub(crate) set: Arc<SeriesSet>,
 }
@@ -22,6 +24,7 @@ type Found = (Arc<SeriesSet>, Vec<Arc<dyn Series>>);
 pub(crate) fn bind(
     reader: &Reader,
     bound: &mut Option<Selection>,
+    after: Timestamp,
     context: &Context<'_>,
 ) -> Result<Found, EvalError> {
     if reader.borders.is_some() {
@@ -30,18 +33,19 @@ pub(crate) fn bind(
     let generation = context.source.generation();
     if let Some(selection) = bound
         && selection.generation == generation
+        && selection.after <= after
     {
         let series = selection.ids.iter().map(|&id| context.source.series(id));
         if let Some(series) = series.collect::<Option<Vec<_>>>() {
             return Ok((Arc::clone(&selection.set), series));
         }
     }
-    // What is bound serves every later moment, so that no range narrows it.
-    let all = TimeRange {
-        after: Timestamp::MIN,
+    // What is bound serves every later moment, so that the range has no end.
+    let range = TimeRange {
+        after,
         until: Timestamp::MAX,
     };
-    let series = context.source.select(&reader.matchers, all)?;
+    let series = context.source.select(&reader.matchers, range)?;
     let ids: Vec<SeriesId> = series.iter().map(|series| series.id()).collect();
     let set = match bound.take() {
         Some(selection) if selection.ids == ids => selection.set,
@@ -49,6 +53,7 @@ pub(crate) fn bind(
     };
     *bound = Some(Selection {
         generation,
+        after,
         ids,
         set: Arc::clone(&set),
     });
@@ -56,7 +61,7 @@ pub(crate) fn bind(
 }
 
 /// The offset of a shift.
-pub(crate) fn offset(reader: &Reader, context: &Context<'_>) -> Result<Duration, EvalError> {
+fn offset(reader: &Reader, context: &Context<'_>) -> Result<Duration, EvalError> {
     match &reader.shift.offset {
         Some(offset) => offset.resolve(context.shape).map_err(EvalError::Execution),
         None => Ok(Duration::ZERO),
@@ -88,22 +93,23 @@ pub(crate) fn timestamps(
     context: &mut Context<'_>,
     steps: Steps,
 ) -> Result<Frame, EvalError> {
-    let (mut bound, mut renamed) = match std::mem::replace(state, State::Unbound) {
-        State::Window(selection, renamed) => (selection, renamed),
+    let (mut bound, renamed) = match std::mem::replace(state, State::Unbound) {
+        State::Timestamps(selection, renamed) => (Some(selection), Some(renamed)),
         _ => (None, None),
     };
     let as_secs = |sample: Sample| sample.at.as_secs_f64();
     let mut block = read(reader, &mut bound, context, steps, as_secs)?;
-    let delays = context.options.delays_name_removal;
-    let names = match renamed.take() {
-        Some(names) if Arc::ptr_eq(&names.from, &block.set) => names,
+    let renamed = match renamed {
+        Some(renamed) if Arc::ptr_eq(&renamed.from, &block.set) => renamed,
         _ => Renamed {
             from: Arc::clone(&block.set),
-            to: without_names(&block.set, delays),
+            to: without_names(&block.set, context.options.delays_name_removal),
         },
     };
-    block.set = Arc::clone(&names.to);
-    *state = State::Window(bound, Some(names));
+    block.set = Arc::clone(&renamed.to);
+    if let Some(selection) = bound {
+        *state = State::Timestamps(selection, renamed);
+    }
     Ok(Frame::Vector(block))
 }
 
@@ -114,11 +120,11 @@ fn read(
     steps: Steps,
     take: impl Fn(Sample) -> f64,
 ) -> Result<Block, EvalError> {
-    let (set, series) = bind(reader, bound, context)?;
     let offset = offset(reader, context)?;
     let fixed = fixed_moment(&reader.shift, context.start, context.end);
     let first = fixed.unwrap_or(steps.start) - offset;
     let lookback = context.options.lookback;
+    let (set, series) = bind(reader, bound, first - lookback, context)?;
     let mut values = Vec::with_capacity(series.len() * steps.n);
     let value_of = |sample: Option<Sample>| match sample {
         Some(sample) if !is_stale(sample.value) => take(sample),

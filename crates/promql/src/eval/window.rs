@@ -14,7 +14,7 @@ use firebell_model::{Duration, Labels, Quoted, Sample, Series, TimeRange, Timest
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent, without_names};
 use super::select::{self, CANCEL_CHECK_EVERY};
-use super::{Context, Renamed, State, Steps, run_program};
+use super::{Context, State, Steps, run_program};
 use crate::ast::Span;
 use crate::error::{EvalError, execution};
 use crate::functions::Window;
@@ -142,7 +142,7 @@ fn bind(
 ) -> Result<Bound, EvalError> {
     match (source, state) {
         (WindowSource::Series { reader, .. }, State::Window(bound, _)) => {
-            let (set, series) = select::bind(reader, bound, context)?;
+            let (set, series) = select::bind(reader, bound, windows.whole().after, context)?;
             let rows = Rows::Series(series);
             Ok(Bound { set, rows })
         }
@@ -255,10 +255,9 @@ pub(crate) fn run(
         evaluate(call, &samples, &windows, steps, &mut values);
         context.release(samples.len());
     }
-    if matches!(call.window, Window::Rate | Window::Increase) {
-        doubt_counters(&bound.set, &values, steps.n, call.source_span, context);
-    }
-    let set = rename(call.window, &bound.set, state, context);
+    let bound = bind_labels(call.window, &bound.set, state, context);
+    doubt_counters(bound, &values, steps.n, call.source_span, context);
+    let set = Arc::clone(&bound.to);
     Ok(Frame::Vector(Block::new(set, steps.n, values)))
 }
 
@@ -352,61 +351,75 @@ fn absent(
     Ok(Frame::Vector(Block::new(set, windows.n, values)))
 }
 
-/// Says so when the name of a series that gave a result is not that of a counter.
+/// Says so when a result comes of a series whose name is not that of a counter.
 fn doubt_counters(
-    set: &SeriesSet,
+    bound: &WindowLabels,
     values: &[f64],
     n: usize,
     span: Span,
     context: &mut Context<'_>,
 ) {
-    let mut last = "";
-    for (labels, row) in set.labels.iter().zip(values.chunks(n)) {
-        let name = labels.metric_name();
-        // Series come in order of labels, so that those of one name follow each other.
-        if name == last {
-            continue;
-        }
-        let is_counter = ["_total", "_sum", "_count", "_bucket"]
-            .iter()
-            .any(|suffix| name.ends_with(suffix));
-        if is_counter || name.is_empty() {
-            last = name;
-        } else if row.iter().any(|&value| !is_absent(value)) {
-            last = name;
+    for (row, name) in &bound.doubtful {
+        let row = &values[*row as usize * n..][..n];
+        if row.iter().any(|&value| !is_absent(value)) {
+            let name = Quoted(name);
             let message = format!(
-                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: {}",
-                Quoted(name)
+                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \
+                 {name}"
             );
             context.inform(span, &message);
         }
     }
 }
 
+/// The labels of the results, and what else only depends on those of the series.
+pub(crate) struct WindowLabels {
+    from: Arc<SeriesSet>,
+    to: Arc<SeriesSet>,
+    /// Series whose name is not that of a counter, for functions that want one.
+    doubtful: Vec<(u32, String)>,
+}
+
+impl WindowLabels {
+    fn of(window: Window, set: &Arc<SeriesSet>, context: &Context<'_>) -> Self {
+        let to = match window {
+            Window::First | Window::Last => Arc::clone(set),
+            _ => without_names(set, context.options.delays_name_removal),
+        };
+        let mut doubtful = Vec::new();
+        if matches!(window, Window::Rate | Window::Increase) {
+            let is_counter = |name: &str| COUNTER_SUFFIXES.iter().any(|it| name.ends_with(it));
+            for (row, labels) in set.labels.iter().enumerate() {
+                let name = labels.metric_name();
+                if !name.is_empty() && !is_counter(name) {
+                    doubtful.push((row as u32, name.to_owned()));
+                }
+            }
+        }
+        Self {
+            from: Arc::clone(set),
+            to,
+            doubtful,
+        }
+    }
+}
+
+const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
+
 /// The labels of the results, bound once.
-fn rename(
+fn bind_labels<'a>(
     window: Window,
     set: &Arc<SeriesSet>,
-    state: &mut State,
+    state: &'a mut State,
     context: &Context<'_>,
-) -> Arc<SeriesSet> {
-    if matches!(window, Window::First | Window::Last) {
-        return Arc::clone(set);
-    }
-    let (State::Window(_, renamed) | State::Subquery(_, renamed)) = state else {
+) -> &'a WindowLabels {
+    let (State::Window(_, bound) | State::Subquery(_, bound)) = state else {
         unreachable!("states are made from the program");
     };
-    if let Some(renamed) = renamed
-        && Arc::ptr_eq(&renamed.from, set)
-    {
-        return Arc::clone(&renamed.to);
+    if !matches!(bound, Some(bound) if Arc::ptr_eq(&bound.from, set)) {
+        *bound = None;
     }
-    let to = without_names(set, context.options.delays_name_removal);
-    *renamed = Some(Renamed {
-        from: Arc::clone(set),
-        to: Arc::clone(&to),
-    });
-    to
+    bound.get_or_insert_with(|| WindowLabels::of(window, set, context))
 }
 
 /// Refuses arguments that make no sense, and warns of those that only look odd.
