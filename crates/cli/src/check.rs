@@ -10,10 +10,10 @@ pub(crate) fn check(files: &[PathBuf]) -> ExitCode {
     let mut n_failed = 0;
     for file in files {
         let name = file.display();
-        match firebell_config::check(file, &ExternalUrl::default(), &OsFiles) {
-            Ok(notes) => {
+        match firebell_config::load(Some(file), &ExternalUrl::default(), &OsFiles) {
+            Ok(config) => {
                 println!("{name}: ok");
-                for note in notes {
+                for note in config.notes {
                     println!("  note: {note}");
                 }
             }
@@ -24,5 +24,9 @@ pub(crate) fn check(files: &[PathBuf]) -> ExitCode {
         }
     }
     println!("{} passed, {n_failed} failed", files.len() - n_failed);
-    if n_failed == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) }
+    if n_failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    }
 }

@@ -3,13 +3,13 @@
 //! Exit codes: 0 fine, 1 the thing checked failed, 2 usage or IO.
 
 mod check;
+mod test;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use tracing_subscriber::fmt::time::SystemTime;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(options) => serve(options),
         Command::Check { files } => check::check(&files),
-        Command::Test { files } => test(&files),
+        Command::Test { files } => test::test(&files),
     }
 }
 
@@ -76,7 +76,6 @@ fn serve(options: Serve) -> ExitCode {
     tracing_subscriber::fmt()
         .with_max_level(options.log_level)
         .with_writer(std::io::stderr)
-        .with_timer(SystemTime)
         .with_target(false)
         .init();
     let options = firebell_server::Options {

@@ -78,7 +78,9 @@ impl Step {
     /// Whether the step must be durable before its effects: it leads to a message to the world.
     #[must_use]
     pub fn is_seen_outside(&self) -> bool {
-        self.effects.iter().any(|effect| matches!(effect, Effect::Notify(_)))
+        self.effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Notify(_)))
     }
 }
 
@@ -94,7 +96,11 @@ impl Engine {
     /// [`Engine::resume`] once.
     #[must_use]
     pub fn new(configuration: Configuration) -> Self {
-        let Configuration { rules, rule_options, routing } = configuration;
+        let Configuration {
+            rules,
+            rule_options,
+            routing,
+        } = configuration;
         Self {
             rules: Rules::new(rules, rule_options),
             dispatch: Dispatch::new(routing, firebell_dispatch::Options::default()),
@@ -121,9 +127,15 @@ impl Engine {
     pub fn handle(&mut self, now: Timestamp, input: Input, step: &mut Step) {
         match input {
             Input::Configured(configuration) => {
-                let Configuration { rules, rule_options: _, routing } = *configuration;
+                let Configuration {
+                    rules,
+                    rule_options: _,
+                    routing,
+                } = *configuration;
                 // Routes first, so that what the rules resolve leaves by the new ones.
-                self.in_dispatch(now, step, |dispatch, out| dispatch.configure(now, routing, out));
+                self.in_dispatch(now, step, |dispatch, out| {
+                    dispatch.configure(now, routing, out)
+                });
                 self.in_rules(now, step, |core, out| {
                     core.configure(now, rules, out);
                 });
@@ -155,13 +167,18 @@ impl Engine {
     /// When [`Engine::handle_deadline`] wants to be called next.
     #[must_use]
     pub fn poll_deadline(&self) -> Option<Timestamp> {
-        [self.rules.poll_deadline(), self.dispatch.poll_deadline()].into_iter().flatten().min()
+        [self.rules.poll_deadline(), self.dispatch.poll_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     /// Does what is due.
     pub fn handle_deadline(&mut self, now: Timestamp, step: &mut Step) {
         self.in_rules(now, step, |rules, out| rules.handle_deadline(now, out));
-        self.in_dispatch(now, step, |dispatch, out| dispatch.handle_deadline(now, out));
+        self.in_dispatch(now, step, |dispatch, out| {
+            dispatch.handle_deadline(now, out)
+        });
         self.finish(step);
     }
 
@@ -225,7 +242,10 @@ impl Engine {
     pub fn records(&self) -> Vec<Record> {
         let rules = self.rules.records().into_iter().map(Record::Rule);
         let dispatch = self.dispatch.records().into_iter().map(Record::Dispatch);
-        rules.chain(dispatch).chain(self.inbox.entries().cloned().map(Record::Inbox)).collect()
+        rules
+            .chain(dispatch)
+            .chain(self.inbox.entries().cloned().map(Record::Inbox))
+            .collect()
     }
 
     fn in_rules(
@@ -260,9 +280,12 @@ impl Engine {
             let mut further = Vec::new();
             for effect in out {
                 match effect {
-                    DispatchEffect::Notify(delivery) if *delivery.integration.kind == *inbox::KIND => {
+                    DispatchEffect::Notify(delivery)
+                        if *delivery.integration.kind == *inbox::KIND =>
+                    {
                         self.inbox.add(now, Arc::clone(&delivery.notification));
-                        self.dispatch.handle_delivered(now, delivery.id, &mut further);
+                        self.dispatch
+                            .handle_delivered(now, delivery.id, &mut further);
                     }
                     DispatchEffect::Notify(delivery) => step.effects.push(Effect::Notify(delivery)),
                     DispatchEffect::Cancel(id) => step.effects.push(Effect::Cancel(id)),
@@ -279,7 +302,9 @@ impl Engine {
         step.records.extend(changes.into_iter().map(Record::Rule));
         let mut changes = Vec::new();
         self.dispatch.take_changes(&mut changes);
-        step.records.extend(changes.into_iter().map(Record::Dispatch));
-        step.records.extend(self.inbox.take_new().map(Record::Inbox));
+        step.records
+            .extend(changes.into_iter().map(Record::Dispatch));
+        step.records
+            .extend(self.inbox.take_new().map(Record::Inbox));
     }
 }

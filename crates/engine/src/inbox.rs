@@ -41,7 +41,11 @@ impl Inbox {
     /// Takes a notification in.
     pub(crate) fn add(&mut self, at: Timestamp, notification: Arc<Notification>) {
         let id = self.entries.back().map_or(1, |last| last.id + 1);
-        self.push(InboxEntry { id, at, notification });
+        self.push(InboxEntry {
+            id,
+            at,
+            notification,
+        });
     }
 
     /// The entries that came since the last call.

@@ -50,7 +50,10 @@ impl JournalError {
     /// Whether the disk is full.
     #[must_use]
     pub fn is_full(&self) -> bool {
-        matches!(self, Self::Log(LogError::Disk(DiskError { is_full: true, .. })))
+        matches!(
+            self,
+            Self::Log(LogError::Disk(DiskError { is_full: true, .. }))
+        )
     }
 }
 
@@ -82,9 +85,17 @@ impl Journal {
     /// When the disk fails, or the folder holds another version's journal.
     pub fn open(disk: Arc<dyn Disk>) -> Result<(Self, Replayed), JournalError> {
         let (log, frames) = Log::open(disk, OPTIONS)?;
-        let bytes = frames.frames.iter().map(|(_, payload)| payload.len() as u64).sum();
-        let journal =
-            Self { log, bytes_since_snapshot: bytes, snapshot_bytes: 0, is_behind: false };
+        let bytes = frames
+            .frames
+            .iter()
+            .map(|(_, payload)| payload.len() as u64)
+            .sum();
+        let journal = Self {
+            log,
+            bytes_since_snapshot: bytes,
+            snapshot_bytes: 0,
+            is_behind: false,
+        };
         Ok((journal, replay(frames)))
     }
 
@@ -153,7 +164,10 @@ impl Journal {
 }
 
 fn replay(frames: Frames) -> Replayed {
-    let mut replayed = Replayed { damage: frames.damage, ..Replayed::default() };
+    let mut replayed = Replayed {
+        damage: frames.damage,
+        ..Replayed::default()
+    };
     let (mut state, mut snapshot) = (Vec::new(), Vec::new());
     for (segment, payload) in frames.frames {
         match serde_json::from_slice(&payload) {
@@ -177,16 +191,19 @@ fn replay(frames: Frames) -> Replayed {
     for value in state {
         match serde_json::from_value(value) {
             Ok(record) => replayed.records.push(record),
-            Err(error) => replayed
-                .damage
-                .push(format!("the journal has a record that this version cannot read: {error}")),
+            Err(error) => replayed.damage.push(format!(
+                "the journal has a record that this version cannot read: {error}"
+            )),
         }
     }
     replayed
 }
 
-const OPTIONS: LogOptions =
-    LogOptions { folder: "journal", magic: *b"FBJRNL 1", segment_bytes_max: 64 << 20 };
+const OPTIONS: LogOptions = LogOptions {
+    folder: "journal",
+    magic: *b"FBJRNL 1",
+    segment_bytes_max: 64 << 20,
+};
 /// A journal shorter than this is not worth a snapshot.
 const SNAPSHOT_BYTES_MIN: u64 = 4 << 20;
 /// Records in one part of a snapshot.
@@ -209,7 +226,11 @@ mod tests {
             reason: NotificationReason::First,
             alerts: Vec::new(),
         };
-        Record::Inbox(InboxEntry { id, at: Timestamp(0), notification: Arc::new(notification) })
+        Record::Inbox(InboxEntry {
+            id,
+            at: Timestamp(0),
+            notification: Arc::new(notification),
+        })
     }
 
     fn ids(replayed: &Replayed) -> Vec<u64> {
@@ -252,7 +273,8 @@ mod tests {
         for cut in 0..new_segment.len() {
             let disk = MemoryDisk::default();
             disk.replace("journal/00000000", &old_segment).unwrap();
-            disk.replace("journal/00000001", &new_segment[..cut]).unwrap();
+            disk.replace("journal/00000001", &new_segment[..cut])
+                .unwrap();
             let (mut journal, replayed) = open(&disk);
             assert_eq!(ids(&replayed), [1, 2], "cut at {cut}");
             // What is written behind half a snapshot counts, and so does the next whole one.

@@ -10,7 +10,9 @@
 mod engine;
 mod inbox;
 mod journal;
+mod ledger;
 
 pub use crate::engine::{Configuration, Effect, Engine, Input, Record, Step};
 pub use crate::inbox::{INBOX_ENTRIES_MAX, Inbox, InboxEntry};
 pub use crate::journal::{Journal, JournalError, Replayed};
+pub use crate::ledger::Ledger;

@@ -11,7 +11,7 @@ use crate::live::Live;
 use crate::metrics::{IntegrationLabel, Metrics};
 
 /// Sends what dispatch decided.
-pub struct Deliverer {
+pub(crate) struct Deliverer {
     pub live: Arc<Live>,
     pub clients: Clients,
     pub metrics: Arc<Metrics>,
@@ -22,19 +22,30 @@ impl Deliverer {
     ///
     /// # Errors
     /// Why it failed, and whether another attempt may help.
-    pub async fn deliver(&self, delivery: &Delivery) -> Result<(), Failure> {
+    pub(crate) async fn deliver(&self, delivery: &Delivery) -> Result<(), Failure> {
         let integration = delivery.integration.kind.to_string();
         let label = IntegrationLabel { integration };
         self.metrics.notifications.get_or_create(&label).inc();
         let result = self.attempt(delivery).await;
-        let Delivery { id, receiver, integration, attempt, notification } = delivery;
+        let Delivery {
+            id,
+            receiver,
+            integration,
+            attempt,
+            notification,
+        } = delivery;
         let group = &notification.group_key;
         match &result {
             Ok(()) => {
                 tracing::info!(%receiver, %integration, group, %id, "notified");
             }
-            Err(Failure { why, is_retryable, .. }) => {
-                self.metrics.notifications_failed.get_or_create(&label).inc();
+            Err(Failure {
+                why, is_retryable, ..
+            }) => {
+                self.metrics
+                    .notifications_failed
+                    .get_or_create(&label)
+                    .inc();
                 tracing::warn!(
                     %receiver, %integration, group, %id, attempt, why, retried = is_retryable,
                     "failed to notify"
@@ -46,10 +57,21 @@ impl Deliverer {
 
     async fn attempt(&self, delivery: &Delivery) -> Result<(), Failure> {
         let config = self.live.config();
-        let Delivery { receiver, integration, .. } = delivery;
-        let key = (receiver.to_string(), integration.kind.to_string(), integration.idx);
+        let Delivery {
+            receiver,
+            integration,
+            ..
+        } = delivery;
+        let key = (
+            receiver.to_string(),
+            integration.kind.to_string(),
+            integration.idx,
+        );
         let Some(integration) = config.integrations.get(&key) else {
-            return Err(permanent(format!("the receiver `{}` is gone", delivery.receiver)));
+            return Err(permanent(format!(
+                "the receiver `{}` is gone",
+                delivery.receiver
+            )));
         };
         let context = Context {
             templates: &config.templates,
@@ -65,16 +87,16 @@ impl Deliverer {
         };
         match verdict {
             Verdict::Delivered => Ok(()),
-            Verdict::Retry { why, after } => Err(Failure { why, is_retryable: true, after }),
+            Verdict::Retry { why, after } => Err(Failure {
+                why,
+                is_retryable: true,
+                after,
+            }),
             Verdict::Rejected { why } => Err(permanent(why)),
         }
     }
 
-    async fn send(
-        &self,
-        request: HttpRequest,
-        http: &HttpConfig,
-    ) -> Result<HttpResponse, String> {
+    async fn send(&self, request: HttpRequest, http: &HttpConfig) -> Result<HttpResponse, String> {
         let timeout = request.timeout.map_or(TIMEOUT, |timeout| timeout.to_std());
         let Method::Post = request.method;
         let options = ClientOptions {
@@ -91,13 +113,23 @@ impl Deliverer {
         let response = response.map_err(|error| http_client::why(&error.without_url()))?;
         let status = response.status().as_u16();
         let headers = http_client::headers(&response);
-        let body = http_client::body(response, RESPONSE_BYTES_MAX).await.unwrap_or_default();
-        Ok(HttpResponse { status, headers, body })
+        let body = http_client::body(response, RESPONSE_BYTES_MAX)
+            .await
+            .unwrap_or_default();
+        Ok(HttpResponse {
+            status,
+            headers,
+            body,
+        })
     }
 }
 
 fn permanent(why: String) -> Failure {
-    Failure { why, is_retryable: false, after: None }
+    Failure {
+        why,
+        is_retryable: false,
+        after: None,
+    }
 }
 
 /// How long a receiver may take when nothing else is configured.

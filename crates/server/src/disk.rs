@@ -52,7 +52,11 @@ impl FileDisk {
     /// When another process has it, or it cannot be made or written.
     pub fn open(root: &Path) -> Result<Self, DataDirError> {
         let unusable = |action| {
-            move |source| DataDirError::Unusable { action, path: root.to_owned(), source }
+            move |source| DataDirError::Unusable {
+                action,
+                path: root.to_owned(),
+                source,
+            }
         };
         fs::create_dir_all(root).map_err(unusable("make"))?;
         let mut lock = OpenOptions::new()
@@ -68,13 +72,20 @@ impl FileDisk {
             }
             let mut pid = String::new();
             let _ = lock.read_to_string(&mut pid);
-            return Err(DataDirError::InUse { path: root.to_owned(), pid: pid.trim().to_owned() });
+            return Err(DataDirError::InUse {
+                path: root.to_owned(),
+                pid: pid.trim().to_owned(),
+            });
         }
         lock.set_len(0)
             .and_then(|()| lock.rewind())
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
             .map_err(unusable("write to"))?;
-        Ok(Self { root: root.to_owned(), open: Mutex::default(), _lock: lock })
+        Ok(Self {
+            root: root.to_owned(),
+            open: Mutex::default(),
+            _lock: lock,
+        })
     }
 
     fn file(&self, path: &str) -> Result<Arc<File>, DiskError> {
@@ -108,14 +119,19 @@ impl FileDisk {
     }
 
     fn forget(&self, path: &str) {
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).remove(path);
+        self.open
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(path);
     }
 }
 
 impl Disk for FileDisk {
     fn append(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
         let file = self.file(path)?;
-        (&*file).write_all(bytes).map_err(error_of("append to", path))
+        (&*file)
+            .write_all(bytes)
+            .map_err(error_of("append to", path))
     }
 
     fn sync(&self, path: &str) -> Result<(), DiskError> {
@@ -145,9 +161,10 @@ impl Disk for FileDisk {
 
     fn truncate(&self, path: &str, len: u64) -> Result<(), DiskError> {
         match OpenOptions::new().write(true).open(self.root.join(path)) {
-            Ok(file) => {
-                file.set_len(len).and_then(|()| file.sync_all()).map_err(error_of("cut", path))
-            }
+            Ok(file) => file
+                .set_len(len)
+                .and_then(|()| file.sync_all())
+                .map_err(error_of("cut", path)),
             // A write that failed before the file was made leaves nothing to cut.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error_of("cut", path)(error)),
@@ -211,7 +228,10 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let first = FileDisk::open(root.path()).unwrap();
         let error = FileDisk::open(root.path()).err().unwrap().to_string();
-        assert!(error.contains(&format!("in use by process {}", std::process::id())), "{error}");
+        assert!(
+            error.contains(&format!("in use by process {}", std::process::id())),
+            "{error}"
+        );
         drop(first);
         FileDisk::open(root.path()).unwrap();
     }

@@ -19,14 +19,14 @@ use crate::perform::Performer;
 
 /// Sends events to the driver; cheap to clone.
 #[derive(Clone)]
-pub struct Handle {
+pub(crate) struct Handle {
     events: Sender<Event>,
     changes: Arc<watch::Sender<Changes>>,
 }
 
 /// Counts up whenever something that the page shows has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Changes {
+pub(crate) struct Changes {
     /// Alerts, silences or groups.
     pub alerts: u64,
     /// The inbox.
@@ -51,7 +51,7 @@ struct Command {
 
 /// A command whose outcome could not be written down.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub enum Unrecorded {
+pub(crate) enum Unrecorded {
     /// The journal cannot be written.
     #[error("the change could not be written down: {0}")]
     Journal(String),
@@ -62,7 +62,7 @@ pub enum Unrecorded {
 
 impl Handle {
     /// Hands an input over.
-    pub fn input(&self, input: Input) {
+    pub(crate) fn input(&self, input: Input) {
         // After shutdown nobody listens, and nothing is lost: the sender will try again.
         let _ = self.events.send(Event::Input(input));
     }
@@ -71,7 +71,7 @@ impl Handle {
     ///
     /// # Errors
     /// When the driver has stopped.
-    pub async fn read<T: Send + 'static>(
+    pub(crate) async fn read<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Engine, Timestamp) -> T + Send + 'static,
     ) -> Result<T, Unrecorded> {
@@ -79,7 +79,9 @@ impl Handle {
         let look = Box::new(move |engine: &Engine, now| {
             let _ = answer.send(look(engine, now));
         });
-        self.events.send(Event::Read(look)).map_err(|_| Unrecorded::Stopped)?;
+        self.events
+            .send(Event::Read(look))
+            .map_err(|_| Unrecorded::Stopped)?;
         answered.await.map_err(|_| Unrecorded::Stopped)
     }
 
@@ -87,7 +89,7 @@ impl Handle {
     ///
     /// # Errors
     /// When the outcome could not be written down: it then holds until the next restart only.
-    pub async fn command<T: Send + 'static>(
+    pub(crate) async fn command<T: Send + 'static>(
         &self,
         act: impl FnOnce(&mut Engine, Timestamp, &mut Step) -> T + Send + 'static,
     ) -> Result<T, Unrecorded> {
@@ -97,29 +99,31 @@ impl Handle {
             let _ = answer.send(act(engine, now, step));
         });
         let command = Command { act, done };
-        self.events.send(Event::Command(command)).map_err(|_| Unrecorded::Stopped)?;
+        self.events
+            .send(Event::Command(command))
+            .map_err(|_| Unrecorded::Stopped)?;
         is_done.await.map_err(|_| Unrecorded::Stopped)??;
         answered.await.map_err(|_| Unrecorded::Stopped)
     }
 
     /// Asks the driver to finish; what waits is handled first.
-    pub fn shut_down(&self) {
+    pub(crate) fn shut_down(&self) {
         let _ = self.events.send(Event::Shutdown);
     }
 
     /// Tells when something that the page shows has changed.
-    pub fn changes(&self) -> watch::Receiver<Changes> {
+    pub(crate) fn changes(&self) -> watch::Receiver<Changes> {
         self.changes.subscribe()
     }
 
     /// Says that the configuration or the targets have changed.
-    pub fn status_changed(&self) {
+    pub(crate) fn status_changed(&self) {
         self.changes.send_modify(|changes| changes.status += 1);
     }
 }
 
 /// The driver's state; lives on its own thread.
-pub struct Driver {
+pub(crate) struct Driver {
     pub engine: Engine,
     pub ledger: Ledger,
     pub performer: Performer,
@@ -130,28 +134,34 @@ pub struct Driver {
 }
 
 /// The two ends of the driver's queue, made before the driver so that workers can have one.
-pub struct Queue {
+pub(crate) struct Queue {
     handle: Handle,
     events: Receiver<Event>,
 }
 
 impl Queue {
     /// An empty queue.
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let (events_tx, events) = mpsc::channel();
         let changes = Arc::new(watch::Sender::new(Changes::default()));
-        Self { handle: Handle { events: events_tx, changes }, events }
+        Self {
+            handle: Handle {
+                events: events_tx,
+                changes,
+            },
+            events,
+        }
     }
 
     /// The sending end.
-    pub fn handle(&self) -> Handle {
+    pub(crate) fn handle(&self) -> Handle {
         self.handle.clone()
     }
 }
 
 impl Driver {
     /// A driver for an engine that was restored but not yet resumed.
-    pub fn new(
+    pub(crate) fn new(
         queue: Queue,
         engine: Engine,
         ledger: Ledger,
@@ -159,16 +169,29 @@ impl Driver {
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
     ) -> Self {
-        let Queue { handle: Handle { events: _, changes }, events } = queue;
-        Self { engine, ledger, performer, clock, metrics, changes, events }
+        let Queue {
+            handle: Handle { events: _, changes },
+            events,
+        } = queue;
+        Self {
+            engine,
+            ledger,
+            performer,
+            clock,
+            metrics,
+            changes,
+            events,
+        }
     }
 
     /// Runs on a thread of its own until shut down.
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(mut self) -> std::io::Result<JoinHandle<()>> {
-        std::thread::Builder::new().name("driver".to_owned()).spawn(move || self.run())
+    pub(crate) fn start(mut self) -> std::io::Result<JoinHandle<()>> {
+        std::thread::Builder::new()
+            .name("driver".to_owned())
+            .spawn(move || self.run())
     }
 
     fn run(&mut self) {
@@ -214,7 +237,12 @@ impl Driver {
             }
         }
         let now = self.clock.now();
-        if goes_on && self.engine.poll_deadline().is_some_and(|deadline| deadline <= now) {
+        if goes_on
+            && self
+                .engine
+                .poll_deadline()
+                .is_some_and(|deadline| deadline <= now)
+        {
             self.engine.handle_deadline(now, &mut step);
         }
         self.settle(step, waiting);
@@ -224,8 +252,12 @@ impl Driver {
     /// Records a step, performs it and answers those who wait for it.
     fn settle(&mut self, step: Step, waiting: Vec<oneshot::Sender<Result<(), Unrecorded>>>) {
         let now = self.clock.now();
-        let recorded = self.ledger.record(now, &self.engine, &step, !waiting.is_empty());
-        self.metrics.journal_records.inc_by(step.records.len() as u64);
+        let recorded = self
+            .ledger
+            .record(now, &self.engine, &step, !waiting.is_empty());
+        self.metrics
+            .journal_records
+            .inc_by(step.records.len() as u64);
         if let Err(error) = &recorded {
             self.metrics.journal_failures.inc();
             tracing::error!(%error, "the journal is behind: a restart would forget the latest changes");
@@ -255,7 +287,8 @@ impl Driver {
         let deadlines = [self.engine.poll_deadline(), self.ledger.poll_deadline()];
         let due = deadlines.into_iter().flatten().min();
         // Never long: the system's clock may be set forward while we wait.
-        due.map_or(WAIT_MAX, |due| (due - now).min(WAIT_MAX)).to_std()
+        due.map_or(WAIT_MAX, |due| (due - now).min(WAIT_MAX))
+            .to_std()
     }
 }
 

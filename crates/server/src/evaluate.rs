@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A few threads that take jobs from one queue. They end when the pool is dropped.
-pub struct Pool {
+pub(crate) struct Pool {
     jobs: Sender<Job>,
 }
 
@@ -16,19 +16,21 @@ impl Pool {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub fn start(n_threads: usize) -> std::io::Result<Self> {
+    pub(crate) fn start(n_threads: usize) -> std::io::Result<Self> {
         let (jobs, queue) = mpsc::channel();
         let queue = Arc::new(Mutex::new(queue));
         for idx in 0..n_threads {
             let queue = Arc::clone(&queue);
             let name = format!("evaluate-{idx}");
-            std::thread::Builder::new().name(name).spawn(move || work(&queue))?;
+            std::thread::Builder::new()
+                .name(name)
+                .spawn(move || work(&queue))?;
         }
         Ok(Self { jobs })
     }
 
     /// Queues a job.
-    pub fn run(&self, job: impl FnOnce() + Send + 'static) {
+    pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
         // The threads live as long as the pool: somebody listens.
         let _ = self.jobs.send(Box::new(job));
     }

@@ -29,7 +29,7 @@ use crate::serve;
 
 /// What all handlers share; cheap to clone.
 #[derive(Clone)]
-pub struct App {
+pub(crate) struct App {
     pub handle: Handle,
     pub store: Arc<Store>,
     pub clock: Arc<Clock>,
@@ -40,7 +40,7 @@ pub struct App {
 }
 
 /// All routes.
-pub fn router(app: App) -> Router {
+pub(crate) fn router(app: App) -> Router {
     Router::new()
         .route("/-/healthy", get(|| async { "Firebell is Healthy.\n" }))
         .route("/-/ready", get(|| async { "Firebell is Ready.\n" }))
@@ -89,8 +89,9 @@ fn is_loopback_host(host: &str) -> bool {
         _ => host,
     };
     let name = name.trim_start_matches('[').trim_end_matches(']');
-    let is_loopback_ip =
-        name.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
+    let is_loopback_ip = name
+        .parse()
+        .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
     // HTTP/1.0 clients send no host.
     name.is_empty() || name == "localhost" || name.ends_with(".localhost") || is_loopback_ip
 }
@@ -100,7 +101,8 @@ async fn reload(State(app): State<App>) -> Response {
     match result {
         Ok(Ok(())) => StatusCode::OK.into_response(),
         Ok(Err(problems)) => {
-            let text = format!("the new configuration was refused; the old one stays:\n{problems}\n");
+            let text =
+                format!("the new configuration was refused; the old one stays:\n{problems}\n");
             (StatusCode::INTERNAL_SERVER_ERROR, text).into_response()
         }
         Err(_) => stopped(),
@@ -121,12 +123,20 @@ async fn metrics(State(app): State<App>) -> Response {
         pending: counts.pending as u64,
     };
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], app.metrics.render(&readings)).into_response()
+    (
+        [(header::CONTENT_TYPE, kind)],
+        app.metrics.render(&readings),
+    )
+        .into_response()
 }
 
 /// The driver has stopped: Firebell is shutting down.
 fn stopped() -> Response {
-    (StatusCode::SERVICE_UNAVAILABLE, "firebell is shutting down\n").into_response()
+    (
+        StatusCode::SERVICE_UNAVAILABLE,
+        "firebell is shutting down\n",
+    )
+        .into_response()
 }
 
 /// A change that could not be written down.
@@ -154,10 +164,22 @@ mod tests {
 
     #[test]
     fn only_names_of_this_machine_are_loopback() {
-        for host in ["", "localhost", "localhost:9494", "127.0.0.1:1", "[::1]:9494", "a.localhost"] {
+        for host in [
+            "",
+            "localhost",
+            "localhost:9494",
+            "127.0.0.1:1",
+            "[::1]:9494",
+            "a.localhost",
+        ] {
             assert!(is_loopback_host(host), "{host}");
         }
-        for host in ["example.org", "127.0.0.1.example.org:80", "10.0.0.1", "localhost.example"] {
+        for host in [
+            "example.org",
+            "127.0.0.1.example.org:80",
+            "10.0.0.1",
+            "localhost.example",
+        ] {
             assert!(!is_loopback_host(host), "{host}");
         }
     }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// How a client treats its peers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct ClientOptions<'a> {
+pub(crate) struct ClientOptions<'a> {
     /// Whether redirects are followed.
     pub follows_redirects: bool,
     /// Whether any certificate is taken.
@@ -18,7 +18,7 @@ pub struct ClientOptions<'a> {
 /// Clients by their options, each made at its first use: reading the system's certificates takes
 /// longer than all the rest of the start.
 #[derive(Default)]
-pub struct Clients(Mutex<BTreeMap<Key, reqwest::Client>>);
+pub(crate) struct Clients(Mutex<BTreeMap<Key, reqwest::Client>>);
 
 /// What makes a client differ from another: redirects, trust in anybody, trusted certificates.
 type Key = (bool, bool, Option<String>);
@@ -28,8 +28,12 @@ impl Clients {
     ///
     /// # Errors
     /// When the certificates cannot be used.
-    pub fn get(&self, options: ClientOptions<'_>) -> Result<reqwest::Client, String> {
-        let ClientOptions { follows_redirects, trusts_anybody, ca_pem } = options;
+    pub(crate) fn get(&self, options: ClientOptions<'_>) -> Result<reqwest::Client, String> {
+        let ClientOptions {
+            follows_redirects,
+            trusts_anybody,
+            ca_pem,
+        } = options;
         let key = (follows_redirects, trusts_anybody, ca_pem.map(str::to_owned));
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(client) = made.get(&key) {
@@ -54,15 +58,15 @@ fn make((follows, trusts_anybody, ca_pem): &Key) -> Result<reqwest::Client, Stri
         .redirect(redirects)
         .tls_danger_accept_invalid_certs(*trusts_anybody);
     if let Some(pem) = ca_pem {
-        let certificates = reqwest::Certificate::from_pem_bundle(pem.as_bytes())
-            .map_err(|error| why(&error))?;
+        let certificates =
+            reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| why(&error))?;
         builder = builder.tls_certs_only(certificates);
     }
     builder.build().map_err(|error| why(&error))
 }
 
 /// An error with its causes, in one line.
-pub fn why(error: &reqwest::Error) -> String {
+pub(crate) fn why(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no answer in time".to_owned();
     }
@@ -77,7 +81,7 @@ pub fn why(error: &reqwest::Error) -> String {
 }
 
 /// The headers of a response that are text.
-pub fn headers(response: &reqwest::Response) -> Vec<(String, String)> {
+pub(crate) fn headers(response: &reqwest::Response) -> Vec<(String, String)> {
     let text = |(name, value): (&reqwest::header::HeaderName, &reqwest::header::HeaderValue)| {
         Some((name.to_string(), value.to_str().ok()?.to_owned()))
     };
@@ -88,7 +92,10 @@ pub fn headers(response: &reqwest::Response) -> Vec<(String, String)> {
 ///
 /// # Errors
 /// When it is longer than `bytes_max`, or the connection breaks.
-pub async fn body(mut response: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, String> {
+pub(crate) async fn body(
+    mut response: reqwest::Response,
+    bytes_max: usize,
+) -> Result<Vec<u8>, String> {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {

@@ -7,7 +7,7 @@ use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load};
 use firebell_model::Timestamp;
 
 /// What is in force now. Shared; a reload swaps the configuration whole.
-pub struct Live {
+pub(crate) struct Live {
     file: Option<PathBuf>,
     external_url: ExternalUrl,
     state: RwLock<State>,
@@ -21,33 +21,54 @@ struct State {
 
 impl Live {
     /// Puts a first configuration in force.
-    pub fn new(
+    pub(crate) fn new(
         file: Option<PathBuf>,
         external_url: ExternalUrl,
         config: Config,
         loaded_at: Timestamp,
     ) -> Self {
-        let state = State { config: Arc::new(config), loaded_at, problems: Vec::new() };
-        Self { file, external_url, state: RwLock::new(state) }
+        let state = State {
+            config: Arc::new(config),
+            loaded_at,
+            problems: Vec::new(),
+        };
+        Self {
+            file,
+            external_url,
+            state: RwLock::new(state),
+        }
     }
 
     /// The configuration in force.
-    pub fn config(&self) -> Arc<Config> {
-        Arc::clone(&self.state.read().unwrap_or_else(PoisonError::into_inner).config)
+    pub(crate) fn config(&self) -> Arc<Config> {
+        Arc::clone(
+            &self
+                .state
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .config,
+        )
     }
 
     /// When it was loaded.
-    pub fn loaded_at(&self) -> Timestamp {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).loaded_at
+    pub(crate) fn loaded_at(&self) -> Timestamp {
+        self.state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .loaded_at
     }
 
     /// Why the last reload was refused; empty when it was fine.
-    pub fn problems(&self) -> Vec<String> {
-        self.state.read().unwrap_or_else(PoisonError::into_inner).problems.clone()
+    pub(crate) fn problems(&self) -> Vec<String> {
+        self.state
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .problems
+            .clone()
     }
 
     /// The configuration file; `None` when Firebell runs without one.
-    pub fn file(&self) -> Option<&PathBuf> {
+    pub(crate) fn file(&self) -> Option<&PathBuf> {
         self.file.as_ref()
     }
 
@@ -55,14 +76,18 @@ impl Live {
     ///
     /// # Errors
     /// Every problem of the file.
-    pub fn reload(&self, now: Timestamp) -> Result<Arc<Config>, Problems> {
+    pub(crate) fn reload(&self, now: Timestamp) -> Result<Arc<Config>, Problems> {
         let loaded = load(self.file.as_deref(), &self.external_url, &OsFiles);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match loaded {
             Ok(config) => {
                 let config = Arc::new(config);
                 let problems = Vec::new();
-                *state = State { config: Arc::clone(&config), loaded_at: now, problems };
+                *state = State {
+                    config: Arc::clone(&config),
+                    loaded_at: now,
+                    problems,
+                };
                 Ok(config)
             }
             Err(problems) => {

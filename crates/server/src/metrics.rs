@@ -17,14 +17,14 @@ use prometheus_client::registry::{Registry, Unit};
 
 /// The label of metrics that are counted for each kind of integration.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-pub struct IntegrationLabel {
+pub(crate) struct IntegrationLabel {
     /// Such as `webhook`.
     pub integration: String,
 }
 
 /// Why samples were refused.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-pub struct ReasonLabel {
+pub(crate) struct ReasonLabel {
     /// Such as `out_of_order`.
     pub reason: &'static str,
 }
@@ -33,7 +33,7 @@ type FloatCounter = Counter<f64, std::sync::atomic::AtomicU64>;
 
 /// All counters and gauges; shared.
 #[derive(Default)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     pub rule_evaluations: Counter,
     pub rule_evaluation_failures: Counter,
     pub rule_evaluation_seconds: FloatCounter,
@@ -56,11 +56,11 @@ pub struct Metrics {
 
 /// How fast a counter grew over the last minute.
 #[derive(Default)]
-pub struct Rate(Mutex<VecDeque<(Timestamp, u64)>>);
+pub(crate) struct Rate(Mutex<VecDeque<(Timestamp, u64)>>);
 
 impl Rate {
     /// Notes the counter; to be called every few seconds.
-    pub fn note(&self, now: Timestamp, count: u64) {
+    pub(crate) fn note(&self, now: Timestamp, count: u64) {
         let mut notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         notes.push_back((now, count));
         while notes.front().is_some_and(|(at, _)| now - *at > RATE_WINDOW) {
@@ -69,13 +69,17 @@ impl Rate {
     }
 
     /// Growth per second; 0 until there are two notes.
-    pub fn per_second(&self) -> f64 {
+    pub(crate) fn per_second(&self) -> f64 {
         let notes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let (Some((from, before)), Some((to, after))) = (notes.front(), notes.back()) else {
             return 0.0;
         };
         let secs = (*to - *from).as_secs_f64();
-        if secs > 0.0 { (after - before) as f64 / secs } else { 0.0 }
+        if secs > 0.0 {
+            (after - before) as f64 / secs
+        } else {
+            0.0
+        }
     }
 }
 
@@ -83,7 +87,7 @@ const RATE_WINDOW: Duration = Duration::from_mins(1);
 
 /// Figures that are read when somebody asks.
 #[derive(Default)]
-pub struct Readings {
+pub(crate) struct Readings {
     /// Series in the store.
     pub series: u64,
     /// Samples in the store.
@@ -100,27 +104,32 @@ pub struct Readings {
 
 impl Metrics {
     /// Counts what became of a batch of samples.
-    pub fn count_append(&self, report: &AppendReport) {
+    pub(crate) fn count_append(&self, report: &AppendReport) {
         self.samples_appended.inc_by(report.appended);
         let refused = [
             ("out_of_order", report.out_of_order),
-            ("duplicate_different_value", report.duplicate_different_value),
+            (
+                "duplicate_different_value",
+                report.duplicate_different_value,
+            ),
             ("too_old", report.too_old),
             ("unknown_series", report.unknown_series),
         ];
         for (reason, n) in refused.into_iter().filter(|(_, n)| *n > 0) {
-            self.samples_refused.get_or_create(&ReasonLabel { reason }).inc_by(n);
+            self.samples_refused
+                .get_or_create(&ReasonLabel { reason })
+                .inc_by(n);
         }
     }
 
     /// Notes that a configuration came into force.
-    pub fn note_reload(&self, at: Timestamp) {
+    pub(crate) fn note_reload(&self, at: Timestamp) {
         self.config_reload_successful.set(1);
         self.config_reload_success_seconds.set(at.as_secs_f64());
     }
 
     /// The metrics in OpenMetrics text.
-    pub fn render(&self, readings: &Readings) -> String {
+    pub(crate) fn render(&self, readings: &Readings) -> String {
         let mut registry = Registry::default();
         self.register_counters(&mut registry);
         register_readings(&mut registry, readings);

@@ -18,7 +18,7 @@ use crate::evaluate::Pool;
 use crate::metrics::Metrics;
 
 /// Everything that effects are performed with.
-pub struct Performer {
+pub(crate) struct Performer {
     pub store: Arc<Store>,
     pub pool: Pool,
     pub deliverer: Arc<Deliverer>,
@@ -31,7 +31,7 @@ pub struct Performer {
 
 impl Performer {
     /// Performs the effects of one step, in order.
-    pub fn perform(&self, effects: Vec<Effect>, _engine: &Engine) {
+    pub(crate) fn perform(&self, effects: Vec<Effect>, _engine: &Engine) {
         for effect in effects {
             match effect {
                 Effect::Write(samples) => self.write(samples),
@@ -43,7 +43,10 @@ impl Performer {
     }
 
     fn write(&self, samples: Vec<(Labels, Sample)>) {
-        let batch = Batch { by_labels: samples, by_id: Vec::new() };
+        let batch = Batch {
+            by_labels: samples,
+            by_id: Vec::new(),
+        };
         match self.store.append(&batch) {
             Ok(report) => self.metrics.count_append(&report),
             Err(error) => {
@@ -69,7 +72,9 @@ impl Performer {
             });
             evaluation.took = watch.elapsed();
             metrics.rule_evaluations.inc();
-            metrics.rule_evaluation_seconds.inc_by(evaluation.took.as_secs_f64());
+            metrics
+                .rule_evaluation_seconds
+                .inc_by(evaluation.took.as_secs_f64());
             if let Err(error) = &evaluation.outcome {
                 metrics.rule_evaluation_failures.inc();
                 tracing::warn!(rule = request.rule.name, %error, "failed to evaluate a rule");
@@ -81,11 +86,17 @@ impl Performer {
     fn notify(&self, delivery: Delivery) {
         let (id, under_way) = (delivery.id, Arc::clone(&self.under_way));
         let (handle, deliverer) = (self.handle.clone(), Arc::clone(&self.deliverer));
-        let mut known = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         // The lock is held until the task is noted, so that it cannot end before.
         let task = self.runtime.spawn(async move {
             let outcome = deliverer.deliver(&delivery).await;
-            under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            under_way
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .remove(&id);
             handle.input(match outcome {
                 Ok(()) => Input::Delivered(id),
                 Err(failure) => Input::Failed(id, failure),
@@ -95,7 +106,11 @@ impl Performer {
     }
 
     fn cancel(&self, id: DeliveryId) {
-        let task = self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+        let task = self
+            .under_way
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&id);
         if let Some(task) = task {
             task.abort();
         }

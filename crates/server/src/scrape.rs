@@ -28,7 +28,7 @@ use crate::metrics::Metrics;
 
 /// Keeps one task per target; cheap to clone.
 #[derive(Clone)]
-pub struct Scraper(Arc<Shared>);
+pub(crate) struct Scraper(Arc<Shared>);
 
 /// What the tasks share.
 struct Shared {
@@ -62,7 +62,7 @@ struct Spec {
 
 impl Scraper {
     /// A scraper without targets; looks for changed discovery files from now on.
-    pub fn start(
+    pub(crate) fn start(
         store: Arc<Store>,
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
@@ -84,7 +84,7 @@ impl Scraper {
     }
 
     /// Puts the scrape jobs of a configuration in force.
-    pub fn configure(&self, config: &Config) {
+    pub(crate) fn configure(&self, config: &Config) {
         *write(&self.0.jobs) = config.scrape.iter().cloned().map(Arc::new).collect();
         self.discover();
     }
@@ -97,7 +97,13 @@ impl Scraper {
             let found = files.discover(job);
             for target in found.active {
                 let key = (job.name.clone(), target.labels.clone(), target.url.clone());
-                wanted.insert(key, Spec { job: Arc::clone(job), target });
+                wanted.insert(
+                    key,
+                    Spec {
+                        job: Arc::clone(job),
+                        target,
+                    },
+                );
             }
             dropped.extend(found.dropped.into_iter().map(|target| DroppedTarget {
                 discovered_labels: target.discovered,
@@ -113,8 +119,11 @@ impl Scraper {
     /// Makes the running targets those that are wanted; says whether any came or went.
     fn apply(&self, wanted: BTreeMap<TargetKey, Spec>) -> bool {
         let mut running = lock(&self.0.running);
-        let gone: Vec<TargetKey> =
-            running.keys().filter(|key| !wanted.contains_key(key)).cloned().collect();
+        let gone: Vec<TargetKey> = running
+            .keys()
+            .filter(|key| !wanted.contains_key(key))
+            .cloned()
+            .collect();
         let mut is_changed = !gone.is_empty();
         for key in gone {
             if let Some(target) = running.remove(&key) {
@@ -142,14 +151,14 @@ impl Scraper {
     }
 
     /// How many targets there are, and how many of them are up.
-    pub fn count_up(&self) -> (usize, usize) {
+    pub(crate) fn count_up(&self) -> (usize, usize) {
         let running = lock(&self.0.running);
         let is_up = |target: &&Running| lock(&target.state).health == Health::Up;
         (running.len(), running.values().filter(is_up).count())
     }
 
     /// The targets as Prometheus's API shows them; `state` is `active`, `dropped` or any.
-    pub fn targets(&self, state: &str, job: Option<&str>) -> Targets {
+    pub(crate) fn targets(&self, state: &str, job: Option<&str>) -> Targets {
         let is_wanted = |name: &str| job.is_none_or(|job| job == name);
         let running = lock(&self.0.running);
         let active = running.iter().filter(|((name, ..), _)| is_wanted(name));
@@ -158,7 +167,10 @@ impl Scraper {
         for target in dropped.iter() {
             *counts.entry(target.scrape_pool.clone()).or_default() += 1;
         }
-        let dropped = dropped.iter().filter(|target| is_wanted(&target.scrape_pool)).cloned();
+        let dropped = dropped
+            .iter()
+            .filter(|target| is_wanted(&target.scrape_pool))
+            .cloned();
         Targets {
             active_targets: match state {
                 "dropped" => Vec::new(),
@@ -197,7 +209,9 @@ impl Running {
 async fn watch_files(scraper: Scraper) {
     loop {
         tokio::time::sleep(FILES_EVERY).await;
-        let has_files = read(&scraper.0.jobs).iter().any(|job| !job.file_discoveries.is_empty());
+        let has_files = read(&scraper.0.jobs)
+            .iter()
+            .any(|job| !job.file_discoveries.is_empty());
         if has_files {
             let scraper = scraper.clone();
             let _ = tokio::task::spawn_blocking(move || scraper.discover()).await;

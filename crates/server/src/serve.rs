@@ -146,7 +146,12 @@ async fn run(options: &Options, watch: Stopwatch) -> Result<(), ServeError> {
 /// The command line's word, else the file's, else the default.
 fn listen_address(options: &Options, config: &Config) -> SocketAddr {
     // The configuration has checked its own.
-    let of_file = || config.listen.as_deref().and_then(|address| address.parse().ok());
+    let of_file = || {
+        config
+            .listen
+            .as_deref()
+            .and_then(|address| address.parse().ok())
+    };
     options.listen.or_else(of_file).unwrap_or(DEFAULT_LISTEN)
 }
 
@@ -160,7 +165,10 @@ struct Parts {
 fn open(disk: &Arc<dyn Disk>, config: &Config) -> Result<Parts, ServeError> {
     let (store, report) = Store::open(Arc::clone(disk), config.storage.clone())?;
     for damage in &report.damage {
-        tracing::error!(damage, "the metric store is damaged; the rest of it is used");
+        tracing::error!(
+            damage,
+            "the metric store is damaged; the rest of it is used"
+        );
     }
     let (journal, replayed) = Journal::open(Arc::clone(disk))?;
     for damage in &replayed.damage {
@@ -177,7 +185,11 @@ fn open(disk: &Arc<dyn Disk>, config: &Config) -> Result<Parts, ServeError> {
         records = n_records,
         "restored"
     );
-    Ok(Parts { engine, journal, store: Arc::new(store) })
+    Ok(Parts {
+        engine,
+        journal,
+        store: Arc::new(store),
+    })
 }
 
 /// What the engine is told of a configuration.
@@ -200,7 +212,11 @@ fn start(
     clock: &Arc<Clock>,
     started_at: Timestamp,
 ) -> Result<Running, ServeError> {
-    let Parts { engine, journal, store } = parts;
+    let Parts {
+        engine,
+        journal,
+        store,
+    } = parts;
     let metrics = Arc::new(Metrics::default());
     metrics.note_reload(started_at);
     let queue = Queue::new();
@@ -219,11 +235,22 @@ fn start(
         metrics: Arc::clone(&metrics),
         under_way: Arc::default(),
     };
-    let scraper =
-        Scraper::start(Arc::clone(&store), Arc::clone(clock), Arc::clone(&metrics), handle.clone());
+    let scraper = Scraper::start(
+        Arc::clone(&store),
+        Arc::clone(clock),
+        Arc::clone(&metrics),
+        handle.clone(),
+    );
     scraper.configure(&live.config());
     let (ledger, driver_clock) = (Ledger::new(journal), Arc::clone(clock));
-    let driver = Driver::new(queue, engine, ledger, performer, driver_clock, Arc::clone(&metrics));
+    let driver = Driver::new(
+        queue,
+        engine,
+        ledger,
+        performer,
+        driver_clock,
+        Arc::clone(&metrics),
+    );
     let driver = driver.start()?;
     tokio::spawn(maintain(Arc::clone(&store), Arc::clone(clock)));
     tokio::spawn(note_rate(Arc::clone(&metrics), Arc::clone(clock)));
@@ -254,7 +281,9 @@ async fn maintain(store: Arc<Store>, clock: Arc<Clock>) {
 /// Notes how many samples came, for the rate that the page shows.
 async fn note_rate(metrics: Arc<Metrics>, clock: Arc<Clock>) {
     loop {
-        metrics.samples_rate.note(clock.now(), metrics.samples_appended.get());
+        metrics
+            .samples_rate
+            .note(clock.now(), metrics.samples_appended.get());
         tokio::time::sleep(RATE_EVERY).await;
     }
 }
@@ -263,12 +292,13 @@ async fn note_rate(metrics: Arc<Metrics>, clock: Arc<Clock>) {
 ///
 /// # Errors
 /// Every problem of it; the old one stays in force.
-pub fn reload(app: &App) -> Result<(), Problems> {
+pub(crate) fn reload(app: &App) -> Result<(), Problems> {
     let now = app.clock.now();
     let result = app.live.reload(now);
     match &result {
         Ok(config) => {
-            app.handle.input(Input::Configured(Box::new(configuration(config))));
+            app.handle
+                .input(Input::Configured(Box::new(configuration(config))));
             app.scraper.configure(config);
             app.metrics.note_reload(now);
             tracing::info!("the configuration was reloaded");

@@ -24,7 +24,7 @@ use serde::Serialize;
 use super::{App, json, params, prometheus, stopped, unrecorded};
 
 /// Routes below `/api/v2`.
-pub fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/status", get(status))
         .route("/receivers", get(receivers))
@@ -50,7 +50,9 @@ async fn status(State(app): State<App>) -> Response {
     ok(&StatusJson {
         cluster: ClusterJson::default(),
         version_info: prometheus::version(),
-        config: ConfigJson { original: app.live.config().alertmanager_text.clone() },
+        config: ConfigJson {
+            original: app.live.config().alertmanager_text.clone(),
+        },
         uptime: app.started_at,
     })
 }
@@ -58,11 +60,15 @@ async fn status(State(app): State<App>) -> Response {
 async fn receivers(State(app): State<App>) -> Response {
     let config = app.live.config();
     let receivers = config.routing.receivers().iter();
-    ok(&receivers.map(|receiver| named(receiver.name())).collect::<Vec<_>>())
+    ok(&receivers
+        .map(|receiver| named(receiver.name()))
+        .collect::<Vec<_>>())
 }
 
 fn named(name: &str) -> ReceiverJson {
-    ReceiverJson { name: name.to_owned() }
+    ReceiverJson {
+        name: name.to_owned(),
+    }
 }
 
 async fn alerts(State(app): State<App>, uri: Uri) -> Response {
@@ -72,15 +78,18 @@ async fn alerts(State(app): State<App>, uri: Uri) -> Response {
     };
     let alerts = app.handle.read(move |engine, now| {
         let is_for = |view: &AlertView<'_>| {
-            filter.receiver.as_ref().is_none_or(|receiver| {
-                view.receivers.iter().any(|name| receiver.is_match(name))
-            })
+            filter
+                .receiver
+                .as_ref()
+                .is_none_or(|receiver| view.receivers.iter().any(|name| receiver.is_match(name)))
         };
         let views = engine.dispatch().alerts(now);
         let views = views.filter(|view| is_for(view) && is_wanted(&filter, view));
         views.map(|view| gettable(&view, now)).collect::<Vec<_>>()
     });
-    alerts.await.map_or_else(|_| stopped(), |alerts| ok(&alerts))
+    alerts
+        .await
+        .map_or_else(|_| stopped(), |alerts| ok(&alerts))
 }
 
 async fn groups(State(app): State<App>, uri: Uri) -> Response {
@@ -90,7 +99,10 @@ async fn groups(State(app): State<App>, uri: Uri) -> Response {
     };
     let groups = app.handle.read(move |engine, now| {
         let is_for = |group: &GroupView<'_>| {
-            filter.receiver.as_ref().is_none_or(|receiver| receiver.is_match(group.receiver))
+            filter
+                .receiver
+                .as_ref()
+                .is_none_or(|receiver| receiver.is_match(group.receiver))
         };
         let groups = engine.dispatch().groups(now).into_iter().filter(is_for);
         let groups = groups.map(|group| AlertGroupJson {
@@ -103,16 +115,23 @@ async fn groups(State(app): State<App>, uri: Uri) -> Response {
             labels: group.labels.clone(),
             receiver: named(group.receiver),
         });
-        groups.filter(|group| !group.alerts.is_empty()).collect::<Vec<_>>()
+        groups
+            .filter(|group| !group.alerts.is_empty())
+            .collect::<Vec<_>>()
     });
-    groups.await.map_or_else(|_| stopped(), |groups| ok(&groups))
+    groups
+        .await
+        .map_or_else(|_| stopped(), |groups| ok(&groups))
 }
 
 fn is_wanted(filter: &AlertFilter, view: &AlertView<'_>) -> bool {
     (filter.active || view.state != Muted::Active)
         && (filter.silenced || view.silenced_by.is_empty())
         && (filter.inhibited || view.inhibited_by.is_empty())
-        && filter.matchers.iter().all(|matcher| matcher.matches(&view.alert.labels))
+        && filter
+            .matchers
+            .iter()
+            .all(|matcher| matcher.matches(&view.alert.labels))
 }
 
 fn gettable(view: &AlertView<'_>, now: Timestamp) -> GettableAlert {
@@ -178,9 +197,13 @@ async fn silences(State(app): State<App>, uri: Uri) -> Response {
     let silences = app.handle.read(move |engine, now| {
         let silences = engine.dispatch().silences(now).into_iter();
         let silences = silences.filter(|(_, silence)| silence.has_matchers(&filter));
-        silences.map(|(state, silence)| gettable_silence(silence, state)).collect::<Vec<_>>()
+        silences
+            .map(|(state, silence)| gettable_silence(silence, state))
+            .collect::<Vec<_>>()
     });
-    silences.await.map_or_else(|_| stopped(), |silences| ok(&silences))
+    silences
+        .await
+        .map_or_else(|_| stopped(), |silences| ok(&silences))
 }
 
 async fn silence(State(app): State<App>, Path(id): Path<String>) -> Response {
@@ -247,7 +270,9 @@ async fn post_silence(State(app): State<App>, body: Bytes) -> Response {
         comment: posted.comment,
         annotations: posted.annotations,
     };
-    let result = app.handle.command(|engine, now, step| engine.set_silence(now, request, step));
+    let result = app
+        .handle
+        .command(|engine, now, step| engine.set_silence(now, request, step));
     match result.await {
         Ok(Ok(id)) => ok(&SilenceIdJson { id: id.to_string() }),
         Ok(Err(error)) => silence_error(&error),
@@ -259,7 +284,9 @@ async fn delete_silence(State(app): State<App>, Path(id): Path<String>) -> Respo
     let Ok(id) = id.parse::<SilenceId>() else {
         return not_uuid(&id);
     };
-    let result = app.handle.command(move |engine, now, step| engine.expire_silence(now, &id, step));
+    let result = app
+        .handle
+        .command(move |engine, now, step| engine.expire_silence(now, &id, step));
     match result.await {
         Ok(Ok(())) => StatusCode::OK.into_response(),
         Ok(Err(SilenceError::NotFound(_))) => StatusCode::NOT_FOUND.into_response(),
@@ -277,9 +304,11 @@ fn silence_error(error: &SilenceError) -> Response {
 }
 
 fn silence_refused(why: &str, status: StatusCode) -> Response {
-    refused(&RequestError::Meaning { status: status.as_u16(), message: why.to_owned() })
+    refused(&RequestError::Meaning {
+        status: status.as_u16(),
+        message: why.to_owned(),
+    })
 }
 
 /// What Prometheus says of an alert with rules evaluated every minute: four times the interval.
 const OWN_ALERT_HELD_FOR: Duration = Duration::from_mins(4);
-

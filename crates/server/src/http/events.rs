@@ -16,10 +16,13 @@ use super::App;
 use crate::driver::Changes;
 
 /// `GET /api/firebell/v1/events`.
-pub async fn events(State(app): State<App>) -> Response {
+pub(super) async fn events(State(app): State<App>) -> Response {
     let (frames, stream) = mpsc::channel(FRAMES_MAX);
     tokio::spawn(tell(app.handle.changes(), frames));
-    let headers = [(header::CONTENT_TYPE, "text/event-stream"), (header::CACHE_CONTROL, "no-store")];
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::CACHE_CONTROL, "no-store"),
+    ];
     (headers, Body::from_stream(Frames(stream))).into_response()
 }
 
@@ -29,7 +32,9 @@ async fn tell(mut changes: watch::Receiver<Changes>, frames: mpsc::Sender<Bytes>
     // The first event makes a page that was cut off read everything anew.
     let mut frame = Some(frame_of(&["alerts", "inbox", "status"]));
     loop {
-        let bytes = frame.take().unwrap_or_else(|| Bytes::from_static(b": alive\n\n"));
+        let bytes = frame
+            .take()
+            .unwrap_or_else(|| Bytes::from_static(b": alive\n\n"));
         if frames.send(bytes).await.is_err() {
             return;
         }
@@ -52,7 +57,11 @@ fn difference(before: Changes, now: Changes) -> Vec<&'static str> {
         ("inbox", before.inbox != now.inbox),
         ("status", before.status != now.status),
     ];
-    parts.into_iter().filter(|(_, differs)| *differs).map(|(name, _)| name).collect()
+    parts
+        .into_iter()
+        .filter(|(_, differs)| *differs)
+        .map(|(name, _)| name)
+        .collect()
 }
 
 fn frame_of(what: &[&str]) -> Bytes {

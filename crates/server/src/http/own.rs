@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use super::{App, stopped};
 
 /// `GET /api/firebell/v1/status`.
-pub async fn status(State(app): State<App>) -> Response {
+pub(super) async fn status(State(app): State<App>) -> Response {
     let counts = app.handle.read(|engine, now| counts(engine, now)).await;
     let Ok(counts) = counts else {
         return stopped();
@@ -44,7 +44,7 @@ pub async fn status(State(app): State<App>) -> Response {
 }
 
 /// `GET /api/firebell/v1/alerts`.
-pub async fn alerts(State(app): State<App>) -> Response {
+pub(super) async fn alerts(State(app): State<App>) -> Response {
     match app.handle.read(list_alerts).await {
         Ok(alerts) => Json(json!({ "alerts": alerts })).into_response(),
         Err(_) => stopped(),
@@ -52,9 +52,14 @@ pub async fn alerts(State(app): State<App>) -> Response {
 }
 
 /// `GET /api/firebell/v1/inbox`.
-pub async fn inbox(State(app): State<App>) -> Response {
+pub(super) async fn inbox(State(app): State<App>) -> Response {
     let entries = app.handle.read(|engine, _| {
-        engine.inbox().entries().rev().cloned().collect::<Vec<InboxEntry>>()
+        engine
+            .inbox()
+            .entries()
+            .rev()
+            .cloned()
+            .collect::<Vec<InboxEntry>>()
     });
     match entries.await {
         Ok(entries) => {
@@ -67,7 +72,7 @@ pub async fn inbox(State(app): State<App>) -> Response {
 
 /// How many of what there are.
 #[derive(Default)]
-pub struct Counts {
+pub(super) struct Counts {
     /// Rules of both kinds.
     pub rules: usize,
     /// Alerts that fire, of own rules and from outside.
@@ -79,8 +84,11 @@ pub struct Counts {
 }
 
 /// Counts what the engine holds.
-pub fn counts(engine: &Engine, now: Timestamp) -> Counts {
-    let mut counts = Counts { inbox: engine.inbox().entries().len(), ..Counts::default() };
+pub(super) fn counts(engine: &Engine, now: Timestamp) -> Counts {
+    let mut counts = Counts {
+        inbox: engine.inbox().entries().len(),
+        ..Counts::default()
+    };
     for rule in engine.rules().groups().flat_map(|group| group.rules()) {
         counts.rules += 1;
         let is_pending = |alert: &&AlertInstance| alert.phase == AlertPhase::Pending;
@@ -171,7 +179,9 @@ fn list_alerts(engine: &Engine, now: Timestamp) -> Vec<AlertJson> {
 fn outgoing(engine: &Engine, alert: &AlertInstance) -> Labels {
     let handed = alert.handed.as_ref().map(|handed| handed.labels.clone());
     let context = engine.rules().set().context();
-    handed.or_else(|| context.outgoing(&alert.labels)).unwrap_or_else(|| alert.labels.clone())
+    handed
+        .or_else(|| context.outgoing(&alert.labels))
+        .unwrap_or_else(|| alert.labels.clone())
 }
 
 fn own_alert(
@@ -184,9 +194,10 @@ fn own_alert(
     let (state, fired_at, resolved_at) = match alert.phase {
         AlertPhase::Pending => ("pending", None, None),
         AlertPhase::Firing { fired_at, .. } => ("firing", Some(fired_at), None),
-        AlertPhase::Resolved { fired_at, resolved_at } => {
-            ("resolved", Some(fired_at), Some(resolved_at))
-        }
+        AlertPhase::Resolved {
+            fired_at,
+            resolved_at,
+        } => ("resolved", Some(fired_at), Some(resolved_at)),
     };
     let context = engine.rules().set().context();
     AlertJson {
@@ -259,7 +270,11 @@ fn rule_json(group: GroupView<'_>, rule: RuleView<'_>) -> Value {
 
 /// JSON has no infinities and no NaN: those are text.
 fn number(value: f64) -> Value {
-    if value.is_finite() { json!(value) } else { json!(format_float(value)) }
+    if value.is_finite() {
+        json!(value)
+    } else {
+        json!(format_float(value))
+    }
 }
 
 fn inbox_entry(entry: &InboxEntry) -> Value {

@@ -11,7 +11,7 @@ use rust_embed::RustEmbed;
 struct Files;
 
 /// A file of the page; any path that is none is a view of the page itself.
-pub async fn page(uri: Uri) -> Response {
+pub(super) async fn page(uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
     if let Some(file) = Files::get(path) {
         let kind = content_type(path);
@@ -21,7 +21,10 @@ pub async fn page(uri: Uri) -> Response {
         } else {
             "no-cache"
         };
-        let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, caching)];
+        let headers = [
+            (header::CONTENT_TYPE, kind),
+            (header::CACHE_CONTROL, caching),
+        ];
         return (headers, file.data).into_response();
     }
     if path.starts_with("api/") || path.starts_with("-/") || path.starts_with("assets/") {
@@ -29,8 +32,10 @@ pub async fn page(uri: Uri) -> Response {
     }
     match Files::get("index.html") {
         Some(index) => {
-            let headers =
-                [(header::CONTENT_TYPE, "text/html; charset=utf-8"), (header::CACHE_CONTROL, "no-cache")];
+            let headers = [
+                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+                (header::CACHE_CONTROL, "no-cache"),
+            ];
             (headers, index.data).into_response()
         }
         None => Html(WITHOUT_PAGE).into_response(),

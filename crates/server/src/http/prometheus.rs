@@ -26,7 +26,7 @@ use super::{App, json, params, write};
 use crate::clock::Stopwatch;
 
 /// Routes below `/api/v1`.
-pub fn routes() -> Router<App> {
+pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/query", get(query).post(query))
         .route("/query_range", get(query_range).post(query_range))
@@ -57,8 +57,14 @@ async fn query(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
             let timeout = request.timeout;
             compute(&app, timeout, move |source, options| {
                 let mut prepared = prepare(&request.query)?;
-                let value = prepared.instant(source, request.at, options).map_err(failed)?;
-                Ok(limited(data(value, request.at), request.limit, prepared.annotations()))
+                let value = prepared
+                    .instant(source, request.at, options)
+                    .map_err(failed)?;
+                Ok(limited(
+                    data(value, request.at),
+                    request.limit,
+                    prepared.annotations(),
+                ))
             })
             .await
         }
@@ -72,10 +78,18 @@ async fn query_range(State(app): State<App>, uri: Uri, body: Bytes) -> Response 
         Ok(request) => {
             let timeout = request.timeout;
             compute(&app, timeout, move |source, options| {
-                let RangeQuery { start, end, step, .. } = request;
+                let RangeQuery {
+                    start, end, step, ..
+                } = request;
                 let mut prepared = prepare(&request.query)?;
-                let value = prepared.range(source, start, end, step, options).map_err(failed)?;
-                Ok(limited(data(value, end), request.limit, prepared.annotations()))
+                let value = prepared
+                    .range(source, start, end, step, options)
+                    .map_err(failed)?;
+                Ok(limited(
+                    data(value, end),
+                    request.limit,
+                    prepared.annotations(),
+                ))
             })
             .await
         }
@@ -91,12 +105,16 @@ async fn compute<T: Send + 'static>(
     work: impl FnOnce(&dyn Source, &firebell_promql::Options<'_>) -> Answer<T> + Send + 'static,
 ) -> Answer<T> {
     let view = app.store.view();
-    let timeout = timeout.map_or(QUERY_TIMEOUT, |timeout| timeout.min(QUERY_TIMEOUT)).to_std();
+    let timeout = timeout
+        .map_or(QUERY_TIMEOUT, |timeout| timeout.min(QUERY_TIMEOUT))
+        .to_std();
     let task = tokio::task::spawn_blocking(move || {
         let watch = Stopwatch::start();
         let is_over = || watch.elapsed() > timeout;
-        let options =
-            firebell_promql::Options { is_cancelled: Some(&is_over), ..Default::default() };
+        let options = firebell_promql::Options {
+            is_cancelled: Some(&is_over),
+            ..Default::default()
+        };
         let result = work(&view, &options);
         match result {
             Err(error) if error.kind == ErrorKind::Canceled && is_over() => {
@@ -107,7 +125,10 @@ async fn compute<T: Send + 'static>(
         }
     });
     task.await.unwrap_or_else(|_| {
-        Err(ApiError::new(ErrorKind::Internal, "the query failed: please report it"))
+        Err(ApiError::new(
+            ErrorKind::Internal,
+            "the query failed: please report it",
+        ))
     })
 }
 
@@ -135,14 +156,18 @@ fn data(value: Value, at: Timestamp) -> QueryData {
         Value::Vector(samples) => {
             let samples = samples.into_iter().map(|sample| VectorSample {
                 metric: sample.labels,
-                value: Sample { at: sample.at, value: sample.value },
+                value: Sample {
+                    at: sample.at,
+                    value: sample.value,
+                },
             });
             QueryData::Vector(samples.collect())
         }
         Value::Matrix(series) => {
-            let series = series
-                .into_iter()
-                .map(|series| MatrixSeries { metric: series.labels, values: series.samples });
+            let series = series.into_iter().map(|series| MatrixSeries {
+                metric: series.labels,
+                values: series.samples,
+            });
             QueryData::Matrix(series.collect())
         }
     }
@@ -161,7 +186,11 @@ fn limited(
     };
     let mut success = noting_cut(data, is_cut);
     for annotation in annotations {
-        let list = if annotation.is_warning { &mut success.warnings } else { &mut success.infos };
+        let list = if annotation.is_warning {
+            &mut success.warnings
+        } else {
+            &mut success.infos
+        };
         list.push(annotation.message.clone());
     }
     success
@@ -176,7 +205,9 @@ fn cut<T>(items: &mut Vec<T>, limit: usize) -> bool {
 fn noting_cut<T: Serialize>(data: T, is_cut: bool) -> Success<T> {
     let mut success = Success::new(data);
     if is_cut {
-        success.warnings.push("results truncated due to limit".to_owned());
+        success
+            .warnings
+            .push("results truncated due to limit".to_owned());
     }
     success
 }
@@ -187,16 +218,26 @@ async fn series(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
         let message = "no match[] parameter provided";
         return answer::<()>(Err(ApiError::new(ErrorKind::BadData, message)));
     }
-    answer(list(&app, params, |source, matchers, range| {
-        let found = source.select(matchers, range)?;
-        Ok(found.iter().map(|series| series.labels().clone()).collect::<Vec<Labels>>())
-    })
-    .await)
+    answer(
+        list(&app, params, |source, matchers, range| {
+            let found = source.select(matchers, range)?;
+            Ok(found
+                .iter()
+                .map(|series| series.labels().clone())
+                .collect::<Vec<Labels>>())
+        })
+        .await,
+    )
 }
 
 async fn labels(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
     let params = params(&uri, &body);
-    answer(list(&app, params, |source, matchers, range| source.label_names(matchers, range)).await)
+    answer(
+        list(&app, params, |source, matchers, range| {
+            source.label_names(matchers, range)
+        })
+        .await,
+    )
 }
 
 async fn label_values(State(app): State<App>, Path(name): Path<String>, uri: Uri) -> Response {
@@ -223,9 +264,15 @@ async fn list<T: Ord + Send + Serialize + 'static>(
 ) -> Answer<Vec<T>> {
     let (start, end) = time_range(&params)?;
     let limit = limit_of(&params)?.unwrap_or(usize::MAX);
-    let range = TimeRange { after: start - Duration(1), until: end };
+    let range = TimeRange {
+        after: start - Duration(1),
+        until: end,
+    };
     compute(app, None, move |source, _| {
-        let mut selectors = params.all("match[]").map(selector).collect::<Result<Vec<_>, _>>()?;
+        let mut selectors = params
+            .all("match[]")
+            .map(selector)
+            .collect::<Result<Vec<_>, _>>()?;
         if selectors.is_empty() {
             selectors.push(Vec::new());
         }
@@ -244,7 +291,10 @@ async fn list<T: Ord + Send + Serialize + 'static>(
 
 fn selector(text: &str) -> Result<Vec<Matcher>, ApiError> {
     let bad = |why: String| {
-        ApiError::new(ErrorKind::BadData, format!("invalid parameter \"match[]\": {why}"))
+        ApiError::new(
+            ErrorKind::BadData,
+            format!("invalid parameter \"match[]\": {why}"),
+        )
     };
     let expr = firebell_promql::parse(text).map_err(|error| bad(error.to_string()))?;
     match expr.node {
@@ -259,8 +309,15 @@ async fn rules(State(app): State<App>, uri: Uri) -> Response {
         Ok(wanted) => wanted,
         Err(error) => return answer::<()>(Err(error)),
     };
-    let groups = app.handle.read(move |engine, _| rule_groups(engine, &wanted)).await;
-    answer(groups.map(|groups| Success::new(RuleGroups { groups, next: None })).map_err(stopped))
+    let groups = app
+        .handle
+        .read(move |engine, _| rule_groups(engine, &wanted))
+        .await;
+    answer(
+        groups
+            .map(|groups| Success::new(RuleGroups { groups, next: None }))
+            .map_err(stopped),
+    )
 }
 
 fn stopped(error: crate::driver::Unrecorded) -> ApiError {
@@ -309,7 +366,10 @@ impl RuleFilter {
 }
 
 fn rule_groups(engine: &Engine, wanted: &RuleFilter) -> Vec<RuleGroupJson> {
-    let groups = engine.rules().groups().filter(|group| wanted.wants_group(*group));
+    let groups = engine
+        .rules()
+        .groups()
+        .filter(|group| wanted.wants_group(*group));
     let groups = groups.map(|group| RuleGroupJson {
         name: group.group.name.clone(),
         file: group.group.file.clone(),
@@ -324,11 +384,17 @@ fn rule_groups(engine: &Engine, wanted: &RuleFilter) -> Vec<RuleGroupJson> {
         last_evaluation: group.last_evaluation(),
     });
     let is_asked_whole = wanted.kind.is_none() && wanted.names.is_empty();
-    groups.filter(|group| is_asked_whole || !group.rules.is_empty()).collect()
+    groups
+        .filter(|group| is_asked_whole || !group.rules.is_empty())
+        .collect()
 }
 
 fn kind_of(rule: RuleView<'_>) -> RuleKind {
-    if rule.rule.as_alerting().is_some() { RuleKind::Alerting } else { RuleKind::Recording }
+    if rule.rule.as_alerting().is_some() {
+        RuleKind::Alerting
+    } else {
+        RuleKind::Recording
+    }
 }
 
 fn rule_json(rule: RuleView<'_>, with_alerts: bool) -> RuleJson {
@@ -342,7 +408,11 @@ fn rule_json(rule: RuleView<'_>, with_alerts: bool) -> RuleJson {
         duration: alerting.hold_for,
         keep_firing_for: alerting.keep_firing_for,
         annotations: rule.rule.annotation_texts.clone(),
-        alerts: if with_alerts { active_alerts(rule).collect() } else { Vec::new() },
+        alerts: if with_alerts {
+            active_alerts(rule).collect()
+        } else {
+            Vec::new()
+        },
     });
     RuleJson {
         alerting,
@@ -365,7 +435,9 @@ fn active_alerts(rule: RuleView<'_>) -> impl Iterator<Item = AlertJson> {
 fn alert_json(alert: &AlertInstance) -> Option<AlertJson> {
     let (state, keep_firing_since) = match alert.phase {
         AlertPhase::Pending => (RuleState::Pending, None),
-        AlertPhase::Firing { keep_firing_since, .. } => (RuleState::Firing, keep_firing_since),
+        AlertPhase::Firing {
+            keep_firing_since, ..
+        } => (RuleState::Firing, keep_firing_since),
         AlertPhase::Resolved { .. } => return None,
     };
     Some(AlertJson {
@@ -383,7 +455,12 @@ async fn alerts(State(app): State<App>) -> Response {
         let rules = engine.rules().groups().flat_map(|group| group.rules());
         rules.flat_map(active_alerts).collect::<Vec<AlertJson>>()
     });
-    answer(alerts.await.map(|alerts| Success::new(Alerts { alerts })).map_err(stopped))
+    answer(
+        alerts
+            .await
+            .map(|alerts| Success::new(Alerts { alerts }))
+            .map_err(stopped),
+    )
 }
 
 async fn targets(State(app): State<App>, uri: Uri) -> Response {
@@ -398,7 +475,7 @@ async fn build_info() -> Response {
 }
 
 /// What clients are told of the program. Grafana takes a 2.x or 3.x version for a Prometheus.
-pub fn version() -> BuildInfo {
+pub(super) fn version() -> BuildInfo {
     BuildInfo {
         version: "3.5.0".to_owned(),
         revision: concat!("firebell-", env!("CARGO_PKG_VERSION")).to_owned(),

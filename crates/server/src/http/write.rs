@@ -13,7 +13,11 @@ use super::App;
 
 /// Takes samples in. What is good of a request is stored even when some of it is refused; the
 /// sender must then not send it again (400). When nothing could be stored it should (503).
-pub async fn remote_write(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+pub(super) async fn remote_write(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
     app.metrics.remote_write_requests.inc();
     if let Err(why) = check_headers(&headers) {
         return (StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response();
@@ -23,21 +27,31 @@ pub async fn remote_write(State(app): State<App>, headers: HeaderMap, body: Byte
 }
 
 fn check_headers(headers: &HeaderMap) -> Result<(), String> {
-    let get = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let get = |name| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let encoding = get(header::CONTENT_ENCODING);
     if !encoding.is_empty() && encoding != "snappy" {
-        return Err(format!("the body is encoded as `{encoding}`; remote write wants `snappy`\n"));
+        return Err(format!(
+            "the body is encoded as `{encoding}`; remote write wants `snappy`\n"
+        ));
     }
     let kind = get(header::CONTENT_TYPE);
     if kind.contains("proto=io.prometheus.write.v2") {
-        return Err("remote write 2 is not supported yet; send prometheus.WriteRequest (1.0)\n"
-            .to_owned());
+        return Err(
+            "remote write 2 is not supported yet; send prometheus.WriteRequest (1.0)\n".to_owned(),
+        );
     }
     let is_protobuf = kind.is_empty() || kind.starts_with("application/x-protobuf");
     if is_protobuf {
         Ok(())
     } else {
-        Err(format!("the body is of type `{kind}`; remote write wants application/x-protobuf\n"))
+        Err(format!(
+            "the body is of type `{kind}`; remote write wants application/x-protobuf\n"
+        ))
     }
 }
 
@@ -54,12 +68,18 @@ fn store(app: &App, body: &[u8]) -> Response {
         }
     };
     app.metrics.count_append(&report);
-    app.metrics.remote_write_histograms_dropped.inc_by(read.n_histograms);
+    app.metrics
+        .remote_write_histograms_dropped
+        .inc_by(read.n_histograms);
     let problems = problems(&report, &read.invalid);
     if problems.is_empty() {
         StatusCode::NO_CONTENT.into_response()
     } else {
-        (StatusCode::BAD_REQUEST, format!("{}\n", problems.join("; "))).into_response()
+        (
+            StatusCode::BAD_REQUEST,
+            format!("{}\n", problems.join("; ")),
+        )
+            .into_response()
     }
 }
 
@@ -72,13 +92,20 @@ struct Read {
 
 fn read(body: &[u8]) -> Result<Read, RemoteWriteError> {
     let request = WriteRequest::decode(body, DECODED_BYTES_MAX)?;
-    let mut read = Read { batch: Batch::default(), invalid: Vec::new(), n_histograms: 0 };
+    let mut read = Read {
+        batch: Batch::default(),
+        invalid: Vec::new(),
+        n_histograms: 0,
+    };
     let mut reader = request.series();
     while let Some(series) = reader.next_series()? {
         read.n_histograms += series.n_histograms as u64;
         match series.labels() {
             Ok(labels) => {
-                let samples = series.samples.iter().map(|sample| (labels.clone(), *sample));
+                let samples = series
+                    .samples
+                    .iter()
+                    .map(|sample| (labels.clone(), *sample));
                 read.batch.by_labels.extend(samples);
             }
             Err(error) => read.invalid.push(error.to_string()),
@@ -90,11 +117,17 @@ fn read(body: &[u8]) -> Result<Read, RemoteWriteError> {
 fn problems(report: &AppendReport, invalid: &[String]) -> Vec<String> {
     let mut problems: Vec<String> = invalid.iter().take(PROBLEMS_SHOWN).cloned().collect();
     if invalid.len() > PROBLEMS_SHOWN {
-        problems.push(format!("{} more invalid series", invalid.len() - PROBLEMS_SHOWN));
+        problems.push(format!(
+            "{} more invalid series",
+            invalid.len() - PROBLEMS_SHOWN
+        ));
     }
     let refused = [
         (report.out_of_order, "out of order sample"),
-        (report.duplicate_different_value, "duplicate sample for timestamp"),
+        (
+            report.duplicate_different_value,
+            "duplicate sample for timestamp",
+        ),
         (report.too_old, "too old sample"),
     ];
     let refused = refused.iter().filter(|(n, _)| *n > 0);

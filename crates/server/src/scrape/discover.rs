@@ -9,7 +9,7 @@ use firebell_config::{
 
 /// What discovery files held when they could last be read.
 #[derive(Default)]
-pub struct TargetFiles {
+pub(super) struct TargetFiles {
     groups: BTreeMap<PathBuf, Vec<TargetGroup>>,
     /// Why a file could not be read, so that each reason is logged once.
     failures: BTreeMap<PathBuf, String>,
@@ -17,9 +17,13 @@ pub struct TargetFiles {
 
 impl TargetFiles {
     /// The targets of a job. A file that cannot be read keeps the targets it had.
-    pub fn discover(&mut self, job: &ScrapeJob) -> TargetSet {
+    pub(super) fn discover(&mut self, job: &ScrapeJob) -> TargetSet {
         let mut groups = job.static_groups.clone();
-        for pattern in job.file_discoveries.iter().flat_map(|discovery| &discovery.patterns) {
+        for pattern in job
+            .file_discoveries
+            .iter()
+            .flat_map(|discovery| &discovery.patterns)
+        {
             for path in OsFiles.glob(pattern).unwrap_or_default() {
                 groups.extend(self.read(path));
             }

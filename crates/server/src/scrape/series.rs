@@ -15,7 +15,7 @@ use firebell_wire::exposition::{Entry, Format, Parser, SampleLine};
 
 /// How the samples of a target are treated.
 #[derive(Clone, Debug)]
-pub struct Treatment {
+pub(super) struct Treatment {
     /// Labels of the target.
     pub labels: Labels,
     /// Its job.
@@ -24,7 +24,7 @@ pub struct Treatment {
 
 /// The series of one target, over its scrapes.
 #[derive(Default)]
-pub struct TargetSeries {
+pub(super) struct TargetSeries {
     known: HashMap<Box<str>, Known>,
     /// Series that were live when their spellings were forgotten.
     leftover: BTreeSet<SeriesId>,
@@ -42,7 +42,7 @@ struct Known {
 }
 
 /// A body, read.
-pub struct Taken {
+pub(super) struct Taken {
     /// Its samples, with stale markers of the series that went away.
     pub batch: Batch,
     /// Samples in the body.
@@ -58,7 +58,7 @@ impl TargetSeries {
     ///
     /// # Errors
     /// Why the scrape fails; [`TargetSeries::end`] has to follow.
-    pub fn take(
+    pub(super) fn take(
         &mut self,
         body: &[u8],
         format: Format,
@@ -67,7 +67,12 @@ impl TargetSeries {
         store: &Store,
     ) -> Result<Taken, String> {
         self.round += 1;
-        let mut taken = Taken { batch: Batch::default(), n_scraped: 0, n_kept: 0, n_added: 0 };
+        let mut taken = Taken {
+            batch: Batch::default(),
+            n_scraped: 0,
+            n_kept: 0,
+            n_added: 0,
+        };
         let mut parser = Parser::new(body, format).map_err(|error| error.to_string())?;
         while let Some(entry) = parser.next_entry().map_err(|error| error.to_string())? {
             let Entry::Sample(line) = entry else {
@@ -88,7 +93,7 @@ impl TargetSeries {
     }
 
     /// Ends all series: the scrape failed, or the target is gone.
-    pub fn end(&mut self, at: Timestamp) -> Batch {
+    pub(super) fn end(&mut self, at: Timestamp) -> Batch {
         let mut batch = Batch::default();
         self.mark_gone(at, &mut batch, |_| true);
         batch
@@ -96,7 +101,7 @@ impl TargetSeries {
 
     /// Forgets what spellings stand for: the treatment has changed, or the store dropped series.
     /// What is live now and not there at the next scrape still gets its stale marker then.
-    pub fn forget(&mut self) {
+    pub(super) fn forget(&mut self) {
         let leftover = &mut self.leftover;
         self.known.retain(|_, known| {
             leftover.extend(known.id.filter(|_| known.is_live));
@@ -131,7 +136,10 @@ impl TargetSeries {
             return Ok(false);
         };
         taken.n_kept += 1;
-        let sample = Sample { at: own_time.unwrap_or(at), value: line.value };
+        let sample = Sample {
+            at: own_time.unwrap_or(at),
+            value: line.value,
+        };
         taken.batch.by_id.push((id, sample));
         Ok(is_new)
     }
@@ -146,13 +154,21 @@ impl TargetSeries {
             }
             if known.is_live && is_gone(known.seen) {
                 known.is_live = false;
-                let stale = Sample { at, value: STALE_NAN };
+                let stale = Sample {
+                    at,
+                    value: STALE_NAN,
+                };
                 batch.by_id.extend(known.id.map(|id| (id, stale)));
             }
             known.seen >= oldest
         });
-        let stale = Sample { at, value: STALE_NAN };
-        batch.by_id.extend(leftover.into_iter().map(|id| (id, stale)));
+        let stale = Sample {
+            at,
+            value: STALE_NAN,
+        };
+        batch
+            .by_id
+            .extend(leftover.into_iter().map(|id| (id, stale)));
     }
 }
 
@@ -186,12 +202,22 @@ fn check_limits(labels: &Labels, limits: &ScrapeLimits) -> Result<(), String> {
     let longest = |bytes: fn(&Label) -> usize| labels.iter().map(bytes).max().unwrap_or(0);
     let checks = [
         ("label_limit", labels.len(), limits.labels),
-        ("label_name_length_limit", longest(|it| it.name.len()), limits.label_name_bytes),
-        ("label_value_length_limit", longest(|it| it.value.len()), limits.label_value_bytes),
+        (
+            "label_name_length_limit",
+            longest(|it| it.name.len()),
+            limits.label_name_bytes,
+        ),
+        (
+            "label_value_length_limit",
+            longest(|it| it.value.len()),
+            limits.label_value_bytes,
+        ),
     ];
     for (name, found, limit) in checks {
         if let Some(limit) = limit.filter(|limit| found as u64 > *limit) {
-            return Err(format!("{name} exceeded: `{labels}` has {found}, the limit is {limit}"));
+            return Err(format!(
+                "{name} exceeded: `{labels}` has {found}, the limit is {limit}"
+            ));
         }
     }
     Ok(())

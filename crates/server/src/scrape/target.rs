@@ -17,7 +17,7 @@ use crate::http_client::{self, ClientOptions};
 
 /// How a target fared last.
 #[derive(Clone, Debug, Default)]
-pub struct TargetState {
+pub(super) struct TargetState {
     pub health: Health,
     pub last_error: String,
     pub last_scrape: Option<Timestamp>,
@@ -26,7 +26,7 @@ pub struct TargetState {
 
 /// Whether a target answers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Health {
+pub(super) enum Health {
     /// Not asked yet.
     #[default]
     Unknown,
@@ -38,7 +38,7 @@ pub enum Health {
 
 impl Health {
     /// Its name in the API.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Unknown => "unknown",
             Self::Up => "up",
@@ -48,7 +48,7 @@ impl Health {
 }
 
 /// A target's task.
-pub struct Target {
+pub(super) struct Target {
     shared: Arc<Shared>,
     spec: Arc<RwLock<Spec>>,
     state: Arc<Mutex<TargetState>>,
@@ -59,16 +59,22 @@ pub struct Target {
 
 impl Target {
     /// A target that was not asked yet.
-    pub fn new(
+    pub(super) fn new(
         shared: Arc<Shared>,
         spec: Arc<RwLock<Spec>>,
         state: Arc<Mutex<TargetState>>,
     ) -> Self {
-        Self { shared, spec, state, series: TargetSeries::default(), read_as: None }
+        Self {
+            shared,
+            spec,
+            state,
+            series: TargetSeries::default(),
+            read_as: None,
+        }
     }
 
     /// Scrapes until told to stop, then ends the target's series.
-    pub async fn run(mut self, stop: Arc<Notify>) {
+    pub(super) async fn run(mut self, stop: Arc<Notify>) {
         loop {
             let spec = read(&self.spec).clone();
             let slot = next_slot(&spec, self.shared.clock.now());
@@ -84,7 +90,9 @@ impl Target {
         let at = self.shared.clock.now();
         let mut batch = self.series.end(at);
         let spec = read(&self.spec).clone();
-        let ends = REPORTS.iter().map(|name| report(&spec, name, at, STALE_NAN));
+        let ends = REPORTS
+            .iter()
+            .map(|name| report(&spec, name, at, STALE_NAN));
         batch.by_labels.extend(ends);
         self.append(&batch);
     }
@@ -103,8 +111,16 @@ impl Target {
     async fn scrape(&mut self, spec: &Spec, slot: Timestamp) {
         let now = self.shared.clock.now();
         // Timers are late by a little; series compress well when their times are regular.
-        let at = if now - slot <= SLOT_TOLERANCE { slot } else { now };
-        if self.read_as.as_ref().is_some_and(|job| !Arc::ptr_eq(job, &spec.job)) {
+        let at = if now - slot <= SLOT_TOLERANCE {
+            slot
+        } else {
+            now
+        };
+        if self
+            .read_as
+            .as_ref()
+            .is_some_and(|job| !Arc::ptr_eq(job, &spec.job))
+        {
             self.series.forget();
         }
         self.read_as = Some(Arc::clone(&spec.job));
@@ -112,7 +128,8 @@ impl Target {
         let fetched = self.fetch(spec).await;
         let treatment = treatment(spec);
         let taken = fetched.and_then(|(body, format)| {
-            self.series.take(&body, format, at, &treatment, &self.shared.store)
+            self.series
+                .take(&body, format, at, &treatment, &self.shared.store)
         });
         let took = watch.elapsed();
         self.note(at, took, taken.as_ref().err());
@@ -120,7 +137,15 @@ impl Target {
             Ok(taken) => (1.0, taken),
             Err(_) => {
                 let batch = self.series.end(at);
-                (0.0, Taken { batch, n_scraped: 0, n_kept: 0, n_added: 0 })
+                (
+                    0.0,
+                    Taken {
+                        batch,
+                        n_scraped: 0,
+                        n_kept: 0,
+                        n_added: 0,
+                    },
+                )
             }
         };
         let figures = [
@@ -132,7 +157,9 @@ impl Target {
         ];
         let reports = REPORTS.iter().zip(figures);
         let mut batch = taken.batch;
-        batch.by_labels.extend(reports.map(|(name, value)| report(spec, name, at, value)));
+        batch
+            .by_labels
+            .extend(reports.map(|(name, value)| report(spec, name, at, value)));
         self.append(&batch);
     }
 
@@ -158,7 +185,10 @@ impl Target {
         for (name, value) in &job.http.headers {
             request = request.header(name, value.reveal());
         }
-        let response = request.send().await.map_err(|error| http_client::why(&error))?;
+        let response = request
+            .send()
+            .await
+            .map_err(|error| http_client::why(&error))?;
         let status = response.status();
         if !status.is_success() {
             return Err(format!("server returned HTTP status {status}"));
@@ -177,7 +207,11 @@ impl Target {
 
     /// Notes how a scrape went, for people.
     fn note(&self, at: Timestamp, took: StdDuration, error: Option<&String>) {
-        let health = if error.is_some() { Health::Down } else { Health::Up };
+        let health = if error.is_some() {
+            Health::Down
+        } else {
+            Health::Up
+        };
         let metrics = &self.shared.metrics;
         metrics.scrapes.inc();
         metrics.scrapes_failed.inc_by(u64::from(error.is_some()));
@@ -188,7 +222,12 @@ impl Target {
             tracing::warn!(url, error, "a target is down");
         }
         let last_error = error.cloned().unwrap_or_default();
-        *state = TargetState { health, last_error, last_scrape: Some(at), took };
+        *state = TargetState {
+            health,
+            last_error,
+            last_scrape: Some(at),
+            took,
+        };
         drop(state);
         if is_changed {
             self.shared.handle.status_changed();
