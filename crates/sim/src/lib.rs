@@ -1,1 +1,14 @@
-//! placeholder
+//! Firebell on simulated time: the live engine, journal, store and rules in a world that delivers,
+//! delays, fails and hangs, over a disk that can lose power at any write.
+//!
+//! *Not here*: anything that runs live (`firebell-server`).
+
+mod chance;
+mod disk;
+mod simulator;
+mod world;
+
+pub use crate::chance::Chance;
+pub use crate::disk::{Fault, SimDisk};
+pub use crate::simulator::{Cut, CutPoint, Flaw, Happening, Scene, Sim, Stop, Watch};
+pub use crate::world::{ANSWER_MAX, Attempt, Behaviour, Fate, World};
