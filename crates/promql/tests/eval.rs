@@ -65,7 +65,7 @@ fn reference(function: &str, values: &[f64]) -> f64 {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig { cases: std::env::var("PROPTEST_CASES").ok().and_then(|it| it.parse().ok()).unwrap_or(96), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn windows_of_any_length_give_what_their_definition_says(values in values()) {
@@ -111,33 +111,191 @@ proptest! {
         let options = Options::default();
         let (start, end) = (Timestamp(60_000), Timestamp(95 * 60_000));
         let step = Duration::from_secs(7 * 60);
-        let mut prepared = prepare(expr);
-        let range = prepared.range(&source, start, end, step, &options);
-        let Ok(Value::Matrix(series)) = range else {
-            prop_assert!(false, "{}: {}", expr, show(range));
-            return Ok(());
-        };
-        let mut at = start;
-        while at <= end {
-            let mut ours: Vec<String> = series
-                .iter()
-                .filter_map(|it| {
-                    let sample = it.samples.iter().find(|sample| sample.at == at)?;
-                    Some(format!("{} {}\n", it.labels, sample.value))
-                })
-                .collect();
-            ours.sort();
-            let instant = prepared.instant(&source, at, &options);
-            let instant = match instant {
-                Ok(Value::Scalar(value)) => format!("{{}} {value}\n"),
-                other => show(other),
-            };
-            let mut wanted: Vec<&str> = instant.split_inclusive('\n').collect();
-            wanted.sort_unstable();
-            prop_assert_eq!(ours.concat(), wanted.concat(), "{} at {}", expr, at);
-            at += step;
+        check_steps(&source, expr, start, end, step, &options)?;
+    }
+
+    #[test]
+    fn made_up_expressions_neither_panic_nor_differ_between_instant_and_range(
+        a in values(),
+        b in values(),
+        expr in vectors(),
+    ) {
+        let mut source = MemorySource::new();
+        source.append(&labels(&[("__name__", "x"), ("l", "a")]), samples(&a));
+        source.append(&labels(&[("__name__", "x"), ("l", "b"), ("le", "1")]), samples(&b));
+        source.append(&labels(&[("__name__", "y"), ("l", "b"), ("le", "+Inf")]), samples(&a));
+        for delays_name_removal in [false, true] {
+            let options = Options { delays_name_removal, ..Options::default() };
+            let (start, end) = (Timestamp(0), Timestamp(20 * 60_000));
+            let step = Duration::from_secs(3 * 60);
+            check_steps(&source, &expr, start, end, step, &options)?;
         }
     }
+}
+
+/// Compares a range query with the instant queries of its steps; a range query may fail only when
+/// one of those does.
+fn check_steps(
+    source: &MemorySource,
+    expr: &str,
+    start: Timestamp,
+    end: Timestamp,
+    step: Duration,
+    options: &Options<'_>,
+) -> Result<(), TestCaseError> {
+    // `@ end()` is another moment in each instant query.
+    let is_comparable = !expr.contains("end()");
+    // Some combinations are no expressions, such as `x and 2`.
+    if Plan::new(expr).is_err() {
+        return Ok(());
+    }
+    let mut prepared = prepare(expr);
+    let range = prepared.range(source, start, end, step, options);
+    let mut has_failed = None;
+    let series = match range {
+        Ok(Value::Matrix(series)) => series,
+        other => {
+            has_failed = Some(show(other));
+            Vec::new()
+        }
+    };
+    let mut fails_somewhere = false;
+    let mut at = start;
+    while at <= end {
+        let mut ours: Vec<(String, f64)> = series
+            .iter()
+            .filter_map(|it| {
+                let sample = it.samples.iter().find(|sample| sample.at == at)?;
+                Some((it.labels.to_string(), sample.value))
+            })
+            .collect();
+        ours.sort_by(|a, b| a.0.cmp(&b.0));
+        let instant = prepared.instant(source, at, options);
+        fails_somewhere |= instant.is_err();
+        let mut wanted: Vec<(String, f64)> = match instant {
+            Ok(Value::Scalar(value)) => vec![("{}".to_owned(), value)],
+            Ok(Value::Vector(samples)) => {
+                let pairs = samples.iter().map(|it| (it.labels.to_string(), it.value));
+                pairs.collect()
+            }
+            _ => Vec::new(),
+        };
+        wanted.sort_by(|a, b| a.0.cmp(&b.0));
+        if has_failed.is_none() && is_comparable {
+            let is_near = |a: f64, b: f64| {
+                a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= a.abs() * 1e-9
+            };
+            let are_same = ours.len() == wanted.len()
+                && ours
+                    .iter()
+                    .zip(&wanted)
+                    .all(|(a, b)| a.0 == b.0 && is_near(a.1, b.1));
+            prop_assert!(are_same, "{} at {}: {:?} {:?}", expr, at, ours, wanted);
+        }
+        at += step;
+    }
+    if let Some(message) = has_failed {
+        prop_assert!(fails_somewhere || !is_comparable, "{}: {}", expr, message);
+    }
+    Ok(())
+}
+
+/// Vectors made of vectors, some levels deep.
+fn vectors() -> impl Strategy<Value = String> {
+    let leaf = prop::sample::select(
+        &[
+            "x",
+            "y",
+            "x offset 2m",
+            "x @ 600",
+            "y @ end()",
+            "vector(1)",
+            "x{l=\"a\"}",
+            "nothing",
+            "rate(x[3m])",
+            "last_over_time(x[2m])",
+            "time() - x",
+            "{l=~\".+\"}",
+            "timestamp(y)",
+            "minute()",
+        ][..],
+    )
+    .prop_map(str::to_owned);
+    leaf.prop_recursive(4, 24, 2, |inner| {
+        let unary = prop::sample::select(
+            &[
+                "-",
+                "abs",
+                "sum",
+                "sum by (l) ",
+                "avg without (l) ",
+                "min",
+                "max",
+                "count",
+                "group",
+                "stddev",
+                "topk by (l) (1, ",
+                "bottomk(2, ",
+                "quantile(0.5, ",
+                "count_values by (l) (\"v\", ",
+                "limitk(1, ",
+                "absent",
+                "sort_desc",
+                "vector(scalar(",
+                "label_replace(",
+                "rate(subquery",
+                "sum_over_time(subquery",
+                "absent_over_time(subquery",
+                "histogram_quantile(0.5, ",
+                "label_join(",
+                "sgn",
+                "day_of_week",
+                "histogram_count",
+            ][..],
+        );
+        let op = prop::sample::select(
+            &[
+                "+",
+                "/",
+                "% on (l)",
+                "* ignoring (l) group_left ()",
+                "> bool",
+                "==",
+                "and",
+                "or",
+                "unless on (l)",
+                "- on (l) group_right (m)",
+                "and on ()",
+                "^",
+                "atan2",
+                "+ on (l) fill(1)",
+                ">= on (l) group_left ()",
+                "</",
+            ][..],
+        );
+        prop_oneof![
+            (unary, inner.clone()).prop_map(|(function, inner)| match function {
+                "label_replace(" =>
+                    format!("label_replace({inner}, \"m\", \"$1\", \"l\", \"(.*)\")"),
+                "label_join(" => format!("label_join({inner}, \"l\", \"-\", \"l\", \"m\")"),
+                "vector(scalar(" => format!("vector(scalar({inner}))"),
+                _ if function.ends_with("subquery") => {
+                    format!(
+                        "{}({inner})[4m:50s])",
+                        function.trim_end_matches("subquery")
+                    )
+                }
+                _ if function.ends_with(", ") => format!("{function}{inner})"),
+                _ => format!("{function}({inner})"),
+            }),
+            (inner.clone(), op.clone(), inner.clone())
+                .prop_map(|(a, op, b)| format!("({a}) {op} ({b})")),
+            (inner, op).prop_map(|(a, op)| match op.split_once(' ') {
+                None => format!("({a}) {op} 2"),
+                Some(_) => a,
+            }),
+        ]
+    })
 }
 
 const EXPRESSIONS: &[&str] = &[

@@ -146,6 +146,19 @@ impl Groups {
     }
 }
 
+/// Whether any series of each group has a value, per step.
+fn presence(block: &Block, group_of: &[u32], n_groups: usize) -> Vec<bool> {
+    let n = block.n_steps;
+    let mut seen = vec![false; n_groups * n];
+    for (row, &group) in group_of.iter().enumerate() {
+        let seen = &mut seen[group as usize * n..][..n];
+        for (seen, &value) in seen.iter_mut().zip(block.row(row)) {
+            *seen |= !is_absent(value);
+        }
+    }
+    seen
+}
+
 /// Whether a result is about something else than its operand.
 fn drops_name(op: BinaryOp, returns_bool: bool) -> bool {
     op.drops_name() || returns_bool

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use firebell_model::{Labels, METRIC_NAME, Quoted};
 
-use super::{Groups, MatchingState, combine, drops_name};
-use crate::ast::Cardinality;
+use super::{Groups, MatchingState, combine, drops_name, presence};
+use crate::ast::{Cardinality, Matching};
 use crate::error::{EvalError, execution};
 use crate::eval::frame::{ABSENT, Block, Frame, SeriesSet, is_absent, same};
 use crate::eval::{Context, State};
@@ -17,8 +17,12 @@ pub(crate) struct Pairs {
     right: Arc<SeriesSet>,
     to: Arc<SeriesSet>,
     /// Series of the "many" and of the "one" side, in the order of the results; `NONE` where a
-    /// filled value stands in.
+    /// filled value stands in while the side has nothing in the match group.
     pairs: Vec<(u32, u32)>,
+    /// The match groups of the series of both sides, kept for `fill` only.
+    many_of: Vec<u32>,
+    one_of: Vec<u32>,
+    n_groups: usize,
     /// Groups with several series on the "one" side, of which one at most may have a value.
     crowded_ones: Vec<Vec<u32>>,
     /// One to one: groups with several series on the "many" side, and those on the other.
@@ -61,33 +65,7 @@ pub(super) fn run(
             }
         }
     }
-    let matching = &operation.matching;
-    // What stands in for a series that only the other side has.
-    let (many_fill, one_fill) = match is_swapped {
-        true => (matching.fill_right, matching.fill_left),
-        false => (matching.fill_left, matching.fill_right),
-    };
-    let mut values = Vec::with_capacity(pairs.pairs.len() * n);
-    for &(many_row, one_row) in &pairs.pairs {
-        for step in 0..n {
-            let get = |block: &Block, row: u32| match row {
-                NONE => ABSENT,
-                row => block.get(row as usize, step),
-            };
-            let (mut many, mut one) = (get(many, many_row), get(one, one_row));
-            if is_absent(many) && !is_absent(one) {
-                many = many_fill.unwrap_or(ABSENT);
-            } else if is_absent(one) && !is_absent(many) {
-                one = one_fill.unwrap_or(ABSENT);
-            }
-            let (left, right) = if is_swapped { (one, many) } else { (many, one) };
-            values.push(if is_absent(left) || is_absent(right) {
-                ABSENT
-            } else {
-                combine(operation, left, right, left)
-            });
-        }
-    }
+    let values = combine_pairs(operation, pairs, many, one);
     let block = Block::new(Arc::clone(&pairs.to), n, values);
     for group in &pairs.clashes {
         for step in 0..n {
@@ -99,6 +77,56 @@ pub(super) fn run(
         }
     }
     Ok(Frame::Vector(block))
+}
+
+fn combine_pairs(
+    operation: &BinaryOperation,
+    pairs: &Pairs,
+    many: &Block,
+    one: &Block,
+) -> Vec<f64> {
+    let n = many.n_steps;
+    let (many_fill, one_fill) = fills(&operation.matching);
+    let is_swapped = operation.matching.cardinality == Cardinality::OneToMany;
+    let seen = |fill: Option<f64>, block: &Block, group_of: &[u32]| match fill {
+        Some(_) => presence(block, group_of, pairs.n_groups),
+        None => Vec::new(),
+    };
+    let many_seen = seen(many_fill, many, &pairs.many_of);
+    let one_seen = seen(one_fill, one, &pairs.one_of);
+    // The value that stands in for a side, unless that has one in the match group.
+    let stand_in = |fill: Option<f64>, seen: &[bool], group: u32, step: usize| {
+        let is_free = !seen[group as usize * n + step];
+        fill.filter(|_| is_free).unwrap_or(ABSENT)
+    };
+    let mut values = Vec::with_capacity(pairs.pairs.len() * n);
+    for &(many_row, one_row) in &pairs.pairs {
+        for step in 0..n {
+            let many = match many_row {
+                NONE => stand_in(many_fill, &many_seen, pairs.one_of[one_row as usize], step),
+                row => many.get(row as usize, step),
+            };
+            let one = match one_row {
+                NONE => stand_in(one_fill, &one_seen, pairs.many_of[many_row as usize], step),
+                row => one.get(row as usize, step),
+            };
+            let (left, right) = if is_swapped { (one, many) } else { (many, one) };
+            values.push(if is_absent(left) || is_absent(right) {
+                ABSENT
+            } else {
+                combine(operation, left, right, left)
+            });
+        }
+    }
+    values
+}
+
+/// What stands in on the "many" and on the "one" side.
+fn fills(matching: &Matching) -> (Option<f64>, Option<f64>) {
+    match matching.cardinality {
+        Cardinality::OneToMany => (matching.fill_right, matching.fill_left),
+        _ => (matching.fill_left, matching.fill_right),
+    }
 }
 
 /// Refuses two series with values in one match group on the "one" side.
@@ -196,11 +224,7 @@ fn pair_up(
     for (row, &group) in groups.left_of.iter().enumerate() {
         manys[group as usize].push(row as u32);
     }
-    let fills = (matching.fill_left.is_some(), matching.fill_right.is_some());
-    let (fills_many, fills_one) = match matching.cardinality {
-        Cardinality::OneToMany => (fills.1, fills.0),
-        _ => fills,
-    };
+    let (many_fill, one_fill) = fills(matching);
     let mut pairs = Vec::new();
     for (row, &group) in groups.left_of.iter().enumerate() {
         let ones = &ones[group as usize];
@@ -208,14 +232,12 @@ fn pair_up(
             return execution("vector matching makes too many pairs of series");
         }
         pairs.extend(ones.iter().map(|&one| (row as u32, one)));
-        if ones.is_empty() && fills_one {
+        if one_fill.is_some() {
             pairs.push((row as u32, NONE));
         }
     }
-    if fills_many {
-        let lonely = groups.right_of.iter().enumerate();
-        let lonely = lonely.filter(|(_, group)| manys[**group as usize].is_empty());
-        pairs.extend(lonely.map(|(row, _)| (NONE, row as u32)));
+    if many_fill.is_some() {
+        pairs.extend((0..groups.right_of.len() as u32).map(|row| (NONE, row)));
     }
     let mut all = Vec::with_capacity(pairs.len());
     for &(many_row, one_row) in &pairs {
@@ -248,6 +270,9 @@ fn pair_up(
         right: Arc::clone(&one.set),
         to: SeriesSet::new(all, drops),
         pairs,
+        many_of: groups.left_of,
+        one_of: groups.right_of,
+        n_groups,
         crowded_ones: ones.iter().filter(crowded).cloned().collect(),
         crowded_manys,
         clashes,

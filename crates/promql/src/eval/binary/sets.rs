@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::{Groups, MatchingState};
+use super::{Groups, MatchingState, presence};
 use crate::ast::BinaryOp;
 use crate::error::EvalError;
 use crate::eval::State;
-use crate::eval::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
+use crate::eval::frame::{ABSENT, Block, Frame, SeriesSet};
 use crate::plan::BinaryOperation;
 
 /// The match groups of the series of both sides.
@@ -56,19 +56,6 @@ pub(super) fn run(
             left
         }
     }))
-}
-
-/// Whether any series of each group has a value, per step.
-fn presence(block: &Block, group_of: &[u32], n_groups: usize) -> Vec<bool> {
-    let n = block.n_steps;
-    let mut seen = vec![false; n_groups * n];
-    for (row, &group) in group_of.iter().enumerate() {
-        let seen = &mut seen[group as usize * n..][..n];
-        for (seen, &value) in seen.iter_mut().zip(block.row(row)) {
-            *seen |= !is_absent(value);
-        }
-    }
-    seen
 }
 
 fn bind<'a>(
