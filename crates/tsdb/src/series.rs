@@ -597,8 +597,9 @@ impl Visible {
 
 /// A tail this long gives its oldest samples to a page. What stays raw covers a window of five
 /// minutes at 15 s, which rules ask for most.
-const TAIL_SAMPLES_MAX: usize = 50;
-const SEAL_SAMPLES: usize = 30;
+const TAIL_SAMPLES_MAX: usize = 60;
+/// A third of a page: fewer would mean to seal each page more often, more to keep more samples raw.
+const SEAL_SAMPLES: usize = 40;
 const TAIL_STEP: usize = 10;
 /// What a page costs besides its bytes.
 const PAGE_EXTRA: usize = size_of::<Page>() + 32;
