@@ -16,12 +16,14 @@
 //! finished, its samples are still in the log, and it goes at the next start.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use firebell_disk::Disk;
 use firebell_model::{Labels, Sample, SeriesId, Summary, TimeRange};
 
 use crate::bytes::{Put, Reader};
+use crate::index::LabelHasher;
 use crate::ladder::join;
 use crate::options::StoreError;
 use crate::page::{Columns, Page, PageBytes, put_summary, read_summary, summarize};
@@ -306,7 +308,7 @@ impl Writer {
 /// Texts of an index, each once.
 #[derive(Default)]
 struct Texts {
-    places: HashMap<Arc<str>, u64>,
+    places: HashMap<Arc<str>, u64, BuildHasherDefault<LabelHasher>>,
     list: Vec<Arc<str>>,
 }
 

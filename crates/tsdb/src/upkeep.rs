@@ -2,7 +2,7 @@
 //!
 //! *Invariants*: samples leave memory only after a durable file has them, and the log only after
 //! file or later log have them. What a living view sees is not dropped. Each step may fail and is
-//! tried again by the next round.
+//! tried again by a later round.
 
 use std::sync::Arc;
 
@@ -67,8 +67,14 @@ impl Upkeep {
                     .max(2 * writer.log_bytes_rewritten)
         };
         if is_long || self.is_log_stale {
-            rewrite_log(shared)?;
             self.is_log_stale = false;
+            if let Err(error) = rewrite_log(shared) {
+                // A disk that is nearly full must not be filled by one try after the other: the next
+                // comes with the next chunk file, or when the log is twice as long.
+                let mut writer = shared.writer();
+                writer.log_bytes_rewritten = writer.log_bytes;
+                return Err(error);
+            }
         }
         Ok(())
     }
