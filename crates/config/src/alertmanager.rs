@@ -5,7 +5,6 @@
 mod inhibit;
 mod receivers;
 mod route;
-mod secrets;
 mod slack;
 mod webhook;
 
@@ -19,7 +18,6 @@ use firebell_notify::Integration;
 use firebell_template::NotificationTemplates;
 
 pub(crate) use self::receivers::INBOX;
-pub(crate) use self::secrets::text_without_secrets;
 
 use self::receivers::Global;
 use self::route::{Names, RoutePlace};

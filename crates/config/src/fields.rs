@@ -11,13 +11,16 @@ use std::sync::Arc;
 use firebell_model::{Duration, Labels};
 
 use crate::problem::{Pos, Problem, did_you_mean};
+use crate::secrets::{blackened, may_be_secret};
 use crate::yaml::{Entry, Node, Scalar, Value, parse};
 
 /// One file that is being read.
 pub(crate) struct Doc<'d> {
     pub(crate) file: Arc<str>,
     pub(crate) source: &'d str,
-    pub(crate) problems: &'d RefCell<Vec<Problem>>,
+    // The source as problems may show it; empty until there is a tree that tells of secrets.
+    shown: RefCell<String>,
+    problems: &'d RefCell<Vec<Problem>>,
 }
 
 /// A map of a file that is being read.
@@ -32,9 +35,22 @@ pub(crate) struct Fields<'d, 'n> {
 }
 
 impl<'d> Doc<'d> {
+    pub(crate) fn new(path: &Path, source: &'d str, problems: &'d RefCell<Vec<Problem>>) -> Self {
+        let file = path.display().to_string().into();
+        Self {
+            file,
+            source,
+            shown: RefCell::default(),
+            problems,
+        }
+    }
+
     /// The tree of the file; `None` when it holds nothing.
     pub(crate) fn parse(&self) -> Option<Node> {
         let (root, mistakes) = parse(self.source);
+        if let Some(root) = &root {
+            *self.shown.borrow_mut() = blackened(self.source, root);
+        }
         for mistake in mistakes {
             self.problem(mistake.at, mistake.message, None);
         }
@@ -43,27 +59,21 @@ impl<'d> Doc<'d> {
 
     /// Notes a problem.
     pub(crate) fn problem(&self, at: Pos, message: impl Into<String>, hint: Option<String>) {
-        let line = self
-            .source
-            .lines()
-            .nth((at.line as usize).saturating_sub(1));
+        let (shown, line) = (self.shown.borrow(), (at.line as usize).saturating_sub(1));
+        let excerpt = match shown.is_empty() {
+            false => shown.lines().nth(line),
+            true => self
+                .source
+                .lines()
+                .nth(line)
+                .filter(|line| !may_be_secret(line)),
+        };
         self.problems.borrow_mut().push(Problem {
             file: Arc::clone(&self.file),
             at: Some(at),
             message: message.into(),
             hint,
-            excerpt: line.map(str::to_owned),
-        });
-    }
-
-    /// Notes a problem of a line that may hold a secret, and is not shown.
-    pub(crate) fn secret_problem(&self, at: Pos, message: &str) {
-        self.problems.borrow_mut().push(Problem {
-            file: Arc::clone(&self.file),
-            at: Some(at),
-            message: message.to_owned(),
-            hint: None,
-            excerpt: None,
+            excerpt: excerpt.map(str::to_owned),
         });
     }
 

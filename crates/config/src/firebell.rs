@@ -18,6 +18,7 @@ use crate::problem::{Problem, Problems};
 use crate::relabel;
 use crate::rule_files::{self, Defaults};
 use crate::scrape::{self, Global, ScrapeJob};
+use crate::secrets::text_without_secrets;
 use crate::size::parse_bytes;
 use crate::yaml::{Node, Value};
 
@@ -316,7 +317,7 @@ fn read_alertmanager_file(loader: &Loader<'_>, path: &Path, parts: &mut Parts) {
 fn read_alertmanager(loader: &Loader<'_>, doc: &Doc<'_>, root: &Node, parts: &mut Parts) {
     parts.has_alertmanager = true;
     parts.notifications = alertmanager::read(loader, doc, root);
-    parts.alertmanager_text = alertmanager::text_without_secrets(doc.source, root);
+    parts.alertmanager_text = text_without_secrets(doc.source, root);
 }
 
 fn storage(parent: &Fields<'_, '_>) -> firebell_tsdb::Options {

@@ -12,6 +12,7 @@ mod problem;
 mod relabel;
 mod rule_files;
 mod scrape;
+mod secrets;
 mod size;
 mod yaml;
 

@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use firebell_model::Secret;
 
@@ -50,12 +49,7 @@ impl<'f> Loader<'f> {
     }
 
     pub(crate) fn doc<'d>(&'d self, path: &Path, source: &'d str) -> Doc<'d> {
-        let file: Arc<str> = path.display().to_string().into();
-        Doc {
-            file,
-            source,
-            problems: &self.problems,
-        }
+        Doc::new(path, source, &self.problems)
     }
 
     pub(crate) fn note(&self, note: impl Into<String>) {

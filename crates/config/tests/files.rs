@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
 use firebell_config::{Config, ExternalUrl, Files as _, OsFiles, load};
+use firebell_notify::Integration;
+use proptest::prelude::*;
 
 /// Every `.yml` of a folder, loaded; `describe` is compared with the `.txt` beside it.
 fn check_folder(folder: &str, describe: fn(&Path) -> String) {
@@ -133,7 +135,12 @@ fn describe(config: &Config) -> String {
         text.push('\n');
     }
     for ((receiver, kind, idx), integration) in &config.integrations {
-        writeln!(text, "{receiver} {kind}[{idx}]: {integration:?}").unwrap();
+        writeln!(
+            text,
+            "{receiver} {kind}[{idx}]: {}",
+            describe_integration(integration)
+        )
+        .unwrap();
     }
     for rule in config.routing.inhibit_rules() {
         writeln!(text, "{rule:?}").unwrap();
@@ -156,4 +163,69 @@ fn describe(config: &Config) -> String {
         writeln!(text, "note: {note}").unwrap();
     }
     text + &config.alertmanager_text
+}
+
+fn describe_integration(integration: &Integration) -> String {
+    let Integration::Slack(slack) = integration else {
+        return format!("{integration:?}");
+    };
+    let texts = [&slack.channel, &slack.title, &slack.footer].map(|text| text.text().to_owned());
+    let address = slack.api_url.reveal();
+    let authorization = slack
+        .http
+        .authorization
+        .as_ref()
+        .map(|secret| secret.reveal());
+    format!(
+        "{texts:?} to {address} with {authorization:?}, {:?}",
+        slack.actions[..].first()
+    )
+}
+
+proptest! {
+    #[test]
+    fn no_file_makes_the_reader_panic(
+        root in prop_oneof![
+            Just(include_str!("good/prometheus.yml")),
+            Just(include_str!("good/alertmanager.yml")),
+            Just(include_str!("good/receivers.yml")),
+            Just(include_str!("bad/scrape.yml")),
+            Just(include_str!("bad/routes.yml")),
+        ],
+        changes in prop::collection::vec((any::<prop::sample::Index>(), any::<char>()), 1..4),
+        rules_changes in prop::collection::vec((any::<prop::sample::Index>(), "[-{}\\[\\]:\"'|> \n&*é]"), 1..4),
+    ) {
+        let mut chars: Vec<String> = root.chars().map(String::from).collect();
+        for (at, c) in changes {
+            *at.get_mut(&mut chars) = c.to_string();
+        }
+        let rules = include_str!("bad/parts/a.rules");
+        let mut rules: Vec<String> = rules.chars().map(String::from).collect();
+        for (at, text) in rules_changes {
+            *at.get_mut(&mut rules) = text;
+        }
+        let files = Everything { root: chars.concat(), rules: rules.concat() };
+        let _ = load(Some(Path::new("firebell.yml")), &ExternalUrl::default(), &files);
+    }
+}
+
+/// Every file exists: the root, and the same text for all others.
+struct Everything {
+    root: String,
+    rules: String,
+}
+
+impl firebell_config::Files for Everything {
+    fn read(&self, path: &Path) -> std::io::Result<String> {
+        let is_root = path == Path::new("firebell.yml");
+        Ok(if is_root {
+            self.root.clone()
+        } else {
+            self.rules.clone()
+        })
+    }
+
+    fn glob(&self, pattern: &Path) -> std::io::Result<Vec<PathBuf>> {
+        Ok(vec![pattern.to_owned()])
+    }
 }

@@ -107,7 +107,7 @@ fn api_url(
     if !is_address(url.reveal()) {
         let at = fields.get("api_url").map_or(fields.at, |node| node.at);
         let message = "the address of Slack has to begin with http:// or https://";
-        fields.doc.secret_problem(at, message);
+        fields.doc.problem(at, message, None);
         return None;
     }
     Some(url)

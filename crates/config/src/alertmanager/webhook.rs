@@ -17,23 +17,23 @@ pub(super) fn read(
 ) -> Option<WebhookConfig> {
     let fields = doc.fields(node, "a webhook");
     let url = url(loader, &fields);
-    let config = url.map(|url| WebhookConfig {
-        alerts_max: fields
-            .number("max_alerts")
-            .unwrap_or(0)
-            .try_into()
-            .unwrap_or(usize::MAX),
-        timeout: timeout(&fields),
-        send_resolved: fields.bool("send_resolved").unwrap_or(true),
-        http: http_config(loader, &fields).unwrap_or_else(|| global.http.clone()),
-        ..WebhookConfig::new(url)
-    });
-    if config.is_none() {
-        fields.ignore(&["max_alerts", "timeout", "send_resolved", "http_config"]);
-    }
+    let alerts_max = fields
+        .number("max_alerts")
+        .unwrap_or(0)
+        .try_into()
+        .unwrap_or(usize::MAX);
+    let timeout = timeout(&fields);
+    let send_resolved = fields.bool("send_resolved").unwrap_or(true);
+    let http = http_config(loader, &fields).unwrap_or_else(|| global.http.clone());
     fields.refuse("payload");
     fields.finish();
-    config
+    Some(WebhookConfig {
+        url: url?,
+        alerts_max,
+        timeout,
+        send_resolved,
+        http,
+    })
 }
 
 /// How long to wait; zero means no limit, as upstream.
@@ -55,7 +55,7 @@ fn url(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<SecretText> {
     if !url.reveal().contains("{{") && !is_address(url.reveal()) {
         // What is written may be a secret, so it is not repeated.
         let message = "the address of a webhook has to begin with http:// or https://";
-        fields.doc.secret_problem(at, message);
+        fields.doc.problem(at, message, None);
         return None;
     }
     match SecretText::compile(url.reveal()) {
@@ -63,7 +63,7 @@ fn url(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<SecretText> {
         Err(error) => {
             fields
                 .doc
-                .secret_problem(at, &format!("invalid template: {}", error.message));
+                .problem(at, format!("invalid template: {}", error.message), None);
             None
         }
     }

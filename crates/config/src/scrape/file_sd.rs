@@ -18,11 +18,7 @@ use crate::yaml::Node;
 pub fn parse_target_file(path: &Path, text: &str) -> Result<Vec<TargetGroup>, Problems> {
     let problems = RefCell::default();
     let file = path.display().to_string();
-    let doc = Doc {
-        file: file.as_str().into(),
-        source: text,
-        problems: &problems,
-    };
+    let doc = Doc::new(path, text, &problems);
     let root = doc.parse();
     let items = root
         .as_ref()

@@ -20,6 +20,20 @@ pub(crate) fn text_without_secrets(source: &str, root: &Node) -> String {
 }
 
 fn without_secrets(source: &str, root: &Node) -> String {
+    // A block ends with its line.
+    replaced(source, root, |secret| match secret.ends_with('\n') {
+        true => "<secret>\n".to_owned(),
+        false => "<secret>".to_owned(),
+    })
+}
+
+/// The text of a file with every character of a secret replaced, so that places stay.
+pub(crate) fn blackened(source: &str, root: &Node) -> String {
+    let blacken = |c: char| if c == '\n' { c } else { '*' };
+    replaced(source, root, |secret| secret.chars().map(blacken).collect())
+}
+
+fn replaced(source: &str, root: &Node, replace: impl Fn(&str) -> String) -> String {
     let mut places = Vec::new();
     find(root, false, &mut places);
     places.sort_unstable();
@@ -30,15 +44,18 @@ fn without_secrets(source: &str, root: &Node) -> String {
             continue;
         };
         shown.push_str(before);
-        shown.push_str("<secret>");
-        // A block ends with its line.
-        if secret.ends_with('\n') {
-            shown.push('\n');
-        }
+        shown.push_str(&replace(secret));
         at = end;
     }
     shown.push_str(source.get(at..).unwrap_or(""));
     shown
+}
+
+/// Whether a line of a file that is no YAML may hold a secret.
+pub(crate) fn may_be_secret(line: &str) -> bool {
+    line.split([':', '{', ',']).any(|part| {
+        names_secret(part.trim_matches(|c: char| c.is_whitespace() || "-\"'".contains(c)))
+    })
 }
 
 fn find(node: &Node, is_secret: bool, places: &mut Vec<(usize, usize)>) {
