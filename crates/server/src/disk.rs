@@ -142,6 +142,17 @@ impl Disk for FileDisk {
         fs::read(self.root.join(path)).map_err(error_of("read", path))
     }
 
+    fn read_at(&self, path: &str, offset: u64, len: usize) -> Result<Vec<u8>, DiskError> {
+        let read = || {
+            let mut file = File::open(self.root.join(path))?;
+            file.seek(io::SeekFrom::Start(offset))?;
+            let mut bytes = Vec::with_capacity(len);
+            file.take(len as u64).read_to_end(&mut bytes)?;
+            Ok(bytes)
+        };
+        read().map_err(error_of("read", path))
+    }
+
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
         self.forget(path);
         let full = self.root.join(path);
@@ -247,6 +258,8 @@ mod tests {
         disk.truncate("log/1", 4).unwrap();
         disk.append("log/1", b"!").unwrap();
         assert_eq!(disk.read("log/1").unwrap(), b"onet!");
+        assert_eq!(disk.read_at("log/1", 3, 1).unwrap(), b"t");
+        assert_eq!(disk.read_at("log/1", 3, 9).unwrap(), b"t!");
         disk.replace("log/1", b"new").unwrap();
         disk.append("log/1", b"er").unwrap();
         assert_eq!(disk.read("log/1").unwrap(), b"newer");

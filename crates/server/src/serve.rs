@@ -269,12 +269,12 @@ fn start(
 /// Keeps the store in shape.
 async fn maintain(store: Arc<Store>, clock: Arc<Clock>) {
     loop {
-        tokio::time::sleep(MAINTAIN_EVERY).await;
-        let (store, now) = (Arc::clone(&store), clock.now());
-        let work = move || store.sync().and_then(|()| store.maintain(now));
+        let (upkeep, now) = (Arc::clone(&store), clock.now());
+        let work = move || upkeep.sync().and_then(|()| upkeep.maintain(now));
         if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {
             tracing::error!(%error, "the metric store could not be written; what is in memory is kept");
         }
+        tokio::time::sleep(MAINTAIN_EVERY).await;
     }
 }
 

@@ -234,3 +234,138 @@ fn exported_name(name: &str, scraped: &Labels, own: &Labels) -> String {
 
 /// A spelling that a target has not used for about so many scrapes is forgotten.
 const ROUNDS_KEPT: u64 = 10;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use expect_test::{Expect, expect};
+    use firebell_config::{ExternalUrl, Files, load};
+    use firebell_disk::MemoryDisk;
+    use firebell_model::{Source, TimeRange, format_float, is_stale};
+
+    use super::*;
+
+    /// One file, in memory.
+    struct OneFile(String);
+
+    impl Files for OneFile {
+        fn read(&self, _path: &Path) -> std::io::Result<String> {
+            Ok(self.0.clone())
+        }
+
+        fn glob(&self, _pattern: &Path) -> std::io::Result<Vec<std::path::PathBuf>> {
+            Ok(Vec::new())
+        }
+    }
+
+    /// Scrapes bodies one after the other, a second apart; prints what is then stored. An empty
+    /// body is a scrape that failed.
+    fn check(options: &str, bodies: &[&str], expected: &Expect) {
+        let text = format!("scrape_configs: [{{job_name: shop, {options}}}]");
+        let file = Some(Path::new("firebell.yml"));
+        let config = load(file, &ExternalUrl::default(), &OneFile(text)).unwrap();
+        let treatment = Treatment {
+            labels: Labels::from_pairs([("instance", "a:80"), ("job", "shop")]),
+            job: Arc::new(config.scrape[0].clone()),
+        };
+        let disk = Arc::new(MemoryDisk::default());
+        let (store, _) = Store::open(disk, firebell_tsdb::Options::default()).unwrap();
+        let mut series = TargetSeries::default();
+        let mut problems = String::new();
+        for (idx, body) in bodies.iter().enumerate() {
+            let at = Timestamp(1000 * (idx as i64 + 1));
+            let body = body.replace("; ", "\n") + "\n";
+            let batch = match series.take(body.as_bytes(), Format::Text, at, &treatment, &store) {
+                Ok(taken) if body.len() > 1 => taken.batch,
+                Ok(_) => series.end(at),
+                Err(why) => {
+                    problems += &format!("{why}\n");
+                    series.end(at)
+                }
+            };
+            store.append(&batch).unwrap();
+        }
+        expected.assert_eq(&(problems + &dump(&store)));
+    }
+
+    fn dump(store: &Store) -> String {
+        let all = TimeRange {
+            after: Timestamp(0),
+            until: Timestamp::MAX,
+        };
+        let mut text = String::new();
+        for series in store.view().select(&[], all).unwrap() {
+            let mut samples = Vec::new();
+            series.samples(all, &mut samples).unwrap();
+            let value = |sample: &Sample| match is_stale(sample.value) {
+                true => format!("stale@{}", sample.at.0),
+                false => format!("{}@{}", format_float(sample.value), sample.at.0),
+            };
+            let values: Vec<String> = samples.iter().map(value).collect();
+            text += &format!("{} {}\n", series.labels(), values.join(" "));
+        }
+        text
+    }
+
+    #[test]
+    fn a_series_that_goes_away_ends_with_a_stale_marker_and_may_come_back() {
+        check(
+            "",
+            &["up1 1; gone 2", "up1 3", "up1 4; gone 5", ""],
+            &expect![[r#"
+                gone{instance="a:80", job="shop"} 2@1000 stale@2000 5@3000
+                up1{instance="a:80", job="shop"} 1@1000 3@2000 4@3000
+            "#]],
+        );
+    }
+
+    #[test]
+    fn labels_of_the_target_win_unless_the_job_honors_those_of_the_body() {
+        let bodies = &[r#"x{job="theirs",exported_job="e"} 1"#];
+        check("", bodies, &expect![[r#"
+            x{exported_exported_job="theirs", exported_job="e", instance="a:80", job="shop"} 1@1000
+        "#]]);
+        check("honor_labels: true", bodies, &expect![[r#"
+            x{exported_job="e", instance="a:80", job="theirs"} 1@1000
+        "#]]);
+    }
+
+    #[test]
+    fn timestamps_of_the_body_are_taken_and_then_nothing_is_marked_stale() {
+        let bodies = &["x 1 500", "y 1"];
+        check("", bodies, &expect![[r#"
+            x{instance="a:80", job="shop"} 1@500
+            y{instance="a:80", job="shop"} 1@2000
+        "#]]);
+        check("honor_timestamps: false", bodies, &expect![[r#"
+            x{instance="a:80", job="shop"} 1@1000 stale@2000
+            y{instance="a:80", job="shop"} 1@2000
+        "#]]);
+    }
+
+    #[test]
+    fn relabelling_drops_series_before_they_count_against_the_limit() {
+        let drop = "sample_limit: 1, metric_relabel_configs: \
+                    [{source_labels: [__name__], regex: go_.*, action: drop}]";
+        check(drop, &["go_a 1; x 1; go_b 1"], &expect![[r#"
+            x{instance="a:80", job="shop"} 1@1000
+        "#]]);
+        check(drop, &["x 1", "x 1; y 1", "x 2"], &expect![[r#"
+            sample limit exceeded: more than 1 samples
+            x{instance="a:80", job="shop"} 1@1000 stale@2000 2@3000
+            y{instance="a:80", job="shop"} stale@2000
+        "#]]);
+    }
+
+    #[test]
+    fn a_body_with_one_bad_line_counts_for_nothing() {
+        check("", &["x 1", "x 2; x{ 3", "x 4"], &expect![[r#"
+            line 2: expected a label name or `}`, found `3`
+            x{instance="a:80", job="shop"} 1@1000 stale@2000 4@3000
+        "#]]);
+        check("label_limit: 3", &["x{a=\"1\",b=\"2\"} 1"], &expect![[r#"
+            label_limit exceeded: `x{a="1", b="2", instance="a:80", job="shop"}` has 5, the limit is 3
+        "#]]);
+    }
+}
