@@ -97,6 +97,16 @@ describe("the filter", () => {
     expect(await page.getByRole("link", { name: "CheckoutErrors" }).count()).toBe(0);
   });
 
+  test("takes the receiver that links in messages name", async () => {
+    const { page } = await open(scenario("busy"), "#/alerts?receiver=platform");
+    await page.getByRole("link", { name: "BudgetBurn" }).waitFor();
+    expect(await page.getByRole("link", { name: "CheckoutErrors" }).count()).toBe(0);
+    await page.getByText("Firing 2", { exact: true }).first().click();
+    expect(page.url()).toContain("#/alerts?receiver=platform&state=firing");
+    await page.getByRole("link", { name: "Show all" }).click();
+    await page.getByRole("link", { name: "CheckoutErrors" }).waitFor();
+  });
+
   test("says when nothing matches, and the way back", async () => {
     const { page } = await open(scenario("busy"), "#/alerts?q=nosuchthing");
     await page.getByText("No alert matches").waitFor();

@@ -5,56 +5,44 @@ const ANSWER_MAX_MS = 15_000;
 /** The longest piece of an unexpected answer that is shown, in characters. */
 const EXCERPT_MAX = 200;
 
-/** A request that failed; the message says what was tried and why it failed, for people. */
-export class ApiError extends Error {
-  constructor(
-    message: string,
-    /** The HTTP status, or 0 when no answer came. */
-    readonly status: number,
-  ) {
-    super(message);
-  }
-}
-
 /** Paths are relative to the page, so that it works behind a prefix. */
 export function apiUrl(path: string): string {
   return new URL(path, document.baseURI).href;
 }
 
-/** Fetches JSON. `path` has no leading slash. Throws `ApiError`. */
+/**
+ * Fetches JSON. `path` has no leading slash. Errors say what was tried and why it
+ * failed, for people.
+ */
 export async function fetchJson<T>(path: string, init: RequestInit = {}): Promise<T> {
   const tried = `${init.method ?? "GET"} /${path.replace(/\?.*/s, "")}`;
-  const response = await send(tried, path, init);
-  const text = await response.text();
+  const { response, text } = await send(tried, path, init);
   if (!response.ok) {
-    throw new ApiError(
-      `${tried} failed (${response.status}): ${reasonOf(text, response.statusText)}`,
-      response.status,
-    );
+    const reason = reasonOf(text, response.statusText);
+    throw new Error(`${tried} failed (${response.status}): ${reason}`);
   }
   if (text === "") return undefined as T;
   try {
     return JSON.parse(text) as T;
-  } catch {
-    throw new ApiError(
-      `${tried} gave no JSON: ${text.slice(0, EXCERPT_MAX)}. Is a proxy in between?`,
-      response.status,
-    );
+  } catch (cause) {
+    const excerpt = text.slice(0, EXCERPT_MAX);
+    throw new Error(`${tried} gave no JSON: ${excerpt}. Is a proxy in between?`, { cause });
   }
 }
 
-async function send(tried: string, path: string, init: RequestInit): Promise<Response> {
+async function send(tried: string, path: string, init: RequestInit) {
   const timeout = AbortSignal.timeout(ANSWER_MAX_MS);
   const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout;
   try {
-    return await fetch(apiUrl(path), { ...init, signal });
+    const response = await fetch(apiUrl(path), { ...init, signal });
+    return { response, text: await response.text() };
   } catch (cause) {
     if (init.signal?.aborted) throw cause;
-    throw new ApiError(
+    throw new Error(
       timeout.aborted
         ? `${tried} got no answer within ${ANSWER_MAX_MS / 1000} s`
         : `${tried} did not reach Firebell: is it running, and is the network up?`,
-      0,
+      { cause },
     );
   }
 }

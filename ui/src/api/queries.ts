@@ -63,17 +63,17 @@ export function useSilences() {
   });
 }
 
-/** The values of a query from `from` (milliseconds) until now, or until `to`. */
-export function useRange(query: string, from: number, to: number | null) {
+/** The values of a query from `from` (milliseconds) until now. */
+export function useRange(query: string, from: number) {
   return useQuery({
-    queryKey: ["range", query, from, to],
+    queryKey: ["range", query, from],
     queryFn: async ({ signal }) => {
-      const end = Math.max((to ?? Date.now()) / 1000, from / 1000 + 1);
+      const end = Math.max(Date.now() / 1000, from / 1000 + 1);
       const step = stepFor(end - from / 1000);
       const start = Math.floor(from / 1000 / step) * step;
       return { start, end, step, series: await queryRange(query, start, end, step, signal) };
     },
-    refetchInterval: to === null ? FIGURES_MS : false,
+    refetchInterval: FIGURES_MS,
     placeholderData: keepPreviousData,
   });
 }

@@ -16,7 +16,7 @@ const BEFORE_MS = 15 * 60_000;
 
 export default function GraphCard({ alert, graph }: { alert: Alert; graph: Graph }) {
   const from = (toMs(alert.activeAt) ?? 0) - BEFORE_MS;
-  const range = useRange(graph.query, from, null);
+  const range = useRange(graph.query, from);
   const columns = useMemo(
     () => (range.data ? toColumns(range.data, alert.labels) : null),
     [range.data, alert.labels],

@@ -28,13 +28,3 @@ export function Until({ at }: Props) {
     </time>
   );
 }
-
-/** The moment, and how long ago that is. */
-export function Moment({ at }: Props) {
-  return (
-    <>
-      {formatMoment(at)}{" "}
-      <span style={{ color: "var(--dim)" }}>({<Since at={at} suffix="ago" />})</span>
-    </>
-  );
-}

@@ -9,7 +9,7 @@ import { NextSteps } from "../components/NextSteps.tsx";
 import { Empty, Failed, Loading } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { byState, STATES } from "../state/alerts.ts";
-import { type Filter, parseFilter } from "../state/filter.ts";
+import { parseFilter } from "../state/filter.ts";
 import { count } from "../state/format.ts";
 import { hrefTo, replaceRoute } from "../state/route.ts";
 import styles from "./page.module.css";
@@ -18,16 +18,29 @@ export function AlertsPage({ params }: { params: URLSearchParams }) {
   const alerts = useAlerts();
   const status = useStatus();
   const text = params.get("q") ?? "";
-  const filter = useMemo(() => parseFilter(text), [text]);
+  // Links in messages made with Alertmanager's templates name the receiver.
+  const receiver = params.get("receiver") ?? "";
+  const filter = useMemo(() => filterFor(text, receiver), [text, receiver]);
   const state = STATES.find((each) => each === params.get("state")) ?? null;
   return (
     <>
       <div className={styles.head}>
         <PageTitle name="Alerts" />
         {alerts.data && alerts.data.length > 0 && (
-          <Controls alerts={alerts.data} text={text} filter={filter} state={state} />
+          <Controls
+            alerts={alerts.data}
+            text={text}
+            receiver={receiver}
+            filter={filter}
+            state={state}
+          />
         )}
       </div>
+      {receiver !== "" && (
+        <p className={styles.aside}>
+          Only what goes to <b>{receiver}</b>. <a href={hrefTo("alerts")}>Show all</a>
+        </p>
+      )}
       {alerts.error && (
         <Failed what="the alerts" error={alerts.error} hasOlder={alerts.data !== undefined} />
       )}
@@ -45,10 +58,24 @@ export function AlertsPage({ params }: { params: URLSearchParams }) {
   );
 }
 
+interface AlertFilter {
+  matches: (alert: Alert) => boolean;
+  problem: string | null;
+}
+
+function filterFor(text: string, receiver: string): AlertFilter {
+  const { matches, problem } = parseFilter(text);
+  if (receiver === "") return { matches, problem };
+  return {
+    matches: (alert) => alert.receivers.includes(receiver) && matches(alert),
+    problem,
+  };
+}
+
 interface Props {
   alerts: Alert[];
   text: string;
-  filter: Filter;
+  filter: AlertFilter;
   /** Null: all. */
   state: AlertState | null;
 }
@@ -93,10 +120,11 @@ function Quiet({ status }: { status: Status | undefined }) {
   );
 }
 
-function Controls({ alerts, text, filter, state }: Props) {
+function Controls({ alerts, text, receiver, filter, state }: Props & { receiver: string }) {
   const input = useRef<HTMLInputElement>(null);
   useSlashKey(input);
-  const go = (q: string, next: string) => replaceRoute(hrefTo("alerts", null, { q, state: next }));
+  const go = (q: string, next: string) =>
+    replaceRoute(hrefTo("alerts", null, { receiver, q, state: next }));
   const groups = useMemo(() => byState(alerts.filter(filter.matches)), [alerts, filter]);
   return (
     <div className={styles.controls} role="search">
