@@ -35,9 +35,11 @@ pub(crate) const LAYERS: &[Layer] = &[
     core("engine", &["model", "disk", "rules", "dispatch"]),
     edge(
         "config",
-        &["model", "promql", "template", "rules", "dispatch", "notify"],
+        &[
+            "model", "tsdb", "promql", "template", "rules", "dispatch", "notify",
+        ],
     ),
-    edge("wire", &["model", "engine"]),
+    edge("wire", &["model"]),
     edge(
         "server",
         &[
@@ -45,7 +47,12 @@ pub(crate) const LAYERS: &[Layer] = &[
             "config", "wire",
         ],
     ),
-    edge("sim", &["model", "disk", "engine", "config"]),
+    edge(
+        "sim",
+        &[
+            "model", "disk", "tsdb", "promql", "rules", "dispatch", "engine", "config",
+        ],
+    ),
     edge("cli", &["config", "wire", "server", "sim"]),
 ];
 
