@@ -169,7 +169,10 @@ impl Program {
 
     fn add(&mut self, expr: &Expr) -> OpIdx {
         let op = self.add_node(expr);
-        self.ops[op].span = expr.span;
+        // Annotations point inside of parentheses.
+        if !matches!(expr.node, Node::Paren(_)) {
+            self.ops[op].span = expr.span;
+        }
         op
     }
 
@@ -274,15 +277,20 @@ impl Program {
         let mut found = None;
         for arg in &call.args {
             if arg.value_type() == ValueType::Matrix {
-                found = Some((arg.unwrap_parens(), arg.span));
+                found = Some(arg.unwrap_parens());
             } else {
                 args.push(self.add(arg));
             }
         }
-        let Some((arg, source_span)) = found else {
+        let Some(arg) = found else {
             unreachable!("the checker has seen a range vector among the arguments");
         };
         let source = WindowSource::of(arg);
+        // Upstream's annotations on subqueries point to the start of the query.
+        let source_span = match source {
+            WindowSource::Series { .. } => arg.span,
+            WindowSource::Subquery { .. } => Span::default(),
+        };
         // What it predicts lies a fixed time after the moment of evaluation.
         let depends_on_time = window == Window::PredictLinear;
         let is_invariant = !depends_on_time && source.is_invariant() && self.are_invariant(&args);

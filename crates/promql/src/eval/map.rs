@@ -4,8 +4,6 @@
 
 use std::sync::Arc;
 
-use firebell_model::Timestamp;
-
 use super::frame::{Block, Frame, SeriesSet, is_absent, without_names};
 use super::{Context, Frames, Renamed, State, Steps};
 use crate::error::EvalError;
@@ -185,20 +183,90 @@ fn plain(map: Map) -> Option<fn(f64) -> f64> {
 
 /// A part of the date, in UTC, of a moment in seconds since the epoch.
 fn date(part: Map, secs: f64) -> f64 {
-    if !secs.is_finite() {
-        return f64::NAN;
+    // Seconds that 64 bits do not hold become the earliest moment, as on upstream's processors.
+    let is_in_range = secs >= i64::MIN as f64 && secs < i64::MAX as f64;
+    let secs = if is_in_range { secs as i64 } else { i64::MIN };
+    let secs = (secs as u64).wrapping_add(EPOCH_SECS);
+    let (days, second) = (secs / 86_400, secs % 86_400);
+    // Go's proleptic calendar: cycles of 400, 100, 4 years and 1 year, counted from a year that
+    // follows a multiple of 400 and begins on a Monday.
+    let (cycles, day) = (days / DAYS_400, days % DAYS_400);
+    let centuries = (day / DAYS_100).min(3);
+    let day = day - centuries * DAYS_100;
+    let (fours, day) = (day / DAYS_4, day % DAYS_4);
+    let ones = (day / 365).min(3);
+    let mut day = day - ones * 365;
+    let day_of_year = day + 1;
+    let year = FIRST_YEAR + (cycles * 400 + centuries * 100 + fours * 4 + ones) as i64;
+    let is_leap =
+        year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0);
+    let mut month = 0;
+    let month_days = |month: usize| MONTH_DAYS[month] + u64::from(is_leap && month == 1);
+    while day >= month_days(month) {
+        day -= month_days(month);
+        month += 1;
     }
-    // Whole seconds, as upstream cuts them.
-    let at = Timestamp((secs.trunc() * 1000.0) as i64).to_jiff();
-    let date = at.to_zoned(jiff::tz::TimeZone::UTC).datetime();
-    f64::from(match part {
-        Map::Minute => i16::from(date.minute()),
-        Map::Hour => i16::from(date.hour()),
-        Map::DayOfWeek => i16::from(date.weekday().to_sunday_zero_offset()),
-        Map::DayOfMonth => i16::from(date.day()),
-        Map::DayOfYear => date.day_of_year(),
-        Map::DaysInMonth => i16::from(date.days_in_month()),
-        Map::Month => i16::from(date.month()),
-        _ => date.year(),
-    })
+    match part {
+        Map::Minute => (second / 60 % 60) as f64,
+        Map::Hour => (second / 3600) as f64,
+        Map::DayOfWeek => ((days + 1) % 7) as f64,
+        Map::DayOfMonth => (day + 1) as f64,
+        Map::DayOfYear => day_of_year as f64,
+        Map::DaysInMonth => month_days(month) as f64,
+        Map::Month => (month + 1) as f64,
+        _ => year as f64,
+    }
+}
+
+const FIRST_YEAR: i64 = -292_277_022_399;
+/// From the start of [`FIRST_YEAR`] to 1970.
+const EPOCH_SECS: u64 = 9_223_372_028_715_321_600;
+const DAYS_400: u64 = 146_097;
+const DAYS_100: u64 = 36_524;
+const DAYS_4: u64 = 1461;
+const MONTH_DAYS: [u64; 12] = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_those_of_gos_calendar() {
+        for (secs, expected) in [
+            (0.0, [1970.0, 1.0, 1.0, 4.0, 1.0, 31.0, 0.0, 0.0]),
+            (
+                951_782_399.9,
+                [2000.0, 2.0, 28.0, 1.0, 59.0, 29.0, 23.0, 59.0],
+            ),
+            (
+                951_782_400.0,
+                [2000.0, 2.0, 29.0, 2.0, 60.0, 29.0, 0.0, 0.0],
+            ),
+            (
+                4_107_542_400.0,
+                [2100.0, 3.0, 1.0, 1.0, 60.0, 31.0, 0.0, 0.0],
+            ),
+            (
+                1_798_761_599.0,
+                [2026.0, 12.0, 31.0, 4.0, 365.0, 31.0, 23.0, 59.0],
+            ),
+            (-1.0, [1969.0, 12.0, 31.0, 3.0, 365.0, 31.0, 23.0, 59.0]),
+            (
+                f64::NAN,
+                [292_277_026_596.0, 12.0, 4.0, 0.0, 339.0, 31.0, 15.0, 30.0],
+            ),
+        ] {
+            let parts = [
+                Map::Year,
+                Map::Month,
+                Map::DayOfMonth,
+                Map::DayOfWeek,
+                Map::DayOfYear,
+                Map::DaysInMonth,
+                Map::Hour,
+                Map::Minute,
+            ];
+            assert_eq!(parts.map(|part| date(part, secs)), expected, "{secs}");
+        }
+    }
 }

@@ -237,7 +237,7 @@ pub(crate) fn run(
     if call.window == Window::Absent {
         return absent(&bound, &windows, call.absent, context);
     }
-    check_args(call, context)?;
+    check_args(call)?;
     let mut values = Vec::with_capacity(bound.set.len() * steps.n);
     let mut samples = Vec::new();
     for row in 0..bound.set.len() {
@@ -257,6 +257,9 @@ pub(crate) fn run(
     }
     let bound = bind_labels(call.window, &bound.set, state, context);
     doubt_counters(bound, &values, steps.n, call.source_span, context);
+    if call.window == Window::Quantile {
+        doubt_quantiles(call, &values, context);
+    }
     let set = Arc::clone(&bound.to);
     Ok(Frame::Vector(Block::new(set, steps.n, values)))
 }
@@ -422,26 +425,29 @@ fn bind_labels<'a>(
     bound.get_or_insert_with(|| WindowLabels::of(window, set, context))
 }
 
-/// Refuses arguments that make no sense, and warns of those that only look odd.
-fn check_args(call: &WindowCall<'_>, context: &mut Context<'_>) -> Result<(), EvalError> {
-    match call.window {
-        Window::Quantile => {
-            for &q in &call.args[0] {
-                super::aggregate::check_quantile(q, call.arg_spans[0], context);
-            }
+/// Warns of quantiles outside of 0 to 1 at steps that have results.
+fn doubt_quantiles(call: &WindowCall<'_>, values: &[f64], context: &mut Context<'_>) {
+    let n = call.args[0].len();
+    for (step, &q) in call.args[0].iter().enumerate() {
+        let mut column = values.iter().skip(step).step_by(n);
+        if column.any(|&value| !is_absent(value)) {
+            super::aggregate::check_quantile(q, call.arg_spans[0], context);
         }
-        Window::Smoothing => {
-            for (column, what) in call.args.iter().zip(["smoothing", "trend"]) {
-                if let Some(bad) = column.iter().find(|it| !(**it > 0.0 && **it < 1.0)) {
-                    let bad = firebell_model::format_float(*bad);
-                    return execution(format!(
-                        "invalid {what} factor. Expected: 0 < {} < 1, got: {bad}",
-                        if what == "smoothing" { "sf" } else { "tf" },
-                    ));
-                }
-            }
+    }
+}
+
+/// Refuses arguments that make no sense.
+fn check_args(call: &WindowCall<'_>) -> Result<(), EvalError> {
+    if call.window != Window::Smoothing {
+        return Ok(());
+    }
+    for (column, (what, name)) in call.args.iter().zip([("smoothing", "sf"), ("trend", "tf")]) {
+        if let Some(bad) = column.iter().find(|it| !(**it > 0.0 && **it < 1.0)) {
+            let bad = firebell_model::format_float(*bad);
+            return execution(format!(
+                "invalid {what} factor. Expected: 0 < {name} < 1, got: {bad}"
+            ));
         }
-        _ => {}
     }
     Ok(())
 }
