@@ -60,13 +60,11 @@ impl<'d> Doc<'d> {
     /// Notes a problem.
     pub(crate) fn problem(&self, at: Pos, message: impl Into<String>, hint: Option<String>) {
         let (shown, line) = (self.shown.borrow(), (at.line as usize).saturating_sub(1));
-        let excerpt = match shown.is_empty() {
-            false => shown.lines().nth(line),
-            true => self
-                .source
-                .lines()
-                .nth(line)
-                .filter(|line| !may_be_secret(line)),
+        let excerpt = if shown.is_empty() {
+            let mut lines = self.source.lines();
+            lines.nth(line).filter(|line| !may_be_secret(line))
+        } else {
+            shown.lines().nth(line)
         };
         self.problems.borrow_mut().push(Problem {
             file: Arc::clone(&self.file),

@@ -86,7 +86,7 @@ fn matches(pattern: &str, name: &str) -> bool {
         }
         Some('?') => rest.next().is_some() && matches(pattern.as_str(), rest.as_str()),
         Some('[') => match (class(pattern.as_str()), rest.next()) {
-            (Some((ranges, is_negated, tail)), Some(c)) => {
+            (Some(((ranges, is_negated), tail)), Some(c)) => {
                 let is_in = ranges.iter().any(|&(low, high)| low <= c && c <= high);
                 is_in != is_negated && matches(tail, rest.as_str())
             }
@@ -97,8 +97,11 @@ fn matches(pattern: &str, name: &str) -> bool {
     }
 }
 
-/// The ranges of a class after its `[`, whether it is negated, and what follows its `]`.
-fn class(text: &str) -> Option<(Vec<(char, char)>, bool, &str)> {
+/// The characters of a class: ranges, and whether those outside of them are meant.
+type Class = (Vec<(char, char)>, bool);
+
+/// The class after a `[`, and what follows its `]`.
+fn class(text: &str) -> Option<(Class, &str)> {
     let negated = text.strip_prefix('^');
     let (inside, tail) = negated.unwrap_or(text).split_once(']')?;
     let chars: Vec<char> = inside.chars().collect();
@@ -110,7 +113,7 @@ fn class(text: &str) -> Option<(Vec<(char, char)>, bool, &str)> {
         ranges.push((low, high));
         idx += if is_range { 3 } else { 1 };
     }
-    Some((ranges, negated.is_some(), tail))
+    Some(((ranges, negated.is_some()), tail))
 }
 
 #[cfg(test)]

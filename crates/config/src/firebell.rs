@@ -48,8 +48,6 @@ pub struct Config {
     pub notes: Vec<String>,
     /// The Alertmanager configuration with secrets as `<secret>`; empty when there is none.
     pub alertmanager_text: String,
-    /// Every file that was read, in order.
-    pub files: Vec<PathBuf>,
 }
 
 /// Where people reach Firebell.
@@ -144,7 +142,6 @@ impl Parts {
             external_labels: self.global.external_labels,
             notes: loader.notes.take(),
             alertmanager_text: self.alertmanager_text,
-            files: loader.read_files.take(),
         })
     }
 }
@@ -155,9 +152,17 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     let Some(root) = doc.parse() else {
         return parts;
     };
-    if is_alertmanager(&root) {
-        read_alertmanager(loader, &doc, &root, &mut parts);
-        return parts;
+    match kind_of(&root) {
+        Kind::Firebell => {}
+        Kind::Alertmanager => {
+            read_alertmanager(loader, &doc, &root, &mut parts);
+            return parts;
+        }
+        Kind::Rules => {
+            let defaults = Defaults::of(&parts.global);
+            parts.groups = rule_files::groups(loader, path, source, defaults);
+            return parts;
+        }
     }
     let fields = doc.fields(&root, "the configuration");
     match fields.scalar("prometheus") {
@@ -202,13 +207,26 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     parts
 }
 
-/// Whether a file on its own is an alertmanager.yml.
-fn is_alertmanager(root: &Node) -> bool {
+/// What a file is that is given on its own.
+enum Kind {
+    /// A firebell.yml, or a prometheus.yml, which is one.
+    Firebell,
+    Alertmanager,
+    Rules,
+}
+
+fn kind_of(root: &Node) -> Kind {
     let Value::Map(entries) = &root.value else {
-        return false;
+        return Kind::Firebell;
     };
     let has = |name: &str| entries.iter().any(|entry| entry.key == name);
-    has("route") && !has("alertmanager")
+    if has("route") && !has("alertmanager") {
+        Kind::Alertmanager
+    } else if has("groups") && !has("rule_files") {
+        Kind::Rules
+    } else {
+        Kind::Firebell
+    }
 }
 
 fn read_prometheus_file(loader: &Loader<'_>, path: &Path, parts: &mut Parts) {
@@ -243,10 +261,7 @@ fn read_prometheus(loader: &Loader<'_>, fields: &Fields<'_, '_>, parts: &mut Par
             fields.finish();
         }
     }
-    let defaults = Defaults {
-        interval: parts.global.evaluation_interval,
-        query_offset: parts.global.rule_query_offset,
-    };
+    let defaults = Defaults::of(&parts.global);
     for path in named_files(loader, fields, "rule_files") {
         if let Some(source) = loader.read(&path) {
             parts
@@ -278,9 +293,10 @@ fn named_files(
         let pattern = fields.doc.path(&pattern);
         let found = loader.glob(&pattern);
         if found.is_empty() {
-            let what = match is_pattern(&pattern.to_string_lossy()) {
-                true => "no file matches",
-                false => "there is no file",
+            let what = if is_pattern(&pattern.to_string_lossy()) {
+                "no file matches"
+            } else {
+                "there is no file"
             };
             let file = &fields.doc.file;
             loader.note(format!("{file}: `{name}`: {what} `{}`", pattern.display()));

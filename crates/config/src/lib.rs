@@ -1,6 +1,13 @@
 //! Files that people write, checked: a configuration that cannot be wrong, or every problem.
 //!
-//! *Invariants*: the only crate that knows YAML. Nothing stops at the first problem.
+//! A file is read into a tolerant tree with places; [`load`] walks the tree, notes what does not
+//! fit, and goes on. What comes out is made of the cores' own checked types.
+//!
+//! *Invariants*: the only crate that knows YAML. Nothing stops at the first problem. No problem
+//! shows a secret.
+//!
+//! *Not here*: watching files and scraping (`firebell-server`); what rules, routes and templates
+//! mean (their cores).
 
 mod alertmanager;
 mod fields;
@@ -23,6 +30,6 @@ pub use firebell_notify::{HttpConfig, Tls};
 pub use crate::firebell::{Config, ExternalUrl, load};
 pub use crate::problem::{Pos, Problem, Problems};
 pub use crate::scrape::{
-    Discovered, DroppedTarget, FileDiscovery, LastGood, ScrapeJob, ScrapeLimits, ScrapeProtocol,
-    ScrapeTarget, TargetGroup, TargetSet, parse_target_file, targets,
+    DroppedTarget, FileDiscovery, ScrapeJob, ScrapeLimits, ScrapeProtocol, ScrapeTarget,
+    TargetGroup, TargetSet, parse_target_file, targets,
 };

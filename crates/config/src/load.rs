@@ -14,7 +14,6 @@ pub(crate) struct Loader<'f> {
     pub(crate) files: &'f dyn Files,
     pub(crate) problems: RefCell<Vec<Problem>>,
     pub(crate) notes: RefCell<Vec<String>>,
-    pub(crate) read_files: RefCell<Vec<PathBuf>>,
 }
 
 impl<'f> Loader<'f> {
@@ -23,13 +22,11 @@ impl<'f> Loader<'f> {
             files,
             problems: RefCell::default(),
             notes: RefCell::default(),
-            read_files: RefCell::default(),
         }
     }
 
     /// The text of a file; a problem when it cannot be read.
     pub(crate) fn read(&self, path: &Path) -> Option<String> {
-        self.read_files.borrow_mut().push(path.to_owned());
         let read = self.files.read(path);
         read.inspect_err(|error| self.unreadable(path, error)).ok()
     }

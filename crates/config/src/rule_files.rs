@@ -14,6 +14,7 @@ use firebell_template::Template;
 use crate::fields::{Doc, Fields};
 use crate::load::Loader;
 use crate::problem::Pos;
+use crate::scrape::Global;
 use crate::yaml::{Node, Scalar, Value};
 
 /// What holds for every group unless it says otherwise.
@@ -21,6 +22,16 @@ use crate::yaml::{Node, Scalar, Value};
 pub(crate) struct Defaults {
     pub(crate) interval: Duration,
     pub(crate) query_offset: Duration,
+}
+
+impl Defaults {
+    /// What `global` says.
+    pub(crate) fn of(global: &Global) -> Self {
+        Self {
+            interval: global.evaluation_interval,
+            query_offset: global.rule_query_offset,
+        }
+    }
 }
 
 /// Reads one file; what is wrong in it is noted.

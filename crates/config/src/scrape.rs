@@ -2,7 +2,6 @@
 //!
 //! *Sources*: Prometheus, `config/config.go`, `discovery/file`.
 
-mod discover;
 mod file_sd;
 mod global;
 mod targets;
@@ -13,7 +12,6 @@ use std::path::PathBuf;
 use firebell_model::{Duration, Labels, RelabelRule};
 use firebell_notify::HttpConfig;
 
-pub use self::discover::{Discovered, LastGood};
 pub use self::file_sd::parse_target_file;
 pub(crate) use self::global::Global;
 pub use self::targets::{DroppedTarget, ScrapeTarget, TargetSet, targets};

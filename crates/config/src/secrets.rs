@@ -21,10 +21,11 @@ pub(crate) fn text_without_secrets(source: &str, root: &Node) -> String {
 
 fn without_secrets(source: &str, root: &Node) -> String {
     // A block ends with its line.
-    replaced(source, root, |secret| match secret.ends_with('\n') {
-        true => "<secret>\n".to_owned(),
-        false => "<secret>".to_owned(),
-    })
+    let hide = |secret: &str| {
+        let end = if secret.ends_with('\n') { "\n" } else { "" };
+        format!("<secret>{end}")
+    };
+    replaced(source, root, hide)
 }
 
 /// The text of a file with every character of a secret replaced, so that places stay.

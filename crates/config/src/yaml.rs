@@ -234,9 +234,10 @@ impl<'s> Builder<'s> {
                     start: span.start.byte_offset().unwrap_or(0),
                     end: span.end.byte_offset().unwrap_or(0),
                 };
-                let value = match is_null {
-                    true => Value::Null,
-                    false => Value::Scalar(scalar(Rc::from(&*text))),
+                let value = if is_null {
+                    Value::Null
+                } else {
+                    Value::Scalar(scalar(Rc::from(&*text)))
                 };
                 (value, anchor)
             }

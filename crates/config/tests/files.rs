@@ -6,7 +6,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
-use firebell_config::{Config, ExternalUrl, Files as _, OsFiles, load};
+use firebell_config::{
+    Config, ExternalUrl, Files as _, OsFiles, ScrapeJob, load, parse_target_file, targets,
+};
+use firebell_dispatch::InhibitRule;
+use firebell_model::matchers_text;
 use firebell_notify::Integration;
 use proptest::prelude::*;
 
@@ -84,25 +88,10 @@ impl firebell_config::Files for Root {
 
 fn describe(config: &Config) -> String {
     let mut text = String::new();
-    for job in &config.scrape {
-        writeln!(
-            text,
-            "job {} every {} within {}",
-            job.name, job.interval, job.timeout
-        )
-        .unwrap();
-        let found = job.discover(&OsFiles, &mut firebell_config::LastGood::default());
-        for target in found.targets {
-            writeln!(text, "  {} {}", target.url, target.labels).unwrap();
-        }
-        for target in found.dropped {
-            let why = target.error.unwrap_or("relabelling".to_owned());
-            writeln!(text, "  dropped by {why}: {}", target.discovered).unwrap();
-        }
-        for problem in found.problems {
-            writeln!(text, "  {problem}").unwrap();
-        }
-    }
+    config
+        .scrape
+        .iter()
+        .for_each(|job| describe_job(job, &mut text));
     for group in config.rules.groups() {
         let (interval, offset) = (group.interval, group.query_offset);
         writeln!(text, "group {} every {interval} {offset} ago", group.name).unwrap();
@@ -112,57 +101,68 @@ fn describe(config: &Config) -> String {
             writeln!(text, "  {line}:{column} {rule:?} {labels} {annotations}").unwrap();
         }
     }
+    describe_routing(config, &mut text);
+    let (url, labels) = (&config.external_url, &config.external_labels);
+    writeln!(text, "at {url} {labels} {:?}", config.listen).unwrap();
+    let (retention, bytes) = (config.storage.retention, config.storage.retention_bytes);
+    writeln!(text, "kept {retention} {bytes:?}").unwrap();
+    for note in &config.notes {
+        writeln!(text, "note: {note}").unwrap();
+    }
+    text + &config.alertmanager_text
+}
+
+fn describe_job(job: &ScrapeJob, text: &mut String) {
+    let (name, interval, timeout) = (&job.name, job.interval, job.timeout);
+    writeln!(text, "job {name} every {interval} within {timeout}").unwrap();
+    let mut groups = job.static_groups.clone();
+    for pattern in job.file_discoveries.iter().flat_map(|it| &it.patterns) {
+        for path in OsFiles.glob(pattern).unwrap() {
+            let read = OsFiles.read(&path).unwrap();
+            groups.extend(parse_target_file(&path, &read).unwrap());
+        }
+    }
+    let found = targets(job, &groups);
+    for target in found.active {
+        writeln!(text, "  {} {}", target.url, target.labels).unwrap();
+    }
+    for target in found.dropped {
+        let why = target.error.unwrap_or("relabelling".to_owned());
+        writeln!(text, "  dropped by {why}: {}", target.discovered).unwrap();
+    }
+}
+
+fn describe_routing(config: &Config, text: &mut String) {
     for route in config.routing.routes() {
-        let (wait, interval) = (route.group_wait, route.group_interval);
-        let by = &route.group_by;
-        writeln!(
-            text,
-            "route {} by {by:?} {wait} {interval} {}",
-            route.id, route.repeat_interval
-        )
-        .unwrap();
+        let (wait, interval, repeat) = (
+            route.group_wait,
+            route.group_interval,
+            route.repeat_interval,
+        );
+        let (id, by) = (&route.id, &route.group_by);
+        writeln!(text, "route {id} by {by:?} {wait} {interval} {repeat}").unwrap();
     }
     for receiver in config.routing.receivers().iter() {
         write!(text, "receiver {}", receiver.name()).unwrap();
         for slot in receiver.slots() {
-            let resolved = if slot.send_resolved {
-                " and resolved"
-            } else {
-                ""
-            };
+            let resolved = [" firing", ""][usize::from(slot.send_resolved)];
             write!(text, ", {}{resolved}", slot.integration).unwrap();
         }
         text.push('\n');
     }
     for ((receiver, kind, idx), integration) in &config.integrations {
-        writeln!(
-            text,
-            "{receiver} {kind}[{idx}]: {}",
-            describe_integration(integration)
-        )
-        .unwrap();
+        let what = describe_integration(integration);
+        writeln!(text, "{receiver} {kind}[{idx}]: {what}").unwrap();
     }
-    for rule in config.routing.inhibit_rules() {
-        writeln!(text, "{rule:?}").unwrap();
+    for InhibitRule {
+        source,
+        target,
+        equal,
+    } in config.routing.inhibit_rules()
+    {
+        let (source, target) = (matchers_text(source), matchers_text(target));
+        writeln!(text, "{source} mutes {target} of equal {equal:?}").unwrap();
     }
-    let Config {
-        external_url,
-        external_labels,
-        listen,
-        storage,
-        ..
-    } = config;
-    writeln!(text, "at {external_url} {external_labels} {listen:?}").unwrap();
-    writeln!(
-        text,
-        "kept {} {:?}",
-        storage.retention, storage.retention_bytes
-    )
-    .unwrap();
-    for note in &config.notes {
-        writeln!(text, "note: {note}").unwrap();
-    }
-    text + &config.alertmanager_text
 }
 
 fn describe_integration(integration: &Integration) -> String {
