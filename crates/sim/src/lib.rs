@@ -5,10 +5,13 @@
 
 mod chance;
 mod disk;
+mod phases;
+pub mod scenario;
 mod simulator;
 mod world;
 
 pub use crate::chance::Chance;
 pub use crate::disk::{Fault, SimDisk};
+pub use crate::phases::{Change, alert_text};
 pub use crate::simulator::{Cut, CutPoint, Flaw, Happening, Scene, Sim, Stop, Watch};
 pub use crate::world::{ANSWER_MAX, Attempt, Behaviour, Fate, World};

@@ -1,0 +1,197 @@
+//! The Markdown file: its blocks, and the configurations that they make.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use firebell_config::{ExternalUrl, Files, Pos, Problem, Problems, load};
+use firebell_engine::Configuration;
+
+use super::timeline::{self, Line, What};
+
+/// A scenario that can be run.
+pub(crate) struct Document {
+    /// What is in force at first, and after each reload of the timeline, in order.
+    pub(crate) configurations: Vec<Configuration>,
+    pub(crate) timeline: Vec<Line>,
+    pub(crate) transcript: Option<Block>,
+}
+
+/// A fenced block.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    pub(crate) kind: String,
+    /// The line of the file that the text begins at, from 1.
+    pub(crate) line: u32,
+    pub(crate) text: String,
+}
+
+impl Document {
+    pub(crate) fn read(file: &str, text: &str) -> Result<Self, Problems> {
+        let mut problems = Vec::new();
+        let blocks = blocks(file, text, &mut problems);
+        let of_kind = |kind: &str| -> Vec<Block> {
+            blocks.iter().filter(|block| block.kind == kind).cloned().collect()
+        };
+        let mut timeline = Vec::new();
+        for block in of_kind("timeline") {
+            timeline.extend(timeline::read(file, &block, &mut problems));
+        }
+        if of_kind("timeline").is_empty() {
+            let message = "there is no block ```timeline, so nothing happens";
+            let hint = "begin one with a line such as `0s series up 1x20 every 15s`";
+            problems.push(problem(file, 1, 1, message, Some(hint), None));
+        }
+        let alternatives = Alternatives { rules: of_kind("rules"), routes: of_kind("alertmanager") };
+        let configurations = alternatives.load(file, &timeline, &mut problems);
+        match Problems::new(problems) {
+            Some(problems) => Err(problems),
+            None => {
+                let transcript = of_kind("transcript").into_iter().next();
+                Ok(Self { configurations, timeline, transcript })
+            }
+        }
+    }
+
+    /// The text of the file with another transcript.
+    pub(crate) fn rewritten(&self, text: &str, transcript: &str) -> String {
+        let Some(block) = &self.transcript else {
+            let gap = if text.ends_with('\n') { "" } else { "\n" };
+            return format!("{text}{gap}\n```transcript\n{transcript}```\n");
+        };
+        let n_before = block.line as usize - 1;
+        let n_old = block.text.lines().count();
+        let mut lines = text.split_inclusive('\n');
+        let before: String = lines.by_ref().take(n_before).collect();
+        let after: String = lines.skip(n_old).collect();
+        format!("{before}{transcript}{after}")
+    }
+}
+
+/// The blocks of which one at a time is in force.
+struct Alternatives {
+    rules: Vec<Block>,
+    routes: Vec<Block>,
+}
+
+impl Alternatives {
+    /// Loads what is in force at first and after each reload.
+    fn load(&self, file: &str, timeline: &[Line], problems: &mut Vec<Problem>) -> Vec<Configuration> {
+        let (mut rules_idx, mut routes_idx) = (0, 0);
+        let mut loaded = vec![self.configuration(file, 0, 0, problems)];
+        for line in timeline {
+            let (idx, blocks, kind) = match line.what {
+                What::ReloadRules => (&mut rules_idx, &self.rules, "rules"),
+                What::ReloadRoutes => (&mut routes_idx, &self.routes, "alertmanager"),
+                _ => continue,
+            };
+            *idx += 1;
+            if *idx >= blocks.len() {
+                let message = format!("there is no further block ```{kind} to load");
+                problems.push(problem(file, line.line, 1, &message, None, None));
+                continue;
+            }
+            loaded.push(self.configuration(file, rules_idx, routes_idx, problems));
+        }
+        loaded.into_iter().flatten().collect()
+    }
+
+    fn configuration(
+        &self,
+        file: &str,
+        rules_idx: usize,
+        routes_idx: usize,
+        problems: &mut Vec<Problem>,
+    ) -> Option<Configuration> {
+        let files = Blocks { rules: self.rules.get(rules_idx), routes: self.routes.get(routes_idx) };
+        let external_url = ExternalUrl {
+            given: Some("http://firebell.example".to_owned()),
+            fallback: String::new(),
+        };
+        match load(Some(Path::new(ROOT)), &external_url, &files) {
+            Ok(config) => Some(Configuration {
+                rules: config.rules,
+                rule_options: firebell_rules::Options::default(),
+                routing: config.routing,
+            }),
+            Err(found) => {
+                // Blocks keep their lines, so only the name has to be set right.
+                let named = |problem: &Problem| Problem { file: file.into(), ..problem.clone() };
+                problems.extend(found.iter().map(named));
+                None
+            }
+        }
+    }
+}
+
+/// The blocks as files of a configuration.
+struct Blocks<'a> {
+    rules: Option<&'a Block>,
+    routes: Option<&'a Block>,
+}
+
+impl Files for Blocks<'_> {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        let padded = |block: Option<&Block>| {
+            let block = block.ok_or(io::ErrorKind::NotFound)?;
+            Ok("\n".repeat(block.line as usize - 1) + &block.text)
+        };
+        match path.to_str() {
+            Some(ROOT) => {
+                let rules = self.rules.map_or("", |_| "rule_files: [rules.yml]\n");
+                let routes = self.routes.map_or("", |_| "alertmanager: alertmanager.yml\n");
+                Ok(format!("{rules}{routes}"))
+            }
+            Some("rules.yml") => padded(self.rules),
+            Some("alertmanager.yml") => padded(self.routes),
+            _ => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
+        Ok(if self.read(pattern).is_ok() { vec![pattern.to_owned()] } else { Vec::new() })
+    }
+}
+
+fn blocks(file: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Block> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut open: Option<Block> = None;
+    for (idx, line) in text.lines().enumerate() {
+        let number = idx as u32 + 1;
+        match (&mut open, line.trim_end().strip_prefix("```")) {
+            (None, Some(kind)) => {
+                open = Some(Block { kind: kind.trim().to_owned(), line: number + 1, text: String::new() });
+            }
+            (Some(_), Some("")) => blocks.extend(open.take()),
+            (Some(block), _) => {
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            (None, None) => {}
+        }
+    }
+    if let Some(block) = open {
+        let message = format!("the block ```{} has no end", block.kind);
+        problems.push(problem(file, block.line - 1, 1, &message, Some("end it with ```"), None));
+    }
+    blocks
+}
+
+pub(crate) fn problem(
+    file: &str,
+    line: u32,
+    column: u32,
+    message: &str,
+    hint: Option<&str>,
+    excerpt: Option<&str>,
+) -> Problem {
+    Problem {
+        file: Arc::from(file),
+        at: Some(Pos { line, column }),
+        message: message.to_owned(),
+        hint: hint.map(str::to_owned),
+        excerpt: excerpt.map(str::to_owned),
+    }
+}
+
+const ROOT: &str = "scenario";

@@ -1,0 +1,199 @@
+//! The transcript: what happened, each line with its time.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+use firebell_dispatch::{DeliveryId, DispatchRecord, Integration};
+use firebell_engine::{Engine, Record, Step};
+use firebell_model::{AlertStatus, Fingerprint, Notification, NotificationReason, Timestamp};
+
+use crate::phases::{Phases, alert_text};
+use crate::simulator::{Happening, Scene, Stop, Watch};
+use crate::world::{Attempt, Fate};
+
+/// Writes a transcript.
+pub(crate) struct Narrator {
+    start: Timestamp,
+    pub(crate) transcript: String,
+    phases: Phases,
+    /// Alerts that are muted, with the words for it.
+    muted: BTreeMap<Fingerprint, (String, String)>,
+    /// Deliveries that have no final outcome yet, with the number of their last attempt.
+    open: BTreeMap<DeliveryId, (String, u32)>,
+    failed: BTreeSet<DeliveryId>,
+    is_behind: bool,
+}
+
+impl Narrator {
+    pub(crate) fn new(start: Timestamp) -> Self {
+        Self {
+            start,
+            transcript: String::new(),
+            phases: Phases::default(),
+            muted: BTreeMap::new(),
+            open: BTreeMap::new(),
+            failed: BTreeSet::new(),
+            is_behind: false,
+        }
+    }
+
+    pub(crate) fn say(&mut self, now: Timestamp, what: &str) {
+        let after = (now - self.start).to_string();
+        // Writing to a string cannot fail.
+        let _ = writeln!(self.transcript, "{after:<9} {what}");
+    }
+
+    fn settled(&mut self, scene: &Scene<'_>, step: &Step, failure: Option<&str>, is_behind: bool) {
+        let Some(engine) = scene.engine else {
+            return;
+        };
+        for (rule, error) in self.phases.health(engine) {
+            let line = match error {
+                Some(error) => format!("rule {rule} fails: {error}"),
+                None => format!("rule {rule} works again"),
+            };
+            self.say(scene.now, &line);
+        }
+        for (change, labels) in self.phases.changes(engine) {
+            self.say(scene.now, &format!("{} {}", change.word(), alert_text(&labels)));
+        }
+        self.mutes(scene);
+        if let (Some(failure), false) = (failure, self.is_behind) {
+            self.say(scene.now, &format!("not written down: {failure}"));
+        }
+        if self.is_behind && !is_behind {
+            self.say(scene.now, "written down again");
+        }
+        self.is_behind = is_behind;
+        for record in &step.records {
+            match record {
+                Record::Inbox(entry) if is_inbox_only(engine, &entry.notification.receiver) => {
+                    let line = format!("inbox: {}", notification_text(&entry.notification));
+                    self.say(scene.now, &line);
+                }
+                Record::Dispatch(DispatchRecord::Delivery { id, value: None }) => {
+                    if let Some((to, n_attempts)) = self.open.remove(id) {
+                        let times = if n_attempts == 1 { "attempt" } else { "attempts" };
+                        let line = format!("gave up {to} after {n_attempts} {times}");
+                        self.say(scene.now, &line);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn mutes(&mut self, scene: &Scene<'_>) {
+        let Some(dispatch) = scene.engine.map(Engine::dispatch) else {
+            return;
+        };
+        let mut muted = BTreeMap::new();
+        for view in dispatch.alerts(scene.now) {
+            let inhibitor = view.inhibited_by.first();
+            let inhibitor = inhibitor.and_then(|it| dispatch.alert(scene.now, *it));
+            let by = match inhibitor {
+                _ if !view.silenced_by.is_empty() => "silenced".to_owned(),
+                Some(by) => format!("inhibited by {}:", alert_text(&by.alert.labels)),
+                None => continue,
+            };
+            muted.insert(view.fingerprint, (by, alert_text(&view.alert.labels)));
+        }
+        let before = std::mem::take(&mut self.muted);
+        for (fingerprint, (by, alert)) in &muted {
+            if before.get(fingerprint).is_none_or(|(before, _)| before != by) {
+                self.say(scene.now, &format!("{by} {alert}"));
+            }
+        }
+        for (fingerprint, (_, alert)) in &before {
+            let is_there = |it: firebell_dispatch::AlertView<'_>| {
+                it.alert.status_at(scene.now) == AlertStatus::Firing
+            };
+            let still_fires = dispatch.alert(scene.now, *fingerprint).is_some_and(is_there);
+            if !muted.contains_key(fingerprint) && still_fires {
+                self.say(scene.now, &format!("no longer muted {alert}"));
+            }
+        }
+        self.muted = muted;
+    }
+
+    fn began(&mut self, now: Timestamp, attempt: &Attempt) {
+        let to = integration_text(&attempt.receiver, &attempt.integration);
+        let known = self.open.insert(attempt.id, (to.clone(), attempt.attempt));
+        let is_retry = known.as_ref().is_some_and(|(_, before)| *before < attempt.attempt);
+        if is_retry {
+            return;
+        }
+        let again = if known.is_some() { " again" } else { "" };
+        let text = notification_text(&attempt.notification);
+        self.say(now, &format!("notify{again} {to}: {text}"));
+    }
+
+    fn ended(&mut self, now: Timestamp, attempt: &Attempt) {
+        let to = integration_text(&attempt.receiver, &attempt.integration);
+        match &attempt.fate {
+            Fate::Arrived => {
+                self.open.remove(&attempt.id);
+                self.failed.remove(&attempt.id);
+                let n = attempt.attempt;
+                let nth = if n > 1 { format!(" by attempt {n}") } else { String::new() };
+                self.say(now, &format!("delivered {to}{nth}"));
+            }
+            Fate::Failed(why) if self.failed.insert(attempt.id) => {
+                self.say(now, &format!("failed {to}: {why}"));
+            }
+            _ => {}
+        }
+    }
+}
+
+impl Watch for Narrator {
+    fn see(&mut self, scene: &Scene<'_>, what: &Happening<'_>) {
+        match what {
+            Happening::Started { damage, .. } => {
+                for damage in *damage {
+                    self.say(scene.now, &format!("damage: {damage}"));
+                }
+            }
+            Happening::Settled { step, failure, is_behind } => {
+                self.settled(scene, step, failure.as_deref(), *is_behind);
+            }
+            Happening::Began(attempt) => self.began(scene.now, attempt),
+            Happening::Ended(attempt) => self.ended(scene.now, attempt),
+            Happening::Stopped(Stop::Kill) => self.say(scene.now, "killed"),
+            Happening::Stopped(Stop::PowerLoss) => self.say(scene.now, "power lost"),
+        }
+    }
+}
+
+/// Whether a receiver has no integration besides the inbox, to which every receiver tells.
+fn is_inbox_only(engine: &Engine, receiver: &str) -> bool {
+    let mut receivers = engine.dispatch().routing().receivers().iter();
+    receivers.any(|it| **it.name() == *receiver && it.slots().len() == 1)
+}
+
+/// `pager/webhook`, or `pager/webhook[1]` for the second of its kind.
+fn integration_text(receiver: &str, integration: &Integration) -> String {
+    match integration.idx {
+        0 => format!("{receiver}/{}", integration.kind),
+        idx => format!("{receiver}/{}[{idx}]", integration.kind),
+    }
+}
+
+/// `new alerts [firing A, resolved B]`.
+fn notification_text(notification: &Notification) -> String {
+    let reason = match notification.reason {
+        NotificationReason::First => "first",
+        NotificationReason::NewAlerts => "new alerts",
+        NotificationReason::AllResolved => "all resolved",
+        NotificationReason::NewResolved => "new resolved",
+        NotificationReason::Repeat => "repeat",
+    };
+    let alerts = notification.alerts.iter().map(|alert| {
+        let status = match alert.status_at(notification.at) {
+            AlertStatus::Firing => "firing",
+            AlertStatus::Resolved => "resolved",
+        };
+        format!("{status} {}", alert_text(&alert.labels))
+    });
+    format!("{reason} [{}]", alerts.collect::<Vec<_>>().join(", "))
+}

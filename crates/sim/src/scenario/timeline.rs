@@ -1,0 +1,276 @@
+//! The timeline: what happens, one event a line, each with its time.
+
+use firebell_config::Problem;
+use firebell_model::{Duration, Labels, Matcher, matchers_text, parse_matchers};
+use firebell_promql::description::{self, Described};
+
+use super::document::{Block, problem};
+use crate::disk::Fault;
+use crate::simulator::{CutPoint, Stop};
+use crate::world::Behaviour;
+
+/// One event.
+#[derive(Clone, Debug)]
+pub(crate) struct Line {
+    pub(crate) at: Duration,
+    /// Of the file, from 1.
+    pub(crate) line: u32,
+    pub(crate) what: What,
+}
+
+/// What happens.
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Series { labels: Labels, values: Vec<Described>, every: Duration },
+    Receiver { name: String, behaviour: Behaviour },
+    Alert { labels: Labels, lasts: Option<Duration>, is_resolved: bool },
+    Silence { matchers: Vec<Matcher>, lasts: Duration },
+    /// All silences, or those with these matchers.
+    Unsilence { matchers: Option<String> },
+    Stop(Stop),
+    /// The process ends in the middle of the next step that tells somebody.
+    StopWithin(Stop, CutPoint),
+    Restart,
+    ReloadRules,
+    ReloadRoutes,
+    Disk(Fault),
+    End,
+}
+
+/// Reads a block; what is wrong in it is noted.
+pub(crate) fn read(file: &str, block: &Block, problems: &mut Vec<Problem>) -> Vec<Line> {
+    let mut lines = Vec::new();
+    for (idx, text) in block.text.lines().enumerate() {
+        let number = block.line + idx as u32;
+        if text.trim().is_empty() || text.trim_start().starts_with('#') {
+            continue;
+        }
+        let mut words = Words { text, at: 0 };
+        match line(&mut words) {
+            Ok((at, what)) => lines.push(Line { at, line: number, what }),
+            Err((column, message, hint)) => {
+                let column = text[..column].chars().count() as u32 + 1;
+                problems.push(problem(file, number, column, &message, hint, Some(text)));
+            }
+        }
+    }
+    if !lines.iter().any(|line| matches!(line.what, What::End)) {
+        let message = "the timeline has no end";
+        let hint = "say when it ends, as in `end 1h`";
+        problems.push(problem(file, block.line - 1, 1, message, Some(hint), None));
+    }
+    lines
+}
+
+/// The byte of the line, what is wrong there, and a hint.
+type Wrong = (usize, String, Option<&'static str>);
+
+fn line(words: &mut Words<'_>) -> Result<(Duration, What), Wrong> {
+    if words.accept("end") {
+        let at = words.duration()?;
+        words.done()?;
+        return Ok((at, What::End));
+    }
+    let at = words.duration()?;
+    let column = words.column();
+    let what = match words.next() {
+        "series" => words.series()?,
+        "receiver" => words.receiver()?,
+        "alert" => words.alert()?,
+        "silence" => {
+            let matchers = words.matchers()?;
+            words.expect("for")?;
+            What::Silence { matchers, lasts: words.duration()? }
+        }
+        "unsilence" if words.is_done() => What::Unsilence { matchers: None },
+        "unsilence" => {
+            let matchers = Some(matchers_text(&words.matchers()?));
+            What::Unsilence { matchers }
+        }
+        "kill" => words.stop(Stop::Kill)?,
+        "crash" => words.stop(Stop::PowerLoss)?,
+        "restart" => What::Restart,
+        "reload" => {
+            let kinds = [("rules", What::ReloadRules), ("alertmanager", What::ReloadRoutes)];
+            words.one_of(kinds, "`reload rules` or `reload alertmanager`")?
+        }
+        "disk" => {
+            let faults = [("full", Fault::Full), ("broken", Fault::Broken), ("works", Fault::None)];
+            What::Disk(words.one_of(faults, "`disk full`, `disk broken` or `disk works`")?)
+        }
+        other => return Err((column, format!("`{other}` is nothing that can happen"), Some(EVENTS))),
+    };
+    words.done()?;
+    Ok((at, what))
+}
+
+/// A line and how much of it has been read.
+struct Words<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Words<'a> {
+    fn rest(&self) -> &'a str {
+        self.text[self.at..].trim_start()
+    }
+
+    /// The byte at which the next word begins.
+    fn column(&self) -> usize {
+        self.text.len() - self.rest().len()
+    }
+
+    fn peek(&self) -> &'a str {
+        self.rest().split_whitespace().next().unwrap_or("")
+    }
+
+    fn next(&mut self) -> &'a str {
+        let word = self.peek();
+        self.at = self.column() + word.len();
+        word
+    }
+
+    fn accept(&mut self, word: &str) -> bool {
+        let is_next = self.peek() == word;
+        if is_next {
+            self.next();
+        }
+        is_next
+    }
+
+    fn expect(&mut self, word: &str) -> Result<(), Wrong> {
+        let (column, found) = (self.column(), self.peek());
+        if self.accept(word) {
+            return Ok(());
+        }
+        Err((column, format!("expected `{word}` instead of `{found}`"), None))
+    }
+
+    fn is_done(&self) -> bool {
+        self.rest().is_empty()
+    }
+
+    fn done(&self) -> Result<(), Wrong> {
+        if self.is_done() {
+            return Ok(());
+        }
+        Err((self.column(), format!("`{}` is too much", self.rest().trim_end()), None))
+    }
+
+    fn duration(&mut self) -> Result<Duration, Wrong> {
+        let column = self.column();
+        let word = self.next();
+        word.parse().map_err(|_| {
+            let message = format!("`{word}` is not a duration");
+            (column, message, Some("write it as 30s, 5m or 1h30m"))
+        })
+    }
+
+    fn one_of<T>(
+        &mut self,
+        kinds: impl IntoIterator<Item = (&'static str, T)>,
+        hint: &'static str,
+    ) -> Result<T, Wrong> {
+        let column = self.column();
+        let word = self.next();
+        let found = kinds.into_iter().find(|(kind, _)| *kind == word);
+        let wrong = || (column, format!("`{word}` is not known here"), Some(hint));
+        found.map(|(_, value)| value).ok_or_else(wrong)
+    }
+
+    /// Everything up to the last ` WORD `, or to the end.
+    fn until_last(&mut self, word: &str) -> &'a str {
+        let rest = self.rest();
+        let end = rest.rfind(&format!(" {word} ")).unwrap_or(rest.len());
+        self.at = self.column() + end;
+        rest[..end].trim_end()
+    }
+
+    /// `{…}`, quotes respected.
+    fn braces(&mut self) -> Result<&'a str, Wrong> {
+        let (column, rest) = (self.column(), self.rest());
+        let (mut is_quoted, mut is_escaped) = (false, false);
+        let is_end = |c: char| {
+            let is_end = c == '}' && !is_quoted;
+            is_quoted ^= c == '"' && !is_escaped;
+            is_escaped = c == '\\' && !is_escaped;
+            is_end
+        };
+        match rest.find(is_end).filter(|_| rest.starts_with('{')) {
+            Some(end) => {
+                self.at = column + end + 1;
+                Ok(&rest[..=end])
+            }
+            None => Err((column, "expected labels in braces".to_owned(), Some("{alertname=\"X\"}"))),
+        }
+    }
+
+    fn matchers(&mut self) -> Result<Vec<Matcher>, Wrong> {
+        let column = self.column();
+        let text = self.braces()?;
+        parse_matchers(text).map_err(|error| (column, error.to_string(), None))
+    }
+
+    fn series(&mut self) -> Result<What, Wrong> {
+        let column = self.column();
+        let described = self.until_last("every");
+        let hint = Some("series errors{job=\"a\"} 0+1x20 every 15s");
+        let (labels, values) = description::series_description(described)
+            .map_err(|error| (column, format!("bad series: {error}"), hint))?;
+        if values.iter().any(|value| matches!(value, Described::Histogram(_))) {
+            let message = "native histograms cannot be kept yet".to_owned();
+            return Err((column, message, None));
+        }
+        self.expect("every").map_err(|(column, message, _)| (column, message, hint))?;
+        let (column, every) = (self.column(), self.duration()?);
+        if every <= Duration::ZERO {
+            return Err((column, "samples need some time between them".to_owned(), None));
+        }
+        Ok(What::Series { labels, values, every })
+    }
+
+    fn receiver(&mut self) -> Result<What, Wrong> {
+        let name = self.next().to_owned();
+        let hint = "`delivers`, `delivers after 3s`, `fails 500` or `hangs`";
+        let kinds = [("delivers", 0), ("fails", 1), ("hangs", 2)];
+        let behaviour = match self.one_of(kinds, hint)? {
+            0 if self.accept("after") => Behaviour::Delivers { after: self.duration()? },
+            0 => Behaviour::PROMPT,
+            1 => {
+                let column = self.column();
+                let status = self.next().parse().ok().filter(|it| (400..600).contains(it));
+                let wrong = || (column, "expected an HTTP status from 400 on".to_owned(), None);
+                Behaviour::Fails { status: status.ok_or_else(wrong)? }
+            }
+            _ => Behaviour::Hangs,
+        };
+        Ok(What::Receiver { name, behaviour })
+    }
+
+    fn alert(&mut self) -> Result<What, Wrong> {
+        let column = self.column();
+        let text = self.braces()?;
+        let labels = description::labels(text).map_err(|error| (column, error, None))?;
+        let is_resolved = self.accept("resolved");
+        let lasts = if self.accept("for") { Some(self.duration()?) } else { None };
+        Ok(What::Alert { labels, lasts, is_resolved })
+    }
+
+    fn stop(&mut self, stop: Stop) -> Result<What, Wrong> {
+        if self.is_done() {
+            return Ok(What::Stop(stop));
+        }
+        let points = [
+            ("deciding", CutPoint::BeforeRecording),
+            ("recording", CutPoint::BeforeActing),
+            ("sending", CutPoint::AfterActing),
+        ];
+        self.expect("after").map_err(|(column, message, _)| (column, message, Some(STOPS)))?;
+        Ok(What::StopWithin(stop, self.one_of(points, STOPS)?))
+    }
+}
+
+const EVENTS: &str = "`series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, \
+                      `restart`, `reload`, `disk`, or `end` before a time";
+const STOPS: &str = "`kill` or `crash`, alone or with `after deciding`, `after recording` or \
+                     `after sending`: in the next step that tells somebody";
