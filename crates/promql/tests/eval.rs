@@ -202,77 +202,10 @@ fn check_steps(
 
 /// Vectors made of vectors, some levels deep.
 fn vectors() -> impl Strategy<Value = String> {
-    let leaf = prop::sample::select(
-        &[
-            "x",
-            "y",
-            "x offset 2m",
-            "x @ 600",
-            "y @ end()",
-            "vector(1)",
-            "x{l=\"a\"}",
-            "nothing",
-            "rate(x[3m])",
-            "last_over_time(x[2m])",
-            "time() - x",
-            "{l=~\".+\"}",
-            "timestamp(y)",
-            "minute()",
-        ][..],
-    )
-    .prop_map(str::to_owned);
+    let leaf = prop::sample::select(LEAVES).prop_map(str::to_owned);
     leaf.prop_recursive(4, 24, 2, |inner| {
-        let unary = prop::sample::select(
-            &[
-                "-",
-                "abs",
-                "sum",
-                "sum by (l) ",
-                "avg without (l) ",
-                "min",
-                "max",
-                "count",
-                "group",
-                "stddev",
-                "topk by (l) (1, ",
-                "bottomk(2, ",
-                "quantile(0.5, ",
-                "count_values by (l) (\"v\", ",
-                "limitk(1, ",
-                "absent",
-                "sort_desc",
-                "vector(scalar(",
-                "label_replace(",
-                "rate(subquery",
-                "sum_over_time(subquery",
-                "absent_over_time(subquery",
-                "histogram_quantile(0.5, ",
-                "label_join(",
-                "sgn",
-                "day_of_week",
-                "histogram_count",
-            ][..],
-        );
-        let op = prop::sample::select(
-            &[
-                "+",
-                "/",
-                "% on (l)",
-                "* ignoring (l) group_left ()",
-                "> bool",
-                "==",
-                "and",
-                "or",
-                "unless on (l)",
-                "- on (l) group_right (m)",
-                "and on ()",
-                "^",
-                "atan2",
-                "+ on (l) fill(1)",
-                ">= on (l) group_left ()",
-                "</",
-            ][..],
-        );
+        let unary = prop::sample::select(UNARY);
+        let op = prop::sample::select(OPERATORS);
         prop_oneof![
             (unary, inner.clone()).prop_map(|(function, inner)| match function {
                 "label_replace(" =>
@@ -297,6 +230,29 @@ fn vectors() -> impl Strategy<Value = String> {
         ]
     })
 }
+
+#[rustfmt::skip]
+const LEAVES: &[&str] = &[
+    "x", "y", "x offset 2m", "x @ 600", "y @ end()", "vector(1)", "x{l=\"a\"}", "nothing",
+    "rate(x[3m])", "last_over_time(x[2m])", "time() - x", "{l=~\".+\"}", "timestamp(y)",
+    "minute()",
+];
+
+#[rustfmt::skip]
+const UNARY: &[&str] = &[
+    "-", "abs", "sum", "sum by (l) ", "avg without (l) ", "min", "max", "count", "group",
+    "stddev", "topk by (l) (1, ", "bottomk(2, ", "quantile(0.5, ", "count_values by (l) (\"v\", ",
+    "limitk(1, ", "absent", "sort_desc", "vector(scalar(", "label_replace(", "rate(subquery",
+    "sum_over_time(subquery", "absent_over_time(subquery", "histogram_quantile(0.5, ",
+    "label_join(", "sgn", "day_of_week", "histogram_count",
+];
+
+#[rustfmt::skip]
+const OPERATORS: &[&str] = &[
+    "+", "/", "% on (l)", "* ignoring (l) group_left ()", "> bool", "==", "and", "or",
+    "unless on (l)", "- on (l) group_right (m)", "and on ()", "^", "atan2", "+ on (l) fill(1)",
+    ">= on (l) group_left ()", "</",
+];
 
 const EXPRESSIONS: &[&str] = &[
     "x",

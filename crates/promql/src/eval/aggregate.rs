@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use firebell_model::{Labels, METRIC_NAME, format_float};
+use firebell_model::{Labels, METRIC_NAME, format_float, format_float_exponent};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
 use super::{Context, Frames, State, Steps, labels, other};
@@ -253,10 +253,22 @@ impl Gather for Stddev {
     }
 }
 
+/// A number as Go's `%g` prints it: with an exponent below -4 and from 6 on.
+fn general(value: f64) -> String {
+    let exponent = format_float_exponent(value);
+    let n = exponent
+        .split_once('e')
+        .and_then(|(_, n)| n.parse::<i32>().ok());
+    match n {
+        Some(n) if !(-4..6).contains(&n) => exponent,
+        _ => format_float(value),
+    }
+}
+
 /// Warns of a quantile outside of 0 to 1.
 pub(crate) fn check_quantile(q: f64, span: Span, context: &mut Context<'_>) {
     if !(0.0..=1.0).contains(&q) {
-        let q = format_float(q);
+        let q = general(q);
         context.warn(
             span,
             &format!("quantile value should be between 0 and 1, got {q}"),
@@ -271,7 +283,17 @@ fn quantiles(
     span: Span,
     context: &mut Context<'_>,
 ) -> Vec<f64> {
-    param.iter().for_each(|&q| check_quantile(q, span, context));
+    // Upstream looks at the extremes only; a NaN among them hides both.
+    let extremes = match param.iter().find(|q| q.is_nan()) {
+        Some(&nan) => [nan, nan],
+        None => [
+            param.iter().copied().fold(f64::INFINITY, f64::min),
+            param.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        ],
+    };
+    for q in extremes {
+        check_quantile(q, span, context);
+    }
     let mut results = Vec::with_capacity(grouping.members.len() * block.n_steps);
     let mut values = Vec::new();
     for members in &grouping.members {
@@ -341,11 +363,11 @@ fn check_count(op: AggregateOp, param: f64) -> Result<usize, EvalError> {
         return execution("Parameter value is NaN");
     }
     if param >= i64::MAX as f64 {
-        let param = format_float(param);
+        let param = general(param);
         return execution(format!("Scalar value {param} overflows int64"));
     }
     if param <= i64::MIN as f64 {
-        let param = format_float(param);
+        let param = general(param);
         return execution(format!("Scalar value {param} underflows int64"));
     }
     Ok(param.max(0.0) as usize)
