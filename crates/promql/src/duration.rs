@@ -47,11 +47,6 @@ impl DurationExpr {
         }
     }
 
-    /// Whether it is a bare number or duration.
-    pub(crate) fn is_literal(&self) -> bool {
-        matches!(self, Self::Literal(_))
-    }
-
     /// Its length, or why it has none.
     pub(crate) fn resolve(&self, shape: QueryShape) -> Result<Duration, String> {
         let secs = self.secs(shape)?;

@@ -1,0 +1,171 @@
+//! Durations in brackets and after `offset`, with their arithmetic.
+
+use firebell_model::Duration;
+
+use super::{NESTING_MAX, Parsed, Parser, binding_power, failure};
+use crate::ast::{BinaryOp, Span};
+use crate::duration::{DurationExpr, SECS_MAX};
+use crate::lex::{Keyword, Token};
+
+impl Parser<'_> {
+    /// A duration without operators: `offset 5m - 1` subtracts from the selector.
+    pub(super) fn offset_duration(&mut self) -> Parsed<DurationExpr> {
+        let sign = match self.peek() {
+            Token::Op(op @ (BinaryOp::Add | BinaryOp::Sub)) => {
+                self.advance();
+                Some(op)
+            }
+            _ => None,
+        };
+        let inner = self.duration_primary("offset", DURATION)?;
+        Ok(signed(sign, inner))
+    }
+
+    /// A duration within brackets, with operators that bind at least as tightly as `min_power`.
+    pub(super) fn duration(
+        &mut self,
+        min_power: u8,
+        context: &str,
+        expected: &str,
+    ) -> Parsed<DurationExpr> {
+        self.nested(|parser| {
+            let start = parser.span();
+            let mut left = match parser.peek() {
+                Token::Op(op @ (BinaryOp::Add | BinaryOp::Sub)) => {
+                    parser.advance();
+                    let power = binding_power(BinaryOp::Mul) + 1;
+                    let inner = parser.duration(power, context, expected)?;
+                    signed(Some(op), inner)
+                }
+                _ => parser.duration_primary(context, expected)?,
+            };
+            let mut n_terms = 0;
+            while let Token::Op(op) = parser.peek() {
+                let power = binding_power(op);
+                if power < min_power || !is_arithmetic(op) {
+                    break;
+                }
+                // The tree of a duration is dropped and printed by recursion.
+                n_terms += 1;
+                if n_terms > NESTING_MAX {
+                    return failure(start, "duration expression is too long");
+                }
+                parser.advance();
+                let right_power = if op == BinaryOp::Pow {
+                    power
+                } else {
+                    power + 1
+                };
+                let right = parser.duration(right_power, context, expected)?;
+                left = DurationExpr::Binary(op, Box::new((left, right)));
+                let span = Span {
+                    start: start.start,
+                    end: parser.end(),
+                };
+                check_constant(&left, span)?;
+            }
+            Ok(left)
+        })
+    }
+
+    pub(super) fn duration_primary(
+        &mut self,
+        context: &str,
+        expected: &str,
+    ) -> Parsed<DurationExpr> {
+        let span = self.span();
+        let keyword = match self.peek() {
+            Token::Number | Token::Duration => {
+                let number = self.number_literal()?;
+                require_in_range(number.value, span)?;
+                return Ok(DurationExpr::Literal(number));
+            }
+            Token::LeftParen => {
+                self.advance();
+                let inner = self.duration(0, context, expected)?;
+                self.expect(Token::RightParen, context, "\")\"")?;
+                return Ok(DurationExpr::Paren(Box::new(inner)));
+            }
+            Token::Keyword(keyword) => keyword,
+            _ => return self.unexpected(context, expected),
+        };
+        if !matches!(
+            keyword,
+            Keyword::Step | Keyword::Range | Keyword::MinOf | Keyword::MaxOf
+        ) {
+            return self.unexpected(context, expected);
+        }
+        self.advance();
+        self.expect(Token::LeftParen, context, expected)?;
+        if matches!(keyword, Keyword::Step | Keyword::Range) {
+            self.expect(Token::RightParen, context, expected)?;
+            return Ok(match keyword {
+                Keyword::Step => DurationExpr::Step,
+                _ => DurationExpr::Range,
+            });
+        }
+        let left = self.duration(0, context, expected)?;
+        self.expect(Token::Comma, context, "\",\"")?;
+        let right = self.duration(0, context, expected)?;
+        self.expect(Token::RightParen, context, "\")\"")?;
+        let sides = Box::new((left, right));
+        Ok(match keyword {
+            Keyword::MinOf => DurationExpr::MinOf(sides),
+            _ => DurationExpr::MaxOf(sides),
+        })
+    }
+}
+
+pub(super) fn signed(sign: Option<BinaryOp>, inner: DurationExpr) -> DurationExpr {
+    match (sign, inner) {
+        (Some(BinaryOp::Sub), DurationExpr::Literal(mut number)) => {
+            number.value = -number.value;
+            DurationExpr::Literal(number)
+        }
+        (Some(BinaryOp::Sub), inner) => DurationExpr::Minus(Box::new(inner)),
+        (_, inner) => inner,
+    }
+}
+
+/// Refuses what is wrong whatever the query, such as a division by zero.
+pub(super) fn check_constant(duration: &DurationExpr, span: Span) -> Parsed<()> {
+    let any = crate::duration::QueryShape {
+        step: Duration::from_secs(1),
+        range: Duration::from_secs(1),
+    };
+    match duration.resolve(any) {
+        Err(message) if message.ends_with("by zero") => failure(span, message),
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn require_in_range(secs: f64, span: Span) -> Parsed<()> {
+    if secs.abs() <= SECS_MAX {
+        return Ok(());
+    }
+    failure(span, "duration out of range")
+}
+
+pub(super) fn require_positive(duration: &DurationExpr, span: Span) -> Parsed<()> {
+    if let DurationExpr::Literal(number) = duration
+        && number.value <= 0.0
+    {
+        return failure(span, "duration must be greater than 0");
+    }
+    Ok(())
+}
+
+fn is_arithmetic(op: BinaryOp) -> bool {
+    matches!(
+        op,
+        BinaryOp::Add
+            | BinaryOp::Sub
+            | BinaryOp::Mul
+            | BinaryOp::Div
+            | BinaryOp::Mod
+            | BinaryOp::Pow
+    )
+}
+
+/// What error messages say a duration is.
+pub(super) const DURATION: &str = "number, duration, step(), or range()";

@@ -1,0 +1,341 @@
+//! What an `eval` command expects, and whether a result meets it.
+
+use firebell_model::{Duration, Labels, Regex, Sample, Timestamp, format_float};
+
+use crate::description::{self, Described};
+use crate::value::{Annotation, Value};
+
+/// When a command evaluates.
+#[derive(Clone, Copy)]
+pub(super) enum Moment {
+    Instant(Timestamp),
+    Range {
+        start: Timestamp,
+        end: Timestamp,
+        step: Duration,
+    },
+}
+
+/// A text that has to be met.
+pub(super) enum Wanted {
+    Anything,
+    Text(String),
+    Regex(Regex),
+}
+
+/// An `eval` command with what it expects.
+pub(super) struct Eval {
+    pub(super) expr: String,
+    pub(super) moment: Moment,
+    pub(super) fails: Option<Wanted>,
+    warns: Vec<Wanted>,
+    informs: Vec<Wanted>,
+    warns_not: bool,
+    informs_not: bool,
+    pub(super) is_ordered: bool,
+    /// Start and step of an expected range vector.
+    range: Option<(Timestamp, Duration)>,
+    string: Option<String>,
+    scalar: Option<f64>,
+    series: Vec<(Labels, Vec<Described>)>,
+}
+
+impl Eval {
+    pub(super) fn read(command: &str, block: &[&str]) -> Result<Self, String> {
+        let (verb, rest) = command
+            .split_once(char::is_whitespace)
+            .unwrap_or((command, ""));
+        let (moment, expr) = read_moment(rest.trim_start())?;
+        let mut eval = Self {
+            expr: expr.trim().to_owned(),
+            moment,
+            fails: (verb == "eval_fail").then_some(Wanted::Anything),
+            warns: Vec::new(),
+            informs: Vec::new(),
+            warns_not: false,
+            informs_not: false,
+            is_ordered: verb == "eval_ordered",
+            range: None,
+            string: None,
+            scalar: None,
+            series: Vec::new(),
+        };
+        match verb {
+            "eval" | "eval_fail" | "eval_ordered" => {}
+            "eval_warn" => eval.warns.push(Wanted::Anything),
+            "eval_info" => eval.informs.push(Wanted::Anything),
+            _ => return Err("invalid command".to_owned()),
+        }
+        for line in block {
+            eval.expectation(line)?;
+        }
+        Ok(eval)
+    }
+
+    fn expectation(&mut self, line: &str) -> Result<(), String> {
+        if let Some(text) = line.strip_prefix("expected_fail_message ") {
+            self.fails = Some(Wanted::Text(text.trim().to_owned()));
+            return Ok(());
+        }
+        if let Some(text) = line.strip_prefix("expected_fail_regexp ") {
+            self.fails = Some(Wanted::Regex(regex(text.trim())?));
+            return Ok(());
+        }
+        let Some(what) = line.strip_prefix("expect ") else {
+            if let Ok(value) = crate::literal::number(line.trim_start_matches(['+', '-'])) {
+                let is_minus = line.starts_with('-');
+                self.scalar = Some(if is_minus { -value } else { value });
+                return Ok(());
+            }
+            self.series.push(description::series_description(line)?);
+            return Ok(());
+        };
+        let (word, rest) = what.split_once(char::is_whitespace).unwrap_or((what, ""));
+        match word {
+            "fail" => self.fails = Some(wanted(rest)?),
+            "warn" => self.warns.push(wanted(rest)?),
+            "info" => self.informs.push(wanted(rest)?),
+            "no_warn" => self.warns_not = true,
+            "no_info" => self.informs_not = true,
+            "ordered" => self.is_ordered = true,
+            "string" => {
+                let literal = crate::literal::unquote(rest.trim());
+                self.string = Some(literal.ok_or("no string")?.value);
+            }
+            "range" => {
+                let rest = rest.trim().strip_prefix("vector").unwrap_or(rest);
+                let (moment, _) = read_moment(&format!("range {} 1", rest.trim()))?;
+                let Moment::Range { start, step, .. } = moment else {
+                    return Err(format!("`{line}` names no range"));
+                };
+                self.range = Some((start, step));
+            }
+            _ => return Err(format!("`{line}` expects nothing known")),
+        }
+        Ok(())
+    }
+
+    pub(super) fn compare_failure(&self, error: &str) -> Result<(), String> {
+        match &self.fails {
+            Some(wanted) if wanted.is_met(error) => Ok(()),
+            Some(_) => Err(format!("failed with another message: {error}")),
+            None => Err(error.to_owned()),
+        }
+    }
+
+    pub(super) fn compare_annotations(&self, all: &[Annotation]) -> Result<(), String> {
+        for (wanted, is_not, is_warning) in [
+            (&self.warns, self.warns_not, true),
+            (&self.informs, self.informs_not, false),
+        ] {
+            let ours = all.iter().filter(|it| it.is_warning == is_warning);
+            let ours: Vec<&str> = ours.map(|it| it.message.as_str()).collect();
+            if is_not && !ours.is_empty() {
+                return Err(format!("expected none of {ours:?}"));
+            }
+            let is_missed = |it: &&Wanted| !ours.iter().any(|message| it.is_met(message));
+            if wanted.iter().any(|it| is_missed(&it)) {
+                let kind = if is_warning { "warning" } else { "info" };
+                return Err(format!("expected {kind} is missing; got {ours:?}"));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn compare(&self, value: &Value) -> Result<(), String> {
+        match value {
+            Value::Scalar(value) => match self.scalar {
+                Some(wanted) if almost_equal(wanted, *value) => Ok(()),
+                wanted => Err(format!("expected {wanted:?}, got scalar {value}")),
+            },
+            Value::String(value) => match &self.string {
+                Some(wanted) if wanted == value => Ok(()),
+                wanted => Err(format!("expected {wanted:?}, got string {value:?}")),
+            },
+            Value::Vector(samples) => {
+                let at = Timestamp(0);
+                let ours = samples.iter().map(|sample| {
+                    let value = sample.value;
+                    (sample.labels.clone(), vec![Sample { at, value }])
+                });
+                self.compare_series(&ours.collect::<Vec<_>>(), at, Duration(1))
+            }
+            Value::Matrix(series) => {
+                let (start, step) = match (self.range, self.moment) {
+                    (Some(range), _) => range,
+                    (None, Moment::Range { start, step, .. }) => (start, step),
+                    (None, Moment::Instant(_)) => return Err("got a range vector".into()),
+                };
+                let ours = series
+                    .iter()
+                    .map(|it| (it.labels.clone(), it.samples.clone()));
+                self.compare_series(&ours.collect::<Vec<_>>(), start, step)
+            }
+        }
+    }
+
+    fn compare_series(
+        &self,
+        ours: &[(Labels, Vec<Sample>)],
+        start: Timestamp,
+        step: Duration,
+    ) -> Result<(), String> {
+        if self.scalar.is_some() || self.string.is_some() {
+            return Err("got a vector".to_owned());
+        }
+        if self.is_ordered {
+            let wanted = self.series.iter().map(|it| &it.0);
+            if !wanted.eq(ours.iter().map(|it| &it.0)) {
+                return Err(format!("wrong order: {}", Shown(ours)));
+            }
+        }
+        for (labels, _) in ours {
+            if !self.series.iter().any(|(wanted, _)| wanted == labels) {
+                return Err(format!("unexpected {labels} in {}", Shown(ours)));
+            }
+        }
+        for (labels, wanted) in &self.series {
+            let empty = Vec::new();
+            let found = ours.iter().find(|(known, _)| known == labels);
+            let found = found.map_or(&empty, |(_, samples)| samples);
+            let mut left = found.iter();
+            for (idx, wanted) in wanted.iter().enumerate() {
+                let at = start + step * idx as i64;
+                let wanted = match wanted {
+                    Described::Nothing => continue,
+                    Described::Value(value) => *value,
+                    Described::Histogram(_) => {
+                        return Err("native histograms are not supported yet".to_owned());
+                    }
+                };
+                let is_met = left
+                    .next()
+                    .is_some_and(|it| it.at == at && almost_equal(wanted, it.value));
+                if !is_met {
+                    let wanted = format_float(wanted);
+                    let shown = Shown(ours);
+                    return Err(format!(
+                        "expected {wanted} for {labels} at {at}, got {shown}"
+                    ));
+                }
+            }
+            if left.next().is_some() {
+                return Err(format!("more samples than expected: {}", Shown(ours)));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Reads `instant at 5m …` and `range from 0 to 10m step 1m …`; gives back the rest.
+fn read_moment(text: &str) -> Result<(Moment, &str), String> {
+    let failed = || format!("`{text}` says not when to evaluate");
+    let after = |rest: &'_ str, keyword: &str| -> Option<usize> {
+        let trimmed = rest.trim_start();
+        let skipped = rest.len() - trimmed.len();
+        trimmed.strip_prefix(keyword)?;
+        Some(skipped + keyword.len())
+    };
+    let mut rest = text;
+    let mut skip = |keyword: &str| -> Result<(), String> {
+        rest = &rest[after(rest, keyword).ok_or_else(failed)?..];
+        Ok(())
+    };
+    if text.starts_with("instant") {
+        skip("instant")?;
+        if skip("at ").is_err() {
+            return Ok((Moment::Instant(Timestamp(0)), rest));
+        }
+        let (at, rest) = take_duration(rest)?;
+        return Ok((Moment::Instant(Timestamp(0) + at), rest));
+    }
+    skip("range")?;
+    skip("from ")?;
+    let (start, rest) = take_duration(rest)?;
+    let rest = &rest[after(rest, "to ").ok_or_else(failed)?..];
+    let (end, rest) = take_duration(rest)?;
+    let rest = &rest[after(rest, "step ").ok_or_else(failed)?..];
+    let (step, rest) = take_duration(rest)?;
+    let (start, end) = (Timestamp(0) + start, Timestamp(0) + end);
+    Ok((Moment::Range { start, end, step }, rest))
+}
+
+fn take_duration(text: &str) -> Result<(Duration, &str), String> {
+    let text = text.trim_start();
+    let end = text.find(char::is_whitespace).unwrap_or(text.len());
+    Ok((duration(&text[..end])?, &text[end..]))
+}
+
+/// A duration, perhaps negative, or a number of seconds.
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let (is_minus, unsigned) = match text.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, text),
+    };
+    let read = crate::literal::duration(unsigned).or_else(|error| {
+        let secs = unsigned.parse().map_err(|_| error);
+        secs.map(Duration::from_secs_f64)
+    })?;
+    Ok(if is_minus { -read } else { read })
+}
+
+fn wanted(text: &str) -> Result<Wanted, String> {
+    let text = text.trim();
+    Ok(if let Some(text) = text.strip_prefix("msg:") {
+        Wanted::Text(text.trim().to_owned())
+    } else if let Some(text) = text.strip_prefix("regex:") {
+        Wanted::Regex(regex(text.trim())?)
+    } else {
+        Wanted::Anything
+    })
+}
+
+/// Upstream searches; this project's expressions match whole texts.
+fn regex(text: &str) -> Result<Regex, String> {
+    Regex::anchored(&format!(".*(?:{text}).*")).map_err(|error| error.to_string())
+}
+
+impl Wanted {
+    fn is_met(&self, text: &str) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Text(wanted) => text == wanted,
+            Self::Regex(regex) => regex.is_match(text),
+        }
+    }
+}
+
+/// Equal to a relative difference of 1e-6; NaN equals NaN.
+fn almost_equal(a: f64, b: f64) -> bool {
+    if a.is_nan() && b.is_nan() || a == b {
+        return true;
+    }
+    let (sum, distance) = (a.abs() + b.abs(), (a - b).abs());
+    if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
+        return distance < TOLERANCE * f64::MIN_POSITIVE;
+    }
+    distance / sum.min(f64::MAX) < TOLERANCE
+}
+
+const TOLERANCE: f64 = 1e-6;
+
+struct Shown<'a>(&'a [(Labels, Vec<Sample>)]);
+
+impl std::fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("[")?;
+        for (labels, samples) in self.0.iter().take(10) {
+            write!(f, " {labels}")?;
+            for sample in samples.iter().take(20) {
+                write!(
+                    f,
+                    " {}@{}",
+                    format_float(sample.value),
+                    sample.at.as_secs_f64()
+                )?;
+            }
+            f.write_str(";")?;
+        }
+        f.write_str(" ]")
+    }
+}
