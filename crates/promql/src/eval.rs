@@ -182,7 +182,7 @@ impl Prepared {
         self.annotations.sort();
         match result? {
             Frame::Vector(block) => {
-                let block = block.broadcast(steps.n);
+                let block = block.broadcast(steps.n, options.samples_max)?;
                 let block = frame::resolve_names(block, &mut self.output)?;
                 Ok(Frame::Vector(block))
             }
@@ -230,6 +230,19 @@ impl Context<'_> {
     fn hold(&mut self, n: usize) -> Result<(), EvalError> {
         self.n_samples += n;
         if self.n_samples > self.options.samples_max {
+            return Err(EvalError::TooManySamples);
+        }
+        Ok(())
+    }
+
+    /// How many more values may be held.
+    fn room(&self) -> usize {
+        self.options.samples_max.saturating_sub(self.n_samples)
+    }
+
+    /// Refuses a result before it is made.
+    fn check_room(&self, n_series: usize, n_steps: usize) -> Result<(), EvalError> {
+        if n_series.saturating_mul(n_steps) > self.room() {
             return Err(EvalError::TooManySamples);
         }
         Ok(())
@@ -310,6 +323,8 @@ struct Frames<'a> {
     ops: &'a [Op],
     /// How many values of vectors were taken.
     n_taken: usize,
+    /// How many values a vector may have.
+    room: usize,
 }
 
 impl Frames<'_> {
@@ -330,9 +345,9 @@ impl Frames<'_> {
     }
 
     /// A vector over `n` steps.
-    fn vector(&mut self, op: OpIdx, n: usize) -> Block {
+    fn vector(&mut self, op: OpIdx, n: usize) -> Result<Block, EvalError> {
         match self.take(op) {
-            Frame::Vector(block) => block.broadcast(n),
+            Frame::Vector(block) => block.broadcast(n, self.room),
             _ => unreachable!("the checker has seen a vector"),
         }
     }
@@ -363,6 +378,7 @@ fn run_program(
         waiting: (0..program.ops.len()).map(|_| None).collect(),
         ops: &program.ops,
         n_taken: 0,
+        room: context.options.samples_max,
     };
     for (idx, (op, state)) in program.ops.iter().zip(states).enumerate() {
         context.check_cancelled()?;
@@ -433,11 +449,11 @@ fn run_op(
         }
         OpKind::Map(map, args) => map::run(*map, args, state, frames, context, steps),
         OpKind::Histogram(operand) => {
-            let block = frames.vector(*operand, steps.n);
+            let block = frames.vector(*operand, steps.n)?;
             Ok(Frame::Vector(Block::empty(block.n_steps)))
         }
         OpKind::Absent(operand, labels) => {
-            let block = frames.vector(*operand, steps.n);
+            let block = frames.vector(*operand, steps.n)?;
             Ok(other::absent(&block, labels, state))
         }
         OpKind::Other(other, args) => {

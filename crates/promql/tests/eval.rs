@@ -412,6 +412,28 @@ fn a_threshold_is_a_comparison_with_a_number_on_either_side() {
 }
 
 #[test]
+fn the_deepest_nests_fit_a_threads_stack() {
+    let mut source = MemorySource::new();
+    source.append(&labels(&[("__name__", "a")]), samples(&[1.0; 10]));
+    for (open, close, n) in [
+        ("(", ")", 198),
+        ("-", "", 198),
+        ("sum(", ")", 198),
+        ("1 + ", "", 100_000),
+        ("1 ^ ", "", 198),
+        ("avg_over_time(", "[1m:15s])", 98),
+        ("label_replace(", ", \"b\", \"c\", \"\", \"\")", 198),
+    ] {
+        let text = format!("{}a{}", open.repeat(n), close.repeat(n));
+        let result = prepare(&text).instant(&source, Timestamp(90_000), &Options::default());
+        assert!(
+            matches!(&result, Ok(Value::Vector(one)) if one.len() == 1),
+            "{open} {result:?}"
+        );
+    }
+}
+
+#[test]
 fn prepared_plans_move_between_threads() {
     fn is_send<T: Send>() {}
     is_send::<Prepared>();

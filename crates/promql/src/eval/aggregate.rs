@@ -31,7 +31,7 @@ pub(crate) fn run(
     context: &mut Context<'_>,
     steps: Steps,
 ) -> Result<Frame, EvalError> {
-    let block = frames.vector(aggregation.operand, steps.n);
+    let block = frames.vector(aggregation.operand, steps.n)?;
     if aggregation.op == AggregateOp::CountValues {
         return count_values(aggregation, &block, frames, context);
     }
@@ -405,6 +405,7 @@ fn count_values(
         if idx % 1024 == 0 {
             context.check_cancelled()?;
         }
+        context.check_room(all.len() + 1, n)?;
         // The new label takes part in the grouping: `by (version)` keeps it.
         for (step, &value) in block.row(idx).iter().enumerate() {
             if is_absent(value) {

@@ -46,19 +46,28 @@ pub(crate) fn run(
             Ok(Frame::Scalar(left))
         }
         (Frame::Vector(vector), Frame::Scalar(scalar)) => {
-            let (vector, scalar) = (vector.broadcast(n), super::frame::broadcast(scalar, n));
+            let (vector, scalar) = (
+                vector.broadcast(n, frames.room)?,
+                super::frame::broadcast(scalar, n),
+            );
             Ok(with_scalar(
                 operation, vector, &scalar, false, state, context,
             ))
         }
         (Frame::Scalar(scalar), Frame::Vector(vector)) => {
-            let (vector, scalar) = (vector.broadcast(n), super::frame::broadcast(scalar, n));
+            let (vector, scalar) = (
+                vector.broadcast(n, frames.room)?,
+                super::frame::broadcast(scalar, n),
+            );
             Ok(with_scalar(
                 operation, vector, &scalar, true, state, context,
             ))
         }
         (Frame::Vector(left), Frame::Vector(right)) => {
-            let (left, right) = (left.broadcast(n), right.broadcast(n));
+            let (left, right) = (
+                left.broadcast(n, frames.room)?,
+                right.broadcast(n, frames.room)?,
+            );
             if operation.op.is_set() {
                 sets::run(operation, left, right, state)
             } else {

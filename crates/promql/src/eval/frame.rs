@@ -122,17 +122,21 @@ impl Block {
         self.values[idx * self.n_steps + step]
     }
 
-    /// The same over `n` steps, when it was one value for all of them.
-    pub(crate) fn broadcast(mut self, n: usize) -> Self {
+    /// The same over `n` steps, when it was one value for all of them; `room` is how many values
+    /// it may have then.
+    pub(crate) fn broadcast(mut self, n: usize, room: usize) -> Result<Self, EvalError> {
         if self.n_steps == n {
-            return self;
+            return Ok(self);
+        }
+        if self.values.len().saturating_mul(n) > room {
+            return Err(EvalError::TooManySamples);
         }
         let values = self.values.iter();
         self.values = values
             .flat_map(|&value| std::iter::repeat_n(value, n))
             .collect();
         self.n_steps = n;
-        self
+        Ok(self)
     }
 
     /// Refuses two series with the same labels at one step.

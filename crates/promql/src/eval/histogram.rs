@@ -43,7 +43,7 @@ pub(crate) fn run(
         Other::HistogramQuantile => {
             let quantiles = frames.scalar(args[0], n);
             let (q_span, span) = (frames.span(args[0]), frames.span(args[1]));
-            let block = frames.vector(args[1], n);
+            let block = frames.vector(args[1], n)?;
             quantiles
                 .iter()
                 .for_each(|&q| aggregate::check_quantile(q, q_span, context));
@@ -57,7 +57,7 @@ pub(crate) fn run(
         Other::HistogramFraction => {
             let (lower, upper) = (frames.scalar(args[0], n), frames.scalar(args[1], n));
             let span = frames.span(args[2]);
-            let block = frames.vector(args[2], n);
+            let block = frames.vector(args[2], n)?;
             let buckets = bind(&block, state, span, context);
             let values = evaluate(buckets, &block, span, context, |buckets, step| {
                 (fraction(lower[step], upper[step], buckets), false)
@@ -77,7 +77,7 @@ fn quantiles(
     context: &mut Context<'_>,
     n: usize,
 ) -> Result<Frame, EvalError> {
-    let block = frames.vector(args[0], n);
+    let block = frames.vector(args[0], n)?;
     let label = frames.string(args[1]);
     if !labels::is_label_name(&label) {
         return execution(format!("invalid label name {label}"));

@@ -18,7 +18,7 @@ pub(crate) fn replace(
     frames: &mut Frames<'_>,
     n: usize,
 ) -> Result<Frame, EvalError> {
-    let block = frames.vector(args[0], n);
+    let block = frames.vector(args[0], n)?;
     let texts: Vec<_> = args[1..].iter().map(|&arg| frames.string(arg)).collect();
     let [to, replacement, from, regex] = texts.as_slice() else {
         unreachable!("the checker has counted the arguments");
@@ -39,7 +39,7 @@ pub(crate) fn join(
     frames: &mut Frames<'_>,
     n: usize,
 ) -> Result<Frame, EvalError> {
-    let block = frames.vector(args[0], n);
+    let block = frames.vector(args[0], n)?;
     let texts: Vec<_> = args[1..].iter().map(|&arg| frames.string(arg)).collect();
     let [to, separator, from @ ..] = texts.as_slice() else {
         unreachable!("the checker has counted the arguments");

@@ -24,7 +24,7 @@ pub(crate) fn run(
         let set = SeriesSet::unique(vec![firebell_model::Labels::empty()]);
         return Ok(Frame::Vector(Block::new(set, steps.n, values.collect())));
     };
-    let block = frames.vector(first, steps.n);
+    let block = frames.vector(first, steps.n)?;
     let params: Vec<Vec<f64>> = rest
         .iter()
         .map(|&arg| frames.scalar(arg, steps.n))

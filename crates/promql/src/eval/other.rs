@@ -54,15 +54,15 @@ pub(crate) fn run(
             let set = bound_single(state, &Labels::empty());
             Ok(Frame::Vector(Block::new(set, n, frames.scalar(args[0], n))))
         }
-        Other::Scalar => Ok(Frame::Scalar(only_values(&frames.vector(args[0], n)))),
+        Other::Scalar => Ok(Frame::Scalar(only_values(&frames.vector(args[0], n)?))),
         Other::Timestamp => {
-            let block = frames.vector(args[0], n);
+            let block = frames.vector(args[0], n)?;
             map::map_steps(block, state, context, |step, _| {
                 steps.at(step).as_secs_f64()
             })
         }
         Other::Sort | Other::SortDesc => {
-            let mut block = frames.vector(args[0], n);
+            let mut block = frames.vector(args[0], n)?;
             if is_range {
                 context.warn(call.span, SORT_IN_RANGE);
             } else if n == 1 {
@@ -71,7 +71,7 @@ pub(crate) fn run(
             Ok(Frame::Vector(block))
         }
         Other::SortByLabel | Other::SortByLabelDesc => {
-            let mut block = frames.vector(args[0], n);
+            let mut block = frames.vector(args[0], n)?;
             let names: Vec<_> = args[1..].iter().map(|&arg| frames.string(arg)).collect();
             if is_range {
                 context.warn(call.span, SORT_IN_RANGE);

@@ -125,6 +125,7 @@ fn read(
     let first = fixed.unwrap_or(steps.start) - offset;
     let lookback = context.options.lookback;
     let (set, series) = bind(reader, bound, first - lookback, context)?;
+    context.check_room(series.len(), steps.n)?;
     let mut values = Vec::with_capacity(series.len() * steps.n);
     let value_of = |sample: Option<Sample>| match sample {
         Some(sample) if !is_stale(sample.value) => take(sample),

@@ -190,7 +190,7 @@ fn subquery(
     let Frame::Vector(block) = run_program(program, states, context, steps)? else {
         unreachable!("the checker has seen an instant vector");
     };
-    let block = block.broadcast(n);
+    let block = block.broadcast(n, context.room())?;
     context.n_samples = held;
     context.hold(block.values.len())?;
     let set = Arc::clone(&block.set);
@@ -238,6 +238,7 @@ pub(crate) fn run(
         return absent(&bound, &windows, call.absent, context);
     }
     check_args(call)?;
+    context.check_room(bound.set.len(), steps.n)?;
     let mut values = Vec::with_capacity(bound.set.len() * steps.n);
     let mut samples = Vec::new();
     for row in 0..bound.set.len() {

@@ -65,6 +65,7 @@ pub(super) fn run(
             }
         }
     }
+    context.check_room(pairs.pairs.len(), n)?;
     let values = combine_pairs(operation, pairs, many, one);
     let block = Block::new(Arc::clone(&pairs.to), n, values);
     for group in &pairs.clashes {
