@@ -119,6 +119,8 @@ pub(crate) struct BinaryOperation {
 pub(crate) struct Aggregation {
     pub(crate) op: AggregateOp,
     pub(crate) param: Option<OpIdx>,
+    /// Where the parameter stands, inside of any parentheses: there annotations point.
+    pub(crate) param_span: Span,
     pub(crate) operand: OpIdx,
     /// Sorted.
     pub(crate) grouping: Vec<String>,
@@ -169,10 +171,7 @@ impl Program {
 
     fn add(&mut self, expr: &Expr) -> OpIdx {
         let op = self.add_node(expr);
-        // Annotations point inside of parentheses.
-        if !matches!(expr.node, Node::Paren(_)) {
-            self.ops[op].span = expr.span;
-        }
+        self.ops[op].span = expr.span;
         op
     }
 
@@ -201,6 +200,10 @@ impl Program {
                 let aggregation = Aggregation {
                     op: aggregate.op,
                     param,
+                    param_span: aggregate
+                        .param
+                        .as_ref()
+                        .map_or_else(Span::default, |param| param.unwrap_parens().span),
                     operand,
                     grouping,
                     is_without: aggregate.is_without,

@@ -39,10 +39,6 @@ pub(crate) fn run(
         .param
         .map(|param| frames.scalar(param, steps.n))
         .unwrap_or_default();
-    let span = aggregation
-        .param
-        .map(|param| frames.span(param))
-        .unwrap_or_default();
     let grouping = bind(aggregation, &block, state);
     if aggregation.op.keeps_series() {
         return keep(aggregation, grouping, block, &param);
@@ -56,7 +52,7 @@ pub(crate) fn run(
         AggregateOp::Max => fold::<Max>(&block, grouping),
         AggregateOp::Stddev => fold::<Stddev>(&block, grouping),
         AggregateOp::Stdvar => fold::<Stdvar>(&block, grouping),
-        _ => quantiles(&block, grouping, &param, span, context),
+        _ => quantiles(&block, grouping, &param, aggregation.param_span, context),
     };
     let set = Arc::clone(&grouping.to);
     Ok(Frame::Vector(Block::new(set, steps.n, values)))
