@@ -29,13 +29,13 @@ build: tools ui/dist/index.html ## Build the page and the release binary
 
 fmt: .venv/checks ui/node_modules/installed ## Format everything
 	@cargo fmt --all
-	@cd examples && ../.venv/bin/ruff format -q .
+	@cd examples && ../.venv/bin/ruff format -q . ../scripts
 	@npm --prefix ui run --silent format >/dev/null
 
 lint: .venv/checks ui/node_modules/installed ## Check everything without running it
 	@cargo xtask tidy
 	@cargo clippy -q --workspace --all-targets -- -D warnings
-	@cd examples && ../.venv/bin/ruff check -q . && ../.venv/bin/mypy
+	@cd examples && ../.venv/bin/ruff check -q . ../scripts && ../.venv/bin/mypy
 	@npm --prefix ui run --silent check
 
 tools browser peers:

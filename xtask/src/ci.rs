@@ -32,9 +32,9 @@ const SUITES: &[(&str, &str, &str)] = &[
     (
         "python format",
         "examples",
-        "../.venv/bin/ruff format --check .",
+        "../.venv/bin/ruff format --check . ../scripts",
     ),
-    ("python lint", "examples", "../.venv/bin/ruff check ."),
+    ("python lint", "examples", "../.venv/bin/ruff check . ../scripts"),
     ("python types", "examples", "../.venv/bin/mypy"),
     ("python", "examples", "../.venv/bin/python -m unittest -b"),
     ("page checks", "ui", "npm run --silent check"),

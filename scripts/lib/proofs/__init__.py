@@ -1,0 +1,1 @@
+"""End-to-end proofs: the real binary against real and fake neighbours, on loopback only."""
