@@ -49,7 +49,7 @@ fn refused(error: &RequestError) -> Response {
 async fn status(State(app): State<App>) -> Response {
     ok(&StatusJson {
         cluster: ClusterJson::default(),
-        version_info: prometheus::version(),
+        version_info: prometheus::version("0.33.1"),
         config: ConfigJson {
             original: app.live.config().alertmanager_text.clone(),
         },

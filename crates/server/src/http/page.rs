@@ -1,7 +1,9 @@
 //! The page: files built from `ui/`, embedded in the binary.
 
+use std::borrow::Cow;
+
 use axum::http::{StatusCode, Uri, header};
-use axum::response::{Html, IntoResponse, Response};
+use axum::response::{Html, IntoResponse, Redirect, Response};
 use rust_embed::RustEmbed;
 
 // A build without `make` has no page; the server then says how to get one.
@@ -10,36 +12,38 @@ use rust_embed::RustEmbed;
 #[allow_missing = true]
 struct Files;
 
-/// A file of the page; any path that is none is a view of the page itself.
-pub(super) async fn page(uri: Uri) -> Response {
+/// A file of the page. Its views are behind `#`, so any other path that a link of upstream's kind
+/// leads to, such as `/graph?…`, is sent to the page itself.
+pub(crate) async fn page(uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
+    let path = if path.is_empty() { "index.html" } else { path };
     if let Some(file) = Files::get(path) {
-        let kind = content_type(path);
-        // Names under `assets/` carry a hash of their content.
-        let caching = if path.starts_with("assets/") {
-            "public, max-age=31536000, immutable"
-        } else {
-            "no-cache"
-        };
-        let headers = [
-            (header::CONTENT_TYPE, kind),
-            (header::CACHE_CONTROL, caching),
-        ];
-        return (headers, file.data).into_response();
+        return served(path, file.data);
     }
-    if path.starts_with("api/") || path.starts_with("-/") || path.starts_with("assets/") {
-        return (StatusCode::NOT_FOUND, "404 page not found\n").into_response();
+    let is_api = ["api/", "-/", "assets/"]
+        .iter()
+        .any(|it| path.starts_with(it));
+    match path {
+        "index.html" => Html(WITHOUT_PAGE).into_response(),
+        _ if is_api => (StatusCode::NOT_FOUND, "404 page not found\n").into_response(),
+        _ => Redirect::to("/").into_response(),
     }
-    match Files::get("index.html") {
-        Some(index) => {
-            let headers = [
-                (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-                (header::CACHE_CONTROL, "no-cache"),
-            ];
-            (headers, index.data).into_response()
-        }
-        None => Html(WITHOUT_PAGE).into_response(),
-    }
+}
+
+fn served(path: &str, content: Cow<'static, [u8]>) -> Response {
+    // Names under `assets/` carry a hash of their content.
+    let caching = if path.starts_with("assets/") {
+        "public, max-age=31536000, immutable"
+    } else {
+        "no-cache"
+    };
+    let headers = [
+        (header::CONTENT_TYPE, content_type(path)),
+        (header::CACHE_CONTROL, caching),
+        (header::CONTENT_SECURITY_POLICY, POLICY),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    (headers, content).into_response()
 }
 
 fn content_type(path: &str) -> &'static str {
@@ -59,3 +63,7 @@ fn content_type(path: &str) -> &'static str {
 const WITHOUT_PAGE: &str = "<!doctype html><title>Firebell</title><p>This build has no page: run \
     <code>make build</code>, or <code>npm ci && npm run build</code> in <code>ui/</code> before \
     <code>cargo build</code>. The API works: <a href=\"api/firebell/v1/status\">status</a>.";
+
+/// The page loads nothing from elsewhere, and nobody else shows it in a frame.
+const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
+    frame-ancestors 'none'; base-uri 'none'; form-action 'self'";

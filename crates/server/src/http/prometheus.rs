@@ -471,13 +471,14 @@ async fn targets(State(app): State<App>, uri: Uri) -> Response {
 }
 
 async fn build_info() -> Response {
-    answer(Ok(Success::new(version())))
+    // Grafana chooses what it asks for by the version, and takes 2.x and 3.x for a Prometheus.
+    answer(Ok(Success::new(version("3.5.0"))))
 }
 
-/// What clients are told of the program. Grafana takes a 2.x or 3.x version for a Prometheus.
-pub(super) fn version() -> BuildInfo {
+/// What clients are told of the program: the version of upstream's whose API this is.
+pub(crate) fn version(upstream: &str) -> BuildInfo {
     BuildInfo {
-        version: "3.5.0".to_owned(),
+        version: upstream.to_owned(),
         revision: concat!("firebell-", env!("CARGO_PKG_VERSION")).to_owned(),
         branch: "firebell".to_owned(),
         ..BuildInfo::default()

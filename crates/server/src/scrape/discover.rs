@@ -37,12 +37,7 @@ impl TargetFiles {
             parse_target_file(&path, &text).map_err(|problems| problems.to_string())
         });
         match parsed {
-            Ok(mut groups) => {
-                for group in &mut groups {
-                    let mut labels = group.labels.to_builder();
-                    labels.set("__meta_filepath", path.display().to_string());
-                    group.labels = labels.build();
-                }
+            Ok(groups) => {
                 self.failures.remove(&path);
                 self.groups.insert(path, groups.clone());
                 groups

@@ -323,49 +323,81 @@ mod tests {
     #[test]
     fn labels_of_the_target_win_unless_the_job_honors_those_of_the_body() {
         let bodies = &[r#"x{job="theirs",exported_job="e"} 1"#];
-        check("", bodies, &expect![[r#"
+        check(
+            "",
+            bodies,
+            &expect![[r#"
             x{exported_exported_job="theirs", exported_job="e", instance="a:80", job="shop"} 1@1000
-        "#]]);
-        check("honor_labels: true", bodies, &expect![[r#"
+        "#]],
+        );
+        check(
+            "honor_labels: true",
+            bodies,
+            &expect![[r#"
             x{exported_job="e", instance="a:80", job="theirs"} 1@1000
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn timestamps_of_the_body_are_taken_and_then_nothing_is_marked_stale() {
         let bodies = &["x 1 500", "y 1"];
-        check("", bodies, &expect![[r#"
+        check(
+            "",
+            bodies,
+            &expect![[r#"
             x{instance="a:80", job="shop"} 1@500
             y{instance="a:80", job="shop"} 1@2000
-        "#]]);
-        check("honor_timestamps: false", bodies, &expect![[r#"
+        "#]],
+        );
+        check(
+            "honor_timestamps: false",
+            bodies,
+            &expect![[r#"
             x{instance="a:80", job="shop"} 1@1000 stale@2000
             y{instance="a:80", job="shop"} 1@2000
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn relabelling_drops_series_before_they_count_against_the_limit() {
         let drop = "sample_limit: 1, metric_relabel_configs: \
                     [{source_labels: [__name__], regex: go_.*, action: drop}]";
-        check(drop, &["go_a 1; x 1; go_b 1"], &expect![[r#"
+        check(
+            drop,
+            &["go_a 1; x 1; go_b 1"],
+            &expect![[r#"
             x{instance="a:80", job="shop"} 1@1000
-        "#]]);
-        check(drop, &["x 1", "x 1; y 1", "x 2"], &expect![[r#"
+        "#]],
+        );
+        check(
+            drop,
+            &["x 1", "x 1; y 1", "x 2"],
+            &expect![[r#"
             sample limit exceeded: more than 1 samples
             x{instance="a:80", job="shop"} 1@1000 stale@2000 2@3000
             y{instance="a:80", job="shop"} stale@2000
-        "#]]);
+        "#]],
+        );
     }
 
     #[test]
     fn a_body_with_one_bad_line_counts_for_nothing() {
-        check("", &["x 1", "x 2; x{ 3", "x 4"], &expect![[r#"
+        check(
+            "",
+            &["x 1", "x 2; x{ 3", "x 4"],
+            &expect![[r#"
             line 2: expected a label name or `}`, found `3`
             x{instance="a:80", job="shop"} 1@1000 stale@2000 4@3000
-        "#]]);
-        check("label_limit: 3", &["x{a=\"1\",b=\"2\"} 1"], &expect![[r#"
+        "#]],
+        );
+        check(
+            "label_limit: 3",
+            &["x{a=\"1\",b=\"2\"} 1"],
+            &expect![[r#"
             label_limit exceeded: `x{a="1", b="2", instance="a:80", job="shop"}` has 5, the limit is 3
-        "#]]);
+        "#]],
+        );
     }
 }
