@@ -29,6 +29,8 @@ pub struct Log {
     segment: u64,
     segment_bytes: u64,
     is_dirty: bool,
+    /// A failed write may have left a part of a frame behind `segment_bytes`.
+    is_torn: bool,
 }
 
 /// The end of a log that is not durable yet.
@@ -115,13 +117,14 @@ impl Log {
             segment,
             segment_bytes,
             is_dirty: false,
+            is_torn: false,
         };
         Ok((log, found))
     }
 
     /// Appends one frame; it survives the end of the process at once, and the loss of power after
-    /// [`Log::sync`]. When it fails, nothing of it is left behind, or the log refuses further
-    /// writes with the same error.
+    /// [`Log::sync`]. When it fails, nothing of it is left behind; should that fail too, it is cut
+    /// off before anything else is written.
     ///
     /// # Errors
     /// When the disk is full or fails, or the frame is longer than 64 MiB.
@@ -129,6 +132,7 @@ impl Log {
         if payload.len() > FRAME_BYTES_MAX {
             return Err(LogError::TooLong { len: payload.len() });
         }
+        self.cut_torn()?;
         if self.segment_bytes >= self.options.segment_bytes_max {
             self.start_segment()?;
         }
@@ -140,12 +144,22 @@ impl Log {
         bytes.extend_from_slice(payload);
         let path = path_of(&self.options, self.segment);
         if let Err(error) = self.disk.append(&path, &bytes) {
-            // A part may have been written: without the cut, the next frame would stand behind junk.
-            self.disk.truncate(&path, self.segment_bytes)?;
+            self.is_torn = true;
+            self.cut_torn()?;
             return Err(error.into());
         }
         self.segment_bytes += bytes.len() as u64;
         self.is_dirty = true;
+        Ok(())
+    }
+
+    /// Cuts off what a failed write has left: the next frame must not stand behind junk.
+    fn cut_torn(&mut self) -> Result<(), LogError> {
+        if self.is_torn {
+            let path = path_of(&self.options, self.segment);
+            self.disk.truncate(&path, self.segment_bytes)?;
+            self.is_torn = false;
+        }
         Ok(())
     }
 
@@ -184,6 +198,7 @@ impl Log {
     /// # Errors
     /// When the disk fails.
     pub fn start_segment(&mut self) -> Result<u64, LogError> {
+        self.cut_torn()?;
         self.sync()?;
         if self.segment_bytes > 0 {
             self.segment += 1;
@@ -377,6 +392,150 @@ mod tests {
             let frames = read_log(&disk, &OPTIONS).unwrap();
             assert_eq!(frames.frames.len(), n_before + 1, "cut at {cut}");
             assert_eq!(payloads(&frames).last().unwrap(), b"next");
+        }
+    }
+
+    /// Takes a part of each write, and does not cut either, while `is_broken`.
+    struct BrokenDisk {
+        files: MemoryDisk,
+        is_broken: std::sync::atomic::AtomicBool,
+    }
+
+    impl BrokenDisk {
+        fn check(&self, action: &'static str, path: &str) -> Result<(), DiskError> {
+            if !self.is_broken.load(std::sync::atomic::Ordering::Relaxed) {
+                return Ok(());
+            }
+            Err(DiskError {
+                action,
+                path: path.to_owned(),
+                why: "input/output error".to_owned(),
+                is_not_found: false,
+                is_full: false,
+            })
+        }
+    }
+
+    impl Disk for BrokenDisk {
+        fn append(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+            let checked = self.check("append to", path);
+            let len = checked.as_ref().map_or(bytes.len() / 2, |()| bytes.len());
+            self.files.append(path, &bytes[..len])?;
+            checked
+        }
+
+        fn sync(&self, path: &str) -> Result<(), DiskError> {
+            self.check("sync", path)
+        }
+
+        fn read(&self, path: &str) -> Result<Vec<u8>, DiskError> {
+            self.files.read(path)
+        }
+
+        fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+            self.files.replace(path, bytes)
+        }
+
+        fn truncate(&self, path: &str, len: u64) -> Result<(), DiskError> {
+            self.check("cut", path)?;
+            self.files.truncate(path, len)
+        }
+
+        fn remove(&self, path: &str) -> Result<(), DiskError> {
+            self.files.remove(path)
+        }
+
+        fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
+            self.files.list(folder)
+        }
+    }
+
+    #[test]
+    fn what_a_broken_disk_kept_of_a_frame_is_cut_before_the_next_one() {
+        let disk = Arc::new(BrokenDisk {
+            files: written(),
+            is_broken: true.into(),
+        });
+        let (mut log, _) = Log::open(Arc::clone(&disk) as Arc<dyn Disk>, OPTIONS).unwrap();
+        for _ in 0..3 {
+            log.append(b"torn").unwrap_err();
+        }
+        disk.is_broken
+            .store(false, std::sync::atomic::Ordering::Relaxed);
+        log.append(b"next").unwrap();
+        let frames = read_log(&disk.files, &OPTIONS).unwrap();
+        assert_eq!(payloads(&frames).last().unwrap(), b"next");
+        assert_eq!((frames.frames.len(), frames.torn_bytes), (5, 0));
+    }
+
+    /// Writes a part of each append, and fails it and every cut, while it is broken.
+    #[derive(Default)]
+    struct Flaky {
+        inner: MemoryDisk,
+        broken_after: std::sync::Mutex<Option<usize>>,
+    }
+
+    impl Flaky {
+        fn check(&self) -> Result<(), DiskError> {
+            let error = DiskError {
+                action: "write to",
+                path: String::new(),
+                why: "input/output error".to_owned(),
+                is_not_found: false,
+                is_full: false,
+            };
+            self.broken_after
+                .lock()
+                .unwrap()
+                .map_or(Ok(()), |_| Err(error))
+        }
+    }
+
+    impl Disk for Flaky {
+        fn append(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+            let n_written = self.broken_after.lock().unwrap().unwrap_or(bytes.len());
+            self.inner
+                .append(path, &bytes[..n_written.min(bytes.len())])?;
+            self.check()
+        }
+        fn sync(&self, _path: &str) -> Result<(), DiskError> {
+            self.check()
+        }
+        fn read(&self, path: &str) -> Result<Vec<u8>, DiskError> {
+            self.inner.read(path)
+        }
+        fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+            self.check().and_then(|()| self.inner.replace(path, bytes))
+        }
+        fn truncate(&self, path: &str, len: u64) -> Result<(), DiskError> {
+            self.check().and_then(|()| self.inner.truncate(path, len))
+        }
+        fn remove(&self, path: &str) -> Result<(), DiskError> {
+            self.check().and_then(|()| self.inner.remove(path))
+        }
+        fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
+            self.inner.list(folder)
+        }
+    }
+
+    #[test]
+    fn no_frame_stands_behind_the_rest_of_a_write_that_could_not_be_cut_off() {
+        for n_written in 0..12 {
+            for starts_segment in [false, true] {
+                let disk = Arc::new(Flaky::default());
+                let (mut log, _) = Log::open(disk.clone(), OPTIONS).unwrap();
+                *disk.broken_after.lock().unwrap() = Some(n_written);
+                log.append(b"lost").unwrap_err();
+                log.append(b"lost too").unwrap_err();
+                *disk.broken_after.lock().unwrap() = None;
+                if starts_segment {
+                    log.start_segment().unwrap();
+                }
+                log.append(b"kept").unwrap();
+                let frames = read_log(&*disk, &OPTIONS).unwrap();
+                assert_eq!(payloads(&frames), [b"kept"], "{n_written} {starts_segment}");
+                assert!(frames.damage.is_empty());
+            }
         }
     }
 
