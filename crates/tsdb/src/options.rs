@@ -17,6 +17,8 @@ pub struct Options {
     pub head_span: Duration,
     /// The log is rewritten when it is larger than this and than twice what it was afterwards.
     pub log_bytes_max: u64,
+    /// What the log may lack while the disk is full or fails; then appends are refused.
+    pub unlogged_bytes_max: u64,
 }
 
 impl Default for Options {
@@ -27,6 +29,7 @@ impl Default for Options {
             out_of_order_window: Duration::ZERO,
             head_span: Duration::from_hours(2),
             log_bytes_max: 64 << 20,
+            unlogged_bytes_max: 64 << 20,
         }
     }
 }
@@ -68,6 +71,11 @@ pub struct AppendReport {
     pub too_old: u64,
     /// Refused: the id is of a series that was dropped since; resolve its labels anew.
     pub unknown_series: u64,
+    /// Bytes of this and earlier batches that memory has and the log has not: the disk is full or
+    /// fails. A restart would forget them; the next append or [`Store::sync`] tries again.
+    ///
+    /// [`Store::sync`]: crate::Store::sync
+    pub unlogged_bytes: u64,
 }
 
 /// Figures for `/metrics` and the operator.
@@ -83,6 +91,8 @@ pub struct Stats {
     pub memory_bytes: u64,
     /// Chunk files and log.
     pub disk_bytes: u64,
+    /// What the log lacks, because the disk is full or fails.
+    pub unlogged_bytes: u64,
     /// The oldest sample that is kept.
     pub oldest: Option<Timestamp>,
     /// The newest sample.
@@ -107,7 +117,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether the disk is full: reads go on, and appends resume once there is room.
+    /// Whether the disk is full: reads and appends go on in memory, up to a bound.
     #[must_use]
     pub fn is_full(&self) -> bool {
         match self {

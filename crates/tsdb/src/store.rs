@@ -2,13 +2,14 @@
 //!
 //! One append at a time: it checks the batch against the newest sample of each series, writes one
 //! frame to the log, then changes memory under a new epoch, and publishes the epoch at the end.
+//! Frames that the disk does not take wait, in order: rules must see new samples on a full disk too.
 //! Locks are taken in the order upkeep, writer, index, series; the registry is a leaf.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use firebell_disk::{Disk, Log};
+use firebell_disk::{Disk, Log, LogError};
 use firebell_model::{Labels, Sample, SeriesId, Timestamp};
 
 use crate::View;
@@ -58,7 +59,17 @@ pub(crate) struct Writer {
     /// The newest timestamp of all series.
     pub(crate) newest: i64,
     pub(crate) frame: Vec<u8>,
+    unlogged: Unlogged,
     checked: Checked,
+}
+
+/// Frames that the disk has not taken, oldest first; memory has their samples.
+#[derive(Default)]
+struct Unlogged {
+    frames: VecDeque<Vec<u8>>,
+    bytes: u64,
+    /// Why the oldest was not taken.
+    error: Option<StoreError>,
 }
 
 /// The newest sample of a series, and where the series came to the log.
@@ -131,17 +142,21 @@ impl Store {
     }
 
     /// Appends samples: first to the log, then to memory. They outlive the process at once, and a
-    /// loss of power after [`Store::sync`].
+    /// loss of power after [`Store::sync`]. While the disk is full or fails they are in memory only,
+    /// and [`AppendReport::unlogged_bytes`] says so.
     ///
     /// # Errors
-    /// When the log cannot be written ([`StoreError::is_full`]); nothing was appended then.
+    /// When the log lacks [`Options::unlogged_bytes_max`] already; nothing was appended then.
     pub fn append(&self, batch: &Batch) -> Result<AppendReport, StoreError> {
         let shared = &*self.shared;
         let mut writer = shared.writer();
         let slots = self.slots_of(batch);
         let index = shared.index();
         let (floor, live, epoch) = shared.registry().begin();
-        let mut report = AppendReport::default();
+        let mut report = AppendReport {
+            unlogged_bytes: writer.unlogged.bytes,
+            ..AppendReport::default()
+        };
         writer.checked.clear();
         let by_labels = slots
             .iter()
@@ -160,10 +175,13 @@ impl Store {
         if writer.checked.is_empty() {
             return Ok(report);
         }
-        if let Err(error) = writer.write_samples(&index) {
+        if let Err(error) = writer.write_samples(&index)
+            && !writer.put_off(&error, shared.options.unlogged_bytes_max)
+        {
             writer.undo();
             return Err(error);
         }
+        report.unlogged_bytes = writer.unlogged.bytes;
         report.appended = (writer.checked.samples.len() + writer.checked.late.len()) as u64;
         let comes = writer.apply(&index, epoch, &live);
         shared.registry().publish(epoch, comes);
@@ -188,9 +206,13 @@ impl Store {
     /// Makes everything appended so far durable. Appends go on meanwhile.
     ///
     /// # Errors
-    /// When the disk fails.
+    /// When the disk is full or fails.
     pub fn sync(&self) -> Result<(), StoreError> {
-        let unsynced = self.shared.writer().log.unsynced();
+        let unsynced = {
+            let mut writer = self.shared.writer();
+            writer.write_unlogged()?;
+            writer.log.unsynced()
+        };
         if let Some(unsynced) = unsynced {
             match self.shared.disk.sync(&unsynced.path) {
                 // Upkeep has rewritten the log meanwhile, durably.
@@ -200,6 +222,12 @@ impl Store {
             self.shared.writer().log.mark_synced(&unsynced);
         }
         Ok(())
+    }
+
+    /// Why the log lacks samples that memory has; `None` when it has them all.
+    #[must_use]
+    pub fn trouble(&self) -> Option<StoreError> {
+        self.shared.writer().unlogged.error.clone()
     }
 
     /// The store as it is now; what is appended later is not seen. Costs the same for any store.
@@ -235,9 +263,13 @@ impl Store {
     /// Figures about the store. Walks over all series.
     #[must_use]
     pub fn stats(&self) -> Stats {
+        let (log_bytes, unlogged_bytes) = {
+            let writer = self.shared.writer();
+            (writer.log_bytes, writer.unlogged.bytes)
+        };
         let mut stats = Stats {
-            disk_bytes: self.shared.filed_bytes.load(Ordering::Relaxed)
-                + self.shared.writer().log_bytes,
+            disk_bytes: self.shared.filed_bytes.load(Ordering::Relaxed) + log_bytes,
+            unlogged_bytes,
             ..Stats::default()
         };
         let cells: Vec<_> = self.shared.index().cells().cloned().collect();
@@ -404,6 +436,7 @@ impl Writer {
             tips: Vec::new(),
             newest: i64::MIN,
             frame: Vec::new(),
+            unlogged: Unlogged::default(),
             checked: Checked::default(),
         }
     }
@@ -438,11 +471,39 @@ impl Writer {
         *self.tip_mut(slot) = Tip::NONE;
     }
 
-    /// Appends `frame` to the log.
+    /// Appends `frame` to the log, behind what the log lacks.
     pub(crate) fn write_frame(&mut self) -> Result<(), StoreError> {
+        self.write_unlogged()?;
         self.log.append(&self.frame)?;
         self.log_bytes += self.frame.len() as u64 + FRAME_EXTRA;
         Ok(())
+    }
+
+    /// Writes what the log lacks, as far as the disk takes it.
+    pub(crate) fn write_unlogged(&mut self) -> Result<(), StoreError> {
+        while let Some(frame) = self.unlogged.frames.front() {
+            self.log.append(frame)?;
+            let len = frame.len() as u64;
+            self.log_bytes += len + FRAME_EXTRA;
+            self.unlogged.bytes -= len;
+            self.unlogged.frames.pop_front();
+        }
+        self.unlogged.error = None;
+        Ok(())
+    }
+
+    /// Keeps `frame`, which the disk has not taken, for later. False when that cannot help, or too
+    /// much waits already.
+    fn put_off(&mut self, error: &StoreError, bytes_max: u64) -> bool {
+        let len = self.frame.len() as u64;
+        let is_of_disk = matches!(error, StoreError::Log(LogError::Disk(_)));
+        if !is_of_disk || self.unlogged.bytes + len > bytes_max {
+            return false;
+        }
+        self.unlogged.frames.push_back(self.frame.clone());
+        self.unlogged.bytes += len;
+        self.unlogged.error = Some(error.clone());
+        true
     }
 
     fn write_samples(&mut self, index: &Index) -> Result<(), StoreError> {

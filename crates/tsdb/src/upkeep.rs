@@ -189,6 +189,8 @@ fn remove(shared: &Shared, slots: &[u32]) -> bool {
 fn rewrite_log(shared: &Shared) -> Result<(), StoreError> {
     let (segment, bytes_before) = {
         let mut writer = shared.writer();
+        // What waits belongs before the states, which replace it.
+        writer.write_unlogged()?;
         let segment = writer.log.start_segment()?;
         writer.first_segment = segment;
         (segment, writer.log_bytes)

@@ -34,7 +34,10 @@ fn run(store: &Store, progress: &mut Progress) -> Result<(), StoreError> {
             ("__name__=sum,job=b", at + 2, (n as f64).sqrt()),
         ];
         let n_series = if n == 0 { 2 } else { 3 };
-        store.append(&batch(&samples[..n_series]))?;
+        let report = store.append(&batch(&samples[..n_series]))?;
+        if report.unlogged_bytes > 0 {
+            store.sync()?;
+        }
         for (text, at, value) in &samples[..n_series] {
             let name = common::labels(text).to_string();
             progress
@@ -110,21 +113,78 @@ fn a_machine_that_stops_at_any_byte_keeps_what_was_synced() {
 }
 
 #[test]
-fn a_full_disk_refuses_appends_and_nothing_else() {
+fn a_full_disk_keeps_appends_in_memory_until_there_is_room() {
     let disk = FrailDisk::new(u64::MAX);
     let (store, _) = Store::open(Arc::new(disk.clone()), options()).unwrap();
     store.append(&batch(&[("__name__=up", 1000, 1.0)])).unwrap();
-    let before = dump(&store.view());
-    let generation = store.generation();
-    for bytes_left in [0, 1, 20] {
+    let logged = dump(&store.view());
+    for (n, bytes_left) in [0, 1, 20].into_iter().enumerate() {
         disk.set_bytes_left(bytes_left, true);
-        let refused = [("__name__=up", 2000, 2.0), ("__name__=new", 2000, 2.0)];
-        let error = store.append(&batch(&refused)).unwrap_err();
+        let at = 2000 + n as i64;
+        let samples = [("__name__=up", at, 2.0), ("__name__=new", at, 2.0)];
+        let report = store.append(&batch(&samples)).unwrap();
+        assert_eq!(report.appended, 2);
+        assert!(report.unlogged_bytes > 0);
+        let n_samples: usize = dump(&store.view()).values().map(Vec::len).sum();
+        assert_eq!(n_samples, 1 + 2 * (n + 1));
+        let error = store.trouble().unwrap();
         assert!(error.is_full(), "{error}");
         assert!(error.to_string().contains("no space left"), "{error}");
-        assert_eq!(dump(&store.view()), before);
-        assert_eq!(store.generation(), generation);
+        assert_eq!(store.sync().unwrap_err(), error);
+        // A restart would know the samples that the log took, and only those.
+        let files = disk.files.read_all();
+        assert_eq!(dump(&open(&files, &options()).view()), logged);
     }
+    disk.set_bytes_left(u64::MAX, true);
+    let report = store.append(&batch(&[("__name__=new", 3000, 3.0)]));
+    assert_eq!(report.unwrap().unlogged_bytes, 0);
+    assert_eq!(store.trouble(), None);
+    assert_eq!(
+        dump(&open(&disk.files, &options()).view()),
+        dump(&store.view())
+    );
+}
+
+#[test]
+fn what_the_log_lacks_is_written_by_the_next_sync_also_after_upkeep() {
+    let disk = FrailDisk::new(u64::MAX);
+    let (store, _) = Store::open(Arc::new(disk.clone()), options()).unwrap();
+    for n in 0..400_i64 {
+        let is_full = (100..350).contains(&n);
+        disk.set_bytes_left(if is_full { 0 } else { u64::MAX }, true);
+        let samples = [("__name__=up", n * 15_000, n as f64)];
+        let report = store.append(&batch(&samples)).unwrap();
+        assert_eq!(report.unlogged_bytes > 0, is_full);
+        if n % 20 == 0 {
+            assert_eq!(store.sync().is_err(), is_full);
+            let _ = store.maintain(Timestamp(n * 15_000));
+            assert_eq!(store.trouble().is_some(), is_full);
+        }
+    }
+    store.sync().unwrap();
+    let found = dump(&open(&disk.files, &options()).view());
+    assert_eq!(found, dump(&store.view()));
+}
+
+#[test]
+fn when_the_log_lacks_too_much_appends_are_refused_and_leave_no_trace() {
+    let options = Options {
+        unlogged_bytes_max: 40,
+        ..options()
+    };
+    let disk = FrailDisk::new(u64::MAX);
+    let (store, _) = Store::open(Arc::new(disk.clone()), options.clone()).unwrap();
+    disk.set_bytes_left(0, true);
+    let n_taken = (0..100)
+        .take_while(|n| store.append(&batch(&[("__name__=up", *n, 1.0)])).is_ok())
+        .count();
+    assert!((1..20).contains(&n_taken), "{n_taken}");
+    let (before, generation) = (dump(&store.view()), store.generation());
+    let refused = [("__name__=up", 2000, 2.0), ("__name__=new", 2000, 2.0)];
+    let error = store.append(&batch(&refused)).unwrap_err();
+    assert!(error.is_full(), "{error}");
+    assert_eq!(dump(&store.view()), before);
+    assert_eq!(store.generation(), generation);
     disk.set_bytes_left(u64::MAX, true);
     // The same time with another value: the refused sample has left no trace.
     let report = store.append(&batch(&[
@@ -133,7 +193,7 @@ fn a_full_disk_refuses_appends_and_nothing_else() {
     ]));
     assert_eq!(report.unwrap().appended, 2);
     assert_eq!(
-        dump(&open(&disk.files, &options()).view()),
+        dump(&open(&disk.files, &options).view()),
         dump(&store.view())
     );
 }

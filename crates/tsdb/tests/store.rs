@@ -24,6 +24,7 @@ fn counts(report: AppendReport) -> [u64; 4] {
         duplicate_different_value,
         too_old,
         unknown_series,
+        unlogged_bytes: _,
     } = report;
     assert_eq!(unknown_series, 0);
     [appended, out_of_order, duplicate_different_value, too_old]
