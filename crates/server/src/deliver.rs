@@ -1,10 +1,17 @@
 //! Delivers notifications over HTTP: the request and the verdict are `firebell-notify`'s.
+//!
+//! *Limits*: [`DELIVERIES_MAX`] at a time to each integration of a receiver; more wait their turn, so
+//! that one that does not answer holds up nobody else. Dispatch asks for at most one per group and
+//! integration. `firebell_deliveries_under_way` counts, with those that wait.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration as StdDuration;
 
 use firebell_dispatch::{Delivery, Failure};
 use firebell_notify::{Context, HttpConfig, HttpRequest, HttpResponse, Method, Verdict};
+
+use tokio::sync::Semaphore;
 
 use crate::http_client::{self, ClientOptions, Clients};
 use crate::live::Live;
@@ -15,7 +22,14 @@ pub(crate) struct Deliverer {
     pub live: Arc<Live>,
     pub clients: Clients,
     pub metrics: Arc<Metrics>,
+    pub slots: Slots,
 }
+
+/// Permits to deliver, of each integration.
+pub(crate) type Slots = Mutex<BTreeMap<IntegrationKey, Arc<Semaphore>>>;
+
+/// Receiver, kind and index of an integration.
+type IntegrationKey = (String, String, usize);
 
 impl Deliverer {
     /// One attempt.
@@ -23,10 +37,13 @@ impl Deliverer {
     /// # Errors
     /// Why it failed, and whether another attempt may help.
     pub(crate) async fn deliver(&self, delivery: &Delivery) -> Result<(), Failure> {
+        let key = key_of(delivery);
+        let slots = self.slots_of(&key);
+        let _slot = slots.acquire().await;
         let integration = delivery.integration.kind.to_string();
         let label = IntegrationLabel { integration };
         self.metrics.notifications.get_or_create(&label).inc();
-        let result = self.attempt(delivery).await;
+        let result = self.attempt(delivery, &key).await;
         let Delivery {
             id,
             receiver,
@@ -55,19 +72,15 @@ impl Deliverer {
         result
     }
 
-    async fn attempt(&self, delivery: &Delivery) -> Result<(), Failure> {
+    fn slots_of(&self, key: &IntegrationKey) -> Arc<Semaphore> {
+        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let slots = slots.entry(key.clone());
+        Arc::clone(slots.or_insert_with(|| Arc::new(Semaphore::new(DELIVERIES_MAX))))
+    }
+
+    async fn attempt(&self, delivery: &Delivery, key: &IntegrationKey) -> Result<(), Failure> {
         let config = self.live.config();
-        let Delivery {
-            receiver,
-            integration,
-            ..
-        } = delivery;
-        let key = (
-            receiver.to_string(),
-            integration.kind.to_string(),
-            integration.idx,
-        );
-        let Some(integration) = config.integrations.get(&key) else {
+        let Some(integration) = config.integrations.get(key) else {
             return Err(permanent(format!(
                 "the receiver `{}` is gone",
                 delivery.receiver
@@ -124,6 +137,15 @@ impl Deliverer {
     }
 }
 
+fn key_of(delivery: &Delivery) -> IntegrationKey {
+    let integration = &delivery.integration;
+    (
+        delivery.receiver.to_string(),
+        integration.kind.to_string(),
+        integration.idx,
+    )
+}
+
 fn permanent(why: String) -> Failure {
     Failure {
         why,
@@ -132,6 +154,8 @@ fn permanent(why: String) -> Failure {
     }
 }
 
+/// Deliveries under way at the same time to one integration: each holds a connection.
+const DELIVERIES_MAX: usize = 16;
 /// How long a receiver may take when nothing else is configured.
 const TIMEOUT: StdDuration = StdDuration::from_secs(10);
 /// What is read of a receiver's answer.

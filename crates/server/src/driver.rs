@@ -2,14 +2,20 @@
 //!
 //! *Invariants*: a step is settled with the engine's [`Ledger`] before its effects are performed
 //! and its commands answered. Events that wait together share one sync (group commit). When the
-//! journal cannot be written, pages still go out, and commands of people are refused.
+//! journal cannot be written, pages still go out, and commands of people are refused. A panic of the
+//! engine ends the process: its journal is sound, its memory may not be.
+//!
+//! *Limits*: the queue holds at most an event per connection, per rule group that is evaluated and
+//! per delivery under way; each of these is limited where it begins. `firebell_driver_queue` counts.
 
-use std::sync::Arc;
+use std::convert::Infallible;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Arc, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration as StdDuration;
 
-use firebell_engine::{Engine, Input, Ledger, Record, Step};
+use firebell_engine::{Engine, Input, JournalError, Ledger, Record, Step};
 use firebell_model::{Duration, Timestamp};
 use tokio::sync::{oneshot, watch};
 
@@ -21,6 +27,7 @@ use crate::perform::Performer;
 #[derive(Clone)]
 pub(crate) struct Handle {
     events: Sender<Event>,
+    metrics: Arc<Metrics>,
     changes: Arc<watch::Sender<Changes>>,
 }
 
@@ -39,13 +46,19 @@ pub(crate) struct Changes {
 enum Event {
     Input(Input),
     Command(Command),
-    Read(Box<dyn FnOnce(&Engine, Timestamp) + Send>),
+    Read(Look),
     Shutdown,
 }
 
+/// Looks at the engine.
+type Look = Box<dyn FnOnce(&Engine, Timestamp) + Send>;
+
+/// Has the engine do something.
+type Act = Box<dyn FnOnce(&mut Engine, Timestamp, &mut Step) + Send>;
+
 /// A wish of a person: answered once its outcome is durable.
 struct Command {
-    act: Box<dyn FnOnce(&mut Engine, Timestamp, &mut Step) + Send>,
+    act: Act,
     done: oneshot::Sender<Result<(), Unrecorded>>,
 }
 
@@ -64,7 +77,12 @@ impl Handle {
     /// Hands an input over.
     pub(crate) fn input(&self, input: Input) {
         // After shutdown nobody listens, and nothing is lost: the sender will try again.
-        let _ = self.events.send(Event::Input(input));
+        let _ = self.send(Event::Input(input));
+    }
+
+    fn send(&self, event: Event) -> Result<(), Unrecorded> {
+        self.metrics.driver_queue.inc();
+        self.events.send(event).map_err(|_| Unrecorded::Stopped)
     }
 
     /// Looks at the engine between two steps.
@@ -79,9 +97,7 @@ impl Handle {
         let look = Box::new(move |engine: &Engine, now| {
             let _ = answer.send(look(engine, now));
         });
-        self.events
-            .send(Event::Read(look))
-            .map_err(|_| Unrecorded::Stopped)?;
+        self.send(Event::Read(look))?;
         answered.await.map_err(|_| Unrecorded::Stopped)
     }
 
@@ -99,16 +115,14 @@ impl Handle {
             let _ = answer.send(act(engine, now, step));
         });
         let command = Command { act, done };
-        self.events
-            .send(Event::Command(command))
-            .map_err(|_| Unrecorded::Stopped)?;
+        self.send(Event::Command(command))?;
         is_done.await.map_err(|_| Unrecorded::Stopped)??;
         answered.await.map_err(|_| Unrecorded::Stopped)
     }
 
     /// Asks the driver to finish; what waits is handled first.
     pub(crate) fn shut_down(&self) {
-        let _ = self.events.send(Event::Shutdown);
+        let _ = self.send(Event::Shutdown);
     }
 
     /// Tells when something that the page shows has changed.
@@ -133,6 +147,14 @@ pub(crate) struct Driver {
     events: Receiver<Event>,
 }
 
+/// A driver that runs.
+pub(crate) struct DriverThread {
+    /// To wait for its end.
+    pub thread: JoinHandle<()>,
+    /// Resolves, to an error, when it ends, however it ends.
+    pub ended: oneshot::Receiver<Infallible>,
+}
+
 /// The two ends of the driver's queue, made before the driver so that workers can have one.
 pub(crate) struct Queue {
     handle: Handle,
@@ -141,12 +163,13 @@ pub(crate) struct Queue {
 
 impl Queue {
     /// An empty queue.
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
         let (events_tx, events) = mpsc::channel();
         let changes = Arc::new(watch::Sender::new(Changes::default()));
         Self {
             handle: Handle {
                 events: events_tx,
+                metrics,
                 changes,
             },
             events,
@@ -167,10 +190,14 @@ impl Driver {
         ledger: Ledger,
         performer: Performer,
         clock: Arc<Clock>,
-        metrics: Arc<Metrics>,
     ) -> Self {
         let Queue {
-            handle: Handle { events: _, changes },
+            handle:
+                Handle {
+                    events: _,
+                    metrics,
+                    changes,
+                },
             events,
         } = queue;
         Self {
@@ -188,10 +215,15 @@ impl Driver {
     ///
     /// # Errors
     /// When the system gives no thread.
-    pub(crate) fn start(mut self) -> std::io::Result<JoinHandle<()>> {
-        std::thread::Builder::new()
+    pub(crate) fn start(mut self) -> std::io::Result<DriverThread> {
+        let (alive, ended) = oneshot::channel();
+        let thread = std::thread::Builder::new()
             .name("driver".to_owned())
-            .spawn(move || self.run())
+            .spawn(move || {
+                let _alive = alive;
+                self.run();
+            })?;
+        Ok(DriverThread { thread, ended })
     }
 
     fn run(&mut self) {
@@ -222,10 +254,14 @@ impl Driver {
             let Some(event) = next.take().or_else(|| self.events.try_recv().ok()) else {
                 break;
             };
+            self.metrics.driver_queue.dec();
             let now = self.clock.now();
             match event {
                 Event::Input(input) => self.engine.handle(now, input, &mut step),
-                Event::Read(look) => look(&self.engine, now),
+                Event::Read(look) => {
+                    // Whoever only looks can do no harm, not even by a panic: its asker is told.
+                    let _ = catch_unwind(AssertUnwindSafe(|| look(&self.engine, now)));
+                }
                 Event::Command(command) => {
                     (command.act)(&mut self.engine, now, &mut step);
                     waiting.push(command.done);
@@ -262,11 +298,27 @@ impl Driver {
             self.metrics.journal_failures.inc();
             tracing::error!(%error, "the journal is behind: a restart would forget the latest changes");
         }
+        self.note_trouble(&recorded);
         self.publish(&step.records);
-        self.performer.perform(step.effects, &self.engine);
+        self.performer.perform(step.effects);
         let answer = recorded.map_err(|error| Unrecorded::Journal(error.to_string()));
         for done in waiting {
             let _ = done.send(answer.clone());
+        }
+    }
+
+    /// Keeps for the status why a restart would forget something.
+    fn note_trouble(&self, recorded: &Result<(), JournalError>) {
+        let trouble = match recorded {
+            Err(error) => Some(error.to_string()),
+            Ok(()) if self.ledger.is_behind() => return,
+            Ok(()) => None,
+        };
+        let known = self.metrics.journal_trouble.lock();
+        let mut known = known.unwrap_or_else(PoisonError::into_inner);
+        if *known != trouble {
+            *known = trouble;
+            self.changes.send_modify(|changes| changes.status += 1);
         }
     }
 

@@ -43,6 +43,10 @@ pub(crate) struct Metrics {
     pub alerts_invalid: Counter,
     pub journal_records: Counter,
     pub journal_failures: Counter,
+    /// Why the journal is behind; `None` when it is not.
+    pub journal_trouble: Mutex<Option<String>>,
+    pub driver_queue: Gauge,
+    pub deliveries_under_way: Gauge,
     pub scrapes: Counter,
     pub scrapes_failed: Counter,
     pub samples_appended: Counter,
@@ -96,7 +100,9 @@ pub(crate) struct Readings {
     pub disk_bytes: u64,
     /// Bytes of the store in memory.
     pub memory_bytes: u64,
-    /// Alerts that fire.
+    /// Bytes that the store's log lacks.
+    pub unlogged_bytes: u64,
+    /// Alerts that fire, of own rules and from outside.
     pub firing: u64,
     /// Alerts that wait for their `for`.
     pub pending: u64,
@@ -155,7 +161,9 @@ impl Metrics {
         count("firebell_samples_appended", "Samples taken in", &self.samples_appended);
         count("firebell_remote_write_requests", "Remote-write requests", &self.remote_write_requests);
         count("firebell_remote_write_histograms_dropped", "Native histograms that came by remote write and are not stored yet", &self.remote_write_histograms_dropped);
-        registry.register_with_unit("prometheus_rule_evaluation_duration", "Time spent on evaluating rules", Unit::Seconds, self.rule_evaluation_seconds.clone());
+        registry.register_with_unit("firebell_rule_evaluation", "Time spent on evaluating rules", Unit::Seconds, self.rule_evaluation_seconds.clone());
+        registry.register("firebell_driver_queue", "Events that wait for the driver", self.driver_queue.clone());
+        registry.register("firebell_deliveries_under_way", "Notifications that are being delivered or wait for their turn", self.deliveries_under_way.clone());
         registry.register("alertmanager_notifications", "Attempts to deliver a notification", self.notifications.clone());
         registry.register("alertmanager_notifications_failed", "Attempts to deliver a notification that failed", self.notifications_failed.clone());
         registry.register("firebell_samples_refused", "Samples that were not taken in", self.samples_refused.clone());
@@ -175,6 +183,7 @@ fn register_readings(registry: &mut Registry, readings: &Readings) {
     read("firebell_samples", "Samples in the store", readings.samples);
     read("firebell_store_disk_bytes", "Bytes of the store on disk", readings.disk_bytes);
     read("firebell_store_memory_bytes", "Bytes of the store in memory", readings.memory_bytes);
-    read("firebell_alerts_firing", "Alerts of own rules that fire", readings.firing);
+    read("firebell_store_unlogged_bytes", "Bytes that a full or failing disk has not taken; a restart would forget them", readings.unlogged_bytes);
+    read("firebell_alerts_firing", "Alerts that fire, of own rules and from outside", readings.firing);
     read("firebell_alerts_pending", "Alerts of own rules that wait for their `for`", readings.pending);
 }

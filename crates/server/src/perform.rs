@@ -1,11 +1,13 @@
 //! Performs effects: writes samples, has rules evaluated, has notifications delivered.
+//!
+//! *Invariants*: every evaluation and every delivery has an outcome, also when its code panics.
 
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use firebell_dispatch::{Delivery, DeliveryId};
-use firebell_engine::{Effect, Engine, Input};
+use firebell_dispatch::{Delivery, DeliveryId, Failure};
+use firebell_engine::{Effect, Input};
 use firebell_model::{Labels, Sample};
 use firebell_rules::{Evaluation, EvaluationRequest, evaluate};
 use firebell_tsdb::{Batch, Store};
@@ -17,6 +19,9 @@ use crate::driver::Handle;
 use crate::evaluate::Pool;
 use crate::metrics::Metrics;
 
+/// Deliveries that have no outcome yet.
+type UnderWay = Arc<Mutex<BTreeMap<DeliveryId, AbortHandle>>>;
+
 /// Everything that effects are performed with.
 pub(crate) struct Performer {
     pub store: Arc<Store>,
@@ -26,12 +31,12 @@ pub(crate) struct Performer {
     pub handle: Handle,
     pub metrics: Arc<Metrics>,
     /// Deliveries under way, so that they can be given up.
-    pub under_way: Arc<Mutex<BTreeMap<DeliveryId, AbortHandle>>>,
+    pub under_way: UnderWay,
 }
 
 impl Performer {
     /// Performs the effects of one step, in order.
-    pub(crate) fn perform(&self, effects: Vec<Effect>, _engine: &Engine) {
+    pub(crate) fn perform(&self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Write(samples) => self.write(samples),
@@ -84,37 +89,63 @@ impl Performer {
     }
 
     fn notify(&self, delivery: Delivery) {
-        let (id, under_way) = (delivery.id, Arc::clone(&self.under_way));
-        let (handle, deliverer) = (self.handle.clone(), Arc::clone(&self.deliverer));
-        let mut known = self
-            .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let id = delivery.id;
+        let ending = Ending {
+            id,
+            under_way: Arc::clone(&self.under_way),
+            handle: self.handle.clone(),
+            metrics: Arc::clone(&self.metrics),
+        };
+        let deliverer = Arc::clone(&self.deliverer);
         // The lock is held until the task is noted, so that it cannot end before.
+        let mut known = lock(&self.under_way);
         let task = self.runtime.spawn(async move {
             let outcome = deliverer.deliver(&delivery).await;
-            under_way
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .remove(&id);
-            handle.input(match outcome {
+            ending.handle.input(match outcome {
                 Ok(()) => Input::Delivered(id),
                 Err(failure) => Input::Failed(id, failure),
             });
         });
         known.insert(id, task.abort_handle());
+        self.metrics.deliveries_under_way.set(known.len() as i64);
     }
 
     fn cancel(&self, id: DeliveryId) {
-        let task = self
-            .under_way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(&id);
+        let task = lock(&self.under_way).remove(&id);
         if let Some(task) = task {
             task.abort();
         }
     }
+}
+
+/// Notes that a delivery is no longer under way.
+struct Ending {
+    id: DeliveryId,
+    under_way: UnderWay,
+    handle: Handle,
+    metrics: Arc<Metrics>,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let mut known = lock(&self.under_way);
+        known.remove(&self.id);
+        self.metrics.deliveries_under_way.set(known.len() as i64);
+        drop(known);
+        // A template that brings the code down must not make dispatch wait for ever.
+        if std::thread::panicking() {
+            let failure = Failure {
+                why: "the delivery failed: please report this template".to_owned(),
+                is_retryable: false,
+                after: None,
+            };
+            self.handle.input(Input::Failed(self.id, failure));
+        }
+    }
+}
+
+fn lock(under_way: &UnderWay) -> std::sync::MutexGuard<'_, BTreeMap<DeliveryId, AbortHandle>> {
+    under_way.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// A rule that takes longer is given up, as a query would be.

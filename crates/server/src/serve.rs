@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load};
 use firebell_disk::Disk;
@@ -15,9 +15,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::clock::{Clock, Stopwatch};
 use crate::deliver::Deliverer;
 use crate::disk::{DataDirError, FileDisk};
-use crate::driver::{Driver, Queue};
+use crate::driver::{Driver, DriverThread, Queue};
 use crate::evaluate::Pool;
-use crate::http::{App, router};
+use crate::http::{App, QUERIES_MAX, listen, router};
 use crate::http_client::Clients;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -70,17 +70,23 @@ pub enum ServeError {
     /// The system gives no threads, sockets or signals.
     #[error("failed to start")]
     System(#[from] std::io::Error),
+    /// The engine stopped by itself.
+    #[error(
+        "the engine failed, as printed above: please report it; everything up to then is in the \
+         journal, so start again"
+    )]
+    Engine,
 }
 
 /// Serves until SIGINT or SIGTERM.
 ///
 /// # Errors
-/// When it cannot start; nothing was changed then.
+/// When it cannot start; nothing was changed then. When the engine fails.
 pub fn serve(options: &Options) -> Result<(), ServeError> {
     let watch = Stopwatch::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
-        .max_blocking_threads(QUERY_THREADS_MAX)
+        .max_blocking_threads(QUERIES_MAX + OTHER_THREADS_MAX)
         .enable_all()
         .build()?;
     let result = runtime.block_on(run(options, watch));
@@ -90,8 +96,75 @@ pub fn serve(options: &Options) -> Result<(), ServeError> {
 }
 
 async fn run(options: &Options, watch: Stopwatch) -> Result<(), ServeError> {
-    let clock = Arc::new(Clock::default());
-    let started_at = clock.now();
+    raise_file_limit();
+    let mut server = Server::start(options).await?;
+    tracing::info!(
+        url = %format!("http://{}/", server.address),
+        data_dir = %options.data_dir.display(),
+        ready_ms = watch.elapsed().as_millis() as u64,
+        "firebell is ready"
+    );
+    let stop = stop_on_signal(server.app.clone())?;
+    tokio::select! {
+        _ = &mut server.driver.ended => {}
+        () = stop => {}
+    }
+    tracing::info!("stopping");
+    server.stop().await
+}
+
+/// A Firebell that serves.
+pub(crate) struct Server {
+    /// Where it listens.
+    pub address: SocketAddr,
+    app: App,
+    driver: DriverThread,
+}
+
+impl Server {
+    /// Starts; returns when everything is ready.
+    pub(crate) async fn start(options: &Options) -> Result<Self, ServeError> {
+        let clock = Arc::new(Clock::default());
+        let started_at = clock.now();
+        let (listener, live) = listen_and_load(options, started_at).await?;
+        let address = listener.local_addr()?;
+        let ready = Arc::new(OnceLock::new());
+        // From now on whoever asks is told to wait.
+        tokio::spawn(listen(listener, Arc::clone(&ready)));
+        let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&options.data_dir)?);
+        let parts = open(&disk, &live.config())?;
+        let (app, driver) = start(parts, &Arc::new(live), &clock, started_at)?;
+        let _ = ready.set(router(app.clone()));
+        Ok(Self {
+            address,
+            app,
+            driver,
+        })
+    }
+
+    /// Writes everything down.
+    ///
+    /// # Errors
+    /// When the engine had failed.
+    pub(crate) async fn stop(self) -> Result<(), ServeError> {
+        self.app.handle.shut_down();
+        let thread = self.driver.thread;
+        let ended = tokio::task::spawn_blocking(move || thread.join()).await;
+        if let Err(error) = self.app.store.sync() {
+            tracing::error!(%error, "failed to sync the metric store at shutdown");
+        }
+        match ended {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) | Err(_) => Err(ServeError::Engine),
+        }
+    }
+}
+
+/// The port before the data: it is what most often is in the way, and nothing has happened yet.
+async fn listen_and_load(
+    options: &Options,
+    started_at: Timestamp,
+) -> Result<(TcpListener, Live), ServeError> {
     let mut external_url = ExternalUrl {
         given: options.external_url.clone(),
         fallback: format!("http://{}", options.listen.unwrap_or(DEFAULT_LISTEN)),
@@ -102,45 +175,20 @@ async fn run(options: &Options, watch: Stopwatch) -> Result<(), ServeError> {
     if !address.ip().is_loopback() {
         return Err(ServeError::NotLoopback(address));
     }
-    // The port before the data: it is what most often is in the way, and nothing has happened yet.
     let listener = TcpListener::bind(address)
         .await
         .map_err(|source| ServeError::Listen { address, source })?;
-    let bound = listener.local_addr()?;
-    let fallback = format!("http://{bound}");
+    let fallback = format!("http://{}", listener.local_addr()?);
     if external_url.fallback != fallback {
         // The file or the system chose the address: links are made of it.
         external_url.fallback = fallback;
         config = load(file.as_deref(), &external_url, &OsFiles).map_err(ServeError::Config)?;
     }
-    let address = bound;
     for note in &config.notes {
         tracing::info!("{note}");
     }
-    let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&options.data_dir)?);
-    let parts = open(&disk, &config)?;
-    let live = Arc::new(Live::new(file, external_url, config, started_at));
-    let app = start(parts, &live, &clock, started_at)?;
-    tracing::info!(
-        url = %format!("http://{address}/"),
-        data_dir = %options.data_dir.display(),
-        ready_ms = watch.elapsed().as_millis() as u64,
-        "firebell is ready"
-    );
-    let stop = stop_on_signal(app.app.clone())?;
-    let serving = axum::serve(listener, router(app.app.clone()));
-    tokio::select! {
-        result = serving => result?,
-        () = stop => {}
-    }
-    tracing::info!("stopping");
-    app.app.handle.shut_down();
-    let driver = app.driver;
-    let _ = tokio::task::spawn_blocking(move || driver.join()).await;
-    if let Err(error) = app.app.store.sync() {
-        tracing::error!(%error, "failed to sync the metric store at shutdown");
-    }
-    Ok(())
+    let live = Live::new(file, external_url, config, started_at);
+    Ok((listener, live))
 }
 
 /// The command line's word, else the file's, else the default.
@@ -201,17 +249,12 @@ fn configuration(config: &Config) -> Configuration {
     }
 }
 
-struct Running {
-    app: App,
-    driver: std::thread::JoinHandle<()>,
-}
-
 fn start(
     parts: Parts,
     live: &Arc<Live>,
     clock: &Arc<Clock>,
     started_at: Timestamp,
-) -> Result<Running, ServeError> {
+) -> Result<(App, DriverThread), ServeError> {
     let Parts {
         engine,
         journal,
@@ -219,12 +262,13 @@ fn start(
     } = parts;
     let metrics = Arc::new(Metrics::default());
     metrics.note_reload(started_at);
-    let queue = Queue::new();
+    let queue = Queue::new(Arc::clone(&metrics));
     let handle = queue.handle();
     let deliverer = Deliverer {
         live: Arc::clone(live),
         clients: Clients::default(),
         metrics: Arc::clone(&metrics),
+        slots: Default::default(),
     };
     let performer = Performer {
         store: Arc::clone(&store),
@@ -243,15 +287,8 @@ fn start(
     );
     scraper.configure(&live.config());
     let (ledger, driver_clock) = (Ledger::new(journal), Arc::clone(clock));
-    let driver = Driver::new(
-        queue,
-        engine,
-        ledger,
-        performer,
-        driver_clock,
-        Arc::clone(&metrics),
-    );
-    let driver = driver.start()?;
+    let driver = Driver::new(queue, engine, ledger, performer, driver_clock).start()?;
+    tokio::spawn(sync(Arc::clone(&store)));
     tokio::spawn(maintain(Arc::clone(&store), Arc::clone(clock)));
     tokio::spawn(note_rate(Arc::clone(&metrics), Arc::clone(clock)));
     let app = App {
@@ -262,15 +299,28 @@ fn start(
         live: Arc::clone(live),
         scraper,
         started_at,
+        slots: Arc::default(),
     };
-    Ok(Running { app, driver })
+    Ok((app, driver))
+}
+
+/// Makes samples durable, soon enough that rules find those from before a loss of power: the
+/// journal, which is always durable, says how far they had judged.
+async fn sync(store: Arc<Store>) {
+    loop {
+        tokio::time::sleep(SYNC_EVERY).await;
+        let store = Arc::clone(&store);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || store.sync()).await {
+            tracing::error!(%error, "failed to sync the metric store");
+        }
+    }
 }
 
 /// Keeps the store in shape.
 async fn maintain(store: Arc<Store>, clock: Arc<Clock>) {
     loop {
         let (upkeep, now) = (Arc::clone(&store), clock.now());
-        let work = move || upkeep.sync().and_then(|()| upkeep.maintain(now));
+        let work = move || upkeep.maintain(now);
         if let Ok(Err(error)) = tokio::task::spawn_blocking(work).await {
             tracing::error!(%error, "the metric store could not be written; what is in memory is kept");
         }
@@ -293,6 +343,8 @@ async fn note_rate(metrics: Arc<Metrics>, clock: Arc<Clock>) {
 /// # Errors
 /// Every problem of it; the old one stays in force.
 pub(crate) fn reload(app: &App) -> Result<(), Problems> {
+    let lock = &app.slots.reload;
+    let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
     let now = app.clock.now();
     let result = app.live.reload(now);
     match &result {
@@ -310,6 +362,20 @@ pub(crate) fn reload(app: &App) -> Result<(), Problems> {
     }
     app.handle.status_changed();
     result.map(|_| ())
+}
+
+/// Allows as many open files as the system lets us have: every target and receiver holds a
+/// connection, and many systems begin with 1024.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    let wanted = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    if current != maximum && setrlimit(Resource::Nofile, wanted).is_err() {
+        tracing::warn!(limit = current, "failed to raise the limit of open files");
+    }
 }
 
 /// Resolves on SIGINT or SIGTERM; reloads on SIGHUP meanwhile.
@@ -334,10 +400,12 @@ fn stop_on_signal(app: App) -> std::io::Result<impl Future<Output = ()>> {
 /// Where Firebell listens when nobody says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9494);
 const WORKER_THREADS: usize = 2;
-/// Queries of people that are computed at the same time; more wait.
-const QUERY_THREADS_MAX: usize = 8;
+/// Threads for what else takes time, such as remote write, upkeep and reloads: queries never hold
+/// them up. What finds no thread waits; connections limit how much that is.
+const OTHER_THREADS_MAX: usize = 16;
 /// Rules that are evaluated at the same time.
 const EVALUATOR_THREADS: usize = 2;
 const RATE_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+const SYNC_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 const MAINTAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 const SHUTDOWN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);

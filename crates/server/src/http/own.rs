@@ -1,5 +1,7 @@
 //! Firebell's own API, as `docs/openapi.json` has it: what the page reads.
 
+use std::sync::PoisonError;
+
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
@@ -14,7 +16,7 @@ use super::{App, stopped};
 
 /// `GET /api/firebell/v1/status`.
 pub(super) async fn status(State(app): State<App>) -> Response {
-    let counts = app.handle.read(|engine, now| counts(engine, now)).await;
+    let counts = app.handle.read(counts).await;
     let Ok(counts) = counts else {
         return stopped();
     };
@@ -28,6 +30,7 @@ pub(super) async fn status(State(app): State<App>) -> Response {
         "configFile": app.live.file().map(|path| path.display().to_string()),
         "configLoadedAt": app.live.file().map(|_| app.live.loaded_at().to_string()),
         "configProblems": app.live.problems(),
+        "storageProblems": storage_problems(&app),
         "counts": {
             "targets": targets,
             "targetsUp": up,
@@ -41,6 +44,21 @@ pub(super) async fn status(State(app): State<App>) -> Response {
         "nextSteps": if is_empty { next_steps(&app) } else { json!([]) },
     }))
     .into_response()
+}
+
+/// What a restart would forget, and why: the disk is full or fails.
+fn storage_problems(app: &App) -> Vec<String> {
+    let samples = app.store.trouble().map(|error| error.to_string());
+    let journal = app.metrics.journal_trouble.lock();
+    let journal = journal.unwrap_or_else(PoisonError::into_inner).clone();
+    let troubles = [
+        ("alerts, silences and what was told", journal),
+        ("samples", samples),
+    ];
+    let troubles = troubles.into_iter();
+    troubles
+        .filter_map(|(what, why)| Some(format!("the latest {what} are in memory only: {}", why?)))
+        .collect()
 }
 
 /// `GET /api/firebell/v1/alerts`.
@@ -104,16 +122,24 @@ fn next_steps(app: &App) -> Value {
     json!([
         {
             "title": "See it work",
-            "detail": "The demo starts a small shop, breaks it, and shows the page that follows. \
-                       Run it in a checkout of Firebell.",
+            "detail": "The demo starts a small shop, breaks it, and shows who is told. Stop this \
+                       Firebell, and run it in a checkout: both use the same port.",
             "command": "make demo",
         },
         {
             "title": "Watch your own service",
-            "detail": "Write firebell.yml beside your rule files and start with it. An existing \
-                       prometheus.yml or alertmanager.yml can be named in it as it is.",
-            "command": "prometheus: prometheus.yml\nalertmanager: alertmanager.yml\n\n\
-                        # then: firebell serve --config firebell.yml",
+            "detail": "Say where its metrics are, put alerting rules beside it, and start \
+                       Firebell anew with both.",
+            "command": "cat > firebell.yml <<'END'\nrule_files: ['*.rules.yml']\nscrape_configs:\n  \
+                        - job_name: my-service\n    static_configs:\n      \
+                        - targets: ['127.0.0.1:8000']\nEND\nfirebell serve --config firebell.yml",
+        },
+        {
+            "title": "Use the files that you have",
+            "detail": "An existing prometheus.yml and alertmanager.yml are taken as they are; \
+                       either will do.",
+            "command": "cat > firebell.yml <<'END'\nprometheus: prometheus.yml\n\
+                        alertmanager: alertmanager.yml\nEND\nfirebell serve --config firebell.yml",
         },
         {
             "title": "Or send it what you have",
@@ -239,7 +265,9 @@ fn told(dispatch: &Dispatch, now: Timestamp, fingerprint: Fingerprint) -> ToldJs
     };
     let groups = dispatch.groups_of(now, fingerprint);
     let notified = groups.iter().flat_map(|group| &group.notified);
-    let last_notified_at = notified.map(|notified| notified.at).max();
+    // What its group was told before it fired was not about it.
+    let told_at = notified.map(|notified| notified.at);
+    let last_notified_at = told_at.filter(|at| *at >= view.alert.starts_at).max();
     let next_notification_at = groups.iter().map(|group| group.next_flush_at).min();
     ToldJson {
         receivers: view.receivers.iter().map(ToString::to_string).collect(),

@@ -2,6 +2,8 @@
 //!
 //! *Sources*: Prometheus, `web/api/v1/api.go`, as behaviour.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -98,19 +100,27 @@ async fn query_range(State(app): State<App>, uri: Uri, body: Bytes) -> Response 
     answer(result)
 }
 
-/// Computes on a thread for blocking work, over the store as it is now, for a limited time.
+/// Computes on a thread for blocking work, over the store as it is now, for a limited time, and no
+/// longer than somebody waits for the answer.
 async fn compute<T: Send + 'static>(
     app: &App,
     timeout: Option<Duration>,
     work: impl FnOnce(&dyn Source, &firebell_promql::Options<'_>) -> Answer<T> + Send + 'static,
 ) -> Answer<T> {
-    let view = app.store.view();
     let timeout = timeout
         .map_or(QUERY_TIMEOUT, |timeout| timeout.min(QUERY_TIMEOUT))
         .to_std();
+    let watch = Stopwatch::start();
+    let slot = tokio::time::timeout(timeout, app.slots.queries.acquire()).await;
+    let Ok(_slot) = slot else {
+        let message = "query timed out in query queue";
+        return Err(ApiError::new(ErrorKind::Timeout, message));
+    };
+    let asker = Arc::new(());
+    let is_awaited = Arc::downgrade(&asker);
+    let view = app.store.view();
     let task = tokio::task::spawn_blocking(move || {
-        let watch = Stopwatch::start();
-        let is_over = || watch.elapsed() > timeout;
+        let is_over = || watch.elapsed() > timeout || is_awaited.strong_count() == 0;
         let options = firebell_promql::Options {
             is_cancelled: Some(&is_over),
             ..Default::default()
@@ -124,12 +134,14 @@ async fn compute<T: Send + 'static>(
             result => result,
         }
     });
-    task.await.unwrap_or_else(|_| {
+    let result = task.await.unwrap_or_else(|_| {
         Err(ApiError::new(
             ErrorKind::Internal,
             "the query failed: please report it",
         ))
-    })
+    });
+    drop(asker);
+    result
 }
 
 fn prepare(query: &str) -> Result<Prepared, ApiError> {

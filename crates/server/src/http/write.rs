@@ -58,7 +58,7 @@ fn check_headers(headers: &HeaderMap) -> Result<(), String> {
 fn store(app: &App, body: &[u8]) -> Response {
     let read = match read(body) {
         Ok(read) => read,
-        Err(error) => return (StatusCode::BAD_REQUEST, format!("{error}\n")).into_response(),
+        Err(error) => return (status_of(&error), format!("{error}\n")).into_response(),
     };
     let report = match app.store.append(&read.batch) {
         Ok(report) => report,
@@ -80,6 +80,13 @@ fn store(app: &App, body: &[u8]) -> Response {
             format!("{}\n", problems.join("; ")),
         )
             .into_response()
+    }
+}
+
+fn status_of(error: &RemoteWriteError) -> StatusCode {
+    match error {
+        RemoteWriteError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+        RemoteWriteError::Snappy(_) | RemoteWriteError::Protobuf(_) => StatusCode::BAD_REQUEST,
     }
 }
 

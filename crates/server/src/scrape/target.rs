@@ -76,12 +76,10 @@ impl Target {
     /// Scrapes until told to stop, then ends the target's series.
     pub(super) async fn run(mut self, stop: Arc<Notify>) {
         loop {
-            let spec = read(&self.spec).clone();
-            let slot = next_slot(&spec, self.shared.clock.now());
-            tokio::select! {
+            let (spec, slot) = tokio::select! {
                 () = stop.notified() => break,
-                () = self.wait_until(slot) => {}
-            }
+                next = self.next_scrape() => next,
+            };
             tokio::select! {
                 () = stop.notified() => break,
                 () = self.scrape(&spec, slot) => {}
@@ -97,13 +95,17 @@ impl Target {
         self.append(&batch);
     }
 
-    async fn wait_until(&self, slot: Timestamp) {
+    /// Waits for the next slot.
+    async fn next_scrape(&self) -> (Spec, Timestamp) {
+        let begun_at = self.shared.clock.now();
         loop {
+            let spec = read(&self.spec).clone();
+            let slot = next_slot(&spec, begun_at);
             let left = slot - self.shared.clock.now();
             if left <= Duration::ZERO {
-                return;
+                return (spec, slot);
             }
-            // Never long: the system's clock may be set meanwhile.
+            // Never long: the system's clock may be set meanwhile, and a reload may move the slot.
             tokio::time::sleep(left.to_std().min(SLEEP_MAX)).await;
         }
     }
@@ -128,8 +130,10 @@ impl Target {
         let fetched = self.fetch(spec).await;
         let treatment = treatment(spec);
         let taken = fetched.and_then(|(body, format)| {
-            self.series
-                .take(&body, format, at, &treatment, &self.shared.store)
+            let (series, store) = (&mut self.series, &self.shared.store);
+            aside(body.len(), || {
+                series.take(&body, format, at, &treatment, store)
+            })
         });
         let took = watch.elapsed();
         self.note(at, took, taken.as_ref().err());
@@ -188,7 +192,7 @@ impl Target {
         let response = request
             .send()
             .await
-            .map_err(|error| http_client::why(&error))?;
+            .map_err(|error| http_client::why(&error.without_url()))?;
         let status = response.status();
         if !status.is_success() {
             return Err(format!("server returned HTTP status {status}"));
@@ -201,7 +205,9 @@ impl Target {
             (Err(_), Some(ScrapeProtocol::OpenMetrics)) => Format::OpenMetrics,
             (Err(error), None) => return Err(error.to_string()),
         };
-        let bytes_max = job.limits.body_bytes.map_or(usize::MAX, |it| it as usize);
+        let configured = job.limits.body_bytes.unwrap_or(u64::MAX);
+        let bytes_max = usize::try_from(configured).unwrap_or(usize::MAX);
+        let bytes_max = bytes_max.min(BODY_BYTES_MAX);
         Ok((http_client::body(response, bytes_max).await?, format))
     }
 
@@ -235,7 +241,8 @@ impl Target {
     }
 
     fn append(&mut self, batch: &Batch) {
-        match self.shared.store.append(batch) {
+        let n_samples = batch.by_id.len() + batch.by_labels.len();
+        match aside(n_samples * SAMPLE_BYTES, || self.shared.store.append(batch)) {
             Ok(report) => {
                 self.shared.metrics.count_append(&report);
                 if report.unknown_series > 0 {
@@ -246,6 +253,16 @@ impl Target {
                 tracing::error!(%error, "failed to store a scrape");
             }
         }
+    }
+}
+
+/// Does work that is proportional to so many bytes; when it is long, other tasks find another thread
+/// meanwhile.
+fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
+    if bytes > ASIDE_BYTES {
+        tokio::task::block_in_place(work)
+    } else {
+        work()
     }
 }
 
@@ -287,6 +304,12 @@ const REPORTS: [&str; 5] = [
     "scrape_samples_post_metric_relabeling",
     "scrape_series_added",
 ];
+/// About a millisecond of reading.
+const ASIDE_BYTES: usize = 128 << 10;
+/// What a sample takes in a body, about.
+const SAMPLE_BYTES: usize = 64;
+/// The longest body that a target may send, whatever its job says.
+const BODY_BYTES_MAX: usize = 1 << 30;
 /// A scrape that begins this little after its slot carries the slot's time.
 const SLOT_TOLERANCE: Duration = Duration(2);
 const SLEEP_MAX: StdDuration = StdDuration::from_secs(1);
