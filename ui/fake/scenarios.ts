@@ -340,6 +340,7 @@ export function statusOf(alerts: Alert[], counts: Partial<Status["counts"]>): St
     configFile: "/etc/firebell/firebell.yml",
     configLoadedAt: ago(3 * 60 * MINUTE),
     configProblems: [],
+    storageProblems: [],
     counts: {
       targets: 4,
       targetsUp: 4,

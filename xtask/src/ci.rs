@@ -34,7 +34,11 @@ const SUITES: &[(&str, &str, &str)] = &[
         "examples",
         "../.venv/bin/ruff format --check . ../scripts",
     ),
-    ("python lint", "examples", "../.venv/bin/ruff check . ../scripts"),
+    (
+        "python lint",
+        "examples",
+        "../.venv/bin/ruff check . ../scripts",
+    ),
     ("python types", "examples", "../.venv/bin/mypy"),
     ("python", "examples", "../.venv/bin/python -m unittest -b"),
     ("page checks", "ui", "npm run --silent check"),

@@ -79,6 +79,8 @@ fn serve(options: Serve) -> ExitCode {
         .with_writer(std::io::stderr)
         .with_ansi(std::io::stderr().is_terminal())
         .with_target(false)
+        // When nobody takes the log, such as a full disk, saying that on the same way would panic.
+        .log_internal_errors(false)
         .init();
     let options = firebell_server::Options {
         config_file: options.config,

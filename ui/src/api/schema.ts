@@ -99,6 +99,8 @@ export interface components {
             configLoadedAt: string | null;
             /** @description Why the last reload was refused, one problem each with its place; empty when it was fine. The configuration before it stays in force. */
             configProblems: string[];
+            /** @description What a restart would forget, and why: the disk is full or fails. Empty when all is written down. */
+            storageProblems: string[];
             counts: components["schemas"]["Counts"];
             /** @description What to do next; not empty while nothing is configured. */
             nextSteps: components["schemas"]["NextStep"][];

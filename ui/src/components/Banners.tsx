@@ -26,6 +26,14 @@ export function Banners({ status }: { status: UseQueryResult<Status> }) {
         </Notice>
       )}
       {status.data && status.data.configProblems.length > 0 && <ConfigNotice {...status.data} />}
+      {status.data && status.data.storageProblems.length > 0 && (
+        <Notice kind="bad" title="The disk does not take what Firebell writes">
+          {status.data.storageProblems.map((problem) => (
+            <p key={problem}>{problem}</p>
+          ))}
+          <p>Alerts are still told. Make room: a restart before that would forget the latest.</p>
+        </Notice>
+      )}
     </>
   );
 }
