@@ -345,7 +345,9 @@ impl Routing {
         &self.routes[idx.0 as usize]
     }
 
-    pub(crate) fn receiver(&self, id: ReceiverId) -> &Receiver {
+    /// The receiver of one of this tree's routes.
+    #[must_use]
+    pub fn receiver(&self, id: ReceiverId) -> &Receiver {
         &self.receivers.0[id.0]
     }
 

@@ -49,6 +49,12 @@ impl SimDisk {
         self.state().fault = fault;
     }
 
+    /// What is wrong with it.
+    #[must_use]
+    pub fn fault(&self) -> Fault {
+        self.state().fault
+    }
+
     /// Has power fail in the middle of a write, after `n_writes` more that succeed.
     pub fn cut_after(&self, n_writes: u64) {
         self.state().writes_until_cut = Some(n_writes);
@@ -70,8 +76,13 @@ impl SimDisk {
     #[must_use]
     pub fn n_unsynced(&self, folder: &str) -> usize {
         let state = self.state();
-        let files = state.files.iter().filter(|(path, _)| path.starts_with(folder));
-        files.map(|(_, file)| file.content.len() - file.n_synced).sum()
+        let files = state
+            .files
+            .iter()
+            .filter(|(path, _)| path.starts_with(folder));
+        files
+            .map(|(_, file)| file.content.len() - file.n_synced)
+            .sum()
     }
 
     /// Power fails: of each file the synced part stays, and by chance some of what follows it. The

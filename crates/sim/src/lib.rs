@@ -5,13 +5,19 @@
 
 mod chance;
 mod disk;
-mod phases;
-pub mod scenario;
 mod simulator;
 mod world;
+
+mod phases;
+pub mod scenario;
+
+mod checkers;
+mod random;
+mod soak;
 
 pub use crate::chance::Chance;
 pub use crate::disk::{Fault, SimDisk};
 pub use crate::phases::{Change, alert_text};
 pub use crate::simulator::{Cut, CutPoint, Flaw, Happening, Scene, Sim, Stop, Watch};
+pub use crate::soak::{Failure, Tally, run_seed};
 pub use crate::world::{ANSWER_MAX, Attempt, Behaviour, Fate, World};

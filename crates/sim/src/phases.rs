@@ -61,12 +61,18 @@ impl Phases {
             return Vec::new();
         }
         let mut seen = BTreeMap::new();
-        for alert in rules.groups().flat_map(|it| it.rules()).flat_map(|it| it.alerts()) {
+        for alert in rules
+            .groups()
+            .flat_map(|it| it.rules())
+            .flat_map(|it| it.alerts())
+        {
             let phase = match alert.phase {
                 AlertPhase::Pending => Seen::Pending,
-                AlertPhase::Firing { keep_firing_since, .. } => {
-                    Seen::Firing { is_kept: keep_firing_since.is_some() }
-                }
+                AlertPhase::Firing {
+                    keep_firing_since, ..
+                } => Seen::Firing {
+                    is_kept: keep_firing_since.is_some(),
+                },
                 AlertPhase::Resolved { .. } => Seen::Resolved,
             };
             seen.insert(alert.labels.clone(), phase);

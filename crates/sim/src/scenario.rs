@@ -14,7 +14,9 @@ mod timeline;
 
 use firebell_config::Problems;
 
-use self::document::Document;
+pub(crate) use self::document::Document;
+pub(crate) use self::narrator::Narrator;
+pub(crate) use self::play::{Options, play};
 
 /// What running a scenario gave.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,7 +44,8 @@ impl Report {
 /// Everything that is wrong with the scenario itself.
 pub fn run(file: &str, text: &str) -> Result<Report, Problems> {
     let document = Document::read(file, text)?;
-    let transcript = play::play(&document);
+    let played = play(&document, Options::default(), Narrator::new);
+    let transcript = played.watch.transcript;
     let expected = document.transcript.as_ref();
     let expected_text = expected.map_or("", |block| block.text.as_str());
     let first_line = expected.map_or(0, |block| block.line);

@@ -9,13 +9,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firebell_disk::Disk;
-use firebell_engine::{Configuration, Effect, Engine, Input, Journal, Ledger, Step};
+use firebell_engine::{Configuration, Effect, Engine, Input, Journal, Ledger, Record, Step};
 use firebell_model::{Duration, Labels, Sample, Timestamp};
 use firebell_rules::{Evaluation, evaluate};
 use firebell_tsdb::{Batch, Store};
 
 use crate::chance::Chance;
-use crate::disk::SimDisk;
+use crate::disk::{Fault, SimDisk};
 use crate::world::{Answer, Attempt, World};
 
 /// Firebell in its world, on simulated time.
@@ -34,6 +34,7 @@ pub struct Sim<W> {
     configuration: Configuration,
     process: Option<Process>,
     cut: Option<Cut>,
+    restarts_after_cut: bool,
     n_moments: u64,
     n_turns_at_now: u64,
 }
@@ -46,6 +47,8 @@ struct Process {
     queue: BTreeMap<(Timestamp, u64), Event>,
     n_queued: u64,
     maintain_at: Timestamp,
+    /// When samples that were written but not synced are synced at the latest.
+    sync_at: Option<Timestamp>,
 }
 
 enum Event {
@@ -73,15 +76,15 @@ pub enum CutPoint {
     AfterActing,
 }
 
-/// The next step that has something to tell ends the process.
+/// The next step that sends a message ends the process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cut {
     /// Where in the step.
     pub point: CutPoint,
     /// How.
     pub stop: Stop,
-    /// Whether only a step counts that sends a message; otherwise one that has records.
-    pub is_notifying: bool,
+    /// Whether it starts again at once.
+    pub restarts: bool,
 }
 
 /// Ways to build the driver wrong, to see whether the checkers object.
@@ -126,7 +129,12 @@ pub enum Happening<'a> {
     /// An attempt has its outcome.
     Ended(&'a Attempt),
     /// The process is no more; the world knows what was under way.
-    Stopped(Stop),
+    Stopped {
+        /// How it ended.
+        stop: Stop,
+        /// Whether a rule was being evaluated: that slot is lost, as live.
+        is_mid_evaluation: bool,
+    },
 }
 
 /// What there is to see at a moment.
@@ -143,6 +151,9 @@ pub struct Scene<'a> {
 pub trait Watch {
     /// Something happened.
     fn see(&mut self, scene: &Scene<'_>, what: &Happening<'_>);
+
+    /// Something was done to Firebell or its world.
+    fn note(&mut self, _now: Timestamp, _what: &str) {}
 }
 
 impl<W: Watch> Sim<W> {
@@ -159,6 +170,7 @@ impl<W: Watch> Sim<W> {
             configuration,
             process: None,
             cut: None,
+            restarts_after_cut: false,
             n_moments: 0,
             n_turns_at_now: 0,
         }
@@ -193,6 +205,16 @@ impl<W: Watch> Sim<W> {
     /// # Errors
     /// When its files cannot be opened.
     pub fn start(&mut self) -> Result<(), String> {
+        let result = self.open();
+        if result.is_err() && self.disk.is_cut() {
+            // Power failed again while it started.
+            self.disk.lose_power(&mut self.chance);
+            return self.open();
+        }
+        result
+    }
+
+    fn open(&mut self) -> Result<(), String> {
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let options = firebell_tsdb::Options::default();
         let opened = Store::open(Arc::clone(&disk), options);
@@ -214,29 +236,50 @@ impl<W: Watch> Sim<W> {
             queue: BTreeMap::new(),
             n_queued: 0,
             maintain_at: self.now + MAINTAIN_EVERY,
+            sync_at: None,
         };
         self.process = Some(process);
         let damage: Vec<String> = report.damage.into_iter().chain(replayed.damage).collect();
-        self.tell(&Happening::Started { step: &step, damage: &damage });
+        self.tell(&Happening::Started {
+            step: &step,
+            damage: &damage,
+        });
         self.settle(step, false);
         Ok(())
     }
 
     /// Ends the process.
     pub fn stop(&mut self, stop: Stop) {
-        if self.process.take().is_none() {
+        self.stop_within(stop, false);
+    }
+
+    fn stop_within(&mut self, stop: Stop, is_mid_evaluation: bool) {
+        let Some(process) = self.process.take() else {
             return;
-        }
+        };
+        let mut queued = process.queue.values();
+        let is_mid_evaluation =
+            is_mid_evaluation || queued.any(|event| matches!(event, Event::Evaluated(_)));
         self.world.forsake(self.now, &mut self.chance);
         if stop == Stop::PowerLoss {
             self.disk.lose_power(&mut self.chance);
         }
-        self.tell(&Happening::Stopped(stop));
+        self.tell(&Happening::Stopped {
+            stop,
+            is_mid_evaluation,
+        });
     }
 
     /// Has the process end in the middle of a step to come.
     pub fn cut(&mut self, cut: Cut) {
         self.cut = Some(cut);
+    }
+
+    /// Has power fail in the middle of a write to come, and the process start again at once if
+    /// `restarts`.
+    pub fn cut_disk(&mut self, after_n_writes: u64, restarts: bool) {
+        self.disk.cut_after(after_n_writes);
+        self.restarts_after_cut = restarts;
     }
 
     /// Lets everything happen that is due until a moment, that moment included.
@@ -247,6 +290,7 @@ impl<W: Watch> Sim<W> {
         while let Some(due) = self.due().filter(|due| *due <= until) {
             self.advance(due);
             self.turn(Vec::new());
+            self.restart_after_cut();
         }
         self.advance(until);
     }
@@ -259,15 +303,17 @@ impl<W: Watch> Sim<W> {
 
     /// Samples are scraped; lost when the process does not run, or its disk does not take them.
     pub fn append(&mut self, samples: Vec<(Labels, Sample)>) {
-        if let Some(process) = &self.process {
-            process.write(samples);
+        if let Some(process) = &mut self.process {
+            process.write(self.now, samples);
         }
         self.stop_if_cut();
+        self.restart_after_cut();
     }
 
     /// An input arrives; lost when the process does not run.
     pub fn input(&mut self, input: Input) {
         self.turn(vec![input]);
+        self.restart_after_cut();
     }
 
     /// The configuration changes, also that of processes to come.
@@ -286,6 +332,7 @@ impl<W: Watch> Sim<W> {
         let mut step = Step::default();
         let answer = act(&mut process.engine, self.now, &mut step);
         self.settle(step, true);
+        self.restart_after_cut();
         Some(answer)
     }
 
@@ -293,9 +340,17 @@ impl<W: Watch> Sim<W> {
         let process = self.process.as_ref()?;
         let first = process.queue.first_key_value().map(|((at, _), _)| *at);
         let (engine, ledger) = (&process.engine, &process.ledger);
+        let upkeep_at = process
+            .sync_at
+            .unwrap_or(process.maintain_at)
+            .min(process.maintain_at);
         let deadlines = [first, engine.poll_deadline(), ledger.poll_deadline()];
-        let due = deadlines.into_iter().flatten().min();
-        Some(due.map_or(process.maintain_at, |due| due.min(process.maintain_at)))
+        Some(
+            deadlines
+                .into_iter()
+                .flatten()
+                .fold(upkeep_at, Timestamp::min),
+        )
     }
 
     fn advance(&mut self, to: Timestamp) {
@@ -309,7 +364,11 @@ impl<W: Watch> Sim<W> {
     /// Handles what has arrived and what is due, as one step.
     fn turn(&mut self, inputs: Vec<Input>) {
         self.n_turns_at_now += 1;
-        assert!(self.n_turns_at_now < TURNS_PER_MOMENT_MAX, "did not go quiet at {}", self.now);
+        assert!(
+            self.n_turns_at_now < TURNS_PER_MOMENT_MAX,
+            "did not go quiet at {}",
+            self.now
+        );
         let now = self.now;
         let Some(process) = &mut self.process else {
             return;
@@ -322,7 +381,9 @@ impl<W: Watch> Sim<W> {
         while let Some(entry) = process.queue.first_entry().filter(|it| it.key().0 <= now) {
             match entry.remove() {
                 Event::Evaluated(evaluation) => {
-                    process.engine.handle(now, Input::Evaluated(evaluation), &mut step);
+                    process
+                        .engine
+                        .handle(now, Input::Evaluated(evaluation), &mut step);
                 }
                 Event::Answer(answer) => {
                     let Some(attempt) = self.world.hear(&answer) else {
@@ -337,7 +398,11 @@ impl<W: Watch> Sim<W> {
                 }
             }
         }
-        if process.engine.poll_deadline().is_some_and(|deadline| deadline <= now) {
+        if process
+            .engine
+            .poll_deadline()
+            .is_some_and(|deadline| deadline <= now)
+        {
             process.engine.handle_deadline(now, &mut step);
         }
         for attempt in heard {
@@ -349,35 +414,42 @@ impl<W: Watch> Sim<W> {
 
     /// Writes a step down and performs it.
     fn settle(&mut self, step: Step, is_awaited: bool) {
-        let cut = self.cut.filter(|cut| match cut.is_notifying {
-            true => step.is_seen_outside(),
-            false => !step.records.is_empty(),
-        });
-        if cut.is_some() {
-            self.cut = None;
-        }
+        let cut = self.cut.take_if(|_| step.is_seen_outside());
+        self.restarts_after_cut |= cut.is_some_and(|cut| cut.restarts);
         let is_cut_at = |point| cut.filter(|cut| cut.point == point).map(|cut| cut.stop);
         if let Some(stop) = is_cut_at(CutPoint::BeforeRecording) {
+            let is_evaluation = step.records.iter().any(|it| matches!(it, Record::Rule(_)));
+            let is_mid_evaluation = is_evaluation || has_evaluation(&step.effects);
             if self.flaw == Flaw::ActsBeforeRecording {
                 self.perform(step.effects);
             }
-            return self.stop(stop);
+            return self.stop_within(stop, is_mid_evaluation);
         }
         let Some(process) = &mut self.process else {
             return;
         };
+        if step.is_seen_outside() {
+            // What a message rests on is as durable as the message.
+            let _ = process.store.sync();
+        }
         let recorded = match self.flaw {
             Flaw::NeverRecords => Ok(()),
-            _ => process.ledger.record(self.now, &process.engine, &step, is_awaited),
+            _ => process
+                .ledger
+                .record(self.now, &process.engine, &step, is_awaited),
         };
         let failure = recorded.err().map(|error| error.to_string());
         let is_behind = process.ledger.is_behind();
         if self.stop_if_cut() {
             return;
         }
-        self.tell(&Happening::Settled { step: &step, failure, is_behind });
+        self.tell(&Happening::Settled {
+            step: &step,
+            failure,
+            is_behind,
+        });
         if let Some(stop) = is_cut_at(CutPoint::BeforeActing) {
-            return self.stop(stop);
+            return self.stop_within(stop, has_evaluation(&step.effects));
         }
         self.perform(step.effects);
         if let Some(stop) = is_cut_at(CutPoint::AfterActing) {
@@ -392,7 +464,7 @@ impl<W: Watch> Sim<W> {
                 return;
             };
             match effect {
-                Effect::Write(samples) => process.write(samples),
+                Effect::Write(samples) => process.write(now, samples),
                 Effect::Evaluate(request) => {
                     let evaluation = evaluate(&request, &process.store.view(), &|| false);
                     let after = self.chance.between(0, self.evaluation_max.0);
@@ -400,15 +472,24 @@ impl<W: Watch> Sim<W> {
                 }
                 Effect::Notify(delivery) => {
                     if self.flaw == Flaw::LosesMessages && delivery.id.0.is_multiple_of(3) {
-                        process.engine.handle(now, Input::Delivered(delivery.id), &mut Step::default());
+                        process.engine.handle(
+                            now,
+                            Input::Delivered(delivery.id),
+                            &mut Step::default(),
+                        );
                         continue;
                     }
                     let answer = self.world.begin(now, delivery);
                     if self.flaw == Flaw::NotesOnSending {
                         let mut step = Step::default();
-                        process.engine.handle(now, Input::Delivered(answer.id), &mut step);
-                        let settled =
-                            Happening::Settled { step: &step, failure: None, is_behind: false };
+                        process
+                            .engine
+                            .handle(now, Input::Delivered(answer.id), &mut step);
+                        let settled = Happening::Settled {
+                            step: &step,
+                            failure: None,
+                            is_behind: false,
+                        };
                         self.tell(&settled);
                     }
                     if let Some(process) = &mut self.process {
@@ -428,12 +509,19 @@ impl<W: Watch> Sim<W> {
 
     /// Keeps the store in shape, as the live driver does.
     fn maintain(&mut self) {
-        let Some(process) = self.process.as_mut().filter(|it| it.maintain_at <= self.now) else {
+        let now = self.now;
+        let Some(process) = &mut self.process else {
             return;
         };
-        process.maintain_at = self.now + MAINTAIN_EVERY;
         // What fails is tried again at the next round, and samples stay in memory.
-        let _ = process.store.sync().and_then(|()| process.store.maintain(self.now));
+        if process.sync_at.is_some_and(|at| at <= now) {
+            process.sync_at = None;
+            let _ = process.store.sync();
+        }
+        if process.maintain_at <= now {
+            process.maintain_at = now + MAINTAIN_EVERY;
+            let _ = process.store.maintain(now);
+        }
         self.stop_if_cut();
     }
 
@@ -445,6 +533,22 @@ impl<W: Watch> Sim<W> {
         is_cut
     }
 
+    /// Starts the process, or says why that cannot be.
+    pub fn restart(&mut self) {
+        if let Err(error) = self.start() {
+            let is_broken = self.disk.fault() == Fault::Broken;
+            let whose = if is_broken { " from a broken disk" } else { "" };
+            self.watch
+                .note(self.now, &format!("cannot start{whose}: {error}"));
+        }
+    }
+
+    fn restart_after_cut(&mut self) {
+        if self.process.is_none() && std::mem::take(&mut self.restarts_after_cut) {
+            self.restart();
+        }
+    }
+
     fn tell_last_attempt(&mut self) {
         if let Some(attempt) = self.world.attempts().last().cloned() {
             self.tell(&Happening::Began(&attempt));
@@ -453,7 +557,11 @@ impl<W: Watch> Sim<W> {
 
     fn tell(&mut self, what: &Happening<'_>) {
         let engine = self.process.as_ref().map(|process| &process.engine);
-        let scene = Scene { now: self.now, engine, world: &self.world };
+        let scene = Scene {
+            now: self.now,
+            engine,
+            world: &self.world,
+        };
         self.watch.see(&scene, what);
     }
 }
@@ -464,13 +572,25 @@ impl Process {
         self.n_queued += 1;
     }
 
-    fn write(&self, samples: Vec<(Labels, Sample)>) {
-        let batch = Batch { by_labels: samples, by_id: Vec::new() };
+    fn write(&mut self, now: Timestamp, samples: Vec<(Labels, Sample)>) {
+        self.sync_at.get_or_insert(now + SYNC_AFTER);
+        let batch = Batch {
+            by_labels: samples,
+            by_id: Vec::new(),
+        };
         // Samples that a full disk does not take are lost, live too.
         let _ = self.store.append(&batch);
     }
 }
 
+fn has_evaluation(effects: &[Effect]) -> bool {
+    effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Evaluate(_)))
+}
+
 /// More turns than this at one moment are a loop.
 const TURNS_PER_MOMENT_MAX: u64 = 10_000;
+/// As the live driver has it.
+const SYNC_AFTER: Duration = Duration::from_secs(1);
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);

@@ -31,7 +31,9 @@ pub enum Behaviour {
 
 impl Behaviour {
     /// It takes the notification at once.
-    pub const PROMPT: Self = Self::Delivers { after: Duration::ZERO };
+    pub const PROMPT: Self = Self::Delivers {
+        after: Duration::ZERO,
+    };
 }
 
 /// One attempt to tell one integration.
@@ -97,7 +99,10 @@ impl World {
     /// How a receiver answers now.
     #[must_use]
     pub fn behaviour(&self, receiver: &str) -> Behaviour {
-        self.behaviours.get(receiver).copied().unwrap_or(Behaviour::PROMPT)
+        self.behaviours
+            .get(receiver)
+            .copied()
+            .unwrap_or(Behaviour::PROMPT)
     }
 
     /// Every attempt so far, in order of beginning.
@@ -114,7 +119,13 @@ impl World {
     /// An attempt begins; returns the answer to come.
     pub(crate) fn begin(&mut self, now: Timestamp, delivery: Delivery) -> Answer {
         let behaviour = self.behaviour(&delivery.receiver);
-        let Delivery { id, receiver, integration, attempt, notification } = delivery;
+        let Delivery {
+            id,
+            receiver,
+            integration,
+            attempt,
+            notification,
+        } = delivery;
         let idx = self.attempts.len();
         self.under_way.insert(id, idx);
         self.attempts.push(Attempt {
@@ -127,7 +138,11 @@ impl World {
             ended_at: None,
             fate: Fate::UnderWay,
         });
-        let failure = |why: String, is_retryable| Failure { why, is_retryable, after: None };
+        let failure = |why: String, is_retryable| Failure {
+            why,
+            is_retryable,
+            after: None,
+        };
         let (after, outcome) = match behaviour {
             Behaviour::Delivers { after } if after < ANSWER_MAX => (after, Ok(())),
             Behaviour::Delivers { .. } | Behaviour::Hangs => {
@@ -136,10 +151,18 @@ impl World {
             }
             Behaviour::Fails { status } => {
                 let is_retryable = status == 429 || status >= 500;
-                (Duration::ZERO, Err(failure(format!("status {status}"), is_retryable)))
+                (
+                    Duration::ZERO,
+                    Err(failure(format!("status {status}"), is_retryable)),
+                )
             }
         };
-        Answer { at: now + after, id, idx, outcome }
+        Answer {
+            at: now + after,
+            id,
+            idx,
+            outcome,
+        }
     }
 
     /// An answer arrives; `None` when nobody waits for it any more.
@@ -166,7 +189,11 @@ impl World {
         for (_, idx) in std::mem::take(&mut self.under_way) {
             let behaviour = self.behaviour(&self.attempts[idx].receiver.clone());
             let may_arrive = matches!(behaviour, Behaviour::Delivers { .. });
-            let fate = if may_arrive && chance.one_in(2) { Fate::ArrivedUnheard } else { Fate::Lost };
+            let fate = if may_arrive && chance.one_in(2) {
+                Fate::ArrivedUnheard
+            } else {
+                Fate::Lost
+            };
             self.end(idx, now, fate);
         }
     }

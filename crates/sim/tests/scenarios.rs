@@ -29,5 +29,8 @@ fn every_scenario_goes_as_its_transcript_says() {
             Err(problems) => failures += &format!("{problems}\n"),
         }
     }
-    assert!(failures.is_empty(), "UPDATE=1 rewrites transcripts\n{failures}");
+    assert!(
+        failures.is_empty(),
+        "UPDATE=1 rewrites transcripts\n{failures}"
+    );
 }

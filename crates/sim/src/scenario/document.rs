@@ -31,7 +31,11 @@ impl Document {
         let mut problems = Vec::new();
         let blocks = blocks(file, text, &mut problems);
         let of_kind = |kind: &str| -> Vec<Block> {
-            blocks.iter().filter(|block| block.kind == kind).cloned().collect()
+            blocks
+                .iter()
+                .filter(|block| block.kind == kind)
+                .cloned()
+                .collect()
         };
         let mut timeline = Vec::new();
         for block in of_kind("timeline") {
@@ -42,15 +46,28 @@ impl Document {
             let hint = "begin one with a line such as `0s series up 1x20 every 15s`";
             problems.push(problem(file, 1, 1, message, Some(hint), None));
         }
-        let alternatives = Alternatives { rules: of_kind("rules"), routes: of_kind("alertmanager") };
+        let alternatives = Alternatives {
+            rules: of_kind("rules"),
+            routes: of_kind("alertmanager"),
+        };
         let configurations = alternatives.load(file, &timeline, &mut problems);
         match Problems::new(problems) {
             Some(problems) => Err(problems),
             None => {
                 let transcript = of_kind("transcript").into_iter().next();
-                Ok(Self { configurations, timeline, transcript })
+                Ok(Self {
+                    configurations,
+                    timeline,
+                    transcript,
+                })
             }
         }
+    }
+
+    /// What is in force at first.
+    pub(crate) fn first(&self) -> &Configuration {
+        // `read` refuses a document whose first configuration cannot be loaded.
+        &self.configurations[0]
     }
 
     /// The text of the file with another transcript.
@@ -76,7 +93,12 @@ struct Alternatives {
 
 impl Alternatives {
     /// Loads what is in force at first and after each reload.
-    fn load(&self, file: &str, timeline: &[Line], problems: &mut Vec<Problem>) -> Vec<Configuration> {
+    fn load(
+        &self,
+        file: &str,
+        timeline: &[Line],
+        problems: &mut Vec<Problem>,
+    ) -> Vec<Configuration> {
         let (mut rules_idx, mut routes_idx) = (0, 0);
         let mut loaded = vec![self.configuration(file, 0, 0, problems)];
         for line in timeline {
@@ -103,7 +125,10 @@ impl Alternatives {
         routes_idx: usize,
         problems: &mut Vec<Problem>,
     ) -> Option<Configuration> {
-        let files = Blocks { rules: self.rules.get(rules_idx), routes: self.routes.get(routes_idx) };
+        let files = Blocks {
+            rules: self.rules.get(rules_idx),
+            routes: self.routes.get(routes_idx),
+        };
         let external_url = ExternalUrl {
             given: Some("http://firebell.example".to_owned()),
             fallback: String::new(),
@@ -116,7 +141,10 @@ impl Alternatives {
             }),
             Err(found) => {
                 // Blocks keep their lines, so only the name has to be set right.
-                let named = |problem: &Problem| Problem { file: file.into(), ..problem.clone() };
+                let named = |problem: &Problem| Problem {
+                    file: file.into(),
+                    ..problem.clone()
+                };
                 problems.extend(found.iter().map(named));
                 None
             }
@@ -139,7 +167,9 @@ impl Files for Blocks<'_> {
         match path.to_str() {
             Some(ROOT) => {
                 let rules = self.rules.map_or("", |_| "rule_files: [rules.yml]\n");
-                let routes = self.routes.map_or("", |_| "alertmanager: alertmanager.yml\n");
+                let routes = self
+                    .routes
+                    .map_or("", |_| "alertmanager: alertmanager.yml\n");
                 Ok(format!("{rules}{routes}"))
             }
             Some("rules.yml") => padded(self.rules),
@@ -149,7 +179,11 @@ impl Files for Blocks<'_> {
     }
 
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
-        Ok(if self.read(pattern).is_ok() { vec![pattern.to_owned()] } else { Vec::new() })
+        Ok(if self.read(pattern).is_ok() {
+            vec![pattern.to_owned()]
+        } else {
+            Vec::new()
+        })
     }
 }
 
@@ -160,7 +194,11 @@ fn blocks(file: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Block> {
         let number = idx as u32 + 1;
         match (&mut open, line.trim_end().strip_prefix("```")) {
             (None, Some(kind)) => {
-                open = Some(Block { kind: kind.trim().to_owned(), line: number + 1, text: String::new() });
+                open = Some(Block {
+                    kind: kind.trim().to_owned(),
+                    line: number + 1,
+                    text: String::new(),
+                });
             }
             (Some(_), Some("")) => blocks.extend(open.take()),
             (Some(block), _) => {
@@ -172,7 +210,14 @@ fn blocks(file: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Block> {
     }
     if let Some(block) = open {
         let message = format!("the block ```{} has no end", block.kind);
-        problems.push(problem(file, block.line - 1, 1, &message, Some("end it with ```"), None));
+        problems.push(problem(
+            file,
+            block.line - 1,
+            1,
+            &message,
+            Some("end it with ```"),
+            None,
+        ));
     }
     blocks
 }

@@ -22,6 +22,7 @@ pub(crate) struct Narrator {
     open: BTreeMap<DeliveryId, (String, u32)>,
     failed: BTreeSet<DeliveryId>,
     is_behind: bool,
+    is_stopped: bool,
 }
 
 impl Narrator {
@@ -34,10 +35,11 @@ impl Narrator {
             open: BTreeMap::new(),
             failed: BTreeSet::new(),
             is_behind: false,
+            is_stopped: false,
         }
     }
 
-    pub(crate) fn say(&mut self, now: Timestamp, what: &str) {
+    fn say(&mut self, now: Timestamp, what: &str) {
         let after = (now - self.start).to_string();
         // Writing to a string cannot fail.
         let _ = writeln!(self.transcript, "{after:<9} {what}");
@@ -55,7 +57,10 @@ impl Narrator {
             self.say(scene.now, &line);
         }
         for (change, labels) in self.phases.changes(engine) {
-            self.say(scene.now, &format!("{} {}", change.word(), alert_text(&labels)));
+            self.say(
+                scene.now,
+                &format!("{} {}", change.word(), alert_text(&labels)),
+            );
         }
         self.mutes(scene);
         if let (Some(failure), false) = (failure, self.is_behind) {
@@ -73,7 +78,11 @@ impl Narrator {
                 }
                 Record::Dispatch(DispatchRecord::Delivery { id, value: None }) => {
                     if let Some((to, n_attempts)) = self.open.remove(id) {
-                        let times = if n_attempts == 1 { "attempt" } else { "attempts" };
+                        let times = if n_attempts == 1 {
+                            "attempt"
+                        } else {
+                            "attempts"
+                        };
                         let line = format!("gave up {to} after {n_attempts} {times}");
                         self.say(scene.now, &line);
                     }
@@ -100,7 +109,10 @@ impl Narrator {
         }
         let before = std::mem::take(&mut self.muted);
         for (fingerprint, (by, alert)) in &muted {
-            if before.get(fingerprint).is_none_or(|(before, _)| before != by) {
+            if before
+                .get(fingerprint)
+                .is_none_or(|(before, _)| before != by)
+            {
                 self.say(scene.now, &format!("{by} {alert}"));
             }
         }
@@ -108,7 +120,9 @@ impl Narrator {
             let is_there = |it: firebell_dispatch::AlertView<'_>| {
                 it.alert.status_at(scene.now) == AlertStatus::Firing
             };
-            let still_fires = dispatch.alert(scene.now, *fingerprint).is_some_and(is_there);
+            let still_fires = dispatch
+                .alert(scene.now, *fingerprint)
+                .is_some_and(is_there);
             if !muted.contains_key(fingerprint) && still_fires {
                 self.say(scene.now, &format!("no longer muted {alert}"));
             }
@@ -119,7 +133,9 @@ impl Narrator {
     fn began(&mut self, now: Timestamp, attempt: &Attempt) {
         let to = integration_text(&attempt.receiver, &attempt.integration);
         let known = self.open.insert(attempt.id, (to.clone(), attempt.attempt));
-        let is_retry = known.as_ref().is_some_and(|(_, before)| *before < attempt.attempt);
+        let is_retry = known
+            .as_ref()
+            .is_some_and(|(_, before)| *before < attempt.attempt);
         if is_retry {
             return;
         }
@@ -135,7 +151,11 @@ impl Narrator {
                 self.open.remove(&attempt.id);
                 self.failed.remove(&attempt.id);
                 let n = attempt.attempt;
-                let nth = if n > 1 { format!(" by attempt {n}") } else { String::new() };
+                let nth = if n > 1 {
+                    format!(" by attempt {n}")
+                } else {
+                    String::new()
+                };
                 self.say(now, &format!("delivered {to}{nth}"));
             }
             Fate::Failed(why) if self.failed.insert(attempt.id) => {
@@ -147,20 +167,41 @@ impl Narrator {
 }
 
 impl Watch for Narrator {
+    fn note(&mut self, now: Timestamp, what: &str) {
+        self.say(now, what);
+    }
+
     fn see(&mut self, scene: &Scene<'_>, what: &Happening<'_>) {
         match what {
             Happening::Started { damage, .. } => {
+                if self.is_stopped {
+                    self.is_stopped = false;
+                    self.say(scene.now, "restarted");
+                }
                 for damage in *damage {
                     self.say(scene.now, &format!("damage: {damage}"));
                 }
             }
-            Happening::Settled { step, failure, is_behind } => {
+            Happening::Settled {
+                step,
+                failure,
+                is_behind,
+            } => {
                 self.settled(scene, step, failure.as_deref(), *is_behind);
             }
             Happening::Began(attempt) => self.began(scene.now, attempt),
             Happening::Ended(attempt) => self.ended(scene.now, attempt),
-            Happening::Stopped(Stop::Kill) => self.say(scene.now, "killed"),
-            Happening::Stopped(Stop::PowerLoss) => self.say(scene.now, "power lost"),
+            Happening::Stopped { stop, .. } => {
+                self.is_stopped = true;
+                self.is_behind = false;
+                self.say(
+                    scene.now,
+                    match stop {
+                        Stop::Kill => "killed",
+                        Stop::PowerLoss => "power lost",
+                    },
+                );
+            }
         }
     }
 }

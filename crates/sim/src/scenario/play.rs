@@ -9,44 +9,80 @@ use firebell_promql::description::Described;
 use firebell_rules::Rules;
 
 use super::document::Document;
-use super::narrator::Narrator;
 use super::timeline::{Line, What};
 use crate::disk::Fault;
 use crate::phases::alert_text;
-use crate::simulator::{Cut, Sim};
+use crate::simulator::{Flaw, Sim, Watch};
 
-/// Plays a scenario and returns its transcript.
-pub(crate) fn play(document: &Document) -> String {
-    // A document without a configuration was refused.
-    let Some(first) = document.configurations.first() else {
-        return String::new();
-    };
+/// Plays a scenario before a watch, which is made of the moment that counts as 0s.
+pub(crate) fn play<W: Watch>(
+    document: &Document,
+    options: Options,
+    watch: impl FnOnce(Timestamp) -> W,
+) -> Sim<W> {
+    let first = document.first();
     let start = first_slot(first);
-    let sim = Sim::new(start - Duration(1), first.clone(), 1, Narrator::new(start));
-    let configurations = document.configurations.clone();
-    let mut player = Player { sim, configurations, n_reloads: 0 };
-    player.start();
+    let mut sim = Sim::new(
+        start - Duration(1),
+        first.clone(),
+        options.seed,
+        watch(start),
+    );
+    sim.flaw = options.flaw;
+    sim.evaluation_max = options.evaluation_max;
+    let mut player = Player {
+        sim,
+        document,
+        n_reloads: 0,
+        is_steady: options.is_steady,
+    };
+    player.sim.restart();
     for ((after, _), events) in by_time(&document.timeline) {
         player.sim.run_before(start + after);
+        let mut samples = Vec::new();
         for event in events {
             match event {
-                Event::Sample(labels, sample) => {
-                    let at = start + after;
-                    player.sim.append(vec![(labels.clone(), Sample { at, value: sample })]);
+                Event::Sample(labels, value) => {
+                    samples.push((
+                        labels.clone(),
+                        Sample {
+                            at: start + after,
+                            value,
+                        },
+                    ));
                 }
-                Event::What(What::End) => return finish(player),
                 Event::What(what) => player.happen(what),
             }
         }
+        if !samples.is_empty() {
+            player.sim.append(samples);
+        }
     }
-    finish(player)
-}
-
-/// The end is part of the scenario: what is due at it happens.
-fn finish(mut player: Player) -> String {
+    // What is due at the end still happens.
     let now = player.sim.now();
     player.sim.run_until(now);
-    player.sim.watch.transcript
+    player.sim
+}
+
+/// How a scenario is played.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) seed: u64,
+    pub(crate) flaw: Flaw,
+    pub(crate) evaluation_max: Duration,
+    /// Leaves out everything that ends the process.
+    pub(crate) is_steady: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            flaw: Flaw::None,
+            evaluation_max: Duration::ZERO,
+            is_steady: false,
+        }
+    }
 }
 
 /// The first slot of the rules after a round date: everything is told from there.
@@ -63,46 +99,64 @@ enum Event<'a> {
 
 /// Everything that happens, by its time and its line; a series is many events.
 fn by_time(timeline: &[Line]) -> BTreeMap<(Duration, u32), Vec<Event<'_>>> {
+    let end = timeline
+        .iter()
+        .rfind(|line| matches!(line.what, What::End))
+        .map(|line| line.at);
+    let is_in_time = |at: Duration| end.is_none_or(|end| at <= end);
     let mut events: BTreeMap<(Duration, u32), Vec<Event<'_>>> = BTreeMap::new();
-    let mut put = |at, line, event| events.entry((at, line)).or_default().push(event);
+    let mut put = |at, line, event| {
+        if is_in_time(at) {
+            events.entry((at, line)).or_default().push(event);
+        }
+    };
     for Line { at, line, what } in timeline {
-        let What::Series { labels, values, every } = what else {
+        let What::Series {
+            labels,
+            values,
+            every,
+        } = what
+        else {
             // The end comes after everything else at its moment.
-            let line = if matches!(what, What::End) { u32::MAX } else { *line };
+            let line = if matches!(what, What::End) {
+                u32::MAX
+            } else {
+                *line
+            };
             put(*at, line, Event::What(what));
             continue;
         };
         for (idx, value) in values.iter().enumerate() {
             if let Described::Value(value) = value {
-                put(*at + *every * idx as i64, *line, Event::Sample(labels, *value));
+                // All samples of a moment are one scrape, and come first.
+                put(*at + *every * idx as i64, 0, Event::Sample(labels, *value));
             }
         }
     }
     events
 }
 
-struct Player {
-    sim: Sim<Narrator>,
-    configurations: Vec<Configuration>,
+struct Player<'a, W> {
+    sim: Sim<W>,
+    document: &'a Document,
     n_reloads: usize,
+    is_steady: bool,
 }
 
-impl Player {
+impl<W: Watch> Player<'_, W> {
     fn say(&mut self, what: &str) {
         let now = self.sim.now();
-        self.sim.watch.say(now, what);
-    }
-
-    fn start(&mut self) {
-        if let Err(error) = self.sim.start() {
-            self.say(&format!("cannot start: {error}"));
-        }
+        self.sim.watch.note(now, what);
     }
 
     fn happen(&mut self, what: &What) {
         match what {
             What::Receiver { name, behaviour } => self.sim.world.set(name, *behaviour),
-            What::Alert { labels, lasts, is_resolved } => self.post(labels, *lasts, *is_resolved),
+            What::Alert {
+                labels,
+                lasts,
+                is_resolved,
+            } => self.post(labels, *lasts, *is_resolved),
             What::Silence { matchers, lasts } => {
                 self.say(&format!("silence {}", matchers_text(matchers)));
                 let now = self.sim.now();
@@ -115,25 +169,30 @@ impl Player {
                     comment: "scenario".to_owned(),
                     annotations: Labels::empty(),
                 };
-                let set = self.sim.command(|engine, now, step| engine.set_silence(now, request, step));
+                let set = self
+                    .sim
+                    .command(|engine, now, step| engine.set_silence(now, request, step));
                 if let Some(Err(error)) = set {
                     self.say(&format!("refused: {error}"));
                 }
             }
             What::Unsilence { matchers } => self.unsilence(matchers.as_deref()),
-            What::Stop(stop) => self.sim.stop(*stop),
-            What::StopWithin(stop, point) => {
-                self.sim.cut(Cut { point: *point, stop: *stop, is_notifying: true });
+            What::Stop { .. } | What::Cut(_) | What::CutDisk { .. } if self.is_steady => {}
+            What::Stop { stop, restarts } => {
+                self.sim.stop(*stop);
+                if *restarts {
+                    self.sim.restart();
+                }
             }
-            What::Restart => {
-                self.say("restarted");
-                self.start();
-            }
+            What::Cut(cut) => self.sim.cut(*cut),
+            What::CutDisk { n_writes, restarts } => self.sim.cut_disk(*n_writes, *restarts),
+            What::Restart if self.sim.engine().is_some() => {}
+            What::Restart => self.sim.restart(),
             What::ReloadRules | What::ReloadRoutes => {
                 self.n_reloads += 1;
-                if let Some(configuration) = self.configurations.get(self.n_reloads).cloned() {
+                if let Some(configuration) = self.document.configurations.get(self.n_reloads) {
                     self.say("reloaded");
-                    self.sim.configure(configuration);
+                    self.sim.configure(configuration.clone());
                 }
             }
             What::Disk(fault) => {
@@ -152,7 +211,11 @@ impl Player {
         let state = if is_resolved { "resolved" } else { "firing" };
         self.say(&format!("posted {state} {}", alert_text(labels)));
         let now = self.sim.now();
-        let ends_at = if is_resolved { Some(now) } else { lasts.map(|lasts| now + lasts) };
+        let ends_at = if is_resolved {
+            Some(now)
+        } else {
+            lasts.map(|lasts| now + lasts)
+        };
         let posted = PostedAlert {
             labels: labels.clone(),
             annotations: Labels::empty(),

@@ -6,7 +6,7 @@ use firebell_promql::description::{self, Described};
 
 use super::document::{Block, problem};
 use crate::disk::Fault;
-use crate::simulator::{CutPoint, Stop};
+use crate::simulator::{Cut, CutPoint, Stop};
 use crate::world::Behaviour;
 
 /// One event.
@@ -21,15 +21,39 @@ pub(crate) struct Line {
 /// What happens.
 #[derive(Clone, Debug)]
 pub(crate) enum What {
-    Series { labels: Labels, values: Vec<Described>, every: Duration },
-    Receiver { name: String, behaviour: Behaviour },
-    Alert { labels: Labels, lasts: Option<Duration>, is_resolved: bool },
-    Silence { matchers: Vec<Matcher>, lasts: Duration },
+    Series {
+        labels: Labels,
+        values: Vec<Described>,
+        every: Duration,
+    },
+    Receiver {
+        name: String,
+        behaviour: Behaviour,
+    },
+    Alert {
+        labels: Labels,
+        lasts: Option<Duration>,
+        is_resolved: bool,
+    },
+    Silence {
+        matchers: Vec<Matcher>,
+        lasts: Duration,
+    },
     /// All silences, or those with these matchers.
-    Unsilence { matchers: Option<String> },
-    Stop(Stop),
+    Unsilence {
+        matchers: Option<String>,
+    },
+    Stop {
+        stop: Stop,
+        restarts: bool,
+    },
     /// The process ends in the middle of the next step that tells somebody.
-    StopWithin(Stop, CutPoint),
+    Cut(Cut),
+    /// Power fails in the middle of a write, after some more that succeed.
+    CutDisk {
+        n_writes: u64,
+        restarts: bool,
+    },
     Restart,
     ReloadRules,
     ReloadRoutes,
@@ -47,7 +71,11 @@ pub(crate) fn read(file: &str, block: &Block, problems: &mut Vec<Problem>) -> Ve
         }
         let mut words = Words { text, at: 0 };
         match line(&mut words) {
-            Ok((at, what)) => lines.push(Line { at, line: number, what }),
+            Ok((at, what)) => lines.push(Line {
+                at,
+                line: number,
+                what,
+            }),
             Err((column, message, hint)) => {
                 let column = text[..column].chars().count() as u32 + 1;
                 problems.push(problem(file, number, column, &message, hint, Some(text)));
@@ -80,7 +108,10 @@ fn line(words: &mut Words<'_>) -> Result<(Duration, What), Wrong> {
         "silence" => {
             let matchers = words.matchers()?;
             words.expect("for")?;
-            What::Silence { matchers, lasts: words.duration()? }
+            What::Silence {
+                matchers,
+                lasts: words.duration()?,
+            }
         }
         "unsilence" if words.is_done() => What::Unsilence { matchers: None },
         "unsilence" => {
@@ -91,14 +122,27 @@ fn line(words: &mut Words<'_>) -> Result<(Duration, What), Wrong> {
         "crash" => words.stop(Stop::PowerLoss)?,
         "restart" => What::Restart,
         "reload" => {
-            let kinds = [("rules", What::ReloadRules), ("alertmanager", What::ReloadRoutes)];
+            let kinds = [
+                ("rules", What::ReloadRules),
+                ("alertmanager", What::ReloadRoutes),
+            ];
             words.one_of(kinds, "`reload rules` or `reload alertmanager`")?
         }
         "disk" => {
-            let faults = [("full", Fault::Full), ("broken", Fault::Broken), ("works", Fault::None)];
+            let faults = [
+                ("full", Fault::Full),
+                ("broken", Fault::Broken),
+                ("works", Fault::None),
+            ];
             What::Disk(words.one_of(faults, "`disk full`, `disk broken` or `disk works`")?)
         }
-        other => return Err((column, format!("`{other}` is nothing that can happen"), Some(EVENTS))),
+        other => {
+            return Err((
+                column,
+                format!("`{other}` is nothing that can happen"),
+                Some(EVENTS),
+            ));
+        }
     };
     words.done()?;
     Ok((at, what))
@@ -143,7 +187,11 @@ impl<'a> Words<'a> {
         if self.accept(word) {
             return Ok(());
         }
-        Err((column, format!("expected `{word}` instead of `{found}`"), None))
+        Err((
+            column,
+            format!("expected `{word}` instead of `{found}`"),
+            None,
+        ))
     }
 
     fn is_done(&self) -> bool {
@@ -154,7 +202,11 @@ impl<'a> Words<'a> {
         if self.is_done() {
             return Ok(());
         }
-        Err((self.column(), format!("`{}` is too much", self.rest().trim_end()), None))
+        Err((
+            self.column(),
+            format!("`{}` is too much", self.rest().trim_end()),
+            None,
+        ))
     }
 
     fn duration(&mut self) -> Result<Duration, Wrong> {
@@ -201,7 +253,11 @@ impl<'a> Words<'a> {
                 self.at = column + end + 1;
                 Ok(&rest[..=end])
             }
-            None => Err((column, "expected labels in braces".to_owned(), Some("{alertname=\"X\"}"))),
+            None => Err((
+                column,
+                "expected labels in braces".to_owned(),
+                Some("{alertname=\"X\"}"),
+            )),
         }
     }
 
@@ -217,16 +273,28 @@ impl<'a> Words<'a> {
         let hint = Some("series errors{job=\"a\"} 0+1x20 every 15s");
         let (labels, values) = description::series_description(described)
             .map_err(|error| (column, format!("bad series: {error}"), hint))?;
-        if values.iter().any(|value| matches!(value, Described::Histogram(_))) {
+        if values
+            .iter()
+            .any(|value| matches!(value, Described::Histogram(_)))
+        {
             let message = "native histograms cannot be kept yet".to_owned();
             return Err((column, message, None));
         }
-        self.expect("every").map_err(|(column, message, _)| (column, message, hint))?;
+        self.expect("every")
+            .map_err(|(column, message, _)| (column, message, hint))?;
         let (column, every) = (self.column(), self.duration()?);
         if every <= Duration::ZERO {
-            return Err((column, "samples need some time between them".to_owned(), None));
+            return Err((
+                column,
+                "samples need some time between them".to_owned(),
+                None,
+            ));
         }
-        Ok(What::Series { labels, values, every })
+        Ok(What::Series {
+            labels,
+            values,
+            every,
+        })
     }
 
     fn receiver(&mut self) -> Result<What, Wrong> {
@@ -234,13 +302,27 @@ impl<'a> Words<'a> {
         let hint = "`delivers`, `delivers after 3s`, `fails 500` or `hangs`";
         let kinds = [("delivers", 0), ("fails", 1), ("hangs", 2)];
         let behaviour = match self.one_of(kinds, hint)? {
-            0 if self.accept("after") => Behaviour::Delivers { after: self.duration()? },
+            0 if self.accept("after") => Behaviour::Delivers {
+                after: self.duration()?,
+            },
             0 => Behaviour::PROMPT,
             1 => {
                 let column = self.column();
-                let status = self.next().parse().ok().filter(|it| (400..600).contains(it));
-                let wrong = || (column, "expected an HTTP status from 400 on".to_owned(), None);
-                Behaviour::Fails { status: status.ok_or_else(wrong)? }
+                let status = self
+                    .next()
+                    .parse()
+                    .ok()
+                    .filter(|it| (400..600).contains(it));
+                let wrong = || {
+                    (
+                        column,
+                        "expected an HTTP status from 400 on".to_owned(),
+                        None,
+                    )
+                };
+                Behaviour::Fails {
+                    status: status.ok_or_else(wrong)?,
+                }
             }
             _ => Behaviour::Hangs,
         };
@@ -252,25 +334,60 @@ impl<'a> Words<'a> {
         let text = self.braces()?;
         let labels = description::labels(text).map_err(|error| (column, error, None))?;
         let is_resolved = self.accept("resolved");
-        let lasts = if self.accept("for") { Some(self.duration()?) } else { None };
-        Ok(What::Alert { labels, lasts, is_resolved })
+        let lasts = if self.accept("for") {
+            Some(self.duration()?)
+        } else {
+            None
+        };
+        Ok(What::Alert {
+            labels,
+            lasts,
+            is_resolved,
+        })
     }
 
     fn stop(&mut self, stop: Stop) -> Result<What, Wrong> {
-        if self.is_done() {
-            return Ok(What::Stop(stop));
+        if !self.accept("after") {
+            return Ok(What::Stop {
+                stop,
+                restarts: self.restarts()?,
+            });
+        }
+        if let (Stop::PowerLoss, Ok(n_writes)) = (stop, self.peek().parse()) {
+            self.next();
+            self.expect("writes")?;
+            return Ok(What::CutDisk {
+                n_writes,
+                restarts: self.restarts()?,
+            });
         }
         let points = [
             ("deciding", CutPoint::BeforeRecording),
             ("recording", CutPoint::BeforeActing),
             ("sending", CutPoint::AfterActing),
         ];
-        self.expect("after").map_err(|(column, message, _)| (column, message, Some(STOPS)))?;
-        Ok(What::StopWithin(stop, self.one_of(points, STOPS)?))
+        let point = self.one_of(points, STOPS)?;
+        Ok(What::Cut(Cut {
+            point,
+            stop,
+            restarts: self.restarts()?,
+        }))
+    }
+
+    /// `then restart`
+    fn restarts(&mut self) -> Result<bool, Wrong> {
+        if self.is_done() {
+            return Ok(false);
+        }
+        self.expect("then")
+            .map_err(|(column, message, _)| (column, message, Some(STOPS)))?;
+        self.expect("restart")?;
+        Ok(true)
     }
 }
 
 const EVENTS: &str = "`series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, \
                       `restart`, `reload`, `disk`, or `end` before a time";
-const STOPS: &str = "`kill` or `crash`, alone or with `after deciding`, `after recording` or \
-                     `after sending`: in the next step that tells somebody";
+const STOPS: &str = "`kill` or `crash`, alone or with `after deciding`, `after recording` or `after \
+                     sending` (in the next step that tells somebody) or, for `crash`, `after 3 \
+                     writes`; and `then restart` if it starts again at once";
