@@ -5,9 +5,9 @@ import type { Changed } from "./types.ts";
 
 type What = Changed["what"][number];
 
-/** What an event names → the queries it touches. Silences mute alerts, so they come with them. */
+/** What an event names → the queries it touches. What mutes and what is drawn comes with alerts. */
 const TOUCHES: Record<What, string[]> = {
-  alerts: ["alerts", "silences"],
+  alerts: ["alerts", "silences", "range"],
   inbox: ["inbox"],
   status: ["status", "targets"],
 };

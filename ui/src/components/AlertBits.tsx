@@ -70,13 +70,15 @@ interface LabelListProps {
   labels: [string, string][];
   /** The filter that a press adds to. */
   filter?: string;
+  /** Long values are shown to their end rather than cut. */
+  isWhole?: boolean;
 }
 
 /** Labels; a press on one shows the alerts that have it. */
-export function LabelList({ labels, filter = "" }: LabelListProps) {
+export function LabelList({ labels, filter = "", isWhole = false }: LabelListProps) {
   if (labels.length === 0) return null;
   return (
-    <ul className={styles.labels} aria-label="Labels">
+    <ul className={styles.labels} data-whole={isWhole} aria-label="Labels">
       {labels.map(([name, value]) => (
         <li key={name}>
           <a

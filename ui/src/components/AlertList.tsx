@@ -61,6 +61,9 @@ export function AlertList({ state, alerts, filter }: Props) {
 function AlertRow({ alert, filter }: { alert: Alert; filter: string }) {
   const runbook = runbookOf(alert);
   const summary = summaryOf(alert.annotations);
+  const { description = "" } = alert.annotations;
+  // How bad it is, in words: only where somebody has to act.
+  const hasDetail = alert.state === "firing" && !isMuted(alert) && description !== summary;
   return (
     <li className={styles.row} data-state={alert.state} data-muted={isMuted(alert)}>
       <div className={styles.main}>
@@ -73,12 +76,13 @@ function AlertRow({ alert, filter }: { alert: Alert; filter: string }) {
           <MutedMarks alert={alert} />
           {summary !== "" && <p className={styles.summary}>{summary}</p>}
         </div>
+        {hasDetail && description !== "" && <p className={styles.detail}>{description}</p>}
         <LabelList labels={otherLabels(alert.labels)} filter={filter} />
       </div>
       <div className={styles.facts}>
         <ValueOf alert={alert} />
         <span className={styles.since}>
-          {alert.state !== "resolved" && <span className="sr-only">for </span>}
+          {alert.state !== "resolved" && "for "}
           <Since at={stateSince(alert)} {...(alert.state === "resolved" && { suffix: "ago" })} />
         </span>
         <span className={styles.runbook}>

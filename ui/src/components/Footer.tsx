@@ -19,7 +19,7 @@ export function Footer({ status }: { status: Status | undefined }) {
       <span>{status.configFile ?? "no configuration file"}</span>
       <span>{count(counts.rules, "rule")}</span>
       <span>{formatValue(counts.series)} series</span>
-      <span>{formatValue(counts.samplesPerSecond)} samples/s</span>
+      <span>{formatValue(Math.round(counts.samplesPerSecond))} samples/s</span>
     </footer>
   );
 }

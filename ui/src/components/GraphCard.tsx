@@ -6,7 +6,7 @@ import { useRange } from "../api/queries.ts";
 import type { Alert, Graph } from "../api/types.ts";
 import page from "../pages/page.module.css";
 import { count, formatClock, formatMoment, formatValue, toMs } from "../state/format.ts";
-import { toColumns } from "../state/graph.ts";
+import { toColumns, trimmed } from "../state/graph.ts";
 import { Failed } from "./Notice.tsx";
 import { Plot, type Mark } from "./Plot.tsx";
 import styles from "./GraphCard.module.css";
@@ -18,8 +18,9 @@ export default function GraphCard({ alert, graph }: { alert: Alert; graph: Graph
   const from = (toMs(alert.activeAt) ?? 0) - BEFORE_MS;
   const range = useRange(graph.query, from);
   const columns = useMemo(
-    () => (range.data ? toColumns(range.data, alert.labels) : null),
-    [range.data, alert.labels],
+    () =>
+      range.data ? trimmed(toColumns(range.data, alert.labels), (from + BEFORE_MS) / 1000) : null,
+    [range.data, alert.labels, from],
   );
   const marks = useMemo(() => marksOf(alert), [alert]);
   const scheme = useComputedColorScheme();
@@ -48,7 +49,7 @@ export default function GraphCard({ alert, graph }: { alert: Alert; graph: Graph
             // The colours are read once, when the plot is made.
             key={scheme}
             columns={columns}
-            threshold={graph.threshold}
+            limit={graph}
             marks={marks}
             description={describe(alert, graph, from)}
             onPoint={(at, value) => {

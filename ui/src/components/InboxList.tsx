@@ -35,7 +35,8 @@ function Line({ entry }: { entry: InboxEntry }) {
   return (
     <span className={styles.grid}>
       <span className={styles.what}>
-        <StateMark state={entry.status} /> <strong>{titleOf(entry)}</strong>
+        <StateMark state={entry.status} /> <strong>{titleOf(entry)}</strong>{" "}
+        {summaryOf(entry.commonAnnotations)}
       </span>
       <span className={styles.who}>
         to <b>{entry.receiver}</b>

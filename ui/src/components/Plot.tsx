@@ -4,7 +4,7 @@ import "uplot/dist/uPlot.min.css";
 import { useEffect, useEffectEvent, useRef } from "react";
 import UPlot from "uplot";
 
-import type { AlertState } from "../api/types.ts";
+import type { AlertState, Graph } from "../api/types.ts";
 import { formatClock, formatDay, formatValue } from "../state/format.ts";
 import { type Columns, scaleOf } from "../state/graph.ts";
 
@@ -16,9 +16,12 @@ export interface Mark {
   state: AlertState;
 }
 
+/** What the values are compared with. */
+export type Limit = Pick<Graph, "op" | "threshold">;
+
 interface Props {
   columns: Columns;
-  threshold: number;
+  limit: Limit;
   marks: Mark[];
   /** The plot in words. */
   description: string;
@@ -27,18 +30,21 @@ interface Props {
 }
 
 const HEIGHT = 230;
+/** Opacity of what is over the limit. */
+const TINT = 0.14;
+const CLEAR = "rgba(0, 0, 0, 0)";
 
-export function Plot({ columns, threshold, marks, description, onPoint }: Props) {
+export function Plot({ columns, limit, marks, description, onPoint }: Props) {
   const box = useRef<HTMLDivElement>(null);
   const plot = useRef<UPlot | null>(null);
   const shape = columns.lines.map(({ isOwn }) => (isOwn ? "o" : "-")).join("");
-  const latest = useRef({ columns, threshold, marks });
+  const latest = useRef({ columns, limit, marks });
   const tellPoint = useEffectEvent(onPoint);
 
   useEffect(() => {
-    latest.current = { columns, threshold, marks };
+    latest.current = { columns, limit, marks };
     plot.current?.setData(dataOf(columns));
-  }, [columns, threshold, marks]);
+  }, [columns, limit, marks]);
 
   useEffect(() => {
     const element = box.current;
@@ -67,7 +73,7 @@ function dataOf({ times, lines }: Columns): UPlot.AlignedData {
   return [times, ...lines.map(({ values }) => values)];
 }
 
-type Drawn = Pick<Props, "columns" | "threshold" | "marks">;
+type Drawn = Pick<Props, "columns" | "limit" | "marks">;
 
 function optionsFor(
   element: HTMLElement,
@@ -91,7 +97,7 @@ function optionsFor(
     scales: {
       y: {
         range: (_, min, max) => {
-          const { low, high } = scaleOf(finite(min), finite(max), drawn().threshold);
+          const { low, high } = scaleOf(finite(min), finite(max), drawn().limit.threshold);
           return [low, high];
         },
       },
@@ -111,6 +117,10 @@ function optionsFor(
         stroke: colour(kind === "o" ? "--text" : "--faint"),
         width: kind === "o" ? 1.5 : 1,
         points: { show: false },
+        ...(kind === "o" && {
+          fill: (plot: UPlot) => breachFill(plot, drawn().limit, colour("--firing")),
+          fillTo: () => drawn().limit.threshold,
+        }),
       })),
     ],
     hooks: {
@@ -151,8 +161,27 @@ function coloursOf(element: HTMLElement): Colours {
   };
 }
 
+/** A light tint between line and threshold on the side that alerts, nothing on the other. */
+function breachFill(plot: UPlot, { op, threshold }: Limit, colour: string): CanvasGradient {
+  const { ctx, bbox } = plot;
+  const gradient = ctx.createLinearGradient(0, bbox.top, 0, bbox.top + bbox.height);
+  const share = (plot.valToPos(threshold, "y", true) - bbox.top) / bbox.height;
+  const at = Math.min(1, Math.max(0, share));
+  const tint = colour.replace("rgb(", "rgba(").replace(")", `, ${TINT})`);
+  const [above, below] = [op.startsWith(">") ? tint : CLEAR, op.startsWith("<") ? tint : CLEAR];
+  for (const [stop, paint] of [
+    [0, above],
+    [at, above],
+    [at, below],
+    [1, below],
+  ] as const) {
+    gradient.addColorStop(stop, paint);
+  }
+  return gradient;
+}
+
 /** The threshold and the marks, above the lines. */
-function drawOver(plot: UPlot, { threshold, marks }: Drawn, colour: Colours, font: string): void {
+function drawOver(plot: UPlot, { limit, marks }: Drawn, colour: Colours, font: string): void {
   const { ctx, bbox } = plot;
   const ratio = window.devicePixelRatio;
   ctx.save();
@@ -168,7 +197,7 @@ function drawOver(plot: UPlot, { threshold, marks }: Drawn, colour: Colours, fon
   };
   ctx.setLineDash([5 * ratio, 4 * ratio]);
   ctx.strokeStyle = colour("--firing");
-  const y = plot.valToPos(threshold, "y", true);
+  const y = plot.valToPos(limit.threshold, "y", true);
   line(bbox.left, y, bbox.left + bbox.width, y);
 
   ctx.setLineDash([]);

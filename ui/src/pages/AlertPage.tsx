@@ -55,11 +55,11 @@ function Details({ alert }: { alert: Alert }) {
       <div className={styles.columns}>
         <section className={page.card} aria-labelledby="labels">
           <h2 id="labels">Labels</h2>
-          <LabelList labels={otherLabels(alert.labels, [])} />
+          <LabelList labels={otherLabels(alert.labels, [])} isWhole />
         </section>
         <Annotations annotations={alert.annotations} />
       </div>
-      {alert.rule && <RuleCard rule={alert.rule} />}
+      {alert.rule ? <RuleCard rule={alert.rule} /> : <ForeignRule />}
       <Notified fingerprint={alert.fingerprint} receivers={alert.receivers} />
     </article>
   );
@@ -98,7 +98,11 @@ function Actions({ alert }: { alert: Alert }) {
   const source = safeUrl(alert.generatorURL);
   return (
     <div className={styles.actions}>
-      {runbook !== null && <OutButton href={runbook}>Runbook</OutButton>}
+      {runbook !== null && (
+        <OutButton href={runbook} isFirst>
+          Runbook
+        </OutButton>
+      )}
       {alert.rule === null && source !== null && <OutButton href={source}>Source</OutButton>}
       <Button
         size="xs"
@@ -117,11 +121,18 @@ function Actions({ alert }: { alert: Alert }) {
   );
 }
 
-function OutButton({ href, children }: { href: string; children: string }) {
+interface OutButtonProps {
+  href: string;
+  /** What to do before anything else. */
+  isFirst?: boolean;
+  children: string;
+}
+
+function OutButton({ href, isFirst = false, children }: OutButtonProps) {
   return (
     <Button
       size="xs"
-      variant="default"
+      variant={isFirst ? "filled" : "default"}
       component="a"
       href={href}
       target="_blank"
@@ -147,6 +158,17 @@ function RuleCard({ rule }: { rule: Rule }) {
         <pre className={page.code}>{rule.query}</pre>
         <CopyButton text={rule.query} />
       </div>
+    </section>
+  );
+}
+
+function ForeignRule() {
+  return (
+    <section className={page.card} aria-labelledby="rule">
+      <h2 id="rule">Rule</h2>
+      <p className={styles.none}>
+        Sent from outside, so its rule and its values are at the sender.
+      </p>
     </section>
   );
 }

@@ -45,7 +45,30 @@ export const STATE_TITLES: Record<AlertState, string> = {
   resolved: "Recently resolved",
 };
 
-/** Alerts of each state: what may wake somebody before what is muted, then the latest first. */
+/** What people write as severity, the worst first. What is not known stands in the middle. */
+const SEVERITIES = [
+  ["critical", "page", "emergency", "fatal", "disaster", "p1", "sev1"],
+  ["error", "high", "major", "p2", "sev2"],
+  ["warning", "warn", "medium", "ticket", "p3", "sev3"],
+  ["info", "information", "low", "minor", "notice", "p4", "p5", "sev4"],
+  ["none", "debug"],
+];
+const UNKNOWN_RANK = 2;
+
+function severityRank({ severity = "" }: Labels): number {
+  const rank = SEVERITIES.findIndex((words) => words.includes(severity.toLowerCase()));
+  return rank < 0 ? UNKNOWN_RANK : rank;
+}
+
+/** When somebody is told next of what was not told yet, in milliseconds; null when nobody is. */
+export function nextNotification(alert: Alert): number | null {
+  if (isMuted(alert) || alert.state === "pending") return null;
+  // The group is looked at again and again; it speaks when there is news.
+  const isTold = (toMs(alert.lastNotifiedAt) ?? 0) >= stateSince(alert);
+  return isTold ? null : toMs(alert.nextNotificationAt);
+}
+
+/** Alerts of each state: what is not muted, the worst, the latest first. */
 export function byState(alerts: Alert[]): Record<AlertState, Alert[]> {
   const groups: Record<AlertState, Alert[]> = { firing: [], pending: [], resolved: [] };
   for (const alert of alerts) groups[alert.state].push(alert);
@@ -53,6 +76,7 @@ export function byState(alerts: Alert[]): Record<AlertState, Alert[]> {
     group.sort(
       (a, b) =>
         Number(isMuted(a)) - Number(isMuted(b)) ||
+        severityRank(a.labels) - severityRank(b.labels) ||
         stateSince(b) - stateSince(a) ||
         (a.fingerprint < b.fingerprint ? -1 : 1),
     );

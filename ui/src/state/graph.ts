@@ -5,6 +5,10 @@ import type { Labels } from "../api/types.ts";
 /** Series drawn besides the alert's own; more would hide it. */
 const OTHERS_MAX = 20;
 
+/** How much is shown of the time before an alert, even when there is nothing in it. */
+const LEAD_MIN_SECONDS = 60;
+const LEAD_SHARE = 0.25;
+
 export interface Grid {
   start: number;
   end: number;
@@ -41,6 +45,22 @@ export function toColumns(grid: Grid, labels: Labels): Columns {
       ...own.map((series) => toLine(series, true)),
     ],
     hidden: others.length - shown.length,
+  };
+}
+
+/** Without the empty time at the beginning, as far as it is not needed to see the alert come. */
+export function trimmed(columns: Columns, activeAt: number): Columns {
+  const { times, lines } = columns;
+  const end = times.at(-1) ?? activeAt;
+  const needed = activeAt - Math.max(LEAD_MIN_SECONDS, (end - activeAt) * LEAD_SHARE);
+  const from = times.findIndex(
+    (at, idx) => at >= needed || lines.some(({ values }) => values[idx] !== null),
+  );
+  if (from <= 0) return columns;
+  return {
+    ...columns,
+    times: times.slice(from),
+    lines: lines.map((line) => ({ ...line, values: line.values.slice(from) })),
   };
 }
 
