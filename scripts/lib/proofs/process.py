@@ -124,7 +124,7 @@ class Firebell(Process):
         data: Path | None = None,
         prefix: Sequence[str | Path] = (),
     ) -> None:
-        """Prepare it; `config` is the text of a firebell.yml, `prefix` runs it in some other way."""
+        """Prepare it; `config` is the text of a firebell.yml, `prefix` what runs it."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.data = data or folder / "data"
@@ -151,9 +151,14 @@ class Firebell(Process):
         """Return the end of its log."""
         return "\n".join(self.text().splitlines()[-15:])
 
-    def ask(self, path: str, method: str = "GET", body: bytes | None = None, **more: str) -> Answer:
-        """Ask over HTTP; further arguments are headers, with `_` for `-`."""
-        headers = {name.replace("_", "-"): value for name, value in more.items()}
+    def ask(
+        self,
+        path: str,
+        method: str = "GET",
+        body: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Ask over HTTP."""
         return ask(self.port, path, method=method, body=body, headers=headers)
 
     def json(self, path: str) -> Any:
