@@ -287,6 +287,13 @@ impl Driver {
 
     /// Records a step, performs it and answers those who wait for it.
     fn settle(&mut self, step: Step, waiting: Vec<oneshot::Sender<Result<(), Unrecorded>>>) {
+        // What a message rests on is as durable as the message: otherwise the samples that made an
+        // alert fire could be lost with the power, and the alert be called resolved.
+        if step.is_seen_outside()
+            && let Err(error) = self.performer.store.sync()
+        {
+            tracing::error!(%error, "failed to sync the metric store before a message");
+        }
         let now = self.clock.now();
         let recorded = self
             .ledger
