@@ -21,7 +21,8 @@ demo: build .venv/runs ## Break a real shop and watch Firebell tell; Ctrl-C ends
 test: build .venv/checks browser peers ## Run every test; the last line counts them
 	@cargo xtask ci
 
-soak: build .venv/runs ## Play the demo's fault again and again; ROUNDS=20 by default
+soak: build .venv/runs ## Play the demo's fault ROUNDS=20 times, after HOURS=200000 simulated ones
+	@FIREBELL_SIM_HOURS=$${HOURS:-200000} cargo test -q -p firebell-sim --test simulation
 	@cd examples && ROUNDS=$${ROUNDS:-20} exec $(PYTHON) -m demo
 
 build: tools ui/dist/index.html ## Build the page and the release binary

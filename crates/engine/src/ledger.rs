@@ -107,3 +107,152 @@ impl Ledger {
 const SYNC_AFTER: Duration = Duration::from_secs(1);
 /// A journal that could not be written is tried again after this.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
+
+    use firebell_disk::{Disk, DiskError, MemoryDisk};
+    use firebell_dispatch::{DEFAULT_RESOLVE_TIMEOUT, Receiver, Receivers, RouteSpec, Routing};
+    use firebell_model::{Labels, Notification, NotificationReason};
+    use firebell_rules::RuleSet;
+
+    use super::*;
+    use crate::{Configuration, InboxEntry, Record};
+
+    /// Counts syncs, and is full on demand.
+    #[derive(Default)]
+    struct Watched {
+        files: MemoryDisk,
+        n_syncs: AtomicU32,
+        is_full: AtomicBool,
+    }
+
+    impl Disk for Watched {
+        fn append(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+            if self.is_full.load(Relaxed) {
+                return Err(DiskError {
+                    action: "append to",
+                    path: path.to_owned(),
+                    why: "no space left on device".to_owned(),
+                    is_not_found: false,
+                    is_full: true,
+                });
+            }
+            self.files.append(path, bytes)
+        }
+
+        fn sync(&self, path: &str) -> Result<(), DiskError> {
+            self.n_syncs.fetch_add(1, Relaxed);
+            self.files.sync(path)
+        }
+
+        fn read(&self, path: &str) -> Result<Vec<u8>, DiskError> {
+            self.files.read(path)
+        }
+
+        fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+            self.files.replace(path, bytes)
+        }
+
+        fn truncate(&self, path: &str, len: u64) -> Result<(), DiskError> {
+            self.files.truncate(path, len)
+        }
+
+        fn remove(&self, path: &str) -> Result<(), DiskError> {
+            self.files.remove(path)
+        }
+
+        fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
+            self.files.list(folder)
+        }
+    }
+
+    fn engine() -> Engine {
+        let receivers = Receivers::new(vec![Receiver::new("all", [("inbox", true)])]).unwrap();
+        let root = RouteSpec {
+            receiver: receivers.resolve("all"),
+            ..RouteSpec::default()
+        };
+        let routing = Routing::new(receivers, root, Vec::new(), DEFAULT_RESOLVE_TIMEOUT).unwrap();
+        Engine::new(Configuration {
+            rules: RuleSet::empty(),
+            rule_options: firebell_rules::Options::default(),
+            routing: Arc::new(routing),
+        })
+    }
+
+    fn step() -> Step {
+        let notification = Notification {
+            at: Timestamp(0),
+            receiver: "all".to_owned(),
+            group_key: "{}:{}".to_owned(),
+            group_labels: Labels::empty(),
+            reason: NotificationReason::First,
+            alerts: Vec::new(),
+        };
+        let entry = InboxEntry {
+            id: 1,
+            at: Timestamp(0),
+            notification: Arc::new(notification),
+        };
+        Step {
+            records: vec![Record::Inbox(entry)],
+            effects: Vec::new(),
+        }
+    }
+
+    fn at(secs: i64) -> Timestamp {
+        Timestamp(secs * 1000)
+    }
+
+    #[test]
+    fn what_is_awaited_is_synced_at_once_and_the_rest_a_second_later() {
+        let disk = Arc::new(Watched::default());
+        let (journal, _) = Journal::open(disk.clone()).unwrap();
+        let (mut ledger, engine) = (Ledger::new(journal), engine());
+        ledger.record(at(10), &engine, &step(), true).unwrap();
+        assert_eq!(
+            (disk.n_syncs.load(Relaxed), ledger.poll_deadline()),
+            (1, None)
+        );
+        ledger.record(at(20), &engine, &step(), false).unwrap();
+        assert_eq!(
+            (disk.n_syncs.load(Relaxed), ledger.poll_deadline()),
+            (1, Some(at(21)))
+        );
+        // What comes meanwhile does not put it off.
+        ledger
+            .record(Timestamp(20_500), &engine, &step(), false)
+            .unwrap();
+        assert_eq!(ledger.poll_deadline(), Some(at(21)));
+        ledger
+            .record(at(21), &engine, &Step::default(), false)
+            .unwrap();
+        assert_eq!(
+            (disk.n_syncs.load(Relaxed), ledger.poll_deadline()),
+            (2, None)
+        );
+    }
+
+    #[test]
+    fn a_full_disk_is_tried_again_and_a_snapshot_mends_the_journal() {
+        let disk = Arc::new(Watched::default());
+        let (journal, _) = Journal::open(disk.clone()).unwrap();
+        let (mut ledger, engine) = (Ledger::new(journal), engine());
+        disk.is_full.store(true, Relaxed);
+        ledger.record(at(10), &engine, &step(), false).unwrap_err();
+        assert!(ledger.is_behind());
+        assert_eq!(ledger.poll_deadline(), Some(at(15)));
+        // Nothing that can wait is tried before its time, and a person is told.
+        ledger.record(at(11), &engine, &step(), false).unwrap();
+        ledger.record(at(12), &engine, &step(), true).unwrap_err();
+        disk.is_full.store(false, Relaxed);
+        ledger
+            .record(at(17), &engine, &Step::default(), false)
+            .unwrap();
+        assert!(!ledger.is_behind());
+        assert_eq!(ledger.poll_deadline(), None);
+    }
+}

@@ -97,19 +97,17 @@ impl Phases {
         let mut changes = Vec::new();
         for rule in engine.rules().groups().flat_map(|it| it.rules()) {
             let name = &rule.rule.name;
-            match (rule.health(), rule.last_error()) {
-                (Health::Err, Some(error)) => {
-                    if self.errors.get(name).map(String::as_str) != Some(error) {
-                        self.errors.insert(name.clone(), error.to_owned());
-                        changes.push((name.clone(), Some(error.to_owned())));
-                    }
-                }
-                (Health::Ok, _) => {
-                    if self.errors.remove(name).is_some() {
-                        changes.push((name.clone(), None));
-                    }
-                }
-                _ => {}
+            let error = match rule.health() {
+                Health::Unknown => continue,
+                Health::Ok => None,
+                Health::Err => rule.last_error().map(str::to_owned),
+            };
+            let before = match &error {
+                Some(error) => self.errors.insert(name.clone(), error.clone()),
+                None => self.errors.remove(name),
+            };
+            if before != error {
+                changes.push((name.clone(), error));
             }
         }
         changes

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::chance::Chance;
+use crate::checkers::POSTED;
 
 /// How much goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -265,7 +266,7 @@ impl Maker {
         for _ in 0..self.chance.below(4) {
             let at = self.moment();
             let who = self.pick(&["x", "y"]);
-            let alert = format!("{{alertname=\"Posted\", a=\"{who}\"}}");
+            let alert = format!("{{alertname=\"{POSTED}\", a=\"{who}\"}}");
             let _ = writeln!(
                 text,
                 "{at}s alert {alert} for {}m",

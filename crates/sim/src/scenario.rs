@@ -87,7 +87,87 @@ fn difference(expected: &str, got: &str, first_line: u32) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use expect_test::expect;
+
     use super::*;
+
+    #[test]
+    fn every_problem_of_a_scenario_has_its_place_and_a_hint() {
+        let text = "\
+# A scenario
+
+```rules
+groups:
+  - name: g
+    rules:
+      - alert: A
+        expr: sum(
+```
+
+```timeline
+0s serie up 1
+0s series up{job=\"a\" 1x3 every 15s
+1x receiver pager fails
+2m receiver pager fails 200
+3m silence {a=\"b\" for 1h
+4m kill after lunch
+5m reload rules
+```
+";
+        let problems = run("bad.md", text).unwrap_err();
+        expect![[r#"
+            bad.md:8:19: parse error: unclosed left parenthesis
+              8 |         expr: sum(
+                |                   ^
+            bad.md:11:1: the timeline has no end (say when it ends, as in `end 1h`)
+            bad.md:12:4: `serie` is nothing that can happen
+              12 | 0s serie up 1
+                 |    ^
+                 = `series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, `restart`, `reload`, `disk`, or `end` before a time
+            bad.md:13:11: bad series: 1:12: parse error: unexpected character inside braces: '1'
+              13 | 0s series up{job="a" 1x3 every 15s
+                 |           ^
+                 = series errors{job="a"} 0+1x20 every 15s
+            bad.md:14:1: `1x` is not a duration
+              14 | 1x receiver pager fails
+                 | ^
+                 = write it as 30s, 5m or 1h30m
+            bad.md:15:25: expected an HTTP status from 400 on
+              15 | 2m receiver pager fails 200
+                 |                         ^
+            bad.md:16:12: expected labels in braces
+              16 | 3m silence {a="b" for 1h
+                 |            ^
+                 = {alertname="X"}
+            bad.md:17:15: `lunch` is not known here
+              17 | 4m kill after lunch
+                 |               ^
+                 = `kill` or `crash`, alone or with `after deciding`, `after recording` or `after sending` (in the next step that tells somebody) or, for `crash`, `after 3 writes`; and `then restart` if it starts again at once
+            bad.md:18:1: there is no further block ```rules to load
+        "#]].assert_eq(&format!("{problems}\n"));
+    }
+
+    #[test]
+    fn a_scenario_without_a_transcript_gets_one() {
+        let text = "# A\n\n```timeline\n0s alert {alertname=\"A\"}\nend 1m\n```\n";
+        let report = run("a.md", text).unwrap();
+        assert!(!report.has_passed());
+        expect![[r##"
+            # A
+
+            ```timeline
+            0s alert {alertname="A"}
+            end 1m
+            ```
+
+            ```transcript
+            0s        posted firing A
+            30s       inbox: first [firing A]
+            ```
+        "##]]
+        .assert_eq(&report.rewritten);
+        assert!(run("a.md", &report.rewritten).unwrap().has_passed());
+    }
 
     #[test]
     fn a_difference_names_the_lines_of_the_file() {

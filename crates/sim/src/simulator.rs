@@ -591,6 +591,6 @@ fn has_evaluation(effects: &[Effect]) -> bool {
 
 /// More turns than this at one moment are a loop.
 const TURNS_PER_MOMENT_MAX: u64 = 10_000;
-/// As the live driver has it.
-const SYNC_AFTER: Duration = Duration::from_secs(1);
+/// As the live server has it.
+const SYNC_AFTER: Duration = Duration::from_secs(5);
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);

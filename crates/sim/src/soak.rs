@@ -1,5 +1,7 @@
 //! Many random scenarios, each under the checkers.
 
+use std::fmt;
+
 use firebell_model::Duration;
 
 use crate::chance::Chance;
@@ -133,6 +135,25 @@ impl Tally {
             restarts: self.restarts + other.restarts,
             compared: self.compared + other.compared,
         }
+    }
+}
+
+impl fmt::Display for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            hours,
+            moments,
+            changes,
+            messages,
+            delivered,
+            restarts,
+            compared,
+        } = self;
+        write!(
+            f,
+            "simulated {hours} hours: {moments} moments, {changes} changes of alerts, {messages} \
+             messages, {delivered} delivered, {restarts} restarts, {compared} runs compared"
+        )
     }
 }
 
