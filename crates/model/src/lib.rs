@@ -24,8 +24,8 @@ mod source;
 pub use crate::alert::{Alert, AlertStatus};
 pub use crate::float::{format_float, format_float_exponent, parse_float};
 pub use crate::labels::{
-    ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, Quoted, is_valid_label_name,
-    is_valid_metric_name,
+    ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, Quoted,
+    is_valid_label_name, is_valid_metric_name,
 };
 pub use crate::matcher::{MatchOp, Matcher};
 pub use crate::matcher_text::{MatcherTextError, label_set_text, matchers_text, parse_matchers};
