@@ -1,6 +1,8 @@
 //! The HTTP side: one port for Prometheus's API, Alertmanager's API, our own and the page.
 
 mod alertmanager;
+#[cfg(test)]
+mod contract;
 mod events;
 mod listen;
 mod own;
@@ -27,7 +29,7 @@ pub(crate) use self::listen::listen;
 use crate::clock::Clock;
 use crate::driver::{Handle, Unrecorded};
 use crate::live::Live;
-use crate::metrics::{Metrics, Readings};
+use crate::metrics::{Metrics, Readings, as_text};
 use crate::scrape::Scraper;
 use crate::serve;
 
@@ -169,7 +171,7 @@ async fn reload(State(app): State<App>) -> Response {
     }
 }
 
-async fn metrics(State(app): State<App>) -> Response {
+async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
     let Ok(counts) = app.handle.read(own::counts).await else {
         return stopped();
     };
@@ -183,12 +185,18 @@ async fn metrics(State(app): State<App>) -> Response {
         firing: counts.firing as u64,
         pending: counts.pending as u64,
     };
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    (
-        [(header::CONTENT_TYPE, kind)],
-        app.metrics.render(&readings),
-    )
-        .into_response()
+    let text = app.metrics.render(&readings);
+    let accept = headers.get(header::ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok());
+    let (kind, text) = if accept.is_some_and(|it| it.contains("application/openmetrics-text")) {
+        (
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            text,
+        )
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", as_text(&text))
+    };
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
 }
 
 /// The driver has stopped: Firebell is shutting down.

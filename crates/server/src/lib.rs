@@ -19,5 +19,8 @@ mod live;
 mod metrics;
 mod serve;
 
+#[cfg(test)]
+mod full_disk;
+
 pub use crate::disk::{DataDirError, FileDisk};
 pub use crate::serve::{DEFAULT_LISTEN, Options, ServeError, serve};

@@ -3,7 +3,7 @@
 //! *Sources*: names that users of Prometheus and Alertmanager already graph are kept
 //! (`prometheus_rule_…`, `alertmanager_…`); what is new is called `firebell_…`.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
 use firebell_model::{Duration, Timestamp};
@@ -170,6 +170,27 @@ impl Metrics {
         registry.register("firebell_config_last_reload_successful", "Whether the last reload was fine", self.config_reload_successful.clone());
         registry.register_with_unit("firebell_config_last_reload_success_timestamp", "When the last good configuration was loaded", Unit::Seconds, self.config_reload_success_seconds.clone());
     }
+}
+
+/// OpenMetrics as Prometheus's older text format: there the name of a counter has `_total` in all
+/// lines, and units and the end are not told.
+pub(crate) fn as_text(open_metrics: &str) -> String {
+    let lines = open_metrics.lines();
+    let counters = lines
+        .clone()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"));
+    let counters: BTreeSet<&str> = counters.collect();
+    let mut text = String::new();
+    for line in lines.filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF") {
+        let name = line.split(' ').nth(2).unwrap_or_default();
+        if line.starts_with("# ") && counters.contains(name) {
+            text.push_str(&line.replacen(name, &format!("{name}_total"), 1));
+        } else {
+            text.push_str(line);
+        }
+        text.push('\n');
+    }
+    text
 }
 
 #[rustfmt::skip]

@@ -117,13 +117,23 @@ async fn run(options: &Options, watch: Stopwatch) -> Result<(), ServeError> {
 pub(crate) struct Server {
     /// Where it listens.
     pub address: SocketAddr,
-    app: App,
+    /// What its handlers share.
+    pub app: App,
     driver: DriverThread,
 }
 
 impl Server {
     /// Starts; returns when everything is ready.
     pub(crate) async fn start(options: &Options) -> Result<Self, ServeError> {
+        let open = || Ok(Arc::new(FileDisk::open(&options.data_dir)?) as Arc<dyn Disk>);
+        Self::start_on(options, open).await
+    }
+
+    /// Starts over the disk that `open_disk` gives, once the port is ours.
+    pub(crate) async fn start_on(
+        options: &Options,
+        open_disk: impl FnOnce() -> Result<Arc<dyn Disk>, DataDirError>,
+    ) -> Result<Self, ServeError> {
         let clock = Arc::new(Clock::default());
         let started_at = clock.now();
         let (listener, live) = listen_and_load(options, started_at).await?;
@@ -131,8 +141,7 @@ impl Server {
         let ready = Arc::new(OnceLock::new());
         // From now on whoever asks is told to wait.
         tokio::spawn(listen(listener, Arc::clone(&ready)));
-        let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&options.data_dir)?);
-        let parts = open(&disk, &live.config())?;
+        let parts = open(&open_disk()?, &live.config())?;
         let (app, driver) = start(parts, &Arc::new(live), &clock, started_at)?;
         let _ = ready.set(router(app.clone()));
         Ok(Self {

@@ -5,7 +5,7 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use firebell_dispatch::{
@@ -32,6 +32,10 @@ pub(super) fn routes() -> Router<App> {
         .route("/alerts/groups", get(groups))
         .route("/silences", get(silences).post(post_silence))
         .route("/silence/{id}", get(silence).delete(delete_silence))
+        .fallback(async |uri: Uri| form_refused(404, format!("path {} was not found", uri.path())))
+        .method_not_allowed_fallback(async |method: Method| {
+            form_refused(405, format!("method {method} is not allowed"))
+        })
 }
 
 fn ok(value: &impl Serialize) -> Response {
@@ -222,10 +226,12 @@ async fn silence(State(app): State<App>, Path(id): Path<String>) -> Response {
 }
 
 fn not_uuid(id: &str) -> Response {
-    refused(&RequestError::Form {
-        code: 601,
-        message: format!("silenceID in path must be of type uuid: {id:?}"),
-    })
+    let message = format!("silenceID in path must be of type uuid: {id:?}");
+    form_refused(601, message)
+}
+
+fn form_refused(code: u16, message: String) -> Response {
+    refused(&RequestError::Form { code, message })
 }
 
 fn gettable_silence(silence: &Silence, state: SilenceState) -> GettableSilence {

@@ -9,10 +9,11 @@ use firebell_dispatch::{AlertView, Dispatch};
 use firebell_engine::{Engine, InboxEntry};
 use firebell_model::{Fingerprint, Labels, Timestamp, format_float};
 use firebell_rules::{AlertInstance, AlertPhase, GroupView, RuleView};
+use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{App, stopped};
+use super::App;
 
 /// `GET /api/firebell/v1/status`.
 pub(super) async fn status(State(app): State<App>) -> Response {
@@ -86,6 +87,12 @@ pub(super) async fn inbox(State(app): State<App>) -> Response {
         }
         Err(_) => stopped(),
     }
+}
+
+/// The driver has stopped: Firebell is shutting down.
+fn stopped() -> Response {
+    let error = ApiError::new(ErrorKind::Unavailable, "firebell is shutting down");
+    super::json(error.kind.status(), error.to_json())
 }
 
 /// How many of what there are.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use axum::response::Response;
 use axum::routing::{get, post};
 use firebell_engine::Engine;
@@ -40,6 +40,9 @@ pub(super) fn routes() -> Router<App> {
         .route("/targets", get(targets))
         .route("/status/buildinfo", get(build_info))
         .route("/write", post(write::remote_write))
+        .method_not_allowed_fallback(async || {
+            (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n")
+        })
 }
 
 type Answer<T> = Result<Success<T>, ApiError>;

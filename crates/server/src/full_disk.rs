@@ -1,0 +1,149 @@
+//! A server whose disk is full for a while: pages go out, people are told, and it heals.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::post;
+use firebell_disk::{Disk, DiskError, MemoryDisk};
+
+use crate::serve::{Options, Server};
+
+/// Memory that can be full.
+#[derive(Clone, Default)]
+struct SmallDisk {
+    memory: MemoryDisk,
+    is_full: Arc<AtomicBool>,
+}
+
+impl SmallDisk {
+    fn check(&self, path: &str) -> Result<(), DiskError> {
+        if !self.is_full.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        Err(DiskError {
+            action: "append to",
+            path: path.to_owned(),
+            why: "no space left on device".to_owned(),
+            is_not_found: false,
+            is_full: true,
+        })
+    }
+}
+
+impl Disk for SmallDisk {
+    fn append(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.check(path)?;
+        self.memory.append(path, bytes)
+    }
+
+    fn sync(&self, path: &str) -> Result<(), DiskError> {
+        self.memory.sync(path)
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, DiskError> {
+        self.memory.read(path)
+    }
+
+    fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.check(path)?;
+        self.memory.replace(path, bytes)
+    }
+
+    fn truncate(&self, path: &str, len: u64) -> Result<(), DiskError> {
+        self.memory.truncate(path, len)
+    }
+
+    fn remove(&self, path: &str) -> Result<(), DiskError> {
+        self.memory.remove(path)
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
+        self.memory.list(folder)
+    }
+}
+
+/// A webhook that counts its messages.
+async fn webhook() -> (String, Arc<AtomicUsize>) {
+    let n_messages = Arc::new(AtomicUsize::new(0));
+    let counter = Arc::clone(&n_messages);
+    let count = async move || {
+        counter.fetch_add(1, Ordering::Relaxed);
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    let router = Router::new().route("/", post(count));
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    (url, n_messages)
+}
+
+async fn start(config: &std::path::Path, disk: &SmallDisk) -> Server {
+    let options = Options {
+        config_file: Some(config.to_owned()),
+        listen: Some(([127, 0, 0, 1], 0).into()),
+        data_dir: "unused".into(),
+        external_url: None,
+    };
+    let disk: Arc<dyn Disk> = Arc::new(disk.clone());
+    Server::start_on(&options, || Ok(disk)).await.unwrap()
+}
+
+/// Posts JSON; gives the status.
+async fn send(server: &Server, path: &str, body: &str) -> u16 {
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!("http://{}{path}", server.address);
+    let response = client.post(url).body(body.to_owned()).send().await;
+    response.unwrap().status().as_u16()
+}
+
+async fn wait_for(what: &str, is_so: impl Fn() -> bool) {
+    for _ in 0..200 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("waited for {what} in vain");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_disk_stops_no_page_and_refuses_changes_until_it_has_room() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (url, n_messages) = webhook().await;
+    let n_messages = || n_messages.load(Ordering::Relaxed);
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("firebell.yml");
+    let text = format!(
+        "alertmanager: {{route: {{receiver: night, group_wait: 0s, group_interval: 1s}}, \
+         receivers: [{{name: night, webhook_configs: [{{url: '{url}'}}]}}]}}"
+    );
+    std::fs::write(&config, text).unwrap();
+    let disk = SmallDisk::default();
+    let server = start(&config, &disk).await;
+
+    disk.is_full.store(true, Ordering::Relaxed);
+    let alert = r#"[{"labels":{"alertname":"Burning"}}]"#;
+    let silence = r#"{"matchers":[{"name":"a","value":"b","isRegex":false}],"createdBy":"me",
+        "comment":"why","startsAt":"2026-01-01T00:00:00Z","endsAt":"2999-01-01T00:00:00Z"}"#;
+    // The sender is told to come again, and the page goes out all the same.
+    assert_eq!(send(&server, "/api/v2/alerts", alert).await, 503);
+    wait_for("the page", || n_messages() == 1).await;
+    assert_eq!(send(&server, "/api/v2/silences", silence).await, 503);
+    assert!(server.app.metrics.journal_failures.get() > 0);
+
+    disk.is_full.store(false, Ordering::Relaxed);
+    assert_eq!(send(&server, "/api/v2/silences", silence).await, 200);
+    server.stop().await.unwrap();
+
+    // What was decided while the disk was full is there after a restart: nobody is told twice.
+    let server = start(&config, &disk).await;
+    let silences = server
+        .app
+        .handle
+        .read(|engine, now| engine.dispatch().silences(now).len());
+    assert_eq!(silences.await, Ok(2));
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    assert_eq!(n_messages(), 1);
+    server.stop().await.unwrap();
+}

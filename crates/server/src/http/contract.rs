@@ -1,0 +1,412 @@
+//! What the HTTP APIs answer, endpoint by endpoint, of a server that runs in this process.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use expect_test::{Expect, expect, expect_file};
+use serde_json::{Value, json};
+
+use crate::serve::{Options, Server};
+
+/// A server over a folder of its own, with an alert that fires and one that waits.
+struct Bell {
+    server: Server,
+    folder: tempfile::TempDir,
+    client: reqwest::Client,
+}
+
+impl Bell {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str| {
+            std::fs::write(folder.path().join(name), text).unwrap();
+        };
+        file("firebell.yml", CONFIG);
+        file("shop.rules.yml", RULES);
+        let options = Options {
+            config_file: Some(folder.path().join("firebell.yml")),
+            listen: Some(([127, 0, 0, 1], 0).into()),
+            data_dir: folder.path().join("data"),
+            external_url: None,
+        };
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let bell = Self {
+            server: Server::start(&options).await.unwrap(),
+            folder,
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+        };
+        bell.wait_for("/api/v1/rules", "\"state\":\"firing\"").await;
+        bell.wait_for("/api/v1/targets", "\"health\":\"down\"")
+            .await;
+        bell.wait_for("/api/firebell/v1/inbox", "Burning").await;
+        bell
+    }
+
+    async fn wait_for(&self, path: &str, text: &str) {
+        for _ in 0..200 {
+            if self.get(path).await.2.contains(text) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{path} never said {text}: {}", self.get(path).await.2);
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.server.address)
+    }
+
+    /// Status, content type and body.
+    async fn get(&self, path: &str) -> (u16, String, String) {
+        self.send(self.client.get(self.url(path))).await
+    }
+
+    async fn send(&self, request: reqwest::RequestBuilder) -> (u16, String, String) {
+        let response = request.send().await.unwrap();
+        let kind = response.headers().get("content-type");
+        let kind = kind.map_or("", |kind| kind.to_str().unwrap()).to_owned();
+        let status = response.status().as_u16();
+        (status, kind, response.text().await.unwrap())
+    }
+
+    async fn check(&self, requests: &str, expected: &Expect) {
+        expected.assert_eq(&self.transcript(requests).await);
+    }
+
+    /// Sends `METHOD /path body`, line by line; prints what is answered.
+    async fn transcript(&self, requests: &str) -> String {
+        let mut transcript = String::new();
+        for line in requests.lines().map(str::trim).filter(|it| !it.is_empty()) {
+            let mut words = line.splitn(3, ' ');
+            let method = words.next().unwrap().parse().unwrap();
+            let path = words.next().unwrap();
+            let mut request = self.client.request(method, self.url(path));
+            if let Some(body) = words.next() {
+                let kind = match body.starts_with(['{', '[']) {
+                    true => "application/json",
+                    false => "application/x-www-form-urlencoded",
+                };
+                request = request.header("content-type", kind).body(body.to_owned());
+            }
+            let (status, kind, body) = self.send(request).await;
+            let kind = kind.split(';').next().unwrap_or_default();
+            writeln!(transcript, "{line}\n  {status} {kind}").unwrap();
+            for line in self.readable(&body).lines() {
+                writeln!(transcript, "  {line}").unwrap();
+            }
+        }
+        transcript
+    }
+
+    /// A body without what differs from run to run.
+    fn readable(&self, body: &str) -> String {
+        let body = body.replace(&*self.folder.path().to_string_lossy(), "DIR");
+        let body = body.replace(&self.server.address.to_string(), "ADDR");
+        match serde_json::from_str(&body) {
+            Ok(value) => steady(&value).to_string(),
+            Err(_) => body,
+        }
+    }
+}
+
+fn steady(value: &Value) -> Value {
+    match value {
+        Value::Number(_) => json!("N"),
+        Value::String(text) if is_time(text) => json!("TIME"),
+        Value::String(text) if text.len() == 36 && text.split('-').count() == 5 => json!("UUID"),
+        Value::Array(items) => items.iter().map(steady).collect(),
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            let fields = fields.map(|(name, value)| (name.clone(), steady(value)));
+            Value::Object(fields.collect())
+        }
+        other => other.clone(),
+    }
+}
+
+fn is_time(text: &str) -> bool {
+    let text = text.as_bytes();
+    text.len() >= 20 && text[4] == b'-' && text[10] == b'T' && text.ends_with(b"Z")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prometheus_api() {
+    let bell = Bell::start().await;
+    let transcript = bell
+        .transcript(
+            "
+        GET /api/v1/query?query=vector(1)
+        POST /api/v1/query query=1%2B1
+        GET /api/v1/query?query=sum(
+        GET /api/v1/query?query=1&time=never
+        GET /api/v1/query_range?query=vector(2)&start=0&end=60&step=60
+        GET /api/v1/query_range?query=vector(2)&start=60&end=0&step=60
+        GET /api/v1/query_range?query=vector(2)&start=0&end=1000000&step=1
+        GET /api/v1/query_range?query=vector(2)&start=-9e18&end=9e18&step=9e17
+        GET /api/v1/series?match[]=up
+        POST /api/v1/series match[]=ALERTS{alertname=\"Burning\"}
+        GET /api/v1/series
+        GET /api/v1/labels?match[]=up
+        GET /api/v1/label/__name__/values
+        GET /api/v1/label/job/values?match[]=up{job=\"none\"}
+        GET /api/v1/label/bad-name/values?match[]=up{
+        GET /api/v1/rules?type=alert&rule_name[]=Burning
+        GET /api/v1/rules?type=other
+        GET /api/v1/alerts
+        GET /api/v1/targets
+        GET /api/v1/targets?state=dropped
+        GET /api/v1/status/buildinfo
+        GET /api/v1/none
+        DELETE /api/v1/query
+        HEAD /-/ready
+        GET /-/healthy
+        POST /api/v1/write nonsense
+        ",
+        )
+        .await;
+    expect_file!["contract/prometheus.txt"].assert_eq(&transcript);
+    bell.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn alertmanager_api() {
+    let bell = Bell::start().await;
+    let ends = "\"endsAt\":\"2999-01-01T00:00:00Z\"";
+    let starts = "\"startsAt\":\"2026-01-01T00:00:00Z\"";
+    let who = "\"createdBy\":\"me\",\"comment\":\"why\"";
+    let matcher = "\"matchers\":[{\"name\":\"alertname\",\"value\":\"Posted\",\"isRegex\":false}]";
+    let transcript = bell
+        .transcript(&format!(
+            "
+        GET /api/v2/status
+        GET /api/v2/receivers
+        POST /api/v2/alerts [{{\"labels\":{{\"alertname\":\"Posted\",\"empty\":\"\"}},{starts}}}]
+        POST /api/v2/alerts [{{\"labels\":{{}}}}]
+        POST /api/v2/alerts {{
+        POST /api/v2/silences {{{matcher},{starts},{ends},{who}}}
+        POST /api/v2/silences {{{matcher},{ends},{starts},\"createdBy\":\"me\"}}
+        POST /api/v2/silences {{\"id\":\"x\",{matcher},{starts},{ends},{who}}}
+        POST /api/v2/silences {{\"matchers\":[],{starts},{ends},{who}}}
+        GET /api/v2/silences
+        GET /api/v2/silences?filter=alertname=Other
+        GET /api/v2/silences?filter=alertname
+        GET /api/v2/silence/none
+        GET /api/v2/silence/00000000-0000-4000-8000-000000000000
+        DELETE /api/v2/silence/00000000-0000-4000-8000-000000000000
+        GET /api/v2/alerts?filter=alertname=Posted
+        GET /api/v2/alerts?active=maybe
+        GET /api/v2/alerts?silenced=false&filter=alertname=Posted
+        GET /api/v2/alerts/groups?filter=alertname=~\"P.*\"&receiver=night
+        GET /api/v2/none
+        DELETE /api/v2/alerts
+        "
+        ))
+        .await;
+    expect_file!["contract/alertmanager.txt"].assert_eq(&transcript);
+    bell.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn own_api_is_as_its_document_says() {
+    let bell = Bell::start().await;
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
+    let document: Value =
+        serde_json::from_str(&std::fs::read_to_string(document).unwrap()).unwrap();
+    let mut problems = Vec::new();
+    for (path, operations) in document["paths"].as_object().unwrap() {
+        let content = &operations["get"]["responses"]["200"]["content"];
+        let Some(answer) = content.get("application/json") else {
+            continue;
+        };
+        let (status, kind, body) = bell.get(path).await;
+        assert_eq!((status, &*kind), (200, "application/json"), "{path}");
+        let body = serde_json::from_str(&body).unwrap();
+        validate(&document, &answer["schema"], &body, path, &mut problems);
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+    bell.server.stop().await.unwrap();
+}
+
+/// Compares a value with a schema, in the words that the document uses.
+fn validate(document: &Value, schema: &Value, value: &Value, at: &str, problems: &mut Vec<String>) {
+    if let Some(name) = schema["$ref"].as_str() {
+        let schema = document.pointer(&name[1..]).unwrap();
+        return validate(document, schema, value, at, problems);
+    }
+    if let Some(choices) = schema["oneOf"].as_array() {
+        let mut fewest: Option<Vec<String>> = None;
+        for choice in choices {
+            let mut found = Vec::new();
+            validate(document, choice, value, at, &mut found);
+            let is_better = |known: &Vec<String>| found.len() < known.len();
+            if fewest.as_ref().is_none_or(is_better) {
+                fewest = Some(found);
+            }
+        }
+        problems.extend(fewest.unwrap_or_default());
+        return;
+    }
+    let kind = match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_u64() || number.is_i64() => "integer",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    };
+    let is_kind = |name: &Value| *name == kind || (*name == "number" && kind == "integer");
+    let is_right = match &schema["type"] {
+        Value::Array(names) => names.iter().any(is_kind),
+        Value::Null => true,
+        name => is_kind(name),
+    };
+    let is_known = |known: &Vec<Value>| known.contains(value);
+    let is_listed = schema["enum"].as_array().is_none_or(is_known);
+    let is_moment = schema["format"] != "date-time" || value.as_str().is_none_or(is_time);
+    if !is_right || !is_listed || !is_moment {
+        problems.push(format!("{at}: {value} is not {schema}"));
+    }
+    for item in value.as_array().into_iter().flatten() {
+        validate(
+            document,
+            &schema["items"],
+            item,
+            &format!("{at}[]"),
+            problems,
+        );
+    }
+    let Some(fields) = value.as_object() else {
+        return;
+    };
+    for name in schema["required"].as_array().into_iter().flatten() {
+        if !fields.contains_key(name.as_str().unwrap()) {
+            problems.push(format!("{at}: {name} is missing"));
+        }
+    }
+    for (name, value) in fields {
+        let schema = match schema["properties"].get(name) {
+            Some(schema) => schema,
+            None => &schema["additionalProperties"],
+        };
+        let at = format!("{at}.{name}");
+        if schema.is_null() {
+            problems.push(format!("{at} is not in the document"));
+        }
+        validate(document, schema, value, &at, problems);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn secrets_are_shown_nowhere() {
+    let bell = Bell::start().await;
+    let paths = [
+        "/api/v2/status",
+        "/api/v2/receivers",
+        "/api/v1/targets",
+        "/api/v1/rules",
+        "/api/firebell/v1/status",
+        "/api/firebell/v1/inbox",
+        "/metrics",
+    ];
+    for path in paths {
+        let (_, _, body) = bell.get(path).await;
+        assert!(!body.contains("s3cret"), "{path}: {body}");
+    }
+    let journal = bell.folder.path().join("data/journal");
+    for file in std::fs::read_dir(journal).unwrap() {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        assert!(!String::from_utf8_lossy(&bytes).contains("s3cret"));
+    }
+    bell.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn own_metrics_are_read_by_our_own_parser_in_both_formats() {
+    use firebell_wire::exposition::{Entry, Format, Parser};
+    let bell = Bell::start().await;
+    let mut counts = Vec::new();
+    for accept in ["", "application/openmetrics-text;version=1.0.0"] {
+        let request = bell
+            .client
+            .get(bell.url("/metrics"))
+            .header("accept", accept);
+        let (status, kind, body) = bell.send(request).await;
+        let format = Format::of_content_type(&kind).unwrap();
+        assert_eq!((status, format == Format::Text), (200, accept.is_empty()));
+        let mut parser = Parser::new(body.as_bytes(), format).unwrap();
+        let mut n_samples = 0;
+        while let Some(entry) = parser.next_entry().unwrap() {
+            n_samples += usize::from(matches!(entry, Entry::Sample(_)));
+        }
+        counts.push(n_samples);
+    }
+    assert!(counts[0] > 20 && counts[0] == counts[1], "{counts:?}");
+    bell.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reload_that_is_refused_says_why_and_one_that_is_fine_counts() {
+    let bell = Bell::start().await;
+    let rules = bell.folder.path().join("shop.rules.yml");
+    std::fs::write(&rules, "groups: [{name: shop, rulez: []}]").unwrap();
+    bell.check(
+        "POST /-/reload",
+        &expect![[r#"
+        POST /-/reload
+          500 text/plain
+          the new configuration was refused; the old one stays:
+          DIR/shop.rules.yml:1:23: a rule group has no field `rulez`
+            1 | groups: [{name: shop, rulez: []}]
+              |                       ^
+              = did you mean `rules`?
+    "#]],
+    )
+    .await;
+    bell.wait_for("/api/firebell/v1/status", "rulez").await;
+    bell.wait_for("/api/v1/rules", "Burning").await;
+    std::fs::write(&rules, "groups: []").unwrap();
+    bell.check(
+        "POST /-/reload\nGET /api/v1/rules",
+        &expect![[r#"
+        POST /-/reload
+          200 
+        GET /api/v1/rules
+          200 application/json
+          {"data":{"groups":[]},"status":"success"}
+    "#]],
+    )
+    .await;
+    bell.server.stop().await.unwrap();
+}
+
+const CONFIG: &str = "
+global: {scrape_interval: 1s, evaluation_interval: 1s}
+rule_files: [shop.rules.yml]
+scrape_configs:
+  - job_name: shop
+    scheme: http
+    basic_auth: {username: bell, password: s3cret}
+    static_configs: [{targets: ['127.0.0.1:1']}]
+alertmanager:
+  global: {slack_api_url: 'https://hooks.slack.example/s3cret'}
+  route:
+    receiver: night
+    group_wait: 1s
+    routes: [{matchers: [alertname=Burning], receiver: inbox, group_wait: 0s}]
+  receivers:
+    - name: night
+      webhook_configs: [{url: 'http://127.0.0.1:1/s3cret'}]
+      slack_configs: [{channel: night}]
+    - name: inbox
+";
+
+const RULES: &str = "
+groups:
+  - name: shop
+    rules:
+      - {record: one, expr: vector(1), labels: {kind: constant}}
+      - {alert: Burning, expr: vector(1) > 0, annotations: {summary: 'It is {{ $value }}'}}
+      - {alert: Smouldering, expr: vector(1), for: 1h, labels: {severity: low}}
+";
