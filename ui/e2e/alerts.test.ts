@@ -20,7 +20,7 @@ describe("the list of alerts", () => {
     const text = await row.innerText();
     for (const part of ["21.4 % of checkouts fail", "page", "0.2137", "> 0.05", "service=checkout"])
       expect(text).toContain(part);
-    expect(text).toMatch(/2m \d+s/);
+    expect(text).toMatch(/for 2m( \d+s)?/);
     expect(await row.getByRole("link", { name: "Runbook" }).getAttribute("href")).toBe(
       "https://runbooks.example.org/checkout-errors",
     );

@@ -82,6 +82,8 @@ function optionsFor(
   onPoint: Props["onPoint"],
 ): UPlot.Options {
   const colour = coloursOf(element);
+  // Once: what is drawn late may belong to an element that is gone, which has no colours.
+  const firing = colour("--firing");
   const font = `11px ${getComputedStyle(element).fontFamily}`;
   const axis = {
     stroke: colour("--dim"),
@@ -118,7 +120,7 @@ function optionsFor(
         width: kind === "o" ? 1.5 : 1,
         points: { show: false },
         ...(kind === "o" && {
-          fill: (plot: UPlot) => breachFill(plot, drawn().limit, colour("--firing")),
+          fill: (plot: UPlot) => breachFill(plot, drawn().limit, firing),
           fillTo: () => drawn().limit.threshold,
         }),
       })),

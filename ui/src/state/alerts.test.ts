@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 
-import { alert } from "../../fake/scenarios.ts";
-import { byState, otherLabels, runbookOf, summaryOf } from "./alerts.ts";
+import type { Alert } from "../api/types.ts";
+import { ago, alert } from "../../fake/scenarios.ts";
+import { byState, nextNotification, otherLabels, runbookOf, summaryOf } from "./alerts.ts";
 
 test("what is muted comes after what may wake somebody, and the latest comes first", () => {
   const make = (name: string, since: number, silencedBy: string[] = []) =>
@@ -17,6 +18,33 @@ test("what is muted comes after what may wake somebody, and the latest comes fir
   expect(names(groups.firing)).toEqual(["new", "old", "muted"]);
   expect(names(groups.pending)).toEqual(["waits"]);
   expect(groups.resolved).toEqual([]);
+});
+
+test("the worst comes first, and what nobody knows stands in the middle", () => {
+  const severities = ["none", "info", "odd", "page", "warning", "Critical"];
+  const alerts = severities.map((severity, since) =>
+    alert({ name: severity, labels: { severity }, since, value: 1 }),
+  );
+  const order = byState(alerts).firing.map(({ labels }) => labels.alertname);
+  expect(order).toEqual(["page", "Critical", "odd", "warning", "info", "none"]);
+});
+
+test("a next notification is promised only when there is something to tell", () => {
+  const next = (more: Partial<Alert>) =>
+    nextNotification(
+      alert({
+        name: "A",
+        labels: {},
+        since: 60_000,
+        value: 1,
+        more: { nextNotificationAt: ago(-9_000), lastNotifiedAt: null, ...more },
+      }),
+    ) !== null;
+  expect(next({})).toBe(true);
+  expect(next({ lastNotifiedAt: ago(50_000) })).toBe(false);
+  expect(next({ lastNotifiedAt: ago(90_000) })).toBe(true);
+  expect(next({ silencedBy: ["s"] })).toBe(false);
+  expect(next({ nextNotificationAt: null })).toBe(false);
 });
 
 test("a runbook is found where people put it, if it is a link", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 
-import { scaleOf, toColumns } from "./graph.ts";
+import { scaleOf, toColumns, trimmed } from "./graph.ts";
 
 const GRID = { start: 100, end: 120, step: 10 };
 
@@ -44,6 +44,23 @@ test("a crowd of other series is cut", () => {
     29,
     true,
   ]);
+});
+
+describe("empty time at the beginning is left out, but some of it before the alert", () => {
+  // A point each minute for an hour, the first with a value at `first`; minutes all.
+  test.each([
+    ["data from the start", 0, 40, 0],
+    ["data before the alert", 20, 40, 20],
+    ["nothing before the alert", 40, 40, 35],
+    ["an alert of just now", 59, 59, 58],
+    ["no data at all", 99, 40, 35],
+  ])("%s", (_, first, active, shownFrom) => {
+    const times = Array.from({ length: 61 }, (_, minute) => minute * 60);
+    const values = times.map((at) => (at >= first * 60 ? 1 : null));
+    const shown = trimmed({ times, lines: [{ values, isOwn: true }], hidden: 0 }, active * 60);
+    expect(shown.times[0]).toBe(shownFrom * 60);
+    expect(shown.lines[0]?.values.length).toBe(shown.times.length);
+  });
 });
 
 describe("the scale holds the data and the threshold", () => {
