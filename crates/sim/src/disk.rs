@@ -21,6 +21,7 @@ struct State {
     /// How many writes succeed until power fails in the middle of one.
     writes_until_cut: Option<u64>,
     n_writes: u64,
+    lies: bool,
 }
 
 #[derive(Clone, Default, Debug)]
@@ -58,6 +59,11 @@ impl SimDisk {
     /// Has power fail in the middle of a write, after `n_writes` more that succeed.
     pub fn cut_after(&self, n_writes: u64) {
         self.state().writes_until_cut = Some(n_writes);
+    }
+
+    /// From now on it says that it has synced, and has not.
+    pub fn lie(&self) {
+        self.state().lies = true;
     }
 
     /// Whether power has failed in the middle of a write.
@@ -155,7 +161,8 @@ impl Disk for SimDisk {
     fn sync(&self, path: &str) -> Result<(), DiskError> {
         let mut state = self.state();
         state.write("sync", path)?;
-        if let Some(file) = state.files.get_mut(path) {
+        let lies = state.lies;
+        if let Some(file) = state.files.get_mut(path).filter(|_| !lies) {
             file.n_synced = file.content.len();
         }
         Ok(())

@@ -285,7 +285,7 @@ impl Maker {
 
     fn stops(&mut self) -> String {
         let mut text = String::new();
-        for _ in 0..=self.chance.below(5) {
+        for _ in 0..=self.chance.below(12) {
             let at = self.moment();
             if self.trouble == Trouble::Kills {
                 let how = self.pick(&["", " after deciding", " after recording", " after sending"]);

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use firebell_disk::Disk;
 use firebell_engine::{Configuration, Effect, Engine, Input, Journal, Ledger, Record, Step};
 use firebell_model::{Duration, Labels, Sample, Timestamp};
-use firebell_rules::{Evaluation, evaluate};
+use firebell_rules::{Evaluation, Rule, RuleGroup, RuleKind, RuleSet, evaluate};
 use firebell_tsdb::{Batch, Store};
 
 use crate::chance::Chance;
@@ -103,6 +103,8 @@ pub enum Flaw {
     LosesMessages,
     /// Nothing is written down.
     NeverRecords,
+    /// What is written down is not synced.
+    NeverSyncs,
 }
 
 /// What the watch is told of.
@@ -215,12 +217,19 @@ impl<W: Watch> Sim<W> {
     }
 
     fn open(&mut self) -> Result<(), String> {
+        if self.flaw == Flaw::NeverSyncs {
+            self.disk.lie();
+        }
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
         let options = firebell_tsdb::Options::default();
         let opened = Store::open(Arc::clone(&disk), options);
         let (store, report) = opened.map_err(|error| error.to_string())?;
         let (journal, replayed) = Journal::open(disk).map_err(|error| error.to_string())?;
-        let mut engine = Engine::new(self.configuration.clone());
+        let rules = read_again(&self.configuration.rules);
+        let mut engine = Engine::new(Configuration {
+            rules,
+            ..self.configuration.clone()
+        });
         for record in replayed.records {
             engine.restore(record);
         }
@@ -581,6 +590,23 @@ impl Process {
         // Samples that a full disk does not take are lost, live too.
         let _ = self.store.append(&batch);
     }
+}
+
+/// The rules as a new process reads them: what evaluating had bound to a store ends with it.
+fn read_again(rules: &RuleSet) -> RuleSet {
+    let again = |rule: &Arc<Rule>| {
+        let (name, expr, place) = (rule.name.clone(), rule.expr.clone(), rule.place);
+        Arc::new(match &rule.kind {
+            RuleKind::Alerting(alerting) => Rule::alerting(name, expr, alerting.clone(), place),
+            RuleKind::Recording => Rule::recording(name, expr, rule.label_texts.clone(), place),
+        })
+    };
+    let groups = rules.groups().iter().map(|group| RuleGroup {
+        rules: group.rules.iter().map(again).collect(),
+        ..group.clone()
+    });
+    // They were fine before.
+    RuleSet::new(groups.collect(), (**rules.context()).clone()).unwrap_or_else(|_| rules.clone())
 }
 
 fn has_evaluation(effects: &[Effect]) -> bool {

@@ -104,3 +104,8 @@ fn lost_messages_are_found_out() {
 fn a_journal_that_is_not_written_is_found_out() {
     check(Flaw::NeverRecords, "kills change the");
 }
+
+#[test]
+fn a_journal_that_is_not_synced_is_found_out() {
+    check(Flaw::NeverSyncs, "was under way and is forgotten");
+}
