@@ -20,6 +20,8 @@ import { Since } from "./Time.tsx";
 
 /** Rows drawn at first and with each press of the button: a screen of thousands helps nobody. */
 const ROWS_STEP = 100;
+/** Up to so many alerts that somebody has to act on are described in a sentence each. */
+const DETAILED_MAX = 10;
 
 interface Props {
   state: AlertState;
@@ -33,6 +35,7 @@ export function AlertList({ state, alerts, filter }: Props) {
   if (alerts.length === 0) return null;
   const muted = alerts.filter(isMuted).length;
   const rest = alerts.length - rowsMax;
+  const isDetailed = state === "firing" && alerts.length - muted <= DETAILED_MAX;
   return (
     <section className={styles.section} aria-labelledby={`state-${state}`}>
       <h2 id={`state-${state}`} className={styles.heading}>
@@ -41,7 +44,7 @@ export function AlertList({ state, alerts, filter }: Props) {
       </h2>
       <ul className={styles.list}>
         {alerts.slice(0, rowsMax).map((alert) => (
-          <AlertRow key={alert.fingerprint} alert={alert} filter={filter} />
+          <AlertRow key={alert.fingerprint} alert={alert} filter={filter} isDetailed={isDetailed} />
         ))}
       </ul>
       {rest > 0 && (
@@ -58,12 +61,18 @@ export function AlertList({ state, alerts, filter }: Props) {
   );
 }
 
-function AlertRow({ alert, filter }: { alert: Alert; filter: string }) {
+interface RowProps {
+  alert: Alert;
+  filter: string;
+  isDetailed: boolean;
+}
+
+function AlertRow({ alert, filter, isDetailed }: RowProps) {
   const runbook = runbookOf(alert);
   const summary = summaryOf(alert.annotations);
   const { description = "" } = alert.annotations;
-  // How bad it is, in words: only where somebody has to act.
-  const hasDetail = alert.state === "firing" && !isMuted(alert) && description !== summary;
+  // How bad it is, in words.
+  const hasDetail = isDetailed && !isMuted(alert) && description !== summary;
   return (
     <li className={styles.row} data-state={alert.state} data-muted={isMuted(alert)}>
       <div className={styles.main}>

@@ -99,7 +99,7 @@ function Actions({ alert }: { alert: Alert }) {
   return (
     <div className={styles.actions}>
       {runbook !== null && (
-        <OutButton href={runbook} isFirst>
+        <OutButton href={runbook} isFirst={alert.state !== "resolved"}>
           Runbook
         </OutButton>
       )}

@@ -78,8 +78,13 @@ export function byState(alerts: Alert[]): Record<AlertState, Alert[]> {
         Number(isMuted(a)) - Number(isMuted(b)) ||
         severityRank(a.labels) - severityRank(b.labels) ||
         stateSince(b) - stateSince(a) ||
-        (a.fingerprint < b.fingerprint ? -1 : 1),
+        compare(alertName(a.labels), alertName(b.labels)) ||
+        compare(a.fingerprint, b.fingerprint),
     );
   }
   return groups;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }
