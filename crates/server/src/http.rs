@@ -93,6 +93,12 @@ pub(crate) fn router(app: App) -> Router {
 async fn limit(State(app): State<App>, request: Request, next: Next) -> Response {
     let length = request.headers().get(header::CONTENT_LENGTH);
     let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
+    if let Some(bytes) = length.filter(|bytes| *bytes > BODY_BYTES_MAX) {
+        let why = format!(
+            "the body has {bytes} bytes, and {BODY_BYTES_MAX} are read at most: send it in parts\n"
+        );
+        return (StatusCode::PAYLOAD_TOO_LARGE, why).into_response();
+    }
     let is_large = match length {
         Some(bytes) => bytes > SMALL_BODY_BYTES,
         None => request.headers().contains_key(header::TRANSFER_ENCODING),

@@ -78,6 +78,26 @@ pub struct AppendReport {
     pub unlogged_bytes: u64,
 }
 
+impl AppendReport {
+    /// Adds what became of the next part of a batch.
+    pub(crate) fn add(&mut self, next: &Self) {
+        let Self {
+            appended,
+            out_of_order,
+            duplicate_different_value,
+            too_old,
+            unknown_series,
+            unlogged_bytes,
+        } = *next;
+        self.appended += appended;
+        self.out_of_order += out_of_order;
+        self.duplicate_different_value += duplicate_different_value;
+        self.too_old += too_old;
+        self.unknown_series += unknown_series;
+        self.unlogged_bytes = unlogged_bytes;
+    }
+}
+
 /// Figures for `/metrics` and the operator.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Stats {

@@ -143,14 +143,36 @@ impl Store {
 
     /// Appends samples: first to the log, then to memory. They outlive the process at once, and a
     /// loss of power after [`Store::sync`]. While the disk is full or fails they are in memory only,
-    /// and [`AppendReport::unlogged_bytes`] says so.
+    /// and [`AppendReport::unlogged_bytes`] says so. More than 32,768 samples are
+    /// appended, and seen, part by part.
     ///
     /// # Errors
-    /// When the log lacks [`Options::unlogged_bytes_max`] already; nothing was appended then.
+    /// When the log lacks [`Options::unlogged_bytes_max`] already; nothing was appended then, or only
+    /// the first parts.
     pub fn append(&self, batch: &Batch) -> Result<AppendReport, StoreError> {
+        let Batch { by_labels, by_id } = batch;
+        if by_labels.len() + by_id.len() <= SAMPLES_PER_FRAME {
+            return self.append_part(by_labels, by_id);
+        }
+        let mut report = AppendReport::default();
+        for part in by_labels.chunks(SAMPLES_PER_FRAME) {
+            report.add(&self.append_part(part, &[])?);
+        }
+        for part in by_id.chunks(SAMPLES_PER_FRAME) {
+            report.add(&self.append_part(&[], part)?);
+        }
+        Ok(report)
+    }
+
+    /// Appends what fits into a frame of the log.
+    fn append_part(
+        &self,
+        by_labels: &[(Labels, Sample)],
+        by_id: &[(SeriesId, Sample)],
+    ) -> Result<AppendReport, StoreError> {
         let shared = &*self.shared;
         let mut writer = shared.writer();
-        let slots = self.slots_of(batch);
+        let slots = self.slots_of(by_labels);
         let index = shared.index();
         let (floor, live, epoch) = shared.registry().begin();
         let mut report = AppendReport {
@@ -160,9 +182,9 @@ impl Store {
         writer.checked.clear();
         let by_labels = slots
             .iter()
-            .zip(&batch.by_labels)
+            .zip(by_labels)
             .map(|(&slot, it)| (Some(slot), it.1));
-        let by_id = batch.by_id.iter().map(|&(id, sample)| {
+        let by_id = by_id.iter().map(|&(id, sample)| {
             let slot = index.get(id).map(|cell| slot_of(cell.id));
             (slot, sample)
         });
@@ -189,15 +211,15 @@ impl Store {
     }
 
     /// The slots of the series that are named by labels; makes those that are not there.
-    fn slots_of(&self, batch: &Batch) -> Vec<u32> {
-        let mut slots = Vec::with_capacity(batch.by_labels.len());
+    fn slots_of(&self, by_labels: &[(Labels, Sample)]) -> Vec<u32> {
+        let mut slots = Vec::with_capacity(by_labels.len());
         {
             let index = self.shared.index();
-            slots.extend(batch.by_labels.iter().map_while(|it| index.slot_of(&it.0)));
+            slots.extend(by_labels.iter().map_while(|it| index.slot_of(&it.0)));
         }
-        if slots.len() < batch.by_labels.len() {
+        if slots.len() < by_labels.len() {
             let mut index = self.shared.index_mut();
-            let rest = &batch.by_labels[slots.len()..];
+            let rest = &by_labels[slots.len()..];
             slots.extend(rest.iter().map(|it| index.make(&it.0)));
         }
         slots
@@ -567,5 +589,7 @@ impl Checked {
     }
 }
 
+/// Samples that share a frame: with labels of up to 2 KiB each it fits into the log.
+const SAMPLES_PER_FRAME: usize = 1 << 15;
 /// The head of a frame in the log.
 const FRAME_EXTRA: u64 = 8;

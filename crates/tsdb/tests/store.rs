@@ -94,6 +94,23 @@ fn one_batch_is_judged_sample_by_sample() {
 }
 
 #[test]
+fn a_batch_that_is_longer_than_a_frame_of_the_log_is_taken_whole() {
+    let (disk, store) = fresh(Options::default());
+    let long = "x".repeat(1000);
+    let series = |idx: usize| labels(&format!("__name__=up,idx={idx},long={long}"));
+    let at = sample(1000, 1.0);
+    let batch = Batch {
+        by_labels: (0..40_000).map(|idx| (series(idx), at)).collect(),
+        by_id: (40_000..80_000)
+            .map(|idx| (store.resolve(&series(idx)), at))
+            .collect(),
+    };
+    assert_eq!(counts(store.append(&batch).unwrap()), [80_000, 0, 0, 0]);
+    drop(store);
+    assert_eq!(open(&disk, &Options::default()).stats().series, 80_000);
+}
+
+#[test]
 fn an_id_that_is_gone_is_named_and_can_be_resolved_anew() {
     let options = Options {
         retention: Duration::from_mins(1),

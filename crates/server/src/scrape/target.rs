@@ -250,7 +250,8 @@ impl Target {
                 }
             }
             Err(error) => {
-                tracing::error!(%error, "failed to store a scrape");
+                let url = &read(&self.spec).target.url;
+                tracing::error!(url, %error, "failed to store a scrape");
             }
         }
     }
