@@ -76,6 +76,9 @@ struct Owed {
 #[derive(Default)]
 struct Routes {
     routing: usize,
+    /// Groups that stay over a reload keep their timers: the longest interval that there was.
+    longest_interval: Duration,
+    n_reloads: u32,
     of_alert: BTreeMap<Fingerprint, Arc<[Slot]>>,
 }
 
@@ -464,8 +467,11 @@ impl Routes {
     fn refresh(&mut self, routing: &Routing, told: &mut BTreeMap<Arc<str>, Told>) {
         let address = std::ptr::from_ref(routing) as usize;
         if self.routing != address {
+            self.n_reloads += u32::from(self.routing != 0);
             self.routing = address;
             self.of_alert.clear();
+            let intervals = routing.routes().iter().map(|route| route.group_interval);
+            self.longest_interval = intervals.fold(self.longest_interval, Duration::max);
             for told in told.values_mut() {
                 told.excused.extend(told.firing.keys().copied());
             }
@@ -473,6 +479,11 @@ impl Routes {
     }
 
     fn slots(&mut self, engine: &Engine, alert: Fingerprint, labels: &Labels) -> Arc<[Slot]> {
+        let floor = if self.n_reloads > 0 {
+            self.longest_interval
+        } else {
+            Duration::ZERO
+        };
         let make = || {
             let routing = engine.dispatch().routing();
             let mut slots = Vec::new();
@@ -494,7 +505,7 @@ impl Routes {
                         receiver: name.clone(),
                         sends_resolved: slot.send_resolved,
                         wait: route.group_wait,
-                        interval: route.group_interval,
+                        interval: route.group_interval.max(floor),
                     });
                 }
             }

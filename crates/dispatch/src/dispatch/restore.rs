@@ -264,7 +264,11 @@ impl Dispatch {
                 .routing
                 .receiver(self.routing.route(key.route).receiver);
             let has_slot = |slot: &IntegrationSlot| slot.integration == integration;
-            *current.name() == receiver && current.slots().iter().any(has_slot)
+            // A group that no alert belongs to any more is about to end.
+            let is_alive = |group: &Group| !group.alerts.is_empty();
+            *current.name() == receiver
+                && current.slots().iter().any(has_slot)
+                && self.groups.get(key).is_some_and(is_alive)
         });
         let flush = key.as_ref().and_then(|key| self.groups.get_mut(key));
         let flush = flush.and_then(|group| Some((group.timers.flush.as_mut()?, &mut group.open)));

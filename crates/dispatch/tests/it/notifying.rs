@@ -162,6 +162,21 @@ fn item_38_a_reload_that_takes_the_integration_away_cancels_its_deliveries() {
 }
 
 #[test]
+fn item_38_a_reload_that_groups_otherwise_cancels_the_deliveries_of_groups_that_end() {
+    // Found by the simulation: the group went, and its delivery stayed under way for ever.
+    check_with(
+        "receiver db: webhook\nroute db by=service",
+        "0s fire db/disk · 1s answer db/webhook[0] hangs
+         1m reload receiver db: webhook;route db by=service,alertname · 3m end",
+        expect![[r#"
+            0m30s notify db/webhook[0]: first [disk] (hangs)
+            1m0s cancel 1
+            1m0s notify db/webhook[0]: first [disk] (hangs)
+        "#]],
+    );
+}
+
+#[test]
 fn item_39_silencing_a_whole_group_sends_no_resolved_and_leaves_the_log_as_it_was() {
     check(
         "0s fire db/disk · 1m silence s {service=\"db\"} until 30m · 2m resolve db/disk

@@ -101,7 +101,9 @@ impl Alternatives {
     ) -> Vec<Configuration> {
         let (mut rules_idx, mut routes_idx) = (0, 0);
         let mut loaded = vec![self.configuration(file, 0, 0, problems)];
-        for line in timeline {
+        let mut by_time: Vec<&Line> = timeline.iter().collect();
+        by_time.sort_by_key(|line| line.at);
+        for line in by_time {
             let (idx, blocks, kind) = match line.what {
                 What::ReloadRules => (&mut rules_idx, &self.rules, "rules"),
                 What::ReloadRoutes => (&mut routes_idx, &self.routes, "alertmanager"),
