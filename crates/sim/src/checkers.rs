@@ -346,7 +346,12 @@ impl Checkers {
             // A sender may call resolved what it never called firing.
             let is_word_of_sender = alert.labels.value(ALERT_NAME) == POSTED && !is_firing;
             let problem = match (is_firing, notification.at == now) {
-                (true, true) if !self.firing.contains_key(&fingerprint) => "does not fire",
+                (true, true)
+                    if !self.firing.contains_key(&fingerprint)
+                        && !is_running_out(scene, fingerprint) =>
+                {
+                    "does not fire"
+                }
                 (true, true) if is_silenced(scene, alert) => "is silenced",
                 _ if !had_fired && !is_word_of_sender => "never fired",
                 _ => continue,
@@ -536,6 +541,15 @@ fn slot_key(attempt: &Attempt) -> Arc<str> {
         integration.kind, integration.idx
     )
     .into()
+}
+
+/// Whether it burns on although its rule says otherwise: when `for` was made longer, or too many
+/// alerts were dropped, upstream says no more of an alert and lets it run out.
+fn is_running_out(scene: &Scene<'_>, alert: Fingerprint) -> bool {
+    let view = scene
+        .engine
+        .and_then(|engine| engine.dispatch().alert(scene.now, alert));
+    view.is_some_and(|view| view.alert.ends_at.is_some())
 }
 
 fn is_silenced(scene: &Scene<'_>, alert: &Alert) -> bool {
