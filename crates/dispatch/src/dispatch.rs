@@ -81,6 +81,9 @@ pub struct Dispatch {
     restored: restore::Restored,
 }
 
+/// What becomes of a known alert by a new state of it.
+type Merge = fn(old: &Alert, new: &Alert, now: Timestamp) -> Alert;
+
 /// An alert with all that matches it.
 #[derive(Debug)]
 struct Entry {
@@ -140,17 +143,36 @@ impl Dispatch {
         (alerts, errors)
     }
 
-    /// Takes new states of alerts. What has to be told at once is told by the deadline that is
-    /// due from then on.
+    /// Takes new states of alerts from outside. What has to be told at once is told by the deadline
+    /// that is due from then on.
     pub fn handle_alerts(
         &mut self,
         now: Timestamp,
         alerts: &[Alert],
         _out: &mut Vec<DispatchEffect>,
     ) {
+        self.take_alerts(now, alerts, merge);
+    }
+
+    /// Takes new states of alerts from Firebell's own rules, which alone know when one that has no
+    /// end ends: what they say of it holds.
+    pub fn handle_own_alerts(
+        &mut self,
+        now: Timestamp,
+        alerts: &[Alert],
+        _out: &mut Vec<DispatchEffect>,
+    ) {
+        let with_own_end = |old: &Alert, new: &Alert, now| Alert {
+            ends_at: new.ends_at,
+            ..merge(old, new, now)
+        };
+        self.take_alerts(now, alerts, with_own_end);
+    }
+
+    fn take_alerts(&mut self, now: Timestamp, alerts: &[Alert], merge: Merge) {
         for alert in alerts {
             let fingerprint = alert.labels.fingerprint();
-            if !self.update_alert(now, fingerprint, alert) {
+            if !self.update_alert(now, fingerprint, alert, merge) {
                 if !self.has_room(alert) {
                     self.n_refused += 1;
                     continue;
@@ -311,7 +333,13 @@ impl Dispatch {
     }
 
     // Returns whether the alert is known.
-    fn update_alert(&mut self, now: Timestamp, fingerprint: Fingerprint, alert: &Alert) -> bool {
+    fn update_alert(
+        &mut self,
+        now: Timestamp,
+        fingerprint: Fingerprint,
+        alert: &Alert,
+        merge: Merge,
+    ) -> bool {
         let Some(entry) = self.alerts.get_mut(&fingerprint) else {
             return false;
         };

@@ -261,7 +261,7 @@ impl Engine {
                 RuleEffect::Evaluate(request) => step.effects.push(Effect::Evaluate(request)),
                 RuleEffect::Write(samples) => step.effects.push(Effect::Write(samples)),
                 RuleEffect::Alerts(alerts) => self.in_dispatch(now, step, |dispatch, out| {
-                    dispatch.handle_alerts(now, &alerts, out);
+                    dispatch.handle_own_alerts(now, &alerts, out);
                 }),
             }
         }
