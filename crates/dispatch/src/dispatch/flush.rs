@@ -331,6 +331,7 @@ impl Dispatch {
                 attempt,
                 why,
             });
+            self.mark_group(&pending.group);
         }
         self.finish_if_done(now, &pending.group);
     }

@@ -290,6 +290,7 @@ impl Dispatch {
             (_, flush) => {
                 if let Some((flush, _)) = flush {
                     flush.has_failed = true;
+                    self.dirty.insert(DirtyKey::Group(route, group_labels));
                 }
                 if retry_at.is_none() {
                     out.push(DispatchEffect::Cancel(id));

@@ -84,6 +84,42 @@ fn play(steps: &[Step], restart_before: &[usize]) -> String {
     world.transcript
 }
 
+/// Otherwise a restart would take the flush for a success, and drop what resolved in it untold.
+#[test]
+fn a_refusal_is_recorded_while_another_delivery_of_its_flush_is_under_way() {
+    let mut world = World::new(ROUTING);
+    for event in [
+        "answer a/webhook[0] fails",
+        "answer a/slack[0] fails",
+        "fire api/a0",
+    ] {
+        world.act(event);
+        world.settle();
+    }
+    world.advance_to(moment("12s"));
+    world.act("answer a/webhook[0] refuses");
+    world.advance_to(moment("20s"));
+    world.check_journal();
+}
+
+/// The same for a reload that takes an integration away.
+#[test]
+fn a_delivery_that_a_reload_ends_is_recorded_as_a_failure_of_its_flush() {
+    let mut world = World::new(ROUTING);
+    for event in [
+        "answer a/webhook[0] hangs",
+        "answer a/slack[0] hangs",
+        "fire api/a0",
+    ] {
+        world.act(event);
+        world.settle();
+    }
+    world.advance_to(moment("12s"));
+    let without_slack = ROUTING.replace(", slack-", "").replace('\n', ";");
+    world.act(&format!("reload {without_slack}"));
+    world.check_journal();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
 
