@@ -6,6 +6,8 @@ use std::process::ExitCode;
 
 use firebell_config::{ExternalUrl, OsFiles};
 
+use crate::say;
+
 /// How a file fared.
 enum Outcome {
     Passed,
@@ -23,7 +25,10 @@ pub(crate) fn check(files: &[PathBuf]) -> ExitCode {
             Outcome::Unreadable => n_unreadable += 1,
         }
     }
-    println!("{n_passed} passed, {} failed", n_failed + n_unreadable);
+    say(format_args!(
+        "{n_passed} passed, {} failed",
+        n_failed + n_unreadable
+    ));
     match (n_failed, n_unreadable) {
         (0, 0) => ExitCode::SUCCESS,
         (_, 0) => ExitCode::from(1),
@@ -40,15 +45,18 @@ fn check_file(file: &Path) -> Outcome {
     }
     match firebell_config::load(Some(file), &ExternalUrl::default(), &OsFiles) {
         Ok(config) => {
-            println!("{name}: ok");
+            say(format_args!("{name}: ok"));
             for note in config.notes {
-                println!("  note: {note}");
+                say(format_args!("  note: {note}"));
             }
             Outcome::Passed
         }
         Err(problems) => {
             let s = if problems.len() == 1 { "" } else { "s" };
-            println!("{name}: {} problem{s}\n{problems}", problems.len());
+            say(format_args!(
+                "{name}: {} problem{s}\n{problems}",
+                problems.len()
+            ));
             Outcome::Failed
         }
     }

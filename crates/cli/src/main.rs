@@ -5,7 +5,7 @@
 mod check;
 mod test;
 
-use std::io::IsTerminal as _;
+use std::io::{IsTerminal as _, Write as _};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -91,6 +91,13 @@ fn serve(options: Serve) -> ExitCode {
     match firebell_server::serve(&options) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
+    }
+}
+
+/// Prints a line. When nobody takes it, as behind `| head`, there is nobody left to work for.
+fn say(line: std::fmt::Arguments<'_>) {
+    if writeln!(std::io::stdout(), "{line}").is_err() {
+        std::process::exit(2);
     }
 }
 

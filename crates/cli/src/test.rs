@@ -6,6 +6,8 @@ use std::{fs, io};
 
 use firebell_sim::scenario;
 
+use crate::say;
+
 /// Runs each file; prints a line per file and a count at the end. `UPDATE=1` rewrites transcripts.
 pub(crate) fn test(files: &[PathBuf]) -> ExitCode {
     let is_update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
@@ -13,11 +15,11 @@ pub(crate) fn test(files: &[PathBuf]) -> ExitCode {
     for file in files.iter().filter(|file| !file.ends_with("README.md")) {
         match run(file, is_update) {
             Ok(None) => {
-                println!("{}: ok", file.display());
+                say(format_args!("{}: ok", file.display()));
                 n_passed += 1;
             }
             Ok(Some(failure)) => {
-                println!("{failure}");
+                say(format_args!("{failure}"));
                 n_failed += 1;
             }
             Err(error) => {
@@ -26,7 +28,10 @@ pub(crate) fn test(files: &[PathBuf]) -> ExitCode {
             }
         }
     }
-    println!("{n_passed} passed, {} failed", n_failed + n_unreadable);
+    say(format_args!(
+        "{n_passed} passed, {} failed",
+        n_failed + n_unreadable
+    ));
     match (n_failed, n_unreadable) {
         (0, 0) => ExitCode::SUCCESS,
         (_, 0) => ExitCode::from(1),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from proofs import shop
 from proofs.check import Proofs, wait_for
-from proofs.process import Firebell, Process, binary, free_port
+from proofs.process import Firebell, Process, binary, free_port, run
 from proofs.world import FIRING, Receiver, Target
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def show(proofs: Proofs) -> None:
         no_folder(proofs, folder)
     with proofs.scene("nobody takes the log") as folder:
         no_log(proofs, folder)
+        no_reader(proofs, folder)
 
 
 def no_address(proofs: Proofs, folder: Path) -> None:
@@ -117,6 +118,15 @@ def read_only(folder: Path) -> list[str] | None:
         if tried.returncode == 0
         else None
     )
+
+
+def no_reader(proofs: Proofs, folder: Path) -> None:
+    """Let nobody read what a check says: it ends quietly."""
+    (folder / "empty.yml").write_text("")
+    for name, where in (("full", ">/dev/full"), ("closed", ">&-"), ("head", "| true")):
+        script = f'"$@" {where}'
+        _, said = run(["sh", "-c", script, "sh", binary(), "check", folder / "empty.yml"])
+        proofs.check(f"check with its output {name}: no panic", "panicked" not in said, said)
 
 
 def no_log(proofs: Proofs, folder: Path) -> None:

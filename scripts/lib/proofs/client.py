@@ -49,7 +49,9 @@ def ask(  # noqa: PLR0913 as many as HTTP has
     """Send one request; raise `ProofError` when nobody answers."""
     connection = HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
-        connection.request(method, path, body, dict(headers or {}))
+        # Whoever refuses a body need not read it to its end: the answer is there all the same.
+        with suppress(BrokenPipeError, ConnectionResetError):
+            connection.request(method, path, body, dict(headers or {}))
         answer = connection.getresponse()
         return Answer(answer.status, answer.read(), answer.headers.get("Content-Type", ""))
     except (OSError, HTTPException) as error:

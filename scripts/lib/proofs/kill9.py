@@ -123,7 +123,7 @@ class Lane:
         self.server.kill()
         self.server.start()
         if kind == "replay" and len(self.kills) + 1 < self.n_kills:
-            time.sleep(self._chance.uniform(0, 0.12))
+            time.sleep(self._chance.uniform(0, 0.03))
             second_at = time.time()
             self.server.kill()
             self.server.start()
