@@ -127,7 +127,9 @@ def at_reload(proofs: Proofs, folder: Path, target: Target, told: Receiver) -> N
         for how in ("SIGHUP", "POST /-/reload"):
             rules.write_text(BAD_RULES)
             reload(proofs, server, how)
-            problems = wait_for("the status says so", 10, lambda: server.status()["configProblems"])
+            problems = wait_for(
+                "the status says so", 10, lambda: server.status()["configProblems"] or None
+            )
             said = "\n".join(problems)
             proofs.check(
                 f"{how}: the status names every problem", said.count("rules.yml:") == 5, said
