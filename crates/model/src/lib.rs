@@ -15,6 +15,7 @@ mod secret;
 mod time;
 
 mod float;
+mod histogram;
 mod sample;
 
 mod alert;
@@ -23,6 +24,10 @@ mod source;
 
 pub use crate::alert::{Alert, AlertStatus};
 pub use crate::float::{format_float, format_float_exponent, parse_float};
+pub use crate::histogram::{
+    BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMAS, Histogram, HistogramSample,
+    ResetHint,
+};
 pub use crate::labels::{
     ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, Quoted,
     is_valid_label_name, is_valid_metric_name,

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::{Labels, Matcher, Sample, Timestamp};
+use crate::{HistogramSample, Labels, Matcher, Sample, Timestamp};
 
 /// Identity of a series within its store; never used again for other labels while the store lives.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -90,20 +90,40 @@ pub trait Series: Send + Sync {
     /// Its labels, metric name included.
     fn labels(&self) -> &Labels;
 
-    /// Appends the samples in `range` in order of time, stale markers included.
+    /// Appends the float samples in `range` in order of time, stale markers included.
     ///
     /// # Errors
     /// When a chunk cannot be read.
     fn samples(&self, range: TimeRange, out: &mut Vec<Sample>) -> Result<(), SourceError>;
 
-    /// The latest sample in `range`, a stale marker included.
+    /// Whether the series may have native histograms. When not, readers need not ask for them.
+    fn has_histograms(&self) -> bool {
+        false
+    }
+
+    /// Appends the native histograms in `range` in order of time, stale markers included. No moment
+    /// has both a sample and a histogram; whoever wants both merges them by time.
+    ///
+    /// # Errors
+    /// When a chunk cannot be read.
+    fn histograms(
+        &self,
+        range: TimeRange,
+        out: &mut Vec<HistogramSample>,
+    ) -> Result<(), SourceError> {
+        let _ = (range, out);
+        Ok(())
+    }
+
+    /// The latest float sample in `range`, a stale marker included.
     ///
     /// # Errors
     /// When a chunk cannot be read.
     fn last_sample(&self, range: TimeRange) -> Result<Option<Sample>, SourceError>;
 
     /// What the samples in `range` add up to, from the summaries of whole chunks and the samples of
-    /// the two partial ones. `None` when `range` holds no sample. Stale markers do not count.
+    /// the two partial ones. `None` when `range` holds no sample. Stale markers do not count, nor
+    /// do native histograms.
     ///
     /// # Errors
     /// When a chunk cannot be read.
