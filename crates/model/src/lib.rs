@@ -14,6 +14,7 @@ mod relabel;
 mod secret;
 mod time;
 
+mod exemplar;
 mod float;
 mod histogram;
 mod sample;
@@ -23,6 +24,7 @@ mod notification;
 mod source;
 
 pub use crate::alert::{Alert, AlertStatus};
+pub use crate::exemplar::{Exemplar, Metadata, MetricKind};
 pub use crate::float::{format_float, format_float_exponent, parse_float};
 pub use crate::histogram::{
     BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMAS, Histogram, HistogramSample,

@@ -120,6 +120,7 @@ impl Metrics {
             ),
             ("too_old", report.too_old),
             ("unknown_series", report.unknown_series),
+            ("too_many_series", report.over_limit),
         ];
         for (reason, n) in refused.into_iter().filter(|(_, n)| *n > 0) {
             self.samples_refused

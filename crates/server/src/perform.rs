@@ -48,10 +48,10 @@ impl Performer {
     }
 
     fn write(&self, samples: Vec<(Labels, Sample)>) {
-        let batch = Batch {
-            by_labels: samples,
-            by_id: Vec::new(),
-        };
+        let mut batch = Batch::default();
+        for (labels, sample) in samples {
+            batch.add(labels, &[sample]);
+        }
         match self.store.append(&batch) {
             Ok(report) => self.metrics.count_append(&report),
             Err(error) => {

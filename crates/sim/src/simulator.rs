@@ -583,10 +583,10 @@ impl Process {
 
     fn write(&mut self, now: Timestamp, samples: Vec<(Labels, Sample)>) {
         self.sync_at.get_or_insert(now + SYNC_AFTER);
-        let batch = Batch {
-            by_labels: samples,
-            by_id: Vec::new(),
-        };
+        let mut batch = Batch::default();
+        for (labels, sample) in samples {
+            batch.add(labels, &[sample]);
+        }
         // Samples that a full disk does not take are lost, live too.
         let _ = self.store.append(&batch);
     }

@@ -72,7 +72,7 @@ impl Bench {
         let shared: Arc<dyn Disk> = Arc::clone(&disk) as Arc<dyn Disk>;
         let (store, _) = Store::open(shared, options.clone()).expect("an empty folder opens");
         let ids = (0..n_series)
-            .map(|n| store.resolve(&labels_of(n)))
+            .map(|n| store.resolve(&labels_of(n)).expect("there is room"))
             .collect();
         Self {
             store,
@@ -92,13 +92,13 @@ impl Bench {
             self.now += 15_000;
             let n = ((self.now - START) / 15_000) as u64;
             for first in (0..self.ids.len()).step_by(BATCH) {
-                batch.by_id.clear();
+                batch.clear();
                 let end = (first + BATCH).min(self.ids.len());
                 let at = Timestamp(self.now);
-                batch.by_id.extend((first..end).map(|series| {
+                for series in first..end {
                     let value = value_of(series, n);
-                    (self.ids[series], Sample { at, value })
-                }));
+                    batch.add(self.ids[series], &[Sample { at, value }]);
+                }
                 let start = cpu_ns();
                 self.store.append(&batch).expect("the disk is never full");
                 spent += cpu_ns() - start;

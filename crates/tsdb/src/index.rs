@@ -52,17 +52,28 @@ impl Index {
         self.slots.iter().flatten()
     }
 
-    /// Finds a series or makes it.
-    pub(crate) fn make(&mut self, labels: &Labels) -> u32 {
+    /// Finds a series or makes it; `None` when there are so many already.
+    pub(crate) fn make(&mut self, labels: &Labels, series_max: u64) -> Option<u32> {
         if let Some(slot) = self.slot_of(labels) {
-            return slot;
+            return Some(slot);
+        }
+        if self.by_labels.len() as u64 >= series_max {
+            return None;
         }
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             (self.slots.len() - 1) as u32
         });
         self.put(id_of(self.n_made, slot), labels);
-        slot
+        Some(slot)
+    }
+
+    /// The label with the most values, and how many they are.
+    pub(crate) fn widest_label(&self) -> (String, u64) {
+        let widest = self.names.iter().max_by_key(|(_, values)| values.len());
+        widest.map_or_else(Default::default, |(name, values)| {
+            (name.to_string(), values.len() as u64)
+        })
     }
 
     /// Makes a series with the id that it had before a restart. `None` when its slot or its labels
@@ -319,7 +330,7 @@ mod tests {
             vec![("__name__", "up"), ("job", "db"), ("env", "dev")],
             vec![("__name__", "down"), ("job", "web"), ("env", "prod")],
         ] {
-            index.make(&Labels::from_pairs(pairs));
+            index.make(&Labels::from_pairs(pairs), 9);
         }
         index
     }
@@ -383,9 +394,10 @@ mod tests {
         index.remove(2);
         assert!(index.get(id).is_none());
         assert!(index.select(&[Matcher::equal("env", "dev")]).is_empty());
-        let slot = index.make(&Labels::from_pairs([("job", "new")]));
-        assert_eq!(slot, 2);
+        let slot = index.make(&Labels::from_pairs([("job", "new")]), 4);
+        assert_eq!(slot, Some(2));
         assert_ne!(index.at(2).unwrap().id, id);
+        assert_eq!(index.make(&Labels::from_pairs([("job", "newer")]), 4), None);
         assert!(
             index
                 .make_as(id, &Labels::from_pairs([("job", "old")]))

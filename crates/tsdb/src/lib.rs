@@ -15,6 +15,7 @@
 //! begins with eight bytes that name it and its version, and everything behind them is under
 //! CRC-32. `tests/format.rs` keeps a folder of version 1 that every later version has to read.
 
+mod batch;
 mod bytes;
 mod codec;
 mod index;
@@ -29,6 +30,7 @@ mod upkeep;
 mod view;
 mod wal;
 
-pub use crate::options::{AppendReport, Batch, OpenReport, Options, Stats, StoreError};
+pub use crate::batch::{Batch, SeriesKey};
+pub use crate::options::{AppendReport, OpenReport, Options, Stats, StoreError, TooManySeries};
 pub use crate::store::Store;
 pub use crate::view::View;

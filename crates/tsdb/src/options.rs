@@ -1,7 +1,7 @@
 //! What a store is opened with, what it is fed, and what it says back.
 
 use firebell_disk::{DiskError, LogError};
-use firebell_model::{Duration, Labels, Sample, SeriesId, Timestamp};
+use firebell_model::{Duration, Timestamp};
 
 /// How a store keeps its samples.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Options {
     pub head_span: Duration,
     /// The log is rewritten when it is larger than this and than twice what it was afterwards.
     pub log_bytes_max: u64,
+    /// How many series there may be; samples of more are refused.
+    pub series_max: u64,
     /// What the log may lack while the disk is full or fails; then appends are refused.
     pub unlogged_bytes_max: u64,
 }
@@ -29,6 +31,7 @@ impl Default for Options {
             out_of_order_window: Duration::ZERO,
             head_span: Duration::from_hours(2),
             log_bytes_max: 64 << 20,
+            series_max: u64::from(u32::MAX),
             unlogged_bytes_max: 64 << 20,
         }
     }
@@ -49,20 +52,20 @@ pub struct OpenReport {
     pub damage: Vec<String>,
 }
 
-/// Samples to append, in the order of the two lists: first by labels, then by id.
-#[derive(Clone, PartialEq, Debug, Default)]
-pub struct Batch {
-    /// Samples of series that are named by their labels.
-    pub by_labels: Vec<(Labels, Sample)>,
-    /// Samples of series that [`Store::resolve`](crate::Store::resolve) has named before.
-    pub by_id: Vec<(SeriesId, Sample)>,
-}
-
-/// What became of a batch. A sample equal to the newest of its series counts nowhere.
+/// What became of a batch. A sample equal to the newest of its series counts nowhere. The reasons
+/// count samples and histograms together.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct AppendReport {
-    /// Taken.
+    /// Samples taken.
     pub appended: u64,
+    /// Native histograms taken.
+    pub histograms_appended: u64,
+    /// Native histograms refused, for whatever reason.
+    pub histograms_refused: u64,
+    /// Exemplars taken.
+    pub exemplars_appended: u64,
+    /// Exemplars refused, for whatever reason.
+    pub exemplars_refused: u64,
     /// Refused: older than the newest sample of their series ("out of order sample").
     pub out_of_order: u64,
     /// Refused: another value for the same time ("duplicate sample for timestamp").
@@ -71,6 +74,8 @@ pub struct AppendReport {
     pub too_old: u64,
     /// Refused: the id is of a series that was dropped since; resolve its labels anew.
     pub unknown_series: u64,
+    /// Refused: the series would be one more than [`Options::series_max`].
+    pub over_limit: u64,
     /// Bytes of this and earlier batches that memory has and the log has not: the disk is full or
     /// fails. A restart would forget them; the next append or [`Store::sync`] tries again.
     ///
@@ -83,17 +88,27 @@ impl AppendReport {
     pub(crate) fn add(&mut self, next: &Self) {
         let Self {
             appended,
+            histograms_appended,
+            histograms_refused,
+            exemplars_appended,
+            exemplars_refused,
             out_of_order,
             duplicate_different_value,
             too_old,
             unknown_series,
+            over_limit,
             unlogged_bytes,
         } = *next;
         self.appended += appended;
+        self.histograms_appended += histograms_appended;
+        self.histograms_refused += histograms_refused;
+        self.exemplars_appended += exemplars_appended;
+        self.exemplars_refused += exemplars_refused;
         self.out_of_order += out_of_order;
         self.duplicate_different_value += duplicate_different_value;
         self.too_old += too_old;
         self.unknown_series += unknown_series;
+        self.over_limit += over_limit;
         self.unlogged_bytes = unlogged_bytes;
     }
 }
@@ -134,6 +149,20 @@ pub enum StoreError {
         /// The file.
         path: String,
     },
+}
+
+/// A series that was not made: there are [`Options::series_max`] already.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "the store has {series_max} series, and more are not allowed: label `{label}` has {n_values} values"
+)]
+pub struct TooManySeries {
+    /// The limit.
+    pub series_max: u64,
+    /// The label with the most values: most often the one that should not be a label.
+    pub label: String,
+    /// How many it has.
+    pub n_values: u64,
 }
 
 impl StoreError {

@@ -13,8 +13,9 @@ use firebell_disk::{Disk, Log, LogError};
 use firebell_model::{Labels, Sample, SeriesId, Timestamp};
 
 use crate::View;
+use crate::batch::{Batch, SeriesKey, SeriesRun};
 use crate::index::{Index, slot_of};
-use crate::options::{AppendReport, Batch, OpenReport, Options, Stats, StoreError};
+use crate::options::{AppendReport, OpenReport, Options, Stats, StoreError, TooManySeries};
 use crate::series::{Horizon, Late};
 use crate::upkeep::Upkeep;
 use crate::wal::SamplesFrame;
@@ -80,6 +81,10 @@ pub(crate) struct Tip {
     pub(crate) segment: u64,
 }
 
+/// A series that is not there.
+#[derive(Clone, Copy)]
+struct NoSlot;
+
 /// What of a batch will be appended.
 #[derive(Default)]
 struct Checked {
@@ -126,19 +131,39 @@ impl Store {
 
     /// The id of a series, which is made when it is not there. It stays valid until the series is
     /// dropped: when all its samples are past retention, or when it gets none for an hour or so.
-    pub fn resolve(&self, labels: &Labels) -> SeriesId {
+    ///
+    /// # Errors
+    /// When it would be one more than [`Options::series_max`].
+    pub fn resolve(&self, labels: &Labels) -> Result<SeriesId, TooManySeries> {
         let known = {
             let index = self.shared.index();
             index
                 .slot_of(labels)
                 .and_then(|slot| index.at(slot).map(|cell| cell.id))
         };
-        known.unwrap_or_else(|| {
-            let mut index = self.shared.index_mut();
-            let slot = index.make(labels);
-            // `make` has just put it there.
-            index.at(slot).map_or(SeriesId(u64::MAX), |cell| cell.id)
-        })
+        if let Some(id) = known {
+            return Ok(id);
+        }
+        let mut index = self.shared.index_mut();
+        let slot = index.make(labels, self.shared.options.series_max);
+        let made = slot.and_then(|slot| index.at(slot));
+        made.map(|cell| cell.id)
+            .ok_or_else(|| self.too_many(&index))
+    }
+
+    /// What to say about samples that were refused because there are too many series.
+    #[must_use]
+    pub fn too_many_series(&self) -> TooManySeries {
+        self.too_many(&self.shared.index())
+    }
+
+    fn too_many(&self, index: &Index) -> TooManySeries {
+        let (label, n_values) = index.widest_label();
+        TooManySeries {
+            series_max: self.shared.options.series_max,
+            label,
+            n_values,
+        }
     }
 
     /// Appends samples: first to the log, then to memory. They outlive the process at once, and a
@@ -150,48 +175,50 @@ impl Store {
     /// When the log lacks [`Options::unlogged_bytes_max`] already; nothing was appended then, or only
     /// the first parts.
     pub fn append(&self, batch: &Batch) -> Result<AppendReport, StoreError> {
-        let Batch { by_labels, by_id } = batch;
-        if by_labels.len() + by_id.len() <= SAMPLES_PER_FRAME {
-            return self.append_part(by_labels, by_id);
-        }
         let mut report = AppendReport::default();
-        for part in by_labels.chunks(SAMPLES_PER_FRAME) {
-            report.add(&self.append_part(part, &[])?);
+        let (mut part, mut room) = (Vec::new(), SAMPLES_PER_FRAME);
+        for mut run in batch.runs() {
+            while run.samples.len() > room {
+                let (now, later) = run.samples.split_at(room);
+                let samples = now;
+                part.push(SeriesRun { samples, ..run });
+                report.add(&self.append_part(&part)?);
+                part.clear();
+                room = SAMPLES_PER_FRAME;
+                run.samples = later;
+            }
+            room -= run.samples.len();
+            part.push(run);
         }
-        for part in by_id.chunks(SAMPLES_PER_FRAME) {
-            report.add(&self.append_part(&[], part)?);
-        }
+        report.add(&self.append_part(&part)?);
+        report.exemplars_refused += batch.exemplars().len() as u64;
         Ok(report)
     }
 
     /// Appends what fits into a frame of the log.
-    fn append_part(
-        &self,
-        by_labels: &[(Labels, Sample)],
-        by_id: &[(SeriesId, Sample)],
-    ) -> Result<AppendReport, StoreError> {
+    fn append_part(&self, part: &[SeriesRun<'_>]) -> Result<AppendReport, StoreError> {
         let shared = &*self.shared;
         let mut writer = shared.writer();
-        let slots = self.slots_of(by_labels);
-        let index = shared.index();
-        let (floor, live, epoch) = shared.registry().begin();
         let mut report = AppendReport {
             unlogged_bytes: writer.unlogged.bytes,
             ..AppendReport::default()
         };
+        let slots = self.slots_of(part);
+        let index = shared.index();
+        let (floor, live, epoch) = shared.registry().begin();
         writer.checked.clear();
-        let by_labels = slots
-            .iter()
-            .zip(by_labels)
-            .map(|(&slot, it)| (Some(slot), it.1));
-        let by_id = by_id.iter().map(|&(id, sample)| {
-            let slot = index.get(id).map(|cell| slot_of(cell.id));
-            (slot, sample)
-        });
-        for (slot, sample) in by_labels.chain(by_id) {
-            match slot {
-                Some(slot) => shared.check(&mut writer, &index, floor, slot, sample, &mut report),
-                None => report.unknown_series += 1,
+        for (&slot, run) in slots.iter().zip(part) {
+            report.histograms_refused += run.histograms.len() as u64;
+            let Ok(slot) = slot else {
+                let refused = (run.samples.len() + run.histograms.len()) as u64;
+                match run.key {
+                    SeriesKey::Labels(_) => report.over_limit += refused,
+                    SeriesKey::Id(_) => report.unknown_series += refused,
+                }
+                continue;
+            };
+            for &sample in run.samples {
+                shared.check(&mut writer, &index, floor, slot, sample, &mut report);
             }
         }
         if writer.checked.is_empty() {
@@ -210,17 +237,32 @@ impl Store {
         Ok(report)
     }
 
-    /// The slots of the series that are named by labels; makes those that are not there.
-    fn slots_of(&self, by_labels: &[(Labels, Sample)]) -> Vec<u32> {
-        let mut slots = Vec::with_capacity(by_labels.len());
+    /// The slots of series; makes those that are not there. An error when an id is gone, or the
+    /// store has too many series already.
+    fn slots_of(&self, part: &[SeriesRun<'_>]) -> Vec<Result<u32, NoSlot>> {
+        let mut slots = Vec::with_capacity(part.len());
+        let mut strange = Vec::new();
         {
             let index = self.shared.index();
-            slots.extend(by_labels.iter().map_while(|it| index.slot_of(&it.0)));
+            for run in part {
+                let known = match run.key {
+                    SeriesKey::Labels(labels) => index.slot_of(labels),
+                    SeriesKey::Id(id) => index.get(*id).map(|cell| slot_of(cell.id)),
+                };
+                if known.is_none()
+                    && let SeriesKey::Labels(labels) = run.key
+                {
+                    strange.push((slots.len(), labels));
+                }
+                slots.push(known.ok_or(NoSlot));
+            }
         }
-        if slots.len() < by_labels.len() {
+        if !strange.is_empty() {
             let mut index = self.shared.index_mut();
-            let rest = &by_labels[slots.len()..];
-            slots.extend(rest.iter().map(|it| index.make(&it.0)));
+            for (idx, labels) in strange {
+                let series_max = self.shared.options.series_max;
+                slots[idx] = index.make(labels, series_max).ok_or(NoSlot);
+            }
         }
         slots
     }

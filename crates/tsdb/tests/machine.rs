@@ -136,13 +136,13 @@ impl Machine {
             self.newest_of_all = self.newest_of_all.max(at);
             // Both ways in.
             if self.n.is_multiple_of(2) {
-                batch.by_id.push((self.id(series), sample(at, value)));
+                batch.add(self.id(series), &[sample(at, value)]);
             } else {
-                batch.by_labels.push((labels_of(series), sample(at, value)));
+                batch.add(labels_of(series), &[sample(at, value)]);
             }
         }
-        let n = batch.by_id.len() + batch.by_labels.len();
-        assert_eq!(self.store.append(&batch).unwrap().appended, n as u64);
+        let n = batch.len() as u64;
+        assert_eq!(self.store.append(&batch).unwrap().appended, n);
     }
 
     fn append_late(&mut self, series: usize, before: i64) {
@@ -151,10 +151,8 @@ impl Machine {
         };
         let at = newest - before;
         let value = 5.5;
-        let batch = Batch {
-            by_labels: vec![(labels_of(series), sample(at, value))],
-            by_id: Vec::new(),
-        };
+        let mut batch = Batch::default();
+        batch.add(labels_of(series), &[sample(at, value)]);
         let report = self.store.append(&batch).unwrap();
         if self.options.out_of_order_window == Duration::ZERO {
             assert_eq!(report.appended, 0);
@@ -166,7 +164,7 @@ impl Machine {
     }
 
     fn id(&self, series: usize) -> SeriesId {
-        self.store.resolve(&labels_of(series))
+        self.store.resolve(&labels_of(series)).unwrap()
     }
 
     fn check(&self) {
@@ -250,18 +248,14 @@ fn a_month_of_one_series_adds_up() {
     let disk = MemoryDisk::default();
     let store = open(&disk, &options);
     let ids: Vec<SeriesId> = (0..N_SERIES)
-        .map(|series| store.resolve(&labels_of(series)))
+        .map(|series| store.resolve(&labels_of(series)).unwrap())
         .collect();
     for n in 0..60_000_u64 {
         let at = n as i64 * 15_000;
-        let by_id = ids
-            .iter()
-            .enumerate()
-            .map(|(series, &id)| (id, sample(at, value_of(series, n))));
-        let batch = Batch {
-            by_id: by_id.collect(),
-            by_labels: Vec::new(),
-        };
+        let mut batch = Batch::default();
+        for (series, &id) in ids.iter().enumerate() {
+            batch.add(id, &[sample(at, value_of(series, n))]);
+        }
         store.append(&batch).unwrap();
         if n % 240 == 0 {
             store.maintain(Timestamp(at)).unwrap();

@@ -23,10 +23,9 @@ fn counts(report: AppendReport) -> [u64; 4] {
         out_of_order,
         duplicate_different_value,
         too_old,
-        unknown_series,
-        unlogged_bytes: _,
+        ..
     } = report;
-    assert_eq!(unknown_series, 0);
+    assert_eq!(report.unknown_series + report.over_limit, 0);
     [appended, out_of_order, duplicate_different_value, too_old]
 }
 
@@ -99,15 +98,34 @@ fn a_batch_that_is_longer_than_a_frame_of_the_log_is_taken_whole() {
     let long = "x".repeat(1000);
     let series = |idx: usize| labels(&format!("__name__=up,idx={idx},long={long}"));
     let at = sample(1000, 1.0);
-    let batch = Batch {
-        by_labels: (0..40_000).map(|idx| (series(idx), at)).collect(),
-        by_id: (40_000..80_000)
-            .map(|idx| (store.resolve(&series(idx)), at))
-            .collect(),
-    };
+    let mut batch = Batch::default();
+    (0..40_000).for_each(|idx| batch.add(series(idx), &[at]));
+    (40_000..80_000).for_each(|idx| batch.add(store.resolve(&series(idx)).unwrap(), &[at]));
     assert_eq!(counts(store.append(&batch).unwrap()), [80_000, 0, 0, 0]);
     drop(store);
     assert_eq!(open(&disk, &Options::default()).stats().series, 80_000);
+}
+
+#[test]
+fn more_series_than_allowed_are_refused_and_the_label_to_blame_is_named() {
+    let options = Options {
+        series_max: 3,
+        ..Options::default()
+    };
+    let (_, store) = fresh(options);
+    let mut report = AppendReport::default();
+    for n in 0..5 {
+        let (path, at) = (format!("__name__=x,job=a,path=/{n}"), 1000 + n);
+        let samples = [(&*path, at, 1.0), ("__name__=x,job=a,path=/0", at, 1.0)];
+        report = store.append(&batch(&samples)).unwrap();
+    }
+    assert_eq!((report.appended, report.over_limit), (1, 1));
+    let error = store.resolve(&labels("job=b")).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "the store has 3 series, and more are not allowed: label `path` has 3 values"
+    );
+    assert_eq!(store.too_many_series(), error);
 }
 
 #[test]
@@ -118,11 +136,12 @@ fn an_id_that_is_gone_is_named_and_can_be_resolved_anew() {
         ..Options::default()
     };
     let (_, store) = fresh(options);
-    let id = store.resolve(&labels("a=1"));
-    assert_eq!(store.resolve(&labels("a=1")), id);
-    let by_id = |id: SeriesId, at: i64| Batch {
-        by_id: vec![(id, sample(at, 1.0))],
-        by_labels: Vec::new(),
+    let id = store.resolve(&labels("a=1")).unwrap();
+    assert_eq!(store.resolve(&labels("a=1")), Ok(id));
+    let by_id = |id: SeriesId, at: i64| {
+        let mut batch = Batch::default();
+        batch.add(id, &[sample(at, 1.0)]);
+        batch
     };
     store.append(&by_id(id, 1000)).unwrap();
     let view = store.view();
@@ -135,7 +154,7 @@ fn an_id_that_is_gone_is_named_and_can_be_resolved_anew() {
     store.maintain(Timestamp(400_000)).unwrap();
     let report = store.append(&by_id(id, 400_000)).unwrap();
     assert_eq!((report.appended, report.unknown_series), (0, 1));
-    assert_ne!(store.resolve(&labels("a=1")), id);
+    assert_ne!(store.resolve(&labels("a=1")), Ok(id));
     assert!(store.view().series(id).is_none());
 }
 
@@ -154,7 +173,7 @@ fn the_generation_changes_when_series_come_and_go_and_only_then() {
         assert_eq!(!seen.contains(&generation), expected, "{what}");
         seen.push(generation);
     };
-    store.resolve(&labels("a=1"));
+    store.resolve(&labels("a=1")).unwrap();
     step(false, "only resolved", &store);
     store
         .append(&batch(&[("a=1", 1000, 1.0), ("b=1", 1000, 1.0)]))
@@ -191,7 +210,7 @@ fn names_and_values_are_those_of_series_that_the_view_sees() {
     store
         .append(&batch(&[("__name__=up,job=c,late=1", 2, 1.0)]))
         .unwrap();
-    store.resolve(&labels("job=never"));
+    store.resolve(&labels("job=never")).unwrap();
     let all = common::ALL_TIME;
     assert_eq!(
         view.label_names(&[], all).unwrap(),

@@ -71,7 +71,10 @@ fn store(app: &App, body: &[u8]) -> Response {
     app.metrics
         .remote_write_histograms_dropped
         .inc_by(read.n_histograms);
-    let problems = problems(&report, &read.invalid);
+    let mut problems = problems(&report, &read.invalid);
+    if report.over_limit > 0 {
+        problems.push(app.store.too_many_series().to_string());
+    }
     if problems.is_empty() {
         StatusCode::NO_CONTENT.into_response()
     } else {
@@ -108,13 +111,7 @@ fn read(body: &[u8]) -> Result<Read, RemoteWriteError> {
     while let Some(series) = reader.next_series()? {
         read.n_histograms += series.n_histograms as u64;
         match series.labels() {
-            Ok(labels) => {
-                let samples = series
-                    .samples
-                    .iter()
-                    .map(|sample| (labels.clone(), *sample));
-                read.batch.by_labels.extend(samples);
-            }
+            Ok(labels) => read.batch.add(labels, series.samples),
             Err(error) => read.invalid.push(error.to_string()),
         }
     }

@@ -128,7 +128,8 @@ impl TargetSeries {
             (known.id, is_back)
         } else {
             let labels = treatment.labels_of(line.series.labels()?)?;
-            let id = labels.map(|labels| store.resolve(&labels));
+            let id = labels.map(|labels| store.resolve(&labels)).transpose();
+            let id = id.map_err(|error| error.to_string())?;
             self.known.insert(text.into(), Known { id, seen, is_live });
             (id, true)
         };
@@ -140,7 +141,7 @@ impl TargetSeries {
             at: own_time.unwrap_or(at),
             value: line.value,
         };
-        taken.batch.by_id.push((id, sample));
+        taken.batch.add(id, &[sample]);
         Ok(is_new)
     }
 
@@ -158,7 +159,9 @@ impl TargetSeries {
                     at,
                     value: STALE_NAN,
                 };
-                batch.by_id.extend(known.id.map(|id| (id, stale)));
+                if let Some(id) = known.id {
+                    batch.add(id, &[stale]);
+                }
             }
             known.seen >= oldest
         });
@@ -166,9 +169,7 @@ impl TargetSeries {
             at,
             value: STALE_NAN,
         };
-        batch
-            .by_id
-            .extend(leftover.into_iter().map(|id| (id, stale)));
+        leftover.into_iter().for_each(|id| batch.add(id, &[stale]));
     }
 }
 

@@ -88,10 +88,10 @@ impl Target {
         let at = self.shared.clock.now();
         let mut batch = self.series.end(at);
         let spec = read(&self.spec).clone();
-        let ends = REPORTS
-            .iter()
-            .map(|name| report(&spec, name, at, STALE_NAN));
-        batch.by_labels.extend(ends);
+        for name in REPORTS {
+            let (labels, end) = report(&spec, name, at, STALE_NAN);
+            batch.add(labels, &[end]);
+        }
         self.append(&batch);
     }
 
@@ -159,11 +159,11 @@ impl Target {
             taken.n_kept as f64,
             taken.n_added as f64,
         ];
-        let reports = REPORTS.iter().zip(figures);
         let mut batch = taken.batch;
-        batch
-            .by_labels
-            .extend(reports.map(|(name, value)| report(spec, name, at, value)));
+        for (name, value) in REPORTS.iter().zip(figures) {
+            let (labels, sample) = report(spec, name, at, value);
+            batch.add(labels, &[sample]);
+        }
         self.append(&batch);
     }
 
@@ -241,8 +241,9 @@ impl Target {
     }
 
     fn append(&mut self, batch: &Batch) {
-        let n_samples = batch.by_id.len() + batch.by_labels.len();
-        match aside(n_samples * SAMPLE_BYTES, || self.shared.store.append(batch)) {
+        match aside(batch.len() * SAMPLE_BYTES, || {
+            self.shared.store.append(batch)
+        }) {
             Ok(report) => {
                 self.shared.metrics.count_append(&report);
                 if report.unknown_series > 0 {

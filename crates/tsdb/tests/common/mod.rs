@@ -31,13 +31,11 @@ pub(crate) fn sample(at: i64, value: f64) -> Sample {
 }
 
 pub(crate) fn batch(samples: &[(&str, i64, f64)]) -> Batch {
-    let by_labels = samples
-        .iter()
-        .map(|&(text, at, value)| (labels(text), sample(at, value)));
-    Batch {
-        by_labels: by_labels.collect(),
-        by_id: Vec::new(),
+    let mut batch = Batch::default();
+    for &(text, at, value) in samples {
+        batch.add(labels(text), &[sample(at, value)]);
     }
+    batch
 }
 
 pub(crate) fn open(disk: &MemoryDisk, options: &Options) -> Store {

@@ -1,0 +1,144 @@
+//! What a store is fed: samples, histograms, exemplars and metadata, a column each.
+
+use std::sync::Arc;
+
+use firebell_model::{Exemplar, HistogramSample, Labels, Metadata, Sample, SeriesId};
+
+/// How a batch names a series.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SeriesKey {
+    /// By its labels; it is made when it is not there.
+    Labels(Labels),
+    /// By what [`Store::resolve`](crate::Store::resolve) said. Costs least.
+    Id(SeriesId),
+}
+
+/// Samples to append, in the order in which they were added.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Batch {
+    runs: Vec<Run>,
+    samples: Vec<Sample>,
+    histograms: Vec<HistogramSample>,
+    exemplars: Vec<(SeriesKey, Exemplar)>,
+    metadata: Vec<(Arc<str>, Metadata)>,
+}
+
+/// A series of a batch, and where its columns end; they begin where those before end.
+#[derive(Clone, PartialEq, Debug)]
+struct Run {
+    key: SeriesKey,
+    samples_end: usize,
+    histograms_end: usize,
+}
+
+/// One series of a batch.
+#[derive(Clone, Copy)]
+pub(crate) struct SeriesRun<'a> {
+    pub(crate) key: &'a SeriesKey,
+    pub(crate) samples: &'a [Sample],
+    pub(crate) histograms: &'a [HistogramSample],
+}
+
+impl Batch {
+    /// Adds samples of one series.
+    pub fn add(&mut self, series: impl Into<SeriesKey>, samples: &[Sample]) {
+        self.samples.extend_from_slice(samples);
+        self.end_run(series.into());
+    }
+
+    /// Adds native histograms of one series.
+    pub fn add_histograms(
+        &mut self,
+        series: impl Into<SeriesKey>,
+        histograms: impl IntoIterator<Item = HistogramSample>,
+    ) {
+        self.histograms.extend(histograms);
+        self.end_run(series.into());
+    }
+
+    /// Adds an exemplar of a series.
+    pub fn add_exemplar(&mut self, series: impl Into<SeriesKey>, exemplar: Exemplar) {
+        self.exemplars.push((series.into(), exemplar));
+    }
+
+    /// Says what a metric is.
+    pub fn set_metadata(&mut self, metric: &str, metadata: Metadata) {
+        self.metadata.push((metric.into(), metadata));
+    }
+
+    /// How many samples, histograms and exemplars there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.samples.len() + self.histograms.len() + self.exemplars.len()
+    }
+
+    /// Whether there is nothing, not even metadata.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0 && self.metadata.is_empty()
+    }
+
+    /// Empties the batch; what it has allocated it keeps.
+    pub fn clear(&mut self) {
+        let Self {
+            runs,
+            samples,
+            histograms,
+            exemplars,
+            metadata,
+        } = self;
+        runs.clear();
+        samples.clear();
+        histograms.clear();
+        exemplars.clear();
+        metadata.clear();
+    }
+
+    fn end_run(&mut self, key: SeriesKey) {
+        let (samples_end, histograms_end) = (self.samples.len(), self.histograms.len());
+        self.runs.push(Run {
+            key,
+            samples_end,
+            histograms_end,
+        });
+    }
+
+    /// The series in the order in which they were added.
+    pub(crate) fn runs(&self) -> impl Iterator<Item = SeriesRun<'_>> {
+        let (mut samples_start, mut histograms_start) = (0, 0);
+        self.runs.iter().map(move |run| {
+            let samples = &self.samples[samples_start..run.samples_end];
+            let histograms = &self.histograms[histograms_start..run.histograms_end];
+            (samples_start, histograms_start) = (run.samples_end, run.histograms_end);
+            let key = &run.key;
+            SeriesRun {
+                key,
+                samples,
+                histograms,
+            }
+        })
+    }
+
+    /// The exemplars in the order in which they were added.
+    pub(crate) fn exemplars(&self) -> &[(SeriesKey, Exemplar)] {
+        &self.exemplars
+    }
+}
+
+impl From<Labels> for SeriesKey {
+    fn from(labels: Labels) -> Self {
+        Self::Labels(labels)
+    }
+}
+
+impl From<&Labels> for SeriesKey {
+    fn from(labels: &Labels) -> Self {
+        Self::Labels(labels.clone())
+    }
+}
+
+impl From<SeriesId> for SeriesKey {
+    fn from(id: SeriesId) -> Self {
+        Self::Id(id)
+    }
+}
