@@ -41,5 +41,7 @@ pub use crate::regex::{Regex, RegexError};
 pub use crate::relabel::{RelabelAction, RelabelError, RelabelOptions, RelabelRule, relabel};
 pub use crate::sample::{STALE_NAN, Sample, is_stale};
 pub use crate::secret::Secret;
-pub use crate::source::{Series, SeriesId, Source, SourceError, Summary, TimeRange};
+pub use crate::source::{
+    Column, Growth, SampleRows, Series, SeriesId, Source, SourceError, Summary, TimeRange,
+};
 pub use crate::time::{Duration, ParseDurationError, ParseTimestampError, Timestamp};

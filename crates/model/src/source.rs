@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::{HistogramSample, Labels, Matcher, Sample, Timestamp};
+use crate::{HistogramSample, Labels, Matcher, Sample, Timestamp, is_stale};
 
 /// Identity of a series within its store; never used again for other labels while the store lives.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -47,6 +47,68 @@ pub trait Source: Send + Sync {
 
     /// The series behind an id, or `None` when it is gone. Cheaper than selecting anew.
     fn series(&self, id: SeriesId) -> Option<Arc<dyn Series>>;
+
+    /// Reads many series in one go: the latest float sample of each in `range`, a stale marker
+    /// included. Whoever is gone has none.
+    ///
+    /// # Errors
+    /// When a chunk cannot be read.
+    fn latest(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        out: &mut Column<Option<Sample>>,
+    ) -> Result<(), SourceError> {
+        out.read(self, ids, |series| series.last_sample(range))
+    }
+
+    /// Reads many series in one go: how each has grown in `range`; see [`Growth`]. Costs no more
+    /// for a long range than for a short one.
+    ///
+    /// # Errors
+    /// When a chunk cannot be read.
+    fn growths(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        out: &mut Column<Option<Growth>>,
+    ) -> Result<(), SourceError> {
+        out.read(self, ids, |series| {
+            Ok(series.summary(range)?.map(|summary| Growth::from(&summary)))
+        })
+    }
+
+    /// Reads many series in one go; see [`Series::summary`].
+    ///
+    /// # Errors
+    /// When a chunk cannot be read.
+    fn summaries(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        out: &mut Column<Option<Summary>>,
+    ) -> Result<(), SourceError> {
+        out.read(self, ids, |series| series.summary(range))
+    }
+
+    /// Reads many series in one go: the float samples of each in `range`, without stale markers.
+    ///
+    /// # Errors
+    /// When a chunk cannot be read.
+    fn windows(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        out: &mut SampleRows,
+    ) -> Result<(), SourceError> {
+        let SampleRows { samples, spans } = out;
+        samples.clear();
+        spans.read(self, ids, |series| {
+            let start = samples.len();
+            series.samples(range, samples)?;
+            Ok((start, SampleRows::drop_stale(samples, start)))
+        })
+    }
 
     /// All label names of series that satisfy the matchers, sorted.
     ///
@@ -130,6 +192,139 @@ pub trait Series: Send + Sync {
     fn summary(&self, range: TimeRange) -> Result<Option<Summary>, SourceError>;
 }
 
+/// What many series gave in one reading: a value for each id, in the order of the ids. Kept by
+/// readers from one reading to the next, so that nothing is allocated.
+#[derive(Debug)]
+pub struct Column<T> {
+    /// One for each id.
+    pub values: Vec<T>,
+    /// The places of the series that may have native histograms, in order: whoever evaluates those
+    /// looks at the series themselves.
+    pub with_histograms: Vec<u32>,
+}
+
+impl<T> Default for Column<T> {
+    fn default() -> Self {
+        Self {
+            values: Vec::new(),
+            with_histograms: Vec::new(),
+        }
+    }
+}
+
+impl<T: Default> Column<T> {
+    /// Forgets everything.
+    pub fn clear(&mut self) {
+        self.values.clear();
+        self.with_histograms.clear();
+    }
+
+    /// Reads one series after the other.
+    fn read<S: Source + ?Sized>(
+        &mut self,
+        source: &S,
+        ids: &[SeriesId],
+        mut read: impl FnMut(&dyn Series) -> Result<T, SourceError>,
+    ) -> Result<(), SourceError> {
+        self.clear();
+        for (place, &id) in ids.iter().enumerate() {
+            let Some(series) = source.series(id) else {
+                self.values.push(T::default());
+                continue;
+            };
+            if series.has_histograms() {
+                self.with_histograms.push(place as u32);
+            }
+            self.values.push(read(&*series)?);
+        }
+        Ok(())
+    }
+}
+
+/// The samples of many series, row by row.
+#[derive(Debug, Default)]
+pub struct SampleRows {
+    /// The samples of all rows, in any order of rows.
+    pub samples: Vec<Sample>,
+    /// Where those of each row begin and end.
+    pub spans: Column<(usize, usize)>,
+}
+
+impl SampleRows {
+    /// The samples of one row, in order of time.
+    #[must_use]
+    pub fn row(&self, row: usize) -> &[Sample] {
+        let (start, end) = self.spans.values[row];
+        &self.samples[start..end]
+    }
+
+    /// Takes the stale markers from `start` on out, and returns the new end.
+    pub fn drop_stale(samples: &mut Vec<Sample>, start: usize) -> usize {
+        if samples[start..].iter().any(|it| is_stale(it.value)) {
+            let mut kept = start;
+            for idx in start..samples.len() {
+                if !is_stale(samples[idx].value) {
+                    samples[kept] = samples[idx];
+                    kept += 1;
+                }
+            }
+            samples.truncate(kept);
+        }
+        samples.len()
+    }
+}
+
+/// How a run of samples has grown: what `rate` and its kin need of a [`Summary`]. Stale markers are
+/// left out.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Growth {
+    /// How many samples.
+    pub count: u64,
+    /// The earliest sample.
+    pub first: Sample,
+    /// The latest sample.
+    pub last: Sample,
+    /// See [`Summary::resets_lost`].
+    pub resets_lost: f64,
+}
+
+impl Growth {
+    /// The growth of a single sample.
+    #[must_use]
+    pub fn of(sample: Sample) -> Self {
+        Self {
+            count: 1,
+            first: sample,
+            last: sample,
+            resets_lost: 0.0,
+        }
+    }
+
+    /// The growth of this run followed by a later one.
+    #[must_use]
+    pub fn then(self, later: &Self) -> Self {
+        let is_reset = later.first.value < self.last.value;
+        let lost = if is_reset { self.last.value } else { 0.0 };
+        Self {
+            count: self.count + later.count,
+            first: self.first,
+            last: later.last,
+            resets_lost: self.resets_lost + later.resets_lost + lost,
+        }
+    }
+}
+
+impl From<&Summary> for Growth {
+    fn from(summary: &Summary) -> Self {
+        Self {
+            count: summary.count,
+            first: summary.first,
+            last: summary.last,
+            resets_lost: summary.resets_lost,
+        }
+    }
+}
+
 /// What a run of samples of one series adds up to. Summaries of neighbouring runs add up with
 /// [`Summary::then`], to the same as the summary of the joined run. Stale markers are left out.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -198,7 +393,12 @@ impl Summary {
             max: self.max.max(later.max),
             sum,
             sum_compensation: self.sum_compensation + later.sum_compensation + lost,
-            mean: self.mean + distance * (other / count as f64),
+            mean: if distance.is_finite() {
+                self.mean + distance * (other / count as f64)
+            } else {
+                // An infinity, or means so far apart that their distance overflows.
+                self.mean * (own / count as f64) + later.mean * (other / count as f64)
+            },
             squares: self.squares
                 + later.squares
                 + distance * distance * (own * other / count as f64),
@@ -272,5 +472,14 @@ mod tests {
     fn sums_keep_what_rounding_would_lose() {
         assert_eq!(summary(&[1.0, 1e100, 1.0, -1e100]).total(), 2.0);
         assert_eq!(summary(&[1.0, f64::INFINITY, 2.0]).total(), f64::INFINITY);
+    }
+
+    #[test]
+    fn a_mean_survives_infinities() {
+        let (inf, max) = (f64::INFINITY, f64::MAX);
+        assert_eq!(summary(&[1.0, inf, 2.0, 3.0]).mean, inf);
+        assert_eq!(summary(&[-inf, -inf, 2.0]).mean, -inf);
+        assert!(summary(&[inf, 1.0, -inf]).mean.is_nan());
+        assert_eq!(summary(&[max, -max]).mean, 0.0);
     }
 }

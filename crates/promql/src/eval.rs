@@ -17,7 +17,7 @@ mod window;
 
 use std::sync::Arc;
 
-use firebell_model::{Duration, Source, Timestamp};
+use firebell_model::{Column, Duration, Growth, Sample, SampleRows, Source, Summary, Timestamp};
 
 use crate::ast::Span;
 use crate::duration::QueryShape;
@@ -67,6 +67,16 @@ pub struct Prepared {
     /// The setting that what is bound depends on.
     delays_name_removal: bool,
     annotations: Vec<Annotation>,
+    scratch: Scratch,
+}
+
+/// What series are read into; kept so that an evaluation allocates nothing for it.
+#[derive(Default)]
+struct Scratch {
+    latest: Column<Option<Sample>>,
+    growths: Column<Option<Growth>>,
+    summaries: Column<Option<Summary>>,
+    windows: SampleRows,
 }
 
 impl Prepared {
@@ -80,6 +90,7 @@ impl Prepared {
             output: None,
             delays_name_removal: false,
             annotations: Vec::new(),
+            scratch: Scratch::default(),
         }
     }
 
@@ -176,9 +187,11 @@ impl Prepared {
             },
             n_samples: 0,
             annotations: Vec::new(),
+            scratch: std::mem::take(&mut self.scratch),
         };
         let result = run_program(self.plan.program(), &mut self.states, &mut context, steps);
         self.annotations = context.annotations;
+        self.scratch = context.scratch;
         self.annotations.sort();
         match result? {
             Frame::Vector(block) => {
@@ -223,6 +236,7 @@ struct Context<'a> {
     shape: QueryShape,
     n_samples: usize,
     annotations: Vec<Annotation>,
+    scratch: Scratch,
 }
 
 impl Context<'_> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firebell_model::{Duration, Sample, Series, SeriesId, TimeRange, Timestamp, is_stale};
+use firebell_model::{Duration, Sample, SeriesId, TimeRange, Timestamp, is_stale};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, without_names};
 use super::{Context, Renamed, State, Steps};
@@ -14,11 +14,11 @@ pub(crate) struct Selection {
     generation: u64,
     /// The selection holds for ranges that begin no earlier.
     after: Timestamp,
-    ids: Vec<SeriesId>,
+    ids: Arc<[SeriesId]>,
     pub(crate) set: Arc<SeriesSet>,
 }
 
-type Found = (Arc<SeriesSet>, Vec<Arc<dyn Series>>);
+type Found = (Arc<SeriesSet>, Arc<[SeriesId]>);
 
 /// The series of a reader, bound anew only when series have come or gone.
 pub(crate) fn bind(
@@ -35,10 +35,7 @@ pub(crate) fn bind(
         && selection.generation == generation
         && selection.after <= after
     {
-        let series = selection.ids.iter().map(|&id| context.source.series(id));
-        if let Some(series) = series.collect::<Option<Vec<_>>>() {
-            return Ok((Arc::clone(&selection.set), series));
-        }
+        return Ok((Arc::clone(&selection.set), Arc::clone(&selection.ids)));
     }
     // What is bound serves every later moment, so that the range has no end.
     let range = TimeRange {
@@ -46,7 +43,7 @@ pub(crate) fn bind(
         until: Timestamp::MAX,
     };
     let series = context.source.select(&reader.matchers, range)?;
-    let ids: Vec<SeriesId> = series.iter().map(|series| series.id()).collect();
+    let ids: Arc<[SeriesId]> = series.iter().map(|series| series.id()).collect();
     let set = match bound.take() {
         Some(selection) if selection.ids == ids => selection.set,
         _ => SeriesSet::unique(series.iter().map(|it| it.labels().clone()).collect()),
@@ -54,10 +51,10 @@ pub(crate) fn bind(
     *bound = Some(Selection {
         generation,
         after,
-        ids,
+        ids: Arc::clone(&ids),
         set: Arc::clone(&set),
     });
-    Ok((set, series))
+    Ok((set, ids))
 }
 
 /// The offset of a shift.
@@ -124,9 +121,9 @@ fn read(
     let fixed = fixed_moment(&reader.shift, context.start, context.end);
     let first = fixed.unwrap_or(steps.start) - offset;
     let lookback = context.options.lookback;
-    let (set, series) = bind(reader, bound, first - lookback, context)?;
-    context.check_room(series.len(), steps.n)?;
-    let mut values = Vec::with_capacity(series.len() * steps.n);
+    let (set, ids) = bind(reader, bound, first - lookback, context)?;
+    context.check_room(ids.len(), steps.n)?;
+    let mut values = Vec::with_capacity(ids.len() * steps.n);
     let value_of = |sample: Option<Sample>| match sample {
         Some(sample) if !is_stale(sample.value) => take(sample),
         _ => ABSENT,
@@ -136,11 +133,11 @@ fn read(
             after: first - lookback,
             until: first,
         };
-        for (idx, series) in series.iter().enumerate() {
-            if idx % CANCEL_CHECK_EVERY == 0 {
-                context.check_cancelled()?;
-            }
-            values.push(value_of(series.last_sample(range)?));
+        for run in ids.chunks(CANCEL_CHECK_EVERY) {
+            context.check_cancelled()?;
+            let latest = &mut context.scratch.latest;
+            context.source.latest(run, range, latest)?;
+            values.extend(latest.values.iter().map(|&sample| value_of(sample)));
         }
         return Ok(Block::new(set, 1, values));
     }
@@ -149,12 +146,14 @@ fn read(
         until: first + steps.step * (steps.n - 1) as i64,
     };
     let mut samples = Vec::new();
-    for (idx, series) in series.iter().enumerate() {
+    for (idx, &id) in ids.iter().enumerate() {
         if idx % CANCEL_CHECK_EVERY == 0 {
             context.check_cancelled()?;
         }
         samples.clear();
-        series.samples(range, &mut samples)?;
+        if let Some(series) = context.source.series(id) {
+            series.samples(range, &mut samples)?;
+        }
         context.hold(samples.len())?;
         let mut next = 0;
         for step in 0..steps.n {

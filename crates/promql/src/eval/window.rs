@@ -5,12 +5,15 @@
 //!
 //! *Sources*: Prometheus, `promql/functions.go`, `extrapolatedRate` and the `…_over_time` family.
 
+mod at_once;
 mod over_time;
 mod rate;
 
 use std::sync::Arc;
 
-use firebell_model::{Duration, Labels, Quoted, Sample, Series, TimeRange, Timestamp, is_stale};
+use firebell_model::{
+    Duration, Labels, Quoted, Sample, SampleRows, Series, SeriesId, Source, TimeRange, Timestamp,
+};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent, without_names};
 use super::select::{self, CANCEL_CHECK_EVERY};
@@ -102,18 +105,26 @@ impl Windows {
 
 /// The samples of one series after the other.
 enum Rows {
-    Series(Vec<Arc<dyn Series>>),
+    Series(Arc<[SeriesId]>),
     Block(Block, Steps),
 }
 
 impl Rows {
     /// Reads the samples of a series in a range, without stale ones.
-    fn read(&self, row: usize, range: TimeRange, out: &mut Vec<Sample>) -> Result<(), EvalError> {
+    fn read(
+        &self,
+        source: &dyn Source,
+        row: usize,
+        range: TimeRange,
+        out: &mut Vec<Sample>,
+    ) -> Result<(), EvalError> {
         out.clear();
         match self {
-            Self::Series(series) => {
-                series[row].samples(range, out)?;
-                out.retain(|sample| !is_stale(sample.value));
+            Self::Series(ids) => {
+                if let Some(series) = source.series(ids[row]) {
+                    series.samples(range, out)?;
+                    SampleRows::drop_stale(out, 0);
+                }
             }
             Self::Block(block, steps) => {
                 let values = block.row(row).iter().enumerate();
@@ -142,8 +153,8 @@ fn bind(
 ) -> Result<Bound, EvalError> {
     match (source, state) {
         (WindowSource::Series { reader, .. }, State::Window(bound, _)) => {
-            let (set, series) = select::bind(reader, bound, windows.whole().after, context)?;
-            let rows = Rows::Series(series);
+            let (set, ids) = select::bind(reader, bound, windows.whole().after, context)?;
+            let rows = Rows::Series(ids);
             Ok(Bound { set, rows })
         }
         (WindowSource::Subquery { program, step, .. }, State::Subquery(states, _)) => {
@@ -210,7 +221,8 @@ pub(crate) fn matrix(
     let mut found = Vec::new();
     for (row, labels) in bound.set.labels.iter().enumerate() {
         let mut samples = Vec::new();
-        bound.rows.read(row, windows.range(0), &mut samples)?;
+        let rows = &bound.rows;
+        rows.read(context.source, row, windows.range(0), &mut samples)?;
         context.hold(samples.len())?;
         if !samples.is_empty() {
             let labels = if bound.set.drops_name(row) {
@@ -240,21 +252,11 @@ pub(crate) fn run(
     check_args(call)?;
     context.check_room(bound.set.len(), steps.n)?;
     let mut values = Vec::with_capacity(bound.set.len() * steps.n);
-    let mut samples = Vec::new();
-    for row in 0..bound.set.len() {
-        if row % CANCEL_CHECK_EVERY == 0 {
-            context.check_cancelled()?;
+    match &bound.rows {
+        Rows::Series(ids) if steps.n == 1 => {
+            at_once::read(call, ids, &windows, steps, context, &mut values)?;
         }
-        if let Rows::Series(series) = &bound.rows
-            && windows.length >= SUMMARY_LENGTH_MIN
-            && summarize(call.window, &*series[row], &windows, &mut values)?
-        {
-            continue;
-        }
-        bound.rows.read(row, windows.whole(), &mut samples)?;
-        context.hold(samples.len())?;
-        evaluate(call, &samples, &windows, steps, &mut values);
-        context.release(samples.len());
+        rows => one_by_one(call, rows, &windows, steps, context, &mut values)?,
     }
     let bound = bind_labels(call.window, &bound.set, state, context);
     doubt_counters(bound, &values, steps.n, call.source_span, context);
@@ -263,6 +265,39 @@ pub(crate) fn run(
     }
     let set = Arc::clone(&bound.to);
     Ok(Frame::Vector(Block::new(set, steps.n, values)))
+}
+
+/// Evaluates series after series.
+fn one_by_one(
+    call: &WindowCall<'_>,
+    rows: &Rows,
+    windows: &Windows,
+    steps: Steps,
+    context: &mut Context<'_>,
+    values: &mut Vec<f64>,
+) -> Result<(), EvalError> {
+    let n_rows = match rows {
+        Rows::Series(ids) => ids.len(),
+        Rows::Block(block, _) => block.set.len(),
+    };
+    let mut samples = Vec::new();
+    for row in 0..n_rows {
+        if row % CANCEL_CHECK_EVERY == 0 {
+            context.check_cancelled()?;
+        }
+        if let Rows::Series(ids) = rows
+            && windows.length >= SUMMARY_LENGTH_MIN
+            && let Some(series) = context.source.series(ids[row])
+            && summarize(call.window, &*series, windows, values)?
+        {
+            continue;
+        }
+        rows.read(context.source, row, windows.whole(), &mut samples)?;
+        context.hold(samples.len())?;
+        evaluate(call, &samples, windows, steps, values);
+        context.release(samples.len());
+    }
+    Ok(())
 }
 
 /// Slides over the samples of one series; both ends of the window only move forward.
@@ -293,11 +328,15 @@ fn evaluate(
             at: steps.at(step),
             args: [arg(0), arg(1)],
         };
-        let value = rate::apply(call.window, &slice)
-            .or_else(|| over_time::apply(call.window, &slice))
-            .unwrap_or(ABSENT);
-        values.push(value);
+        values.push(value_of(call.window, &slice));
     }
+}
+
+/// The value of one window, which has samples.
+fn value_of(window: Window, slice: &Slice<'_>) -> f64 {
+    rate::apply(window, slice)
+        .or_else(|| over_time::apply(window, slice))
+        .unwrap_or(ABSENT)
 }
 
 /// Evaluates over summaries of chunks; `false` when the samples themselves have to be looked at.
@@ -342,7 +381,8 @@ fn absent(
         if row % CANCEL_CHECK_EVERY == 0 {
             context.check_cancelled()?;
         }
-        bound.rows.read(row, windows.whole(), &mut samples)?;
+        let rows = &bound.rows;
+        rows.read(context.source, row, windows.whole(), &mut samples)?;
         for (step, value) in values.iter_mut().enumerate() {
             let range = windows.range(step);
             let next = samples.partition_point(|sample| sample.at <= range.after);

@@ -2,7 +2,7 @@
 //!
 //! *Sources*: Prometheus, `promql/functions.go`, `extrapolatedRate` and `instantValue`.
 
-use firebell_model::{Sample, Summary, TimeRange};
+use firebell_model::{Growth, Sample, Summary, TimeRange};
 
 use super::Slice;
 use crate::functions::Window;
@@ -55,12 +55,17 @@ pub(super) fn of_summary(window: Window, summary: &Summary, range: TimeRange) ->
     if !has_summary(window) {
         return None;
     }
-    let (first, last) = (summary.first, summary.last);
+    of_growth(window, &Growth::from(summary), range)
+}
+
+/// The value of one of the functions that have a summary.
+pub(super) fn of_growth(window: Window, growth: &Growth, range: TimeRange) -> Option<f64> {
+    let (first, last) = (growth.first, growth.last);
     let mut change = last.value - first.value;
     if window != Window::Delta {
-        change += summary.resets_lost;
+        change += growth.resets_lost;
     }
-    extrapolate(window, change, summary.count, first, last, range)
+    extrapolate(window, change, growth.count, first, last, range)
 }
 
 /// Extends the change between the first and the last sample to the whole window: to its ends when

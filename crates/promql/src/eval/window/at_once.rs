@@ -1,0 +1,129 @@
+//! Windows of one moment: all series read in one go.
+//!
+//! *Invariants*: what this gives is what the samples one by one would give.
+
+use firebell_model::SeriesId;
+
+use super::{SUMMARY_LENGTH_MIN, Slice, WindowCall, Windows, over_time, rate};
+use crate::error::EvalError;
+use crate::eval::frame::ABSENT;
+use crate::eval::select::CANCEL_CHECK_EVERY;
+use crate::eval::{Context, Steps};
+
+/// The value of each series.
+pub(super) fn read(
+    call: &WindowCall<'_>,
+    ids: &[SeriesId],
+    windows: &Windows,
+    steps: Steps,
+    context: &mut Context<'_>,
+    values: &mut Vec<f64>,
+) -> Result<(), EvalError> {
+    let is_long = windows.length >= SUMMARY_LENGTH_MIN;
+    let has_summary = over_time::has_summary(call.window);
+    let run_len = if is_long && !has_summary && !rate::has_summary(call.window) {
+        // Each may have any number of samples.
+        1
+    } else {
+        CANCEL_CHECK_EVERY
+    };
+    for ids in ids.chunks(run_len) {
+        context.check_cancelled()?;
+        let run = Run {
+            call,
+            ids,
+            windows,
+            steps,
+        };
+        if rate::has_summary(call.window) {
+            run.growths(context, values)?;
+        } else if is_long && has_summary {
+            run.summaries(context, values)?;
+        } else {
+            run.samples(context, values)?;
+        }
+    }
+    Ok(())
+}
+
+/// Some of the series.
+struct Run<'a> {
+    call: &'a WindowCall<'a>,
+    ids: &'a [SeriesId],
+    windows: &'a Windows,
+    steps: Steps,
+}
+
+impl Run<'_> {
+    fn growths(&self, context: &mut Context<'_>, values: &mut Vec<f64>) -> Result<(), EvalError> {
+        let range = self.windows.range(0);
+        let mut growths = std::mem::take(&mut context.scratch.growths);
+        context.source.growths(self.ids, range, &mut growths)?;
+        for (growth, &id) in growths.values.iter().zip(self.ids) {
+            let value = match growth {
+                None => None,
+                // What overflows depends on the order.
+                Some(growth) if !growth.resets_lost.is_finite() => Some(self.slowly(id, context)?),
+                Some(growth) => rate::of_growth(self.call.window, growth, range),
+            };
+            values.push(value.unwrap_or(ABSENT));
+        }
+        context.scratch.growths = growths;
+        Ok(())
+    }
+
+    fn summaries(&self, context: &mut Context<'_>, values: &mut Vec<f64>) -> Result<(), EvalError> {
+        let range = self.windows.range(0);
+        let mut summaries = std::mem::take(&mut context.scratch.summaries);
+        context.source.summaries(self.ids, range, &mut summaries)?;
+        for (summary, &id) in summaries.values.iter().zip(self.ids) {
+            let value = match summary {
+                None => None,
+                // Infinities and overflows depend on the order of the samples.
+                Some(it) if !it.sum.is_finite() || !it.squares.is_finite() => {
+                    Some(self.slowly(id, context)?)
+                }
+                Some(summary) => over_time::of_summary(self.call.window, summary),
+            };
+            values.push(value.unwrap_or(ABSENT));
+        }
+        context.scratch.summaries = summaries;
+        Ok(())
+    }
+
+    fn samples(&self, context: &mut Context<'_>, values: &mut Vec<f64>) -> Result<(), EvalError> {
+        let range = self.windows.range(0);
+        let mut windows = std::mem::take(&mut context.scratch.windows);
+        context.source.windows(self.ids, range, &mut windows)?;
+        context.hold(windows.samples.len())?;
+        let arg = |idx: usize| self.call.args.get(idx).map_or(0.0, |column| column[0]);
+        for row in 0..self.ids.len() {
+            let samples = windows.row(row);
+            if samples.is_empty() {
+                values.push(ABSENT);
+                continue;
+            }
+            let slice = Slice {
+                samples,
+                range,
+                at: self.steps.at(0),
+                args: [arg(0), arg(1)],
+            };
+            values.push(super::value_of(self.call.window, &slice));
+        }
+        context.release(windows.samples.len());
+        context.scratch.windows = windows;
+        Ok(())
+    }
+
+    /// The value of one series from its samples.
+    fn slowly(&self, id: SeriesId, context: &mut Context<'_>) -> Result<f64, EvalError> {
+        let run = Run {
+            ids: &[id],
+            ..*self
+        };
+        let mut value = Vec::new();
+        run.samples(context, &mut value)?;
+        Ok(value[0])
+    }
+}
