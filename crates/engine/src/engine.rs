@@ -9,7 +9,7 @@ use firebell_dispatch::{
     Delivery, DeliveryId, Dispatch, DispatchEffect, DispatchRecord, Failure, Routing, SilenceError,
     SilenceId, SilenceRequest,
 };
-use firebell_model::{Alert, Labels, Sample, Timestamp};
+use firebell_model::{Alert, HistogramSample, Labels, Sample, Timestamp};
 use firebell_rules::{Evaluation, EvaluationRequest, RuleEffect, RuleRecord, RuleSet, Rules};
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +47,8 @@ pub enum Effect {
     Evaluate(EvaluationRequest),
     /// Append samples to the store.
     Write(Vec<(Labels, Sample)>),
+    /// Append native histograms to the store.
+    WriteHistograms(Vec<(Labels, HistogramSample)>),
     /// Deliver a notification.
     Notify(Delivery),
     /// Give a delivery up; its outcome no longer matters.
@@ -260,6 +262,9 @@ impl Engine {
             match effect {
                 RuleEffect::Evaluate(request) => step.effects.push(Effect::Evaluate(request)),
                 RuleEffect::Write(samples) => step.effects.push(Effect::Write(samples)),
+                RuleEffect::WriteHistograms(samples) => {
+                    step.effects.push(Effect::WriteHistograms(samples));
+                }
                 RuleEffect::Alerts(alerts) => self.in_dispatch(now, step, |dispatch, out| {
                     dispatch.handle_own_alerts(now, &alerts, out);
                 }),

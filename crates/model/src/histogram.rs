@@ -5,9 +5,13 @@
 //!
 //! *Sources*: Prometheus, `model/histogram` and the native-histogram specification.
 
+mod bounds;
+mod buckets;
+
 use std::sync::Arc;
 
 use crate::{STALE_NAN, Timestamp, is_stale};
+pub use buckets::Bucket;
 
 /// The schema of histograms with bounds of their own.
 pub const CUSTOM_BUCKETS_SCHEMA: i8 = -53;
@@ -99,18 +103,5 @@ impl Histogram {
     #[must_use]
     pub fn has_custom_buckets(&self) -> bool {
         self.schema == CUSTOM_BUCKETS_SCHEMA
-    }
-}
-
-impl Buckets {
-    /// Index and count of each bucket that the spans name, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (i32, f64)> {
-        let mut next = 0_i32;
-        let indices = self.spans.iter().flat_map(move |span| {
-            let first = next.wrapping_add(span.offset);
-            next = first.wrapping_add_unsigned(span.length);
-            (0..span.length).map(move |idx| first.wrapping_add_unsigned(idx))
-        });
-        indices.zip(self.counts.iter().copied())
     }
 }

@@ -27,8 +27,8 @@ pub use crate::alert::{Alert, AlertStatus};
 pub use crate::exemplar::{Exemplar, Metadata, MetricKind};
 pub use crate::float::{format_float, format_float_exponent, parse_float};
 pub use crate::histogram::{
-    BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMAS, Histogram, HistogramSample,
-    ResetHint,
+    Bucket, BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMAS, Histogram,
+    HistogramSample, ResetHint,
 };
 pub use crate::labels::{
     ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, Quoted,
@@ -39,7 +39,7 @@ pub use crate::matcher_text::{MatcherTextError, label_set_text, matchers_text, p
 pub use crate::notification::{Notification, NotificationReason};
 pub use crate::regex::{Regex, RegexError};
 pub use crate::relabel::{RelabelAction, RelabelError, RelabelOptions, RelabelRule, relabel};
-pub use crate::sample::{STALE_NAN, Sample, is_stale};
+pub use crate::sample::{STALE_NAN, Sample, SampleValue, is_stale};
 pub use crate::secret::Secret;
 pub use crate::source::{
     Column, Growth, SampleRows, Series, SeriesId, Source, SourceError, Summary, TimeRange,

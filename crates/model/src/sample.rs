@@ -1,6 +1,8 @@
 //! Samples and the marker of a series that went away.
 
-use crate::Timestamp;
+use std::sync::Arc;
+
+use crate::{Histogram, Timestamp};
 
 /// One value of a series at one moment.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -9,6 +11,33 @@ pub struct Sample {
     pub at: Timestamp,
     /// The value; [`STALE_NAN`] says that the series ended here.
     pub value: f64,
+}
+
+/// What a series has at one moment.
+#[derive(Clone, PartialEq, Debug)]
+pub enum SampleValue {
+    /// A number.
+    Float(f64),
+    /// A native histogram.
+    Histogram(Arc<Histogram>),
+}
+
+impl SampleValue {
+    /// The number, unless it is a histogram.
+    #[must_use]
+    pub fn float(&self) -> Option<f64> {
+        match self {
+            Self::Float(value) => Some(*value),
+            Self::Histogram(_) => None,
+        }
+    }
+
+    /// The number, or zero for a histogram: what upstream shows where only numbers fit, such as the
+    /// value of an alert.
+    #[must_use]
+    pub fn float_or_zero(&self) -> f64 {
+        self.float().unwrap_or(0.0)
+    }
 }
 
 /// The NaN with Prometheus's bit pattern `0x7ff0000000000002`: the series ended here.

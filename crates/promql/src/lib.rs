@@ -13,7 +13,7 @@
 //! *Sources*: Prometheus 3.5 to 3.14, `promql`; its test scripts and a real 3.5.3 beside it decide.
 //!
 //! ```
-//! use firebell_model::{Labels, Sample, Timestamp};
+//! use firebell_model::{Labels, Sample, SampleValue, Timestamp};
 //! use firebell_promql::{MemorySource, Options, Plan, Prepared, Value};
 //!
 //! let mut source = MemorySource::new();
@@ -23,7 +23,7 @@
 //! let result = prepared.instant(&source, Timestamp(60_000), &Options::default())?;
 //! let Value::Vector(samples) = result else { unreachable!() };
 //! assert_eq!(samples[0].labels.to_string(), "{job=\"api\"}");
-//! assert_eq!(samples[0].value, 2.0);
+//! assert_eq!(samples[0].value, SampleValue::Float(2.0));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

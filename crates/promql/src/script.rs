@@ -4,7 +4,7 @@
 
 mod expectation;
 
-use firebell_model::{Duration, Sample, Timestamp};
+use firebell_model::{Duration, Sample, SampleValue, Timestamp};
 
 use crate::description::{self, Described};
 use crate::eval::{Options, Prepared};
@@ -177,12 +177,12 @@ fn middle(matrix: &Value, at: Timestamp, like: &Value) -> Value {
         Some(crate::value::VectorSample {
             labels: series.labels.clone(),
             at,
-            value: sample.value,
+            value: SampleValue::Float(sample.value),
         })
     };
     let samples: Vec<_> = series.iter().filter_map(sample).collect();
     match (like, samples.first()) {
-        (Value::Scalar(_), Some(sample)) => Value::Scalar(sample.value),
+        (Value::Scalar(_), Some(sample)) => Value::Scalar(sample.value.float_or_zero()),
         _ => Value::Vector(samples),
     }
 }

@@ -1,6 +1,6 @@
 //! What a query gives.
 
-use firebell_model::{Labels, Sample, Timestamp};
+use firebell_model::{HistogramSample, Labels, Sample, SampleValue, Timestamp};
 
 use crate::ast::ValueType;
 
@@ -25,16 +25,18 @@ pub struct VectorSample {
     /// The moment of evaluation.
     pub at: Timestamp,
     /// Its value.
-    pub value: f64,
+    pub value: SampleValue,
 }
 
-/// One series of a matrix; it has at least one sample.
+/// One series of a matrix; it has at least one sample or histogram, and never both at one moment.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MatrixSeries {
     /// Its labels.
     pub labels: Labels,
     /// Its samples, in order of time.
     pub samples: Vec<Sample>,
+    /// Its native histograms, in order of time.
+    pub histograms: Vec<HistogramSample>,
 }
 
 impl Value {

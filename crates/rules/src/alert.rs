@@ -82,7 +82,7 @@ impl AlertInstance {
         let mut alert = Self {
             labels: sample.labels,
             annotations: sample.annotations,
-            value: sample.value,
+            value: sample.value.float_or_zero(),
             active_at: timing.at,
             phase: AlertPhase::Pending,
             last_sent_at: None,
@@ -108,7 +108,7 @@ impl AlertInstance {
     /// The condition holds at this evaluation.
     pub(crate) fn seen(&mut self, sample: RuleSample, timing: Timing) {
         self.annotations = sample.annotations;
-        self.value = sample.value;
+        self.value = sample.value.float_or_zero();
         if let AlertPhase::Firing {
             keep_firing_since, ..
         } = &mut self.phase

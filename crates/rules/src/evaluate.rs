@@ -5,7 +5,7 @@
 
 use std::sync::{Arc, PoisonError};
 
-use firebell_model::{ALERT_NAME, Labels, METRIC_NAME, Source, Timestamp};
+use firebell_model::{ALERT_NAME, Labels, METRIC_NAME, SampleValue, Source, Timestamp};
 use firebell_promql::{Options, Plan, Prepared, Value, VectorSample};
 use firebell_template::{AlertData, Query, QuerySample, Template};
 
@@ -64,7 +64,7 @@ pub struct RuleSample {
     /// None for a recording rule.
     pub annotations: Labels,
     /// The value of the expression.
-    pub value: f64,
+    pub value: SampleValue,
 }
 
 /// What evaluating a rule leaves behind for its next evaluation.
@@ -153,7 +153,7 @@ impl View<'_> {
             Ok(Value::Scalar(value)) => Ok(vec![VectorSample {
                 labels: Labels::empty(),
                 at,
-                value,
+                value: SampleValue::Float(value),
             }]),
             Ok(Value::String(_) | Value::Matrix(_)) => {
                 Err("rule result is not a vector or scalar".to_owned())
@@ -168,7 +168,7 @@ impl View<'_> {
         let samples = self.vector(&mut Prepared::new(plan), at)?;
         let sample = |sample: VectorSample| QuerySample {
             labels: sample.labels,
-            value: sample.value,
+            value: sample.value.float_or_zero(),
         };
         Ok(samples.into_iter().map(sample).collect())
     }
@@ -221,7 +221,7 @@ fn recorded(rule: &Rule, vector: &[VectorSample], bound: &mut Bound) -> Vec<Rule
     let sample = |(idx, sample): (usize, &VectorSample)| RuleSample {
         labels: bound.labels(idx, &sample.labels, || make(&sample.labels)),
         annotations: none.clone(),
-        value: sample.value,
+        value: sample.value.clone(),
     };
     vector.iter().enumerate().map(sample).collect()
 }
@@ -244,7 +244,7 @@ fn alerts(
             labels: &sample.labels,
             external_labels: &context.external_labels,
             external_url: &context.external_url,
-            value: sample.value,
+            value: sample.value.float_or_zero(),
             now: request.at,
         };
         let make = || {
@@ -270,7 +270,7 @@ fn alerts(
                     pairs.map(|(name, text)| (name.clone(), expand(text, &data, &run))),
                 )
             },
-            value: sample.value,
+            value: sample.value.clone(),
         });
     }
     out

@@ -32,7 +32,7 @@ pub(crate) fn update(
         if known.is_none() {
             added.push(sample.labels.clone());
         }
-        out.write(sample.labels.clone(), step.written_at, sample.value);
+        out.record(sample.labels.clone(), step.written_at, sample.value);
         state.series.push(sample.labels);
     }
     out.end_series(removed.iter().cloned(), step.written_at);

@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
-use firebell_model::{Alert, Duration, Labels, Sample, Timestamp};
+use firebell_model::{Alert, Duration, HistogramSample, Labels, Sample, Timestamp};
 
 use crate::alerting::{self, Step};
 use crate::definition::{RuleGroup, RuleKind, RuleSet};
@@ -41,6 +41,8 @@ pub enum RuleEffect {
     Evaluate(EvaluationRequest),
     /// Write samples to the store.
     Write(Vec<(Labels, Sample)>),
+    /// Write native histograms to the store.
+    WriteHistograms(Vec<(Labels, HistogramSample)>),
     /// Tell dispatch of alerts that began to fire, changed or ended.
     Alerts(Vec<Alert>),
 }
@@ -310,6 +312,9 @@ impl Rules {
         self.changes.append(&mut outcome.records);
         if !outcome.writes.is_empty() {
             out.push(RuleEffect::Write(outcome.writes));
+        }
+        if !outcome.histograms.is_empty() {
+            out.push(RuleEffect::WriteHistograms(outcome.histograms));
         }
         if !outcome.alerts.is_empty() {
             out.push(RuleEffect::Alerts(outcome.alerts));

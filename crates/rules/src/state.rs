@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firebell_model::{Alert, Labels, STALE_NAN, Sample, Timestamp};
+use firebell_model::{Alert, HistogramSample, Labels, STALE_NAN, Sample, SampleValue, Timestamp};
 
 use crate::alert::{AlertInstance, Handed};
 use crate::definition::Context;
@@ -42,6 +42,7 @@ pub(crate) struct RuleState {
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
     pub(crate) writes: Vec<(Labels, Sample)>,
+    pub(crate) histograms: Vec<(Labels, HistogramSample)>,
     pub(crate) alerts: Vec<Alert>,
     pub(crate) records: Vec<RuleRecord>,
 }
@@ -208,6 +209,17 @@ impl RuleState {
 impl Outcome {
     pub(crate) fn write(&mut self, series: Labels, at: Timestamp, value: f64) {
         self.writes.push((series, Sample { at, value }));
+    }
+
+    /// Writes what a recording rule found.
+    pub(crate) fn record(&mut self, series: Labels, at: Timestamp, value: SampleValue) {
+        match value {
+            SampleValue::Float(value) => self.write(series, at, value),
+            SampleValue::Histogram(histogram) => {
+                let sample = HistogramSample { at, histogram };
+                self.histograms.push((series, sample));
+            }
+        }
     }
 
     pub(crate) fn end_series(&mut self, series: impl IntoIterator<Item = Labels>, at: Timestamp) {

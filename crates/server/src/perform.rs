@@ -40,6 +40,8 @@ impl Performer {
         for effect in effects {
             match effect {
                 Effect::Write(samples) => self.write(samples),
+                // The store keeps none yet.
+                Effect::WriteHistograms(_) => {}
                 Effect::Evaluate(request) => self.evaluate(request),
                 Effect::Notify(delivery) => self.notify(delivery),
                 Effect::Cancel(id) => self.cancel(id),

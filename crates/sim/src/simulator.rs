@@ -474,6 +474,8 @@ impl<W: Watch> Sim<W> {
             };
             match effect {
                 Effect::Write(samples) => process.write(now, samples),
+                // The store keeps none yet.
+                Effect::WriteHistograms(_) => {}
                 Effect::Evaluate(request) => {
                     let evaluation = evaluate(&request, &process.store.view(), &|| false);
                     let after = self.chance.between(0, self.evaluation_max.0);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use firebell_model::{Labels, STALE_NAN, Sample, Timestamp, is_stale};
+use firebell_model::{Labels, STALE_NAN, Sample, SampleValue, Timestamp, is_stale};
 
 use super::{Renamed, Steps};
 use crate::ast::StringLiteral;
@@ -225,7 +225,7 @@ impl Frame {
                 let sample = |idx: u32| VectorSample {
                     labels: block.set.labels[idx as usize].clone(),
                     at,
-                    value: block.get(idx as usize, 0),
+                    value: SampleValue::Float(block.get(idx as usize, 0)),
                 };
                 Value::Vector(block.present(0).into_iter().map(sample).collect())
             }
@@ -266,6 +266,7 @@ impl Frame {
                 _ => series.push(MatrixSeries {
                     labels: labels.clone(),
                     samples: samples.collect(),
+                    histograms: Vec::new(),
                 }),
             }
         }

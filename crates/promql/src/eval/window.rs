@@ -230,7 +230,11 @@ pub(crate) fn matrix(
             } else {
                 labels.clone()
             };
-            found.push(MatrixSeries { labels, samples });
+            found.push(MatrixSeries {
+                labels,
+                samples,
+                histograms: Vec::new(),
+            });
         }
     }
     found.sort_by(|a, b| a.labels.cmp(&b.labels));

@@ -155,7 +155,7 @@ impl Eval {
             Value::Vector(samples) => {
                 let at = Timestamp(0);
                 let ours = samples.iter().map(|sample| {
-                    let value = sample.value;
+                    let value = sample.value.float_or_zero();
                     (sample.labels.clone(), vec![Sample { at, value }])
                 });
                 self.compare_series(&ours.collect::<Vec<_>>(), at, Duration(1))

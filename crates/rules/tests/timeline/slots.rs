@@ -1,6 +1,6 @@
 //! When groups are evaluated, and what happens to answers that come late.
 
-use firebell_model::{Duration, Labels, Timestamp};
+use firebell_model::{Duration, Labels, SampleValue, Timestamp};
 use firebell_rules::{Evaluation, EvaluationRequest, Options, RuleEffect, RuleSample, Rules};
 
 use crate::world::rules;
@@ -27,7 +27,7 @@ impl Clocked {
     fn requests(&self, effects: Vec<RuleEffect>) -> Vec<EvaluationRequest> {
         let requests = effects.into_iter().filter_map(|effect| match effect {
             RuleEffect::Evaluate(request) => Some(request),
-            RuleEffect::Write(_) | RuleEffect::Alerts(_) => None,
+            RuleEffect::Write(_) | RuleEffect::WriteHistograms(_) | RuleEffect::Alerts(_) => None,
         });
         requests.collect()
     }
@@ -44,7 +44,7 @@ impl Clocked {
         let sample = RuleSample {
             labels: Labels::from_pairs([("alertname", request.rule.name.as_str())]),
             annotations: Labels::empty(),
-            value: 0.0,
+            value: SampleValue::Float(0.0),
         };
         let evaluation = Evaluation {
             id: request.id,

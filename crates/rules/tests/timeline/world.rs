@@ -159,6 +159,13 @@ impl World {
                         }
                     }
                 }
+                RuleEffect::WriteHistograms(samples) => {
+                    for (series, sample) in samples {
+                        let at = self.time(sample.at);
+                        let count = format_float(sample.histogram.count);
+                        self.line(&format!("{series} histogram of {count} @{at}"));
+                    }
+                }
                 RuleEffect::Alerts(alerts) => {
                     for alert in alerts {
                         self.note_told(&alert);

@@ -171,10 +171,8 @@ fn data(value: Value, at: Timestamp) -> QueryData {
         Value::Vector(samples) => {
             let samples = samples.into_iter().map(|sample| VectorSample {
                 metric: sample.labels,
-                value: Sample {
-                    at: sample.at,
-                    value: sample.value,
-                },
+                at: sample.at,
+                value: sample.value,
             });
             QueryData::Vector(samples.collect())
         }
@@ -182,6 +180,7 @@ fn data(value: Value, at: Timestamp) -> QueryData {
             let series = series.into_iter().map(|series| MatrixSeries {
                 metric: series.labels,
                 values: series.samples,
+                histograms: series.histograms,
             });
             QueryData::Matrix(series.collect())
         }
