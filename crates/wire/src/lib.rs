@@ -10,5 +10,7 @@ pub mod exposition;
 pub mod params;
 pub mod prometheus_json;
 pub mod remote_write;
+pub mod remote_write2;
 
+mod histogram;
 mod protobuf;

@@ -23,6 +23,86 @@ pub(crate) enum Value<'a> {
 #[error("malformed protobuf: {0}")]
 pub(crate) struct Malformed(pub(crate) &'static str);
 
+impl<'a> Value<'a> {
+    pub(crate) fn varint(self) -> Result<u64, Malformed> {
+        match self {
+            Self::Varint(number) => Ok(number),
+            _ => Err(WRONG_TYPE),
+        }
+    }
+
+    /// An `int64`, or an `int32`, which is written as wide.
+    pub(crate) fn int(self) -> Result<i64, Malformed> {
+        Ok(self.varint()?.cast_signed())
+    }
+
+    pub(crate) fn sint(self) -> Result<i64, Malformed> {
+        Ok(zigzag(self.varint()?))
+    }
+
+    pub(crate) fn fixed(self) -> Result<u64, Malformed> {
+        match self {
+            Self::Fixed64(bits) => Ok(bits),
+            _ => Err(WRONG_TYPE),
+        }
+    }
+
+    pub(crate) fn double(self) -> Result<f64, Malformed> {
+        Ok(f64::from_bits(self.fixed()?))
+    }
+
+    pub(crate) fn bytes(self) -> Result<&'a [u8], Malformed> {
+        match self {
+            Self::Bytes(bytes) => Ok(bytes),
+            _ => Err(WRONG_TYPE),
+        }
+    }
+
+    pub(crate) fn message(self) -> Result<Message<'a>, Malformed> {
+        Ok(Message::new(self.bytes()?))
+    }
+
+    pub(crate) fn text(self) -> Result<&'a str, Malformed> {
+        std::str::from_utf8(self.bytes()?).map_err(|_| Malformed("a text is not valid UTF-8"))
+    }
+
+    /// Appends what a repeated field of varints holds, packed or not.
+    pub(crate) fn varints<T>(
+        self,
+        read: fn(u64) -> T,
+        out: &mut Vec<T>,
+    ) -> Result<(), Malformed> {
+        let Self::Bytes(bytes) = self else {
+            out.push(read(self.varint()?));
+            return Ok(());
+        };
+        let mut packed = Message::new(bytes);
+        while !packed.bytes.is_empty() {
+            out.push(read(packed.varint()?));
+        }
+        Ok(())
+    }
+
+    /// Appends what a repeated field of `fixed64` or `double` holds, packed or not.
+    pub(crate) fn fixeds<T>(self, read: fn(u64) -> T, out: &mut Vec<T>) -> Result<(), Malformed> {
+        let Self::Bytes(bytes) = self else {
+            out.push(read(self.fixed()?));
+            return Ok(());
+        };
+        let (words, rest) = bytes.as_chunks();
+        if !rest.is_empty() {
+            return Err(ENDS_EARLY);
+        }
+        out.extend(words.iter().map(|word| read(u64::from_le_bytes(*word))));
+        Ok(())
+    }
+}
+
+/// What a varint stands for in `sint32` and `sint64`.
+pub(crate) fn zigzag(number: u64) -> i64 {
+    (number >> 1).cast_signed() ^ -(number & 1).cast_signed()
+}
+
 impl<'a> Message<'a> {
     pub(crate) fn new(bytes: &'a [u8]) -> Self {
         Self { bytes }
@@ -91,6 +171,7 @@ impl<'a> Message<'a> {
     }
 }
 
+const WRONG_TYPE: Malformed = Malformed("a field has another wire type than its format says");
 const ENDS_EARLY: Malformed = Malformed("it ends in the middle of a field");
 const TOO_LARGE: Malformed = Malformed("a number does not fit into 64 bits");
 const VARINT_BYTES_MAX: usize = 10;

@@ -7,8 +7,11 @@
 //! *Sources*: the remote write 1.0 specification; Prometheus, `storage/remote/write_handler.go` and
 //! `prompb/types.proto`.
 
-use firebell_model::{Labels, METRIC_NAME, Sample, Timestamp};
+use firebell_model::{
+    Exemplar, HistogramSample, Labels, METRIC_NAME, Metadata, MetricKind, Sample, Timestamp,
+};
 
+use crate::histogram::read_histogram;
 use crate::protobuf::{Malformed, Message, Value};
 
 /// A body that cannot be read. The answer is 400, and the sender must not try again.
@@ -53,15 +56,7 @@ impl WriteRequest {
     /// When the body is no snappy block, or is too large. Nothing is allocated before the size is
     /// known to fit.
     pub fn decode(body: &[u8], bytes_max: usize) -> Result<Self, RemoteWriteError> {
-        let snappy = |error: snap::Error| RemoteWriteError::Snappy(error.to_string());
-        let bytes = snap::raw::decompress_len(body).map_err(snappy)?;
-        if bytes > bytes_max {
-            let (bytes, bytes_max) = (bytes as u64, bytes_max as u64);
-            return Err(RemoteWriteError::TooLarge { bytes, bytes_max });
-        }
-        let bytes = snap::raw::Decoder::new()
-            .decompress_vec(body)
-            .map_err(snappy)?;
+        let bytes = decompress(body, bytes_max)?;
         Ok(Self { bytes })
     }
 
@@ -76,19 +71,47 @@ impl WriteRequest {
     pub fn series(&self) -> SeriesReader<'_> {
         SeriesReader {
             message: Message::new(&self.bytes),
-            labels: Vec::new(),
-            samples: Vec::new(),
+            series: SeriesParts::default(),
+            metadata: Vec::new(),
         }
     }
+}
+
+/// Decompresses a snappy block, if it fits.
+pub(crate) fn decompress(body: &[u8], bytes_max: usize) -> Result<Vec<u8>, RemoteWriteError> {
+    let snappy = |error: snap::Error| RemoteWriteError::Snappy(error.to_string());
+    let bytes = snap::raw::decompress_len(body).map_err(snappy)?;
+    if bytes > bytes_max {
+        let (bytes, bytes_max) = (bytes as u64, bytes_max as u64);
+        return Err(RemoteWriteError::TooLarge { bytes, bytes_max });
+    }
+    // No snappy block expands more than so: its longest copies are 64 bytes, written as three.
+    if bytes > body.len().saturating_mul(SNAPPY_EXPANSION_MAX) {
+        let why = "snappy: the block says that it is larger than it can be";
+        return Err(RemoteWriteError::Snappy(why.to_owned()));
+    }
+    snap::raw::Decoder::new()
+        .decompress_vec(body)
+        .map_err(snappy)
 }
 
 /// Reads a request series by series: `while let Some(series) = reader.next_series()? { … }`.
 #[derive(Debug)]
 pub struct SeriesReader<'a> {
     message: Message<'a>,
-    // Kept between series, so that a series costs no allocation.
-    labels: Vec<(&'a str, &'a str)>,
-    samples: Vec<Sample>,
+    series: SeriesParts<'a>,
+    metadata: Vec<(&'a str, Metadata)>,
+}
+
+/// What a series has, kept between series, so that a series costs no allocation.
+#[derive(Debug, Default)]
+pub(crate) struct SeriesParts<'a> {
+    pub(crate) labels: Vec<(&'a str, &'a str)>,
+    pub(crate) samples: Vec<Sample>,
+    pub(crate) histograms: Vec<HistogramSample>,
+    pub(crate) invalid: Vec<String>,
+    pub(crate) exemplars: Vec<Exemplar>,
+    pub(crate) metadata: Option<Metadata>,
 }
 
 /// One series with its samples.
@@ -98,52 +121,102 @@ pub struct WrittenSeries<'r, 'a> {
     pub pairs: &'r [(&'a str, &'a str)],
     /// The samples as they came, stale markers included.
     pub samples: &'r [Sample],
-    /// How many native histograms came besides; they are not kept yet.
-    pub n_histograms: usize,
-    /// How many exemplars came besides; they are not kept.
-    pub n_exemplars: usize,
+    /// The native histograms, stale markers included.
+    pub histograms: &'r [HistogramSample],
+    /// Why other native histograms must not be stored, one by one.
+    pub invalid_histograms: &'r [String],
+    /// The exemplars.
+    pub exemplars: &'r [Exemplar],
+    /// What remote write 2 says of the metric.
+    pub metadata: Option<&'r Metadata>,
 }
 
 impl<'a> SeriesReader<'a> {
-    /// The next series; `None` at the end. Metadata is passed over.
+    /// The next series; `None` at the end.
     ///
     /// # Errors
     /// When the request is malformed; a caller that wants nothing of it stored collects first.
     pub fn next_series(&mut self) -> Result<Option<WrittenSeries<'_, 'a>>, RemoteWriteError> {
-        self.read()
-            .map_err(|Malformed(why)| RemoteWriteError::Protobuf(why.to_owned()))
+        Ok(self.read()?)
+    }
+
+    /// Names of metrics and what they are, as far as the request was read.
+    #[must_use]
+    pub fn metadata(&self) -> &[(&'a str, Metadata)] {
+        &self.metadata
     }
 
     fn read(&mut self) -> Result<Option<WrittenSeries<'_, 'a>>, Malformed> {
         while let Some((number, value)) = self.message.next_field()? {
-            let Value::Bytes(bytes) = value else {
-                continue;
-            };
-            if number != TIMESERIES {
-                continue;
-            }
-            self.labels.clear();
-            self.samples.clear();
-            let (mut n_histograms, mut n_exemplars) = (0, 0);
-            let mut series = Message::new(bytes);
-            while let Some((number, value)) = series.next_field()? {
-                match (number, value) {
-                    (1, Value::Bytes(label)) => self.labels.push(read_label(label)?),
-                    (2, Value::Bytes(sample)) => self.samples.push(read_sample(sample)?),
-                    (3, Value::Bytes(_)) => n_exemplars += 1,
-                    (4, Value::Bytes(_)) => n_histograms += 1,
-                    (1..=4, _) => return Err(Malformed("a field of a series is no message")),
-                    _ => {}
+            match number {
+                TIMESERIES => {
+                    self.series.read(value.message()?)?;
+                    return Ok(Some(self.series.written()));
                 }
+                METADATA => self.metadata.push(read_metadata(value.message()?)?),
+                _ => {}
             }
-            return Ok(Some(WrittenSeries {
-                pairs: &self.labels,
-                samples: &self.samples,
-                n_histograms,
-                n_exemplars,
-            }));
         }
         Ok(None)
+    }
+}
+
+impl From<Malformed> for RemoteWriteError {
+    fn from(Malformed(why): Malformed) -> Self {
+        Self::Protobuf(why.to_owned())
+    }
+}
+
+impl<'a> SeriesParts<'a> {
+    pub(crate) fn clear(&mut self) {
+        let Self {
+            labels,
+            samples,
+            histograms,
+            invalid,
+            exemplars,
+            metadata,
+        } = self;
+        labels.clear();
+        samples.clear();
+        histograms.clear();
+        invalid.clear();
+        exemplars.clear();
+        *metadata = None;
+    }
+
+    /// Reads `prometheus.TimeSeries`.
+    fn read(&mut self, mut message: Message<'a>) -> Result<(), Malformed> {
+        self.clear();
+        while let Some((number, value)) = message.next_field()? {
+            match number {
+                1 => self.labels.push(read_label(value.bytes()?)?),
+                2 => self.samples.push(read_sample(value.bytes()?)?),
+                3 => self.exemplars.push(read_exemplar(value.message()?)?),
+                4 => self.push_histogram(value.bytes()?)?,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn push_histogram(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        match read_histogram(bytes)? {
+            Ok(histogram) => self.histograms.push(histogram),
+            Err(why) => self.invalid.push(why),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn written(&self) -> WrittenSeries<'_, 'a> {
+        WrittenSeries {
+            pairs: &self.labels,
+            samples: &self.samples,
+            histograms: &self.histograms,
+            invalid_histograms: &self.invalid,
+            exemplars: &self.exemplars,
+            metadata: self.metadata.as_ref(),
+        }
     }
 }
 
@@ -200,21 +273,17 @@ fn read_label(bytes: &[u8]) -> Result<(&str, &str), Malformed> {
     let (mut name, mut value) = ("", "");
     let mut message = Message::new(bytes);
     while let Some((number, field)) = message.next_field()? {
-        let text = match (number, field) {
-            (1, Value::Bytes(_)) => &mut name,
-            (2, Value::Bytes(_)) => &mut value,
-            (1 | 2, _) => return Err(Malformed("a label is no text")),
-            _ => continue,
-        };
-        if let Value::Bytes(bytes) = field {
-            let utf8 = std::str::from_utf8(bytes);
-            *text = utf8.map_err(|_| Malformed("a label is not valid UTF-8"))?;
+        match number {
+            1 => name = field.text()?,
+            2 => value = field.text()?,
+            _ => {}
         }
     }
     Ok((name, value))
 }
 
-fn read_sample(bytes: &[u8]) -> Result<Sample, Malformed> {
+/// Reads a `Sample` of either version.
+pub(crate) fn read_sample(bytes: &[u8]) -> Result<Sample, Malformed> {
     let mut sample = Sample {
         at: Timestamp(0),
         value: 0.0,
@@ -231,14 +300,62 @@ fn read_sample(bytes: &[u8]) -> Result<Sample, Malformed> {
     Ok(sample)
 }
 
+fn read_exemplar(mut message: Message<'_>) -> Result<Exemplar, Malformed> {
+    let mut labels = Vec::new();
+    let (mut value, mut at) = (0.0, Timestamp(0));
+    while let Some((number, field)) = message.next_field()? {
+        match number {
+            1 => labels.push(read_label(field.bytes()?)?),
+            2 => value = field.double()?,
+            3 => at = Timestamp(field.int()?),
+            _ => {}
+        }
+    }
+    let labels = Labels::from_pairs(labels);
+    Ok(Exemplar { labels, value, at })
+}
+
+fn read_metadata(mut message: Message<'_>) -> Result<(&str, Metadata), Malformed> {
+    let mut metric = "";
+    let mut metadata = Metadata::default();
+    while let Some((number, field)) = message.next_field()? {
+        match number {
+            1 => metadata.kind = metric_kind(field.varint()?),
+            2 => metric = field.text()?,
+            4 => metadata.help = field.text()?.into(),
+            5 => metadata.unit = field.text()?.into(),
+            _ => {}
+        }
+    }
+    Ok((metric, metadata))
+}
+
+/// The kinds as both versions of remote write number them.
+pub(crate) fn metric_kind(number: u64) -> MetricKind {
+    match number {
+        1 => MetricKind::Counter,
+        2 => MetricKind::Gauge,
+        3 => MetricKind::Histogram,
+        4 => MetricKind::GaugeHistogram,
+        5 => MetricKind::Summary,
+        6 => MetricKind::Info,
+        7 => MetricKind::StateSet,
+        _ => MetricKind::Unknown,
+    }
+}
+
 /// What a request may decompress to unless configured otherwise: 64 MiB.
 pub const DECODED_BYTES_MAX: usize = 64 << 20;
 /// How many labels a series may have; one with more is invalid.
 pub const LABELS_MAX: usize = 512;
+/// How many times longer than its block a text can be, at most.
+const SNAPPY_EXPANSION_MAX: usize = 64;
 /// How many labels an error shows.
 const SHOWN_LABELS_MAX: usize = 16;
 /// Field number of `WriteRequest.timeseries`.
 const TIMESERIES: u64 = 1;
+/// Field number of `WriteRequest.metadata`.
+const METADATA: u64 = 3;
 
 #[cfg(test)]
 pub(crate) mod tests {
@@ -273,7 +390,7 @@ pub(crate) mod tests {
         let mut reader = request.series();
         let mut lines = Vec::new();
         while let Some(series) = reader.next_series()? {
-            let (histograms, samples) = (series.n_histograms, series.samples);
+            let (histograms, samples) = (series.histograms.len(), series.samples);
             lines.push(match series.labels() {
                 Ok(labels) => format!("{labels} {samples:?} {histograms}"),
                 Err(invalid) => invalid.to_string(),
@@ -292,7 +409,7 @@ pub(crate) mod tests {
         let mut first = series(&[("job", "db"), ("__name__", "up")], &[(5, 1.5)]);
         field(4, b"", &mut first);
         field(1, &first, &mut body);
-        field(3, b"metadata", &mut body);
+        field(3, b"\x12\x02up\x22\x04Help", &mut body);
         for labels in [
             &[("__name__", "x"), ("a", "1"), ("a", "2")][..],
             &[("job", "x")],
@@ -329,7 +446,7 @@ pub(crate) mod tests {
             ),
             (
                 compressed(&not_text),
-                "failed to read the write request: a label is not valid UTF-8",
+                "failed to read the write request: a text is not valid UTF-8",
             ),
         ] {
             let message = read(&body).unwrap_err().to_string();
