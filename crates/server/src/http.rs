@@ -4,6 +4,7 @@ mod alertmanager;
 #[cfg(test)]
 mod contract;
 mod events;
+mod intake;
 mod listen;
 mod own;
 mod page;

@@ -98,9 +98,7 @@ impl RawHistogram {
         if custom {
             self.check_custom()?;
         } else if !self.custom_bounds.is_empty() {
-            return Err(
-                "histogram with exponential schema must not have custom bounds".to_owned(),
-            );
+            return Err("histogram with exponential schema must not have custom bounds".to_owned());
         }
         let finest = i64::from(*EXPONENTIAL_SCHEMAS.end());
         let coarsest = i64::from(*EXPONENTIAL_SCHEMAS.start());
@@ -139,7 +137,7 @@ impl RawHistogram {
         let bounds = &self.custom_bounds;
         let rules = [
             (
-                bounds.windows(2).any(|two| !(two[0] < two[1]))
+                bounds.windows(2).any(|two| two[0] >= two[1])
                     || bounds.iter().any(|bound| bound.is_nan()),
                 "histogram custom bounds must be in strictly increasing order",
             ),
@@ -204,7 +202,9 @@ impl RawBuckets {
         let first = self.spans.first().map_or(0, |span| i64::from(span.offset));
         let last = last_bucket(&self.spans).unwrap_or(0);
         if first < -BUCKET_INDEX_MAX || last > BUCKET_INDEX_MAX {
-            return Err(format!("{side} side: histogram has a bucket beyond all bounds"));
+            return Err(format!(
+                "{side} side: histogram has a bucket beyond all bounds"
+            ));
         }
         if let Some(idx) = counts.iter().position(|count| *count < 0.0) {
             return Err(format!(
@@ -243,7 +243,9 @@ fn check_count(in_buckets: f64, count: f64, sum: f64) -> Result<(), String> {
 fn absolute(deltas: &[i64]) -> Result<Vec<f64>, &'static str> {
     let mut count = 0_i64;
     let counts = deltas.iter().map(|delta| {
-        count = count.checked_add(*delta).ok_or("a bucket's count does not fit into 64 bits")?;
+        count = count
+            .checked_add(*delta)
+            .ok_or("a bucket's count does not fit into 64 bits")?;
         Ok(count as f64)
     });
     counts.collect()
@@ -251,7 +253,9 @@ fn absolute(deltas: &[i64]) -> Result<Vec<f64>, &'static str> {
 
 /// The index of the last bucket that spans name.
 fn last_bucket(spans: &[BucketSpan]) -> Option<i64> {
-    let end = spans.iter().map(|span| i64::from(span.offset) + i64::from(span.length));
+    let end = spans
+        .iter()
+        .map(|span| i64::from(span.offset) + i64::from(span.length));
     spans.last().map(|_| end.sum::<i64>() - 1)
 }
 

@@ -67,11 +67,7 @@ impl<'a> Value<'a> {
     }
 
     /// Appends what a repeated field of varints holds, packed or not.
-    pub(crate) fn varints<T>(
-        self,
-        read: fn(u64) -> T,
-        out: &mut Vec<T>,
-    ) -> Result<(), Malformed> {
+    pub(crate) fn varints<T>(self, read: fn(u64) -> T, out: &mut Vec<T>) -> Result<(), Malformed> {
         let Self::Bytes(bytes) = self else {
             out.push(read(self.varint()?));
             return Ok(());
@@ -168,6 +164,72 @@ impl<'a> Message<'a> {
         let (taken, rest) = self.bytes.split_first_chunk().ok_or(ENDS_EARLY)?;
         self.bytes = rest;
         Ok(*taken)
+    }
+}
+
+/// Writes the fields of one message.
+#[cfg(test)]
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Writer {
+    pub(crate) bytes: Vec<u8>,
+}
+
+#[cfg(test)]
+impl Writer {
+    /// A message that is built by `write`.
+    pub(crate) fn of(write: impl FnOnce(&mut Self)) -> Vec<u8> {
+        let mut writer = Self::default();
+        write(&mut writer);
+        writer.bytes
+    }
+
+    pub(crate) fn varint(&mut self, number: u32, value: u64) {
+        self.raw(u64::from(number) << 3);
+        self.raw(value);
+    }
+
+    pub(crate) fn sint(&mut self, number: u32, value: i64) {
+        self.varint(number, ((value << 1) ^ (value >> 63)).cast_unsigned());
+    }
+
+    pub(crate) fn double(&mut self, number: u32, value: f64) {
+        self.fixed(number, value.to_bits());
+    }
+
+    pub(crate) fn fixed(&mut self, number: u32, bits: u64) {
+        self.raw(u64::from(number) << 3 | 1);
+        self.bytes.extend(bits.to_le_bytes());
+    }
+
+    pub(crate) fn text(&mut self, number: u32, text: &str) {
+        self.blob(number, text.as_bytes());
+    }
+
+    pub(crate) fn blob(&mut self, number: u32, bytes: &[u8]) {
+        self.raw(u64::from(number) << 3 | 2);
+        self.raw(bytes.len() as u64);
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn message(&mut self, number: u32, write: impl FnOnce(&mut Self)) {
+        self.blob(number, &Self::of(write));
+    }
+
+    /// A repeated field of varints, packed; nothing when there are none.
+    pub(crate) fn varints(&mut self, number: u32, values: impl IntoIterator<Item = u64>) {
+        let packed = Self::of(|packed| values.into_iter().for_each(|value| packed.raw(value)));
+        if !packed.is_empty() {
+            self.blob(number, &packed);
+        }
+    }
+
+    /// A varint without a key.
+    pub(crate) fn raw(&mut self, mut value: u64) {
+        while value >= 0x80 {
+            self.bytes.push(value as u8 | 0x80);
+            value >>= 7;
+        }
+        self.bytes.push(value as u8);
     }
 }
 

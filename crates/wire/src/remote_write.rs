@@ -14,6 +14,38 @@ use firebell_model::{
 use crate::histogram::read_histogram;
 use crate::protobuf::{Malformed, Message, Value};
 
+/// Which message a body holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WriteVersion {
+    /// `prometheus.WriteRequest`.
+    One,
+    /// `io.prometheus.write.v2.Request`.
+    Two,
+}
+
+impl WriteVersion {
+    /// The version that a `Content-Type` names; old senders name none. `None` for what is neither.
+    #[must_use]
+    pub fn of_content_type(header: &str) -> Option<Self> {
+        let mut parts = header.split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default();
+        if !media_type.is_empty() && !media_type.eq_ignore_ascii_case("application/x-protobuf") {
+            return None;
+        }
+        let proto = parts.find_map(|parameter| {
+            let (name, value) = parameter.split_once('=')?;
+            name.trim()
+                .eq_ignore_ascii_case("proto")
+                .then(|| value.trim().trim_matches('"'))
+        });
+        match proto {
+            None | Some("prometheus.WriteRequest") => Some(Self::One),
+            Some("io.prometheus.write.v2.Request") => Some(Self::Two),
+            Some(_) => None,
+        }
+    }
+}
+
 /// A body that cannot be read. The answer is 400, and the sender must not try again.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum RemoteWriteError {
@@ -247,8 +279,22 @@ impl WrittenSeries<'_, '_> {
         Ok(labels)
     }
 
+    /// Whether there is neither a sample nor a histogram, good or bad.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let n_histograms = self.histograms.len() + self.invalid_histograms.len();
+        self.samples.is_empty() && n_histograms == 0
+    }
+
     #[cold]
     fn invalid(&self, why: String) -> InvalidSeries {
+        let series = self.text();
+        InvalidSeries { series, why }
+    }
+
+    /// The labels as they came, for people; the first of them when they are many.
+    #[must_use]
+    pub fn text(&self) -> String {
         let mut text = String::new();
         let name = self.pairs.iter().find(|pair| pair.0 == METRIC_NAME);
         text.push_str(name.map_or("", |pair| pair.1));
@@ -265,7 +311,7 @@ impl WrittenSeries<'_, '_> {
             ""
         };
         text.push_str(&format!("{{{}{more}}}", pairs.join(", ")));
-        InvalidSeries { series: text, why }
+        text
     }
 }
 

@@ -151,8 +151,12 @@ fn pairs<'a>(
 }
 
 fn symbol<'a>(symbols: &[&'a str], number: u64) -> Result<&'a str, Malformed> {
-    let found = usize::try_from(number).ok().and_then(|idx| symbols.get(idx));
-    found.copied().ok_or(Malformed("it refers to a symbol that it does not have"))
+    let found = usize::try_from(number)
+        .ok()
+        .and_then(|idx| symbols.get(idx));
+    found
+        .copied()
+        .ok_or(Malformed("it refers to a symbol that it does not have"))
 }
 
 /// Symbols that a request may have: about 16 MiB of references. Prometheus sends some thousands.
@@ -161,3 +165,153 @@ pub const SYMBOLS_MAX: usize = 1 << 20;
 const SYMBOLS: u64 = 4;
 /// Field number of `Request.timeseries`.
 const TIMESERIES: u64 = 5;
+
+#[cfg(test)]
+mod tests {
+    use expect_test::{Expect, expect};
+    use firebell_model::HistogramSample;
+
+    use super::*;
+    use crate::protobuf::Writer;
+
+    const SYMBOLS_USED: [&str; 8] = [
+        "",
+        "__name__",
+        "up",
+        "job",
+        "db",
+        "trace_id",
+        "abc",
+        "Whether it is up.",
+    ];
+
+    fn check(series: &[fn(&mut Writer)], expected: &Expect) {
+        let body = Writer::of(|request| {
+            for series in series {
+                request.message(5, *series);
+            }
+            for symbol in SYMBOLS_USED {
+                request.text(4, symbol);
+            }
+        });
+        expected.assert_eq(&read(&body).unwrap_or_else(|error| format!("{error}\n")));
+    }
+
+    fn read(body: &[u8]) -> Result<String, RemoteWriteError> {
+        let body = snap::raw::Encoder::new().compress_vec(body).unwrap();
+        let request = WriteRequest::decode(&body, 10_000)?;
+        let mut reader = request.series()?;
+        let mut text = String::new();
+        while let Some(series) = reader.next_series()? {
+            text += &format!("{}\n", series.text());
+            for sample in series.samples {
+                text += &format!("  {} @{}\n", sample.value, sample.at.0);
+            }
+            for HistogramSample { at, histogram } in series.histograms {
+                text += &format!("  {histogram:?} @{}\n", at.0);
+            }
+            for why in series.invalid_histograms {
+                text += &format!("  invalid: {why}\n");
+            }
+            for exemplar in series.exemplars {
+                let Exemplar { labels, value, at } = exemplar;
+                text += &format!("  {labels} {value} @{}\n", at.0);
+            }
+            if let Some(Metadata { kind, help, unit }) = series.metadata {
+                text += &format!("  {} {help:?} {unit:?}\n", kind.name());
+            }
+        }
+        Ok(text)
+    }
+
+    #[test]
+    fn a_series_has_its_texts_from_the_table() {
+        let series = |series: &mut Writer| {
+            series.varints(1, [1, 2, 3, 4]);
+            series.message(2, |sample| {
+                sample.double(1, 1.5);
+                sample.varint(2, 7);
+            });
+            series.message(4, |exemplar| {
+                exemplar.varints(1, [5, 6]);
+                exemplar.double(2, 0.5);
+                exemplar.varint(3, 6);
+            });
+            series.message(5, |metadata| {
+                metadata.varint(1, 2);
+                metadata.varint(3, 7);
+                metadata.varint(4, 0);
+            });
+        };
+        check(
+            &[series],
+            &expect![[r#"
+                up{job="db"}
+                  1.5 @7
+                  {trace_id="abc"} 0.5 @6
+                  gauge "Whether it is up." ""
+            "#]],
+        );
+        check(
+            &[|series| series.varints(1, [1, 2, 3])],
+            &expect![[r#"
+            failed to read the write request: a label has a name and no value
+        "#]],
+        );
+        check(
+            &[|series| series.varints(1, [1, 8])],
+            &expect![[r#"
+            failed to read the write request: it refers to a symbol that it does not have
+        "#]],
+        );
+    }
+
+    /// A histogram with one span of three buckets, and what `change` makes of it.
+    fn histogram(series: &mut Writer, change: fn(&mut Writer)) {
+        series.message(3, |histogram| {
+            histogram.varint(1, 6);
+            histogram.double(3, 18.5);
+            histogram.sint(4, 1);
+            histogram.double(5, 0.001);
+            histogram.varint(6, 1);
+            histogram.message(11, |span| {
+                span.sint(1, -1);
+                span.varint(2, 3);
+            });
+            histogram.varints(12, [2, 4, 3]);
+            histogram.varint(15, 9);
+            change(histogram);
+        });
+    }
+
+    #[test]
+    fn histograms_have_absolute_counts_and_are_checked() {
+        check(
+            &[
+                |series| histogram(series, |_| {}),
+                |series| histogram(series, |it| it.sint(4, 9)),
+                |series| histogram(series, |it| it.varint(1, 8)),
+                |series| histogram(series, |it| it.varints(12, [0])),
+                |series| histogram(series, |it| it.sint(4, -53)),
+                |series| histogram(series, |it| it.sint(4, 60)),
+                |series| histogram(series, |it| it.double(2, 7.0)),
+            ],
+            &expect![[r#"
+                {}
+                  Histogram { reset_hint: Unknown, schema: 1, zero_threshold: 0.001, zero_count: 1.0, count: 6.0, sum: 18.5, positive: Buckets { spans: [BucketSpan { offset: -1, length: 3 }], counts: [1.0, 3.0, 1.0] }, negative: Buckets { spans: [], counts: [] }, custom_bounds: [] } @9
+                {}
+                  Histogram { reset_hint: Unknown, schema: 8, zero_threshold: 0.001, zero_count: 1.0, count: 6.0, sum: 18.5, positive: Buckets { spans: [BucketSpan { offset: 0, length: 2 }], counts: [4.0, 1.0] }, negative: Buckets { spans: [], counts: [] }, custom_bounds: [] } @9
+                {}
+                  invalid: 6 observations found in buckets, but the Count field is 8: histogram's observation count should equal the number of observations found in the buckets (in absence of NaN)
+                {}
+                  invalid: positive side: spans need 3 buckets, have 4 buckets: histogram spans specify different number of buckets than provided
+                {}
+                  invalid: histogram custom bounds are too few
+                {}
+                  invalid: histogram has an invalid schema 60
+                {}
+                  invalid: positive side: spans need 3 buckets, have 0 buckets: histogram spans specify different number of buckets than provided
+            "#]],
+        );
+    }
+}

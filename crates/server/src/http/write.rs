@@ -1,15 +1,20 @@
-//! Remote write 1: `POST /api/v1/write`.
+//! Remote write 1 and 2: `POST /api/v1/write`.
 //!
-//! *Sources*: Prometheus's remote-write specification 1.0; `storage/remote/write_handler.go`.
+//! *Sources*: Prometheus's remote-write specifications 1.0 and 2.0;
+//! `storage/remote/write_handler.go`.
 
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use firebell_tsdb::{AppendReport, Batch};
-use firebell_wire::remote_write::{DECODED_BYTES_MAX, RemoteWriteError, WriteRequest};
+use firebell_model::METRIC_NAME;
+use firebell_wire::remote_write::{
+    self, DECODED_BYTES_MAX, RemoteWriteError, WriteVersion, WrittenSeries,
+};
+use firebell_wire::remote_write2;
 
 use super::App;
+use super::intake::{Intake, Stored};
 
 /// Takes samples in. What is good of a request is stored even when some of it is refused; the
 /// sender must then not send it again (400). When nothing could be stored it should (503).
@@ -19,14 +24,15 @@ pub(super) async fn remote_write(
     body: Bytes,
 ) -> Response {
     app.metrics.remote_write_requests.inc();
-    if let Err(why) = check_headers(&headers) {
-        return (StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response();
-    }
-    let result = tokio::task::spawn_blocking(move || store(&app, &body)).await;
+    let version = match version(&headers) {
+        Ok(version) => version,
+        Err(why) => return (StatusCode::UNSUPPORTED_MEDIA_TYPE, why).into_response(),
+    };
+    let result = tokio::task::spawn_blocking(move || store(&app, version, &body)).await;
     result.unwrap_or_else(|_| StatusCode::INTERNAL_SERVER_ERROR.into_response())
 }
 
-fn check_headers(headers: &HeaderMap) -> Result<(), String> {
+fn version(headers: &HeaderMap) -> Result<WriteVersion, String> {
     let get = |name| {
         headers
             .get(name)
@@ -40,50 +46,63 @@ fn check_headers(headers: &HeaderMap) -> Result<(), String> {
         ));
     }
     let kind = get(header::CONTENT_TYPE);
-    if kind.contains("proto=io.prometheus.write.v2") {
-        return Err(
-            "remote write 2 is not supported yet; send prometheus.WriteRequest (1.0)\n".to_owned(),
-        );
+    WriteVersion::of_content_type(kind).ok_or_else(|| {
+        format!(
+            "the body is of type `{kind}`; remote write wants application/x-protobuf, with proto= \
+             prometheus.WriteRequest or io.prometheus.write.v2.Request\n"
+        )
+    })
+}
+
+fn store(app: &App, version: WriteVersion, body: &[u8]) -> Response {
+    let mut intake = Intake::default();
+    let read = match version {
+        WriteVersion::One => read_one(body, &mut intake),
+        WriteVersion::Two => read_two(body, &mut intake),
+    };
+    let is_two = version == WriteVersion::Two;
+    if let Err(error) = read {
+        let response = (status_of(&error), format!("{error}\n")).into_response();
+        return if is_two {
+            with_counts(response, [0; 3])
+        } else {
+            response
+        };
     }
-    let is_protobuf = kind.is_empty() || kind.starts_with("application/x-protobuf");
-    if is_protobuf {
-        Ok(())
+    let (response, counts) = match intake.store(app) {
+        Err(error) => {
+            let why = format!("nothing of the request was stored: {error}\n");
+            let response = (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
+            (response, [0; 3])
+        }
+        Ok(stored) => answer(&stored),
+    };
+    if is_two {
+        with_counts(response, counts)
     } else {
-        Err(format!(
-            "the body is of type `{kind}`; remote write wants application/x-protobuf\n"
-        ))
+        response
     }
 }
 
-fn store(app: &App, body: &[u8]) -> Response {
-    let read = match read(body) {
-        Ok(read) => read,
-        Err(error) => return (status_of(&error), format!("{error}\n")).into_response(),
-    };
-    let report = match app.store.append(&read.batch) {
-        Ok(report) => report,
-        Err(error) => {
-            let why = format!("nothing of the request was stored: {error}\n");
-            return (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
-        }
-    };
-    app.metrics.count_append(&report);
-    app.metrics
-        .remote_write_histograms_dropped
-        .inc_by(read.n_histograms);
-    let mut problems = problems(&report, &read.invalid);
-    if report.over_limit > 0 {
-        problems.push(app.store.too_many_series().to_string());
-    }
-    if problems.is_empty() {
+fn answer(stored: &Stored) -> (Response, [u64; 3]) {
+    let response = if stored.problems.is_empty() {
         StatusCode::NO_CONTENT.into_response()
     } else {
-        (
-            StatusCode::BAD_REQUEST,
-            format!("{}\n", problems.join("; ")),
-        )
-            .into_response()
+        let why = format!("{}\n", stored.problems.join("; "));
+        (StatusCode::BAD_REQUEST, why).into_response()
+    };
+    (
+        response,
+        [stored.samples, stored.histograms, stored.exemplars],
+    )
+}
+
+/// Remote write 2 tells its sender how much was stored, also when something was refused.
+fn with_counts(mut response: Response, counts: [u64; 3]) -> Response {
+    for (name, count) in COUNT_HEADERS.into_iter().zip(counts) {
+        response.headers_mut().insert(name, count.into());
     }
+    response
 }
 
 fn status_of(error: &RemoteWriteError) -> StatusCode {
@@ -93,51 +112,86 @@ fn status_of(error: &RemoteWriteError) -> StatusCode {
     }
 }
 
-/// What a request holds.
-struct Read {
-    batch: Batch,
-    invalid: Vec<String>,
-    n_histograms: u64,
-}
-
-fn read(body: &[u8]) -> Result<Read, RemoteWriteError> {
-    let request = WriteRequest::decode(body, DECODED_BYTES_MAX)?;
-    let mut read = Read {
-        batch: Batch::default(),
-        invalid: Vec::new(),
-        n_histograms: 0,
-    };
+fn read_one(body: &[u8], intake: &mut Intake) -> Result<(), RemoteWriteError> {
+    let request = remote_write::WriteRequest::decode(body, DECODED_BYTES_MAX)?;
     let mut reader = request.series();
     while let Some(series) = reader.next_series()? {
-        read.n_histograms += series.n_histograms as u64;
-        match series.labels() {
-            Ok(labels) => read.batch.add(labels, series.samples),
-            Err(error) => read.invalid.push(error.to_string()),
+        take(&series, intake);
+    }
+    for (metric, metadata) in reader.metadata() {
+        intake.batch.set_metadata(metric, metadata.clone());
+    }
+    Ok(())
+}
+
+fn read_two(body: &[u8], intake: &mut Intake) -> Result<(), RemoteWriteError> {
+    let request = remote_write2::WriteRequest::decode(body, DECODED_BYTES_MAX)?;
+    let mut reader = request.series()?;
+    // Series of a metric most often follow each other, and say the same of it.
+    let mut last_said = None;
+    while let Some(series) = reader.next_series()? {
+        if let Some(metadata) = series.metadata {
+            let metric = series.pairs.iter().find(|pair| pair.0 == METRIC_NAME);
+            let metric = metric.map_or("", |pair| pair.1);
+            let said = (metric, metadata.clone());
+            if !metric.is_empty() && last_said.as_ref() != Some(&said) {
+                intake.batch.set_metadata(metric, said.1.clone());
+                last_said = Some(said);
+            }
+        }
+        if series.is_empty() {
+            intake.refuse(format!(
+                "TimeSeries must contain at least one sample or histogram for series {}",
+                series.text()
+            ));
+            continue;
+        }
+        take(&series, intake);
+    }
+    Ok(())
+}
+
+fn take(series: &WrittenSeries<'_, '_>, intake: &mut Intake) {
+    match series.labels() {
+        Ok(labels) => {
+            let (samples, histograms) = (series.samples, series.histograms);
+            intake.add(&labels, samples, histograms, series.exemplars);
+            for why in series.invalid_histograms {
+                intake.refuse(format!("series `{}`: {why}", series.text()));
+            }
+        }
+        Err(error) => intake.refuse(error.to_string()),
+    }
+}
+
+/// What remote write 2 answers with: samples, native histograms and exemplars that were stored.
+const COUNT_HEADERS: [&str; 3] = [
+    "x-prometheus-remote-write-samples-written",
+    "x-prometheus-remote-write-histograms-written",
+    "x-prometheus-remote-write-exemplars-written",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_content_type_says_which_version_it_is() {
+        for (kind, encoding, expected) in [
+            ("", "", Some(WriteVersion::One)),
+            ("application/x-protobuf", "snappy", Some(WriteVersion::One)),
+            (
+                "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+                "snappy",
+                Some(WriteVersion::Two),
+            ),
+            ("application/x-protobuf;proto=other", "snappy", None),
+            ("application/x-protobuf", "gzip", None),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::CONTENT_TYPE, kind.parse().unwrap());
+            headers.insert(header::CONTENT_ENCODING, encoding.parse().unwrap());
+            assert_eq!(version(&headers).ok(), expected, "{kind} {encoding}");
         }
     }
-    Ok(read)
 }
-
-fn problems(report: &AppendReport, invalid: &[String]) -> Vec<String> {
-    let mut problems: Vec<String> = invalid.iter().take(PROBLEMS_SHOWN).cloned().collect();
-    if invalid.len() > PROBLEMS_SHOWN {
-        problems.push(format!(
-            "{} more invalid series",
-            invalid.len() - PROBLEMS_SHOWN
-        ));
-    }
-    let refused = [
-        (report.out_of_order, "out of order sample"),
-        (
-            report.duplicate_different_value,
-            "duplicate sample for timestamp",
-        ),
-        (report.too_old, "too old sample"),
-    ];
-    let refused = refused.iter().filter(|(n, _)| *n > 0);
-    problems.extend(refused.map(|(n, what)| format!("{what} ({n} times)")));
-    problems
-}
-
-/// Invalid series that an answer names.
-const PROBLEMS_SHOWN: usize = 10;

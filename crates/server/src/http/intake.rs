@@ -1,0 +1,111 @@
+//! What all ways in have in common once a body is read: what is good is stored, what is not is
+//! named and counted.
+
+use firebell_model::{Exemplar, HistogramSample, Labels, Sample};
+use firebell_tsdb::{AppendReport, Batch, StoreError};
+
+use super::App;
+
+/// What a request holds, on its way to the store.
+#[derive(Default)]
+pub(super) struct Intake {
+    pub batch: Batch,
+    problems: Vec<String>,
+    n_problems: u64,
+    n_samples: u64,
+    n_histograms: u64,
+}
+
+/// What became of a request.
+pub(super) struct Stored {
+    /// Samples that are in the store now.
+    pub samples: u64,
+    /// Native histograms that are.
+    pub histograms: u64,
+    /// Exemplars that are.
+    pub exemplars: u64,
+    /// What was refused and why, for the sender; empty when all is stored.
+    pub problems: Vec<String>,
+}
+
+impl Intake {
+    /// Takes what came for one series.
+    pub(super) fn add(
+        &mut self,
+        labels: &Labels,
+        samples: &[Sample],
+        histograms: &[HistogramSample],
+        exemplars: &[Exemplar],
+    ) {
+        self.n_samples += samples.len() as u64;
+        self.n_histograms += histograms.len() as u64;
+        if !samples.is_empty() {
+            self.batch.add(labels, samples);
+        }
+        if !histograms.is_empty() {
+            let histograms = histograms.iter().cloned();
+            self.batch.add_histograms(labels, histograms);
+        }
+        for exemplar in exemplars {
+            self.batch.add_exemplar(labels, exemplar.clone());
+        }
+    }
+
+    /// Notes something that cannot be stored.
+    pub(super) fn refuse(&mut self, why: String) {
+        self.n_problems += 1;
+        if self.problems.len() < PROBLEMS_SHOWN {
+            self.problems.push(why);
+        }
+    }
+
+    /// Stores what was taken.
+    ///
+    /// # Errors
+    /// When the store can take nothing; the sender should try again.
+    pub(super) fn store(mut self, app: &App) -> Result<Stored, StoreError> {
+        let report = app.store.append(&self.batch)?;
+        app.metrics.count_append(&report);
+        let hidden = self.n_problems - self.problems.len() as u64;
+        if hidden > 0 {
+            self.problems.push(format!("{hidden} more problems"));
+        }
+        self.problems.extend(refusals(&report));
+        if report.over_limit > 0 {
+            self.problems.push(app.store.too_many_series().to_string());
+        }
+        let refused = refused(&report);
+        let samples_refused = refused.saturating_sub(report.histograms_refused);
+        Ok(Stored {
+            samples: self.n_samples.saturating_sub(samples_refused),
+            histograms: self.n_histograms.saturating_sub(report.histograms_refused),
+            exemplars: report.exemplars_appended,
+            problems: self.problems,
+        })
+    }
+}
+
+/// Samples and histograms that the store refused.
+fn refused(report: &AppendReport) -> u64 {
+    report.out_of_order
+        + report.duplicate_different_value
+        + report.too_old
+        + report.unknown_series
+        + report.over_limit
+}
+
+fn refusals(report: &AppendReport) -> impl Iterator<Item = String> {
+    let reasons = [
+        (report.out_of_order, "out of order sample"),
+        (
+            report.duplicate_different_value,
+            "duplicate sample for timestamp",
+        ),
+        (report.too_old, "too old sample"),
+    ];
+    let reasons = reasons.into_iter().filter(|(n, _)| *n > 0);
+    reasons.map(|(n, what)| format!("{what} ({n} times)"))
+}
+
+/// Problems that an answer names.
+const PROBLEMS_SHOWN: usize = 10;
