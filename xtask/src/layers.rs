@@ -40,6 +40,7 @@ pub(crate) const LAYERS: &[Layer] = &[
         ],
     ),
     edge("wire", &["model"]),
+    core("import", &["model", "disk", "tsdb", "wire"]),
     edge(
         "server",
         &[
@@ -53,7 +54,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "model", "disk", "tsdb", "promql", "rules", "dispatch", "engine", "config",
         ],
     ),
-    edge("cli", &["config", "wire", "server", "sim"]),
+    edge("cli", &["config", "wire", "server", "sim", "import"]),
 ];
 
 const fn core(name: &'static str, may_import: &'static [&'static str]) -> Layer {

@@ -15,6 +15,7 @@
 //! begins with eight bytes that name it and its version, and everything behind them is under
 //! CRC-32. `tests/format.rs` keeps a folder of version 1 that every later version has to read.
 
+mod backfill;
 mod batch;
 mod bytes;
 mod codec;
@@ -30,6 +31,7 @@ mod upkeep;
 mod view;
 mod wal;
 
+pub use crate::backfill::{Backfill, Backfilled};
 pub use crate::batch::{Batch, SeriesKey};
 pub use crate::options::{AppendReport, OpenReport, Options, Stats, StoreError, TooManySeries};
 pub use crate::store::Store;

@@ -1,6 +1,6 @@
 //! Opening: chunk files first, then the log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use firebell_disk::{Disk, Log};
@@ -56,7 +56,12 @@ fn open_segments(
     index: &mut Index,
     report: &mut OpenReport,
 ) -> Result<Upkeep, StoreError> {
-    let (finished, unfinished) = segment::list(disk)?;
+    let segment::Listed {
+        finished,
+        unfinished,
+        over,
+    } = segment::list(disk)?;
+    let mut unsettled = BTreeMap::new();
     for &number in &unfinished {
         segment::remove(disk, number)?;
     }
@@ -64,7 +69,14 @@ fn open_segments(
     for &number in &finished {
         let mut n_overlapping = 0_u64;
         let opened = segment::open(disk, number, &mut |it| {
-            if let Some(cell) = index.make_as(it.id, &it.labels) {
+            let Some(cell) = index.make_as(it.id, &it.labels) else {
+                return;
+            };
+            if over.contains(&number) {
+                cell.state().place_chunk(it.chunk);
+                report.chunks += 1;
+                unsettled.insert(it.id, cell);
+            } else {
                 let is_added = cell.state().add_chunk(it.chunk);
                 report.chunks += u64::from(is_added);
                 n_overlapping += u64::from(!is_added);
@@ -80,6 +92,7 @@ fn open_segments(
             ));
         }
     }
+    unsettled.values().for_each(|cell| cell.state().settle());
     let next = finished.last().map_or(0, |last| last + 1);
     Ok(Upkeep::new(segments, next))
 }

@@ -12,6 +12,9 @@
 //! (varint), first timestamp (*signed*), how much later the last one is (varint), and the summary
 //! (as in `page`).
 //!
+//! `chunks/NNNNNNNN.over`, empty: the chunks of this file take the place of chunks of older files that
+//! they overlap, having all their samples (see `backfill`).
+//!
 //! *Invariants*: the index is written last and at once: a chunk file without one was never
 //! finished, its samples are still in the log, and it goes at the next start.
 
@@ -193,11 +196,13 @@ pub(crate) struct Writer {
     last_at: i64,
     texts: Texts,
     entries: Vec<u8>,
+    takes_over: bool,
 }
 
 impl Writer {
     pub(crate) fn create(disk: Arc<dyn Disk>, number: u64) -> Result<Self, StoreError> {
         // A try before this one may have left its beginning.
+        disk.remove(&over_path(number))?;
         disk.remove(&data_path(number))?;
         Ok(Self {
             disk,
@@ -207,7 +212,20 @@ impl Writer {
             last_at: i64::MIN,
             texts: Texts::default(),
             entries: Vec::new(),
+            takes_over: false,
         })
+    }
+
+    /// A file whose chunks take the place of those that they overlap.
+    pub(crate) fn create_over(disk: Arc<dyn Disk>, number: u64) -> Result<Self, StoreError> {
+        let mut writer = Self::create(disk, number)?;
+        writer.takes_over = true;
+        Ok(writer)
+    }
+
+    /// Bytes in the chunk file so far.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.offset
     }
 
     /// Writes the pages of a series, at least one.
@@ -296,6 +314,9 @@ impl Writer {
         let mut index = INDEX_MAGIC.to_vec();
         index.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
         index.extend_from_slice(&body);
+        if self.takes_over {
+            self.disk.replace(&over_path(self.number), &[])?;
+        }
         self.disk.replace(&index_path(self.number), &index)?;
         Ok(Segment {
             number: self.number,
@@ -324,16 +345,30 @@ impl Texts {
     }
 }
 
-/// The chunk files there are: finished ones, and the numbers of unfinished ones.
-pub(crate) fn list(disk: &dyn Disk) -> Result<(Vec<u64>, Vec<u64>), StoreError> {
+/// The chunk files there are, by number.
+pub(crate) struct Listed {
+    pub(crate) finished: Vec<u64>,
+    pub(crate) unfinished: Vec<u64>,
+    /// Those of the finished ones whose chunks take the place of others.
+    pub(crate) over: Vec<u64>,
+}
+
+/// Looks which chunk files there are.
+pub(crate) fn list(disk: &dyn Disk) -> Result<Listed, StoreError> {
     let names = disk.list(FOLDER)?;
-    let finished: Vec<u64> = names
-        .iter()
-        .filter_map(|name| name.strip_suffix(".idx")?.parse().ok())
-        .collect();
-    let data = names.iter().filter_map(|name| name.parse().ok());
-    let unfinished = data.filter(|number| !finished.contains(number)).collect();
-    Ok((finished, unfinished))
+    let with = |suffix: &str| -> Vec<u64> {
+        names
+            .iter()
+            .filter_map(|name| name.strip_suffix(suffix)?.parse().ok())
+            .collect()
+    };
+    let finished = with(".idx");
+    let is_unfinished = |number: &u64| !finished.contains(number);
+    Ok(Listed {
+        unfinished: with("").into_iter().filter(is_unfinished).collect(),
+        over: with(".over"),
+        finished,
+    })
 }
 
 /// Reads the index of a chunk file. The inner error is damage, in words for the operator.
@@ -414,6 +449,7 @@ fn read_index(
 /// Removes a chunk file. The index goes first: what is left after a crash is an unfinished file.
 pub(crate) fn remove(disk: &dyn Disk, number: u64) -> Result<(), StoreError> {
     disk.remove(&index_path(number))?;
+    disk.remove(&over_path(number))?;
     disk.remove(&data_path(number))?;
     Ok(())
 }
@@ -424,6 +460,10 @@ fn data_path(number: u64) -> String {
 
 fn index_path(number: u64) -> String {
     format!("{FOLDER}/{number:08}.idx")
+}
+
+fn over_path(number: u64) -> String {
+    format!("{FOLDER}/{number:08}.over")
 }
 
 const FOLDER: &str = "chunks";

@@ -170,6 +170,33 @@ impl State {
         true
     }
 
+    /// Puts a chunk that a file holds between those that are there; it takes the place of chunks
+    /// that it overlaps. [`State::settle`] has to follow before anybody reads.
+    pub(crate) fn place_chunk(&mut self, chunk: ChunkRef) {
+        let from = self
+            .chunks
+            .partition_point(|it| it.last_at < chunk.first_at);
+        let to = self
+            .chunks
+            .partition_point(|it| it.first_at <= chunk.last_at);
+        self.chunks.drain(from..to);
+        let last = self.visible.last_at();
+        if last.is_none_or(|last| last < chunk.last_at) {
+            self.visible.advance(0, chunk.last_at, &[]);
+        }
+        self.chunks.insert(from, chunk);
+    }
+
+    /// Sums chunks up anew, after some were placed among them.
+    pub(crate) fn settle(&mut self) {
+        (self.first_chunk, self.ladder) = (0, Ladder::default());
+        let chunks = &self.chunks;
+        let leaf = |ordinal: u64| leaf(chunks, 0, ordinal);
+        for count in 1..=chunks.len() as u64 {
+            self.ladder.push(0, count, &leaf);
+        }
+    }
+
     /// Takes what a log remembers of the series' memory in place of what is there; what files hold
     /// by now is left out.
     pub(crate) fn restore(&mut self, pages: Vec<Page>, tail: &Columns, mut late: Vec<Late>) {
@@ -258,6 +285,14 @@ impl State {
     /// The time of the newest sample that ever was in place.
     pub(crate) fn newest_at(&self) -> Option<i64> {
         self.visible.last_at()
+    }
+
+    /// The oldest sample that only memory and log have.
+    pub(crate) fn in_memory_since(&self) -> Option<i64> {
+        let page = self.pages.first().map(|page| page.first_at);
+        let tail = (self.tail.len() > 0).then_some(self.tail.base);
+        let late = self.late.first().map(|late| late.at);
+        [page, tail, late].into_iter().flatten().min()
     }
 
     /// Whether there are samples that only memory and log have.

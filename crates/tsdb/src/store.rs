@@ -312,11 +312,7 @@ impl Store {
     /// # Errors
     /// When the disk is full or fails; nothing is lost, and the next call tries again.
     pub fn maintain(&self, now: Timestamp) -> Result<(), StoreError> {
-        let mut upkeep = self
-            .shared
-            .upkeep
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut upkeep = self.shared.upkeep();
         let done = upkeep.run(&self.shared, now);
         self.shared
             .filed_bytes
@@ -366,6 +362,10 @@ impl Shared {
 
     pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn upkeep(&self) -> MutexGuard<'_, Upkeep> {
+        self.upkeep.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(crate) fn registry(&self) -> MutexGuard<'_, Registry> {
@@ -528,6 +528,15 @@ impl Writer {
         let bits = value.to_bits();
         *self.tip_mut(slot) = Tip { at, bits, segment };
         self.newest = self.newest.max(at);
+    }
+
+    /// Notes a sample that may be newer than all that was appended.
+    pub(crate) fn raise_tip(&mut self, slot: u32, at: i64, value: f64) {
+        let tip = self.tip_mut(slot);
+        if tip.at < at {
+            (tip.at, tip.bits) = (at, value.to_bits());
+            self.newest = self.newest.max(at);
+        }
     }
 
     /// Forgets a series that is gone.

@@ -18,7 +18,7 @@ use crate::wal;
 
 /// What upkeep keeps in mind between rounds.
 pub(crate) struct Upkeep {
-    /// Finished chunk files, oldest first.
+    /// Finished chunk files, in the order in which their newest samples pass retention.
     segments: Vec<Segment>,
     next_segment: u64,
     /// The log has to be rewritten: a chunk file has taken what it holds.
@@ -26,12 +26,50 @@ pub(crate) struct Upkeep {
 }
 
 impl Upkeep {
-    pub(crate) fn new(segments: Vec<Segment>, next_segment: u64) -> Self {
+    pub(crate) fn new(mut segments: Vec<Segment>, next_segment: u64) -> Self {
+        segments.sort_by_key(|segment| segment.last_at);
         Self {
             segments,
             next_segment,
             is_log_stale: false,
         }
+    }
+
+    /// The number of the next chunk file.
+    pub(crate) fn next_segment(&self) -> u64 {
+        self.next_segment
+    }
+
+    /// Takes note of a finished chunk file.
+    pub(crate) fn add(&mut self, segment: Segment) {
+        let is_before = |it: &Segment| it.last_at <= segment.last_at;
+        let idx = self.segments.partition_point(is_before);
+        self.segments.insert(idx, segment);
+        self.next_segment = self.next_segment.max(segment.number + 1);
+    }
+
+    /// Moves all samples from memory to a chunk file, and empties the log.
+    pub(crate) fn flush(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        let (_, epoch) = shared.registry().raise_floor(i64::MIN);
+        let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
+        let mut awake = Vec::new();
+        for cell in &cells {
+            let mut state = cell.state();
+            state.merge_late(epoch);
+            if !state.is_dormant {
+                state.end();
+                awake.push(cell);
+            }
+        }
+        let filed = self.file(shared, &cells, i64::MAX);
+        for cell in awake {
+            cell.state().is_dormant = false;
+        }
+        filed?;
+        if std::mem::take(&mut self.is_log_stale) {
+            rewrite_log(shared)?;
+        }
+        Ok(())
     }
 
     /// Bytes in chunk files.
@@ -56,7 +94,7 @@ impl Upkeep {
             self.segments.remove(0);
         }
         if is_due {
-            self.file(shared, &cells)?;
+            self.file(shared, &cells, filable_until(shared))?;
         }
         let is_long = {
             let writer = shared.writer();
@@ -98,8 +136,7 @@ impl Upkeep {
     }
 
     /// Writes the pages that will not change any more to a chunk file.
-    fn file(&mut self, shared: &Shared, cells: &[Arc<Cell>]) -> Result<(), StoreError> {
-        let until = filable_until(shared);
+    fn file(&mut self, shared: &Shared, cells: &[Arc<Cell>], until: i64) -> Result<(), StoreError> {
         let number = self.next_segment;
         let mut file = segment::Writer::create(Arc::clone(&shared.disk), number)?;
         let mut filed: Vec<(&Arc<Cell>, usize, ChunkRef)> = Vec::new();
@@ -113,8 +150,7 @@ impl Upkeep {
         if filed.is_empty() {
             return Ok(());
         }
-        self.segments.push(file.finish()?);
-        self.next_segment += 1;
+        self.add(file.finish()?);
         for (cell, n_pages, chunk) in filed {
             cell.state().filed(n_pages, chunk);
         }
@@ -227,7 +263,7 @@ fn rewrite_log(shared: &Shared) -> Result<(), StoreError> {
 }
 
 /// So many pages go into one chunk.
-const CHUNK_PAGES_MAX: usize = 8;
+pub(crate) const CHUNK_PAGES_MAX: usize = 8;
 /// So many series are written to the log between two appends.
 const STATES_PER_FRAME: usize = 256;
 /// A series that was resolved and got no sample goes after so many rounds of upkeep.

@@ -1,0 +1,229 @@
+//! Backfill: history that is put behind, and between, what the store has.
+//!
+//! Older samples never went through the log: they come as whole series, in order, and are written to
+//! a chunk file of their own. Where they fall into a chunk that is there, its samples are read and
+//! written again among them, and the new chunk takes its place; what a sample says that is there
+//! already stays.
+//!
+//! *Invariants*: nothing is seen before [`Backfill::finish`], and everything after it, also when the
+//! process ends in between. To push again what was pushed before changes nothing.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard};
+
+use firebell_model::{Labels, Sample, TimeRange, Timestamp};
+
+use crate::Store;
+use crate::index::slot_of;
+use crate::options::StoreError;
+use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
+use crate::segment::{self, ChunkRef};
+use crate::series::Cell;
+use crate::upkeep::{CHUNK_PAGES_MAX, Upkeep};
+
+/// A chunk file of older samples in the making. Upkeep waits as long as it lives; appends do not.
+/// Dropped before [`Backfill::finish`], it changes nothing.
+pub struct Backfill<'s> {
+    store: &'s Store,
+    upkeep: MutexGuard<'s, Upkeep>,
+    file: segment::Writer,
+    placed: Vec<(Arc<Cell>, Vec<ChunkRef>)>,
+    run: Columns,
+    pages: Vec<Page>,
+}
+
+/// What became of the samples of a series.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Backfilled {
+    /// Samples that are new.
+    pub added: u64,
+    /// Samples of a time for which the series has one already: that one stays.
+    pub known: u64,
+    /// Samples left out: the series got newer ones since [`Store::backfill`], and these do not come
+    /// before them.
+    pub too_new: u64,
+    /// Samples left out: they fall into a chunk that cannot be read.
+    pub unplaced: u64,
+}
+
+impl Store {
+    /// Begins to put in older samples. All that is in memory goes to a chunk file first, so that
+    /// there is a place for samples between any two.
+    ///
+    /// # Errors
+    /// When the disk is full or fails.
+    pub fn backfill(&self) -> Result<Backfill<'_>, StoreError> {
+        let mut upkeep = self.shared.upkeep();
+        upkeep.flush(&self.shared)?;
+        let disk = Arc::clone(&self.shared.disk);
+        let file = segment::Writer::create_over(disk, upkeep.next_segment())?;
+        Ok(Backfill {
+            store: self,
+            upkeep,
+            file,
+            placed: Vec::new(),
+            run: Columns::default(),
+            pages: Vec::new(),
+        })
+    }
+
+    /// Moves all samples from memory to a chunk file, and empties the log.
+    ///
+    /// # Errors
+    /// When the disk is full or fails; nothing is lost.
+    pub fn flush(&self) -> Result<(), StoreError> {
+        self.shared.upkeep().flush(&self.shared)
+    }
+}
+
+impl Backfill<'_> {
+    /// Puts in samples of one series, which are in order of time, each time once. A series comes
+    /// once in a backfill.
+    ///
+    /// # Errors
+    /// When the disk is full or fails; the backfill has to be dropped then.
+    pub fn push(&mut self, labels: &Labels, samples: &[Sample]) -> Result<Backfilled, StoreError> {
+        let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
+            return Ok(Backfilled::default());
+        };
+        let Some(cell) = self.cell(labels) else {
+            return Ok(Backfilled::default());
+        };
+        let (chunks, memory_since) = {
+            let state = cell.state();
+            let range = range_of(first.at.0, last.at.0);
+            let chunks: Vec<ChunkRef> = state.chunks_in(range).cloned().collect();
+            (chunks, state.in_memory_since())
+        };
+        let n_fit = memory_since.map_or(samples.len(), |since| {
+            samples.partition_point(|sample| sample.at.0 < since)
+        });
+        let mut rest = &samples[..n_fit];
+        let mut report = Backfilled {
+            too_new: (samples.len() - n_fit) as u64,
+            ..Backfilled::default()
+        };
+        let mut written = Vec::new();
+        for chunk in chunks {
+            let n_before = rest.partition_point(|sample| sample.at.0 < chunk.first_at);
+            let (before, from_chunk) = rest.split_at(n_before);
+            let n_within = from_chunk.partition_point(|sample| sample.at.0 <= chunk.last_at);
+            let (within, after) = from_chunk.split_at(n_within);
+            rest = after;
+            self.extend_run(before, &mut report);
+            if !self.merge(&chunk, within, &mut report) {
+                // The chunk stays, and nothing is written across it.
+                self.write_run(&cell, &mut written)?;
+            }
+        }
+        self.extend_run(rest, &mut report);
+        self.write_run(&cell, &mut written)?;
+        if !written.is_empty() {
+            self.placed.push((cell, written));
+        }
+        Ok(report)
+    }
+
+    /// Bytes in the file so far: whoever has much to put in makes several files of it.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.file.bytes()
+    }
+
+    /// Makes everything durable, and then seen.
+    ///
+    /// # Errors
+    /// When the disk is full or fails; nothing is seen then.
+    pub fn finish(mut self) -> Result<(), StoreError> {
+        if self.placed.is_empty() {
+            return Ok(());
+        }
+        let shared = &self.store.shared;
+        self.upkeep.add(self.file.finish()?);
+        shared
+            .filed_bytes
+            .store(self.upkeep.bytes(), Ordering::Relaxed);
+        let mut writer = shared.writer();
+        for (cell, chunks) in self.placed {
+            let newest = chunks.last().map(ChunkRef::newest);
+            let mut state = cell.state();
+            for chunk in chunks {
+                state.place_chunk(chunk);
+            }
+            state.settle();
+            if let Some((at, value)) = newest {
+                writer.raise_tip(slot_of(cell.id), at, value);
+            }
+        }
+        shared.registry().bump_generation();
+        Ok(())
+    }
+
+    fn cell(&self, labels: &Labels) -> Option<Arc<Cell>> {
+        let id = self.store.resolve(labels);
+        self.store.shared.index().get(id).cloned()
+    }
+
+    fn extend_run(&mut self, samples: &[Sample], report: &mut Backfilled) {
+        report.added += samples.len() as u64;
+        for sample in samples {
+            self.run.push(sample.at.0, sample.value);
+        }
+    }
+
+    /// Adds the samples of a chunk, and those that fall into it, to the run. False when none of them
+    /// is new, so that the chunk may stay.
+    fn merge(&mut self, chunk: &ChunkRef, within: &[Sample], report: &mut Backfilled) -> bool {
+        if within.is_empty() {
+            return false;
+        }
+        let mut there = Vec::new();
+        let range = range_of(chunk.first_at, chunk.last_at);
+        let disk = self.store.shared.disk();
+        if chunk.samples(disk, range, &mut there).is_err() {
+            report.unplaced += within.len() as u64;
+            return false;
+        }
+        let is_new = |sample: &&Sample| {
+            let place = there.binary_search_by_key(&sample.at, |it| it.at);
+            place.is_err()
+        };
+        let new: Vec<Sample> = within.iter().filter(is_new).copied().collect();
+        report.added += new.len() as u64;
+        report.known += (within.len() - new.len()) as u64;
+        if new.is_empty() {
+            return false;
+        }
+        there.extend(new);
+        there.sort_by_key(|sample| sample.at);
+        for sample in there {
+            self.run.push(sample.at.0, sample.value);
+        }
+        true
+    }
+
+    /// Writes the run as chunks, and empties it.
+    fn write_run(&mut self, cell: &Cell, written: &mut Vec<ChunkRef>) -> Result<(), StoreError> {
+        let run = std::mem::take(&mut self.run);
+        let pages = run.at.chunks(PAGE_SAMPLES_MAX);
+        for (at, value) in pages.zip(run.value.chunks(PAGE_SAMPLES_MAX)) {
+            let (at, value) = (at.to_vec(), value.to_vec());
+            self.pages.push(Page::seal(&Columns { at, value }));
+        }
+        for pages in self.pages.chunks(CHUNK_PAGES_MAX) {
+            written.push(self.file.push(cell.id, &cell.labels, pages)?);
+        }
+        self.pages.clear();
+        self.run = run;
+        self.run.clear();
+        Ok(())
+    }
+}
+
+/// From `first` to `last`, both included.
+fn range_of(first: i64, last: i64) -> TimeRange {
+    TimeRange {
+        after: Timestamp(first.saturating_sub(1)),
+        until: Timestamp(last),
+    }
+}
