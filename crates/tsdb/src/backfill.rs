@@ -44,6 +44,10 @@ pub struct Backfilled {
     pub too_new: u64,
     /// Samples left out: they fall into a chunk that cannot be read.
     pub unplaced: u64,
+    /// Samples left out: the series would be one more than [`Options::series_max`].
+    ///
+    /// [`Options::series_max`]: crate::Options::series_max
+    pub over_limit: u64,
 }
 
 impl Store {
@@ -87,7 +91,11 @@ impl Backfill<'_> {
             return Ok(Backfilled::default());
         };
         let Some(cell) = self.cell(labels) else {
-            return Ok(Backfilled::default());
+            let over_limit = samples.len() as u64;
+            return Ok(Backfilled {
+                over_limit,
+                ..Backfilled::default()
+            });
         };
         let (chunks, memory_since) = {
             let state = cell.state();
@@ -160,7 +168,7 @@ impl Backfill<'_> {
     }
 
     fn cell(&self, labels: &Labels) -> Option<Arc<Cell>> {
-        let id = self.store.resolve(labels);
+        let id = self.store.resolve(labels).ok()?;
         self.store.shared.index().get(id).cloned()
     }
 
