@@ -9,10 +9,10 @@ export FIREBELL ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/release/firebell
 PYTHON := $(CURDIR)/.venv/bin/python
 UI_SOURCES := $(wildcard ui/*.html ui/*.json ui/*.ts) $(shell find ui/src -type f ! -name '*.test.*')
 
-.PHONY: help demo test soak build fmt lint tools browser peers
+.PHONY: help demo test soak bench-metrics build fmt lint tools browser peers
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 	@echo "  make demo ONCE=1 ends by itself: exit code 0 only if every hop happened"
 
 demo: build .venv/runs ## Break a real shop and watch Firebell tell; Ctrl-C ends it
@@ -24,6 +24,10 @@ test: build .venv/checks browser peers ## Run every test; the last line counts t
 soak: build .venv/runs ## Play the demo's fault ROUNDS=20 times, after HOURS=200000 simulated ones
 	@FIREBELL_SIM_HOURS=$${HOURS:-200000} cargo test -q -p firebell-sim --test simulation
 	@cd examples && ROUNDS=$${ROUNDS:-20} exec $(PYTHON) -m demo
+
+bench-metrics: build ## Measure beside Prometheus and VictoriaMetrics: QUICK=1 is minutes, ROWS=query,ingest
+	@cargo build -q --release --package firebell-server --example store
+	@scripts/bench/metrics $(if $(QUICK),--quick) $(ROWS)
 
 build: tools ui/dist/index.html ## Build the page and the release binary
 	@cargo build --release --package firebell

@@ -1,0 +1,1 @@
+"""Measures Firebell beside its peers: same machine, same series, same samples."""
