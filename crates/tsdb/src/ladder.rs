@@ -7,6 +7,8 @@ use std::collections::VecDeque;
 
 use firebell_model::Summary;
 
+use crate::part::{Part, join};
+
 /// The rungs above the chunks.
 #[derive(Debug, Default)]
 pub(crate) struct Ladder {
@@ -61,24 +63,27 @@ impl Ladder {
     }
 
     /// What the chunks with ordinals `from..to`, all of which are there, add up to.
-    pub(crate) fn fold(
+    pub(crate) fn fold<P: Part>(
         &self,
         from: u64,
         to: u64,
         leaf: &dyn Fn(u64) -> Option<Summary>,
-    ) -> Option<Summary> {
+    ) -> Option<P> {
         self.fold_below(0, from, to, leaf)
     }
 
     /// The same for runs of the rung below `rung_idx` (chunks when that is zero).
-    fn fold_below(
+    fn fold_below<P: Part>(
         &self,
         rung_idx: usize,
         mut from: u64,
         to: u64,
         leaf: &dyn Fn(u64) -> Option<Summary>,
-    ) -> Option<Summary> {
-        let get = |ordinal: u64| self.get(rung_idx, ordinal, leaf);
+    ) -> Option<P> {
+        let get = |ordinal: u64| {
+            let summary = self.get(rung_idx, ordinal, leaf);
+            summary.map(P::of_summary)
+        };
         let mut sum = None;
         while from < to && !from.is_multiple_of(FAN) {
             sum = join(sum, get(from));
@@ -116,14 +121,6 @@ impl Rung {
     fn get(&self, run: u64) -> Option<Summary> {
         let idx = usize::try_from(run.checked_sub(self.first)?).ok()?;
         *self.runs.get(idx)?
-    }
-}
-
-/// Two neighbouring runs, either of which may be empty.
-pub(crate) fn join(before: Option<Summary>, after: Option<Summary>) -> Option<Summary> {
-    match (before, after) {
-        (Some(before), Some(after)) => Some(before.then(&after)),
-        (before, after) => before.or(after),
     }
 }
 

@@ -24,6 +24,8 @@ mod ladder;
 mod open;
 mod options;
 mod page;
+mod part;
+mod read;
 mod segment;
 mod series;
 mod store;

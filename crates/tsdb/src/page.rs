@@ -8,10 +8,11 @@
 
 use std::sync::Arc;
 
-use firebell_model::{Sample, Summary, TimeRange, Timestamp, is_stale};
+use firebell_model::{Sample, Summary, TimeRange, Timestamp};
 
 use crate::bytes::{Put, Reader};
 use crate::codec;
+use crate::part::Part;
 
 /// The most samples in a page.
 pub(crate) const PAGE_SAMPLES_MAX: usize = 120;
@@ -108,7 +109,13 @@ impl Columns {
 
     /// What all samples add up to.
     pub(crate) fn summary(&self) -> Option<Summary> {
-        summarize(&self.at, &self.value)
+        Part::of(&self.value, |idx| self.at[idx])
+    }
+
+    /// What the samples of a range add up to.
+    pub(crate) fn part<P: Part>(&self, range: TimeRange) -> Option<P> {
+        let (at, values) = self.within(range);
+        P::of(values, |idx| at[idx])
     }
 
     /// The samples of a range.
@@ -120,60 +127,6 @@ impl Columns {
         }
         (&self.at[start..end], &self.value[start..end])
     }
-}
-
-/// What samples in order of time add up to; `None` when there is none but stale markers.
-pub(crate) fn summarize(at: &[i64], values: &[f64]) -> Option<Summary> {
-    if values.iter().any(|&value| is_stale(value)) {
-        let live = at
-            .iter()
-            .zip(values)
-            .filter(|(_, value)| !is_stale(**value));
-        let (at, values): (Vec<i64>, Vec<f64>) = live.unzip();
-        return summarize_live(&at, &values);
-    }
-    summarize_live(at, values)
-}
-
-fn summarize_live(at: &[i64], values: &[f64]) -> Option<Summary> {
-    let sample = |idx: usize| Sample {
-        at: Timestamp(at[idx]),
-        value: values[idx],
-    };
-    let last_idx = values.len().checked_sub(1)?;
-    let mut whole = Summary::of(sample(0));
-    let mut before = whole.sum;
-    for &value in &values[1..] {
-        let sum = whole.sum + value;
-        whole.sum_compensation += if whole.sum.abs() >= value.abs() {
-            (whole.sum - sum) + value
-        } else {
-            (value - sum) + whole.sum
-        };
-        whole.sum = sum;
-        whole.min = whole.min.min(value);
-        whole.max = whole.max.max(value);
-        if value < before {
-            whole.resets += 1;
-            whole.resets_lost += before;
-        }
-        let is_change = value != before && !(value.is_nan() && before.is_nan());
-        whole.changes += u64::from(is_change);
-        before = value;
-    }
-    if !whole.total().is_finite() {
-        // Rare: the slow way knows what a mean of infinities is, and one whose sum overflows.
-        let samples = (0..=last_idx).map(|idx| Summary::of(sample(idx)));
-        return samples.reduce(|so_far, next| so_far.then(&next));
-    }
-    whole.count = values.len() as u64;
-    whole.last = sample(last_idx);
-    whole.mean = whole.total() / values.len() as f64;
-    whole.squares = values
-        .iter()
-        .map(|value| (value - whole.mean) * (value - whole.mean))
-        .sum();
-    Some(whole)
 }
 
 pub(crate) fn put_summary(first_at: i64, summary: Option<Summary>, out: &mut Vec<u8>) {

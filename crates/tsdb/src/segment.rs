@@ -27,9 +27,9 @@ use firebell_model::{Labels, Sample, SeriesId, Summary, TimeRange};
 
 use crate::bytes::{Put, Reader};
 use crate::index::LabelHasher;
-use crate::ladder::join;
 use crate::options::StoreError;
-use crate::page::{Columns, Page, PageBytes, put_summary, read_summary, summarize};
+use crate::page::{Columns, Page, PageBytes, put_summary, read_summary};
+use crate::part::{Part, join};
 use crate::series::push_samples;
 
 /// A chunk in a file, and what it adds up to.
@@ -103,22 +103,21 @@ impl ChunkRef {
     }
 
     /// What the samples in the range add up to.
-    pub(crate) fn partial_summary(
+    pub(crate) fn part<P: Part>(
         &self,
         disk: &dyn Disk,
         range: TimeRange,
-    ) -> Result<Option<Summary>, String> {
+    ) -> Result<Option<P>, String> {
         let chunk = self.read(disk)?;
         let mut sum = None;
         for page in chunk.pages_in(range) {
             let is_within = range.after.0 < page.first_at && page.last_at <= range.until.0;
             let part = if is_within {
                 let summary = chunk.bytes_of(page).summary(page.first_at);
-                summary.ok_or_else(|| chunk.what.clone())?
+                let summary = summary.ok_or_else(|| chunk.what.clone())?;
+                summary.map(P::of_summary)
             } else {
-                let columns = chunk.columns(page)?;
-                let (at, values) = columns.within(range);
-                summarize(at, values)
+                chunk.columns(page)?.part(range)
             };
             sum = join(sum, part);
         }

@@ -8,10 +8,11 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use firebell_model::{Labels, Sample, SeriesId, Summary, TimeRange, Timestamp};
+use firebell_model::{Labels, Sample, SeriesId, Summary, TimeRange, Timestamp, is_stale};
 
-use crate::ladder::{Ladder, join};
-use crate::page::{Columns, PAGE_SAMPLES_MAX, Page, summarize};
+use crate::ladder::Ladder;
+use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
+use crate::part::{Part, join};
 use crate::segment::ChunkRef;
 
 /// A series and its lock.
@@ -54,11 +55,11 @@ pub(crate) struct Horizon {
 }
 
 /// The parts of a summary that are still to be read from chunk files, and those that are not.
-pub(crate) struct Partial {
+pub(crate) struct Partial<P> {
     pub(crate) first: Option<ChunkRef>,
-    pub(crate) whole: Option<Summary>,
+    pub(crate) whole: Option<P>,
     pub(crate) last: Option<ChunkRef>,
-    pub(crate) memory: Option<Summary>,
+    pub(crate) memory: Option<P>,
 }
 
 impl Cell {
@@ -406,8 +407,66 @@ impl State {
         Some(None)
     }
 
+    /// Whether all samples of the range are raw and in place: the cheapest read.
+    fn is_raw(&self, range: TimeRange) -> bool {
+        let is_later = |last_at: i64| last_at <= range.after.0;
+        self.late.is_empty()
+            && self.pages.last().is_none_or(|page| is_later(page.last_at))
+            && self.filed_until().is_none_or(is_later)
+    }
+
+    /// What the samples that a view sees in the range add up to, when all of them are raw.
+    pub(crate) fn raw_part<P: Part>(
+        &self,
+        range: TimeRange,
+        horizon: Horizon,
+    ) -> Option<Option<P>> {
+        let Some(range) = self.clamp(range, horizon) else {
+            return Some(None);
+        };
+        self.is_raw(range).then(|| self.tail.part(range))
+    }
+
+    /// Appends what a view sees of the range without stale markers, when all of it is raw. False
+    /// when it is not.
+    pub(crate) fn raw_samples(
+        &self,
+        range: TimeRange,
+        horizon: Horizon,
+        out: &mut Vec<Sample>,
+    ) -> bool {
+        let Some(range) = self.clamp(range, horizon) else {
+            return true;
+        };
+        if !self.is_raw(range) {
+            return false;
+        }
+        let span = self.tail.span(range);
+        let samples = span.map(|idx| Sample {
+            at: Timestamp(self.tail.at(idx)),
+            value: self.tail.value[idx],
+        });
+        out.extend(samples.filter(|sample| !is_stale(sample.value)));
+        true
+    }
+
+    /// The latest sample that a view sees of the range, when it is raw.
+    pub(crate) fn raw_last(&self, range: TimeRange, horizon: Horizon) -> Option<Option<Sample>> {
+        let Some(range) = self.clamp(range, horizon) else {
+            return Some(None);
+        };
+        if !self.late.is_empty() {
+            return None;
+        }
+        let last = self.tail.span(range).next_back().map(|idx| Sample {
+            at: Timestamp(self.tail.at(idx)),
+            value: self.tail.value[idx],
+        });
+        (last.is_some() || self.is_raw(range)).then_some(last)
+    }
+
     /// What the samples in the range add up to, but for up to two chunks that have to be read.
-    pub(crate) fn summary(&self, range: TimeRange) -> Option<Partial> {
+    pub(crate) fn partial<P: Part>(&self, range: TimeRange) -> Option<Partial<P>> {
         let (mut from, mut to) = self.chunk_span(range);
         let is_cut = |idx: usize| !self.chunks[idx].is_within(range);
         let first = (from < to && is_cut(from)).then(|| self.chunks[from].clone());
@@ -421,16 +480,16 @@ impl State {
         let mut columns = Columns::default();
         for page in self.pages_in(range) {
             let part = if page.is_within(range) {
-                page.as_bytes().summary(page.first_at)?
+                let summary = page.as_bytes().summary(page.first_at)?;
+                summary.map(P::of_summary)
             } else {
                 columns.clear();
                 page.as_bytes().columns(&mut columns)?;
-                let (at, values) = columns.within(range);
-                summarize(at, values)
+                columns.part(range)
             };
             memory = join(memory, part);
         }
-        memory = join(memory, self.tail.summary(range));
+        memory = join(memory, self.tail.part(range));
         Some(Partial {
             first,
             whole,
@@ -564,14 +623,10 @@ impl Tail {
         start..place_of(range.until.0).max(start)
     }
 
-    fn summary(&self, range: TimeRange) -> Option<Summary> {
+    fn part<P: Part>(&self, range: TimeRange) -> Option<P> {
         let span = self.span(range);
-        let mut at = [0; TAIL_SAMPLES_MAX];
-        let n = span.len();
-        for (idx, at) in span.clone().zip(&mut at) {
-            *at = self.at(idx);
-        }
-        summarize(&at[..n], &self.value[span])
+        let start = span.start;
+        P::of(&self.value[span], |idx| self.at(start + idx))
     }
 }
 

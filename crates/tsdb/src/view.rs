@@ -8,10 +8,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firebell_model::{
-    Labels, Matcher, Sample, Series, SeriesId, Source, SourceError, Summary, TimeRange,
+    Column, Growth, Labels, Matcher, Sample, SampleRows, Series, SeriesId, Source, SourceError,
+    Summary, TimeRange,
 };
 
-use crate::ladder::join;
+use crate::part::{Part, join};
 use crate::series::{Cell, Horizon, Partial};
 use crate::store::Shared;
 
@@ -20,11 +21,11 @@ use crate::store::Shared;
 /// What [`Source::select`] gives for a range holds, within one generation, for all ranges that
 /// begin no earlier.
 #[derive(Clone)]
-pub struct View(Arc<Moment>);
+pub struct View(pub(crate) Arc<Moment>);
 
-struct Moment {
-    shared: Arc<Shared>,
-    horizon: Horizon,
+pub(crate) struct Moment {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) horizon: Horizon,
     generation: u64,
 }
 
@@ -38,11 +39,11 @@ impl View {
         }))
     }
 
-    fn handle(&self, cell: &Arc<Cell>) -> Arc<dyn Series> {
-        Arc::new(Handle {
+    pub(crate) fn handle(&self, cell: &Arc<Cell>) -> Handle {
+        Handle {
             cell: Arc::clone(cell),
             moment: Arc::clone(&self.0),
-        })
+        }
     }
 
     fn cells(&self, matchers: &[Matcher], range: TimeRange) -> Vec<Arc<Cell>> {
@@ -69,7 +70,10 @@ impl Source for View {
     ) -> Result<Vec<Arc<dyn Series>>, SourceError> {
         let mut cells = self.cells(matchers, range);
         cells.sort_unstable_by(|a, b| a.labels.cmp(&b.labels));
-        Ok(cells.iter().map(|cell| self.handle(cell)).collect())
+        Ok(cells
+            .iter()
+            .map(|cell| Arc::new(self.handle(cell)) as Arc<dyn Series>)
+            .collect())
     }
 
     fn generation(&self) -> u64 {
@@ -79,7 +83,43 @@ impl Source for View {
     fn series(&self, id: SeriesId) -> Option<Arc<dyn Series>> {
         let cell = self.0.shared.index().get(id).cloned()?;
         let is_seen = cell.state().may_have(self.0.horizon, i64::MIN);
-        is_seen.then(|| self.handle(&cell))
+        is_seen.then(|| Arc::new(self.handle(&cell)) as Arc<dyn Series>)
+    }
+
+    fn latest(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        out: &mut Column<Option<Sample>>,
+    ) -> Result<(), SourceError> {
+        self.latest_of(ids, range, out)
+    }
+
+    fn growths(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        out: &mut Column<Option<Growth>>,
+    ) -> Result<(), SourceError> {
+        self.parts_of(ids, range, out)
+    }
+
+    fn summaries(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        out: &mut Column<Option<Summary>>,
+    ) -> Result<(), SourceError> {
+        self.parts_of(ids, range, out)
+    }
+
+    fn windows(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        out: &mut SampleRows,
+    ) -> Result<(), SourceError> {
+        self.windows_of(ids, range, out)
     }
 
     fn label_names(
@@ -109,7 +149,7 @@ impl Source for View {
 }
 
 /// A series as a view sees it.
-struct Handle {
+pub(crate) struct Handle {
     cell: Arc<Cell>,
     moment: Arc<Moment>,
 }
@@ -123,14 +163,38 @@ impl Handle {
         ))
     }
 
-    fn summary_of_samples(&self, range: TimeRange) -> Result<Option<Summary>, SourceError> {
+    fn part_of_samples<P: Part>(&self, range: TimeRange) -> Result<Option<P>, SourceError> {
         let mut samples = Vec::new();
         self.samples(range, &mut samples)?;
-        let (at, values): (Vec<i64>, Vec<f64>) = samples
-            .iter()
-            .map(|sample| (sample.at.0, sample.value))
-            .unzip();
-        Ok(crate::page::summarize(&at, &values))
+        let values: Vec<f64> = samples.iter().map(|sample| sample.value).collect();
+        Ok(P::of(&values, |idx| samples[idx].at.0))
+    }
+
+    /// What the samples in the range add up to.
+    pub(crate) fn part<P: Part>(&self, range: TimeRange) -> Result<Option<P>, SourceError> {
+        let state = self.cell.state();
+        let Some(range) = state.clamp(range, self.moment.horizon) else {
+            return Ok(None);
+        };
+        if !state.late_in(range, self.moment.horizon.epoch).is_empty() {
+            drop(state);
+            return self.part_of_samples(range);
+        }
+        let partial = state.partial(range).ok_or_else(|| self.damaged())?;
+        drop(state);
+        let Partial {
+            first,
+            whole,
+            last,
+            memory,
+        } = partial;
+        let disk = self.moment.shared.disk();
+        let read = |chunk: Option<crate::segment::ChunkRef>| match chunk {
+            Some(chunk) => chunk.part(disk, range).map_err(SourceError),
+            None => Ok(None),
+        };
+        let filed = join(join(read(first)?, whole), read(last)?);
+        Ok(join(filed, memory))
     }
 }
 
@@ -205,28 +269,6 @@ impl Series for Handle {
     }
 
     fn summary(&self, range: TimeRange) -> Result<Option<Summary>, SourceError> {
-        let state = self.cell.state();
-        let Some(range) = state.clamp(range, self.moment.horizon) else {
-            return Ok(None);
-        };
-        if !state.late_in(range, self.moment.horizon.epoch).is_empty() {
-            drop(state);
-            return self.summary_of_samples(range);
-        }
-        let partial = state.summary(range).ok_or_else(|| self.damaged())?;
-        drop(state);
-        let Partial {
-            first,
-            whole,
-            last,
-            memory,
-        } = partial;
-        let disk = self.moment.shared.disk();
-        let read = |chunk: Option<crate::segment::ChunkRef>| match chunk {
-            Some(chunk) => chunk.partial_summary(disk, range).map_err(SourceError),
-            None => Ok(None),
-        };
-        let filed = join(join(read(first)?, whole), read(last)?);
-        Ok(join(filed, memory))
+        self.part(range)
     }
 }

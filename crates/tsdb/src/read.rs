@@ -1,0 +1,94 @@
+//! Reading many series in one go, as evaluations do.
+//!
+//! What is raw in memory, which rules ask for most, is read under one hold of the index; what needs
+//! more than that is read afterwards, series by series, so that nobody waits for a disk.
+
+use std::sync::Arc;
+
+use firebell_model::{Column, Sample, SampleRows, Series, SeriesId, SourceError, TimeRange};
+
+use crate::part::Part;
+use crate::series::{Cell, State};
+use crate::view::View;
+
+impl View {
+    /// Gives `read` the state of each series, in order; returns those for which it had no answer.
+    fn each(
+        &self,
+        ids: &[SeriesId],
+        mut read: impl FnMut(Option<&State>) -> bool,
+    ) -> Vec<(usize, Arc<Cell>)> {
+        let index = self.0.shared.index();
+        let mut unread = Vec::new();
+        for (place, &id) in ids.iter().enumerate() {
+            let Some(cell) = index.get(id) else {
+                read(None);
+                continue;
+            };
+            if !read(Some(&cell.state())) {
+                unread.push((place, Arc::clone(cell)));
+            }
+        }
+        unread
+    }
+
+    pub(crate) fn latest_of(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        out: &mut Column<Option<Sample>>,
+    ) -> Result<(), SourceError> {
+        out.clear();
+        let unread = self.each(ids, |state| {
+            let last = state.map_or(Some(None), |it| it.raw_last(range, self.0.horizon));
+            out.values.push(last.flatten());
+            last.is_some()
+        });
+        for (place, cell) in unread {
+            out.values[place] = self.handle(&cell).last_sample(range)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn parts_of<P: Part>(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        out: &mut Column<Option<P>>,
+    ) -> Result<(), SourceError> {
+        out.values.clear();
+        out.with_histograms.clear();
+        let unread = self.each(ids, |state| {
+            let part = state.map_or(Some(None), |it| it.raw_part(range, self.0.horizon));
+            out.values.push(part.flatten());
+            part.is_some()
+        });
+        for (place, cell) in unread {
+            out.values[place] = self.handle(&cell).part(range)?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn windows_of(
+        &self,
+        ids: &[SeriesId],
+        range: TimeRange,
+        out: &mut SampleRows,
+    ) -> Result<(), SourceError> {
+        let SampleRows { samples, spans } = out;
+        samples.clear();
+        spans.clear();
+        let unread = self.each(ids, |state| {
+            let start = samples.len();
+            let is_read = state.is_none_or(|it| it.raw_samples(range, self.0.horizon, samples));
+            spans.values.push((start, samples.len()));
+            is_read
+        });
+        for (place, cell) in unread {
+            let start = samples.len();
+            self.handle(&cell).samples(range, samples)?;
+            spans.values[place] = (start, SampleRows::drop_stale(samples, start));
+        }
+        Ok(())
+    }
+}
