@@ -18,7 +18,9 @@ pub struct LogOptions {
     pub folder: &'static str,
     /// Eight bytes at the start of each segment: what it is, and its version.
     pub magic: [u8; 8],
-    /// A segment that has reached this size is followed by a new one.
+    /// What segments of older versions begin with, which are read but not written to.
+    pub magics_read: &'static [[u8; 8]],
+    /// A segment that has reached this size is followed by a new one, as soon as it is synced.
     pub segment_bytes_max: u64,
 }
 
@@ -107,7 +109,11 @@ impl Log {
                 if found.torn_bytes > 0 {
                     disk.truncate(&path_of(&options, end.segment), end.good_bytes)?;
                 }
-                (end.segment, end.good_bytes)
+                if end.is_older {
+                    (end.segment + 1, 0)
+                } else {
+                    (end.segment, end.good_bytes)
+                }
             }
             None => (0, 0),
         };
@@ -133,7 +139,11 @@ impl Log {
             return Err(LogError::TooLong { len: payload.len() });
         }
         self.cut_torn()?;
-        if self.segment_bytes >= self.options.segment_bytes_max {
+        // While something is not synced, a new segment would have to wait for the disk.
+        let bytes_max = self.options.segment_bytes_max;
+        let is_full = self.segment_bytes >= bytes_max
+            && (!self.is_dirty || self.segment_bytes >= DIRTY_FACTOR * bytes_max);
+        if is_full {
             self.start_segment()?;
         }
         let mut bytes = Vec::with_capacity(payload.len() + 16);
@@ -243,6 +253,8 @@ pub fn read_log(disk: &dyn Disk, options: &LogOptions) -> Result<Frames, LogErro
 struct End {
     segment: u64,
     good_bytes: u64,
+    /// An older version wrote it.
+    is_older: bool,
 }
 
 fn scan(
@@ -268,9 +280,11 @@ fn scan(
                 "`{path}` is damaged at byte {good_bytes}: {lost} bytes behind it are lost"
             ));
         }
+        let is_older = good_bytes > 0 && !content.starts_with(&options.magic);
         end = Some(End {
             segment,
             good_bytes,
+            is_older,
         });
     }
     Ok((found, end))
@@ -287,7 +301,8 @@ fn scan_segment(
         // The crash came before the magic was whole.
         return Ok(0);
     }
-    if content[..8] != options.magic {
+    let is_known = |magic: &[u8; 8]| content.starts_with(magic);
+    if !is_known(&options.magic) && !options.magics_read.iter().any(is_known) {
         let expected = String::from_utf8_lossy(&options.magic)
             .trim_end()
             .to_owned();
@@ -338,6 +353,8 @@ fn path_of(options: &LogOptions, segment: u64) -> String {
 }
 
 const HEAD_BYTES: usize = 8;
+/// A segment that nobody syncs may grow to so many times its size.
+const DIRTY_FACTOR: u64 = 4;
 /// The longest payload of a frame.
 const FRAME_BYTES_MAX: usize = 64 << 20;
 
@@ -349,6 +366,7 @@ mod tests {
     const OPTIONS: LogOptions = LogOptions {
         folder: "log",
         magic: *b"FBTEST 1",
+        magics_read: &[],
         segment_bytes_max: 30,
     };
 
@@ -365,8 +383,8 @@ mod tests {
         let (mut log, _) = Log::open(Arc::new(disk.clone()), OPTIONS).unwrap();
         for payload in [b"one".as_slice(), b"two", b"", b"four"] {
             log.append(payload).unwrap();
+            log.sync().unwrap();
         }
-        log.sync().unwrap();
         disk
     }
 

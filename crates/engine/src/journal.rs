@@ -202,6 +202,7 @@ fn replay(frames: Frames) -> Replayed {
 const OPTIONS: LogOptions = LogOptions {
     folder: "journal",
     magic: *b"FBJRNL 1",
+    magics_read: &[],
     segment_bytes_max: 64 << 20,
 };
 /// A journal shorter than this is not worth a snapshot.

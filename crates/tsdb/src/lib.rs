@@ -29,9 +29,12 @@ mod read;
 mod segment;
 mod series;
 mod store;
+mod tail;
 mod upkeep;
 mod view;
+mod visible;
 mod wal;
+mod writer;
 
 pub use crate::backfill::{Backfill, Backfilled};
 pub use crate::batch::{Batch, SeriesKey};

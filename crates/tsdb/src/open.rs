@@ -4,16 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use firebell_disk::{Disk, Log};
-use firebell_model::{Labels, SeriesId};
+use firebell_model::{Labels, Sample, SeriesId};
 
 use crate::index::{Index, slot_of};
 use crate::options::{OpenReport, Options, StoreError};
 use crate::page::{Columns, Page};
 use crate::segment;
 use crate::series::{Cell, Late};
-use crate::store::{Store, Writer};
+use crate::store::Store;
 use crate::upkeep::Upkeep;
 use crate::wal::{self, LOG, Replay};
+use crate::writer::Writer;
 
 pub(crate) fn open(
     disk: Arc<dyn Disk>,
@@ -26,6 +27,7 @@ pub(crate) fn open(
         index,
         by_slot: Vec::new(),
         has_late: options.out_of_order_window.0 > 0,
+        floor: i64::MIN,
         n_samples: 0,
         n_orphans: 0,
         log_bytes: 0,
@@ -47,7 +49,14 @@ pub(crate) fn open(
             report.series += 1;
         }
     }
-    let store = Store::new(disk, options, replayer.index, writer, upkeep);
+    let store = Store::new(
+        disk,
+        options,
+        replayer.index,
+        writer,
+        upkeep,
+        replayer.floor,
+    );
     Ok((store, report))
 }
 
@@ -102,6 +111,7 @@ struct Replayer {
     /// The series that the log means by a slot at this point; `None` when a younger one took it.
     by_slot: Vec<Option<Arc<Cell>>>,
     has_late: bool,
+    floor: i64,
     n_samples: u64,
     n_orphans: u64,
     log_bytes: u64,
@@ -139,21 +149,35 @@ impl Replay for Replayer {
         self.by_slot[slot] = cell;
     }
 
-    fn sample(&mut self, slot: u32, at: i64, value: f64) {
+    fn run(&mut self, slot: u32, samples: &[Sample]) {
         let Some(Some(cell)) = self.by_slot.get(slot as usize) else {
-            self.n_orphans += 1;
+            self.n_orphans += samples.len() as u64;
             return;
         };
         let mut state = cell.state();
         let newest = state.newest_at().unwrap_or(i64::MIN);
-        if at > newest {
-            state.append(0, at, value, &[]);
-            self.n_samples += 1;
-        } else if self.has_late && state.filed_until().is_none_or(|until| until < at) {
-            // Whether it is in place already, merging finds out.
-            let epoch = 0;
-            state.append_late(Late { epoch, at, value });
+        let n_old = samples.iter().take_while(|it| it.at.0 <= newest).count();
+        let (old, new) = samples.split_at(n_old);
+        if self.has_late {
+            let filed = state.filed_until().unwrap_or(i64::MIN);
+            for it in old.iter().filter(|it| it.at.0 > filed) {
+                // Whether it is in place already, merging finds out.
+                let (epoch, at, value) = (0, it.at.0, it.value);
+                state.append_late(Late { epoch, at, value });
+            }
         }
+        // A frame that was written has its runs in order; bytes that say otherwise must not harm.
+        let new = if new.is_sorted_by(|a, b| a.at < b.at) {
+            new
+        } else {
+            &[]
+        };
+        state.append(0, new, &[]);
+        self.n_samples += new.len() as u64;
+    }
+
+    fn floor(&mut self, floor: i64) {
+        self.floor = self.floor.max(floor);
     }
 
     fn state(&mut self, id: SeriesId, pages: Vec<Page>, tail: Columns, late: Vec<Late>) {

@@ -102,6 +102,21 @@ impl Columns {
         self.value.push(value);
     }
 
+    /// Moves all samples of `later` behind these.
+    pub(crate) fn append(&mut self, later: &mut Self) {
+        self.at.append(&mut later.at);
+        self.value.append(&mut later.value);
+    }
+
+    /// Runs of at most `n` samples.
+    pub(crate) fn chunks(&self, n: usize) -> impl Iterator<Item = Self> {
+        let runs = self.at.chunks(n).zip(self.value.chunks(n));
+        runs.map(|(at, value)| Self {
+            at: at.to_vec(),
+            value: value.to_vec(),
+        })
+    }
+
     pub(crate) fn clear(&mut self) {
         self.at.clear();
         self.value.clear();

@@ -14,6 +14,8 @@ use crate::ladder::Ladder;
 use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
 use crate::part::{Part, join};
 use crate::segment::ChunkRef;
+use crate::tail::{TAIL_SAMPLES_MAX, Tail};
+use crate::visible::Visible;
 
 /// A series and its lock.
 pub(crate) struct Cell {
@@ -75,19 +77,32 @@ impl Cell {
 
 /// Writing.
 impl State {
-    /// Appends a sample that is later than all before. `live` are the epochs of living views,
+    /// Appends samples that are later than all before. `live` are the epochs of living views,
     /// sorted. True when the series comes: it was empty or dormant.
-    pub(crate) fn append(&mut self, epoch: u64, at: i64, value: f64, live: &[u64]) -> bool {
-        if self.tail.is_full_for(at) {
-            self.seal_tail(SEAL_SAMPLES);
-            if self.tail.is_full_for(at) {
-                // The gap is too long for an offset.
-                self.seal_tail(TAIL_SAMPLES_MAX);
-            }
+    pub(crate) fn append(&mut self, epoch: u64, samples: &[Sample], live: &[u64]) -> bool {
+        let Some(last) = samples.last() else {
+            return false;
+        };
+        let n = self.tail.len() + samples.len();
+        let mut raw = samples;
+        if n > TAIL_SAMPLES_MAX {
+            let n_sealed = (n - TAIL_KEPT) / SEAL_SAMPLES * SEAL_SAMPLES;
+            let mut columns = Columns::default();
+            let n_tail = n_sealed.min(self.tail.len());
+            self.tail.take(n_tail, &mut columns);
+            let (old, new) = samples.split_at(n_sealed - n_tail);
+            old.iter().for_each(|it| columns.push(it.at.0, it.value));
+            self.seal(columns);
+            raw = new;
         }
-        self.tail.push(at, value);
+        for sample in raw {
+            if self.tail.is_far(sample.at.0) {
+                self.seal_tail();
+            }
+            self.tail.push(sample.at.0, sample.value);
+        }
         self.empty_rounds = 0;
-        let is_first = self.visible.advance(epoch, at, live);
+        let is_first = self.visible.advance(epoch, last.at.0, live);
         std::mem::take(&mut self.is_dormant) || is_first
     }
 
@@ -97,29 +112,32 @@ impl State {
         self.late.insert(idx, late);
     }
 
-    /// Moves the oldest samples of the tail, at most `n`, into the last page or a new one.
-    pub(crate) fn seal_tail(&mut self, n: usize) {
+    fn seal_tail(&mut self) {
         let mut columns = Columns::default();
-        let last = self.pages.last();
-        let n = n.min(self.tail.len());
-        if n == 0 {
-            return;
+        self.tail.take(self.tail.len(), &mut columns);
+        self.seal(columns);
+    }
+
+    /// Makes pages of samples behind the last page, or fills that one up.
+    fn seal(&mut self, mut columns: Columns) {
+        let room = |page: &&Page| page.count() + columns.len() <= PAGE_SAMPLES_MAX;
+        if let Some(last) = self.pages.last().filter(room) {
+            let mut joined = Columns::default();
+            if last.as_bytes().columns(&mut joined).is_some() {
+                joined.append(&mut columns);
+                columns = joined;
+                self.pages.pop();
+            }
         }
-        let room = last.filter(|page| page.count() + n <= PAGE_SAMPLES_MAX);
-        let is_joined = room.is_some_and(|page| page.as_bytes().columns(&mut columns).is_some());
-        if is_joined {
-            self.pages.pop();
-        } else {
-            columns.clear();
+        for run in columns.chunks(PAGE_SAMPLES_MAX) {
+            self.pages.push(Page::seal(&run));
         }
-        self.tail.take(n, &mut columns);
-        self.pages.push(Page::seal(&columns));
     }
 
     /// The series gets no samples any more, or not for long: nothing is kept raw.
     pub(crate) fn end(&mut self) {
         self.is_dormant = true;
-        self.seal_tail(TAIL_SAMPLES_MAX);
+        self.seal_tail();
     }
 
     /// Puts late samples in place whose append all living views know. Of two samples at one time
@@ -141,10 +159,8 @@ impl State {
         samples.extend(late.iter().map(|late| (late.at, late.value)));
         samples.sort_by_key(|sample| sample.0);
         samples.dedup_by_key(|sample| sample.0);
-        for run in samples.chunks(PAGE_SAMPLES_MAX) {
-            let (at, value) = run.iter().copied().unzip();
-            self.pages.push(Page::seal(&Columns { at, value }));
-        }
+        let (at, value) = samples.into_iter().unzip();
+        self.seal(Columns { at, value });
     }
 
     /// Adds a chunk that a file holds, later than all that is in files already. False when it is
@@ -220,11 +236,14 @@ impl State {
     }
 
     fn replay_columns(&mut self, columns: &Columns, filed: i64) {
-        for (&at, &value) in columns.at.iter().zip(&columns.value) {
-            if at > filed {
-                self.append(0, at, value, &[]);
-            }
-        }
+        let samples = columns.at.iter().zip(&columns.value);
+        let samples = samples.filter(|(at, _)| **at > filed);
+        let sample = |(&at, &value)| Sample {
+            at: Timestamp(at),
+            value,
+        };
+        let samples: Vec<Sample> = samples.map(sample).collect();
+        self.append(0, &samples, &[]);
     }
 
     /// Drops what is not later than `floor`: chunks and pages whole. True when nothing is left.
@@ -272,8 +291,8 @@ impl State {
 
     /// The newest sample in place.
     pub(crate) fn newest(&self) -> Option<(i64, f64)> {
-        if let (Some(at), Some(&value)) = (self.tail.last_at(), self.tail.value.last()) {
-            return Some((at, value));
+        if let Some(last) = self.tail.last() {
+            return Some((last.at.0, last.value));
         }
         if let Some(page) = self.pages.last() {
             let mut columns = Columns::default();
@@ -291,7 +310,7 @@ impl State {
     /// The oldest sample that only memory and log have.
     pub(crate) fn in_memory_since(&self) -> Option<i64> {
         let page = self.pages.first().map(|page| page.first_at);
-        let tail = (self.tail.len() > 0).then_some(self.tail.base);
+        let tail = self.tail.first_at();
         let late = self.late.first().map(|late| late.at);
         [page, tail, late].into_iter().flatten().min()
     }
@@ -319,7 +338,7 @@ impl State {
     pub(crate) fn oldest_at(&self) -> Option<i64> {
         let chunk = self.chunks.front().map(|chunk| chunk.first_at);
         let page = || self.pages.first().map(|page| page.first_at);
-        let tail = || (self.tail.len() > 0).then_some(self.tail.base);
+        let tail = || self.tail.first_at();
         chunk.or_else(page).or_else(tail)
     }
 
@@ -380,20 +399,15 @@ impl State {
             page.as_bytes().columns(&mut columns)?;
             push_samples(&columns, range, out);
         }
-        for idx in self.tail.span(range) {
-            let at = Timestamp(self.tail.at(idx));
-            let value = self.tail.value[idx];
-            out.push(Sample { at, value });
-        }
+        let span = self.tail.span(range);
+        out.extend(span.map(|idx| self.tail.sample(idx)));
         Some(())
     }
 
     /// The newest sample of pages and tail in the range.
     pub(crate) fn memory_last(&self, range: TimeRange) -> Option<Option<Sample>> {
         if let Some(idx) = self.tail.span(range).next_back() {
-            let at = Timestamp(self.tail.at(idx));
-            let value = self.tail.value[idx];
-            return Some(Some(Sample { at, value }));
+            return Some(Some(self.tail.sample(idx)));
         }
         let mut columns = Columns::default();
         for page in self.pages_in(range).iter().rev() {
@@ -442,10 +456,7 @@ impl State {
             return false;
         }
         let span = self.tail.span(range);
-        let samples = span.map(|idx| Sample {
-            at: Timestamp(self.tail.at(idx)),
-            value: self.tail.value[idx],
-        });
+        let samples = span.map(|idx| self.tail.sample(idx));
         out.extend(samples.filter(|sample| !is_stale(sample.value)));
         true
     }
@@ -458,10 +469,8 @@ impl State {
         if !self.late.is_empty() {
             return None;
         }
-        let last = self.tail.span(range).next_back().map(|idx| Sample {
-            at: Timestamp(self.tail.at(idx)),
-            value: self.tail.value[idx],
-        });
+        let last = self.tail.span(range).next_back();
+        let last = last.map(|idx| self.tail.sample(idx));
         (last.is_some() || self.is_raw(range)).then_some(last)
     }
 
@@ -512,7 +521,8 @@ impl State {
     pub(crate) fn memory(&self) -> (&[Page], Columns, &[Late]) {
         let mut tail = Columns::default();
         for idx in 0..self.tail.len() {
-            tail.push(self.tail.at(idx), self.tail.value[idx]);
+            let Sample { at, value } = self.tail.sample(idx);
+            tail.push(at.0, value);
         }
         (&self.pages, tail, &self.late)
     }
@@ -526,7 +536,7 @@ impl State {
             .map(|page| page.bytes.len() + PAGE_EXTRA)
             .sum();
         let n_memory = in_pages + self.tail.len() + self.late.len();
-        let bytes = page_bytes + self.tail.value.capacity() * 12;
+        let bytes = page_bytes + self.tail.heap_bytes();
         let n_filed = self
             .chunks
             .iter()
@@ -556,140 +566,9 @@ fn leaf(chunks: &VecDeque<ChunkRef>, first: u64, ordinal: u64) -> Option<Summary
     chunks.get(idx)?.summary
 }
 
-/// Raw samples: 12 bytes each.
-#[derive(Default)]
-struct Tail {
-    base: i64,
-    offset: Vec<u32>,
-    value: Vec<f64>,
-}
-
-impl Tail {
-    fn len(&self) -> usize {
-        self.value.len()
-    }
-
-    fn at(&self, idx: usize) -> i64 {
-        self.base + i64::from(self.offset[idx])
-    }
-
-    fn last_at(&self) -> Option<i64> {
-        self.offset
-            .last()
-            .map(|&offset| self.base + i64::from(offset))
-    }
-
-    /// Whether a sample at `at` has no place.
-    fn is_full_for(&self, at: i64) -> bool {
-        let is_far = u32::try_from(at.wrapping_sub(self.base)).is_err();
-        self.len() >= TAIL_SAMPLES_MAX || (self.len() > 0 && is_far)
-    }
-
-    fn push(&mut self, at: i64, value: f64) {
-        if self.value.is_empty() {
-            self.base = at;
-        }
-        if self.value.len() == self.value.capacity() {
-            // By doubling, most of 100,000 tails would be half empty.
-            self.value.reserve_exact(TAIL_STEP);
-            self.offset.reserve_exact(TAIL_STEP);
-        }
-        self.offset.push((at - self.base) as u32);
-        self.value.push(value);
-    }
-
-    /// Moves the oldest `n` samples to `out`.
-    fn take(&mut self, n: usize, out: &mut Columns) {
-        for idx in 0..n {
-            out.push(self.at(idx), self.value[idx]);
-        }
-        self.value.drain(..n);
-        self.offset.drain(..n);
-        let Some(&first) = self.offset.first() else {
-            // A series that ended keeps no room.
-            *self = Self::default();
-            return;
-        };
-        self.base += i64::from(first);
-        self.offset.iter_mut().for_each(|offset| *offset -= first);
-    }
-
-    fn span(&self, range: TimeRange) -> std::ops::Range<usize> {
-        let place_of = |at: i64| {
-            self.offset
-                .partition_point(|&it| self.base + i64::from(it) <= at)
-        };
-        let start = place_of(range.after.0);
-        start..place_of(range.until.0).max(start)
-    }
-
-    fn part<P: Part>(&self, range: TimeRange) -> Option<P> {
-        let span = self.span(range);
-        let start = span.start;
-        P::of(&self.value[span], |idx| self.at(start + idx))
-    }
-}
-
-/// Until when the appends of each epoch reach, as far as a view may ask.
-#[derive(Default)]
-struct Visible {
-    now: Option<(u64, i64)>,
-    /// The state before the epoch of `now`: what views see while that epoch is written.
-    before: Option<(u64, i64)>,
-    /// Older states that living views see, oldest first.
-    older: Vec<(u64, i64)>,
-}
-
-impl Visible {
-    /// True when this is the first append.
-    fn advance(&mut self, epoch: u64, at: i64, live: &[u64]) -> bool {
-        let now = self.now.replace((epoch, at));
-        if now.is_none_or(|now| now.0 == epoch) {
-            return now.is_none();
-        }
-        if !live.is_empty() {
-            self.older.extend(self.before);
-        }
-        self.before = now;
-        if !self.older.is_empty() {
-            self.forget(live);
-        }
-        false
-    }
-
-    /// Keeps of `older` what a living view sees: for each, the latest state not after its epoch.
-    fn forget(&mut self, live: &[u64]) {
-        let mut end = self.before.map_or(u64::MAX, |before| before.0);
-        let mut kept: Vec<(u64, i64)> = Vec::new();
-        for &state in self.older.iter().rev() {
-            let seen_from = live.partition_point(|&epoch| epoch < state.0);
-            if live.get(seen_from).is_some_and(|&epoch| epoch < end) {
-                kept.push(state);
-            }
-            end = state.0;
-        }
-        kept.reverse();
-        self.older = kept;
-    }
-
-    fn last_at(&self) -> Option<i64> {
-        self.now.map(|now| now.1)
-    }
-
-    fn until(&self, epoch: u64) -> Option<i64> {
-        let newest_first = [self.now, self.before].into_iter().flatten();
-        newest_first
-            .chain(self.older.iter().rev().copied())
-            .find(|state| state.0 <= epoch)
-            .map(|state| state.1)
-    }
-}
-
-/// A tail this long gives its oldest samples to a page. What stays raw covers a window of five
-/// minutes at 15 s, which rules ask for most.
-const TAIL_SAMPLES_MAX: usize = 60;
-/// A third of a page: fewer would mean to seal each page more often, more to keep more samples raw.
-const SEAL_SAMPLES: usize = 40;
-const TAIL_STEP: usize = 10;
+/// What stays raw when a tail is sealed: a window of five minutes at 15 s, which rules ask for most.
+const TAIL_KEPT: usize = 20;
+/// Tails give so many samples to pages at a time: fewer would mean to seal each page more often.
+const SEAL_SAMPLES: usize = PAGE_SAMPLES_MAX / 2;
 /// What a page costs besides its bytes.
 const PAGE_EXTRA: usize = size_of::<Page>() + 32;

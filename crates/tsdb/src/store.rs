@@ -5,20 +5,20 @@
 //! Frames that the disk does not take wait, in order: rules must see new samples on a full disk too.
 //! Locks are taken in the order upkeep, writer, index, series; the registry is a leaf.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use firebell_disk::{Disk, Log, LogError};
-use firebell_model::{Labels, Sample, SeriesId, Timestamp};
+use firebell_disk::Disk;
+use firebell_model::{Labels, SeriesId, Timestamp};
 
 use crate::View;
 use crate::batch::{Batch, SeriesKey, SeriesRun};
 use crate::index::{Index, slot_of};
 use crate::options::{AppendReport, OpenReport, Options, Stats, StoreError, TooManySeries};
-use crate::series::{Horizon, Late};
+use crate::series::Horizon;
 use crate::upkeep::Upkeep;
-use crate::wal::SamplesFrame;
+use crate::writer::{Judge, Writer};
 
 /// A store of samples. Shared between threads; appends of several threads take turns.
 pub struct Store {
@@ -47,54 +47,9 @@ pub(crate) struct Registry {
     live: BTreeMap<u64, (u32, i64)>,
 }
 
-/// The one who appends.
-pub(crate) struct Writer {
-    pub(crate) log: Log,
-    /// Bytes in the log, and how many there were after it was last rewritten.
-    pub(crate) log_bytes: u64,
-    pub(crate) log_bytes_rewritten: u64,
-    /// A series that came to the log in an earlier segment has to come again.
-    pub(crate) first_segment: u64,
-    /// By slot.
-    tips: Vec<Tip>,
-    /// The newest timestamp of all series.
-    pub(crate) newest: i64,
-    pub(crate) frame: Vec<u8>,
-    unlogged: Unlogged,
-    checked: Checked,
-}
-
-/// Frames that the disk has not taken, oldest first; memory has their samples.
-#[derive(Default)]
-struct Unlogged {
-    frames: VecDeque<Vec<u8>>,
-    bytes: u64,
-    /// Why the oldest was not taken.
-    error: Option<StoreError>,
-}
-
-/// The newest sample of a series, and where the series came to the log.
-#[derive(Clone, Copy)]
-pub(crate) struct Tip {
-    at: i64,
-    bits: u64,
-    pub(crate) segment: u64,
-}
-
 /// A series that is not there.
 #[derive(Clone, Copy)]
 struct NoSlot;
-
-/// What of a batch will be appended.
-#[derive(Default)]
-struct Checked {
-    samples: Vec<(u32, i64, f64)>,
-    late: Vec<(u32, i64, f64)>,
-    /// Series that are not in the log yet.
-    comers: Vec<u32>,
-    /// Tips before the batch, to go back to when the log fails.
-    undo: Vec<(u32, Tip)>,
-}
 
 impl Store {
     /// Opens the store in folders `wal` and `chunks` of `disk`, and replays its log.
@@ -111,9 +66,10 @@ impl Store {
         index: Index,
         writer: Writer,
         upkeep: Upkeep,
+        floor: i64,
     ) -> Self {
         let registry = Registry {
-            floor: i64::MIN,
+            floor,
             ..Registry::default()
         };
         Self {
@@ -200,39 +156,34 @@ impl Store {
         let shared = &*self.shared;
         let mut writer = shared.writer();
         let mut report = AppendReport {
-            unlogged_bytes: writer.unlogged.bytes,
+            unlogged_bytes: writer.unlogged_bytes(),
             ..AppendReport::default()
         };
         let slots = self.slots_of(part);
         let index = shared.index();
         let (floor, live, epoch) = shared.registry().begin();
-        writer.checked.clear();
+        let window = shared.options.out_of_order_window.0;
+        let mut judge = Judge::new(&mut writer, &index, floor, window, &mut report);
         for (&slot, run) in slots.iter().zip(part) {
-            report.histograms_refused += run.histograms.len() as u64;
-            let Ok(slot) = slot else {
-                let refused = (run.samples.len() + run.histograms.len()) as u64;
-                match run.key {
-                    SeriesKey::Labels(_) => report.over_limit += refused,
-                    SeriesKey::Id(_) => report.unknown_series += refused,
-                }
-                continue;
-            };
-            for &sample in run.samples {
-                shared.check(&mut writer, &index, floor, slot, sample, &mut report);
+            judge.report.histograms_refused += run.histograms.len() as u64;
+            match slot {
+                Ok(slot) => judge.judge(slot, run.samples),
+                Err(NoSlot) => judge.refuse(run),
             }
         }
-        if writer.checked.is_empty() {
+        let checked = judge.checked;
+        if checked.is_empty() {
             return Ok(report);
         }
-        if let Err(error) = writer.write_samples(&index)
+        if let Err(error) = writer.write_samples(&index, &checked)
             && !writer.put_off(&error, shared.options.unlogged_bytes_max)
         {
-            writer.undo();
+            writer.undo(checked);
             return Err(error);
         }
-        report.unlogged_bytes = writer.unlogged.bytes;
-        report.appended = (writer.checked.samples.len() + writer.checked.late.len()) as u64;
-        let comes = writer.apply(&index, epoch, &live);
+        report.unlogged_bytes = writer.unlogged_bytes();
+        report.appended = checked.count();
+        let comes = writer.apply(&index, &checked, epoch, &live);
         shared.registry().publish(epoch, comes);
         Ok(report)
     }
@@ -291,7 +242,7 @@ impl Store {
     /// Why the log lacks samples that memory has; `None` when it has them all.
     #[must_use]
     pub fn trouble(&self) -> Option<StoreError> {
-        self.shared.writer().unlogged.error.clone()
+        self.shared.writer().trouble().cloned()
     }
 
     /// The store as it is now; what is appended later is not seen. Costs the same for any store.
@@ -325,7 +276,7 @@ impl Store {
     pub fn stats(&self) -> Stats {
         let (log_bytes, unlogged_bytes) = {
             let writer = self.shared.writer();
-            (writer.log_bytes, writer.unlogged.bytes)
+            (writer.log_bytes, writer.unlogged_bytes())
         };
         let mut stats = Stats {
             disk_bytes: self.shared.filed_bytes.load(Ordering::Relaxed) + log_bytes,
@@ -375,69 +326,6 @@ impl Shared {
     pub(crate) fn writer(&self) -> MutexGuard<'_, Writer> {
         self.writer.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    /// Judges one sample. Sources: Prometheus, `tsdb/head_append.go`, `appendable`.
-    fn check(
-        &self,
-        writer: &mut Writer,
-        index: &Index,
-        floor: i64,
-        slot: u32,
-        sample: Sample,
-        report: &mut AppendReport,
-    ) {
-        let (at, value) = (sample.at.0, sample.value);
-        let tip = *writer.tip_mut(slot);
-        if at <= floor {
-            report.too_old += 1;
-        } else if at > tip.at {
-            writer.checked.undo.push((slot, tip));
-            let segment = writer.come(slot, tip);
-            let bits = value.to_bits();
-            *writer.tip_mut(slot) = Tip { at, bits, segment };
-            writer.checked.samples.push((slot, at, value));
-        } else if at == tip.at {
-            report.duplicate_different_value += u64::from(value.to_bits() != tip.bits);
-        } else if self.options.out_of_order_window.0 <= 0 {
-            report.out_of_order += 1;
-        } else {
-            self.check_late(writer, index, slot, (at, value), report);
-        }
-    }
-
-    /// Judges a sample that is older than the newest of its series.
-    fn check_late(
-        &self,
-        writer: &mut Writer,
-        index: &Index,
-        slot: u32,
-        (at, value): (i64, f64),
-        report: &mut AppendReport,
-    ) {
-        let oldest = writer
-            .newest
-            .saturating_sub(self.options.out_of_order_window.0);
-        let Some(cell) = index.at(slot) else {
-            return;
-        };
-        let state = cell.state();
-        let in_batch = writer.checked.samples.iter().chain(&writer.checked.late);
-        let same_time = |it: &&(u32, i64, f64)| it.0 == slot && it.1 == at;
-        if at < oldest || state.filed_until().is_some_and(|until| at <= until) {
-            report.too_old += 1;
-        } else if let Some(known) = state
-            .value_at(at)
-            .or_else(|| in_batch.rev().find(same_time).map(|it| it.2))
-        {
-            report.duplicate_different_value += u64::from(known.to_bits() != value.to_bits());
-        } else {
-            drop(state);
-            let tip = *writer.tip_mut(slot);
-            writer.checked.undo.push((slot, tip));
-            writer.tip_mut(slot).segment = writer.come(slot, tip);
-            writer.checked.late.push((slot, at, value));
-        }
-    }
 }
 
 impl Registry {
@@ -475,6 +363,10 @@ impl Registry {
         self.generation += u64::from(comes);
     }
 
+    pub(crate) fn floor(&self) -> i64 {
+        self.floor
+    }
+
     pub(crate) fn bump_generation(&mut self) {
         self.generation += 1;
     }
@@ -490,157 +382,5 @@ impl Registry {
     }
 }
 
-impl Writer {
-    pub(crate) fn new(log: Log, log_bytes: u64) -> Self {
-        Self {
-            log,
-            log_bytes,
-            log_bytes_rewritten: 0,
-            first_segment: 0,
-            tips: Vec::new(),
-            newest: i64::MIN,
-            frame: Vec::new(),
-            unlogged: Unlogged::default(),
-            checked: Checked::default(),
-        }
-    }
-
-    pub(crate) fn tip_mut(&mut self, slot: u32) -> &mut Tip {
-        let idx = slot as usize;
-        if idx >= self.tips.len() {
-            self.tips.resize(idx + 1, Tip::NONE);
-        }
-        &mut self.tips[idx]
-    }
-
-    /// Sees to it that the series is named in the log; returns in which segment.
-    fn come(&mut self, slot: u32, tip: Tip) -> u64 {
-        if tip.segment != Tip::NOWHERE && tip.segment >= self.first_segment {
-            return tip.segment;
-        }
-        self.checked.comers.push(slot);
-        self.log.segment()
-    }
-
-    /// Notes the newest sample of a series that a restart brought back.
-    pub(crate) fn set_tip(&mut self, slot: u32, at: i64, value: f64) {
-        let segment = Tip::NOWHERE;
-        let bits = value.to_bits();
-        *self.tip_mut(slot) = Tip { at, bits, segment };
-        self.newest = self.newest.max(at);
-    }
-
-    /// Notes a sample that may be newer than all that was appended.
-    pub(crate) fn raise_tip(&mut self, slot: u32, at: i64, value: f64) {
-        let tip = self.tip_mut(slot);
-        if tip.at < at {
-            (tip.at, tip.bits) = (at, value.to_bits());
-            self.newest = self.newest.max(at);
-        }
-    }
-
-    /// Forgets a series that is gone.
-    pub(crate) fn clear_tip(&mut self, slot: u32) {
-        *self.tip_mut(slot) = Tip::NONE;
-    }
-
-    /// Appends `frame` to the log, behind what the log lacks.
-    pub(crate) fn write_frame(&mut self) -> Result<(), StoreError> {
-        self.write_unlogged()?;
-        self.log.append(&self.frame)?;
-        self.log_bytes += self.frame.len() as u64 + FRAME_EXTRA;
-        Ok(())
-    }
-
-    /// Writes what the log lacks, as far as the disk takes it.
-    pub(crate) fn write_unlogged(&mut self) -> Result<(), StoreError> {
-        while let Some(frame) = self.unlogged.frames.front() {
-            self.log.append(frame)?;
-            let len = frame.len() as u64;
-            self.log_bytes += len + FRAME_EXTRA;
-            self.unlogged.bytes -= len;
-            self.unlogged.frames.pop_front();
-        }
-        self.unlogged.error = None;
-        Ok(())
-    }
-
-    /// Keeps `frame`, which the disk has not taken, for later. False when that cannot help, or too
-    /// much waits already.
-    fn put_off(&mut self, error: &StoreError, bytes_max: u64) -> bool {
-        let len = self.frame.len() as u64;
-        let is_of_disk = matches!(error, StoreError::Log(LogError::Disk(_)));
-        if !is_of_disk || self.unlogged.bytes + len > bytes_max {
-            return false;
-        }
-        self.unlogged.frames.push_back(self.frame.clone());
-        self.unlogged.bytes += len;
-        self.unlogged.error = Some(error.clone());
-        true
-    }
-
-    fn write_samples(&mut self, index: &Index) -> Result<(), StoreError> {
-        let comers: Vec<_> = self
-            .checked
-            .comers
-            .iter()
-            .filter_map(|&slot| index.at(slot))
-            .collect();
-        let comers = comers.iter().map(|cell| (cell.id, &cell.labels));
-        let mut frame = SamplesFrame::begin(&mut self.frame, comers);
-        for &(slot, at, value) in self.checked.samples.iter().chain(&self.checked.late) {
-            frame.push(slot, at, value);
-        }
-        self.write_frame()
-    }
-
-    /// Puts checked samples into memory. True when series come.
-    fn apply(&mut self, index: &Index, epoch: u64, live: &[u64]) -> bool {
-        let mut comes = false;
-        for &(slot, at, value) in &self.checked.samples {
-            self.newest = self.newest.max(at);
-            if let Some(cell) = index.at(slot) {
-                comes |= cell.state().append(epoch, at, value, live);
-            }
-        }
-        for &(slot, at, value) in &self.checked.late {
-            if let Some(cell) = index.at(slot) {
-                cell.state().append_late(Late { epoch, at, value });
-            }
-        }
-        comes
-    }
-
-    fn undo(&mut self) {
-        while let Some((slot, tip)) = self.checked.undo.pop() {
-            *self.tip_mut(slot) = tip;
-        }
-    }
-}
-
-impl Tip {
-    const NOWHERE: u64 = u64::MAX;
-    const NONE: Self = Self {
-        at: i64::MIN,
-        bits: 0,
-        segment: Self::NOWHERE,
-    };
-}
-
-impl Checked {
-    fn clear(&mut self) {
-        self.samples.clear();
-        self.late.clear();
-        self.comers.clear();
-        self.undo.clear();
-    }
-
-    fn is_empty(&self) -> bool {
-        self.samples.is_empty() && self.late.is_empty()
-    }
-}
-
 /// Samples that share a frame: with labels of up to 2 KiB each it fits into the log.
 const SAMPLES_PER_FRAME: usize = 1 << 15;
-/// The head of a frame in the log.
-const FRAME_EXTRA: u64 = 8;

@@ -23,6 +23,7 @@ pub(crate) struct Upkeep {
     next_segment: u64,
     /// The log has to be rewritten: a chunk file has taken what it holds.
     is_log_stale: bool,
+    floor_logged: i64,
 }
 
 impl Upkeep {
@@ -32,6 +33,7 @@ impl Upkeep {
             segments,
             next_segment,
             is_log_stale: false,
+            floor_logged: i64::MIN,
         }
     }
 
@@ -113,7 +115,10 @@ impl Upkeep {
                 writer.log_bytes_rewritten = writer.log_bytes;
                 return Err(error);
             }
+        } else if floor > self.floor_logged {
+            log_floor(shared)?;
         }
+        self.floor_logged = floor;
         Ok(())
     }
 
@@ -157,6 +162,14 @@ impl Upkeep {
         self.is_log_stale = true;
         Ok(())
     }
+}
+
+/// Notes the floor in the log: a restart must not bring back what was past retention.
+fn log_floor(shared: &Shared) -> Result<(), StoreError> {
+    let mut writer = shared.writer();
+    let floor = shared.registry().floor();
+    wal::put_floor(floor, &mut writer.frame);
+    writer.write_frame()
 }
 
 /// Late samples may still come down to here: a page in a file would refuse them.
@@ -231,6 +244,7 @@ fn rewrite_log(shared: &Shared) -> Result<(), StoreError> {
         writer.first_segment = segment;
         (segment, writer.log_bytes)
     };
+    log_floor(shared)?;
     let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
     for run in cells.chunks(STATES_PER_FRAME) {
         let mut writer = shared.writer();

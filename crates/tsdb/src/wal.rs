@@ -1,11 +1,21 @@
 //! The frames of the write-ahead log: what a restart replays.
 //!
-//! A frame begins with its kind. *Samples* (1): a varint with the number of series that come to the
-//! log with this frame, these series, then samples up to the end. A series: id (varint), the number
-//! of labels (varint), names and values as texts. A sample: a byte whose low four bits count the
-//! bytes of its value; then, unless 0x10 says that it is the slot after the last one's, the distance
-//! from that slot (*signed*); then, unless 0x20 says that it is the same, the distance from the last
-//! timestamp (*signed*); then the bytes of the value, as of a *float*.
+//! A frame begins with its kind. *Runs* (3): a varint with the number of series that come to the
+//! log with this frame, these series, then runs of samples of one series each, up to the end. A
+//! series: id (varint), the number of labels (varint), names and values as texts. A run: a varint
+//! with the number of its samples times 8, plus 4 when they are at even steps, plus 2 when the first
+//! one's timestamp is that of the run before, plus 1 when its slot is the one after; then, unless
+//! said already, the distances from that slot and that timestamp (*signed*); then the step
+//! (*signed*; one if even, and none for a single sample); then the values. A value: a whole number is the
+//! distance from the last whole number, zigzagged, times 2, as a varint; other values have 1 plus
+//! twice the number of bytes that follow, which are the low ones of the bits XOR those before.
+//!
+//! *Samples* (1), of version 1: as *runs*, but for samples one by one. A sample: a byte whose low
+//! four bits count the bytes of its value; then, unless 0x10 says that it is the slot after the last
+//! one's, the distance from that slot (*signed*); then, unless 0x20 says that it is the same, the
+//! distance from the last timestamp (*signed*); then the bytes of the value, as of a *float*.
+//!
+//! *Floor* (4): a *signed*; samples not later than that are past retention.
 //!
 //! *States* (2): series up to the end, each with all that memory held of it: the series as above;
 //! the number of pages, each with first timestamp (*signed*), how much later the last one is
@@ -16,9 +26,9 @@
 //! with any segment after which every series with samples in memory has its state.
 
 use firebell_disk::LogOptions;
-use firebell_model::{Labels, SeriesId};
+use firebell_model::{Labels, Sample, SeriesId, Timestamp};
 
-use crate::bytes::{Put, Reader, float_bytes};
+use crate::bytes::{Put, Reader, unzigzag, zigzag};
 use crate::codec;
 use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
 use crate::series::{Late, State};
@@ -26,25 +36,26 @@ use crate::series::{Late, State};
 /// Where the log lives.
 pub(crate) const LOG: LogOptions = LogOptions {
     folder: "wal",
-    magic: *b"FBWAL  1",
+    magic: *b"FBWAL  2",
+    magics_read: &[*b"FBWAL  1"],
     segment_bytes_max: 16 << 20,
 };
 
-/// Writes a *samples* frame.
-pub(crate) struct SamplesFrame<'a> {
+/// Writes a *runs* frame.
+pub(crate) struct RunsFrame<'a> {
     out: &'a mut Vec<u8>,
     slot: u32,
     at: i64,
 }
 
-impl<'a> SamplesFrame<'a> {
+impl<'a> RunsFrame<'a> {
     /// Begins a frame in which these series come to the log.
     pub(crate) fn begin<'b>(
         out: &'a mut Vec<u8>,
         comers: impl ExactSizeIterator<Item = (SeriesId, &'b Labels)>,
     ) -> Self {
         out.clear();
-        out.push(KIND_SAMPLES);
+        out.push(KIND_RUNS);
         out.put_varint(comers.len() as u64);
         for (id, labels) in comers {
             put_series(id, labels, out);
@@ -53,26 +64,95 @@ impl<'a> SamplesFrame<'a> {
         Self { out, slot, at }
     }
 
-    #[inline]
-    pub(crate) fn push(&mut self, slot: u32, at: i64, value: f64) {
-        let bits = value.to_bits();
-        let n_bytes = float_bytes(bits);
-        let is_next = slot == self.slot.wrapping_add(1);
-        let is_same_time = at == self.at;
-        let mut head = n_bytes as u8;
-        head |= if is_next { NEXT_SLOT } else { 0 };
-        head |= if is_same_time { SAME_TIME } else { 0 };
-        self.out.push(head);
+    /// Adds samples of one series, at least one.
+    pub(crate) fn push(&mut self, slot: u32, samples: &[Sample]) {
+        let Some(first) = samples.first() else {
+            return;
+        };
+        let (is_next, is_same_time) = (slot == self.slot.wrapping_add(1), first.at.0 == self.at);
+        let step = step_of(samples);
+        let is_even = samples.windows(2).all(|pair| step_of(pair) == step);
+        let head = (samples.len() as u64) << 3
+            | u64::from(is_even) << 2
+            | u64::from(is_same_time) << 1
+            | u64::from(is_next);
+        self.out.put_varint(head);
         if !is_next {
             self.out.put_signed(i64::from(slot) - i64::from(self.slot));
         }
         if !is_same_time {
-            self.out.put_signed(at.wrapping_sub(self.at));
+            self.out.put_signed(first.at.0.wrapping_sub(self.at));
         }
-        self.out.extend_from_slice(&bits.to_be_bytes()[..n_bytes]);
-        self.slot = slot;
-        self.at = at;
+        if is_even && samples.len() > 1 {
+            self.out.put_signed(step);
+        } else {
+            for pair in samples.windows(2) {
+                self.out.put_signed(step_of(pair));
+            }
+        }
+        let mut before = Before::default();
+        for sample in samples {
+            before.put(sample.value, self.out);
+        }
+        (self.slot, self.at) = (slot, first.at.0);
     }
+}
+
+/// Milliseconds between the first two of the samples.
+fn step_of(samples: &[Sample]) -> i64 {
+    match samples {
+        [first, second, ..] => second.at.0.wrapping_sub(first.at.0),
+        _ => 0,
+    }
+}
+
+/// The value before the next one.
+#[derive(Default)]
+struct Before {
+    bits: u64,
+    whole: i64,
+}
+
+impl Before {
+    #[inline]
+    fn put(&mut self, value: f64, out: &mut Vec<u8>) {
+        let bits = value.to_bits();
+        let whole = value as i64;
+        if (whole as f64).to_bits() == bits && whole.unsigned_abs() <= WHOLE_MAX {
+            out.put_varint(zigzag(whole - self.whole) << 1);
+            self.whole = whole;
+        } else {
+            let changed = bits ^ self.bits;
+            let n_bytes = 8 - (changed.leading_zeros() / 8) as usize;
+            out.push((n_bytes << 1) as u8 | 1);
+            out.extend_from_slice(&changed.to_le_bytes()[..n_bytes]);
+        }
+        self.bits = bits;
+    }
+
+    #[inline]
+    fn read(&mut self, reader: &mut Reader<'_>) -> Option<f64> {
+        let n = reader.varint()?;
+        if n & 1 == 0 {
+            self.whole = self.whole.wrapping_add(unzigzag(n >> 1));
+            self.bits = (self.whole as f64).to_bits();
+        } else {
+            let mut changed = [0; 8];
+            let n_bytes = usize::try_from(n >> 1).ok()?;
+            changed
+                .get_mut(..n_bytes)?
+                .copy_from_slice(reader.take(n_bytes)?);
+            self.bits ^= u64::from_le_bytes(changed);
+        }
+        Some(f64::from_bits(self.bits))
+    }
+}
+
+/// Writes a *floor* frame.
+pub(crate) fn put_floor(floor: i64, out: &mut Vec<u8>) {
+    out.clear();
+    out.push(KIND_FLOOR);
+    out.put_signed(floor);
 }
 
 /// Begins a *states* frame.
@@ -104,7 +184,8 @@ pub(crate) fn put_state(id: SeriesId, labels: &Labels, state: &State, out: &mut 
 /// Who listens to a replay.
 pub(crate) trait Replay {
     fn series(&mut self, id: SeriesId, labels: Labels);
-    fn sample(&mut self, slot: u32, at: i64, value: f64);
+    fn run(&mut self, slot: u32, samples: &[Sample]);
+    fn floor(&mut self, floor: i64);
     fn state(&mut self, id: SeriesId, pages: Vec<Page>, tail: Columns, late: Vec<Late>);
 }
 
@@ -112,7 +193,12 @@ pub(crate) trait Replay {
 pub(crate) fn replay(frame: &[u8], to: &mut dyn Replay) -> Option<()> {
     let mut reader = Reader(frame);
     match reader.byte()? {
+        KIND_RUNS => replay_runs(reader, to),
         KIND_SAMPLES => replay_samples(reader, to),
+        KIND_FLOOR => {
+            to.floor(reader.signed()?);
+            Some(())
+        }
         KIND_STATES => {
             while !reader.is_empty() {
                 replay_state(&mut reader, to)?;
@@ -123,11 +209,61 @@ pub(crate) fn replay(frame: &[u8], to: &mut dyn Replay) -> Option<()> {
     }
 }
 
-fn replay_samples(mut reader: Reader<'_>, to: &mut dyn Replay) -> Option<()> {
+fn replay_comers(reader: &mut Reader<'_>, to: &mut dyn Replay) -> Option<()> {
     for _ in 0..reader.count()? {
-        let (id, labels) = series(&mut reader)?;
+        let (id, labels) = series(reader)?;
         to.series(id, labels);
     }
+    Some(())
+}
+
+fn replay_runs(mut reader: Reader<'_>, to: &mut dyn Replay) -> Option<()> {
+    replay_comers(&mut reader, to)?;
+    let (mut slot, mut first_at) = (0_u32, 0_i64);
+    let mut samples = Vec::new();
+    while !reader.is_empty() {
+        let head = reader.varint()?;
+        slot = if head & 1 != 0 {
+            slot.wrapping_add(1)
+        } else {
+            u32::try_from(i64::from(slot).checked_add(reader.signed()?)?).ok()?
+        };
+        if head & 2 == 0 {
+            first_at = first_at.wrapping_add(reader.signed()?);
+        }
+        // Each sample takes a byte at least.
+        let n = usize::try_from(head >> 3).ok()?;
+        if n > reader.0.len() {
+            return None;
+        }
+        samples.clear();
+        let (mut at, is_even) = (first_at, head & 4 != 0);
+        let mut step = if is_even && n > 1 {
+            reader.signed()?
+        } else {
+            0
+        };
+        for idx in 0..n {
+            if idx > 0 {
+                if !is_even {
+                    step = reader.signed()?;
+                }
+                at = at.wrapping_add(step);
+            }
+            let at = Timestamp(at);
+            samples.push(Sample { at, value: 0.0 });
+        }
+        let mut before = Before::default();
+        for sample in &mut samples {
+            sample.value = before.read(&mut reader)?;
+        }
+        to.run(slot, &samples);
+    }
+    Some(())
+}
+
+fn replay_samples(mut reader: Reader<'_>, to: &mut dyn Replay) -> Option<()> {
+    replay_comers(&mut reader, to)?;
     let (mut slot, mut at) = (0_u32, 0_i64);
     while !reader.is_empty() {
         let head = reader.byte()?;
@@ -139,7 +275,9 @@ fn replay_samples(mut reader: Reader<'_>, to: &mut dyn Replay) -> Option<()> {
         if head & SAME_TIME == 0 {
             at = at.wrapping_add(reader.signed()?);
         }
-        to.sample(slot, at, reader.float_of(usize::from(head & 0x0f))?);
+        let value = reader.float_of(usize::from(head & 0x0f))?;
+        let at_time = Timestamp(at);
+        to.run(slot, &[Sample { at: at_time, value }]);
     }
     Some(())
 }
@@ -198,5 +336,9 @@ fn series(reader: &mut Reader<'_>) -> Option<(SeriesId, Labels)> {
 
 const KIND_SAMPLES: u8 = 1;
 const KIND_STATES: u8 = 2;
+const KIND_RUNS: u8 = 3;
+const KIND_FLOOR: u8 = 4;
+/// Whole numbers up to here are exact as floats.
+const WHOLE_MAX: u64 = 1 << 53;
 const NEXT_SLOT: u8 = 0x10;
 const SAME_TIME: u8 = 0x20;

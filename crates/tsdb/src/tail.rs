@@ -1,0 +1,333 @@
+//! The newest samples of a series, not compressed: what rules ask for most.
+//!
+//! Most series are scraped at even steps and count whole things. Times at even steps cost nothing,
+//! and whole values near the first one four bytes; what is otherwise costs four and eight.
+
+use firebell_model::{Sample, TimeRange, Timestamp};
+
+use crate::page::Columns;
+use crate::part::Part;
+
+/// Up to [`TAIL_SAMPLES_MAX`] samples in order of time.
+#[derive(Default)]
+pub(crate) struct Tail {
+    base: i64,
+    /// Milliseconds from one sample to the next, while `offsets` are not needed.
+    step: u32,
+    /// How much later than `base` each sample is; empty while the steps are even.
+    offsets: Vec<u32>,
+    values: Values,
+}
+
+/// Values, bit for bit.
+enum Values {
+    /// Whole numbers, as their distance from the base.
+    Whole(i64, Vec<i32>),
+    Float(Vec<f64>),
+}
+
+impl Tail {
+    pub(crate) fn len(&self) -> usize {
+        match &self.values {
+            Values::Whole(_, distances) => distances.len(),
+            Values::Float(values) => values.len(),
+        }
+    }
+
+    pub(crate) fn first_at(&self) -> Option<i64> {
+        (self.len() > 0).then_some(self.base)
+    }
+
+    pub(crate) fn last(&self) -> Option<Sample> {
+        self.len().checked_sub(1).map(|idx| self.sample(idx))
+    }
+
+    #[inline]
+    pub(crate) fn sample(&self, idx: usize) -> Sample {
+        Sample {
+            at: Timestamp(self.at(idx)),
+            value: self.values.get(idx),
+        }
+    }
+
+    #[inline]
+    fn at(&self, idx: usize) -> i64 {
+        match self.offsets.get(idx) {
+            Some(&offset) => self.base + i64::from(offset),
+            None => self.base + idx as i64 * i64::from(self.step),
+        }
+    }
+
+    /// Whether a sample at `at` is too far from the others to stand with them.
+    pub(crate) fn is_far(&self, at: i64) -> bool {
+        self.len() > 0 && !self.is_even(at) && u32::try_from(at.wrapping_sub(self.base)).is_err()
+    }
+
+    /// Whether a sample at `at` goes on with the steps as they are.
+    fn is_even(&self, at: i64) -> bool {
+        self.offsets.is_empty() && self.len() > 1 && at == self.at(self.len())
+    }
+
+    /// Appends a sample that is later than the others, and not far.
+    pub(crate) fn push(&mut self, at: i64, value: f64) {
+        match self.len() {
+            0 => (self.base, self.step) = (at, 0),
+            1 => self.step = (at - self.base) as u32,
+            n if !self.is_even(at) => {
+                if self.offsets.is_empty() {
+                    let even = (0..n).map(|idx| (self.at(idx) - self.base) as u32);
+                    self.offsets = even.collect();
+                }
+                reserve(&mut self.offsets);
+                self.offsets.push((at - self.base) as u32);
+            }
+            _ => {}
+        }
+        self.values.push(value);
+    }
+
+    /// Moves the oldest `n` samples to `out`.
+    pub(crate) fn take(&mut self, n: usize, out: &mut Columns) {
+        for idx in 0..n {
+            let Sample { at, value } = self.sample(idx);
+            out.push(at.0, value);
+        }
+        if n == self.len() {
+            // A series that ended keeps no room.
+            *self = Self::default();
+            return;
+        }
+        let base = self.at(n);
+        if !self.offsets.is_empty() {
+            self.offsets.drain(..n);
+            let later = (base - self.base) as u32;
+            self.offsets.iter_mut().for_each(|offset| *offset -= later);
+            self.even_out();
+        }
+        self.base = base;
+        self.values.drop_first(n);
+    }
+
+    /// Forgets offsets that have become even.
+    fn even_out(&mut self) {
+        let step = self.offsets.get(1).copied().unwrap_or(0);
+        let mut even = (0..).step_by(step.max(1) as usize);
+        let is_even = self
+            .offsets
+            .iter()
+            .all(|&offset| even.next() == Some(u64::from(offset)));
+        if is_even {
+            self.step = step;
+            self.offsets.clear();
+        }
+    }
+
+    /// The places of the samples in the range.
+    pub(crate) fn span(&self, range: TimeRange) -> std::ops::Range<usize> {
+        let start = self.n_until(range.after.0);
+        start..self.n_until(range.until.0).max(start)
+    }
+
+    /// How many samples are not later than `at`.
+    fn n_until(&self, at: i64) -> usize {
+        if at < self.base {
+            return 0;
+        }
+        let later = at.wrapping_sub(self.base) as u64;
+        if self.offsets.is_empty() {
+            let n_steps = later.checked_div(u64::from(self.step));
+            return n_steps.map_or(self.len(), |n| self.len().min(n.saturating_add(1) as usize));
+        }
+        self.offsets
+            .partition_point(|&offset| u64::from(offset) <= later)
+    }
+
+    /// What the samples in the range add up to.
+    pub(crate) fn part<P: Part>(&self, range: TimeRange) -> Option<P> {
+        let mut values = [0.0; TAIL_SAMPLES_MAX];
+        let span = self.span(range);
+        let start = span.start;
+        P::of(self.values.slice(span, &mut values), |idx| {
+            self.at(start + idx)
+        })
+    }
+
+    /// Bytes on the heap.
+    pub(crate) fn heap_bytes(&self) -> usize {
+        let values = match &self.values {
+            Values::Whole(_, distances) => distances.capacity() * 4,
+            Values::Float(values) => values.capacity() * 8,
+        };
+        values + self.offsets.capacity() * 4
+    }
+}
+
+impl Values {
+    #[inline]
+    fn get(&self, idx: usize) -> f64 {
+        match self {
+            Self::Whole(base, distances) => whole(*base, distances[idx]),
+            Self::Float(values) => values[idx],
+        }
+    }
+
+    fn slice<'a>(
+        &'a self,
+        span: std::ops::Range<usize>,
+        buffer: &'a mut [f64; TAIL_SAMPLES_MAX],
+    ) -> &'a [f64] {
+        match self {
+            Self::Whole(base, distances) => {
+                let distances = &distances[span];
+                for (value, &distance) in buffer.iter_mut().zip(distances) {
+                    *value = whole(*base, distance);
+                }
+                &buffer[..distances.len()]
+            }
+            Self::Float(values) => &values[span],
+        }
+    }
+
+    fn push(&mut self, value: f64) {
+        let mut whole = value as i64;
+        let is_whole = (whole as f64).to_bits() == value.to_bits() && whole.abs() <= WHOLE_MAX;
+        if let Self::Whole(base, distances) = self {
+            if distances.is_empty() && is_whole {
+                *base = whole;
+            }
+            whole = whole.wrapping_sub(*base);
+            if let Some(distance) = i32::try_from(whole).ok().filter(|_| is_whole) {
+                reserve(distances);
+                distances.push(distance);
+                return;
+            }
+            let n = distances.len();
+            let floats = (0..n).map(|idx| self.get(idx)).collect();
+            *self = Self::Float(floats);
+        }
+        if let Self::Float(values) = self {
+            reserve(values);
+            values.push(value);
+        }
+    }
+
+    fn drop_first(&mut self, n: usize) {
+        match self {
+            Self::Whole(_, distances) => drop(distances.drain(..n)),
+            Self::Float(values) => drop(values.drain(..n)),
+        }
+    }
+}
+
+impl Default for Values {
+    fn default() -> Self {
+        Self::Whole(0, Vec::new())
+    }
+}
+
+/// Exact: base and sum are whole numbers up to [`WHOLE_MAX`].
+#[inline]
+fn whole(base: i64, distance: i32) -> f64 {
+    base as f64 + f64::from(distance)
+}
+
+/// By doubling, most of 100,000 tails would be half empty.
+fn reserve<T>(column: &mut Vec<T>) {
+    if column.len() == column.capacity() {
+        column.reserve_exact(TAIL_STEP);
+    }
+}
+
+/// A tail that would get longer gives its oldest samples to pages.
+pub(crate) const TAIL_SAMPLES_MAX: usize = 80;
+const TAIL_STEP: usize = 10;
+/// Whole numbers up to here are exact as floats.
+const WHOLE_MAX: i64 = 1 << 53;
+
+#[cfg(test)]
+mod tests {
+    use firebell_model::STALE_NAN;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn check(samples: &[(i64, f64)], n_taken: usize) {
+        let mut tail = Tail::default();
+        for &(at, value) in samples {
+            assert!(!tail.is_far(at));
+            tail.push(at, value);
+        }
+        let mut columns = Columns::default();
+        tail.take(n_taken.min(samples.len()), &mut columns);
+        let n = columns.len();
+        for idx in 0..tail.len() {
+            let Sample { at, value } = tail.sample(idx);
+            columns.push(at.0, value);
+        }
+        let bits = |it: (&i64, &f64)| (*it.0, it.1.to_bits());
+        let found: Vec<_> = columns.at.iter().zip(&columns.value).map(bits).collect();
+        let expected: Vec<_> = samples.iter().map(|it| bits((&it.0, &it.1))).collect();
+        assert_eq!(found, expected);
+        for &(until, _) in samples {
+            let range = TimeRange {
+                after: Timestamp(i64::MIN),
+                until: Timestamp(until),
+            };
+            let expected = samples[n..].iter().filter(|it| it.0 <= until).count();
+            assert_eq!(tail.span(range).len(), expected, "{until}");
+        }
+    }
+
+    #[test]
+    fn samples_of_all_kinds_come_back_bit_for_bit() {
+        let odd = [
+            0.5,
+            -0.0,
+            STALE_NAN,
+            f64::INFINITY,
+            1e300,
+            5e9,
+            -5e9,
+            9.1e15,
+        ];
+        for value in odd {
+            let samples: Vec<_> = (0..40)
+                .map(|n| (n * 15_000, if n == 30 { value } else { n as f64 }))
+                .collect();
+            for n_taken in [0, 1, 29, 31, 39, 40] {
+                check(&samples, n_taken);
+            }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn samples_at_even_and_uneven_steps_come_back(
+            steps in prop::collection::vec(prop::sample::select(vec![15_000, 15_000, 15_000, 1, 40_000]), 1..60),
+            n_taken in 0..60_usize,
+        ) {
+            let mut at = -7;
+            let samples: Vec<_> = steps
+                .iter()
+                .map(|step| {
+                    at += step;
+                    (at, (at / 1000) as f64)
+                })
+                .collect();
+            check(&samples, n_taken);
+        }
+    }
+
+    #[test]
+    fn a_sample_after_months_is_far() {
+        let mut tail = Tail::default();
+        let month = 30 * 24 * 3_600_000_i64;
+        assert!(!tail.is_far(i64::MAX));
+        tail.push(0, 1.0);
+        assert!(!tail.is_far(month) && tail.is_far(2 * month));
+        tail.push(month, 1.0);
+        tail.push(2 * month, 1.0);
+        assert!(!tail.is_far(3 * month) && tail.is_far(3 * month + 1));
+    }
+}

@@ -1,0 +1,347 @@
+//! The one who appends: judges samples, writes the log, changes memory.
+
+use std::collections::VecDeque;
+
+use firebell_disk::{Log, LogError};
+use firebell_model::Sample;
+
+use crate::batch::{SeriesKey, SeriesRun};
+use crate::index::Index;
+use crate::options::{AppendReport, StoreError};
+use crate::series::Late;
+use crate::wal::RunsFrame;
+
+/// What appends need of the past; one at a time has it.
+pub(crate) struct Writer {
+    pub(crate) log: Log,
+    /// Bytes in the log, and how many there were after it was last rewritten.
+    pub(crate) log_bytes: u64,
+    pub(crate) log_bytes_rewritten: u64,
+    /// A series that came to the log in an earlier segment has to come again.
+    pub(crate) first_segment: u64,
+    /// By slot.
+    tips: Vec<Tip>,
+    /// The newest timestamp of all series.
+    pub(crate) newest: i64,
+    pub(crate) frame: Vec<u8>,
+    unlogged: Unlogged,
+}
+
+/// Frames that the disk has not taken, oldest first; memory has their samples.
+#[derive(Default)]
+struct Unlogged {
+    frames: VecDeque<Vec<u8>>,
+    bytes: u64,
+    /// Why the oldest was not taken.
+    error: Option<StoreError>,
+}
+
+/// The newest sample of a series, and where the series came to the log.
+#[derive(Clone, Copy)]
+pub(crate) struct Tip {
+    at: i64,
+    bits: u64,
+    pub(crate) segment: u64,
+}
+
+/// What of a batch will be appended: samples that are accepted and next to each other stay together.
+#[derive(Default)]
+pub(crate) struct Checked<'a> {
+    runs: Vec<(u32, &'a [Sample])>,
+    late: Vec<(u32, &'a Sample)>,
+    /// Series that are not in the log yet.
+    comers: Vec<u32>,
+    /// Tips before the batch, to go back to when the log fails.
+    undo: Vec<(u32, Tip)>,
+}
+
+/// Who judges the samples of a batch.
+///
+/// Sources: Prometheus, `tsdb/head_append.go`, `appendable`.
+pub(crate) struct Judge<'a, 'b> {
+    writer: &'b mut Writer,
+    index: &'b Index,
+    floor: i64,
+    /// The out-of-order window; not above zero when there is none.
+    window: i64,
+    pub(crate) report: &'b mut AppendReport,
+    pub(crate) checked: Checked<'a>,
+}
+
+impl Writer {
+    pub(crate) fn new(log: Log, log_bytes: u64) -> Self {
+        Self {
+            log,
+            log_bytes,
+            log_bytes_rewritten: 0,
+            first_segment: 0,
+            tips: Vec::new(),
+            newest: i64::MIN,
+            frame: Vec::new(),
+            unlogged: Unlogged::default(),
+        }
+    }
+
+    pub(crate) fn tip_mut(&mut self, slot: u32) -> &mut Tip {
+        let idx = slot as usize;
+        if idx >= self.tips.len() {
+            self.tips.resize(idx + 1, Tip::NONE);
+        }
+        &mut self.tips[idx]
+    }
+
+    /// Notes the newest sample of a series that a restart brought back.
+    pub(crate) fn set_tip(&mut self, slot: u32, at: i64, value: f64) {
+        let segment = Tip::NOWHERE;
+        let bits = value.to_bits();
+        *self.tip_mut(slot) = Tip { at, bits, segment };
+        self.newest = self.newest.max(at);
+    }
+
+    /// Notes a sample that may be newer than all that was appended.
+    pub(crate) fn raise_tip(&mut self, slot: u32, at: i64, value: f64) {
+        let tip = self.tip_mut(slot);
+        if tip.at < at {
+            (tip.at, tip.bits) = (at, value.to_bits());
+            self.newest = self.newest.max(at);
+        }
+    }
+
+    /// Forgets a series that is gone.
+    pub(crate) fn clear_tip(&mut self, slot: u32) {
+        *self.tip_mut(slot) = Tip::NONE;
+    }
+
+    /// What the log lacks.
+    pub(crate) fn unlogged_bytes(&self) -> u64 {
+        self.unlogged.bytes
+    }
+
+    /// Why the log lacks something.
+    pub(crate) fn trouble(&self) -> Option<&StoreError> {
+        self.unlogged.error.as_ref()
+    }
+
+    /// Appends `frame` to the log, behind what the log lacks.
+    pub(crate) fn write_frame(&mut self) -> Result<(), StoreError> {
+        self.write_unlogged()?;
+        self.log.append(&self.frame)?;
+        self.log_bytes += self.frame.len() as u64 + FRAME_EXTRA;
+        Ok(())
+    }
+
+    /// Writes what the log lacks, as far as the disk takes it.
+    pub(crate) fn write_unlogged(&mut self) -> Result<(), StoreError> {
+        while let Some(frame) = self.unlogged.frames.front() {
+            self.log.append(frame)?;
+            let len = frame.len() as u64;
+            self.log_bytes += len + FRAME_EXTRA;
+            self.unlogged.bytes -= len;
+            self.unlogged.frames.pop_front();
+        }
+        self.unlogged.error = None;
+        Ok(())
+    }
+
+    /// Keeps `frame`, which the disk has not taken, for later. False when that cannot help, or too
+    /// much waits already.
+    pub(crate) fn put_off(&mut self, error: &StoreError, bytes_max: u64) -> bool {
+        let len = self.frame.len() as u64;
+        let is_of_disk = matches!(error, StoreError::Log(LogError::Disk(_)));
+        if !is_of_disk || self.unlogged.bytes + len > bytes_max {
+            return false;
+        }
+        self.unlogged.frames.push_back(self.frame.clone());
+        self.unlogged.bytes += len;
+        self.unlogged.error = Some(error.clone());
+        true
+    }
+
+    /// Writes checked samples to the log.
+    pub(crate) fn write_samples(
+        &mut self,
+        index: &Index,
+        checked: &Checked<'_>,
+    ) -> Result<(), StoreError> {
+        let comers = checked.comers.iter();
+        let comers: Vec<_> = comers.filter_map(|&slot| index.at(slot)).collect();
+        let comers = comers.iter().map(|cell| (cell.id, &cell.labels));
+        let mut frame = RunsFrame::begin(&mut self.frame, comers);
+        for (slot, samples) in &checked.runs {
+            frame.push(*slot, samples);
+        }
+        for (slot, sample) in &checked.late {
+            frame.push(*slot, std::slice::from_ref(sample));
+        }
+        self.write_frame()
+    }
+
+    /// Puts checked samples into memory. True when series come.
+    pub(crate) fn apply(
+        &mut self,
+        index: &Index,
+        checked: &Checked<'_>,
+        epoch: u64,
+        live: &[u64],
+    ) -> bool {
+        let mut comes = false;
+        for &(slot, samples) in &checked.runs {
+            let newest = samples.last().map_or(i64::MIN, |it| it.at.0);
+            self.newest = self.newest.max(newest);
+            if let Some(cell) = index.at(slot) {
+                comes |= cell.state().append(epoch, samples, live);
+            }
+        }
+        for &(slot, sample) in &checked.late {
+            if let Some(cell) = index.at(slot) {
+                let (at, value) = (sample.at.0, sample.value);
+                cell.state().append_late(Late { epoch, at, value });
+            }
+        }
+        comes
+    }
+
+    /// Forgets what [`Judge`] has noted of samples that were not appended after all.
+    pub(crate) fn undo(&mut self, checked: Checked<'_>) {
+        for (slot, tip) in checked.undo.into_iter().rev() {
+            *self.tip_mut(slot) = tip;
+        }
+    }
+}
+
+impl<'a, 'b> Judge<'a, 'b> {
+    pub(crate) fn new(
+        writer: &'b mut Writer,
+        index: &'b Index,
+        floor: i64,
+        window: i64,
+        report: &'b mut AppendReport,
+    ) -> Self {
+        Self {
+            writer,
+            index,
+            floor,
+            window,
+            report,
+            checked: Checked::default(),
+        }
+    }
+
+    /// Judges the samples of a series.
+    pub(crate) fn judge(&mut self, slot: u32, samples: &'a [Sample]) {
+        let after = self.writer.tip_mut(slot).at.max(self.floor);
+        let n_old = samples.iter().take_while(|it| it.at.0 <= after).count();
+        let (old, new) = samples.split_at(n_old);
+        old.iter().for_each(|sample| self.judge_one(slot, sample));
+        if new.is_sorted_by(|a, b| a.at < b.at) {
+            self.take(slot, new);
+        } else {
+            new.iter().for_each(|sample| self.judge_one(slot, sample));
+        }
+    }
+
+    /// Counts the samples of a series that is not there.
+    pub(crate) fn refuse(&mut self, run: &SeriesRun<'_>) {
+        let refused = (run.samples.len() + run.histograms.len()) as u64;
+        match run.key {
+            SeriesKey::Labels(_) => self.report.over_limit += refused,
+            SeriesKey::Id(_) => self.report.unknown_series += refused,
+        }
+    }
+
+    fn judge_one(&mut self, slot: u32, sample: &'a Sample) {
+        let (at, bits) = (sample.at.0, sample.value.to_bits());
+        let tip = *self.writer.tip_mut(slot);
+        if at <= self.floor {
+            self.report.too_old += 1;
+        } else if at > tip.at {
+            self.take(slot, std::slice::from_ref(sample));
+        } else if at == tip.at {
+            self.report.duplicate_different_value += u64::from(bits != tip.bits);
+        } else if self.window <= 0 {
+            self.report.out_of_order += 1;
+        } else {
+            self.judge_late(slot, sample);
+        }
+    }
+
+    /// Takes samples that are later than all of their series.
+    fn take(&mut self, slot: u32, samples: &'a [Sample]) {
+        let Some(last) = samples.last() else {
+            return;
+        };
+        let segment = self.come(slot);
+        let (at, bits) = (last.at.0, last.value.to_bits());
+        *self.writer.tip_mut(slot) = Tip { at, bits, segment };
+        self.checked.runs.push((slot, samples));
+    }
+
+    /// Judges a sample that is older than the newest of its series.
+    fn judge_late(&mut self, slot: u32, sample: &'a Sample) {
+        let (at, bits) = (sample.at.0, sample.value.to_bits());
+        let oldest = self.writer.newest.saturating_sub(self.window);
+        let Some(cell) = self.index.at(slot) else {
+            return;
+        };
+        let known = {
+            let state = cell.state();
+            if at < oldest || state.filed_until().is_some_and(|until| at <= until) {
+                self.report.too_old += 1;
+                return;
+            }
+            state.value_at(at)
+        };
+        if let Some(known) = known.or_else(|| self.checked.value_at(slot, at)) {
+            self.report.duplicate_different_value += u64::from(known.to_bits() != bits);
+        } else {
+            let segment = self.come(slot);
+            self.writer.tip_mut(slot).segment = segment;
+            self.checked.late.push((slot, sample));
+        }
+    }
+
+    /// Sees to it that the series is named in the log; returns in which segment.
+    fn come(&mut self, slot: u32) -> u64 {
+        let tip = *self.writer.tip_mut(slot);
+        self.checked.undo.push((slot, tip));
+        if tip.segment != Tip::NOWHERE && tip.segment >= self.writer.first_segment {
+            return tip.segment;
+        }
+        self.checked.comers.push(slot);
+        self.writer.log.segment()
+    }
+}
+
+impl Checked<'_> {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.runs.is_empty() && self.late.is_empty()
+    }
+
+    /// How many samples there are.
+    pub(crate) fn count(&self) -> u64 {
+        let in_order: usize = self.runs.iter().map(|run| run.1.len()).sum();
+        (in_order + self.late.len()) as u64
+    }
+
+    /// The value that the batch has given a series at one moment.
+    fn value_at(&self, slot: u32, at: i64) -> Option<f64> {
+        let in_order = self.runs.iter().filter(|run| run.0 == slot);
+        let late = self.late.iter().filter(|late| late.0 == slot);
+        let mut samples = in_order
+            .flat_map(|run| run.1)
+            .chain(late.map(|late| late.1));
+        samples.find(|it| it.at.0 == at).map(|it| it.value)
+    }
+}
+
+impl Tip {
+    const NOWHERE: u64 = u64::MAX;
+    const NONE: Self = Self {
+        at: i64::MIN,
+        bits: 0,
+        segment: Self::NOWHERE,
+    };
+}
+
+/// The head of a frame in the log.
+const FRAME_EXTRA: u64 = 8;
