@@ -54,7 +54,12 @@ pub(crate) const LAYERS: &[Layer] = &[
             "model", "disk", "tsdb", "promql", "rules", "dispatch", "engine", "config",
         ],
     ),
-    edge("cli", &["config", "wire", "server", "sim", "import"]),
+    edge(
+        "cli",
+        &[
+            "model", "disk", "tsdb", "config", "wire", "import", "server", "sim",
+        ],
+    ),
 ];
 
 const fn core(name: &'static str, may_import: &'static [&'static str]) -> Layer {

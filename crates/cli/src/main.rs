@@ -3,6 +3,7 @@
 //! Exit codes: 0 fine, 1 the thing checked failed, 2 usage or IO.
 
 mod check;
+mod import;
 mod test;
 
 use std::io::{IsTerminal as _, Write as _};
@@ -43,6 +44,12 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Read history into the store: blocks of Prometheus's TSDB, or text with timestamps.
+    #[command(
+        after_help = "Example: firebell import /var/lib/prometheus --data firebell-data\n\
+                            Killed, it goes on where it was; what is there already stays."
+    )]
+    Import(import::Import),
 }
 
 #[derive(Args)]
@@ -70,6 +77,7 @@ fn main() -> ExitCode {
         Command::Serve(options) => serve(options),
         Command::Check { files } => check::check(&files),
         Command::Test { files } => test::test(&files),
+        Command::Import(options) => import::import(&options),
     }
 }
 

@@ -7,6 +7,8 @@
 
 mod disk;
 mod log;
+mod overlay;
 
 pub use crate::disk::{Disk, DiskError, MemoryDisk};
 pub use crate::log::{Frames, Log, LogError, LogOptions, Unsynced, read_log};
+pub use crate::overlay::Overlay;

@@ -1,3 +1,20 @@
-//! History from elsewhere: blocks of Prometheus and OpenMetrics text, read into a store.
+//! History from elsewhere, read into a store: blocks of Prometheus's TSDB and text files.
+//!
+//! - [`Importer`] puts one source after the other into a store, remembers in a journal how far it
+//!   came, and names what could not be read.
+//! - [`block`] reads blocks; text is read by `firebell_wire`.
+//!
+//! *Invariants*: an import that is killed goes on where it was, and what is imported twice is there
+//! once. What is damaged is named and left out, the rest is taken.
+//!
+//! *Not here*: files and clocks. Bytes come through [`firebell_disk::Disk`].
 
 pub mod block;
+mod importer;
+mod journal;
+mod series;
+mod text;
+
+pub use crate::importer::{Importer, Progress, Report};
+pub use crate::journal::{Journal, JournalError};
+pub use crate::text::TextFormat;

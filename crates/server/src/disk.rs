@@ -139,18 +139,11 @@ impl Disk for FileDisk {
     }
 
     fn read(&self, path: &str) -> Result<Vec<u8>, DiskError> {
-        fs::read(self.root.join(path)).map_err(error_of("read", path))
+        read(&self.root, path)
     }
 
     fn read_at(&self, path: &str, offset: u64, len: usize) -> Result<Vec<u8>, DiskError> {
-        let read = || {
-            let mut file = File::open(self.root.join(path))?;
-            file.seek(io::SeekFrom::Start(offset))?;
-            let mut bytes = Vec::with_capacity(len);
-            file.take(len as u64).read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        read().map_err(error_of("read", path))
+        read_at(&self.root, path, offset, len)
     }
 
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
@@ -193,21 +186,93 @@ impl Disk for FileDisk {
     }
 
     fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
-        let entries = match fs::read_dir(self.root.join(folder)) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(error) => return Err(error_of("list", folder)(error)),
-        };
-        let mut names = Vec::new();
-        for entry in entries {
-            let entry = entry.map_err(error_of("list", folder))?;
-            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
-                names.extend(entry.file_name().into_string());
-            }
-        }
-        names.sort_unstable();
-        Ok(names)
+        list(&self.root, folder)
     }
+}
+
+/// Files below one folder of somebody else, which are only read. Without a lock.
+pub struct ReadOnlyDisk {
+    root: PathBuf,
+}
+
+impl ReadOnlyDisk {
+    /// Looks at a folder.
+    #[must_use]
+    pub fn new(root: &Path) -> Self {
+        let root = root.to_owned();
+        Self { root }
+    }
+}
+
+impl Disk for ReadOnlyDisk {
+    fn append(&self, path: &str, _bytes: &[u8]) -> Result<(), DiskError> {
+        Err(only_read("append to", path))
+    }
+
+    fn sync(&self, path: &str) -> Result<(), DiskError> {
+        Err(only_read("sync", path))
+    }
+
+    fn read(&self, path: &str) -> Result<Vec<u8>, DiskError> {
+        read(&self.root, path)
+    }
+
+    fn read_at(&self, path: &str, offset: u64, len: usize) -> Result<Vec<u8>, DiskError> {
+        read_at(&self.root, path, offset, len)
+    }
+
+    fn replace(&self, path: &str, _bytes: &[u8]) -> Result<(), DiskError> {
+        Err(only_read("replace", path))
+    }
+
+    fn truncate(&self, path: &str, _len: u64) -> Result<(), DiskError> {
+        Err(only_read("cut", path))
+    }
+
+    fn remove(&self, path: &str) -> Result<(), DiskError> {
+        Err(only_read("remove", path))
+    }
+
+    fn list(&self, folder: &str) -> Result<Vec<String>, DiskError> {
+        list(&self.root, folder)
+    }
+}
+
+fn only_read(action: &'static str, path: &str) -> DiskError {
+    let why = io::Error::from(io::ErrorKind::ReadOnlyFilesystem);
+    error_of(action, path)(why)
+}
+
+fn read(root: &Path, path: &str) -> Result<Vec<u8>, DiskError> {
+    fs::read(root.join(path)).map_err(error_of("read", path))
+}
+
+fn read_at(root: &Path, path: &str, offset: u64, len: usize) -> Result<Vec<u8>, DiskError> {
+    let read = || {
+        let mut file = File::open(root.join(path))?;
+        file.seek(io::SeekFrom::Start(offset))?;
+        let mut bytes = Vec::with_capacity(len);
+        file.take(len as u64).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    read().map_err(error_of("read", path))
+}
+
+fn list(root: &Path, folder: &str) -> Result<Vec<String>, DiskError> {
+    let entries = match fs::read_dir(root.join(folder)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error_of("list", folder)(error)),
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(error_of("list", folder))?;
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+            names.extend(entry.file_name().into_string());
+        }
+    }
+    names.sort_unstable();
+    Ok(names)
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {

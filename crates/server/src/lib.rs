@@ -22,5 +22,5 @@ mod serve;
 #[cfg(test)]
 mod full_disk;
 
-pub use crate::disk::{DataDirError, FileDisk};
+pub use crate::disk::{DataDirError, FileDisk, ReadOnlyDisk};
 pub use crate::serve::{DEFAULT_LISTEN, Options, ServeError, serve};

@@ -1,0 +1,263 @@
+//! `firebell import`: history of Prometheus, as blocks or as text, into the store.
+
+use std::fs;
+use std::io::{IsTerminal as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use clap::{Args, Subcommand};
+use firebell_disk::Disk;
+use firebell_import::{Importer, Journal, Progress, Report, TextFormat};
+use firebell_server::{FileDisk, ReadOnlyDisk};
+use firebell_tsdb::{Options, Store};
+
+use crate::{fail, say};
+
+/// What `firebell import` takes.
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub(crate) struct Import {
+    #[command(subcommand)]
+    kind: Option<Kind>,
+    #[command(flatten)]
+    sources: Sources,
+}
+
+#[derive(Subcommand)]
+enum Kind {
+    /// OpenMetrics text, every line with a timestamp, as `promtool tsdb create-blocks-from` takes it.
+    Openmetrics(Sources),
+    /// Blocks of Prometheus's TSDB, or folders that hold some.
+    Tsdb(Sources),
+}
+
+#[derive(Args)]
+struct Sources {
+    /// Files and folders. Text that does not end with `# EOF` is read as the older text format.
+    #[arg(required = true, value_name = "PATH")]
+    paths: Vec<PathBuf>,
+    /// The data folder of a Firebell that is not running; it is made when it is not there.
+    #[arg(
+        long,
+        alias = "data-dir",
+        value_name = "DIR",
+        default_value = "firebell-data"
+    )]
+    data: PathBuf,
+    /// Look again at what was imported before.
+    #[arg(long)]
+    again: bool,
+}
+
+/// Something to import.
+enum Source {
+    Block(PathBuf),
+    Text(PathBuf, TextFormat),
+}
+
+pub(crate) fn import(import: &Import) -> ExitCode {
+    let (sources, kind) = match &import.kind {
+        Some(kind @ (Kind::Openmetrics(sources) | Kind::Tsdb(sources))) => (sources, Some(kind)),
+        None => (&import.sources, None),
+    };
+    let found = match find(&sources.paths, kind) {
+        Ok(found) => found,
+        Err(message) => {
+            eprintln!("firebell: {message}");
+            return ExitCode::from(2);
+        }
+    };
+    match run(sources, &found) {
+        Ok(report) => conclude(&report),
+        Err(error) => fail(&*error),
+    }
+}
+
+/// What the paths name.
+fn find(paths: &[PathBuf], kind: Option<&Kind>) -> Result<Vec<Source>, String> {
+    let mut found = Vec::new();
+    for path in paths {
+        let shown = path.display();
+        let meta =
+            fs::metadata(path).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
+        if !meta.is_dir() {
+            found.push(match kind {
+                None => Source::Text(path.clone(), TextFormat::Guess),
+                Some(Kind::Openmetrics(_)) => Source::Text(path.clone(), TextFormat::OpenMetrics),
+                Some(Kind::Tsdb(_)) => {
+                    return Err(format!("`{shown}` is a file, and a block is a folder"));
+                }
+            });
+            continue;
+        }
+        if matches!(kind, Some(Kind::Openmetrics(_))) {
+            return Err(format!("`{shown}` is a folder, not a text file"));
+        }
+        let blocks = blocks(path).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
+        if blocks.is_empty() {
+            return Err(format!(
+                "`{shown}` holds no block: a block has a `meta.json` (what Prometheus has only in \
+                 its head becomes one with its snapshot API)"
+            ));
+        }
+        found.extend(blocks.into_iter().map(Source::Block));
+    }
+    Ok(found)
+}
+
+/// The folder itself, or the blocks right in it.
+fn blocks(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let is_block = |path: &PathBuf| path.join("meta.json").is_file();
+    if is_block(&folder.to_owned()) {
+        return Ok(vec![folder.to_owned()]);
+    }
+    let mut blocks = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        blocks.extend(Some(entry?.path()).filter(is_block));
+    }
+    // Their names begin with the time.
+    blocks.sort();
+    Ok(blocks)
+}
+
+fn run(sources: &Sources, found: &[Source]) -> Result<Report, Box<dyn std::error::Error>> {
+    let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&sources.data)?);
+    let (store, opened) = Store::open(Arc::clone(&disk), options())?;
+    for damage in opened.damage {
+        eprintln!("firebell: {damage}");
+    }
+    let mut journal = Journal::open(disk)?;
+    if sources.again {
+        journal.forget();
+    }
+    let mut bar = Bar::new();
+    let mut tell = |progress: &Progress<'_>| bar.show(progress);
+    let mut importer = Importer::new(&store, journal, &mut tell);
+    for source in found {
+        match source {
+            Source::Block(path) => {
+                let block = Arc::new(ReadOnlyDisk::new(path));
+                importer.block(block, &path.display().to_string())?;
+            }
+            Source::Text(path, format) => {
+                let folder = path.parent().unwrap_or(Path::new(""));
+                let name = path.file_name().unwrap_or_default().to_string_lossy();
+                let len = fs::metadata(path)?.len();
+                let shown = path.display().to_string();
+                importer.text(&ReadOnlyDisk::new(folder), &name, (len, *format), &shown)?;
+            }
+        }
+    }
+    let report = importer.report().clone();
+    bar.end(&report);
+    Ok(report)
+}
+
+/// Nothing is dropped by an import, and nothing that waits in the log is refused.
+fn options() -> Options {
+    Options {
+        out_of_order_window: firebell_model::Duration::from_hours(24 * 365 * 1000),
+        ..Options::default()
+    }
+}
+
+fn conclude(report: &Report) -> ExitCode {
+    let Report {
+        sources,
+        sources_known,
+        sources_bad,
+        series,
+        added,
+        known,
+        refused,
+        span,
+        problems,
+        n_problems,
+    } = report;
+    for problem in problems {
+        say(format_args!("{problem}"));
+    }
+    if *n_problems > problems.len() as u64 {
+        say(format_args!(
+            "and {} more",
+            n_problems - problems.len() as u64
+        ));
+    }
+    if let Some((first, last)) = span {
+        say(format_args!("from {first} to {last}, {series} series"));
+    }
+    say(format_args!(
+        "{added} samples imported, {known} known already, {refused} left out"
+    ));
+    say(format_args!(
+        "{sources} imported, {sources_known} imported before, {sources_bad} failed"
+    ));
+    ExitCode::from(u8::from(*n_problems > 0))
+}
+
+/// Shows how far an import is: on a terminal in place, otherwise by a line now and then.
+struct Bar {
+    is_terminal: bool,
+    began: Instant,
+    shown: Option<Instant>,
+}
+
+impl Bar {
+    fn new() -> Self {
+        Self {
+            is_terminal: std::io::stderr().is_terminal(),
+            began: now(),
+            shown: None,
+        }
+    }
+
+    fn show(&mut self, progress: &Progress<'_>) {
+        let every = if self.is_terminal {
+            BAR_EVERY
+        } else {
+            LINE_EVERY
+        };
+        let at = now();
+        if self.shown.is_some_and(|shown| at - shown < every) {
+            return;
+        }
+        self.shown = Some(at);
+        let share = progress.done as f64 / progress.total.max(1) as f64;
+        let n_samples = progress.report.added + progress.report.known;
+        let speed = n_samples as f64 / (at - self.began).as_secs_f64().max(0.001) / 1e6;
+        let rest = format!(
+            "{:3.0}% {n_samples} samples, {speed:.1} million/s",
+            share * 100.0
+        );
+        let mut stderr = std::io::stderr();
+        let source = progress.source;
+        // Nobody to tell is no reason to stop.
+        let _ = if self.is_terminal {
+            let n_full = (share * BAR_WIDTH as f64) as usize;
+            let bar = "#".repeat(n_full.min(BAR_WIDTH));
+            write!(stderr, "\r\x1b[K{source} [{bar:BAR_WIDTH$}] {rest}")
+        } else {
+            writeln!(stderr, "{source}: {rest}")
+        };
+    }
+
+    fn end(&self, report: &Report) {
+        if self.is_terminal && self.shown.is_some() {
+            eprintln!("\r\x1b[K{} samples read", report.added + report.known);
+        }
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a progress bar shows the time it takes"
+)]
+fn now() -> Instant {
+    Instant::now()
+}
+
+const BAR_WIDTH: usize = 30;
+const BAR_EVERY: Duration = Duration::from_millis(100);
+const LINE_EVERY: Duration = Duration::from_secs(5);
