@@ -218,7 +218,9 @@ fn sort_by_time<T>(samples: &mut Vec<T>, at: impl Fn(&T) -> Timestamp) {
 
 fn tombstones(bytes: &[u8]) -> Option<BTreeMap<u64, Vec<(i64, i64)>>> {
     let (magic, rest) = bytes.split_first_chunk::<4>()?;
-    let (version, body) = checked_tail(rest)?.split_first()?;
+    // The version is not under the checksum.
+    let (version, rest) = rest.split_first()?;
+    let body = checked_tail(rest)?;
     if *magic != TOMBSTONES_MAGIC || *version != 1 {
         return None;
     }

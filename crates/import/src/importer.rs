@@ -189,6 +189,12 @@ impl<'a> Importer<'a> {
             let ends = [histograms.first(), histograms.last()];
             report.stretch(ends.into_iter().flatten().map(|sample| sample.at));
             report.add(source, labels, file.push(labels, samples)?);
+            if !histograms.is_empty() {
+                let n = histograms.len();
+                report.refused += n as u64;
+                let what = format!("{n} native histograms of {labels} are left out");
+                report.problem(source, &what);
+            }
         }
         Ok(true)
     }
