@@ -9,10 +9,12 @@ mod aggregate;
 mod binary;
 mod frame;
 mod histogram;
+mod hyperbolic;
 mod labels;
 mod map;
 mod other;
 mod select;
+mod top;
 mod window;
 
 use std::sync::Arc;

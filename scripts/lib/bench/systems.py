@@ -159,6 +159,8 @@ class Prometheus(System):
                 "--storage.tsdb.retention.time=60d",
                 "--web.enable-remote-write-receiver",
                 "--web.enable-admin-api",
+                # Off until 3.8; what is no flag (any more) is only warned of.
+                "--enable-feature=native-histograms",
                 "--log.level=warn",
                 f"--web.listen-address=127.0.0.1:{self.port}",
             ]

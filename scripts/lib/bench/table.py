@@ -97,9 +97,10 @@ class Table:
         if target is not None and OURS in figures:
             verdict = "ok" if figures[OURS] <= target else "missed"
             line += f" <= {digits(target)}: {verdict}"
-        peers = [(figures[name] / figures[OURS], name) for name in SYSTEMS[:-1] if name in figures]
-        if peers and figures.get(OURS):
-            line += " (" + ", ".join(f"{digits(it)}x {name[:4]}" for it, name in peers) + ")"
+        if ours := figures.get(OURS):
+            peers = [name for name in SYSTEMS[:-1] if name in figures]
+            shares = ", ".join(f"{digits(figures[name] / ours)}x {name[:4]}" for name in peers)
+            line += f" ({shares})" if peers else ""
         return line
 
     def write(self, path: Path) -> None:

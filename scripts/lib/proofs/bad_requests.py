@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import struct
 import time
 from typing import TYPE_CHECKING
 
@@ -12,12 +11,12 @@ from proofs import shop
 from proofs.check import ProofError, Proofs, wait_for
 from proofs.client import raw
 from proofs.process import Firebell
+from proofs.remote_write import HEADERS as PROTOBUF
+from proofs.remote_write import snappy, varint, write_request
 from proofs.world import FIRING, Receiver, Target
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-PROTOBUF = {"Content-Type": "application/x-protobuf", "Content-Encoding": "snappy"}
 
 ROUTES = (
     "/-/healthy",
@@ -237,40 +236,3 @@ def stop_while_busy(proofs: Proofs, folder: Path) -> None:
 def no_panic(proofs: Proofs, server: Firebell) -> None:
     """See that nothing broke inside."""
     proofs.check("no panic", "panicked" not in server.text(), server.tail())
-
-
-def write_request(series: list[tuple[dict[str, str], list[tuple[int, float]]]]) -> bytes:
-    """Return a protobuf `WriteRequest`."""
-    out = b""
-    for labels, samples in series:
-        body = b"".join(
-            field(1, field(1, name.encode()) + field(2, value.encode()))
-            for name, value in sorted(labels.items())
-        )
-        for at, value in samples:
-            body += field(2, b"\x09" + struct.pack("<d", value) + b"\x10" + varint(at))
-        out += field(1, body)
-    return out
-
-
-def field(number: int, content: bytes) -> bytes:
-    """Return a protobuf field of bytes."""
-    return varint(number << 3 | 2) + varint(len(content)) + content
-
-
-def varint(number: int) -> bytes:
-    """Return a number, seven bits a byte."""
-    out = b""
-    while number >= 0x80:
-        out += bytes([number & 0x7F | 0x80])
-        number >>= 7
-    return out + bytes([number])
-
-
-def snappy(content: bytes) -> bytes:
-    """Return a snappy block, of literals only."""
-    out = varint(len(content))
-    for start in range(0, len(content), 60):
-        part = content[start : start + 60]
-        out += bytes([len(part) - 1 << 2]) + part
-    return out

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use firebell_model::{Labels, METRIC_NAME, format_float, format_float_exponent};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
-use super::{Context, Frames, State, Steps, labels, other};
+use super::top::keep_top;
+use super::{Context, Frames, State, Steps, labels};
 use crate::arithmetic::{Mean, Sum, quantile};
 use crate::ast::{AggregateOp, Span};
 use crate::error::{EvalError, execution};
@@ -326,8 +327,7 @@ fn keep(
             match aggregation.op {
                 AggregateOp::Topk | AggregateOp::Bottomk => {
                     let value = |row: u32| block.get(row as usize, step);
-                    rows.sort_by(|&a, &b| other::compare_values(value(a), value(b), is_topk));
-                    rows.truncate(count);
+                    keep_top(&mut rows, count, is_topk, value);
                 }
                 AggregateOp::Limitk => rows.truncate(count),
                 _ => rows.retain(|&row| is_sampled(&block.set.labels[row as usize], param)),
@@ -397,6 +397,8 @@ fn count_values(
     let mut row_of: HashMap<Labels, usize> = HashMap::new();
     let (mut all, mut values) = (Vec::new(), Vec::new());
     let n = block.n_steps;
+    // A label that `without` names is gone, even when it is the new one.
+    let is_removed = aggregation.is_without && aggregation.grouping.contains(&label.value);
     for (idx, labels) in block.set.labels.iter().enumerate() {
         if idx % 1024 == 0 {
             context.check_cancelled()?;
@@ -409,7 +411,11 @@ fn count_values(
             }
             let mut builder = group_labels(aggregation, labels).to_builder();
             builder.set(label.value.as_str(), format_float(value));
-            let row = *row_of.entry(builder.build()).or_insert_with_key(|labels| {
+            let mut labels = builder.build();
+            if is_removed {
+                labels = group_labels(aggregation, &labels);
+            }
+            let row = *row_of.entry(labels).or_insert_with_key(|labels| {
                 all.push(labels.clone());
                 values.extend(std::iter::repeat_n(ABSENT, n));
                 all.len() - 1

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use super::frame::{Block, Frame, SeriesSet, is_absent, without_names};
-use super::{Context, Frames, Renamed, State, Steps};
+use super::{Context, Frames, Renamed, State, Steps, hyperbolic};
 use crate::error::EvalError;
 use crate::functions::Map;
 use crate::plan::OpIdx;
@@ -148,9 +148,9 @@ fn plain(map: Map) -> Option<fn(f64) -> f64> {
     Some(match map {
         Map::Abs => f64::abs,
         Map::Acos => f64::acos,
-        Map::Acosh => f64::acosh,
+        Map::Acosh => hyperbolic::acosh,
         Map::Asin => f64::asin,
-        Map::Asinh => f64::asinh,
+        Map::Asinh => hyperbolic::asinh,
         Map::Atan => f64::atan,
         Map::Atanh => f64::atanh,
         Map::Ceil => f64::ceil,

@@ -1,0 +1,37 @@
+//! What the differential test (`scripts/e2e/promql_differential`) found, as scripts.
+
+use firebell_promql::script;
+
+#[test]
+fn what_once_differed_from_a_real_prometheus_no_longer_does() {
+    let report = script::run(
+        r#"
+load 1m
+  h{job="a", code="x"} 2
+  h{job="b", code="x"} 2
+  h{job="c", code="y"} 3
+  big 1e308
+
+# A label that `without` names goes, even when it is the one with the values.
+eval instant at 0 count_values without (job) ("job", h)
+  {code="x"} 2
+  {code="y"} 1
+
+eval instant at 0 count_values without (code) ("job", h)
+  {job="2"} 2
+  {job="3"} 1
+
+eval instant at 0 acosh(big)
+  {} 709.889355822726
+
+eval instant at 0 asinh(-big)
+  {} -709.889355822726
+
+# The last two of the equal ones come too late.
+eval instant at 0 topk(1, h offset 0s < 3)
+  h{job="a", code="x"} 2
+"#,
+    );
+    assert!(report.failed.is_empty(), "{:?}", report.failed);
+    assert_eq!(report.passed, 5);
+}
