@@ -31,7 +31,7 @@ pub struct Matcher {
 }
 
 impl Matcher {
-    /// Makes a matcher; a regular expression is compiled here, once.
+    /// Makes a matcher as PromQL has it; a regular expression is compiled here, once.
     ///
     /// # Errors
     /// When `op` takes a regular expression and `value` is none.
@@ -40,13 +40,33 @@ impl Matcher {
         op: MatchOp,
         value: impl Into<String>,
     ) -> Result<Self, RegexError> {
-        let value = value.into();
+        Self::with_regex(name.into(), op, value.into(), Regex::matcher)
+    }
+
+    /// Makes a matcher as Alertmanager has it, in whose expressions `.` does not match a line feed.
+    ///
+    /// # Errors
+    /// As [`Matcher::new`].
+    pub fn alertmanager(
+        name: impl Into<String>,
+        op: MatchOp,
+        value: impl Into<String>,
+    ) -> Result<Self, RegexError> {
+        Self::with_regex(name.into(), op, value.into(), Regex::alertmanager)
+    }
+
+    fn with_regex(
+        name: String,
+        op: MatchOp,
+        value: String,
+        compile: impl FnOnce(&str) -> Result<Regex, RegexError>,
+    ) -> Result<Self, RegexError> {
         let regex = match op {
             MatchOp::Equal | MatchOp::NotEqual => None,
-            MatchOp::Regex | MatchOp::NotRegex => Some(Regex::anchored(&value)?),
+            MatchOp::Regex | MatchOp::NotRegex => Some(compile(&value)?),
         };
         Ok(Self {
-            name: name.into(),
+            name,
             op,
             value,
             regex,
@@ -80,6 +100,18 @@ impl Matcher {
     #[must_use]
     pub fn value(&self) -> &str {
         &self.value
+    }
+
+    /// The values that satisfy `=~`, sorted, when they are few enough to be listed, as in `a|b`.
+    #[must_use]
+    pub fn regex_values(&self) -> Option<&[Box<str>]> {
+        self.regex.as_ref()?.values()
+    }
+
+    /// What every value that the regular expression matches begins with, as far as is plain.
+    #[must_use]
+    pub fn regex_prefix(&self) -> &str {
+        self.regex.as_ref().map_or("", Regex::prefix)
     }
 
     /// Whether a label's value (empty when absent) satisfies the condition.
@@ -133,19 +165,28 @@ struct MatcherParts {
     name: String,
     op: MatchOp,
     value: String,
+    /// Made by [`Matcher::alertmanager`], and has an expression.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_alertmanager: bool,
 }
 
 impl TryFrom<MatcherParts> for Matcher {
     type Error = RegexError;
 
     fn try_from(parts: MatcherParts) -> Result<Self, RegexError> {
-        Self::new(parts.name, parts.op, parts.value)
+        let make = if parts.is_alertmanager {
+            Self::alertmanager
+        } else {
+            Self::new
+        };
+        make(parts.name, parts.op, parts.value)
     }
 }
 
 impl From<Matcher> for MatcherParts {
     fn from(matcher: Matcher) -> Self {
         Self {
+            is_alertmanager: matcher.regex.is_some_and(|it| it.is_alertmanager()),
             name: matcher.name,
             op: matcher.op,
             value: matcher.value,
@@ -174,5 +215,9 @@ mod tests {
         let matcher = Matcher::new("a", MatchOp::Regex, "x|y").unwrap();
         let json = serde_json::to_string(&matcher).unwrap();
         assert_eq!(serde_json::from_str::<Matcher>(&json).unwrap(), matcher);
+        let other = Matcher::alertmanager("a", MatchOp::Regex, "x|y").unwrap();
+        assert_ne!(other, matcher);
+        let json = serde_json::to_string(&other).unwrap();
+        assert_eq!(serde_json::from_str::<Matcher>(&json).unwrap(), other);
     }
 }

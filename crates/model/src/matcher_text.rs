@@ -25,7 +25,7 @@ pub enum MatcherTextError {
     #[error("matcher value contains unescaped double quote: {0}")]
     Quote(String),
     /// The value of `=~` or `!~` is no regular expression.
-    #[error("error parsing regexp: {}: `^(?:{})$`", go_regex_complaint(.0), .0.text)]
+    #[error(transparent)]
     Regex(RegexError),
 }
 
@@ -95,17 +95,6 @@ fn push_matcher(text: &mut String, matcher: &Matcher) {
     };
 }
 
-// Go's words for what the `regex` crate finds, where they are known to differ.
-fn go_regex_complaint(error: &RegexError) -> &str {
-    match error.why.as_str() {
-        "unclosed group" => "missing closing )",
-        "unopened group" => "unexpected )",
-        "unclosed character class" => "missing closing ]",
-        "repetition operator missing expression" => "missing argument to repetition operator",
-        why => why,
-    }
-}
-
 // --- the classic grammar -------------------------------------------------------------------------
 
 fn classic_matcher(text: &str) -> Result<Matcher, MatcherTextError> {
@@ -123,7 +112,7 @@ fn classic_matcher(text: &str) -> Result<Matcher, MatcherTextError> {
         .find_map(|(sign, op)| Some((*op, rest.strip_prefix(sign)?)))
         .ok_or_else(failed)?;
     let value = classic_value(rest.trim_matches(is_go_space))?;
-    Matcher::new(name, op, value).map_err(MatcherTextError::Regex)
+    Matcher::alertmanager(name, op, value).map_err(MatcherTextError::Regex)
 }
 
 // The longer signs first, else `=~` would be read as `=` with the value `~…`.
@@ -210,7 +199,7 @@ fn utf8_matchers(text: &str) -> Option<Vec<Matcher>> {
             .iter()
             .find_map(|(sign, op)| Some((*op, after.trim_start().strip_prefix(sign)?)))?;
         let (value, after) = utf8_word(after.trim_start())?;
-        matchers.push(Matcher::new(name, op, value).ok()?);
+        matchers.push(Matcher::alertmanager(name, op, value).ok()?);
         rest = after.trim_start();
         match rest.strip_prefix(',') {
             Some(after) => rest = after.trim_start(),
@@ -376,7 +365,7 @@ mod tests {
             ("Σ=b}", "error: bad matcher format: Σ=b"),
             (
                 "a=~[",
-                "error: error parsing regexp: missing closing ]: `^(?:[)$`",
+                "error: error parsing regexp: missing closing ]: `[)$`",
             ),
         ] {
             assert_eq!(shown(parse_matchers(text)), expected, "{text}");

@@ -489,7 +489,7 @@ mod tests {
             ),
             (
                 "keep from=a regex=(",
-                "error parsing regexp `(`: unclosed group",
+                "error parsing regexp: missing closing ): `^(?s:()$`",
             ),
             ("kep from=a", "unknown relabel action `kep`"),
         ] {

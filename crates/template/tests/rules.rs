@@ -464,7 +464,7 @@ fn a_failure_of_a_run_says_where() {
             {{ humanizeTimestamp 1e20 }}
                 1:4: at <humanizeTimestamp>: error calling humanizeTimestamp: 1e+20 cannot be represented as a nanoseconds timestamp since it overflows int64
             {{ reReplaceAll "a(" "" "x" }}
-                1:4: at <reReplaceAll>: error calling reReplaceAll: error parsing regexp `a(`: unclosed group
+                1:4: at <reReplaceAll>: error calling reReplaceAll: regexp: Compile(`a(`): error parsing regexp: missing closing ): `a(`
         "#]],
     );
 }

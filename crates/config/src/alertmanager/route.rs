@@ -129,7 +129,7 @@ pub(super) fn equal_or_regex(
             continue;
         };
         for (entry, value) in fields.doc.text_map(node, name) {
-            match Matcher::new(&*entry.key, op, value) {
+            match Matcher::alertmanager(&*entry.key, op, value) {
                 Ok(matcher) => matchers.push(matcher),
                 Err(error) => fields.doc.problem(entry.value.at, error.to_string(), None),
             }

@@ -24,9 +24,11 @@ pub(crate) fn replace(
         unreachable!("the checker has counted the arguments");
     };
     relabel(block, to, state, "label_replace", || {
-        let regex = Regex::anchored(&regex.value).map_err(|error| {
-            let message = format!("invalid regular expression in label_replace(): {error}");
-            EvalError::Execution(message)
+        let regex = Regex::anchored(&regex.value).map_err(|_| {
+            let text = &regex.value;
+            EvalError::Execution(format!(
+                "invalid regular expression in label_replace(): {text}"
+            ))
         })?;
         Ok(move |labels: &Labels| regex.expand(labels.value(&from.value), &replacement.value))
     })

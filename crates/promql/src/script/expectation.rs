@@ -290,9 +290,8 @@ fn wanted(text: &str) -> Result<Wanted, String> {
     })
 }
 
-/// Upstream searches; this project's expressions match whole texts.
 fn regex(text: &str) -> Result<Regex, String> {
-    Regex::anchored(&format!(".*(?:{text}).*")).map_err(|error| error.to_string())
+    Regex::unanchored(text).map_err(|error| error.to_string())
 }
 
 impl Wanted {

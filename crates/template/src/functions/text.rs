@@ -1,6 +1,6 @@
 //! Functions on text that rules and notifications share.
 
-use firebell_model::Regex;
+use firebell_model::{Quoted, Regex, RegexError};
 
 use super::humanize::humanize_duration;
 use super::{Call, Function};
@@ -24,6 +24,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 /// Runs `use_it` with the expression in the first argument, compiling it when need be.
 fn with_pattern<T>(
     call: &mut Call<'_>,
+    complain: impl FnOnce(&str, RegexError) -> String,
     use_it: impl FnOnce(&Call<'_>, &Regex) -> Result<T, String>,
 ) -> Result<T, String> {
     if let Value::Pattern(regex) = call.arg(0) {
@@ -31,18 +32,30 @@ fn with_pattern<T>(
         return use_it(call, &regex);
     }
     call.budget.spend(COMPILE_STEPS)?;
-    let regex = Regex::unanchored(call.text(0)?).map_err(|error| error.to_string())?;
+    let text = call.text(0)?;
+    let regex = Regex::unanchored(text).map_err(|error| complain(text, error))?;
     use_it(call, &regex)
 }
 
 fn matches(call: &mut Call<'_>) -> Result<Value, String> {
-    with_pattern(call, |call, regex| {
+    let complain = |_: &str, error: RegexError| error.to_string();
+    with_pattern(call, complain, |call, regex| {
         Ok(Value::Bool(regex.is_match(call.text(1)?)))
     })
 }
 
+/// Upstream compiles here with a function that panics with these words.
+fn complain_as_go_panics(text: &str, error: RegexError) -> String {
+    let is_plain = |c: char| c == '\t' || !(c.is_ascii_control() || c == '`' || c == '\u{FEFF}');
+    if text.chars().all(is_plain) {
+        format!("regexp: Compile(`{text}`): {error}")
+    } else {
+        format!("regexp: Compile({}): {error}", Quoted(text))
+    }
+}
+
 fn replace_all(call: &mut Call<'_>) -> Result<Value, String> {
-    with_pattern(call, |call, regex| {
+    with_pattern(call, complain_as_go_panics, |call, regex| {
         let (replacement, text) = (call.text(1)?, call.text(2)?);
         let replaced = regex.replace_all(text, replacement, OUTPUT_BYTES_MAX);
         let replaced = replaced

@@ -151,7 +151,7 @@ impl RawMatcher {
             (true, true) => MatchOp::Regex,
             (true, false) => MatchOp::NotRegex,
         };
-        Matcher::new(name, op, value).map_err(|why| {
+        Matcher::alertmanager(name, op, value).map_err(|why| {
             RequestError::bad_request(format!(
                 "invalid silence: invalid label matcher {idx}: {why}"
             ))

@@ -37,7 +37,7 @@ impl AlertFilter {
         let matchers = parse_filters(params)?;
         let receiver = match params.get("receiver").filter(|text| !text.is_empty()) {
             None => None,
-            Some(text) => Some(Regex::anchored(text).map_err(|why| {
+            Some(text) => Some(Regex::alertmanager(text).map_err(|why| {
                 let message = format!("failed to parse receiver param: {why}");
                 RequestError::bad_request(message)
             })?),
