@@ -30,6 +30,19 @@ pub fn format_float_exponent(value: f64) -> String {
     format!("{mantissa}e{sign}{digits:0>2}")
 }
 
+/// A value as Go's `%g` and `%v` print it: with an exponent below -4 and from 6 on.
+#[must_use]
+pub fn format_float_general(value: f64) -> String {
+    let exponent = format_float_exponent(value);
+    let n = exponent
+        .split_once('e')
+        .and_then(|(_, n)| n.parse::<i32>().ok());
+    match n {
+        Some(n) if !(-4..6).contains(&n) => exponent,
+        _ => format_float(value),
+    }
+}
+
 /// Reads a number as Go's `strconv.ParseFloat` does for decimal and hexadecimal integers, decimal
 /// fractions, `inf`, `infinity` and `nan` in any case and with a sign.
 #[must_use]

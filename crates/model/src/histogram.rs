@@ -7,11 +7,16 @@
 
 mod bounds;
 mod buckets;
+mod sum;
+mod text;
+mod trim;
 
 use std::sync::Arc;
 
 use crate::{STALE_NAN, Timestamp, is_stale};
 pub use buckets::Bucket;
+pub use sum::{HistogramSum, IncompatibleSchemas, Reconciled};
+pub use trim::Trim;
 
 /// The schema of histograms with bounds of their own.
 pub const CUSTOM_BUCKETS_SCHEMA: i8 = -53;

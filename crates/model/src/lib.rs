@@ -18,6 +18,7 @@ mod exemplar;
 mod float;
 mod histogram;
 mod sample;
+mod sum;
 
 mod alert;
 mod notification;
@@ -25,10 +26,10 @@ mod source;
 
 pub use crate::alert::{Alert, AlertStatus};
 pub use crate::exemplar::{Exemplar, Metadata, MetricKind};
-pub use crate::float::{format_float, format_float_exponent, parse_float};
+pub use crate::float::{format_float, format_float_exponent, format_float_general, parse_float};
 pub use crate::histogram::{
     Bucket, BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMAS, Histogram,
-    HistogramSample, ResetHint,
+    HistogramSample, HistogramSum, IncompatibleSchemas, Reconciled, ResetHint, Trim,
 };
 pub use crate::labels::{
     ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, Quoted,
@@ -44,4 +45,5 @@ pub use crate::secret::Secret;
 pub use crate::source::{
     Column, Growth, SampleRows, Series, SeriesId, Source, SourceError, Summary, TimeRange,
 };
+pub use crate::sum::Sum;
 pub use crate::time::{Duration, ParseDurationError, ParseTimestampError, Timestamp};

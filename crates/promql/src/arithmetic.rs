@@ -1,5 +1,7 @@
 //! Arithmetic and comparison of two numbers.
 
+pub(crate) use firebell_model::Sum;
+
 use crate::ast::BinaryOp;
 
 /// The result of an arithmetic operator, or 0 and 1 of a comparison; `None` for the others.
@@ -32,37 +34,6 @@ pub(crate) fn compare(op: BinaryOp, left: f64, right: f64) -> Option<bool> {
 /// `powf`; the special cases of Go's `math.Pow` are those of C, which Rust follows as well.
 fn power(base: f64, exponent: f64) -> f64 {
     base.powf(exponent)
-}
-
-/// A sum that keeps what rounding loses. Source: Neumaier 1974.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Sum {
-    pub(crate) sum: f64,
-    pub(crate) lost: f64,
-}
-
-impl Sum {
-    #[inline]
-    pub(crate) fn add(&mut self, value: f64) {
-        let total = self.sum + value;
-        if total.is_infinite() {
-            self.lost = 0.0;
-        } else if self.sum.abs() >= value.abs() {
-            self.lost += (self.sum - total) + value;
-        } else {
-            self.lost += (value - total) + self.sum;
-        }
-        self.sum = total;
-    }
-
-    #[inline]
-    pub(crate) fn total(self) -> f64 {
-        if self.sum.is_infinite() {
-            self.sum
-        } else {
-            self.sum + self.lost
-        }
-    }
 }
 
 /// A mean that turns incremental when the plain sum would overflow.

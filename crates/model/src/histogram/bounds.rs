@@ -37,7 +37,7 @@ fn power_of_two(exponent: i64, fraction: f64) -> f64 {
 /// The roots of two of order 2, 4, … 256; the first is a bit smaller than the correctly rounded
 /// one, as in upstream's table.
 const ROOTS: [f64; 8] = [
-    1.414213562373095,
+    std::f64::consts::SQRT_2.next_down(),
     1.189207115002721,
     1.0905077326652577,
     1.0442737824274138,

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use firebell_model::{Labels, METRIC_NAME, format_float, format_float_exponent};
+use firebell_model::{Labels, METRIC_NAME, format_float, format_float_general};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
 use super::top::keep_top;
@@ -250,22 +250,10 @@ impl Gather for Stddev {
     }
 }
 
-/// A number as Go's `%g` prints it: with an exponent below -4 and from 6 on.
-fn general(value: f64) -> String {
-    let exponent = format_float_exponent(value);
-    let n = exponent
-        .split_once('e')
-        .and_then(|(_, n)| n.parse::<i32>().ok());
-    match n {
-        Some(n) if !(-4..6).contains(&n) => exponent,
-        _ => format_float(value),
-    }
-}
-
 /// Warns of a quantile outside of 0 to 1.
 pub(crate) fn check_quantile(q: f64, span: Span, context: &mut Context<'_>) {
     if !(0.0..=1.0).contains(&q) {
-        let q = general(q);
+        let q = format_float_general(q);
         context.warn(
             span,
             &format!("quantile value should be between 0 and 1, got {q}"),
@@ -359,11 +347,11 @@ fn check_count(op: AggregateOp, param: f64) -> Result<usize, EvalError> {
         return execution("Parameter value is NaN");
     }
     if param >= i64::MAX as f64 {
-        let param = general(param);
+        let param = format_float_general(param);
         return execution(format!("Scalar value {param} overflows int64"));
     }
     if param <= i64::MIN as f64 {
-        let param = general(param);
+        let param = format_float_general(param);
         return execution(format!("Scalar value {param} underflows int64"));
     }
     Ok(param.max(0.0) as usize)
