@@ -1,6 +1,7 @@
 //! Arithmetic and comparison of two numbers.
 
 pub(crate) use firebell_model::Sum;
+use firebell_model::{Histogram, HistogramSum, IncompatibleSchemas, Reconciled};
 
 use crate::ast::BinaryOp;
 
@@ -130,4 +131,62 @@ pub(crate) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     let lower = lower as usize;
     let upper = (lower + 1).min(last);
     values[lower] * (1.0 - weight) + values[upper] * weight
+}
+
+/// A sum or mean of histograms; the mean turns incremental when a sum would overflow.
+///
+/// Source: Prometheus, `promql/functions.go`, `funcAvgOverTime`.
+#[derive(Clone, Debug)]
+pub(crate) struct HistogramMean {
+    sum: HistogramSum,
+    count: f64,
+    is_incremental: bool,
+}
+
+impl HistogramMean {
+    pub(crate) fn of(histogram: &Histogram) -> Self {
+        Self {
+            sum: HistogramSum::of(histogram),
+            count: 1.0,
+            is_incremental: false,
+        }
+    }
+
+    /// Adds a histogram of which only the sum is wanted.
+    pub(crate) fn add_to_sum(
+        &mut self,
+        histogram: &Histogram,
+    ) -> Result<Reconciled, IncompatibleSchemas> {
+        self.sum.add(histogram)
+    }
+
+    pub(crate) fn add(&mut self, histogram: &Histogram) -> Result<Reconciled, IncompatibleSchemas> {
+        self.count += 1.0;
+        if !self.is_incremental {
+            let mut sum = self.sum.clone();
+            let reconciled = sum.add(histogram)?;
+            if !sum.has_overflow() {
+                self.sum = sum;
+                return Ok(reconciled);
+            }
+            self.is_incremental = true;
+            self.sum.divide(self.count - 1.0);
+        }
+        self.sum.scale((self.count - 1.0) / self.count);
+        let mut share = histogram.clone();
+        share.divide(self.count);
+        self.sum.add(&share)
+    }
+
+    pub(crate) fn sum(&self) -> Histogram {
+        self.sum.total()
+    }
+
+    pub(crate) fn mean(&self) -> Histogram {
+        let mut mean = self.sum.clone();
+        if !self.is_incremental {
+            mean.divide(self.count);
+        }
+        mean.total()
+    }
 }

@@ -229,6 +229,12 @@ impl BinaryOp {
         )
     }
 
+    /// `</` and `>/`, which cut histograms.
+    #[must_use]
+    pub fn is_trim(self) -> bool {
+        matches!(self, Self::TrimUpper | Self::TrimLower)
+    }
+
     /// `and`, `or`, `unless`.
     #[must_use]
     pub fn is_set(self) -> bool {

@@ -3,7 +3,11 @@
 //! *Sources*: Prometheus, "Unit testing for rules", `promql/parser/generated_parser.y`,
 //! `series_description`.
 
-use firebell_model::{Labels, STALE_NAN, parse_float};
+mod histogram;
+
+use std::sync::Arc;
+
+use firebell_model::{Histogram, Labels, STALE_NAN, parse_float};
 
 use crate::ast::{Node, Selector};
 use crate::parse::parse;
@@ -15,8 +19,13 @@ pub enum Described {
     Nothing,
     /// A sample.
     Value(f64),
-    /// A native histogram, as it was written.
-    Histogram(String),
+    /// A native histogram.
+    Histogram {
+        /// It.
+        histogram: Arc<Histogram>,
+        /// Whether the text named a hint on counter resets.
+        has_hint: bool,
+    },
 }
 
 /// Reads a line such as `up{job="api"} 1 1 0x3 _ stale`.
@@ -129,14 +138,7 @@ fn item(text: &str, all: &mut Vec<Described>) -> Result<(), String> {
         Ok(n)
     };
     if text.starts_with("{{") {
-        let end = text.rfind("}}").ok_or_else(failed)?;
-        let n = match text[end + 2..].strip_prefix('x') {
-            Some(times) => repeat(times)? + 1,
-            None => 1,
-        };
-        let histogram = Described::Histogram(text[..end + 2].to_owned());
-        all.extend(std::iter::repeat_n(histogram, n));
-        return Ok(());
+        return histogram::item(text, repeat, all);
     }
     if let Some(times) = text.strip_prefix('_') {
         let n = match times.strip_prefix('x') {
@@ -206,7 +208,7 @@ mod tests {
                     Described::Nothing => "_".to_owned(),
                     Described::Value(value) if firebell_model::is_stale(*value) => "stale".into(),
                     Described::Value(value) => value.to_string(),
-                    Described::Histogram(text) => text.clone(),
+                    Described::Histogram { histogram, .. } => histogram.to_string(),
                 });
                 format!("{labels} {}", values.collect::<Vec<_>>().join(" "))
             }
@@ -221,13 +223,22 @@ mod tests {
             ("{} NaN Inf -Inf 1e-3", "{} NaN inf -inf 0.001"),
             ("{__name__=\"x\"} 1e+2x1", "x 100 100"),
             (
-                "h {{schema:0 sum:1}}x1 1",
-                "h {{schema:0 sum:1}} {{schema:0 sum:1}} 1",
+                "h {{schema:0 sum:1 buckets:[1 2]}}x1 1",
+                "h {count:0, sum:1, (0.5,1]:1, (1,2]:2} {count:0, sum:1, (0.5,1]:1, (1,2]:2} 1",
+            ),
+            (
+                "h {{count:1 z_bucket:1 z_bucket_w:0.5}}+{{count:2 n_buckets:[2] n_offset:1}}x1",
+                "h {count:1, sum:0, [-0.5,0.5]:1} {count:3, sum:0, [-2,-1):2, [-0.5,0.5]:1}",
+            ),
+            (
+                "h {{schema:-53 custom_values:[1 5] buckets:[1] offset:1}}",
+                "h {count:0, sum:0, (1,5]:1}",
             ),
             ("x {a=\"b\"} 1", "x{a=\"b\"} 1"),
             ("x{a=\"\"} 1", "x 1"),
             ("{a=\"\"} 1", "{} 1"),
             ("x 1y", "`1y` is no series value"),
+            ("x {{summ:1}}", "`summ` is nothing known of a histogram"),
         ] {
             assert_eq!(shown(line), expected, "{line}");
         }

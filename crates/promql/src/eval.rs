@@ -12,6 +12,8 @@ mod histogram;
 mod hyperbolic;
 mod labels;
 mod map;
+mod mixed;
+mod note;
 mod other;
 mod select;
 mod top;
@@ -279,8 +281,8 @@ impl Context<'_> {
         self.annotate(true, span, message);
     }
 
-    fn inform(&mut self, span: Span, message: &str) {
-        self.annotate(false, span, message);
+    fn note(&mut self, span: Span, note: &note::Note) {
+        self.annotate(note.is_warning(), span, &note.text());
     }
 
     fn annotate(&mut self, is_warning: bool, span: Span, message: &str) {
@@ -350,7 +352,7 @@ impl Frames<'_> {
             unreachable!("every result has one user");
         };
         if let Frame::Vector(block) = &frame {
-            self.n_taken += block.values.len();
+            self.n_taken += block.cells.len();
         }
         frame
     }
@@ -405,7 +407,7 @@ fn run_program(
         context.release(std::mem::take(&mut frames.n_taken));
         if let Frame::Vector(block) = &frame {
             block.check_duplicates()?;
-            context.hold(block.values.len())?;
+            context.hold(block.cells.len())?;
         }
         frames.waiting[idx] = Some(frame);
     }
@@ -456,7 +458,7 @@ fn run_op(
                 column.iter_mut().for_each(|value| *value = -*value);
                 Ok(Frame::Scalar(column))
             }
-            Frame::Vector(block) => map::map(block, state, context, |value| -value),
+            Frame::Vector(block) => map::negate(block, state, context),
             other => Ok(other),
         },
         OpKind::Binary(operation) => binary::run(operation, state, frames, context, steps),
@@ -464,9 +466,9 @@ fn run_op(
             aggregate::run(aggregation, state, frames, context, steps)
         }
         OpKind::Map(map, args) => map::run(*map, args, state, frames, context, steps),
-        OpKind::Histogram(operand) => {
+        OpKind::Histogram(stat, operand) => {
             let block = frames.vector(*operand, steps.n)?;
-            Ok(Frame::Vector(Block::empty(block.n_steps)))
+            Ok(histogram::stat(*stat, block, state, context))
         }
         OpKind::Absent(operand, labels) => {
             let block = frames.vector(*operand, steps.n)?;

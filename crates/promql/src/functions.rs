@@ -41,8 +41,17 @@ pub(crate) enum Kind {
     Window(Window),
     /// Anything else.
     Other(Other),
-    /// Native histograms only: floats give nothing.
-    Histogram,
+    /// A number of a native histogram: floats give nothing.
+    Histogram(HistogramStat),
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum HistogramStat {
+    Avg,
+    Count,
+    Stddev,
+    Stdvar,
+    Sum,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -185,8 +194,8 @@ const fn other(name: &'static str, args: &'static [ValueType], other: Other) -> 
     new(name, args, Kind::Other(other))
 }
 
-const fn histogram(name: &'static str) -> Function {
-    new(name, &[Vector], Kind::Histogram)
+const fn histogram(name: &'static str, stat: HistogramStat) -> Function {
+    new(name, &[Vector], Kind::Histogram(stat))
 }
 
 impl Function {
@@ -245,8 +254,8 @@ static FUNCTIONS: &[Function] = &[
     map("exp", Map::Exp),
     window("first_over_time", Window::First).experimental(),
     map("floor", Map::Floor),
-    histogram("histogram_avg"),
-    histogram("histogram_count"),
+    histogram("histogram_avg", HistogramStat::Avg),
+    histogram("histogram_count", HistogramStat::Count),
     other(
         "histogram_fraction",
         &[Scalar, Scalar, Vector],
@@ -264,9 +273,9 @@ static FUNCTIONS: &[Function] = &[
     )
     .variadic(Variadic::UpTo(9))
     .experimental(),
-    histogram("histogram_stddev"),
-    histogram("histogram_stdvar"),
-    histogram("histogram_sum"),
+    histogram("histogram_stddev", HistogramStat::Stddev),
+    histogram("histogram_stdvar", HistogramStat::Stdvar),
+    histogram("histogram_sum", HistogramStat::Sum),
     date("hour", Map::Hour),
     window("idelta", Window::Idelta),
     window("increase", Window::Increase),

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firebell_model::{
-    Labels, Matcher, Sample, Series, SeriesId, Source, SourceError, Summary, TimeRange, is_stale,
+    HistogramSample, Labels, Matcher, ResetHint, Sample, Series, SeriesId, Source, SourceError,
+    Summary, TimeRange, Timestamp, is_stale,
 };
 
 /// Series with all their samples. Appending keeps the samples of a series in order of time; a
@@ -21,6 +22,7 @@ struct MemorySeries {
     id: SeriesId,
     labels: Labels,
     samples: Vec<Sample>,
+    histograms: Vec<HistogramSample>,
 }
 
 impl MemorySource {
@@ -32,6 +34,28 @@ impl MemorySource {
 
     /// Adds samples to the series with these labels, which comes to be if it is not there.
     pub fn append(&mut self, labels: &Labels, samples: impl IntoIterator<Item = Sample>) {
+        let series = self.series_mut(labels);
+        for sample in samples {
+            put(&mut series.samples, sample, |it| it.at);
+        }
+    }
+
+    /// Adds native histograms to the series with these labels. Their hints become those that
+    /// Prometheus's store gives: a counter that goes on where the sample before it ended was not
+    /// reset, and of every other nothing is known.
+    pub fn append_histograms(
+        &mut self,
+        labels: &Labels,
+        histograms: impl IntoIterator<Item = HistogramSample>,
+    ) {
+        let series = self.series_mut(labels);
+        for sample in histograms {
+            put(&mut series.histograms, sample, |it| it.at);
+        }
+        series.settle_hints();
+    }
+
+    fn series_mut(&mut self, labels: &Labels) -> &mut MemorySeries {
         let all = &mut self.series;
         let id = *self.ids.entry(labels.clone()).or_insert_with(|| {
             let id = all.len();
@@ -39,20 +63,14 @@ impl MemorySource {
                 id: SeriesId(id as u64),
                 labels: labels.clone(),
                 samples: Vec::new(),
+                histograms: Vec::new(),
             })));
             id
         });
         let Some(series) = &mut self.series[id] else {
             unreachable!("labels with an id have a series");
         };
-        let samples_in_place = &mut Arc::make_mut(series).samples;
-        for sample in samples {
-            let next = samples_in_place.partition_point(|known| known.at < sample.at);
-            match samples_in_place.get_mut(next) {
-                Some(known) if known.at == sample.at => *known = sample,
-                _ => samples_in_place.insert(next, sample),
-            }
-        }
+        Arc::make_mut(series)
     }
 
     /// Takes the series with these labels away, if it is there.
@@ -100,11 +118,65 @@ impl Source for MemorySource {
     }
 }
 
+/// Puts a sample into its place in time, or in the place of one with its time.
+fn put<T>(all: &mut Vec<T>, sample: T, at: impl Fn(&T) -> Timestamp) {
+    let next = all.partition_point(|known| at(known) < at(&sample));
+    match all.get_mut(next) {
+        Some(known) if at(known) == at(&sample) => *known = sample,
+        _ => all.insert(next, sample),
+    }
+}
+
+/// The part of samples that lies in a range.
+fn within<T>(all: &[T], range: TimeRange, at: impl Fn(&T) -> Timestamp) -> &[T] {
+    let start = all.partition_point(|it| at(it) <= range.after);
+    let end = all.partition_point(|it| at(it) <= range.until);
+    &all[start..end.max(start)]
+}
+
+/// Whether no float lies between two moments.
+fn within_open(samples: &[Sample], after: Timestamp, until: Timestamp) -> bool {
+    within(samples, TimeRange { after, until }, |it| it.at).is_empty()
+}
+
+/// Whether a counter has gone on without reset and without a new layout.
+fn goes_on(before: &HistogramSample, after: &HistogramSample) -> bool {
+    let (before, after) = (&*before.histogram, &*after.histogram);
+    let has_same_layout = before.schema == after.schema
+        && before.zero_threshold == after.zero_threshold
+        && before.custom_bounds == after.custom_bounds;
+    let is_counter = before.reset_hint != ResetHint::Gauge;
+    let mut after = after.clone();
+    // A hint that was given is no proof.
+    after.reset_hint = ResetHint::Unknown;
+    is_counter && has_same_layout && !before.is_stale() && !after.is_reset_since(before)
+}
+
 impl MemorySeries {
     fn within(&self, range: TimeRange) -> &[Sample] {
-        let start = self.samples.partition_point(|it| it.at <= range.after);
-        let end = self.samples.partition_point(|it| it.at <= range.until);
-        &self.samples[start..end.max(start)]
+        within(&self.samples, range, |it| it.at)
+    }
+
+    /// See [`MemorySource::append_histograms`].
+    fn settle_hints(&mut self) {
+        let mut before: Option<HistogramSample> = None;
+        for sample in &mut self.histograms {
+            let hint = match (&before, sample.histogram.reset_hint) {
+                (_, ResetHint::Gauge) => ResetHint::Gauge,
+                (Some(before), hint)
+                    if hint != ResetHint::Reset
+                        && goes_on(before, sample)
+                        && within_open(&self.samples, before.at, sample.at) =>
+                {
+                    ResetHint::NotReset
+                }
+                _ => ResetHint::Unknown,
+            };
+            if sample.histogram.reset_hint != hint {
+                Arc::make_mut(&mut sample.histogram).reset_hint = hint;
+            }
+            before = Some(sample.clone());
+        }
     }
 }
 
@@ -119,6 +191,19 @@ impl Series for MemorySeries {
 
     fn samples(&self, range: TimeRange, out: &mut Vec<Sample>) -> Result<(), SourceError> {
         out.extend_from_slice(self.within(range));
+        Ok(())
+    }
+
+    fn has_histograms(&self) -> bool {
+        !self.histograms.is_empty()
+    }
+
+    fn histograms(
+        &self,
+        range: TimeRange,
+        out: &mut Vec<HistogramSample>,
+    ) -> Result<(), SourceError> {
+        out.extend_from_slice(within(&self.histograms, range, |it| it.at));
         Ok(())
     }
 

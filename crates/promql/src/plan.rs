@@ -12,7 +12,7 @@ use crate::ast::{
     StringLiteral, ValueType,
 };
 use crate::duration::DurationExpr;
-use crate::functions::{Kind, Map, Other, Window};
+use crate::functions::{HistogramStat, Kind, Map, Other, Window};
 use crate::parse::{ParseError, parse};
 
 /// A parsed and planned expression: immutable, cheap to clone, shared by all who evaluate it.
@@ -69,6 +69,24 @@ pub(crate) struct Program {
     pub(crate) ops: Vec<Op>,
 }
 
+/// Whether what is being planned needs no more of native histograms than their count and sum.
+///
+/// Source: Prometheus, `promql/engine.go`, `detectHistogramStatsDecoding`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Detail {
+    /// As far as is known, it does.
+    Whole,
+    Totals,
+    /// It does, whatever is further inside.
+    WholeInside,
+}
+
+/// A program in the making.
+struct Planner {
+    ops: Vec<Op>,
+    detail: Detail,
+}
+
 /// The index of an operation.
 pub(crate) type OpIdx = usize;
 
@@ -103,13 +121,15 @@ pub(crate) enum OpKind {
     Aggregate(Aggregation),
     Map(Map, Vec<OpIdx>),
     /// A function of native histograms only.
-    Histogram(OpIdx),
+    Histogram(HistogramStat, OpIdx),
     Absent(OpIdx, Labels),
     Other(Other, Vec<OpIdx>),
 }
 
 pub(crate) struct BinaryOperation {
     pub(crate) op: BinaryOp,
+    /// Where the operation stands, for annotations.
+    pub(crate) span: Span,
     pub(crate) left: OpIdx,
     pub(crate) right: OpIdx,
     pub(crate) returns_bool: bool,
@@ -122,6 +142,8 @@ pub(crate) struct Aggregation {
     /// Where the parameter stands, inside of any parentheses: there annotations point.
     pub(crate) param_span: Span,
     pub(crate) operand: OpIdx,
+    /// Where the operand stands.
+    pub(crate) operand_span: Span,
     /// Sorted.
     pub(crate) grouping: Vec<String>,
     pub(crate) is_without: bool,
@@ -132,6 +154,8 @@ pub(crate) struct Reader {
     pub(crate) matchers: Vec<Matcher>,
     pub(crate) shift: Shift,
     pub(crate) borders: Option<Borders>,
+    /// Whether only count and sum of native histograms are wanted.
+    pub(crate) skips_buckets: bool,
 }
 
 /// Where windows of samples come from.
@@ -150,11 +174,20 @@ pub(crate) enum WindowSource {
 
 impl Program {
     pub(crate) fn of(expr: &Expr) -> Self {
-        let mut program = Self { ops: Vec::new() };
-        program.add(expr);
-        program
+        Self::planned(expr, Detail::Whole)
     }
 
+    fn planned(expr: &Expr, detail: Detail) -> Self {
+        let mut planner = Planner {
+            ops: Vec::new(),
+            detail,
+        };
+        planner.add(expr);
+        Self { ops: planner.ops }
+    }
+}
+
+impl Planner {
     fn push(&mut self, kind: OpKind, is_invariant: bool) -> OpIdx {
         let span = Span::default();
         self.ops.push(Op {
@@ -170,7 +203,23 @@ impl Program {
     }
 
     fn add(&mut self, expr: &Expr) -> OpIdx {
+        let detail = self.detail;
+        self.detail = match &expr.node {
+            Node::Binary(_) => Detail::Whole,
+            Node::Call(call) => match call.function.kind {
+                _ if detail == Detail::WholeInside => detail,
+                Kind::Histogram(HistogramStat::Count | HistogramStat::Sum | HistogramStat::Avg) => {
+                    Detail::Totals
+                }
+                Kind::Other(
+                    Other::HistogramQuantile | Other::HistogramQuantiles | Other::HistogramFraction,
+                ) => Detail::WholeInside,
+                _ => detail,
+            },
+            _ => detail,
+        };
         let op = self.add_node(expr);
+        self.detail = detail;
         self.ops[op].span = expr.span;
         op
     }
@@ -205,18 +254,19 @@ impl Program {
                         .as_ref()
                         .map_or_else(Span::default, |param| param.unwrap_parens().span),
                     operand,
+                    operand_span: aggregate.expr.span,
                     grouping,
                     is_without: aggregate.is_without,
                 };
                 self.push(OpKind::Aggregate(aggregation), is_invariant)
             }
             Node::Selector(selector) => {
-                let reader = Reader::of(selector);
+                let reader = Reader::of(selector, self.detail);
                 let is_invariant = reader.shift.at.is_some();
                 self.push(OpKind::Select(reader), is_invariant)
             }
             Node::Range(_) | Node::Subquery(_) => {
-                let source = WindowSource::of(expr);
+                let source = WindowSource::of(expr, self.detail);
                 let is_invariant = source.is_invariant();
                 self.push(OpKind::Matrix(source), is_invariant)
             }
@@ -228,15 +278,16 @@ impl Program {
         let mut chain = Vec::new();
         let mut next = expr;
         while let Node::Binary(binary) = &next.node {
-            chain.push(binary);
+            chain.push((next.span, binary));
             next = &binary.left;
         }
         let mut left = self.add(next);
-        while let Some(binary) = chain.pop() {
+        while let Some((span, binary)) = chain.pop() {
             let right = self.add(&binary.right);
             let is_invariant = self.are_invariant(&[left, right]);
             let operation = BinaryOperation {
                 op: binary.op,
+                span,
                 left,
                 right,
                 returns_bool: binary.returns_bool,
@@ -254,7 +305,7 @@ impl Program {
         if call.function.kind == Kind::Other(Other::Timestamp)
             && let Node::Selector(selector) = &call.args[0].unwrap_parens().node
         {
-            let reader = Reader::of(selector);
+            let reader = Reader::of(selector, self.detail);
             let is_invariant = reader.shift.at.is_some();
             return self.push(OpKind::Timestamps(reader), is_invariant);
         }
@@ -267,7 +318,7 @@ impl Program {
         let is_invariant = !depends_on_time && self.are_invariant(&args);
         let kind = match call.function.kind {
             Kind::Map(map) => OpKind::Map(map, args),
-            Kind::Histogram => OpKind::Histogram(args[0]),
+            Kind::Histogram(stat) => OpKind::Histogram(stat, args[0]),
             Kind::Other(Other::Absent) => OpKind::Absent(args[0], absent_labels(&call.args[0])),
             Kind::Other(other) => OpKind::Other(other, args),
             Kind::Window(_) => unreachable!("windows have been added above"),
@@ -288,7 +339,7 @@ impl Program {
         let Some(arg) = found else {
             unreachable!("the checker has seen a range vector among the arguments");
         };
-        let source = WindowSource::of(arg);
+        let source = WindowSource::of(arg, self.detail);
         // Upstream's annotations on subqueries point to the start of the query.
         let source_span = match source {
             WindowSource::Series { .. } => arg.span,
@@ -310,24 +361,25 @@ impl Program {
 }
 
 impl Reader {
-    fn of(selector: &Selector) -> Self {
+    fn of(selector: &Selector, detail: Detail) -> Self {
         Self {
             matchers: selector.matchers.clone(),
             shift: selector.shift.clone(),
             borders: selector.borders,
+            skips_buckets: detail == Detail::Totals,
         }
     }
 }
 
 impl WindowSource {
-    fn of(expr: &Expr) -> Self {
+    fn of(expr: &Expr, detail: Detail) -> Self {
         match &expr.node {
             Node::Range(range) => Self::Series {
-                reader: Reader::of(&range.selector),
+                reader: Reader::of(&range.selector, detail),
                 range: range.range.clone(),
             },
             Node::Subquery(subquery) => Self::Subquery {
-                program: Program::of(&subquery.expr),
+                program: Program::planned(&subquery.expr, Detail::WholeInside),
                 range: subquery.range.clone(),
                 step: subquery.step.clone(),
                 shift: subquery.shift.clone(),

@@ -3,8 +3,11 @@
 //! *Sources*: Prometheus, `promql/promqltest/README.md` and `test.go`.
 
 mod expectation;
+mod nhcb;
 
-use firebell_model::{Duration, Sample, SampleValue, Timestamp};
+use std::sync::Arc;
+
+use firebell_model::{Duration, HistogramSample, Sample, SampleValue, Timestamp};
 
 use crate::description::{self, Described};
 use crate::eval::{Options, Prepared};
@@ -12,6 +15,7 @@ use crate::memory::MemorySource;
 use crate::plan::Plan;
 use crate::value::{MatrixSeries, Value};
 use expectation::{Eval, Moment, duration};
+use nhcb::Classic;
 
 /// How the evaluations of a script went.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -77,8 +81,11 @@ impl Runner {
             self.source = MemorySource::new();
             Ok(false)
         } else if let Some(load) = command.strip_prefix("load") {
-            let interval = load.trim_start_matches("_with_nhcb").trim();
-            self.load(interval, block).map(|()| false)
+            let (interval, with_nhcb) = match load.strip_prefix("_with_nhcb") {
+                Some(interval) => (interval, true),
+                None => (load, false),
+            };
+            self.load(interval.trim(), block, with_nhcb).map(|()| false)
         } else if command.starts_with("eval") {
             self.eval(command, block).map(|()| true)
         } else {
@@ -94,23 +101,33 @@ impl Runner {
         }
     }
 
-    fn load(&mut self, interval: &str, block: &[&str]) -> Result<(), String> {
+    fn load(&mut self, interval: &str, block: &[&str], with_nhcb: bool) -> Result<(), String> {
         let interval: Duration = duration(interval)?;
+        let mut classic = Classic::default();
         for line in block {
             let (labels, values) = description::series_description(line)?;
-            let samples = values.iter().enumerate().filter_map(|(idx, value)| {
+            let (mut samples, mut histograms) = (Vec::new(), Vec::new());
+            for (idx, value) in values.into_iter().enumerate() {
                 let at = Timestamp(0) + interval * idx as i64;
                 match value {
-                    Described::Value(value) => Some(Sample { at, value: *value }),
-                    // Native histograms cannot be kept yet: what expects them fails.
-                    Described::Nothing | Described::Histogram(_) => None,
+                    Described::Value(value) => samples.push(Sample { at, value }),
+                    Described::Histogram { histogram, .. } => {
+                        histograms.push(HistogramSample { at, histogram });
+                    }
+                    Described::Nothing => {}
                 }
-            });
-            let samples: Vec<Sample> = samples.collect();
+            }
+            if with_nhcb {
+                classic.collect(&labels, &samples)?;
+            }
             if !samples.is_empty() {
                 self.source.append(&labels, samples);
             }
+            if !histograms.is_empty() {
+                self.source.append_histograms(&labels, histograms);
+            }
         }
+        classic.store(&mut self.source);
         Ok(())
     }
 
@@ -173,12 +190,15 @@ fn middle(matrix: &Value, at: Timestamp, like: &Value) -> Value {
         return matrix.clone();
     };
     let sample = |series: &MatrixSeries| {
-        let sample = series.samples.iter().find(|sample| sample.at == at)?;
-        Some(crate::value::VectorSample {
-            labels: series.labels.clone(),
-            at,
-            value: SampleValue::Float(sample.value),
-        })
+        let float = series.samples.iter().find(|sample| sample.at == at);
+        let histogram = series.histograms.iter().find(|sample| sample.at == at);
+        let value = match (float, histogram) {
+            (Some(sample), _) => SampleValue::Float(sample.value),
+            (None, Some(sample)) => SampleValue::Histogram(Arc::clone(&sample.histogram)),
+            (None, None) => return None,
+        };
+        let labels = series.labels.clone();
+        Some(crate::value::VectorSample { labels, at, value })
     };
     let samples: Vec<_> = series.iter().filter_map(sample).collect();
     match (like, samples.first()) {

@@ -1,12 +1,11 @@
-//! Upstream's test scripts. `tests/scripts.txt` says how many evaluations of each file pass; it may
-//! only grow: `UPDATE_EXPECT=1` writes it anew.
+//! Upstream's test scripts: every evaluation of every file passes, unchanged.
 
 use std::path::PathBuf;
 
 use firebell_promql::script;
 
 #[test]
-fn upstreams_scripts_pass_as_far_as_they_did_before() {
+fn every_evaluation_of_upstreams_scripts_passes() {
     let root = std::env::var_os("FIREBELL_CORPUS").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/corpus"),
         PathBuf::from,
@@ -32,5 +31,5 @@ fn upstreams_scripts_pass_as_far_as_they_did_before() {
         }
     }
     println!("{lines}{n_passed} of {n_all} evaluations pass");
-    expect_test::expect_file!["scripts.txt"].assert_eq(&lines);
+    assert_eq!(n_passed, n_all, "evaluations fail: see above");
 }

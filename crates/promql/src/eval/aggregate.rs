@@ -2,18 +2,22 @@
 //!
 //! *Sources*: Prometheus, `promql/engine.go`, `aggregation`, `aggregationK`, `aggregationCountValues`.
 
+mod histograms;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use firebell_model::{Labels, METRIC_NAME, format_float, format_float_general};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
+use super::note::Note;
 use super::top::keep_top;
 use super::{Context, Frames, State, Steps, labels};
 use crate::arithmetic::{Mean, Sum, quantile};
 use crate::ast::{AggregateOp, Span};
 use crate::error::{EvalError, execution};
 use crate::plan::Aggregation;
+pub(crate) use histograms::Hints;
 
 /// Which series belong to which group.
 pub(crate) struct Grouping {
@@ -32,7 +36,7 @@ pub(crate) fn run(
     context: &mut Context<'_>,
     steps: Steps,
 ) -> Result<Frame, EvalError> {
-    let block = frames.vector(aggregation.operand, steps.n)?;
+    let mut block = frames.vector(aggregation.operand, steps.n)?;
     if aggregation.op == AggregateOp::CountValues {
         return count_values(aggregation, &block, frames, context);
     }
@@ -40,9 +44,19 @@ pub(crate) fn run(
         .param
         .map(|param| frames.scalar(param, steps.n))
         .unwrap_or_default();
+    if ignores_histograms(aggregation.op) {
+        let span = aggregation.operand_span;
+        histograms::ignore(aggregation.op, &mut block, span, context);
+    }
     let grouping = bind(aggregation, &block, state);
     if aggregation.op.keeps_series() {
         return keep(aggregation, grouping, block, &param);
+    }
+    if block.has_histograms() && matches!(aggregation.op, AggregateOp::Sum | AggregateOp::Avg) {
+        let span = aggregation.operand_span;
+        let cells = histograms::add_up(aggregation.op, &block, grouping, span, context);
+        let set = Arc::clone(&grouping.to);
+        return Ok(Frame::Vector(Block::new(set, steps.n, cells)));
     }
     let values = match aggregation.op {
         AggregateOp::Sum => fold::<Sums>(&block, grouping),
@@ -57,6 +71,20 @@ pub(crate) fn run(
     };
     let set = Arc::clone(&grouping.to);
     Ok(Frame::Vector(Block::new(set, steps.n, values)))
+}
+
+/// Whether an aggregation is for floats only.
+fn ignores_histograms(op: AggregateOp) -> bool {
+    !matches!(
+        op,
+        AggregateOp::Sum
+            | AggregateOp::Avg
+            | AggregateOp::Count
+            | AggregateOp::Group
+            | AggregateOp::CountValues
+            | AggregateOp::Limitk
+            | AggregateOp::LimitRatio
+    )
 }
 
 /// The labels of the group of a series.
@@ -253,11 +281,7 @@ impl Gather for Stddev {
 /// Warns of a quantile outside of 0 to 1.
 pub(crate) fn check_quantile(q: f64, span: Span, context: &mut Context<'_>) {
     if !(0.0..=1.0).contains(&q) {
-        let q = format_float_general(q);
-        context.warn(
-            span,
-            &format!("quantile value should be between 0 and 1, got {q}"),
-        );
+        context.note(span, &Note::InvalidQuantile(q));
     }
 }
 
@@ -304,7 +328,7 @@ fn keep(
     param: &[f64],
 ) -> Result<Frame, EvalError> {
     let n_steps = block.n_steps;
-    let mut values = vec![ABSENT; block.values.len()];
+    let mut values = vec![ABSENT; block.cells.len()];
     let mut order = Vec::new();
     for (step, &param) in param.iter().enumerate() {
         let count = check_count(aggregation.op, param)?;
@@ -322,12 +346,13 @@ fn keep(
             }
             for &row in &rows {
                 let idx = row as usize * n_steps + step;
-                values[idx] = block.values[idx];
+                values[idx] = block.cells.values[idx];
             }
             order.extend(rows);
         }
     }
-    block.values = values;
+    // Histograms whose place is empty now are not looked at any more.
+    block.cells.values = values;
     if n_steps == 1 {
         block.order = Some(order);
     }
@@ -398,7 +423,11 @@ fn count_values(
                 continue;
             }
             let mut builder = group_labels(aggregation, labels).to_builder();
-            builder.set(label.value.as_str(), format_float(value));
+            let text = match block.histogram(idx, step) {
+                Some(histogram) => histogram.to_string(),
+                None => format_float(value),
+            };
+            builder.set(label.value.as_str(), text);
             let mut labels = builder.build();
             if is_removed {
                 labels = group_labels(aggregation, &labels);

@@ -3,6 +3,7 @@
 //! *Sources*: Prometheus, `promql/engine.go`, `VectorBinop`, `VectorAnd`, `VectorOr`,
 //! `VectorUnless`, `VectorscalarBinop`.
 
+mod histograms;
 mod pairs;
 mod sets;
 
@@ -95,10 +96,14 @@ fn with_scalar(
     scalar: &[f64],
     is_swapped: bool,
     state: &mut State,
-    context: &Context<'_>,
+    context: &mut Context<'_>,
 ) -> Frame {
     let n = vector.n_steps;
-    for (idx, value) in vector.values.iter_mut().enumerate() {
+    if vector.has_histograms() || operation.op.is_trim() {
+        histograms::with_scalar(operation, &mut vector, scalar, is_swapped, context);
+        return finish(operation, vector, state, context);
+    }
+    for (idx, value) in vector.cells.values.iter_mut().enumerate() {
         if is_absent(*value) {
             continue;
         }
@@ -110,6 +115,15 @@ fn with_scalar(
         };
         *value = combine(operation, left, right, *value);
     }
+    finish(operation, vector, state, context)
+}
+
+fn finish(
+    operation: &BinaryOperation,
+    mut vector: Block,
+    state: &mut State,
+    context: &Context<'_>,
+) -> Frame {
     if operation.op.drops_name() || operation.returns_bool {
         map::drop_names(&mut vector, state, context);
     }

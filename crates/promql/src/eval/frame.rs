@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use firebell_model::{Labels, STALE_NAN, Sample, SampleValue, Timestamp, is_stale};
+use firebell_model::{
+    Histogram, HistogramSample, Labels, STALE_NAN, Sample, SampleValue, Timestamp, is_stale,
+};
 
 use super::{Renamed, Steps};
 use crate::ast::StringLiteral;
@@ -89,37 +91,171 @@ pub(crate) fn same(labels: &[Labels]) -> Vec<Vec<u32>> {
     groups
 }
 
+/// Values of which most are floats.
+///
+/// A place holds a histogram when the table of these has one for it and the value is not
+/// [`ABSENT`]: whoever takes a value away need not look into the table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Cells {
+    pub(crate) values: Vec<f64>,
+    /// Empty without histograms, and no longer than it has to be.
+    histograms: Vec<Option<Arc<Histogram>>>,
+}
+
+/// One value.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Cell<'a> {
+    Absent,
+    Float(f64),
+    Histogram(&'a Arc<Histogram>),
+}
+
+impl Cells {
+    pub(crate) fn with_capacity(n: usize) -> Self {
+        Self::from(Vec::with_capacity(n))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.values.len()
+    }
+
+    pub(crate) fn push_value(&mut self, value: Option<SampleValue>) {
+        self.values.push(ABSENT);
+        self.set(self.values.len() - 1, value);
+    }
+
+    /// Whether there may be histograms.
+    #[inline]
+    pub(crate) fn has_histograms(&self) -> bool {
+        !self.histograms.is_empty()
+    }
+
+    /// The histogram at a place, if there is one.
+    #[inline]
+    pub(crate) fn histogram(&self, idx: usize) -> Option<&Arc<Histogram>> {
+        let histogram = self.histograms.get(idx)?.as_ref();
+        histogram.filter(|_| !is_absent(self.values[idx]))
+    }
+
+    pub(crate) fn cell(&self, idx: usize) -> Cell<'_> {
+        match (self.values[idx], self.histogram(idx)) {
+            (_, Some(histogram)) => Cell::Histogram(histogram),
+            (value, None) if is_absent(value) => Cell::Absent,
+            (value, None) => Cell::Float(value),
+        }
+    }
+
+    /// Puts a value in place of another one.
+    pub(crate) fn set(&mut self, idx: usize, value: Option<SampleValue>) {
+        self.values[idx] = match value {
+            None => ABSENT,
+            Some(SampleValue::Float(value)) => {
+                if let Some(slot) = self.histograms.get_mut(idx) {
+                    *slot = None;
+                }
+                value
+            }
+            Some(SampleValue::Histogram(histogram)) => {
+                if self.histograms.len() <= idx {
+                    self.histograms.resize(idx + 1, None);
+                }
+                self.histograms[idx] = Some(histogram);
+                // Any number but the marker of absence would do.
+                f64::NAN
+            }
+        };
+    }
+
+    /// Takes all histograms away.
+    pub(crate) fn drop_histograms(&mut self) {
+        let all = std::mem::take(&mut self.histograms);
+        for (value, histogram) in self.values.iter_mut().zip(&all) {
+            if histogram.is_some() {
+                *value = ABSENT;
+            }
+        }
+    }
+
+    /// Changes each histogram; `None` takes it away.
+    pub(crate) fn map_histograms(
+        &mut self,
+        mut change: impl FnMut(usize, &Histogram) -> Option<Histogram>,
+    ) {
+        for (idx, slot) in self.histograms.iter_mut().enumerate() {
+            if let Some(histogram) = slot
+                && !is_absent(self.values[idx])
+            {
+                match change(idx, histogram) {
+                    Some(changed) => *histogram = Arc::new(changed),
+                    None => self.values[idx] = ABSENT,
+                }
+            }
+        }
+    }
+
+    /// These values and others after them.
+    pub(crate) fn append(&mut self, other: Self) {
+        if other.has_histograms() {
+            self.histograms.resize(self.values.len(), None);
+            self.histograms.extend(other.histograms);
+        }
+        self.values.extend(other.values);
+    }
+}
+
+impl From<Vec<f64>> for Cells {
+    fn from(values: Vec<f64>) -> Self {
+        Self {
+            values,
+            histograms: Vec::new(),
+        }
+    }
+}
+
 /// A vector over some steps: the values of series `i` are `values[i * n_steps..][..n_steps]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Block {
     pub(crate) set: Arc<SeriesSet>,
     pub(crate) n_steps: usize,
-    pub(crate) values: Vec<f64>,
+    pub(crate) cells: Cells,
     /// The order of an instant vector when it is not that of the set.
     pub(crate) order: Option<Vec<u32>>,
 }
 
 impl Block {
-    pub(crate) fn new(set: Arc<SeriesSet>, n_steps: usize, values: Vec<f64>) -> Self {
-        debug_assert_eq!(set.len() * n_steps, values.len());
+    pub(crate) fn new(set: Arc<SeriesSet>, n_steps: usize, cells: impl Into<Cells>) -> Self {
+        let cells = cells.into();
+        debug_assert_eq!(set.len() * n_steps, cells.len());
         Self {
             set,
             n_steps,
-            values,
+            cells,
             order: None,
         }
     }
 
     pub(crate) fn empty(n_steps: usize) -> Self {
-        Self::new(SeriesSet::unique(Vec::new()), n_steps, Vec::new())
+        Self::new(SeriesSet::unique(Vec::new()), n_steps, Cells::default())
     }
 
     pub(crate) fn row(&self, idx: usize) -> &[f64] {
-        &self.values[idx * self.n_steps..][..self.n_steps]
+        &self.cells.values[idx * self.n_steps..][..self.n_steps]
     }
 
     pub(crate) fn get(&self, idx: usize, step: usize) -> f64 {
-        self.values[idx * self.n_steps + step]
+        self.cells.values[idx * self.n_steps + step]
+    }
+
+    pub(crate) fn cell(&self, idx: usize, step: usize) -> Cell<'_> {
+        self.cells.cell(idx * self.n_steps + step)
+    }
+
+    pub(crate) fn histogram(&self, idx: usize, step: usize) -> Option<&Arc<Histogram>> {
+        self.cells.histogram(idx * self.n_steps + step)
+    }
+
+    pub(crate) fn has_histograms(&self) -> bool {
+        self.cells.has_histograms()
     }
 
     /// The same over `n` steps, when it was one value for all of them; `room` is how many values
@@ -128,13 +264,20 @@ impl Block {
         if self.n_steps == n {
             return Ok(self);
         }
-        if self.values.len().saturating_mul(n) > room {
+        if self.cells.len().saturating_mul(n) > room {
             return Err(EvalError::TooManySamples);
         }
-        let values = self.values.iter();
-        self.values = values
-            .flat_map(|&value| std::iter::repeat_n(value, n))
-            .collect();
+        let cells = std::mem::take(&mut self.cells);
+        let values = cells.values.iter();
+        let histograms = cells.histograms.into_iter();
+        self.cells = Cells {
+            values: values
+                .flat_map(|&value| std::iter::repeat_n(value, n))
+                .collect(),
+            histograms: histograms
+                .flat_map(|histogram| std::iter::repeat_n(histogram, n))
+                .collect(),
+        };
         self.n_steps = n;
         Ok(self)
     }
@@ -149,6 +292,29 @@ impl Block {
             }
         }
         Ok(())
+    }
+
+    /// The values of a series, with their moments.
+    pub(crate) fn read(
+        &self,
+        row: usize,
+        steps: &Steps,
+        samples: &mut Vec<Sample>,
+        histograms: &mut Vec<HistogramSample>,
+    ) {
+        for (step, &value) in self.row(row).iter().enumerate() {
+            if is_absent(value) {
+                continue;
+            }
+            let at = steps.at(step);
+            match self.histogram(row, step) {
+                None => samples.push(Sample { at, value }),
+                Some(histogram) => histograms.push(HistogramSample {
+                    at,
+                    histogram: Arc::clone(histogram),
+                }),
+            }
+        }
     }
 
     /// The series that have a value at a step, in order.
@@ -225,7 +391,10 @@ impl Frame {
                 let sample = |idx: u32| VectorSample {
                     labels: block.set.labels[idx as usize].clone(),
                     at,
-                    value: SampleValue::Float(block.get(idx as usize, 0)),
+                    value: match block.histogram(idx as usize, 0) {
+                        Some(histogram) => SampleValue::Histogram(Arc::clone(histogram)),
+                        None => SampleValue::Float(block.get(idx as usize, 0)),
+                    },
                 };
                 Value::Vector(block.present(0).into_iter().map(sample).collect())
             }
@@ -250,27 +419,25 @@ impl Frame {
         let mut rows: Vec<usize> = (0..block.set.len()).collect();
         rows.sort_by(|&a, &b| block.set.labels[a].cmp(&block.set.labels[b]));
         for row in rows {
-            let values = block.row(row).iter().enumerate();
-            let samples = values.filter(|(_, value)| !is_absent(**value));
-            let samples = samples.map(|(step, &value)| Sample {
-                at: steps.at(step),
-                value,
-            });
+            let (mut samples, mut histograms) = (Vec::new(), Vec::new());
+            block.read(row, steps, &mut samples, &mut histograms);
             let labels = &block.set.labels[row];
             match series.last_mut() {
                 // Equal labels never share a step: the check has seen to that.
                 Some(last) if last.labels == *labels => {
                     last.samples.extend(samples);
                     last.samples.sort_by_key(|sample| sample.at);
+                    last.histograms.extend(histograms);
+                    last.histograms.sort_by_key(|sample| sample.at);
                 }
                 _ => series.push(MatrixSeries {
                     labels: labels.clone(),
-                    samples: samples.collect(),
-                    histograms: Vec::new(),
+                    samples,
+                    histograms,
                 }),
             }
         }
-        series.retain(|series| !series.samples.is_empty());
+        series.retain(|series| !series.samples.is_empty() || !series.histograms.is_empty());
         Ok(Value::Matrix(series))
     }
 }

@@ -1,34 +1,77 @@
-//! Functions over classic histograms: series with the upper bound of their bucket in `le`.
+//! Functions over histograms: classic ones, which are series with the upper bound of their bucket
+//! in `le`, and native ones.
 //!
-//! *Sources*: Prometheus, `promql/quantile.go`, `BucketQuantile`, `BucketFraction`.
+//! *Sources*: Prometheus, `promql/functions.go`, `resetHistograms`, `funcHistogramQuantile`.
+
+mod classic;
+mod native;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use firebell_model::{Labels, Quoted, format_float, parse_float};
+use firebell_model::{Labels, format_float, parse_float};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
+use super::note::Note;
 use super::{Context, Frames, State, aggregate, labels};
 use crate::ast::Span;
 use crate::error::{EvalError, execution};
 use crate::functions::Other;
 use crate::plan::OpIdx;
+use classic::Bucket;
+pub(crate) use native::stat;
 
-/// The histograms that buckets make up.
+/// The histograms of a vector: those that buckets make up, then one for each series where any may
+/// be native.
 pub(crate) struct Buckets {
     from: Arc<SeriesSet>,
     to: Arc<SeriesSet>,
-    /// Upper bounds and series of each histogram, by bound.
+    /// Upper bounds and series of each classic histogram, by bound.
     members: Vec<Vec<(f64, u32)>>,
     /// Series with an `le` that is no number.
     bad: Vec<u32>,
+    /// Whether series count as native histograms as well.
+    has_native: bool,
+    /// The classic histogram with the labels of each series, when it has native ones.
+    twins: Vec<Option<u32>>,
 }
 
-/// One bucket: how many observations are at most `bound`.
-#[derive(Clone, Copy)]
-struct Bucket {
-    bound: f64,
-    count: f64,
+/// What is asked of every histogram at a step.
+trait Question {
+    /// Of a classic one, and whether its counts had to be made monotonic.
+    fn classic(&self, step: usize, buckets: &mut [Bucket]) -> (f64, bool);
+    /// Of a native one, and what is to be noted of it.
+    fn native(&self, step: usize, histogram: &firebell_model::Histogram) -> native::Answer;
+}
+
+/// `histogram_quantile`: the quantile of each step.
+struct Quantile<'a>(&'a [f64]);
+
+impl Question for Quantile<'_> {
+    fn classic(&self, step: usize, buckets: &mut [Bucket]) -> (f64, bool) {
+        classic::quantile(self.0[step], buckets)
+    }
+
+    fn native(&self, step: usize, histogram: &firebell_model::Histogram) -> native::Answer {
+        native::quantile(self.0[step], histogram)
+    }
+}
+
+/// `histogram_fraction`: the bounds of each step.
+struct Fraction<'a> {
+    lower: &'a [f64],
+    upper: &'a [f64],
+}
+
+impl Question for Fraction<'_> {
+    fn classic(&self, step: usize, buckets: &mut [Bucket]) -> (f64, bool) {
+        let (lower, upper) = (self.lower[step], self.upper[step]);
+        (classic::fraction(lower, upper, buckets), false)
+    }
+
+    fn native(&self, step: usize, histogram: &firebell_model::Histogram) -> native::Answer {
+        native::fraction(self.lower[step], self.upper[step], histogram)
+    }
 }
 
 pub(crate) fn run(
@@ -39,34 +82,34 @@ pub(crate) fn run(
     context: &mut Context<'_>,
     n: usize,
 ) -> Result<Frame, EvalError> {
-    match other {
+    let (block, values) = match other {
         Other::HistogramQuantile => {
             let quantiles = frames.scalar(args[0], n);
-            let (q_span, span) = (frames.span(args[0]), frames.span(args[1]));
+            let q_span = frames.span(args[0]);
+            let vector = frames.span(args[1]);
             let block = frames.vector(args[1], n)?;
             quantiles
                 .iter()
                 .for_each(|&q| aggregate::check_quantile(q, q_span, context));
-            let buckets = bind(&block, state, span, context);
-            let values = evaluate(buckets, &block, span, context, |buckets, step| {
-                quantile(quantiles[step], buckets)
-            });
-            let set = Arc::clone(&buckets.to);
-            Ok(Frame::Vector(Block::new(set, n, values)))
+            let buckets = bind(&block, state, vector, context);
+            let values = evaluate(buckets, &block, vector, context, &Quantile(&quantiles));
+            (buckets, values)
         }
         Other::HistogramFraction => {
             let (lower, upper) = (frames.scalar(args[0], n), frames.scalar(args[1], n));
-            let span = frames.span(args[2]);
+            let vector = frames.span(args[2]);
             let block = frames.vector(args[2], n)?;
-            let buckets = bind(&block, state, span, context);
-            let values = evaluate(buckets, &block, span, context, |buckets, step| {
-                (fraction(lower[step], upper[step], buckets), false)
-            });
-            let set = Arc::clone(&buckets.to);
-            Ok(Frame::Vector(Block::new(set, n, values)))
+            let buckets = bind(&block, state, vector, context);
+            let question = Fraction {
+                lower: &lower,
+                upper: &upper,
+            };
+            let values = evaluate(buckets, &block, vector, context, &question);
+            (buckets, values)
         }
-        _ => quantiles(args, state, frames, context, n),
-    }
+        _ => return quantiles(args, state, frames, context, n),
+    };
+    Ok(Frame::Vector(Block::new(Arc::clone(&block.to), n, values)))
 }
 
 /// `histogram_quantiles(v, label, q…)`: one series per quantile.
@@ -91,9 +134,8 @@ fn quantiles(
         quantiles
             .iter()
             .for_each(|&q| aggregate::check_quantile(q, q_span, context));
-        values.extend(evaluate(buckets, &block, span, context, |buckets, step| {
-            quantile(quantiles[step], buckets)
-        }));
+        let question = Quantile(&quantiles);
+        values.extend(evaluate(buckets, &block, span, context, &question));
         for (idx, labels) in buckets.to.labels.iter().enumerate() {
             if labels.get(&label.value).is_some() {
                 let name = &label.value;
@@ -116,8 +158,11 @@ fn bind<'a>(
     span: Span,
     context: &mut Context<'_>,
 ) -> &'a Buckets {
+    let has_native = block.has_histograms();
     let is_bound = matches!(
-        state, State::Buckets(buckets) if Arc::ptr_eq(&buckets.from, &block.set)
+        state,
+        State::Buckets(buckets)
+            if Arc::ptr_eq(&buckets.from, &block.set) && buckets.has_native == has_native
     );
     if !is_bound {
         *state = State::Buckets(group(block, context.options.delays_name_removal));
@@ -126,20 +171,16 @@ fn bind<'a>(
         unreachable!("it has just been bound");
     };
     for &row in &buckets.bad {
-        if block
-            .row(row as usize)
-            .iter()
-            .any(|&value| !is_absent(value))
-        {
+        let mut steps = 0..block.n_steps;
+        let is_float = |step| {
+            let row = row as usize;
+            !is_absent(block.get(row, step)) && block.histogram(row, step).is_none()
+        };
+        if steps.any(is_float) {
             let labels = &block.set.labels[row as usize];
-            let (bad, name) = (Quoted(labels.value(BOUND)), Quoted(labels.metric_name()));
-            context.warn(
-                span,
-                &format!(
-                    "bucket label \"le\" is missing or has a malformed value of {bad} for metric \
-                 name {name}"
-                ),
-            );
+            let (bad, name) = (labels.value(BOUND), labels.metric_name());
+            let note = Note::BadBucketLabel(bad.to_owned(), name.to_owned());
+            context.note(span, &note);
         }
     }
     buckets
@@ -149,6 +190,13 @@ fn group(block: &Block, delays_name_removal: bool) -> Buckets {
     let mut row_of: HashMap<Labels, usize> = HashMap::new();
     let (mut all, mut members): (Vec<Labels>, Vec<Vec<(f64, u32)>>) = (Vec::new(), Vec::new());
     let mut bad = Vec::new();
+    let named = |labels: &Labels| {
+        if delays_name_removal {
+            labels.clone()
+        } else {
+            labels.without_metric_name()
+        }
+    };
     for (idx, labels) in block.set.labels.iter().enumerate() {
         let Some(bound) = labels.get(BOUND).and_then(parse_float) else {
             bad.push(idx as u32);
@@ -157,11 +205,7 @@ fn group(block: &Block, delays_name_removal: bool) -> Buckets {
         // Histograms of different names stay apart, so that they clash in the result.
         let labels = labels.filter(|name| name != BOUND);
         let row = *row_of.entry(labels).or_insert_with_key(|labels| {
-            all.push(if delays_name_removal {
-                labels.clone()
-            } else {
-                labels.without_metric_name()
-            });
+            all.push(named(labels));
             members.push(Vec::new());
             all.len() - 1
         });
@@ -170,175 +214,110 @@ fn group(block: &Block, delays_name_removal: bool) -> Buckets {
     for members in &mut members {
         members.sort_by(|a, b| a.0.total_cmp(&b.0));
     }
+    let has_native = block.has_histograms();
+    let mut twins = Vec::new();
+    if has_native {
+        all.extend(block.set.labels.iter().map(named));
+        let twin = |labels| row_of.get(labels).map(|&row| row as u32);
+        twins = block.set.labels.iter().map(twin).collect();
+    }
     let drops = vec![delays_name_removal; all.len()];
     Buckets {
         from: Arc::clone(&block.set),
         to: SeriesSet::new(all, drops),
         members,
         bad,
+        has_native,
+        twins,
     }
 }
 
-/// Calls `function` for each histogram at each step at which it has any bucket.
+/// Asks each histogram at each step at which it is there.
 fn evaluate(
     buckets: &Buckets,
     block: &Block,
     span: Span,
     context: &mut Context<'_>,
-    function: impl Fn(&mut [Bucket], usize) -> (f64, bool),
+    question: &impl Question,
 ) -> Vec<f64> {
-    let mut values = Vec::with_capacity(buckets.members.len() * block.n_steps);
+    let mut values = Vec::with_capacity(buckets.to.len() * block.n_steps);
     let mut present: Vec<Bucket> = Vec::new();
     for members in &buckets.members {
         for step in 0..block.n_steps {
-            present.clear();
-            for &(bound, row) in members {
-                let count = block.get(row as usize, step);
-                if is_absent(count) {
-                    continue;
-                }
-                match present.last_mut() {
-                    // Bounds such as `1` and `1.0` are one bucket.
-                    Some(last) if last.bound == bound => last.count += count,
-                    _ => present.push(Bucket { bound, count }),
-                }
-            }
+            present_buckets(members, block, step, &mut present);
             if present.is_empty() {
                 values.push(ABSENT);
                 continue;
             }
-            let (value, was_forced) = function(&mut present, step);
+            let (value, was_forced) = question.classic(step, &mut present);
             if was_forced {
                 let name = block.set.labels[members[0].1 as usize].metric_name();
-                context.inform(
-                    span,
-                    &format!(
-                        "input to histogram_quantile needed to be fixed for monotonicity (see \
-                     https://prometheus.io/docs/prometheus/latest/querying/functions/\
-                     #histogram_quantile) for metric name {}",
-                        Quoted(name)
-                    ),
-                );
+                context.note(span, &Note::ForcedMonotonicity(name.to_owned()));
             }
             values.push(value);
         }
     }
+    if buckets.has_native {
+        ask_native(buckets, block, span, context, question, &mut values);
+    }
     values
 }
 
-/// The quantile, and whether the counts had to be made monotonic.
-fn quantile(q: f64, buckets: &mut [Bucket]) -> (f64, bool) {
-    if q.is_nan() {
-        return (f64::NAN, false);
-    }
-    if q < 0.0 {
-        return (f64::NEG_INFINITY, false);
-    }
-    if q > 1.0 {
-        return (f64::INFINITY, false);
-    }
-    let last = buckets.len() - 1;
-    if buckets[last].bound != f64::INFINITY {
-        return (f64::NAN, false);
-    }
-    let was_forced = make_monotonic(buckets);
-    if buckets.len() < 2 {
-        return (f64::NAN, was_forced);
-    }
-    let observations = buckets[last].count;
-    if observations == 0.0 {
-        return (f64::NAN, was_forced);
-    }
-    let mut rank = q * observations;
-    let at = buckets[..last].partition_point(|bucket| bucket.count < rank || bucket.count.is_nan());
-    if at == last {
-        return (buckets[last - 1].bound, was_forced);
-    }
-    let Bucket { bound, mut count } = buckets[at];
-    if at == 0 && bound <= 0.0 {
-        return (bound, was_forced);
-    }
-    let mut start = 0.0;
-    if let Some(before) = at.checked_sub(1).map(|before| buckets[before]) {
-        start = before.bound;
-        count -= before.count;
-        rank -= before.count;
-    }
-    (start + (bound - start) * (rank / count), was_forced)
-}
-
-/// Lifts counts that fall; differences that only rounding explains do not count as forced.
-fn make_monotonic(buckets: &mut [Bucket]) -> bool {
-    let mut was_forced = false;
-    let mut before = buckets[0].count;
-    for bucket in &mut buckets[1..] {
-        let count = bucket.count;
-        if count == before {
+/// The buckets of a classic histogram at a step.
+fn present_buckets(members: &[(f64, u32)], block: &Block, step: usize, present: &mut Vec<Bucket>) {
+    present.clear();
+    for &(bound, row) in members {
+        let count = block.get(row as usize, step);
+        if is_absent(count) || block.histogram(row as usize, step).is_some() {
             continue;
         }
-        if is_almost_equal(before, count) {
-            bucket.count = before;
-        } else if count < before {
-            bucket.count = before;
-            was_forced = true;
-        } else {
-            before = count;
+        match present.last_mut() {
+            // Bounds such as `1` and `1.0` are one bucket.
+            Some(last) if last.bound == bound => last.count += count,
+            _ => present.push(Bucket { bound, count }),
         }
     }
-    was_forced
 }
 
-/// Relative difference below 1e-12.
-fn is_almost_equal(a: f64, b: f64) -> bool {
-    if a.is_nan() && b.is_nan() || a == b {
-        return true;
-    }
-    let (sum, distance) = (a.abs() + b.abs(), (a - b).abs());
-    if a == 0.0 || b == 0.0 || sum < f64::MIN_POSITIVE {
-        return distance < TOLERANCE * f64::MIN_POSITIVE;
-    }
-    distance / sum.min(f64::MAX) < TOLERANCE
-}
-
-/// The share of observations between two bounds.
-fn fraction(lower: f64, upper: f64, buckets: &mut [Bucket]) -> f64 {
-    let Some(last) = buckets.last().filter(|last| last.bound == f64::INFINITY) else {
-        return f64::NAN;
-    };
-    let observations = last.count;
-    if observations == 0.0 || lower.is_nan() || upper.is_nan() {
-        return f64::NAN;
-    }
-    if lower >= upper {
-        return 0.0;
-    }
-    let from = rank_of(lower, buckets, true).min(observations);
-    let to = rank_of(upper, buckets, false).min(observations);
-    (to - from).max(0.0) / observations
-}
-
-/// How many observations are at most `value`, evenly spread within its bucket. A bucket that
-/// reaches down to minus infinity counts as a whole or not at all: `is_lower` leaves it out.
-fn rank_of(value: f64, buckets: &[Bucket], is_lower: bool) -> f64 {
-    let (mut rank, mut start) = (0.0, f64::NEG_INFINITY);
-    for (idx, bucket) in buckets.iter().enumerate() {
-        if idx == 0 && bucket.bound > 0.0 {
-            start = 0.0;
-        }
-        if start >= value {
-            return rank;
-        }
-        if bucket.bound > value {
-            if start.is_infinite() {
-                return if is_lower { bucket.count } else { rank };
+/// Asks the native histograms. Where there is a classic one of the same labels, neither answers.
+fn ask_native(
+    buckets: &Buckets,
+    block: &Block,
+    span: Span,
+    context: &mut Context<'_>,
+    question: &impl Question,
+    values: &mut Vec<f64>,
+) {
+    let n = block.n_steps;
+    for (row, labels) in block.set.labels.iter().enumerate() {
+        for step in 0..n {
+            let Some(histogram) = block.histogram(row, step) else {
+                values.push(ABSENT);
+                continue;
+            };
+            if let Some(twin) = buckets.twins[row] {
+                let twin = &mut values[twin as usize * n + step];
+                if !is_absent(*twin) {
+                    *twin = ABSENT;
+                    let name = labels.metric_name().to_owned();
+                    context.note(span, &Note::MixedClassicNative(name));
+                    values.push(ABSENT);
+                    continue;
+                }
             }
-            let share = (value - start) / (bucket.bound - start);
-            return rank + (bucket.count - rank) * share;
+            let answer = question.native(step, histogram);
+            if let Some(note) = answer.note {
+                // Upstream has dropped the name by then, unless that waits for the end.
+                let name = if context.options.delays_name_removal {
+                    labels.metric_name()
+                } else {
+                    ""
+                };
+                context.note(span, &note(name.to_owned()));
+            }
+            values.push(answer.value);
         }
-        rank = bucket.count;
-        start = bucket.bound;
     }
-    rank
 }
 
 /// OpenMetrics's form of a number: `0.0` rather than `0`.
@@ -349,4 +328,3 @@ fn open_metrics_float(value: f64) -> String {
 }
 
 const BOUND: &str = "le";
-const TOLERANCE: f64 = 1e-12;

@@ -20,9 +20,11 @@ pub(crate) fn run(
 ) -> Result<Frame, EvalError> {
     let Some((&first, rest)) = args.split_first() else {
         // A date function without argument speaks of the moment of evaluation.
-        let values = (0..steps.n).map(|step| date(map_, steps.at(step).as_secs_f64()));
+        let values: Vec<f64> = (0..steps.n)
+            .map(|step| date(map_, steps.at(step).as_secs_f64()))
+            .collect();
         let set = SeriesSet::unique(vec![firebell_model::Labels::empty()]);
-        return Ok(Frame::Vector(Block::new(set, steps.n, values.collect())));
+        return Ok(Frame::Vector(Block::new(set, steps.n, values)));
     };
     let block = frames.vector(first, steps.n)?;
     let params: Vec<Vec<f64>> = rest
@@ -51,14 +53,35 @@ pub(crate) fn run(
     }
 }
 
-/// Applies a function to all values, and drops the metric names.
+/// Turns every sign.
+pub(crate) fn negate(
+    mut block: Block,
+    state: &mut State,
+    context: &Context<'_>,
+) -> Result<Frame, EvalError> {
+    block.cells.map_histograms(|_, histogram| {
+        let mut negated = histogram.clone();
+        negated.scale(-1.0);
+        Some(negated)
+    });
+    for value in &mut block.cells.values {
+        if !is_absent(*value) {
+            *value = -*value;
+        }
+    }
+    drop_names(&mut block, state, context);
+    Ok(Frame::Vector(block))
+}
+
+/// Applies a function to all floats, and drops the metric names.
 pub(crate) fn map(
     mut block: Block,
     state: &mut State,
     context: &Context<'_>,
     function: impl Fn(f64) -> f64,
 ) -> Result<Frame, EvalError> {
-    for value in &mut block.values {
+    block.cells.drop_histograms();
+    for value in &mut block.cells.values {
         if !is_absent(*value) {
             *value = function(*value);
         }
@@ -74,7 +97,8 @@ pub(crate) fn map_steps(
     context: &Context<'_>,
     function: impl Fn(usize, f64) -> f64,
 ) -> Result<Frame, EvalError> {
-    for (idx, value) in block.values.iter_mut().enumerate() {
+    block.cells.drop_histograms();
+    for (idx, value) in block.cells.values.iter_mut().enumerate() {
         if !is_absent(*value) {
             *value = function(idx % block.n_steps, *value);
         }
@@ -104,7 +128,8 @@ fn clamp(
     min: &[f64],
     max: &[f64],
 ) -> Result<Frame, EvalError> {
-    for (idx, value) in block.values.iter_mut().enumerate() {
+    block.cells.drop_histograms();
+    for (idx, value) in block.cells.values.iter_mut().enumerate() {
         let step = idx % block.n_steps;
         if max[step] < min[step] {
             *value = super::frame::ABSENT;

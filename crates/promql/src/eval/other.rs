@@ -56,13 +56,16 @@ pub(crate) fn run(
         }
         Other::Scalar => Ok(Frame::Scalar(only_values(&frames.vector(args[0], n)?))),
         Other::Timestamp => {
-            let block = frames.vector(args[0], n)?;
+            let mut block = frames.vector(args[0], n)?;
+            // Histograms have a time as well: all become floats.
+            block.cells = std::mem::take(&mut block.cells.values).into();
             map::map_steps(block, state, context, |step, _| {
                 steps.at(step).as_secs_f64()
             })
         }
         Other::Sort | Other::SortDesc => {
             let mut block = frames.vector(args[0], n)?;
+            block.cells.drop_histograms();
             if is_range {
                 context.warn(call.span, SORT_IN_RANGE);
             } else if n == 1 {
@@ -127,7 +130,7 @@ fn only_values(block: &Block) -> Vec<f64> {
     let mut counts = vec![0_usize; block.n_steps];
     for row in 0..block.set.len() {
         for (step, &value) in block.row(row).iter().enumerate() {
-            if !is_absent(value) {
+            if !is_absent(value) && block.histogram(row, step).is_none() {
                 counts[step] += 1;
                 values[step] = if counts[step] == 1 { value } else { f64::NAN };
             }

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use firebell_model::{Duration, Sample, SeriesId, TimeRange, Timestamp, is_stale};
+use firebell_model::{Duration, Sample, SampleValue, SeriesId, TimeRange, Timestamp, is_stale};
 
-use super::frame::{ABSENT, Block, Frame, SeriesSet, without_names};
+use super::frame::{ABSENT, Block, Cells, Frame, SeriesSet, without_names};
+use super::mixed::Mixed;
 use super::{Context, Renamed, State, Steps};
 use crate::error::{EvalError, execution};
 use crate::plan::{Reader, fixed_moment};
@@ -76,7 +77,7 @@ pub(crate) fn values(
         State::Selection(selection) => Some(selection),
         _ => None,
     };
-    let block = read(reader, &mut bound, context, steps, |sample| sample.value)?;
+    let block = read(reader, &mut bound, context, steps, Wanted::Value)?;
     if let Some(selection) = bound {
         *state = State::Selection(selection);
     }
@@ -94,8 +95,7 @@ pub(crate) fn timestamps(
         State::Timestamps(selection, renamed) => (Some(selection), Some(renamed)),
         _ => (None, None),
     };
-    let as_secs = |sample: Sample| sample.at.as_secs_f64();
-    let mut block = read(reader, &mut bound, context, steps, as_secs)?;
+    let mut block = read(reader, &mut bound, context, steps, Wanted::Time)?;
     let renamed = match renamed {
         Some(renamed) if Arc::ptr_eq(&renamed.from, &block.set) => renamed,
         _ => Renamed {
@@ -110,12 +110,20 @@ pub(crate) fn timestamps(
     Ok(Frame::Vector(block))
 }
 
+/// What is read of a sample.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Value,
+    /// The moment, in seconds.
+    Time,
+}
+
 fn read(
     reader: &Reader,
     bound: &mut Option<Selection>,
     context: &mut Context<'_>,
     steps: Steps,
-    take: impl Fn(Sample) -> f64,
+    wanted: Wanted,
 ) -> Result<Block, EvalError> {
     let offset = offset(reader, context)?;
     let fixed = fixed_moment(&reader.shift, context.start, context.end);
@@ -125,9 +133,18 @@ fn read(
     context.check_room(ids.len(), steps.n)?;
     let mut values = Vec::with_capacity(ids.len() * steps.n);
     let value_of = |sample: Option<Sample>| match sample {
-        Some(sample) if !is_stale(sample.value) => take(sample),
+        Some(sample) if !is_stale(sample.value) => match wanted {
+            Wanted::Value => sample.value,
+            Wanted::Time => sample.at.as_secs_f64(),
+        },
         _ => ABSENT,
     };
+    let moments = Moments {
+        first,
+        lookback,
+        steps,
+    };
+    let mut with_histograms = Vec::new();
     if steps.n == 1 {
         let range = TimeRange {
             after: first - lookback,
@@ -137,9 +154,22 @@ fn read(
             context.check_cancelled()?;
             let latest = &mut context.scratch.latest;
             context.source.latest(run, range, latest)?;
+            let places = latest.with_histograms.iter();
+            with_histograms.extend(places.map(|&place| values.len() + place as usize));
             values.extend(latest.values.iter().map(|&sample| value_of(sample)));
         }
-        return Ok(Block::new(set, 1, values));
+        let mut cells = Cells::from(values);
+        for row in with_histograms {
+            read_mixed(
+                reader,
+                (ids[row], row),
+                &moments,
+                wanted,
+                context,
+                &mut cells,
+            )?;
+        }
+        return Ok(Block::new(set, 1, cells));
     }
     let range = TimeRange {
         after: first - lookback,
@@ -152,6 +182,11 @@ fn read(
         }
         samples.clear();
         if let Some(series) = context.source.series(id) {
+            if series.has_histograms() {
+                with_histograms.push(idx);
+                values.extend(std::iter::repeat_n(ABSENT, steps.n));
+                continue;
+            }
             series.samples(range, &mut samples)?;
         }
         context.hold(samples.len())?;
@@ -166,7 +201,66 @@ fn read(
         }
         context.release(samples.len());
     }
-    Ok(Block::new(set, steps.n, values))
+    let mut cells = Cells::from(values);
+    for row in with_histograms {
+        read_mixed(
+            reader,
+            (ids[row], row),
+            &moments,
+            wanted,
+            context,
+            &mut cells,
+        )?;
+    }
+    Ok(Block::new(set, steps.n, cells))
+}
+
+/// When values are read.
+struct Moments {
+    first: Timestamp,
+    lookback: Duration,
+    steps: Steps,
+}
+
+/// Reads a series that has histograms into its row.
+fn read_mixed(
+    reader: &Reader,
+    (id, row): (SeriesId, usize),
+    moments: &Moments,
+    wanted: Wanted,
+    context: &mut Context<'_>,
+    cells: &mut Cells,
+) -> Result<(), EvalError> {
+    let Steps { step, n, .. } = moments.steps;
+    let range = |idx: usize| {
+        let until = moments.first + step * idx as i64;
+        let after = until - moments.lookback;
+        TimeRange { after, until }
+    };
+    let whole = TimeRange {
+        until: range(n - 1).until,
+        ..range(0)
+    };
+    let mut mixed = Mixed::default();
+    mixed.read(context.source, id, whole, reader.skips_buckets)?;
+    context.hold(mixed.len())?;
+    let mut ends = Default::default();
+    for idx in 0..n {
+        cells.set(row * n + idx, None);
+        let (at, value) = match mixed.window(range(idx), &mut ends).last() {
+            Some((_, SampleValue::Float(value))) if is_stale(value) => continue,
+            Some((_, SampleValue::Histogram(it))) if it.is_stale() => continue,
+            Some(last) => last,
+            None => continue,
+        };
+        let value = match wanted {
+            Wanted::Value => value,
+            Wanted::Time => SampleValue::Float(at.as_secs_f64()),
+        };
+        cells.set(row * n + idx, Some(value));
+    }
+    context.release(mixed.len());
+    Ok(())
 }
 
 /// How many series are read between two questions whether to go on.

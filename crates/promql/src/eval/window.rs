@@ -6,16 +6,19 @@
 //! *Sources*: Prometheus, `promql/functions.go`, `extrapolatedRate` and the `…_over_time` family.
 
 mod at_once;
+mod histograms;
 mod over_time;
 mod rate;
 
 use std::sync::Arc;
 
 use firebell_model::{
-    Duration, Labels, Quoted, Sample, SampleRows, Series, SeriesId, Source, TimeRange, Timestamp,
+    Duration, Labels, Sample, SampleRows, Series, SeriesId, Source, TimeRange, Timestamp,
 };
 
-use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent, without_names};
+use super::frame::{ABSENT, Block, Cell, Cells, Frame, SeriesSet, is_absent, without_names};
+use super::mixed::Mixed;
+use super::note::Note;
 use super::select::{self, CANCEL_CHECK_EVERY};
 use super::{Context, State, Steps, run_program};
 use crate::ast::Span;
@@ -103,6 +106,23 @@ impl Windows {
     }
 }
 
+/// Values row by row, and the rows that have to be looked at again for their histograms.
+#[derive(Default)]
+struct Rowwise {
+    values: Vec<f64>,
+    with_histograms: Vec<usize>,
+}
+
+impl Rowwise {
+    /// Notes places of the rows that come next, of one value each.
+    fn note_histograms(&mut self, places: &[u32]) {
+        let rows = places
+            .iter()
+            .map(|&place| self.values.len() + place as usize);
+        self.with_histograms.extend(rows);
+    }
+}
+
 /// The samples of one series after the other.
 enum Rows {
     Series(Arc<[SeriesId]>),
@@ -133,6 +153,45 @@ impl Rows {
                     at: steps.at(step),
                     value,
                 }));
+            }
+        }
+        Ok(())
+    }
+
+    fn has_histograms(&self, source: &dyn Source, row: usize) -> bool {
+        match self {
+            Self::Series(ids) => source
+                .series(ids[row])
+                .is_some_and(|series| series.has_histograms()),
+            Self::Block(block, _) => {
+                let mut steps = 0..block.n_steps;
+                block.has_histograms() && steps.any(|step| block.histogram(row, step).is_some())
+            }
+        }
+    }
+
+    /// Reads the samples of both kinds of a series in a range, without stale ones.
+    fn read_mixed(
+        &self,
+        reader: &WindowSource,
+        source: &dyn Source,
+        row: usize,
+        range: TimeRange,
+        out: &mut Mixed,
+    ) -> Result<(), EvalError> {
+        match self {
+            Self::Series(ids) => {
+                let skips_buckets = match reader {
+                    WindowSource::Series { reader, .. } => reader.skips_buckets,
+                    WindowSource::Subquery { .. } => false,
+                };
+                out.read(source, ids[row], range, skips_buckets)?;
+                out.drop_stale();
+            }
+            Self::Block(block, steps) => {
+                out.clear();
+                block.read(row, steps, &mut out.samples, &mut out.histograms);
+                out.forget_hints();
             }
         }
         Ok(())
@@ -203,7 +262,7 @@ fn subquery(
     };
     let block = block.broadcast(n, context.room())?;
     context.n_samples = held;
-    context.hold(block.values.len())?;
+    context.hold(block.cells.len())?;
     let set = Arc::clone(&block.set);
     let rows = Rows::Block(block, steps);
     Ok(Bound { set, rows })
@@ -220,11 +279,15 @@ pub(crate) fn matrix(
     let bound = bind(source, state, context, &windows)?;
     let mut found = Vec::new();
     for (row, labels) in bound.set.labels.iter().enumerate() {
-        let mut samples = Vec::new();
-        let rows = &bound.rows;
-        rows.read(context.source, row, windows.range(0), &mut samples)?;
-        context.hold(samples.len())?;
-        if !samples.is_empty() {
+        let mut mixed = Mixed::default();
+        let (rows, range) = (&bound.rows, windows.range(0));
+        if rows.has_histograms(context.source, row) {
+            rows.read_mixed(source, context.source, row, range, &mut mixed)?;
+        } else {
+            rows.read(context.source, row, range, &mut mixed.samples)?;
+        }
+        context.hold(mixed.len())?;
+        if !mixed.is_empty() {
             let labels = if bound.set.drops_name(row) {
                 labels.without_metric_name()
             } else {
@@ -232,8 +295,8 @@ pub(crate) fn matrix(
             };
             found.push(MatrixSeries {
                 labels,
-                samples,
-                histograms: Vec::new(),
+                samples: mixed.samples,
+                histograms: mixed.histograms,
             });
         }
     }
@@ -251,24 +314,37 @@ pub(crate) fn run(
     let windows = Windows::of(call.source, context, steps)?;
     let bound = bind(call.source, state, context, &windows)?;
     if call.window == Window::Absent {
-        return absent(&bound, &windows, call.absent, context);
+        return absent(call.source, &bound, &windows, call.absent, context);
     }
     check_args(call)?;
     context.check_room(bound.set.len(), steps.n)?;
-    let mut values = Vec::with_capacity(bound.set.len() * steps.n);
+    let mut out = Rowwise {
+        values: Vec::with_capacity(bound.set.len() * steps.n),
+        with_histograms: Vec::new(),
+    };
     match &bound.rows {
         Rows::Series(ids) if steps.n == 1 => {
-            at_once::read(call, ids, &windows, steps, context, &mut values)?;
+            at_once::read(call, ids, &windows, steps, context, &mut out)?;
         }
-        rows => one_by_one(call, rows, &windows, steps, context, &mut values)?,
+        rows => one_by_one(call, rows, &windows, steps, context, &mut out)?,
     }
+    let mut cells = Cells::from(out.values);
+    histograms::read(
+        call,
+        &bound,
+        &out.with_histograms,
+        &windows,
+        steps,
+        context,
+        &mut cells,
+    )?;
     let bound = bind_labels(call.window, &bound.set, state, context);
-    doubt_counters(bound, &values, steps.n, call.source_span, context);
+    doubt_counters(bound, &cells, steps.n, call.source_span, context);
     if call.window == Window::Quantile {
-        doubt_quantiles(call, &values, context);
+        doubt_quantiles(call, &cells.values, context);
     }
     let set = Arc::clone(&bound.to);
-    Ok(Frame::Vector(Block::new(set, steps.n, values)))
+    Ok(Frame::Vector(Block::new(set, steps.n, cells)))
 }
 
 /// Evaluates series after series.
@@ -278,7 +354,7 @@ fn one_by_one(
     windows: &Windows,
     steps: Steps,
     context: &mut Context<'_>,
-    values: &mut Vec<f64>,
+    out: &mut Rowwise,
 ) -> Result<(), EvalError> {
     let n_rows = match rows {
         Rows::Series(ids) => ids.len(),
@@ -289,6 +365,12 @@ fn one_by_one(
         if row % CANCEL_CHECK_EVERY == 0 {
             context.check_cancelled()?;
         }
+        if rows.has_histograms(context.source, row) {
+            out.with_histograms.push(row);
+            out.values.extend(std::iter::repeat_n(ABSENT, steps.n));
+            continue;
+        }
+        let values = &mut out.values;
         if let Rows::Series(ids) = rows
             && windows.length >= SUMMARY_LENGTH_MIN
             && let Some(series) = context.source.series(ids[row])
@@ -374,23 +456,29 @@ fn summarize(
 
 /// 1 at steps where no series has a sample in its window.
 fn absent(
+    source: &WindowSource,
     bound: &Bound,
     windows: &Windows,
     labels: &Labels,
     context: &Context<'_>,
 ) -> Result<Frame, EvalError> {
     let mut values = vec![1.0; windows.n];
-    let mut samples = Vec::new();
+    let mut mixed = Mixed::default();
     for row in 0..bound.set.len() {
         if row % CANCEL_CHECK_EVERY == 0 {
             context.check_cancelled()?;
         }
-        let rows = &bound.rows;
-        rows.read(context.source, row, windows.whole(), &mut samples)?;
+        let (rows, whole) = (&bound.rows, windows.whole());
+        mixed.clear();
+        if rows.has_histograms(context.source, row) {
+            rows.read_mixed(source, context.source, row, whole, &mut mixed)?;
+        } else {
+            rows.read(context.source, row, whole, &mut mixed.samples)?;
+        }
+        let mut ends = Default::default();
         for (step, value) in values.iter_mut().enumerate() {
-            let range = windows.range(step);
-            let next = samples.partition_point(|sample| sample.at <= range.after);
-            if samples.get(next).is_some_and(|it| it.at <= range.until) {
+            let part = mixed.window(windows.range(step), &mut ends);
+            if !part.samples.is_empty() || !part.histograms.is_empty() {
                 *value = ABSENT;
             }
         }
@@ -402,20 +490,15 @@ fn absent(
 /// Says so when a result comes of a series whose name is not that of a counter.
 fn doubt_counters(
     bound: &WindowLabels,
-    values: &[f64],
+    cells: &Cells,
     n: usize,
     span: Span,
     context: &mut Context<'_>,
 ) {
     for (row, name) in &bound.doubtful {
-        let row = &values[*row as usize * n..][..n];
-        if row.iter().any(|&value| !is_absent(value)) {
-            let name = Quoted(name);
-            let message = format!(
-                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \
-                 {name}"
-            );
-            context.inform(span, &message);
+        let mut places = *row as usize * n..(*row as usize + 1) * n;
+        if places.any(|idx| matches!(cells.cell(idx), Cell::Float(_))) {
+            context.note(span, &Note::PossiblyNoCounter(name.clone()));
         }
     }
 }

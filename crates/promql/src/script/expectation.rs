@@ -1,9 +1,11 @@
 //! What an `eval` command expects, and whether a result meets it.
 
-use firebell_model::{Duration, Labels, Regex, Sample, Timestamp, format_float};
+use std::sync::Arc;
+
+use firebell_model::{Duration, Histogram, Labels, Regex, SampleValue, Timestamp, format_float};
 
 use crate::description::{self, Described};
-use crate::value::{Annotation, Value};
+use crate::value::{Annotation, MatrixSeries, Value};
 
 /// When a command evaluates.
 #[derive(Clone, Copy)]
@@ -155,8 +157,8 @@ impl Eval {
             Value::Vector(samples) => {
                 let at = Timestamp(0);
                 let ours = samples.iter().map(|sample| {
-                    let value = sample.value.float_or_zero();
-                    (sample.labels.clone(), vec![Sample { at, value }])
+                    let value = sample.value.clone();
+                    (sample.labels.clone(), vec![(at, value)])
                 });
                 self.compare_series(&ours.collect::<Vec<_>>(), at, Duration(1))
             }
@@ -166,20 +168,13 @@ impl Eval {
                     (None, Moment::Range { start, step, .. }) => (start, step),
                     (None, Moment::Instant(_)) => return Err("got a range vector".into()),
                 };
-                let ours = series
-                    .iter()
-                    .map(|it| (it.labels.clone(), it.samples.clone()));
+                let ours = series.iter().map(|it| (it.labels.clone(), in_order(it)));
                 self.compare_series(&ours.collect::<Vec<_>>(), start, step)
             }
         }
     }
 
-    fn compare_series(
-        &self,
-        ours: &[(Labels, Vec<Sample>)],
-        start: Timestamp,
-        step: Duration,
-    ) -> Result<(), String> {
+    fn compare_series(&self, ours: &[Row], start: Timestamp, step: Duration) -> Result<(), String> {
         if self.scalar.is_some() || self.string.is_some() {
             return Err("got a vector".to_owned());
         }
@@ -201,18 +196,18 @@ impl Eval {
             let mut left = found.iter();
             for (idx, wanted) in wanted.iter().enumerate() {
                 let at = start + step * idx as i64;
-                let wanted = match wanted {
-                    Described::Nothing => continue,
-                    Described::Value(value) => *value,
-                    Described::Histogram(_) => {
-                        return Err("native histograms are not supported yet".to_owned());
-                    }
-                };
+                if *wanted == Described::Nothing {
+                    continue;
+                }
                 let is_met = left
                     .next()
-                    .is_some_and(|it| it.at == at && almost_equal(wanted, it.value));
+                    .is_some_and(|(found_at, value)| *found_at == at && is_met(wanted, value));
                 if !is_met {
-                    let wanted = format_float(wanted);
+                    let wanted = match wanted {
+                        Described::Histogram { histogram, .. } => shown(histogram),
+                        Described::Value(value) => format_float(*value),
+                        Described::Nothing => String::new(),
+                    };
                     let shown = Shown(ours);
                     return Err(format!(
                         "expected {wanted} for {labels} at {at}, got {shown}"
@@ -318,20 +313,81 @@ fn almost_equal(a: f64, b: f64) -> bool {
 
 const TOLERANCE: f64 = 1e-6;
 
-struct Shown<'a>(&'a [(Labels, Vec<Sample>)]);
+/// A series with its values in order of time.
+type Row = (Labels, Vec<(Timestamp, SampleValue)>);
+
+fn in_order(series: &MatrixSeries) -> Vec<(Timestamp, SampleValue)> {
+    let floats = series.samples.iter();
+    let floats = floats.map(|it| (it.at, SampleValue::Float(it.value)));
+    let histograms = series.histograms.iter();
+    let histograms = histograms.map(|it| {
+        let histogram = Arc::clone(&it.histogram);
+        (it.at, SampleValue::Histogram(histogram))
+    });
+    let mut all: Vec<_> = floats.chain(histograms).collect();
+    all.sort_by_key(|(at, _)| *at);
+    all
+}
+
+fn is_met(wanted: &Described, value: &SampleValue) -> bool {
+    match (wanted, value) {
+        (Described::Value(wanted), SampleValue::Float(value)) => almost_equal(*wanted, *value),
+        (
+            Described::Histogram {
+                histogram,
+                has_hint,
+            },
+            SampleValue::Histogram(value),
+        ) => {
+            let is_hint_met = !has_hint || histogram.reset_hint == value.reset_hint;
+            is_hint_met && is_histogram_met(histogram, value)
+        }
+        _ => false,
+    }
+}
+
+/// Equal but for rounding and empty buckets.
+fn is_histogram_met(wanted: &Histogram, value: &Histogram) -> bool {
+    let (mut wanted, mut value) = (wanted.clone(), value.clone());
+    wanted.compact();
+    value.compact();
+    let numbers = |it: &Histogram| [it.count, it.sum, it.zero_count];
+    let are_near = |(a, b): (f64, f64)| almost_equal(a, b);
+    let sides = [
+        (&wanted.positive, &value.positive),
+        (&wanted.negative, &value.negative),
+    ];
+    wanted.schema == value.schema
+        && wanted.zero_threshold == value.zero_threshold
+        && (!wanted.has_custom_buckets() || wanted.custom_bounds == value.custom_bounds)
+        && numbers(&wanted)
+            .into_iter()
+            .zip(numbers(&value))
+            .all(are_near)
+        && sides.into_iter().all(|(a, b)| {
+            let counts = a.counts.iter().copied().zip(b.counts.iter().copied());
+            a.iter().map(|it| it.0).eq(b.iter().map(|it| it.0)) && counts.into_iter().all(are_near)
+        })
+}
+
+fn shown(histogram: &Histogram) -> String {
+    let (schema, hint) = (histogram.schema, histogram.reset_hint);
+    format!("{histogram} of schema {schema}, {hint:?}")
+}
+
+struct Shown<'a>(&'a [Row]);
 
 impl std::fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("[")?;
         for (labels, samples) in self.0.iter().take(10) {
             write!(f, " {labels}")?;
-            for sample in samples.iter().take(20) {
-                write!(
-                    f,
-                    " {}@{}",
-                    format_float(sample.value),
-                    sample.at.as_secs_f64()
-                )?;
+            for (at, value) in samples.iter().take(20) {
+                let value = match value {
+                    SampleValue::Float(value) => format_float(*value),
+                    SampleValue::Histogram(histogram) => shown(histogram),
+                };
+                write!(f, " {value}@{}", at.as_secs_f64())?;
             }
             f.write_str(";")?;
         }

@@ -275,7 +275,7 @@ impl<'a> Words<'a> {
             .map_err(|error| (column, format!("bad series: {error}"), hint))?;
         if values
             .iter()
-            .any(|value| matches!(value, Described::Histogram(_)))
+            .any(|value| matches!(value, Described::Histogram { .. }))
         {
             let message = "native histograms cannot be kept yet".to_owned();
             return Err((column, message, None));

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use firebell_model::{Labels, METRIC_NAME, Quoted};
+use firebell_model::{Labels, METRIC_NAME, Quoted, SampleValue};
 
-use super::{Groups, MatchingState, combine, drops_name, presence};
+use super::{Groups, MatchingState, combine, drops_name, histograms, presence};
 use crate::ast::{Cardinality, Matching};
 use crate::error::{EvalError, execution};
-use crate::eval::frame::{ABSENT, Block, Frame, SeriesSet, is_absent, same};
+use crate::eval::frame::{ABSENT, Block, Cells, Frame, SeriesSet, is_absent, same};
 use crate::eval::{Context, State};
 use crate::plan::BinaryOperation;
 
@@ -40,7 +40,7 @@ pub(super) fn run(
     left: &Block,
     right: &Block,
     state: &mut State,
-    context: &Context<'_>,
+    context: &mut Context<'_>,
 ) -> Result<Frame, EvalError> {
     let is_swapped = operation.matching.cardinality == Cardinality::OneToMany;
     let (many, one) = if is_swapped {
@@ -66,8 +66,8 @@ pub(super) fn run(
         }
     }
     context.check_room(pairs.pairs.len(), n)?;
-    let values = combine_pairs(operation, pairs, many, one);
-    let block = Block::new(Arc::clone(&pairs.to), n, values);
+    let cells = combine_pairs(operation, pairs, many, one, context);
+    let block = Block::new(Arc::clone(&pairs.to), n, cells);
     for group in &pairs.clashes {
         for step in 0..n {
             if crate::eval::frame::count_present(&block, group, step) > 1 {
@@ -85,7 +85,8 @@ fn combine_pairs(
     pairs: &Pairs,
     many: &Block,
     one: &Block,
-) -> Vec<f64> {
+    context: &mut Context<'_>,
+) -> Cells {
     let n = many.n_steps;
     let (many_fill, one_fill) = fills(&operation.matching);
     let is_swapped = operation.matching.cardinality == Cardinality::OneToMany;
@@ -100,26 +101,59 @@ fn combine_pairs(
         let is_free = !seen[group as usize * n + step];
         fill.filter(|_| is_free).unwrap_or(ABSENT)
     };
-    let mut values = Vec::with_capacity(pairs.pairs.len() * n);
+    let float = |block: &Block, row: u32, step: usize, fill: f64| match row {
+        NONE => fill,
+        row => block.get(row as usize, step),
+    };
+    let has_others = many.has_histograms() || one.has_histograms() || operation.op.is_trim();
+    let mut cells = Cells::from(Vec::with_capacity(pairs.pairs.len() * n));
+    let mut last_notes = histograms::LastNotes::new(n);
     for &(many_row, one_row) in &pairs.pairs {
         for step in 0..n {
-            let many = match many_row {
+            let many_fill = match many_row {
                 NONE => stand_in(many_fill, &many_seen, pairs.one_of[one_row as usize], step),
-                row => many.get(row as usize, step),
+                _ => ABSENT,
             };
-            let one = match one_row {
+            let one_fill = match one_row {
                 NONE => stand_in(one_fill, &one_seen, pairs.many_of[many_row as usize], step),
-                row => one.get(row as usize, step),
+                _ => ABSENT,
             };
-            let (left, right) = if is_swapped { (one, many) } else { (many, one) };
-            values.push(if is_absent(left) || is_absent(right) {
-                ABSENT
+            let many_value = float(many, many_row, step, many_fill);
+            let one_value = float(one, one_row, step, one_fill);
+            if is_absent(many_value) || is_absent(one_value) {
+                cells.values.push(ABSENT);
+                continue;
+            }
+            if has_others {
+                let cell = |block: &'_ Block, row: u32, value: f64| {
+                    match row {
+                        NONE => None,
+                        row => block.histogram(row as usize, step).cloned(),
+                    }
+                    .map_or(SampleValue::Float(value), SampleValue::Histogram)
+                };
+                let mut sides = [
+                    cell(many, many_row, many_value),
+                    cell(one, one_row, one_value),
+                ];
+                if is_swapped {
+                    sides.reverse();
+                }
+                let [left, right] = &sides;
+                let value = histograms::combine(operation, left, right);
+                cells.push_value(last_notes.take(step, value));
+                continue;
+            }
+            let (left, right) = if is_swapped {
+                (one_value, many_value)
             } else {
-                combine(operation, left, right, left)
-            });
+                (many_value, one_value)
+            };
+            cells.values.push(combine(operation, left, right, left));
         }
     }
-    values
+    last_notes.report(operation, context);
+    cells
 }
 
 /// What stands in on the "many" and on the "one" side.

@@ -31,14 +31,19 @@ pub(super) fn run(
     Ok(Frame::Vector(match operation.op {
         BinaryOp::Or => {
             let seen = presence(&left, &groups.left_of, groups.n_groups);
-            let mut values = left.values;
-            values.reserve(right.values.len());
+            let mut right = right;
             for (row, &group) in groups.right_of.iter().enumerate() {
                 let seen = &seen[group as usize * n..][..n];
-                let row = right.row(row).iter().zip(seen);
-                values.extend(row.map(|(&value, &seen)| if seen { ABSENT } else { value }));
+                let row = right.cells.values[row * n..][..n].iter_mut();
+                for (value, &seen) in row.zip(seen) {
+                    if seen {
+                        *value = ABSENT;
+                    }
+                }
             }
-            Block::new(Arc::clone(&groups.both), n, values)
+            let mut cells = left.cells;
+            cells.append(right.cells);
+            Block::new(Arc::clone(&groups.both), n, cells)
         }
         op => {
             let seen = presence(&right, &groups.right_of, groups.n_groups);
@@ -46,7 +51,7 @@ pub(super) fn run(
             let mut left = left;
             for (row, &group) in groups.left_of.iter().enumerate() {
                 let seen = &seen[group as usize * n..][..n];
-                let row = left.values[row * n..][..n].iter_mut();
+                let row = left.cells.values[row * n..][..n].iter_mut();
                 for (value, &seen) in row.zip(seen) {
                     if seen != wanted {
                         *value = ABSENT;

@@ -4,7 +4,7 @@
 
 use firebell_model::SeriesId;
 
-use super::{SUMMARY_LENGTH_MIN, Slice, WindowCall, Windows, over_time, rate};
+use super::{Rowwise, SUMMARY_LENGTH_MIN, Slice, WindowCall, Windows, over_time, rate};
 use crate::error::EvalError;
 use crate::eval::frame::ABSENT;
 use crate::eval::select::CANCEL_CHECK_EVERY;
@@ -17,7 +17,7 @@ pub(super) fn read(
     windows: &Windows,
     steps: Steps,
     context: &mut Context<'_>,
-    values: &mut Vec<f64>,
+    out: &mut Rowwise,
 ) -> Result<(), EvalError> {
     let is_long = windows.length >= SUMMARY_LENGTH_MIN;
     let has_summary = over_time::has_summary(call.window);
@@ -36,11 +36,11 @@ pub(super) fn read(
             steps,
         };
         if rate::has_summary(call.window) {
-            run.growths(context, values)?;
+            run.growths(context, out)?;
         } else if is_long && has_summary {
-            run.summaries(context, values)?;
+            run.summaries(context, out)?;
         } else {
-            run.samples(context, values)?;
+            run.samples(context, out)?;
         }
     }
     Ok(())
@@ -55,10 +55,11 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    fn growths(&self, context: &mut Context<'_>, values: &mut Vec<f64>) -> Result<(), EvalError> {
+    fn growths(&self, context: &mut Context<'_>, out: &mut Rowwise) -> Result<(), EvalError> {
         let range = self.windows.range(0);
         let mut growths = std::mem::take(&mut context.scratch.growths);
         context.source.growths(self.ids, range, &mut growths)?;
+        out.note_histograms(&growths.with_histograms);
         for (growth, &id) in growths.values.iter().zip(self.ids) {
             let value = match growth {
                 None => None,
@@ -66,16 +67,17 @@ impl Run<'_> {
                 Some(growth) if !growth.resets_lost.is_finite() => Some(self.slowly(id, context)?),
                 Some(growth) => rate::of_growth(self.call.window, growth, range),
             };
-            values.push(value.unwrap_or(ABSENT));
+            out.values.push(value.unwrap_or(ABSENT));
         }
         context.scratch.growths = growths;
         Ok(())
     }
 
-    fn summaries(&self, context: &mut Context<'_>, values: &mut Vec<f64>) -> Result<(), EvalError> {
+    fn summaries(&self, context: &mut Context<'_>, out: &mut Rowwise) -> Result<(), EvalError> {
         let range = self.windows.range(0);
         let mut summaries = std::mem::take(&mut context.scratch.summaries);
         context.source.summaries(self.ids, range, &mut summaries)?;
+        out.note_histograms(&summaries.with_histograms);
         for (summary, &id) in summaries.values.iter().zip(self.ids) {
             let value = match summary {
                 None => None,
@@ -85,22 +87,23 @@ impl Run<'_> {
                 }
                 Some(summary) => over_time::of_summary(self.call.window, summary),
             };
-            values.push(value.unwrap_or(ABSENT));
+            out.values.push(value.unwrap_or(ABSENT));
         }
         context.scratch.summaries = summaries;
         Ok(())
     }
 
-    fn samples(&self, context: &mut Context<'_>, values: &mut Vec<f64>) -> Result<(), EvalError> {
+    fn samples(&self, context: &mut Context<'_>, out: &mut Rowwise) -> Result<(), EvalError> {
         let range = self.windows.range(0);
         let mut windows = std::mem::take(&mut context.scratch.windows);
         context.source.windows(self.ids, range, &mut windows)?;
+        out.note_histograms(&windows.spans.with_histograms);
         context.hold(windows.samples.len())?;
         let arg = |idx: usize| self.call.args.get(idx).map_or(0.0, |column| column[0]);
         for row in 0..self.ids.len() {
             let samples = windows.row(row);
             if samples.is_empty() {
-                values.push(ABSENT);
+                out.values.push(ABSENT);
                 continue;
             }
             let slice = Slice {
@@ -109,7 +112,7 @@ impl Run<'_> {
                 at: self.steps.at(0),
                 args: [arg(0), arg(1)],
             };
-            values.push(super::value_of(self.call.window, &slice));
+            out.values.push(super::value_of(self.call.window, &slice));
         }
         context.release(windows.samples.len());
         context.scratch.windows = windows;
@@ -122,8 +125,8 @@ impl Run<'_> {
             ids: &[id],
             ..*self
         };
-        let mut value = Vec::new();
-        run.samples(context, &mut value)?;
-        Ok(value[0])
+        let mut out = Rowwise::default();
+        run.samples(context, &mut out)?;
+        Ok(out.values[0])
     }
 }

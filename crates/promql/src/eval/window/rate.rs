@@ -68,9 +68,21 @@ pub(super) fn of_growth(window: Window, growth: &Growth, range: TimeRange) -> Op
     extrapolate(window, change, growth.count, first, last, range)
 }
 
-/// Extends the change between the first and the last sample to the whole window: to its ends when
-/// samples are dense there, else by half a sample interval, and never to before a counter was zero.
+/// The value of a change of floats.
 fn extrapolate(
+    window: Window,
+    change: f64,
+    n: u64,
+    first: Sample,
+    last: Sample,
+    range: TimeRange,
+) -> Option<f64> {
+    Some(change * factor(window, change, n, first, last, range)?)
+}
+
+/// What the change between the first and the last sample is to be multiplied with. It extends the change between the first and the last sample to the whole window: to its ends when
+/// samples are dense there, else by half a sample interval, and never to before a counter was zero.
+pub(super) fn factor(
     window: Window,
     change: f64,
     n: u64,
@@ -102,5 +114,5 @@ fn extrapolate(
     if window == Window::Rate {
         factor /= (range.until - range.after).as_secs_f64();
     }
-    Some(change * factor)
+    Some(factor)
 }

@@ -1,0 +1,329 @@
+//! Functions over windows of series that have native histograms, alone or mixed with floats.
+//!
+//! *Sources*: Prometheus, `promql/functions.go`.
+
+use std::sync::Arc;
+
+use firebell_model::{
+    Histogram, HistogramSample, Reconciled, ResetHint, SampleValue, TimeRange, Timestamp,
+};
+
+use super::{Bound, Slice, WindowCall, Windows, rate};
+use crate::arithmetic::HistogramMean;
+use crate::ast::Span;
+use crate::error::EvalError;
+use crate::eval::aggregate::Hints;
+use crate::eval::frame::{Cells, is_absent};
+use crate::eval::mixed::{Mixed, Part};
+use crate::eval::note::{Note, Operation};
+use crate::eval::{Context, Steps};
+use crate::functions::Window;
+
+/// Evaluates the rows that have histograms, in place of what their floats alone gave.
+pub(super) fn read(
+    call: &WindowCall<'_>,
+    bound: &Bound,
+    rows: &[usize],
+    windows: &Windows,
+    steps: Steps,
+    context: &mut Context<'_>,
+    cells: &mut Cells,
+) -> Result<(), EvalError> {
+    let mut mixed = Mixed::default();
+    for &row in rows {
+        context.check_cancelled()?;
+        let whole = windows.whole();
+        bound
+            .rows
+            .read_mixed(call.source, context.source, row, whole, &mut mixed)?;
+        context.hold(mixed.len())?;
+        let mut ends = Default::default();
+        for step in 0..steps.n {
+            let range = windows.range(step);
+            let arg = |idx: usize| call.args.get(idx).map_or(0.0, |column| column[step]);
+            let part = mixed.window(range, &mut ends);
+            let mut window = MixedWindow {
+                window: call.window,
+                part,
+                range,
+                at: steps.at(step),
+                args: [arg(0), arg(1)],
+                name: bound.set.labels[row].metric_name(),
+                span: call.source_span,
+                context,
+            };
+            let value = if part.samples.is_empty() && part.histograms.is_empty() {
+                None
+            } else {
+                window.value()
+            };
+            cells.set(row * steps.n + step, value);
+        }
+        context.release(mixed.len());
+    }
+    Ok(())
+}
+
+/// One window of one series, with at least one sample.
+struct MixedWindow<'a, 'b, 'c> {
+    window: Window,
+    part: Part<'a>,
+    range: TimeRange,
+    at: Timestamp,
+    args: [f64; 2],
+    name: &'a str,
+    span: Span,
+    context: &'b mut Context<'c>,
+}
+
+impl MixedWindow<'_, '_, '_> {
+    fn note(&mut self, note: impl FnOnce(String) -> Note) {
+        let note = note(self.name.to_owned());
+        self.context.note(self.span, &note);
+    }
+
+    fn value(&mut self) -> Option<SampleValue> {
+        let part = self.part;
+        let Part {
+            samples,
+            histograms,
+        } = part;
+        if histograms.is_empty() {
+            return self.of_floats();
+        }
+        let secs = |at: Timestamp| SampleValue::Float(at.as_secs_f64());
+        match self.window {
+            Window::Count => {
+                let count = samples.len() + histograms.len();
+                Some(SampleValue::Float(count as f64))
+            }
+            Window::Present => Some(SampleValue::Float(1.0)),
+            Window::First => part.first().map(|(_, value)| value),
+            Window::Last => part.last().map(|(_, value)| value),
+            Window::TsOfFirst => part.first().map(|(at, _)| secs(at)),
+            Window::TsOfLast => part.last().map(|(at, _)| secs(at)),
+            Window::Changes => Some(self.count_pairs(is_change)),
+            Window::Resets => Some(self.count_pairs(is_reset)),
+            Window::Irate | Window::Idelta => self.instant(),
+            Window::Rate | Window::Increase | Window::Delta | Window::Sum | Window::Avg => {
+                if !samples.is_empty() {
+                    self.note(Note::MixedWindow);
+                    return None;
+                }
+                match self.window {
+                    Window::Sum | Window::Avg => self.add_up(),
+                    _ => self.rate(),
+                }
+            }
+            _ => {
+                // The rest leaves histograms out.
+                if !samples.is_empty() {
+                    self.note(Note::IgnoredInWindow);
+                }
+                self.of_floats()
+            }
+        }
+    }
+
+    /// What the floats alone give.
+    fn of_floats(&self) -> Option<SampleValue> {
+        let Self {
+            window,
+            range,
+            at,
+            args,
+            ..
+        } = *self;
+        let samples = self.part.samples;
+        if samples.is_empty() {
+            return None;
+        }
+        let slice = Slice {
+            samples,
+            range,
+            at,
+            args,
+        };
+        let value = super::value_of(window, &slice);
+        (!is_absent(value)).then_some(SampleValue::Float(value))
+    }
+
+    fn count_pairs(&self, is_hit: fn(&SampleValue, &SampleValue) -> bool) -> SampleValue {
+        let all = self.part.in_order();
+        let pairs = all.windows(2);
+        let count = pairs.filter(|pair| is_hit(&pair[0].1, &pair[1].1)).count();
+        SampleValue::Float(count as f64)
+    }
+
+    /// `sum_over_time`, `avg_over_time`.
+    fn add_up(&mut self) -> Option<SampleValue> {
+        let (first, rest) = self.part.histograms.split_first()?;
+        let mut sum = HistogramMean::of(&first.histogram);
+        let mut hints = Hints::default();
+        hints.see(&first.histogram);
+        let mut has_other_bounds = false;
+        for sample in rest {
+            hints.see(&sample.histogram);
+            let added = match self.window {
+                Window::Sum => sum.add_to_sum(&sample.histogram),
+                _ => sum.add(&sample.histogram),
+            };
+            let Ok(reconciled) = added else {
+                self.note(Note::MixedSchemas);
+                return None;
+            };
+            has_other_bounds |= reconciled.has_other_bounds;
+        }
+        if hints.is_conflict() {
+            self.note(|_| Note::ResetConflict(Operation::Aggregation));
+        }
+        if has_other_bounds {
+            self.note(|_| Note::OtherBounds(Operation::Aggregation));
+        }
+        Some(histogram(match self.window {
+            Window::Sum => sum.sum(),
+            _ => sum.mean(),
+        }))
+    }
+
+    /// `rate`, `increase`, `delta`.
+    fn rate(&mut self) -> Option<SampleValue> {
+        let histograms = self.part.histograms;
+        let [first, .., last] = histograms else {
+            return None;
+        };
+        let mut change = self.change(first, last)?;
+        let n = histograms.len() as u64;
+        let count = |sample: &HistogramSample| firebell_model::Sample {
+            at: sample.at,
+            value: sample.histogram.count,
+        };
+        let (first, last) = (count(first), count(last));
+        let factor = rate::factor(self.window, change.count, n, first, last, self.range)?;
+        change.scale(factor);
+        Some(histogram(change))
+    }
+
+    /// How much the histogram has grown within the window.
+    fn change(&mut self, first: &HistogramSample, last: &HistogramSample) -> Option<Histogram> {
+        let histograms = self.part.histograms;
+        let is_counter = self.window != Window::Delta;
+        let is_gauge = |it: &HistogramSample| it.histogram.reset_hint == ResetHint::Gauge;
+        if is_counter && histograms.iter().any(is_gauge) {
+            self.note(Note::NotCounter);
+        }
+        let mut before = Arc::clone(&first.histogram);
+        let second = &histograms[1].histogram;
+        if is_counter && second.is_reset_since(&before) {
+            // Nothing of the first one counts, not even its layout.
+            before = Arc::new(Histogram {
+                schema: second.schema,
+                custom_bounds: Arc::clone(&second.custom_bounds),
+                ..Histogram::default()
+            });
+        }
+        let is_custom = before.has_custom_buckets();
+        let between = &histograms[1..histograms.len() - 1];
+        let relevant = if is_counter { between } else { &[] };
+        let mut others = relevant.iter().chain([last]);
+        if others.any(|it| it.histogram.has_custom_buckets() != is_custom) {
+            self.note(Note::MixedSchemas);
+            return None;
+        }
+        let schemas = relevant.iter().map(|it| it.histogram.schema);
+        let schema = schemas.fold(last.histogram.schema.min(before.schema), i8::min);
+        let mut change = (*last.histogram).clone();
+        change.reduce_resolution(schema);
+        let done = change.sub(&before);
+        self.note_bounds(done, Operation::Subtraction)?;
+        if is_counter {
+            for sample in &histograms[1..] {
+                if sample.histogram.is_reset_since(&before) {
+                    let done = change.add(&before);
+                    self.note_bounds(done, Operation::Addition)?;
+                }
+                before = Arc::clone(&sample.histogram);
+            }
+        } else if !is_gauge(first) || !is_gauge(last) {
+            self.note(Note::NotGauge);
+        }
+        change.reset_hint = ResetHint::Gauge;
+        change.compact();
+        Some(change)
+    }
+
+    fn note_bounds(
+        &mut self,
+        done: Result<Reconciled, firebell_model::IncompatibleSchemas>,
+        operation: Operation,
+    ) -> Option<()> {
+        let Ok(reconciled) = done else {
+            self.note(Note::MixedSchemas);
+            return None;
+        };
+        if reconciled.has_other_bounds {
+            self.note(|_| Note::OtherBounds(operation));
+        }
+        Some(())
+    }
+
+    /// `irate`, `idelta`: of the last two samples.
+    fn instant(&mut self) -> Option<SampleValue> {
+        let all = self.part.in_order();
+        let [.., (from, before), (to, last)] = all.as_slice() else {
+            return None;
+        };
+        if from == to {
+            return None;
+        }
+        let (before, last) = match (before, last) {
+            (SampleValue::Float(_), SampleValue::Float(_)) => return self.of_floats(),
+            (SampleValue::Histogram(before), SampleValue::Histogram(last)) => (before, last),
+            _ => {
+                self.note(Note::MixedWindow);
+                return None;
+            }
+        };
+        let is_rate = self.window == Window::Irate;
+        let is_gauge = |it: &Histogram| it.reset_hint == ResetHint::Gauge;
+        if is_rate && (is_gauge(before) || is_gauge(last)) {
+            self.note(Note::NotCounter);
+        }
+        if !is_rate && !(is_gauge(before) && is_gauge(last)) {
+            self.note(Note::NotGauge);
+        }
+        let mut change = (**last).clone();
+        if !is_rate || !last.is_reset_since(before) {
+            let done = change.sub(before);
+            self.note_bounds(done, Operation::Subtraction)?;
+        }
+        change.reset_hint = ResetHint::Gauge;
+        change.compact();
+        if is_rate {
+            change.divide((*to - *from).as_secs_f64());
+        }
+        Some(histogram(change))
+    }
+}
+
+fn histogram(histogram: Histogram) -> SampleValue {
+    SampleValue::Histogram(Arc::new(histogram))
+}
+
+/// Whether a value differs from the one before; two NaNs do not.
+fn is_change(before: &SampleValue, after: &SampleValue) -> bool {
+    match (before, after) {
+        (SampleValue::Float(a), SampleValue::Float(b)) => a != b && !(a.is_nan() && b.is_nan()),
+        (SampleValue::Histogram(a), SampleValue::Histogram(b)) => !b.is_same(a),
+        _ => true,
+    }
+}
+
+/// Whether a counter was reset; one that becomes a histogram or stops being one was.
+fn is_reset(before: &SampleValue, after: &SampleValue) -> bool {
+    match (before, after) {
+        (SampleValue::Float(a), SampleValue::Float(b)) => b < a,
+        (SampleValue::Histogram(a), SampleValue::Histogram(b)) => b.is_reset_since(a),
+        _ => true,
+    }
+}
