@@ -289,7 +289,8 @@ fn merged(a: &[(i32, Sum)], b: &[(i32, Sum)]) -> Vec<(i32, Sum)> {
             (Some(&&(idx, mut sum)), Some(&&(other_idx, other))) if idx == other_idx => {
                 add_sum(&mut sum, other);
                 all.push((idx, sum));
-                (a.next(), b.next());
+                a.next();
+                b.next();
             }
             (Some(x), Some(y)) if x.0 > y.0 => all.extend(b.next()),
             (Some(_), _) => all.extend(a.next()),

@@ -57,10 +57,6 @@ impl Note {
     }
 
     pub(crate) fn text(&self) -> String {
-        let named = |text: &str, name: &str| match name {
-            "" => text.to_owned(),
-            name => format!("{text} for metric name {}", Quoted(name)),
-        };
         match self {
             Self::InvalidQuantile(q) => {
                 let q = format_float_general(*q);
@@ -68,85 +64,103 @@ impl Note {
             }
             Self::BadBucketLabel(bound, name) => {
                 let bound = Quoted(bound);
-                let text =
-                    format!("bucket label \"le\" is missing or has a malformed value of {bound}");
-                named(&text, name)
-            }
-            Self::MixedWindow(name) => {
-                let name = Quoted(name);
-                format!("encountered a mix of histograms and floats for metric name {name}")
-            }
-            Self::MixedAggregation => {
-                "encountered a mix of histograms and floats for aggregation".to_owned()
-            }
-            Self::MixedClassicNative(name) => named(
-                "vector contains a mix of classic and native histograms",
-                name,
-            ),
-            Self::MixedSchemas(name) => {
-                let name = Quoted(name);
-                format!(
-                    "vector contains a mix of histograms with exponential and custom buckets \
-                     schemas for metric name {name}"
-                )
-            }
-            Self::IncompatibleLayout(op) => {
-                format!("incompatible bucket layout encountered for binary operator {op}")
+                let name = Tail::IfNamed(name);
+                format!("bucket label \"le\" is missing or has a malformed value of {bound}{name}")
             }
             Self::IncompatibleTypes(left, op, right) => format!(
                 "incompatible sample types encountered for binary operator \"{op}\": {left} {op} \
                  {right}"
             ),
-            Self::NotCounter(name) => {
-                let name = Quoted(name);
-                format!("this native histogram metric is not a counter: {name}")
-            }
-            Self::NotGauge(name) => {
-                let name = Quoted(name);
-                format!("this native histogram metric is not a gauge: {name}")
-            }
-            Self::ResetConflict(operation) => {
-                let operation = operation.name();
-                format!("conflicting counter resets during histogram {operation}")
-            }
-            Self::OtherBounds(operation) => {
-                let operation = operation.name();
-                format!("mismatched custom buckets were reconciled during {operation}")
-            }
             Self::IgnoredInAggregation(op) => format!("ignored histogram in {op} aggregation"),
-            Self::IgnoredInWindow(name) => {
-                let name = Quoted(name);
-                format!(
-                    "ignored histograms in a range containing both floats and histograms for \
-                     metric name {name}"
-                )
+            _ => {
+                let (text, tail) = self.plain();
+                format!("{text}{tail}")
             }
-            Self::PossiblyNoCounter(name) => {
-                let name = Quoted(name);
-                format!(
-                    "metric might not be a counter, name does not end in \
-                     _total/_sum/_count/_bucket: {name}"
-                )
-            }
-            Self::ForcedMonotonicity(name) => named(
-                "input to histogram_quantile needed to be fixed for monotonicity (see \
-                 https://prometheus.io/docs/prometheus/latest/querying/functions/\
-                 #histogram_quantile)",
-                name,
+        }
+    }
+
+    /// The notes that are a text with something at the end.
+    fn plain(&self) -> (&'static str, Tail<'_>) {
+        use Tail::{IfNamed, Name, Word};
+        match self {
+            Self::MixedWindow(name) => (
+                "encountered a mix of histograms and floats for metric name",
+                Name(name),
             ),
-            Self::QuantileOfNan(name) => named(
+            Self::MixedClassicNative(name) => (
+                "vector contains a mix of classic and native histograms",
+                IfNamed(name),
+            ),
+            Self::MixedSchemas(name) => (
+                "vector contains a mix of histograms with exponential and custom buckets schemas \
+                 for metric name",
+                Name(name),
+            ),
+            Self::IncompatibleLayout(op) => (
+                "incompatible bucket layout encountered for binary operator",
+                Word(op),
+            ),
+            Self::NotCounter(name) => {
+                ("this native histogram metric is not a counter:", Name(name))
+            }
+            Self::NotGauge(name) => ("this native histogram metric is not a gauge:", Name(name)),
+            Self::ResetConflict(operation) => (
+                "conflicting counter resets during histogram",
+                Word(operation.name()),
+            ),
+            Self::OtherBounds(operation) => (
+                "mismatched custom buckets were reconciled during",
+                Word(operation.name()),
+            ),
+            Self::IgnoredInWindow(name) => (
+                "ignored histograms in a range containing both floats and histograms for metric \
+                 name",
+                Name(name),
+            ),
+            Self::PossiblyNoCounter(name) => (
+                "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:",
+                Name(name),
+            ),
+            Self::ForcedMonotonicity(name) => (FORCED_MONOTONICITY, IfNamed(name)),
+            Self::QuantileOfNan(name) => (
                 "input to histogram_quantile has NaN observations, result is NaN",
-                name,
+                IfNamed(name),
             ),
-            Self::QuantileSkewedByNan(name) => named(
+            Self::QuantileSkewedByNan(name) => (
                 "input to histogram_quantile has NaN observations, result is skewed higher",
-                name,
+                IfNamed(name),
             ),
-            Self::FractionWithNan(name) => named(
+            Self::FractionWithNan(name) => (
                 "input to histogram_fraction has NaN observations, which are excluded from all \
                  fractions",
-                name,
+                IfNamed(name),
             ),
+            _ => (
+                "encountered a mix of histograms and floats for",
+                Word("aggregation"),
+            ),
+        }
+    }
+}
+
+const FORCED_MONOTONICITY: &str = "input to histogram_quantile needed to be fixed for monotonicity \
+     (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile)";
+
+/// What stands at the end of a note.
+enum Tail<'a> {
+    Word(&'a str),
+    Name(&'a str),
+    /// The name of a metric that may have none.
+    IfNamed(&'a str),
+}
+
+impl std::fmt::Display for Tail<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Word(word) => write!(f, " {word}"),
+            Self::Name(name) => write!(f, " {}", Quoted(name)),
+            Self::IfNamed("") => Ok(()),
+            Self::IfNamed(name) => write!(f, " for metric name {}", Quoted(name)),
         }
     }
 }

@@ -131,51 +131,70 @@ fn read(
     let lookback = context.options.lookback;
     let (set, ids) = bind(reader, bound, first - lookback, context)?;
     context.check_room(ids.len(), steps.n)?;
-    let mut values = Vec::with_capacity(ids.len() * steps.n);
-    let value_of = |sample: Option<Sample>| match sample {
-        Some(sample) if !is_stale(sample.value) => match wanted {
-            Wanted::Value => sample.value,
-            Wanted::Time => sample.at.as_secs_f64(),
-        },
-        _ => ABSENT,
-    };
     let moments = Moments {
         first,
         lookback,
         steps,
     };
-    let mut with_histograms = Vec::new();
-    if steps.n == 1 {
-        let range = TimeRange {
-            after: first - lookback,
-            until: first,
-        };
-        for run in ids.chunks(CANCEL_CHECK_EVERY) {
-            context.check_cancelled()?;
-            let latest = &mut context.scratch.latest;
-            context.source.latest(run, range, latest)?;
-            let places = latest.with_histograms.iter();
-            with_histograms.extend(places.map(|&place| values.len() + place as usize));
-            values.extend(latest.values.iter().map(|&sample| value_of(sample)));
-        }
-        let mut cells = Cells::from(values);
-        for row in with_histograms {
-            read_mixed(
-                reader,
-                (ids[row], row),
-                &moments,
-                wanted,
-                context,
-                &mut cells,
-            )?;
-        }
-        return Ok(Block::new(set, 1, cells));
-    }
-    let range = TimeRange {
-        after: first - lookback,
-        until: first + steps.step * (steps.n - 1) as i64,
+    let mut values = Vec::with_capacity(ids.len() * steps.n);
+    let with_histograms = if steps.n == 1 {
+        at_once(&ids, &moments, wanted, context, &mut values)?
+    } else {
+        one_by_one(&ids, &moments, wanted, context, &mut values)?
     };
-    let mut samples = Vec::new();
+    let mut cells = Cells::from(values);
+    for row in with_histograms {
+        let skips_buckets = reader.skips_buckets;
+        let mut mixed = Mixed::default();
+        mixed.read(context.source, ids[row], moments.whole(), skips_buckets)?;
+        context.hold(mixed.len())?;
+        moments.place(&mixed, wanted, row, &mut cells);
+        context.release(mixed.len());
+    }
+    Ok(Block::new(set, steps.n, cells))
+}
+
+/// What is wanted of a float, if there is a fresh one.
+fn value_of(sample: Option<Sample>, wanted: Wanted) -> f64 {
+    match sample {
+        Some(sample) if !is_stale(sample.value) => match wanted {
+            Wanted::Value => sample.value,
+            Wanted::Time => sample.at.as_secs_f64(),
+        },
+        _ => ABSENT,
+    }
+}
+
+/// Reads all series at one moment. Gives the rows of those that have histograms.
+fn at_once(
+    ids: &[SeriesId],
+    moments: &Moments,
+    wanted: Wanted,
+    context: &mut Context<'_>,
+    values: &mut Vec<f64>,
+) -> Result<Vec<usize>, EvalError> {
+    let mut with_histograms = Vec::new();
+    for run in ids.chunks(CANCEL_CHECK_EVERY) {
+        context.check_cancelled()?;
+        let latest = &mut context.scratch.latest;
+        context.source.latest(run, moments.whole(), latest)?;
+        let places = latest.with_histograms.iter();
+        with_histograms.extend(places.map(|&place| values.len() + place as usize));
+        values.extend(latest.values.iter().map(|&sample| value_of(sample, wanted)));
+    }
+    Ok(with_histograms)
+}
+
+/// Reads one series after the other over all steps. Gives the rows of those that have histograms.
+fn one_by_one(
+    ids: &[SeriesId],
+    moments: &Moments,
+    wanted: Wanted,
+    context: &mut Context<'_>,
+    values: &mut Vec<f64>,
+) -> Result<Vec<usize>, EvalError> {
+    let n = moments.steps.n;
+    let (mut samples, mut with_histograms) = (Vec::new(), Vec::new());
     for (idx, &id) in ids.iter().enumerate() {
         if idx % CANCEL_CHECK_EVERY == 0 {
             context.check_cancelled()?;
@@ -184,35 +203,25 @@ fn read(
         if let Some(series) = context.source.series(id) {
             if series.has_histograms() {
                 with_histograms.push(idx);
-                values.extend(std::iter::repeat_n(ABSENT, steps.n));
+                values.extend(std::iter::repeat_n(ABSENT, n));
                 continue;
             }
-            series.samples(range, &mut samples)?;
+            series.samples(moments.whole(), &mut samples)?;
         }
         context.hold(samples.len())?;
         let mut next = 0;
-        for step in 0..steps.n {
-            let at = first + steps.step * step as i64;
-            while samples.get(next).is_some_and(|sample| sample.at <= at) {
+        for step in 0..n {
+            let range = moments.range(step);
+            while samples.get(next).is_some_and(|it| it.at <= range.until) {
                 next += 1;
             }
             let latest = next.checked_sub(1).map(|idx| samples[idx]);
-            values.push(value_of(latest.filter(|it| it.at > at - lookback)));
+            let latest = latest.filter(|it| it.at > range.after);
+            values.push(value_of(latest, wanted));
         }
         context.release(samples.len());
     }
-    let mut cells = Cells::from(values);
-    for row in with_histograms {
-        read_mixed(
-            reader,
-            (ids[row], row),
-            &moments,
-            wanted,
-            context,
-            &mut cells,
-        )?;
-    }
-    Ok(Block::new(set, steps.n, cells))
+    Ok(with_histograms)
 }
 
 /// When values are read.
@@ -222,45 +231,39 @@ struct Moments {
     steps: Steps,
 }
 
-/// Reads a series that has histograms into its row.
-fn read_mixed(
-    reader: &Reader,
-    (id, row): (SeriesId, usize),
-    moments: &Moments,
-    wanted: Wanted,
-    context: &mut Context<'_>,
-    cells: &mut Cells,
-) -> Result<(), EvalError> {
-    let Steps { step, n, .. } = moments.steps;
-    let range = |idx: usize| {
-        let until = moments.first + step * idx as i64;
-        let after = until - moments.lookback;
-        TimeRange { after, until }
-    };
-    let whole = TimeRange {
-        until: range(n - 1).until,
-        ..range(0)
-    };
-    let mut mixed = Mixed::default();
-    mixed.read(context.source, id, whole, reader.skips_buckets)?;
-    context.hold(mixed.len())?;
-    let mut ends = Default::default();
-    for idx in 0..n {
-        cells.set(row * n + idx, None);
-        let (at, value) = match mixed.window(range(idx), &mut ends).last() {
-            Some((_, SampleValue::Float(value))) if is_stale(value) => continue,
-            Some((_, SampleValue::Histogram(it))) if it.is_stale() => continue,
-            Some(last) => last,
-            None => continue,
-        };
-        let value = match wanted {
-            Wanted::Value => value,
-            Wanted::Time => SampleValue::Float(at.as_secs_f64()),
-        };
-        cells.set(row * n + idx, Some(value));
+impl Moments {
+    /// Where the value of a step may lie.
+    fn range(&self, step: usize) -> TimeRange {
+        let until = self.first + self.steps.step * step as i64;
+        TimeRange {
+            after: until - self.lookback,
+            until,
+        }
     }
-    context.release(mixed.len());
-    Ok(())
+
+    fn whole(&self) -> TimeRange {
+        TimeRange {
+            after: self.first - self.lookback,
+            until: self.range(self.steps.n - 1).until,
+        }
+    }
+
+    /// Puts what is wanted of a series of both kinds into its row.
+    fn place(&self, mixed: &Mixed, wanted: Wanted, row: usize, cells: &mut Cells) {
+        let mut ends = Default::default();
+        for step in 0..self.steps.n {
+            let last = mixed.window(self.range(step), &mut ends).last();
+            let fresh = last.filter(|(_, value)| match value {
+                SampleValue::Float(value) => !is_stale(*value),
+                SampleValue::Histogram(histogram) => !histogram.is_stale(),
+            });
+            let value = fresh.map(|(at, value)| match wanted {
+                Wanted::Value => value,
+                Wanted::Time => SampleValue::Float(at.as_secs_f64()),
+            });
+            cells.set(row * self.steps.n + step, value);
+        }
+    }
 }
 
 /// How many series are read between two questions whether to go on.

@@ -289,7 +289,8 @@ impl MixedWindow<'_, '_, '_> {
         if is_rate && (is_gauge(before) || is_gauge(last)) {
             self.note(Note::NotCounter);
         }
-        if !is_rate && !(is_gauge(before) && is_gauge(last)) {
+        let are_gauges = is_gauge(before) && is_gauge(last);
+        if !is_rate && !are_gauges {
             self.note(Note::NotGauge);
         }
         let mut change = (**last).clone();
