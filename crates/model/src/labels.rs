@@ -90,6 +90,12 @@ impl Labels {
         self.0.is_empty()
     }
 
+    /// Whether both are clones of one label set. When not, they still may be equal.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
     /// A builder that starts with these labels.
     #[must_use]
     pub fn to_builder(&self) -> LabelsBuilder {

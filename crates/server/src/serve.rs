@@ -299,6 +299,7 @@ fn start(
     let driver = Driver::new(queue, engine, ledger, performer, driver_clock).start()?;
     tokio::spawn(sync(Arc::clone(&store)));
     tokio::spawn(maintain(Arc::clone(&store), Arc::clone(clock)));
+    tokio::spawn(shorten_log(Arc::clone(&store)));
     tokio::spawn(note_rate(Arc::clone(&metrics), Arc::clone(clock)));
     let app = App {
         handle,
@@ -334,6 +335,17 @@ async fn maintain(store: Arc<Store>, clock: Arc<Clock>) {
             tracing::error!(%error, "the metric store could not be written; what is in memory is kept");
         }
         tokio::time::sleep(MAINTAIN_EVERY).await;
+    }
+}
+
+/// Keeps the store's log so short that a restart is quick, however fast samples come.
+async fn shorten_log(store: Arc<Store>) {
+    loop {
+        tokio::time::sleep(SHORTEN_EVERY).await;
+        let store = Arc::clone(&store);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || store.shorten_log()).await {
+            tracing::error!(%error, "failed to shorten the log of the metric store");
+        }
     }
 }
 
@@ -416,5 +428,6 @@ const OTHER_THREADS_MAX: usize = 16;
 const EVALUATOR_THREADS: usize = 2;
 const RATE_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 const SYNC_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+const SHORTEN_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 const MAINTAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 const SHUTDOWN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);

@@ -7,19 +7,20 @@
 //! *Sources*: Prometheus, `tsdb/querier.go`, `PostingsForMatchers`: what a matcher says of the empty
 //! string it says of series without the label.
 
-use std::collections::{BTreeMap, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
+use std::collections::BTreeMap;
+use std::hash::Hasher;
 use std::sync::Arc;
 
 use firebell_model::{Labels, MatchOp, Matcher, SeriesId};
 use roaring::RoaringBitmap;
 
 use crate::series::Cell;
+use crate::slots::SlotTable;
 
 /// The label index.
 #[derive(Default)]
 pub(crate) struct Index {
-    by_labels: HashMap<Labels, u32, BuildHasherDefault<LabelHasher>>,
+    by_labels: SlotTable,
     slots: Vec<Option<Arc<Cell>>>,
     free: Vec<u32>,
     n_made: u32,
@@ -36,7 +37,23 @@ enum Postings {
 
 impl Index {
     pub(crate) fn slot_of(&self, labels: &Labels) -> Option<u32> {
-        self.by_labels.get(labels).copied()
+        let is_meant = |cell: &Cell| cell.labels.is(labels) || cell.labels == *labels;
+        self.find(hash_of(labels), is_meant)
+    }
+
+    /// The series with these pairs, which are in order of name.
+    pub(crate) fn with_pairs(&self, pairs: &[(&str, &str)]) -> Option<&Arc<Cell>> {
+        let is_meant = |cell: &Cell| {
+            let own = cell.labels.iter().map(|it| (&*it.name, &*it.value));
+            cell.labels.len() == pairs.len() && own.eq(pairs.iter().copied())
+        };
+        let slot = self.find(hash_of_pairs(pairs.iter().copied()), is_meant)?;
+        self.at(slot)
+    }
+
+    fn find(&self, hash: u64, is_meant: impl Fn(&Cell) -> bool) -> Option<u32> {
+        let is_meant = |slot| self.at(slot).is_some_and(|cell| is_meant(cell));
+        self.by_labels.find(hash, is_meant)
     }
 
     pub(crate) fn at(&self, slot: u32) -> Option<&Arc<Cell>> {
@@ -60,6 +77,12 @@ impl Index {
         if self.by_labels.len() as u64 >= series_max {
             return None;
         }
+        // Of the free slots, some were taken again by a replay.
+        while self
+            .free
+            .pop_if(|slot| self.slots[*slot as usize].is_some())
+            .is_some()
+        {}
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
             (self.slots.len() - 1) as u32
@@ -99,7 +122,6 @@ impl Index {
             }
             self.remove(rival);
         }
-        self.free.retain(|&free| free != slot);
         self.put(id, labels);
         self.at(slot).cloned()
     }
@@ -124,7 +146,7 @@ impl Index {
             pairs.push((name, value));
         }
         let labels = Labels::from_pairs(pairs);
-        self.by_labels.insert(labels.clone(), slot);
+        self.by_labels.insert(hash_of(&labels), slot);
         self.slots[slot as usize] = Some(Arc::new(Cell::new(id, labels)));
         self.n_made = self.n_made.max(made_of(id).wrapping_add(1));
         self.all.insert(slot);
@@ -136,7 +158,7 @@ impl Index {
         };
         self.free.push(slot);
         self.all.remove(slot);
-        self.by_labels.remove(&cell.labels);
+        self.by_labels.remove(hash_of(&cell.labels), slot);
         for label in cell.labels.iter() {
             let Some(values) = self.names.get_mut(&label.name) else {
                 continue;
@@ -264,6 +286,19 @@ fn made_of(id: SeriesId) -> u32 {
 
 fn id_of(n_made: u32, slot: u32) -> SeriesId {
     SeriesId(u64::from(n_made) << 32 | u64::from(slot))
+}
+
+fn hash_of(labels: &Labels) -> u64 {
+    hash_of_pairs(labels.iter().map(|it| (&*it.name, &*it.value)))
+}
+
+fn hash_of_pairs<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> u64 {
+    let mut hasher = LabelHasher::default();
+    for (name, value) in pairs {
+        hasher.write(name.as_bytes());
+        hasher.write(value.as_bytes());
+    }
+    hasher.finish()
 }
 
 /// Hashes label sets: fast, and the same in every run.

@@ -28,6 +28,7 @@ mod part;
 mod read;
 mod segment;
 mod series;
+mod slots;
 mod store;
 mod tail;
 mod upkeep;

@@ -30,7 +30,7 @@ impl Default for Options {
             retention_bytes: None,
             out_of_order_window: Duration::ZERO,
             head_span: Duration::from_hours(2),
-            log_bytes_max: 64 << 20,
+            log_bytes_max: 32 << 20,
             series_max: u64::from(u32::MAX),
             unlogged_bytes_max: 64 << 20,
         }

@@ -33,6 +33,8 @@ pub(crate) struct Shared {
     registry: Mutex<Registry>,
     writer: Mutex<Writer>,
     upkeep: Mutex<Upkeep>,
+    /// How many frames of the log are durable; held by the one who syncs.
+    synced: Mutex<u64>,
     /// In chunk files.
     pub(crate) filed_bytes: AtomicU64,
 }
@@ -81,6 +83,7 @@ impl Store {
                 writer: Mutex::new(writer),
                 filed_bytes: AtomicU64::new(upkeep.bytes()),
                 upkeep: Mutex::new(upkeep),
+                synced: Mutex::default(),
             }),
         }
     }
@@ -105,6 +108,14 @@ impl Store {
         let made = slot.and_then(|slot| index.at(slot));
         made.map(|cell| cell.id)
             .ok_or_else(|| self.too_many(&index))
+    }
+
+    /// The labels of the series with these pairs, which are in order of name; `None` when it is not
+    /// there. Spares whoever reads pairs from a body to make label sets of them.
+    #[must_use]
+    pub fn find(&self, pairs: &[(&str, &str)]) -> Option<Labels> {
+        let index = self.shared.index();
+        index.with_pairs(pairs).map(|cell| cell.labels.clone())
     }
 
     /// What to say about samples that were refused because there are too many series.
@@ -218,15 +229,30 @@ impl Store {
         slots
     }
 
-    /// Makes everything appended so far durable. Appends go on meanwhile.
+    /// Makes everything appended so far durable. Appends go on meanwhile, and those who ask at the
+    /// same time share the work.
     ///
     /// # Errors
     /// When the disk is full or fails.
     pub fn sync(&self) -> Result<(), StoreError> {
-        let unsynced = {
+        let wanted = {
             let mut writer = self.shared.writer();
             writer.write_unlogged()?;
-            writer.log.unsynced()
+            writer.n_frames
+        };
+        // Who has waited here finds that the one before has synced for all that were waiting, or
+        // does it for all that have come since.
+        let mut synced = self
+            .shared
+            .synced
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if *synced >= wanted {
+            return Ok(());
+        }
+        let (n_frames, unsynced) = {
+            let writer = self.shared.writer();
+            (writer.n_frames, writer.log.unsynced())
         };
         if let Some(unsynced) = unsynced {
             match self.shared.disk.sync(&unsynced.path) {
@@ -236,6 +262,7 @@ impl Store {
             }
             self.shared.writer().log.mark_synced(&unsynced);
         }
+        *synced = n_frames;
         Ok(())
     }
 
@@ -269,6 +296,18 @@ impl Store {
             .filed_bytes
             .store(upkeep.bytes(), Ordering::Relaxed);
         done
+    }
+
+    /// Shortens the log when it has become long, so that a restart is quick; free otherwise. To be
+    /// called every second or so: [`Store::maintain`] alone may come too late for a fast sender.
+    ///
+    /// # Errors
+    /// When the disk is full or fails; nothing is lost, and the next call tries again.
+    pub fn shorten_log(&self) -> Result<(), StoreError> {
+        if self.shared.is_log_long() {
+            self.shared.upkeep().shorten_log(&self.shared)?;
+        }
+        Ok(())
     }
 
     /// Figures about the store. Walks over all series.
@@ -313,6 +352,12 @@ impl Shared {
 
     pub(crate) fn index_mut(&self) -> RwLockWriteGuard<'_, Index> {
         self.index.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn is_log_long(&self) -> bool {
+        let writer = self.writer();
+        let rewritten = writer.log_bytes_rewritten;
+        writer.log_bytes > self.options.log_bytes_max.max(2 * rewritten)
     }
 
     pub(crate) fn upkeep(&self) -> MutexGuard<'_, Upkeep> {

@@ -98,28 +98,26 @@ impl Upkeep {
         if is_due {
             self.file(shared, &cells, filable_until(shared))?;
         }
-        let is_long = {
-            let writer = shared.writer();
-            writer.log_bytes
-                > shared
-                    .options
-                    .log_bytes_max
-                    .max(2 * writer.log_bytes_rewritten)
-        };
-        if is_long || self.is_log_stale {
-            self.is_log_stale = false;
-            if let Err(error) = rewrite_log(shared) {
-                // A disk that is nearly full must not be filled by one try after the other: the next
-                // comes with the next chunk file, or when the log is twice as long.
-                let mut writer = shared.writer();
-                writer.log_bytes_rewritten = writer.log_bytes;
-                return Err(error);
-            }
+        if shared.is_log_long() || self.is_log_stale {
+            self.shorten_log(shared)?;
         } else if floor > self.floor_logged {
             log_floor(shared)?;
         }
         self.floor_logged = floor;
         Ok(())
+    }
+
+    /// Rewrites the log to what only memory has.
+    pub(crate) fn shorten_log(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        self.is_log_stale = false;
+        let rewritten = rewrite_log(shared);
+        if rewritten.is_err() {
+            // A disk that is nearly full must not be filled by one try after the other: the next
+            // comes with the next chunk file, or when the log is twice as long.
+            let mut writer = shared.writer();
+            writer.log_bytes_rewritten = writer.log_bytes;
+        }
+        rewritten
     }
 
     /// The floor below which chunk files have to go so that the rest is within its bytes.

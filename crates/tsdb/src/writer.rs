@@ -17,6 +17,8 @@ pub(crate) struct Writer {
     /// Bytes in the log, and how many there were after it was last rewritten.
     pub(crate) log_bytes: u64,
     pub(crate) log_bytes_rewritten: u64,
+    /// Frames written since the start.
+    pub(crate) n_frames: u64,
     /// A series that came to the log in an earlier segment has to come again.
     pub(crate) first_segment: u64,
     /// By slot.
@@ -74,6 +76,7 @@ impl Writer {
             log,
             log_bytes,
             log_bytes_rewritten: 0,
+            n_frames: 0,
             first_segment: 0,
             tips: Vec::new(),
             newest: i64::MIN,
@@ -126,6 +129,7 @@ impl Writer {
     pub(crate) fn write_frame(&mut self) -> Result<(), StoreError> {
         self.write_unlogged()?;
         self.log.append(&self.frame)?;
+        self.n_frames += 1;
         self.log_bytes += self.frame.len() as u64 + FRAME_EXTRA;
         Ok(())
     }
@@ -134,6 +138,7 @@ impl Writer {
     pub(crate) fn write_unlogged(&mut self) -> Result<(), StoreError> {
         while let Some(frame) = self.unlogged.frames.front() {
             self.log.append(frame)?;
+            self.n_frames += 1;
             let len = frame.len() as u64;
             self.log_bytes += len + FRAME_EXTRA;
             self.unlogged.bytes -= len;

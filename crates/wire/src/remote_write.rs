@@ -329,7 +329,38 @@ fn read_label(bytes: &[u8]) -> Result<(&str, &str), Malformed> {
 }
 
 /// Reads a `Sample` of either version.
+#[inline]
 pub(crate) fn read_sample(bytes: &[u8]) -> Result<Sample, Malformed> {
+    if let Some(sample) = usual_sample(bytes) {
+        return Ok(sample);
+    }
+    read_unusual_sample(bytes)
+}
+
+/// A sample as nearly every sender writes it: the value, then the time, and nothing else.
+#[inline]
+fn usual_sample(bytes: &[u8]) -> Option<Sample> {
+    let (value, rest) = bytes.strip_prefix(&[0x09])?.split_first_chunk()?;
+    let millis = rest.strip_prefix(&[0x10])?;
+    let (&last, low) = millis.split_last()?;
+    if low.len() > 7 || last >= 0x80 {
+        return None;
+    }
+    let mut at = 0_u64;
+    for (idx, &byte) in low.iter().enumerate() {
+        if byte < 0x80 {
+            return None;
+        }
+        at |= u64::from(byte & 0x7f) << (7 * idx);
+    }
+    at |= u64::from(last) << (7 * low.len());
+    Some(Sample {
+        at: Timestamp(at.cast_signed()),
+        value: f64::from_le_bytes(*value),
+    })
+}
+
+fn read_unusual_sample(bytes: &[u8]) -> Result<Sample, Malformed> {
     let mut sample = Sample {
         at: Timestamp(0),
         value: 0.0,

@@ -1,8 +1,8 @@
 //! What all ways in have in common once a body is read: what is good is stored, what is not is
 //! named and counted.
 
-use firebell_model::{Exemplar, HistogramSample, Labels, Sample};
-use firebell_tsdb::{AppendReport, Batch, StoreError};
+use firebell_model::{Exemplar, HistogramSample, Sample};
+use firebell_tsdb::{AppendReport, Batch, SeriesKey, StoreError};
 
 use super::App;
 
@@ -32,22 +32,23 @@ impl Intake {
     /// Takes what came for one series.
     pub(super) fn add(
         &mut self,
-        labels: &Labels,
+        series: impl Into<SeriesKey>,
         samples: &[Sample],
         histograms: &[HistogramSample],
         exemplars: &[Exemplar],
     ) {
         self.n_samples += samples.len() as u64;
         self.n_histograms += histograms.len() as u64;
-        if !samples.is_empty() {
-            self.batch.add(labels, samples);
-        }
+        let series = series.into();
         if !histograms.is_empty() {
             let histograms = histograms.iter().cloned();
-            self.batch.add_histograms(labels, histograms);
+            self.batch.add_histograms(series.clone(), histograms);
         }
         for exemplar in exemplars {
-            self.batch.add_exemplar(labels, exemplar.clone());
+            self.batch.add_exemplar(series.clone(), exemplar.clone());
+        }
+        if !samples.is_empty() {
+            self.batch.add(series, samples);
         }
     }
 
@@ -66,6 +67,9 @@ impl Intake {
     pub(super) fn store(mut self, app: &App) -> Result<Stored, StoreError> {
         let report = app.store.append(&self.batch)?;
         app.metrics.count_append(&report);
+        // What is answered for is durable. Requests at the same time share the wait; a disk that
+        // fails is no reason to refuse what memory has, and whoever syncs in the background says it.
+        let _ = app.store.sync();
         let hidden = self.n_problems - self.problems.len() as u64;
         if hidden > 0 {
             self.problems.push(format!("{hidden} more problems"));

@@ -57,8 +57,8 @@ fn version(headers: &HeaderMap) -> Result<WriteVersion, String> {
 fn store(app: &App, version: WriteVersion, body: &[u8]) -> Response {
     let mut intake = Intake::default();
     let read = match version {
-        WriteVersion::One => read_one(body, &mut intake),
-        WriteVersion::Two => read_two(body, &mut intake),
+        WriteVersion::One => read_one(app, body, &mut intake),
+        WriteVersion::Two => read_two(app, body, &mut intake),
     };
     let is_two = version == WriteVersion::Two;
     if let Err(error) = read {
@@ -112,11 +112,11 @@ fn status_of(error: &RemoteWriteError) -> StatusCode {
     }
 }
 
-fn read_one(body: &[u8], intake: &mut Intake) -> Result<(), RemoteWriteError> {
+fn read_one(app: &App, body: &[u8], intake: &mut Intake) -> Result<(), RemoteWriteError> {
     let request = remote_write::WriteRequest::decode(body, DECODED_BYTES_MAX)?;
     let mut reader = request.series();
     while let Some(series) = reader.next_series()? {
-        take(&series, intake);
+        take(app, &series, intake);
     }
     for (metric, metadata) in reader.metadata() {
         intake.batch.set_metadata(metric, metadata.clone());
@@ -124,7 +124,7 @@ fn read_one(body: &[u8], intake: &mut Intake) -> Result<(), RemoteWriteError> {
     Ok(())
 }
 
-fn read_two(body: &[u8], intake: &mut Intake) -> Result<(), RemoteWriteError> {
+fn read_two(app: &App, body: &[u8], intake: &mut Intake) -> Result<(), RemoteWriteError> {
     let request = remote_write2::WriteRequest::decode(body, DECODED_BYTES_MAX)?;
     let mut reader = request.series()?;
     // Series of a metric most often follow each other, and say the same of it.
@@ -146,16 +146,19 @@ fn read_two(body: &[u8], intake: &mut Intake) -> Result<(), RemoteWriteError> {
             ));
             continue;
         }
-        take(&series, intake);
+        take(app, &series, intake);
     }
     Ok(())
 }
 
-fn take(series: &WrittenSeries<'_, '_>, intake: &mut Intake) {
-    match series.labels() {
+fn take(app: &App, series: &WrittenSeries<'_, '_>, intake: &mut Intake) {
+    // What is in the store was found to be fine when it came.
+    let is_in_order = series.pairs.is_sorted_by(|a, b| a.0 < b.0);
+    let known = is_in_order.then(|| app.store.find(series.pairs)).flatten();
+    match known.map_or_else(|| series.labels(), Ok) {
         Ok(labels) => {
             let (samples, histograms) = (series.samples, series.histograms);
-            intake.add(&labels, samples, histograms, series.exemplars);
+            intake.add(labels, samples, histograms, series.exemplars);
             for why in series.invalid_histograms {
                 intake.refuse(format!("series `{}`: {why}", series.text()));
             }
