@@ -4,14 +4,14 @@
 
 mod check;
 mod import;
+mod serve;
 mod test;
 
-use std::io::{IsTerminal as _, Write as _};
-use std::net::SocketAddr;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Parser, Subcommand};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -29,7 +29,7 @@ enum Command {
     /// Scrape, evaluate rules, notify, and show it all on a page.
     #[command(after_help = "Example: firebell serve --config firebell.yml\n\
                             Then open http://127.0.0.1:9494/")]
-    Serve(Serve),
+    Serve(Box<serve::Serve>),
     /// Check configuration files and all that they name; print every problem.
     #[command(after_help = "Example: firebell check firebell.yml")]
     Check {
@@ -52,53 +52,12 @@ enum Command {
     Import(import::Import),
 }
 
-#[derive(Args)]
-struct Serve {
-    /// The configuration; without one, Firebell starts empty and its page says what to do next.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Where to listen, by default 127.0.0.1:9494; only a loopback address, as there is no
-    /// authentication yet.
-    #[arg(long, value_name = "ADDR")]
-    listen: Option<SocketAddr>,
-    /// The folder for metrics and state; it is made when it is not there.
-    #[arg(long, value_name = "DIR", default_value = "firebell-data")]
-    data_dir: PathBuf,
-    /// Where people reach this Firebell, for links in messages.
-    #[arg(long, value_name = "URL")]
-    external_url: Option<String>,
-    /// How much to log: error, warn, info, debug or trace.
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    log_level: tracing::Level,
-}
-
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Serve(options) => serve(options),
+        Command::Serve(options) => serve::serve(*options),
         Command::Check { files } => check::check(&files),
         Command::Test { files } => test::test(&files),
         Command::Import(options) => import::import(&options),
-    }
-}
-
-fn serve(options: Serve) -> ExitCode {
-    tracing_subscriber::fmt()
-        .with_max_level(options.log_level)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .with_target(false)
-        // When nobody takes the log, such as a full disk, saying that on the same way would panic.
-        .log_internal_errors(false)
-        .init();
-    let options = firebell_server::Options {
-        config_file: options.config,
-        listen: options.listen,
-        data_dir: options.data_dir,
-        external_url: options.external_url,
-    };
-    match firebell_server::serve(&options) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&error),
     }
 }
 

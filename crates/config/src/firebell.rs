@@ -15,6 +15,7 @@ use crate::fields::{Doc, Fields};
 use crate::files::{Files, is_pattern};
 use crate::load::Loader;
 use crate::problem::{Problem, Problems};
+use crate::query::QueryLimits;
 use crate::relabel;
 use crate::rule_files::{self, Defaults};
 use crate::scrape::{self, Global, ScrapeJob};
@@ -38,6 +39,11 @@ pub struct Config {
     pub templates: NotificationTemplates,
     /// How samples are kept.
     pub storage: firebell_tsdb::Options,
+    /// What people's queries may take.
+    pub query: QueryLimits,
+    /// Time between two evaluations of a rule group that does not say otherwise; the step of
+    /// subqueries that name none.
+    pub evaluation_interval: Duration,
     /// Where to listen, if the file says so, such as `127.0.0.1:9494`.
     pub listen: Option<String>,
     /// Where people reach Firebell, without a slash at the end.
@@ -46,6 +52,8 @@ pub struct Config {
     pub external_labels: Labels,
     /// What was read and is not used, or may surprise; a sentence each.
     pub notes: Vec<String>,
+    /// The file itself, or the prometheus.yml that it names, with secrets as `<secret>`.
+    pub text: String,
     /// The Alertmanager configuration with secrets as `<secret>`; empty when there is none.
     pub alertmanager_text: String,
 }
@@ -92,8 +100,10 @@ struct Parts {
     alert_relabel: Vec<RelabelRule>,
     notifications: Option<Notifications>,
     has_alertmanager: bool,
+    text: String,
     alertmanager_text: String,
     storage: firebell_tsdb::Options,
+    query: QueryLimits,
     listen: Option<String>,
     external_url: Option<String>,
 }
@@ -137,10 +147,13 @@ impl Parts {
             integrations,
             templates,
             storage: self.storage,
+            query: self.query,
+            evaluation_interval: self.global.evaluation_interval,
             listen: self.listen,
             external_url,
             external_labels: self.global.external_labels,
             notes: loader.notes.take(),
+            text: self.text,
             alertmanager_text: self.alertmanager_text,
         })
     }
@@ -164,6 +177,7 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
             return parts;
         }
     }
+    parts.text = text_without_secrets(source, &root);
     let fields = doc.fields(&root, "the configuration");
     match fields.scalar("prometheus") {
         Some((_, path)) => {
@@ -192,6 +206,7 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
         }
     }
     parts.storage = storage(&fields);
+    parts.query = QueryLimits::read(&fields);
     parts.listen = fields.parsed("listen", |text| {
         let parsed = text.parse::<std::net::SocketAddr>();
         let failed = |_| format!("`{text}` is not an address such as 127.0.0.1:9494");
@@ -235,6 +250,7 @@ fn read_prometheus_file(loader: &Loader<'_>, path: &Path, parts: &mut Parts) {
     };
     let doc = loader.doc(path, &source);
     if let Some(root) = doc.parse() {
+        parts.text = text_without_secrets(&source, &root);
         let fields = doc.fields(&root, "the Prometheus configuration");
         read_prometheus(loader, &fields, parts);
         note_unused(loader, &fields);
@@ -346,10 +362,12 @@ fn storage(parent: &Fields<'_, '_>) -> firebell_tsdb::Options {
         .duration("retention")
         .filter(|it| *it > Duration::ZERO);
     let retention_bytes = fields.parsed("retention_bytes", parse_bytes);
+    let series_max = fields.number("max_series").filter(|max| *max > 0);
     let options = firebell_tsdb::Options {
         retention: retention.unwrap_or(default.retention),
         retention_bytes: retention_bytes.filter(|bytes| *bytes > 0),
         out_of_order_window: fields.duration("out_of_order_window").unwrap_or_default(),
+        series_max: series_max.unwrap_or(default.series_max),
         ..default
     };
     // Prometheus's own, when its file is given as it is.

@@ -16,6 +16,7 @@ mod firebell;
 mod http;
 mod load;
 mod problem;
+mod query;
 mod relabel;
 mod rule_files;
 mod scrape;
@@ -29,7 +30,9 @@ pub use firebell_notify::{HttpConfig, Tls};
 
 pub use crate::firebell::{Config, ExternalUrl, load};
 pub use crate::problem::{Pos, Problem, Problems};
+pub use crate::query::QueryLimits;
 pub use crate::scrape::{
     DroppedTarget, FileDiscovery, ScrapeJob, ScrapeLimits, ScrapeProtocol, ScrapeTarget,
     TargetGroup, TargetSet, parse_target_file, targets,
 };
+pub use crate::size::parse_bytes;

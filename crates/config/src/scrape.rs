@@ -20,6 +20,7 @@ use crate::fields::{Doc, Fields};
 use crate::http;
 use crate::load::Loader;
 use crate::relabel;
+use crate::secrets::text_without_secrets;
 use crate::size::parse_bytes;
 use crate::yaml::Node;
 
@@ -58,6 +59,8 @@ pub struct ScrapeJob {
     pub static_groups: Vec<TargetGroup>,
     /// Files of targets.
     pub file_discoveries: Vec<FileDiscovery>,
+    /// As it is written, with secrets as `<secret>`.
+    pub text: String,
 }
 
 /// The formats of expositions.
@@ -78,6 +81,8 @@ pub struct ScrapeLimits {
     pub samples: Option<u64>,
     /// Targets of the job.
     pub targets: Option<u64>,
+    /// Series of one target, over its latest scrapes; our own.
+    pub series: Option<u64>,
     /// Labels of a series.
     pub labels: Option<u64>,
     /// Bytes of a label's name.
@@ -156,6 +161,7 @@ fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Opti
         metric_relabel,
         static_groups,
         file_discoveries,
+        text: text_without_secrets(doc.source, node),
         name: name.clone().unwrap_or_default(),
     };
     fields.ignore(&IGNORED);
@@ -250,6 +256,7 @@ fn limits(fields: &Fields<'_, '_>, global: &ScrapeLimits) -> ScrapeLimits {
         body_bytes: body_bytes.or(global.body_bytes),
         samples: limit("sample_limit", global.samples),
         targets: limit("target_limit", global.targets),
+        series: limit("series_limit", global.series),
         labels: limit("label_limit", global.labels),
         label_name_bytes: limit("label_name_length_limit", global.label_name_bytes),
         label_value_bytes: limit("label_value_length_limit", global.label_value_bytes),

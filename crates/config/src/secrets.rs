@@ -13,10 +13,18 @@ pub(crate) fn text_without_secrets(source: &str, root: &Node) -> String {
         return shown;
     }
     let pad = " ".repeat(indent as usize);
-    let lines = shown.lines().skip(first as usize);
+    let mut lines = shown.lines().skip(first as usize);
+    // Before an item of a list stands its dash.
+    let begin = lines.next().and_then(|line| line.get(indent as usize..));
     let own = lines.take_while(|line| line.starts_with(&pad) || line.trim().is_empty());
-    own.flat_map(|line| [line.strip_prefix(&*pad).unwrap_or(""), "\n"])
-        .collect()
+    let own = own.map(|line| line.strip_prefix(&*pad).unwrap_or(""));
+    let mut text = begin.unwrap_or_default().to_owned() + "\n";
+    for line in own {
+        text.push_str(line);
+        text.push('\n');
+    }
+    text.truncate(text.trim_end().len() + 1);
+    text
 }
 
 fn without_secrets(source: &str, root: &Node) -> String {

@@ -6,7 +6,7 @@
 ///
 /// # Errors
 /// What a size looks like.
-pub(crate) fn parse_bytes(text: &str) -> Result<u64, String> {
+pub fn parse_bytes(text: &str) -> Result<u64, String> {
     let failed = || format!("`{text}` is not a size such as 10MB or 1.5GiB");
     if text == "0" {
         return Ok(0);

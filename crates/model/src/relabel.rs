@@ -137,6 +137,20 @@ impl RelabelRule {
         })
     }
 
+    /// The rule with all that it says by default.
+    #[must_use]
+    pub fn options(&self) -> RelabelOptions {
+        RelabelOptions {
+            source_labels: self.source_labels.clone(),
+            separator: Some(self.separator.clone()),
+            regex: Some(self.regex.text().to_owned()),
+            modulus: Some(self.modulus),
+            target_label: Some(self.target_label.clone()),
+            replacement: Some(self.replacement.clone()),
+            action: self.action,
+        }
+    }
+
     /// Applies the rule; says whether the label set is kept.
     #[must_use]
     pub fn apply(&self, labels: &mut LabelsBuilder) -> bool {

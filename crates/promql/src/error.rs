@@ -11,6 +11,16 @@ pub enum EvalError {
     /// More samples at once than [`crate::Options::samples_max`].
     #[error("query processing would load too many samples into memory in query execution")]
     TooManySamples,
+    /// A selector gives more series than [`crate::Options::series_max`].
+    #[error("the query selects too many series: {n} match {selector}, and {max} are allowed")]
+    TooManySeries {
+        /// How many there are.
+        n: usize,
+        /// The selector.
+        selector: String,
+        /// The limit.
+        max: usize,
+    },
     /// More steps than [`crate::Options::steps_max`], or none.
     #[error("{0}")]
     Steps(String),

@@ -40,6 +40,8 @@ pub struct Options<'a> {
     pub subquery_step: Duration,
     /// How many samples and results may be held at once.
     pub samples_max: usize,
+    /// How many series one selector may give.
+    pub series_max: usize,
     /// How many steps a range query may have.
     pub steps_max: usize,
     /// Whether the metric name goes at the end of the query rather than at the first operation
@@ -55,6 +57,7 @@ impl Default for Options<'_> {
             lookback: Duration::from_mins(5),
             subquery_step: Duration::from_mins(1),
             samples_max: 50_000_000,
+            series_max: usize::MAX,
             steps_max: 11_000,
             delays_name_removal: false,
             is_cancelled: None,
@@ -72,6 +75,7 @@ pub struct Prepared {
     delays_name_removal: bool,
     annotations: Vec<Annotation>,
     scratch: Scratch,
+    n_samples: usize,
 }
 
 /// What series are read into; kept so that an evaluation allocates nothing for it.
@@ -95,6 +99,7 @@ impl Prepared {
             delays_name_removal: false,
             annotations: Vec::new(),
             scratch: Scratch::default(),
+            n_samples: 0,
         }
     }
 
@@ -108,6 +113,12 @@ impl Prepared {
     #[must_use]
     pub fn annotations(&self) -> &[Annotation] {
         &self.annotations
+    }
+
+    /// How many samples and results the last evaluation held, what [`Options::samples_max`] limits.
+    #[must_use]
+    pub fn n_samples(&self) -> usize {
+        self.n_samples
     }
 
     /// Evaluates at one moment.
@@ -194,6 +205,7 @@ impl Prepared {
             scratch: std::mem::take(&mut self.scratch),
         };
         let result = run_program(self.plan.program(), &mut self.states, &mut context, steps);
+        self.n_samples = context.n_samples;
         self.annotations = context.annotations;
         self.scratch = context.scratch;
         self.annotations.sort();

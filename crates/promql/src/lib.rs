@@ -35,6 +35,7 @@ mod parse;
 mod check;
 mod duration;
 mod functions;
+mod pretty;
 mod print;
 
 mod error;
@@ -58,6 +59,9 @@ pub use crate::error::EvalError;
 pub use crate::eval::{Options, Prepared};
 pub use crate::functions::{Function, Variadic, function, functions};
 pub use crate::memory::MemorySource;
-pub use crate::parse::{NESTING_MAX, ParseError, TEXT_BYTES_MAX, line_and_column, parse};
+pub use crate::parse::{
+    NESTING_MAX, ParseError, TEXT_BYTES_MAX, line_and_column, parse, parse_selector,
+};
 pub use crate::plan::Plan;
+pub use crate::pretty::pretty;
 pub use crate::value::{Annotation, MatrixSeries, Value, VectorSample};

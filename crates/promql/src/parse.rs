@@ -13,7 +13,9 @@ mod suffix;
 
 use firebell_model::{Duration, Quoted};
 
-use crate::ast::{Binary, BinaryOp, Call, Expr, Node, NumberLiteral, Span, StringLiteral, Unary};
+use crate::ast::{
+    Binary, BinaryOp, Call, Expr, Node, NumberLiteral, Selector, Span, StringLiteral, Unary,
+};
 use crate::lex::{Keyword, Token};
 use crate::literal;
 use cursor::Parser;
@@ -30,7 +32,8 @@ pub struct ParseError {
     pub message: String,
     /// Where.
     pub span: Span,
-    /// Line and column of the start of `span`, both from 1, the column in bytes.
+    /// Line and column of the start of `span`, both from 1, the column in bytes; zeros in an empty
+    /// text.
     pub position: (usize, usize),
 }
 
@@ -41,7 +44,10 @@ impl ParseError {
         Self {
             message: message.into(),
             span,
-            position: line_and_column(text, span.start),
+            position: match text {
+                "" => (0, 0),
+                _ => line_and_column(text, span.start),
+            },
         }
     }
 }
@@ -49,8 +55,11 @@ impl ParseError {
 /// `1:5: parse error: unexpected end of input`: Prometheus's form.
 impl std::fmt::Display for ParseError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (line, column) = self.position;
-        write!(f, "{line}:{column}: parse error: {}", self.message)
+        match self.position {
+            (0, _) => f.write_str("unknown position")?,
+            (line, column) => write!(f, "{line}:{column}")?,
+        }
+        write!(f, ": parse error: {}", self.message)
     }
 }
 
@@ -84,6 +93,23 @@ pub fn parse(text: &str) -> Result<Expr, ParseError> {
     parsed.map_err(|Failure { span, message }| ParseError::new(text, span, message))
 }
 
+/// Reads a selector that stands alone, such as `up{job="api"}`: without offset and the like. It may
+/// select everything.
+///
+/// # Errors
+/// The first thing that is wrong with the text.
+pub fn parse_selector(text: &str) -> Result<Selector, ParseError> {
+    let fail = |span, message| Err(ParseError::new(text, span, message));
+    if text.len() > TEXT_BYTES_MAX {
+        let message = format!("selector is longer than {TEXT_BYTES_MAX} bytes");
+        return fail(Span::default(), message);
+    }
+    match Parser::new(text).lone_selector() {
+        Ok(selector) => Ok(selector),
+        Err(Failure { span, message }) => fail(span, message),
+    }
+}
+
 /// An error before its line is known.
 pub(crate) struct Failure {
     pub(crate) span: Span,
@@ -109,6 +135,23 @@ impl<'a> Parser<'a> {
             return self.unexpected("", "");
         }
         Ok(expr)
+    }
+
+    fn lone_selector(&mut self) -> Parsed<Selector> {
+        let start = self.span();
+        let expr = match self.peek() {
+            Token::LeftBrace => self.selector(String::new(), start)?,
+            token if can_name_metric(token) => {
+                let name = self.word().to_owned();
+                self.advance();
+                self.selector(name, start)?
+            }
+            _ => return self.unexpected("", ""),
+        };
+        match (expr.node, self.peek()) {
+            (Node::Selector(selector), Token::End) => Ok(selector),
+            _ => self.unexpected("", ""),
+        }
     }
 
     /// Counts one level of nesting around `parse`.

@@ -91,15 +91,25 @@ impl Display for Matching {
     }
 }
 
+/// What stands before the parenthesis of an aggregation.
+pub(crate) struct AggregateHead<'a>(pub(crate) &'a Aggregate);
+
+impl Display for AggregateHead<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let aggregate = self.0;
+        f.write_str(aggregate.op.text())?;
+        if aggregate.is_without {
+            write!(f, " without ({}) ", LabelNames(&aggregate.grouping))?;
+        } else if !aggregate.grouping.is_empty() {
+            write!(f, " by ({}) ", LabelNames(&aggregate.grouping))?;
+        }
+        Ok(())
+    }
+}
+
 impl Display for Aggregate {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(self.op.text())?;
-        if self.is_without {
-            write!(f, " without ({}) ", LabelNames(&self.grouping))?;
-        } else if !self.grouping.is_empty() {
-            write!(f, " by ({}) ", LabelNames(&self.grouping))?;
-        }
-        f.write_str("(")?;
+        write!(f, "{}(", AggregateHead(self))?;
         if let Some(param) = &self.param {
             write!(f, "{param}, ")?;
         }
@@ -128,13 +138,23 @@ impl Display for RangeSelector {
 
 impl Display for Subquery {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}:", self.expr, InBrackets(&self.range))?;
-        if let Some(step) = &self.step {
+        write!(f, "{}{}", self.expr, SubqueryTail(self))
+    }
+}
+
+/// What stands behind the expression of a subquery.
+pub(crate) struct SubqueryTail<'a>(pub(crate) &'a Subquery);
+
+impl Display for SubqueryTail<'_> {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let subquery = self.0;
+        write!(f, "[{}:", InBrackets(&subquery.range))?;
+        if let Some(step) = &subquery.step {
             write!(f, "{}", InBrackets(step))?;
         }
         f.write_str("]")?;
-        fmt_at(&self.shift, f)?;
-        fmt_offset(&self.shift, f)
+        fmt_at(&subquery.shift, f)?;
+        fmt_offset(&subquery.shift, f)
     }
 }
 

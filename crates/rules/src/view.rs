@@ -1,5 +1,7 @@
 //! What APIs and pages may know of the rules.
 
+use std::sync::Arc;
+
 use firebell_model::Timestamp;
 
 use crate::alert::{AlertInstance, AlertPhase};
@@ -19,7 +21,7 @@ pub struct GroupView<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct RuleView<'a> {
     /// The rule as configured.
-    pub rule: &'a Rule,
+    pub rule: &'a Arc<Rule>,
     pub(crate) state: &'a RuleState,
 }
 

@@ -84,6 +84,7 @@ async fn start(config: &std::path::Path, disk: &SmallDisk) -> Server {
         listen: Some(([127, 0, 0, 1], 0).into()),
         data_dir: "unused".into(),
         external_url: None,
+        flags: crate::flags::Flags::default(),
     };
     let disk: Arc<dyn Disk> = Arc::new(disk.clone());
     Server::start_on(&options, || Ok(disk)).await.unwrap()

@@ -1,11 +1,14 @@
 //! The HTTP side: one port for Prometheus's API, Alertmanager's API, our own and the page.
 
 mod alertmanager;
+mod compress;
 #[cfg(test)]
 mod contract;
 mod events;
+mod federate;
 mod intake;
 mod listen;
+mod origin;
 mod own;
 mod page;
 mod prometheus;
@@ -18,17 +21,19 @@ use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{self, Next};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use firebell_config::QueryLimits;
 use firebell_model::Timestamp;
 use firebell_tsdb::Store;
 use firebell_wire::params::Params;
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use self::listen::listen;
 
 use crate::clock::Clock;
 use crate::driver::{Handle, Unrecorded};
+use crate::flags::Flags;
 use crate::live::Live;
 use crate::metrics::{Metrics, Readings, as_text};
 use crate::scrape::Scraper;
@@ -45,6 +50,18 @@ pub(crate) struct App {
     pub scraper: Scraper,
     pub started_at: Timestamp,
     pub slots: Arc<Slots>,
+    pub flags: Arc<Flags>,
+    /// What the store found damaged at the start.
+    pub n_damaged: usize,
+    /// Told when somebody asks over HTTP that the program ends.
+    pub quit: Arc<Notify>,
+}
+
+impl App {
+    /// What a query may take now.
+    fn query_limits(&self) -> QueryLimits {
+        self.live.config().query.clone()
+    }
 }
 
 /// What is limited besides connections.
@@ -57,10 +74,11 @@ pub(crate) struct Slots {
     pub reload: std::sync::Mutex<()>,
 }
 
-impl Default for Slots {
-    fn default() -> Self {
+impl Slots {
+    /// Room for so many queries.
+    pub(crate) fn new(queries_max: usize) -> Self {
         Self {
-            queries: Semaphore::new(QUERIES_MAX),
+            queries: Semaphore::new(queries_max.min(Semaphore::MAX_PERMITS)),
             large_bodies: Semaphore::new(LARGE_BODIES_MAX),
             reload: std::sync::Mutex::default(),
         }
@@ -69,25 +87,49 @@ impl Default for Slots {
 
 /// All routes.
 pub(crate) fn router(app: App) -> Router {
-    Router::new()
+    let routes = Router::new()
         .route("/-/healthy", get(|| async { "Firebell is Healthy.\n" }))
         .route("/-/ready", get(|| async { "Firebell is Ready.\n" }))
-        .route("/-/reload", post(reload).put(reload))
+        .route("/-/reload", post(reload).put(reload).get(only_post))
+        .route("/-/quit", post(quit).put(quit).get(only_post))
         .route("/metrics", get(metrics))
+        .route("/federate", get(federate::federate))
+        .route("/version", get(prometheus::plain_version))
         .route("/api/firebell/v1/status", get(own::status))
         .route("/api/firebell/v1/alerts", get(own::alerts))
         .route("/api/firebell/v1/inbox", get(own::inbox))
         .route("/api/firebell/v1/events", get(events::events))
         .nest("/api/v1", prometheus::routes())
         .nest("/api/v2", alertmanager::routes())
-        .fallback(page::page)
+        .fallback(page::page);
+    let prefix = app.flags.route_prefix.clone();
+    let routes = match &*prefix {
+        "" => routes,
+        _ => Router::new()
+            .nest(&prefix, routes)
+            .fallback(async move || Redirect::to(&format!("{prefix}/"))),
+    };
+    routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(middleware::from_fn(compress::compress))
         .layer(middleware::from_fn_with_state(app.clone(), limit))
-        .layer(middleware::from_fn_with_state(
-            app.clone(),
-            refuse_foreign_pages,
-        ))
+        .layer(middleware::from_fn_with_state(app.clone(), origin::guard))
         .with_state(app)
+}
+
+/// As upstream says it.
+async fn only_post() -> Response {
+    let why = "Only POST or PUT requests allowed";
+    (StatusCode::METHOD_NOT_ALLOWED, why).into_response()
+}
+
+/// Ends the program, where the operator has asked that this be possible.
+async fn quit(State(app): State<App>) -> Response {
+    if !app.flags.has_lifecycle {
+        return (StatusCode::FORBIDDEN, "Lifecycle API is not enabled.").into_response();
+    }
+    app.quit.notify_one();
+    "Requesting termination... Goodbye!".into_response()
 }
 
 /// Limits the memory that bodies take, and the time of a request up to the head of its answer.
@@ -111,58 +153,13 @@ async fn limit(State(app): State<App>, request: Request, next: Next) -> Response
         };
         next.run(request).await
     };
-    let answered = tokio::time::timeout(REQUEST_TIMEOUT, answered).await;
+    let timeout = app.query_limits().timeout.to_std() + REQUEST_TIMEOUT;
+    let answered = tokio::time::timeout(timeout, answered).await;
     answered.unwrap_or_else(|_| {
         let why = "the request took too long: its body did not come in time, or too much is asked \
                    for at the same time\n";
         (StatusCode::REQUEST_TIMEOUT, why).into_response()
     })
-}
-
-/// Refuses requests that a page from elsewhere makes a browser send: the address is only reached
-/// from this machine, but a browser on it may show anybody's page.
-async fn refuse_foreign_pages(State(app): State<App>, request: Request, next: Next) -> Response {
-    match refusal(request.headers(), host_of(&app.live.config().external_url)) {
-        None => next.run(request).await,
-        Some(why) => (StatusCode::FORBIDDEN, why).into_response(),
-    }
-}
-
-/// Why a request is refused. `external` is the host under which people reach this Firebell: a
-/// reverse proxy before it may pass that one on.
-fn refusal(headers: &HeaderMap, external: &str) -> Option<String> {
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = header(header::HOST).unwrap_or_default();
-    let origin = header(header::ORIGIN).unwrap_or_default();
-    let is_known = |host: &str| is_loopback_host(host) || host == external;
-    let is_refused = !is_known(host) || !is_known(host_of(origin));
-    is_refused.then(|| {
-        format!(
-            "refused: the request is for host `{host}` from page `{origin}`, but Firebell has no \
-             authentication yet and answers loopback addresses only; behind a reverse proxy that \
-             authenticates, say with --external-url where people reach it\n"
-        )
-    })
-}
-
-/// Host and port of a URL; the text itself when it is none.
-fn host_of(url: &str) -> &str {
-    let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
-    rest.split_once('/').map_or(rest, |(host, _)| host)
-}
-
-/// Whether a `Host` (with or without a port) names this machine only.
-fn is_loopback_host(host: &str) -> bool {
-    let name = match host.rsplit_once(':') {
-        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-        _ => host,
-    };
-    let name = name.trim_start_matches('[').trim_end_matches(']');
-    let is_loopback_ip = name
-        .parse()
-        .is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    // HTTP/1.0 clients send no host.
-    name.is_empty() || name == "localhost" || name.ends_with(".localhost") || is_loopback_ip
 }
 
 async fn reload(State(app): State<App>) -> Response {
@@ -238,56 +235,5 @@ const BODY_BYTES_MAX: usize = 32 << 20;
 const SMALL_BODY_BYTES: usize = 1 << 20;
 /// Requests with a large body that are read and handled at the same time; more wait.
 const LARGE_BODIES_MAX: usize = 8;
-/// Queries of people that are computed at the same time; more wait, which counts as their time.
-pub(crate) const QUERIES_MAX: usize = 8;
-/// A request that has no answer after this is given up. Longer than a query may take.
-const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(150);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_page_from_elsewhere_is_refused_and_one_behind_the_proxy_is_not() {
-        let check = |host: &str, origin: &str, is_fine: bool| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, host.parse().unwrap());
-            if !origin.is_empty() {
-                headers.insert(header::ORIGIN, origin.parse().unwrap());
-            }
-            let external = host_of("https://bell.example.org/path");
-            let refusal = refusal(&headers, external);
-            assert_eq!(refusal.is_none(), is_fine, "{host} {origin}");
-        };
-        check("127.0.0.1:9494", "", true);
-        check("127.0.0.1:9494", "http://127.0.0.1:9494", true);
-        check("127.0.0.1:9494", "https://bell.example.org", true);
-        check("bell.example.org", "https://bell.example.org", true);
-        check("bell.example.org", "https://evil.example", false);
-        check("127.0.0.1:9494", "https://evil.example", false);
-        check("127.0.0.1:9494", "null", false);
-        check("evil.example:9494", "http://evil.example:9494", false);
-    }
-
-    #[test]
-    fn only_names_of_this_machine_are_loopback() {
-        for host in [
-            "",
-            "localhost",
-            "localhost:9494",
-            "127.0.0.1:1",
-            "[::1]:9494",
-            "a.localhost",
-        ] {
-            assert!(is_loopback_host(host), "{host}");
-        }
-        for host in [
-            "example.org",
-            "127.0.0.1.example.org:80",
-            "10.0.0.1",
-            "localhost.example",
-        ] {
-            assert!(!is_loopback_host(host), "{host}");
-        }
-    }
-}
+/// What a request may take besides the query in it; then it is given up.
+const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);

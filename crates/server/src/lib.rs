@@ -8,6 +8,7 @@ mod disk;
 
 mod driver;
 mod evaluate;
+mod flags;
 mod perform;
 
 mod deliver;
@@ -23,4 +24,5 @@ mod serve;
 mod full_disk;
 
 pub use crate::disk::{DataDirError, FileDisk, ReadOnlyDisk};
+pub use crate::flags::{Flags, Overrides};
 pub use crate::serve::{DEFAULT_LISTEN, Options, ServeError, serve};

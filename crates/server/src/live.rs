@@ -6,10 +6,13 @@ use std::sync::{Arc, PoisonError, RwLock};
 use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load};
 use firebell_model::Timestamp;
 
+use crate::flags::Overrides;
+
 /// What is in force now. Shared; a reload swaps the configuration whole.
 pub(crate) struct Live {
     file: Option<PathBuf>,
     external_url: ExternalUrl,
+    overrides: Overrides,
     state: RwLock<State>,
 }
 
@@ -24,9 +27,11 @@ impl Live {
     pub(crate) fn new(
         file: Option<PathBuf>,
         external_url: ExternalUrl,
-        config: Config,
+        overrides: Overrides,
+        mut config: Config,
         loaded_at: Timestamp,
     ) -> Self {
+        overrides.apply(&mut config);
         let state = State {
             config: Arc::new(config),
             loaded_at,
@@ -35,6 +40,7 @@ impl Live {
         Self {
             file,
             external_url,
+            overrides,
             state: RwLock::new(state),
         }
     }
@@ -80,7 +86,8 @@ impl Live {
         let loaded = load(self.file.as_deref(), &self.external_url, &OsFiles);
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match loaded {
-            Ok(config) => {
+            Ok(mut config) => {
+                self.overrides.apply(&mut config);
                 let config = Arc::new(config);
                 let problems = Vec::new();
                 *state = State {

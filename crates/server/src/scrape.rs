@@ -6,6 +6,7 @@
 //! *Sources*: Prometheus, `scrape/manager.go` and `scrape/scrape.go`, as behaviour.
 
 mod discover;
+mod families;
 mod series;
 mod target;
 
@@ -20,6 +21,7 @@ use firebell_wire::prometheus_json::{ActiveTarget, DroppedTarget, Targets};
 use tokio::sync::Notify;
 
 use self::discover::TargetFiles;
+use self::families::{Families, Family};
 use self::target::{Health, Target, TargetState};
 use crate::clock::Clock;
 use crate::driver::Handle;
@@ -50,6 +52,7 @@ type TargetKey = (String, Labels, String);
 struct Running {
     spec: Arc<RwLock<Spec>>,
     state: Arc<Mutex<TargetState>>,
+    families: Arc<Mutex<Families>>,
     stop: Arc<Notify>,
 }
 
@@ -146,8 +149,14 @@ impl Scraper {
         let state = Arc::new(Mutex::new(TargetState::default()));
         let (spec, stop) = (Arc::new(RwLock::new(spec)), Arc::new(Notify::new()));
         let target = Target::new(Arc::clone(&self.0), Arc::clone(&spec), Arc::clone(&state));
+        let families = target.families();
         tokio::spawn(target.run(Arc::clone(&stop)));
-        Running { spec, state, stop }
+        Running {
+            spec,
+            state,
+            families,
+            stop,
+        }
     }
 
     /// How many targets there are, and how many of them are up.
@@ -157,43 +166,74 @@ impl Scraper {
         (running.len(), running.values().filter(is_up).count())
     }
 
-    /// The targets as Prometheus's API shows them; `state` is `active`, `dropped` or any.
-    pub(crate) fn targets(&self, state: &str, job: Option<&str>) -> Targets {
+    /// The names of all jobs, sorted.
+    pub(crate) fn pools(&self) -> Vec<String> {
+        let jobs = read(&self.0.jobs);
+        let mut names: Vec<String> = jobs.iter().map(|job| job.name.clone()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The job of a name.
+    pub(crate) fn job(&self, name: &str) -> Option<Arc<ScrapeJob>> {
+        let jobs = read(&self.0.jobs);
+        jobs.iter().find(|job| job.name == name).cloned()
+    }
+
+    /// Tells what each target says of a metric, or of all of them when none is named.
+    pub(crate) fn for_each_family(
+        &self,
+        metric: Option<&str>,
+        mut tell: impl FnMut(&Labels, &str, &Family),
+    ) {
+        for ((_, labels, _), target) in lock(&self.0.running).iter() {
+            let families = lock(&target.families);
+            families.each(metric, |name, family| tell(labels, name, family));
+        }
+    }
+
+    /// The targets as Prometheus's API shows them; `state` is `active`, `dropped`, or nothing or
+    /// `any` for both.
+    pub(crate) fn targets(&self, state: &str, job: Option<&str>, external_url: &str) -> Targets {
         let is_wanted = |name: &str| job.is_none_or(|job| job == name);
+        let shows = |kind: &str| matches!(state, "" | "any") || state == kind;
         let running = lock(&self.0.running);
         let active = running.iter().filter(|((name, ..), _)| is_wanted(name));
+        let active = active.filter(|_| shows("active"));
         let dropped = lock(&self.0.dropped);
-        let mut counts = BTreeMap::new();
-        for target in dropped.iter() {
-            *counts.entry(target.scrape_pool.clone()).or_default() += 1;
-        }
+        let counts = shows("dropped").then(|| {
+            let pools = self.pools().into_iter().filter(|name| is_wanted(name));
+            let mut counts: BTreeMap<String, usize> = pools.map(|name| (name, 0)).collect();
+            for target in dropped.iter() {
+                if let Some(count) = counts.get_mut(&target.scrape_pool) {
+                    *count += 1;
+                }
+            }
+            counts
+        });
         let dropped = dropped
             .iter()
-            .filter(|target| is_wanted(&target.scrape_pool))
+            .filter(|target| shows("dropped") && is_wanted(&target.scrape_pool))
             .cloned();
         Targets {
-            active_targets: match state {
-                "dropped" => Vec::new(),
-                _ => active.map(|(_, target)| target.to_json()).collect(),
-            },
-            dropped_targets: match state {
-                "active" => Vec::new(),
-                _ => dropped.collect(),
-            },
+            active_targets: active
+                .map(|(_, target)| target.to_json(external_url))
+                .collect(),
+            dropped_targets: dropped.collect(),
             dropped_target_counts: counts,
         }
     }
 }
 
 impl Running {
-    fn to_json(&self) -> ActiveTarget {
+    fn to_json(&self, external_url: &str) -> ActiveTarget {
         let Spec { job, target } = read(&self.spec).clone();
         let state = lock(&self.state).clone();
         ActiveTarget {
             discovered_labels: target.discovered,
             labels: target.labels,
             scrape_pool: job.name.clone(),
-            global_url: target.url.clone(),
+            global_url: global_url(&target.url, external_url),
             scrape_url: target.url,
             last_error: state.last_error,
             last_scrape: state.last_scrape,
@@ -203,6 +243,20 @@ impl Running {
             scrape_timeout: target.timeout,
         }
     }
+}
+
+/// Where a target is for people on another machine: what is on this one has the host under which
+/// they reach Firebell.
+fn global_url(url: &str, external_url: &str) -> String {
+    let (Ok(mut url), Ok(external)) = (reqwest::Url::parse(url), reqwest::Url::parse(external_url))
+    else {
+        return url.to_owned();
+    };
+    let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    if is_here && url.set_host(external.host_str()).is_err() {
+        tracing::debug!(%external, "has no host");
+    }
+    url.into()
 }
 
 /// Looks for targets that came or went in discovery files.

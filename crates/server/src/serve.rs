@@ -17,7 +17,8 @@ use crate::deliver::Deliverer;
 use crate::disk::{DataDirError, FileDisk};
 use crate::driver::{Driver, DriverThread, Queue};
 use crate::evaluate::Pool;
-use crate::http::{App, QUERIES_MAX, listen, router};
+use crate::flags::Flags;
+use crate::http::{App, Slots, listen, router};
 use crate::http_client::Clients;
 use crate::live::Live;
 use crate::metrics::Metrics;
@@ -35,6 +36,8 @@ pub struct Options {
     pub data_dir: PathBuf,
     /// Where people reach this Firebell; else as the file says, else made from the address.
     pub external_url: Option<String>,
+    /// What else the command line says.
+    pub flags: Flags,
 }
 
 /// A server that cannot start.
@@ -86,7 +89,7 @@ pub fn serve(options: &Options) -> Result<(), ServeError> {
     let watch = Stopwatch::start();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(WORKER_THREADS)
-        .max_blocking_threads(QUERIES_MAX + OTHER_THREADS_MAX)
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
         .enable_all()
         .build()?;
     let result = runtime.block_on(run(options, watch));
@@ -105,9 +108,11 @@ async fn run(options: &Options, watch: Stopwatch) -> Result<(), ServeError> {
         "firebell is ready"
     );
     let stop = stop_on_signal(server.app.clone())?;
+    let quit = Arc::clone(&server.app.quit);
     tokio::select! {
         _ = &mut server.driver.ended => {}
         () = stop => {}
+        () = quit.notified() => {}
     }
     tracing::info!("stopping");
     server.stop().await
@@ -142,7 +147,8 @@ impl Server {
         // From now on whoever asks is told to wait.
         tokio::spawn(listen(listener, Arc::clone(&ready)));
         let parts = open(&open_disk()?, &live.config())?;
-        let (app, driver) = start(parts, &Arc::new(live), &clock, started_at)?;
+        let flags = options.flags.clone();
+        let (app, driver) = start(parts, &Arc::new(live), flags, &clock, started_at)?;
         let _ = ready.set(router(app.clone()));
         Ok(Self {
             address,
@@ -196,7 +202,8 @@ async fn listen_and_load(
     for note in &config.notes {
         tracing::info!("{note}");
     }
-    let live = Live::new(file, external_url, config, started_at);
+    let overrides = options.flags.overrides.clone();
+    let live = Live::new(file, external_url, overrides, config, started_at);
     Ok((listener, live))
 }
 
@@ -217,6 +224,8 @@ struct Parts {
     engine: Engine,
     journal: Journal,
     store: Arc<Store>,
+    /// What the store found damaged.
+    n_damaged: usize,
 }
 
 fn open(disk: &Arc<dyn Disk>, config: &Config) -> Result<Parts, ServeError> {
@@ -246,6 +255,7 @@ fn open(disk: &Arc<dyn Disk>, config: &Config) -> Result<Parts, ServeError> {
         engine,
         journal,
         store: Arc::new(store),
+        n_damaged: report.damage.len(),
     })
 }
 
@@ -261,6 +271,7 @@ fn configuration(config: &Config) -> Configuration {
 fn start(
     parts: Parts,
     live: &Arc<Live>,
+    flags: Flags,
     clock: &Arc<Clock>,
     started_at: Timestamp,
 ) -> Result<(App, DriverThread), ServeError> {
@@ -268,9 +279,11 @@ fn start(
         engine,
         journal,
         store,
+        n_damaged,
     } = parts;
     let metrics = Arc::new(Metrics::default());
     metrics.note_reload(started_at);
+    let queries_max = live.config().query.concurrency_max;
     let queue = Queue::new(Arc::clone(&metrics));
     let handle = queue.handle();
     let deliverer = Deliverer {
@@ -309,7 +322,10 @@ fn start(
         live: Arc::clone(live),
         scraper,
         started_at,
-        slots: Arc::default(),
+        slots: Arc::new(Slots::new(queries_max)),
+        flags: Arc::new(flags),
+        n_damaged,
+        quit: Arc::default(),
     };
     Ok((app, driver))
 }
@@ -421,9 +437,9 @@ fn stop_on_signal(app: App) -> std::io::Result<impl Future<Output = ()>> {
 /// Where Firebell listens when nobody says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9494);
 const WORKER_THREADS: usize = 2;
-/// Threads for what else takes time, such as remote write, upkeep and reloads: queries never hold
-/// them up. What finds no thread waits; connections limit how much that is.
-const OTHER_THREADS_MAX: usize = 16;
+/// Threads for what takes time: queries, as many as may run at once, remote write, upkeep, reloads.
+/// They are made when they are needed. What finds none waits; connections limit how much that is.
+const BLOCKING_THREADS_MAX: usize = 256;
 /// Rules that are evaluated at the same time.
 const EVALUATOR_THREADS: usize = 2;
 const RATE_EVERY: std::time::Duration = std::time::Duration::from_secs(5);

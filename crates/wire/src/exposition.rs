@@ -11,10 +11,12 @@ mod cursor;
 mod line;
 mod number;
 mod series;
+mod write;
 
 pub use self::content::{ACCEPT, Format, UnknownContentType};
 pub use self::line::{Entry, Exemplar, MetricKind, Parser, SampleLine};
 pub use self::series::SeriesText;
+pub use self::write::TextWriter;
 
 /// A body that is not in the format it claims.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

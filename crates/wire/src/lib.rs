@@ -7,10 +7,13 @@
 
 pub mod alertmanager_json;
 pub mod exposition;
+pub mod go;
+pub mod names;
 pub mod params;
 pub mod prometheus_json;
 pub mod remote_write;
 pub mod remote_write2;
+pub mod similar;
 
 mod histogram;
 mod protobuf;

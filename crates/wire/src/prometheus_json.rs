@@ -6,14 +6,18 @@ mod envelope;
 mod number;
 mod query;
 mod result;
+mod stats;
 mod status;
 
 pub use self::envelope::{ApiError, ErrorKind, Success};
 pub use self::query::{
-    InstantQuery, POINTS_MAX, RangeQuery, limit_of, parse_step, parse_time, time_range,
+    InstantQuery, POINTS_MAX, QuerySettings, RangeQuery, limit_of, moment_of, parse_step,
+    parse_time, time_range,
 };
-pub use self::result::{MatrixSeries, QueryData, VectorSample};
+pub use self::result::{MatrixSeries, QueryAnswer, QueryData, VectorSample};
+pub use self::stats::{QueryStats, SampleStats, Timings};
 pub use self::status::{
-    ActiveTarget, AlertJson, AlertingRuleJson, Alerts, BuildInfo, DroppedTarget, RuleGroupJson,
-    RuleGroups, RuleJson, RuleKind, RuleState, Targets,
+    ActiveTarget, AlertJson, AlertingRuleJson, Alerts, BuildInfo, DroppedTarget, MetricMetadata,
+    NamedCount, RuleGroupJson, RuleGroups, RuleJson, RuleKind, RuleState, TargetMetadata, Targets,
+    TsdbHead, TsdbStatus,
 };

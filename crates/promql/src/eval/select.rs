@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use firebell_model::{Duration, Sample, SampleValue, SeriesId, TimeRange, Timestamp, is_stale};
+use firebell_model::{
+    Duration, Sample, SampleValue, SeriesId, TimeRange, Timestamp, is_stale, matchers_text,
+};
 
 use super::frame::{ABSENT, Block, Cells, Frame, SeriesSet, without_names};
 use super::mixed::Mixed;
@@ -44,6 +46,13 @@ pub(crate) fn bind(
         until: Timestamp::MAX,
     };
     let series = context.source.select(&reader.matchers, range)?;
+    if series.len() > context.options.series_max {
+        return Err(EvalError::TooManySeries {
+            n: series.len(),
+            selector: matchers_text(&reader.matchers),
+            max: context.options.series_max,
+        });
+    }
     let ids: Arc<[SeriesId]> = series.iter().map(|series| series.id()).collect();
     let set = match bound.take() {
         Some(selection) if selection.ids == ids => selection.set,

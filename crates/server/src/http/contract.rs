@@ -29,6 +29,7 @@ impl Bell {
             listen: Some(([127, 0, 0, 1], 0).into()),
             data_dir: folder.path().join("data"),
             external_url: None,
+            flags: crate::flags::Flags::default(),
         };
         let _ = rustls::crypto::ring::default_provider().install_default();
         let bell = Self {
@@ -133,38 +134,7 @@ fn is_time(text: &str) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn prometheus_api() {
     let bell = Bell::start().await;
-    let transcript = bell
-        .transcript(
-            "
-        GET /api/v1/query?query=vector(1)
-        POST /api/v1/query query=1%2B1
-        GET /api/v1/query?query=sum(
-        GET /api/v1/query?query=1&time=never
-        GET /api/v1/query_range?query=vector(2)&start=0&end=60&step=60
-        GET /api/v1/query_range?query=vector(2)&start=60&end=0&step=60
-        GET /api/v1/query_range?query=vector(2)&start=0&end=1000000&step=1
-        GET /api/v1/query_range?query=vector(2)&start=-9e18&end=9e18&step=9e17
-        GET /api/v1/series?match[]=up
-        POST /api/v1/series match[]=ALERTS{alertname=\"Burning\"}
-        GET /api/v1/series
-        GET /api/v1/labels?match[]=up
-        GET /api/v1/label/__name__/values
-        GET /api/v1/label/job/values?match[]=up{job=\"none\"}
-        GET /api/v1/label/bad-name/values?match[]=up{
-        GET /api/v1/rules?type=alert&rule_name[]=Burning
-        GET /api/v1/rules?type=other
-        GET /api/v1/alerts
-        GET /api/v1/targets
-        GET /api/v1/targets?state=dropped
-        GET /api/v1/status/buildinfo
-        GET /api/v1/none
-        DELETE /api/v1/query
-        HEAD /-/ready
-        GET /-/healthy
-        POST /api/v1/write nonsense
-        ",
-        )
-        .await;
+    let transcript = bell.transcript(PROMETHEUS_REQUESTS).await;
     expect_file!["contract/prometheus.txt"].assert_eq(&transcript);
     bell.server.stop().await.unwrap();
 }
@@ -409,4 +379,78 @@ groups:
       - {record: one, expr: vector(1), labels: {kind: constant}}
       - {alert: Burning, expr: vector(1) > 0, annotations: {summary: 'It is {{ $value }}'}}
       - {alert: Smouldering, expr: vector(1), for: 1h, labels: {severity: low}}
+";
+
+const PROMETHEUS_REQUESTS: &str = "
+GET /api/v1/query?query=vector(1)
+POST /api/v1/query query=1%2B1
+GET /api/v1/query?query=sum(
+GET /api/v1/query?query=1&time=never
+GET /api/v1/query_range?query=vector(2)&start=0&end=60&step=60
+GET /api/v1/query_range?query=vector(2)&start=60&end=0&step=60
+GET /api/v1/query_range?query=vector(2)&start=0&end=1000000&step=1
+GET /api/v1/query_range?query=vector(2)&start=-9e18&end=9e18&step=9e17
+GET /api/v1/series?match[]=up
+POST /api/v1/series match[]=ALERTS{alertname=\"Burning\"}
+GET /api/v1/series
+GET /api/v1/labels?match[]=up
+GET /api/v1/label/__name__/values
+GET /api/v1/label/job/values?match[]=up{job=\"none\"}
+GET /api/v1/label/bad-name/values?match[]=up{
+GET /api/v1/rules?type=alert&rule_name[]=Burning
+GET /api/v1/rules?type=other
+GET /api/v1/alerts
+GET /api/v1/targets
+GET /api/v1/targets?state=dropped
+GET /api/v1/targets?state=other
+GET /api/v1/targets/metadata?match_target={job=
+GET /api/v1/targets/relabel_steps?scrapePool=shop&labels={\"__address__\":\"a:1\",\"job\":\"shop\"}
+GET /api/v1/targets/relabel_steps?scrapePool=none&labels={}
+GET /api/v1/targets/relabel_steps?labels={}
+GET /api/v1/scrape_pools
+GET /api/v1/scrape_pools/config?scrapePool=shop
+GET /api/v1/scrape_pools/config?scrapePool=none
+GET /api/v1/metadata
+GET /api/v1/metadata?limit=x
+GET /api/v1/format_query?query=foo%2Fbar
+POST /api/v1/parse_query query=up%2Bsum
+GET /api/v1/parse_query?query=-up
+GET /api/v1/query?query=up&lookback_delta=x
+GET /api/v1/query?query=ALERTS&limit=1
+GET /api/v1/query_range?query=sum(&start=0&end=1&step=1
+GET /api/v1/label/U__job/values?limit=1
+GET /api/v1/labels?limit=x
+GET /api/v1/labels?match[]={}
+GET /api/v1/labels?match[]=rate(up[5m])
+GET /api/v1/labels?match[]=
+GET /api/v1/labels?match[]=up-1
+GET /api/v1/query?query=
+DELETE /api/v1/series?match[]=up
+GET /api/v1/rules?group_limit=1&rule_name[]=one
+GET /api/v1/rules?group_limit=0
+GET /api/v1/rules?group_next_token=x
+GET /api/v1/rules?group_limit=1&group_next_token=x
+GET /api/v1/rules?match[]={severity=\"low\"}&exclude_alerts=1
+GET /api/v1/rules?exclude_alerts=x
+GET /api/v1/alertmanagers
+GET /api/v1/status/config
+GET /api/v1/status/tsdb?limit=2
+GET /api/v1/status/tsdb?limit=0
+GET /api/v1/status/tsdb/blocks
+GET /api/v1/status/walreplay
+GET /api/v1/status/flags
+GET /api/v1/status/buildinfo
+GET /api/v1/notifications
+GET /api/v1/search/metric_names
+POST /api/v1/admin/tsdb/delete_series match[]=up
+GET /api/v1/none
+GET /federate?match[]=none
+GET /federate?match[]=up{
+GET /version
+GET /-/reload
+POST /-/quit
+DELETE /api/v1/query
+HEAD /-/ready
+GET /-/healthy
+POST /api/v1/write nonsense
 ";

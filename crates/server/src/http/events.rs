@@ -19,11 +19,16 @@ use crate::driver::Changes;
 pub(super) async fn events(State(app): State<App>) -> Response {
     let (frames, stream) = mpsc::channel(FRAMES_MAX);
     tokio::spawn(tell(app.handle.changes(), frames));
+    self::stream(stream)
+}
+
+/// Frames as they come, until their sender goes away.
+pub(super) fn stream(frames: mpsc::Receiver<Bytes>) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::CACHE_CONTROL, "no-store"),
     ];
-    (headers, Body::from_stream(Frames(stream))).into_response()
+    (headers, Body::from_stream(Frames(frames))).into_response()
 }
 
 /// Sends a frame for each change until the reader goes away.
@@ -85,4 +90,4 @@ const FRAMES_MAX: usize = 4;
 /// A burst of changes becomes one event.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Proxies cut connections on which nothing happens.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);

@@ -48,7 +48,7 @@ pub(super) async fn status(State(app): State<App>) -> Response {
 }
 
 /// What a restart would forget, and why: the disk is full or fails.
-fn storage_problems(app: &App) -> Vec<String> {
+pub(super) fn storage_problems(app: &App) -> Vec<String> {
     let samples = app.store.trouble().map(|error| error.to_string());
     let journal = app.metrics.journal_trouble.lock();
     let journal = journal.unwrap_or_else(PoisonError::into_inner).clone();

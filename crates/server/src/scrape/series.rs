@@ -6,12 +6,15 @@
 //! *Sources*: Prometheus, `scrape/scrape.go`, as behaviour.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use firebell_config::{ScrapeJob, ScrapeLimits};
 use firebell_model::{Label, Labels, METRIC_NAME, STALE_NAN, Sample, SeriesId, Timestamp, relabel};
 use firebell_tsdb::{Batch, Store};
 use firebell_wire::exposition::{Entry, Format, Parser, SampleLine};
+
+use super::families::Families;
+use super::lock;
 
 /// How the samples of a target are treated.
 #[derive(Clone, Debug)]
@@ -28,6 +31,7 @@ pub(super) struct TargetSeries {
     known: HashMap<Box<str>, Known>,
     /// Series that were live when their spellings were forgotten.
     leftover: BTreeSet<SeriesId>,
+    families: Arc<Mutex<Families>>,
     round: u64,
 }
 
@@ -54,6 +58,11 @@ pub(super) struct Taken {
 }
 
 impl TargetSeries {
+    /// What the target says of its metrics, to be looked at meanwhile.
+    pub(super) fn families(&self) -> Arc<Mutex<Families>> {
+        Arc::clone(&self.families)
+    }
+
     /// Reads a body.
     ///
     /// # Errors
@@ -76,6 +85,7 @@ impl TargetSeries {
         let mut parser = Parser::new(body, format).map_err(|error| error.to_string())?;
         while let Some(entry) = parser.next_entry().map_err(|error| error.to_string())? {
             let Entry::Sample(line) = entry else {
+                lock(&self.families).note(&entry, self.round);
                 continue;
             };
             taken.n_scraped += 1;
@@ -148,6 +158,7 @@ impl TargetSeries {
     fn mark_gone(&mut self, at: Timestamp, batch: &mut Batch, is_gone: impl Fn(u64) -> bool) {
         // What a target no longer says is forgotten in time: some never repeat themselves.
         let oldest = self.round.saturating_sub(ROUNDS_KEPT);
+        lock(&self.families).forget_before(oldest);
         let mut leftover = std::mem::take(&mut self.leftover);
         self.known.retain(|_, known| {
             if let Some(id) = known.id {

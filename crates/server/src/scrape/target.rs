@@ -10,6 +10,7 @@ use firebell_tsdb::Batch;
 use firebell_wire::exposition::{ACCEPT, Format};
 use tokio::sync::Notify;
 
+use super::families::Families;
 use super::series::{Taken, TargetSeries, Treatment};
 use super::{Shared, Spec, lock, read};
 use crate::clock::Stopwatch;
@@ -71,6 +72,11 @@ impl Target {
             series: TargetSeries::default(),
             read_as: None,
         }
+    }
+
+    /// What it says of its metrics, to be looked at while it runs.
+    pub(super) fn families(&self) -> Arc<Mutex<Families>> {
+        self.series.families()
     }
 
     /// Scrapes until told to stop, then ends the target's series.

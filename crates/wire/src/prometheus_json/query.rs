@@ -3,7 +3,21 @@
 use firebell_model::{Duration, Timestamp};
 
 use super::{ApiError, ErrorKind};
+use crate::go;
 use crate::params::Params;
+
+/// What `/api/v1/query` and `/api/v1/query_range` both take.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct QuerySettings {
+    /// How long it may take.
+    pub timeout: Option<Duration>,
+    /// At most so many series; `None` is no limit.
+    pub limit: Option<usize>,
+    /// How old a sample may be to count as the current value; longer than zero.
+    pub lookback: Option<Duration>,
+    /// Whether the answer tells what it cost.
+    pub wants_stats: bool,
+}
 
 /// Parameters of `/api/v1/query`.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -12,10 +26,8 @@ pub struct InstantQuery {
     pub query: String,
     /// At which moment.
     pub at: Timestamp,
-    /// How long it may take.
-    pub timeout: Option<Duration>,
-    /// At most so many series; `None` is no limit.
-    pub limit: Option<usize>,
+    /// What both kinds of queries take.
+    pub settings: QuerySettings,
 }
 
 /// Parameters of `/api/v1/query_range`.
@@ -29,10 +41,8 @@ pub struct RangeQuery {
     pub end: Timestamp,
     /// Between two moments; longer than zero.
     pub step: Duration,
-    /// How long it may take.
-    pub timeout: Option<Duration>,
-    /// At most so many series; `None` is no limit.
-    pub limit: Option<usize>,
+    /// What both kinds of queries take.
+    pub settings: QuerySettings,
 }
 
 impl InstantQuery {
@@ -41,11 +51,12 @@ impl InstantQuery {
     /// # Errors
     /// At the first parameter that cannot be read.
     pub fn parse(params: &Params, now: Timestamp) -> Result<Self, ApiError> {
+        let limit = limit_of(params)?;
+        let at = optional(params, "time", parse_time)?.unwrap_or(now);
         Ok(Self {
-            limit: limit_of(params)?,
-            at: optional(params, "time", parse_time)?.unwrap_or(now),
-            timeout: optional(params, "timeout", parse_step)?,
             query: params.get("query").unwrap_or("").to_owned(),
+            at,
+            settings: QuerySettings::parse(params, limit)?,
         })
     }
 }
@@ -74,15 +85,31 @@ impl RangeQuery {
                        Try decreasing the query resolution (?step=XX)";
             return Err(ApiError::new(ErrorKind::BadData, why));
         }
-        let timeout = optional(params, "timeout", parse_step)?;
-        let query = params.get("query").unwrap_or("").to_owned();
         Ok(Self {
-            query,
+            query: params.get("query").unwrap_or("").to_owned(),
             start,
             end,
             step,
+            settings: QuerySettings::parse(params, limit)?,
+        })
+    }
+}
+
+impl QuerySettings {
+    /// Reads what upstream reads last.
+    fn parse(params: &Params, limit: Option<usize>) -> Result<Self, ApiError> {
+        let timeout = optional(params, "timeout", parse_step)?;
+        let given = params.get("lookback_delta").filter(|text| !text.is_empty());
+        let lookback = given.map(parse_step).transpose().map_err(|why| {
+            let message = format!("error parsing lookback delta duration: {why}");
+            ApiError::new(ErrorKind::BadData, message)
+        })?;
+        Ok(Self {
             timeout,
             limit,
+            // Zero and less stand for the server's own.
+            lookback: lookback.filter(|it| *it > Duration::ZERO),
+            wants_stats: params.get("stats").is_some_and(|text| !text.is_empty()),
         })
     }
 }
@@ -92,9 +119,8 @@ impl RangeQuery {
 /// # Errors
 /// When one cannot be read.
 pub fn time_range(params: &Params) -> Result<(Timestamp, Timestamp), ApiError> {
-    let start = optional(params, "start", parse_time)?.unwrap_or(Timestamp::MIN);
-    let end = optional(params, "end", parse_time)?.unwrap_or(Timestamp::MAX);
-    Ok((start, end))
+    let start = moment_of(params, "start", Timestamp::MIN)?;
+    Ok((start, moment_of(params, "end", Timestamp::MAX)?))
 }
 
 /// The parameter `limit`; absent and 0 are no limit.
@@ -105,17 +131,19 @@ pub fn limit_of(params: &Params) -> Result<Option<usize>, ApiError> {
     let Some(text) = params.get("limit").filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    match text.parse::<i64>() {
-        Ok(limit) if limit < 0 => {
-            let why = "limit must be non-negative";
-            Err(ApiError::parameter("limit", why))
-        }
-        Ok(limit) => Ok(usize::try_from(limit).ok().filter(|limit| *limit > 0)),
-        Err(_) => {
-            let why = format!("cannot parse {text:?} to a valid number");
-            Err(ApiError::parameter("limit", why))
-        }
+    let limit = go::int(text).map_err(|why| ApiError::parameter("limit", why))?;
+    if limit < 0 {
+        return Err(ApiError::parameter("limit", "limit must be non-negative"));
     }
+    Ok(usize::try_from(limit).ok().filter(|limit| *limit > 0))
+}
+
+/// The moment that a parameter says, or another one when it is absent.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn moment_of(params: &Params, name: &str, default: Timestamp) -> Result<Timestamp, ApiError> {
+    Ok(optional(params, name, parse_time)?.unwrap_or(default))
 }
 
 fn required<T>(
@@ -233,12 +261,30 @@ mod tests {
 
     #[test]
     fn an_instant_query_is_at_now_unless_it_says_otherwise() {
-        let query = InstantQuery::parse(&Params::parse(["query=up&timeout=5s"]), Timestamp(7));
-        let query = query.unwrap();
-        assert_eq!(
-            (query.at, query.timeout),
-            (Timestamp(7), Some(Duration::from_secs(5)))
-        );
+        let query = |text| InstantQuery::parse(&Params::parse([text]), Timestamp(7));
+        let plain = query("query=up&timeout=5s&lookback_delta=-1&stats=").unwrap();
+        let settings = QuerySettings {
+            timeout: Some(Duration::from_secs(5)),
+            ..QuerySettings::default()
+        };
+        assert_eq!((plain.at, plain.settings), (Timestamp(7), settings));
+        let settings = query("time=1&lookback_delta=1m&stats=all&limit=3")
+            .unwrap()
+            .settings;
+        assert_eq!(settings.lookback, Some(Duration::from_mins(1)));
+        assert_eq!((settings.limit, settings.wants_stats), (Some(3), true));
+        for (text, expected) in [
+            (
+                "lookback_delta=x",
+                r#"error parsing lookback delta duration: cannot parse "x" to a valid duration"#,
+            ),
+            (
+                "limit=x&time=y",
+                r#"invalid parameter "limit": strconv.Atoi: parsing "x": invalid syntax"#,
+            ),
+        ] {
+            assert_eq!(query(text).unwrap_err().message, expected);
+        }
         assert_eq!(
             time_range(&Params::default()),
             Ok((Timestamp::MIN, Timestamp::MAX))

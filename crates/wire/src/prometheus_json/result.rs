@@ -6,7 +6,19 @@ use firebell_model::{
 use serde::ser::{SerializeMap, SerializeTuple};
 use serde::{Serialize, Serializer};
 
+use super::QueryStats;
 use super::number::{seconds, value_text};
+
+/// Data of a query: what it gives, and what it cost when that was asked for.
+#[derive(Clone, Debug, Serialize)]
+pub struct QueryAnswer {
+    /// What it gives.
+    #[serde(flatten)]
+    pub data: QueryData,
+    /// What it cost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stats: Option<QueryStats>,
+}
 
 /// What an expression gives: `{"resultType":"vector","result":[…]}`.
 #[derive(Clone, Debug, Serialize)]

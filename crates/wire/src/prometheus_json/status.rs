@@ -50,8 +50,9 @@ pub struct RuleJson {
     pub name: String,
     /// The expression.
     pub query: String,
-    /// Its labels, as written.
-    pub labels: Labels,
+    /// Its labels, as written; upstream leaves out those of a recording rule that has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
     /// `ok`, `err` or `unknown`.
     pub health: &'static str,
     /// What went wrong last.
@@ -81,8 +82,8 @@ pub struct AlertingRuleJson {
     pub keep_firing_for: Duration,
     /// As written.
     pub annotations: Labels,
-    /// Those that are pending or firing.
-    pub alerts: Vec<AlertJson>,
+    /// Those that are pending or firing; `null` when they were not asked for.
+    pub alerts: Option<Vec<AlertJson>>,
 }
 
 /// Kinds of rules.
@@ -143,8 +144,8 @@ pub struct Targets {
     pub active_targets: Vec<ActiveTarget>,
     /// Those that relabelling dropped.
     pub dropped_targets: Vec<DroppedTarget>,
-    /// How many were dropped, per job.
-    pub dropped_target_counts: BTreeMap<String, usize>,
+    /// How many were dropped, per job; `null` when only active ones were asked for.
+    pub dropped_target_counts: Option<BTreeMap<String, usize>>,
 }
 
 /// A target that is scraped.
@@ -186,6 +187,73 @@ pub struct DroppedTarget {
     pub scrape_pool: String,
 }
 
+/// What a target says of a metric, in `/api/v1/metadata`.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub struct MetricMetadata {
+    /// Such as `counter`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// Such as `seconds`; empty when unknown.
+    pub unit: String,
+    /// What it means.
+    pub help: String,
+}
+
+/// What a target says of a metric, in `/api/v1/targets/metadata`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct TargetMetadata {
+    /// Labels of the target.
+    pub target: Labels,
+    /// Its name, unless it was asked for by that.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metric: Option<String>,
+    /// Such as `counter`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// What it means.
+    pub help: String,
+    /// Such as `seconds`; empty when unknown.
+    pub unit: String,
+}
+
+/// Data of `/api/v1/status/tsdb`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TsdbStatus {
+    /// In figures.
+    pub head_stats: TsdbHead,
+    /// Metric names with the most series.
+    pub series_count_by_metric_name: Vec<NamedCount>,
+    /// Labels with the most values.
+    pub label_value_count_by_label_name: Vec<NamedCount>,
+    /// Labels whose values take the most bytes, over all series.
+    pub memory_in_bytes_by_label_name: Vec<NamedCount>,
+    /// Pairs `name=value` with the most series.
+    pub series_count_by_label_value_pair: Vec<NamedCount>,
+}
+
+/// The store in figures.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[expect(missing_docs, reason = "upstream's words")]
+pub struct TsdbHead {
+    pub num_series: u64,
+    pub num_label_pairs: u64,
+    pub chunk_count: u64,
+    /// Milliseconds since the epoch; the end of time when there is no sample.
+    pub min_time: i64,
+    /// Milliseconds since the epoch; the beginning of time when there is no sample.
+    pub max_time: i64,
+}
+
+/// How many of something with a name.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[expect(missing_docs, reason = "upstream's words")]
+pub struct NamedCount {
+    pub name: String,
+    pub value: u64,
+}
+
 /// Data of `/api/v1/status/buildinfo`, and `versionInfo` of Alertmanager's status.
 #[derive(Clone, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -210,20 +278,20 @@ mod tests {
             duration: Duration::from_mins(5),
             keep_firing_for: Duration(1500),
             annotations: Labels::empty(),
-            alerts: vec![AlertJson {
+            alerts: Some(vec![AlertJson {
                 labels: Labels::from_pairs([("alertname", "Down")]),
                 annotations: Labels::empty(),
                 state: RuleState::Firing,
                 active_at: Some(Timestamp(1500)),
                 keep_firing_since: None,
                 value: "1e+00".to_owned(),
-            }],
+            }]),
         };
         let rule = RuleJson {
             alerting: Some(alerting),
             name: "Down".to_owned(),
             query: "up == 0".to_owned(),
-            labels: Labels::empty(),
+            labels: Some(Labels::empty()),
             health: "ok",
             last_error: String::new(),
             evaluation_time: 0.25,

@@ -1,0 +1,71 @@
+//! What the command line says besides the configuration, and over it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use firebell_config::Config;
+use firebell_model::{Duration, Regex};
+
+/// Settings of the command line that are no part of the configuration; the defaults change nothing.
+#[derive(Clone, Debug, Default)]
+pub struct Flags {
+    /// Whether series may be deleted and snapshots made over HTTP.
+    pub has_admin_api: bool,
+    /// Whether the program may be ended over HTTP.
+    pub has_lifecycle: bool,
+    /// Pages of which other origins may ask; `None` is none.
+    pub cors_origin: Option<Regex>,
+    /// What all paths begin with, such as `/bell`; empty for nothing.
+    pub route_prefix: String,
+    /// Features that are turned on, in upstream's words.
+    pub features: BTreeSet<String>,
+    /// What wins over the configuration.
+    pub overrides: Overrides,
+    /// All flags with their values, by upstream's names: what `/api/v1/status/flags` shows.
+    pub shown: BTreeMap<String, String>,
+}
+
+/// What wins over the configuration; `None` leaves it as it is.
+#[derive(Clone, Debug, Default)]
+#[expect(missing_docs, reason = "named as what they win over")]
+pub struct Overrides {
+    pub retention: Option<Duration>,
+    pub retention_bytes: Option<u64>,
+    pub query_timeout: Option<Duration>,
+    pub query_lookback: Option<Duration>,
+    pub query_concurrency_max: Option<usize>,
+    pub query_samples_max: Option<usize>,
+    pub query_series_max: Option<usize>,
+}
+
+impl Flags {
+    /// Whether a feature is turned on.
+    pub(crate) fn has_feature(&self, name: &str) -> bool {
+        self.features.contains(name)
+    }
+}
+
+impl Overrides {
+    /// Puts itself over a configuration.
+    pub(crate) fn apply(&self, config: &mut Config) {
+        fn set<T: Clone>(value: &mut T, over: Option<&T>) {
+            if let Some(over) = over {
+                *value = over.clone();
+            }
+        }
+        let Config { storage, query, .. } = config;
+        set(&mut storage.retention, self.retention.as_ref());
+        if self.retention_bytes.is_some() {
+            storage.retention_bytes = self.retention_bytes.filter(|bytes| *bytes > 0);
+        }
+        set(&mut query.timeout, self.query_timeout.as_ref());
+        set(&mut query.lookback, self.query_lookback.as_ref());
+        set(
+            &mut query.concurrency_max,
+            self.query_concurrency_max.as_ref(),
+        );
+        set(&mut query.samples_max, self.query_samples_max.as_ref());
+        if self.query_series_max.is_some() {
+            query.series_max = self.query_series_max.filter(|max| *max > 0);
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! `/query` and `/query_range`.
+
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use firebell_model::{Sample, Timestamp};
+use firebell_promql::{Annotation, EvalError, Plan, Prepared, Value};
+use firebell_wire::prometheus_json::{
+    ApiError, ErrorKind, InstantQuery, MatrixSeries, QueryAnswer, QueryData, QuerySettings,
+    QueryStats, RangeQuery, SampleStats, Success, Timings, VectorSample,
+};
+
+use super::compute::{Job, compute};
+use super::series::{cut, noting_cut};
+use super::{Answer, refused};
+use crate::clock::Stopwatch;
+use crate::http::{App, params};
+
+pub(super) async fn instant(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
+    let now = app.clock.now();
+    match InstantQuery::parse(&params(&uri, &body), now) {
+        Ok(request) => {
+            let (at, settings) = (request.at, request.settings);
+            let run = move |prepared: &mut Prepared, job: &Job<'_>| {
+                prepared.instant(job.source, at, &job.options)
+            };
+            evaluate(&app, request.query, at, settings, run).await
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+pub(super) async fn range(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
+    match RangeQuery::parse(&params(&uri, &body)) {
+        Ok(request) => {
+            let RangeQuery {
+                query,
+                start,
+                end,
+                step,
+                settings,
+            } = request;
+            let run = move |prepared: &mut Prepared, job: &Job<'_>| {
+                prepared.range(job.source, start, end, step, &job.options)
+            };
+            evaluate(&app, query, end, settings, run).await
+        }
+        Err(error) => refused(&error),
+    }
+}
+
+/// Evaluates and writes the answer. `at` is the moment of a number or text.
+async fn evaluate<R>(
+    app: &App,
+    query: String,
+    at: Timestamp,
+    settings: QuerySettings,
+    run: R,
+) -> Response
+where
+    R: FnOnce(&mut Prepared, &Job<'_>) -> Result<Value, EvalError> + Send + 'static,
+{
+    compute(app, settings.timeout, move |job| {
+        let watch = Stopwatch::start();
+        let mut prepared = prepare(&query)?;
+        let prepared_in = watch.elapsed().as_secs_f64();
+        let mut options = job.options.clone();
+        options.lookback = settings.lookback.unwrap_or(options.lookback);
+        let job = &Job { options, ..*job };
+        let value = run(&mut prepared, job).map_err(failed)?;
+        let took = watch.elapsed().as_secs_f64();
+        let samples = prepared.n_samples() as u64;
+        let stats = settings.wants_stats.then_some(QueryStats {
+            timings: Timings {
+                eval_total_time: took,
+                result_sort_time: 0.0,
+                query_preparation_time: prepared_in,
+                inner_eval_time: took - prepared_in,
+                exec_queue_time: job.queued.as_secs_f64(),
+                exec_total_time: took + job.queued.as_secs_f64(),
+            },
+            samples: SampleStats {
+                total_queryable_samples: samples,
+                peak_samples: samples,
+            },
+        });
+        let (data, annotations) = (data(value, at), prepared.annotations());
+        limited(data, settings.limit, annotations, stats)
+    })
+    .await
+}
+
+fn prepare(query: &str) -> Result<Prepared, ApiError> {
+    let plan = Plan::new(query).map_err(|error| super::parse::bad_query(&error))?;
+    Ok(Prepared::new(plan))
+}
+
+fn failed(error: EvalError) -> ApiError {
+    let kind = match error {
+        EvalError::Cancelled => ErrorKind::Canceled,
+        EvalError::Source(_) => ErrorKind::Internal,
+        _ => ErrorKind::Execution,
+    };
+    ApiError::new(kind, error.to_string())
+}
+
+fn data(value: Value, at: Timestamp) -> QueryData {
+    match value {
+        Value::Scalar(value) => QueryData::Scalar(Sample { at, value }),
+        Value::String(text) => QueryData::String(at, text),
+        Value::Vector(samples) => {
+            let samples = samples.into_iter().map(|sample| VectorSample {
+                metric: sample.labels,
+                at: sample.at,
+                value: sample.value,
+            });
+            QueryData::Vector(samples.collect())
+        }
+        Value::Matrix(series) => {
+            let series = series.into_iter().map(|series| MatrixSeries {
+                metric: series.labels,
+                values: series.samples,
+                histograms: series.histograms,
+            });
+            QueryData::Matrix(series.collect())
+        }
+    }
+}
+
+fn limited(
+    mut data: QueryData,
+    limit: Option<usize>,
+    annotations: &[Annotation],
+    stats: Option<QueryStats>,
+) -> Answer<QueryAnswer> {
+    let limit = limit.unwrap_or(usize::MAX);
+    let is_cut = match &mut data {
+        QueryData::Vector(samples) => cut(samples, limit),
+        QueryData::Matrix(series) => cut(series, limit),
+        QueryData::Scalar(_) | QueryData::String(..) => false,
+    };
+    let mut success = noting_cut(QueryAnswer { data, stats }, is_cut);
+    note(&mut success, annotations);
+    Ok(success)
+}
+
+/// Adds what is to be known of a result: of each kind so many, as upstream.
+fn note(success: &mut Success<QueryAnswer>, annotations: &[Annotation]) {
+    for (is_warning, list, what) in [
+        (true, &mut success.warnings, "warning"),
+        (false, &mut success.infos, "info"),
+    ] {
+        let of_kind = annotations.iter().filter(|it| it.is_warning == is_warning);
+        let n_more = of_kind.clone().count().saturating_sub(ANNOTATIONS_MAX);
+        let shown = of_kind.take(ANNOTATIONS_MAX);
+        list.extend(shown.map(|annotation| annotation.message.clone()));
+        if n_more > 0 {
+            list.push(format!("{n_more} more {what} annotations omitted"));
+        }
+    }
+}
+
+/// Annotations of a kind that an answer shows.
+const ANNOTATIONS_MAX: usize = 10;
