@@ -10,6 +10,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use firebell_model::{Labels, Sample, SeriesId, Summary, TimeRange, Timestamp, is_stale};
 
+use crate::histogram::Track;
 use crate::ladder::Ladder;
 use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
 use crate::part::{Part, join};
@@ -34,6 +35,8 @@ pub(crate) struct State {
     pages: Vec<Page>,
     tail: Tail,
     late: Vec<Late>,
+    /// Native histograms; most series have none.
+    pub(crate) histograms: Option<Box<Track>>,
     visible: Visible,
     /// No append for long; such series are only selected for windows that reach back to them.
     pub(crate) is_dormant: bool,
@@ -101,8 +104,14 @@ impl State {
             }
             self.tail.push(sample.at.0, sample.value);
         }
+        self.advance(epoch, last.at.0, live)
+    }
+
+    /// Notes that appends of an epoch reach up to `at`. True when the series comes.
+    pub(crate) fn advance(&mut self, epoch: u64, at: i64, live: &[u64]) -> bool {
         self.empty_rounds = 0;
-        let is_first = self.visible.advance(epoch, last.at.0, live);
+        let at = self.visible.last_at().map_or(at, |last| last.max(at));
+        let is_first = self.visible.advance(epoch, at, live);
         std::mem::take(&mut self.is_dormant) || is_first
     }
 
@@ -138,6 +147,9 @@ impl State {
     pub(crate) fn end(&mut self) {
         self.is_dormant = true;
         self.seal_tail();
+        if let Some(track) = &mut self.histograms {
+            track.seal_tail();
+        }
     }
 
     /// Puts late samples in place whose append all living views know. Of two samples at one time
@@ -224,7 +236,7 @@ impl State {
         self.late = late;
         for page in pages {
             if page.first_at > filed {
-                self.visible.advance(0, page.last_at, &[]);
+                self.advance(0, page.last_at, &[]);
                 self.pages.push(page);
             } else if page.last_at > filed {
                 let mut columns = Columns::default();
@@ -255,6 +267,12 @@ impl State {
         let n_pages = self.pages.partition_point(|page| page.last_at <= floor);
         self.pages.drain(..n_pages);
         self.late.retain(|late| late.at > floor);
+        if let Some(track) = &mut self.histograms {
+            track.drop_until(floor);
+            if track.is_empty() {
+                self.histograms = None;
+            }
+        }
         self.is_empty()
     }
 
@@ -282,6 +300,7 @@ impl State {
             && self.pages.is_empty()
             && self.tail.len() == 0
             && self.late.is_empty()
+            && self.histograms.is_none()
     }
 
     /// Until when files hold the samples.
@@ -289,8 +308,14 @@ impl State {
         self.chunks.back().map(|chunk| chunk.last_at)
     }
 
-    /// The newest sample in place.
+    /// The newest sample in place, or what stands for the newest histogram.
     pub(crate) fn newest(&self) -> Option<(i64, f64)> {
+        let histogram = self.histograms.as_ref().and_then(|track| track.newest());
+        let float = self.newest_float();
+        float.into_iter().chain(histogram).max_by_key(|it| it.0)
+    }
+
+    fn newest_float(&self) -> Option<(i64, f64)> {
         if let Some(last) = self.tail.last() {
             return Some((last.at.0, last.value));
         }
@@ -339,7 +364,9 @@ impl State {
         let chunk = self.chunks.front().map(|chunk| chunk.first_at);
         let page = || self.pages.first().map(|page| page.first_at);
         let tail = || self.tail.first_at();
-        chunk.or_else(page).or_else(tail)
+        let float = chunk.or_else(page).or_else(tail);
+        let histogram = self.histograms.as_ref().and_then(|track| track.oldest_at());
+        float.into_iter().chain(histogram).min()
     }
 
     /// Whether a view that sees `horizon` and looks no further back than `after` has to look here.
@@ -537,16 +564,18 @@ impl State {
             .sum();
         let n_memory = in_pages + self.tail.len() + self.late.len();
         let bytes = page_bytes + self.tail.heap_bytes();
-        let n_filed = self
+        let n_filed: u64 = self
             .chunks
             .iter()
             .map(|chunk| u64::from(chunk.samples))
             .sum();
+        let histograms = self.histograms.as_ref().map(|track| track.figures());
+        let (n_in_memory, their_bytes, n_in_files, n_chunks) = histograms.unwrap_or_default();
         (
-            n_memory as u64,
-            bytes as u64,
-            n_filed,
-            self.chunks.len() as u64,
+            n_memory as u64 + n_in_memory,
+            bytes as u64 + their_bytes,
+            n_filed + n_in_files,
+            self.chunks.len() as u64 + n_chunks,
         )
     }
 }

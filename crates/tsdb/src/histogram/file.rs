@@ -1,0 +1,306 @@
+//! Files of sealed histograms, written once.
+//!
+//! `histograms/NNNNNNNN`: 8 bytes of magic and version, then pages (see `page`).
+//!
+//! `histograms/NNNNNNNN.idx`: 8 bytes of magic and version, a CRC-32 of the rest (u32, little-endian),
+//! the length of the file of pages (varint), a byte that is 1 when these pages take the place of older
+//! ones that they overlap, then series up to the end. A series: id (varint), the number of labels and
+//! names and values as texts, the number of pages (varint), and for each its length (varint), its
+//! CRC-32 (u32), the number of histograms (varint), the first timestamp (*signed*), how much later the
+//! last one is (varint), and what the last histogram is known by (8 bytes).
+//!
+//! *Invariants*: the index is written last and at once. A file without one was never finished; what it
+//! would have is still in the log, and it goes at the next start.
+
+use std::sync::Arc;
+
+use firebell_disk::Disk;
+use firebell_model::{HistogramSample, Labels, SeriesId, TimeRange};
+
+use super::page::{Page, mark, read};
+use crate::bytes::{Put, Reader};
+use crate::options::StoreError;
+
+/// A page in a file.
+#[derive(Clone, Debug)]
+pub(crate) struct Filed {
+    pub(crate) first_at: i64,
+    pub(crate) last_at: i64,
+    pub(crate) count: u32,
+    /// What the last histogram is known by.
+    pub(crate) last_mark: f64,
+    file: u64,
+    offset: u64,
+    len: u32,
+    crc: u32,
+}
+
+impl Filed {
+    /// Appends what lies in the range. The error is a sentence for the operator.
+    pub(crate) fn read(
+        &self,
+        disk: &dyn Disk,
+        range: TimeRange,
+        out: &mut Vec<HistogramSample>,
+    ) -> Result<(), String> {
+        let path = data_path(self.file);
+        let bytes = disk
+            .read_at(&path, self.offset, self.len as usize)
+            .map_err(|error| error.to_string())?;
+        let is_whole = bytes.len() == self.len as usize && crc32fast::hash(&bytes) == self.crc;
+        let read = is_whole.then(|| read(&bytes, range, out)).flatten();
+        read.ok_or_else(|| format!("`{path}` is damaged at byte {}", self.offset))
+    }
+}
+
+/// The files there are.
+#[derive(Default)]
+pub(crate) struct Files {
+    /// Number, newest time, bytes; in the order in which they pass retention.
+    files: Vec<File>,
+    pub(crate) next: u64,
+}
+
+struct File {
+    number: u64,
+    last_at: i64,
+    bytes: u64,
+}
+
+/// Who listens when files are opened.
+pub(crate) type Visit<'a> = dyn FnMut(SeriesId, Labels, Filed, bool) + 'a;
+
+impl Files {
+    /// Reads all indexes, oldest first. What is damaged is named.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        visit: &mut Visit<'_>,
+        damage: &mut Vec<String>,
+    ) -> Result<Self, StoreError> {
+        let names = disk.list(FOLDER)?;
+        let number = |name: &String| name.strip_suffix(".idx")?.parse::<u64>().ok();
+        let finished: Vec<u64> = names.iter().filter_map(number).collect();
+        let mut all = Self::default();
+        for number in names.iter().filter_map(|name| name.parse::<u64>().ok()) {
+            if !finished.contains(&number) {
+                disk.remove(&data_path(number))?;
+            }
+        }
+        for number in finished {
+            let path = index_path(number);
+            let index = disk.read(&path)?;
+            all.next = number + 1;
+            let Some(body) = index.strip_prefix(&INDEX_MAGIC) else {
+                return Err(StoreError::Foreign { path });
+            };
+            let checked = body.split_first_chunk::<4>();
+            let body = checked
+                .filter(|(crc, body)| crc32fast::hash(body).to_le_bytes() == **crc)
+                .map(|(_, body)| body);
+            match body.and_then(|body| read_index(Reader(body), number, visit)) {
+                Some(mut file) => {
+                    file.bytes += index.len() as u64;
+                    all.add(file);
+                }
+                None => damage.push(format!("`{path}` is damaged: its histograms are left out")),
+            }
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, file: File) {
+        let place = self.files.partition_point(|it| it.last_at <= file.last_at);
+        self.next = self.next.max(file.number + 1);
+        self.files.insert(place, file);
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+
+    /// Newest time and bytes of each file, in the order in which they pass retention.
+    pub(crate) fn ages(&self) -> impl Iterator<Item = (i64, u64)> {
+        self.files.iter().map(|file| (file.last_at, file.bytes))
+    }
+
+    /// Removes files of which nothing is later than `floor`.
+    pub(crate) fn drop_until(&mut self, disk: &dyn Disk, floor: i64) -> Result<(), StoreError> {
+        while self.files.first().is_some_and(|file| file.last_at <= floor) {
+            let number = self.files[0].number;
+            disk.remove(&index_path(number))?;
+            disk.remove(&data_path(number))?;
+            self.files.remove(0);
+        }
+        Ok(())
+    }
+}
+
+fn read_index(mut reader: Reader<'_>, file: u64, visit: &mut Visit<'_>) -> Option<File> {
+    let bytes = reader.varint()?;
+    let takes_over = reader.byte()? == 1;
+    let mut offset = DATA_MAGIC.len() as u64;
+    let mut newest = i64::MIN;
+    while !reader.is_empty() {
+        let id = SeriesId(reader.varint()?);
+        let mut pairs = Vec::new();
+        for _ in 0..reader.count()? {
+            pairs.push((reader.text()?, reader.text()?));
+        }
+        let labels = Labels::from_pairs(pairs);
+        for _ in 0..reader.count()? {
+            let len = u32::try_from(reader.varint()?).ok()?;
+            let crc = u32::from_le_bytes(reader.take(4)?.try_into().ok()?);
+            let count = u32::try_from(reader.varint()?).ok()?;
+            let first_at = reader.signed()?;
+            let last_at = first_at.wrapping_add(reader.varint()? as i64);
+            let last_mark = f64::from_le_bytes(reader.take(8)?.try_into().ok()?);
+            let filed = Filed {
+                first_at,
+                last_at,
+                count,
+                last_mark,
+                file,
+                offset,
+                len,
+                crc,
+            };
+            offset += u64::from(len);
+            newest = newest.max(last_at);
+            visit(id, labels.clone(), filed, takes_over);
+        }
+    }
+    Some(File {
+        number: file,
+        last_at: newest,
+        bytes,
+    })
+}
+
+/// Writes one file. Dropped before [`FileWriter::finish`], it leaves a file that nobody reads.
+pub(crate) struct FileWriter {
+    disk: Arc<dyn Disk>,
+    number: u64,
+    takes_over: bool,
+    buffer: Vec<u8>,
+    offset: u64,
+    last_at: i64,
+    entries: Vec<u8>,
+}
+
+impl FileWriter {
+    pub(crate) fn create(
+        disk: Arc<dyn Disk>,
+        number: u64,
+        takes_over: bool,
+    ) -> Result<Self, StoreError> {
+        disk.remove(&data_path(number))?;
+        Ok(Self {
+            disk,
+            number,
+            takes_over,
+            buffer: DATA_MAGIC.to_vec(),
+            offset: DATA_MAGIC.len() as u64,
+            last_at: i64::MIN,
+            entries: Vec::new(),
+        })
+    }
+
+    pub(crate) fn bytes(&self) -> u64 {
+        self.offset
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Writes the pages of a series.
+    pub(crate) fn push(
+        &mut self,
+        id: SeriesId,
+        labels: &Labels,
+        pages: &[Page],
+    ) -> Result<Vec<Filed>, StoreError> {
+        self.entries.put_varint(id.0);
+        self.entries.put_varint(labels.len() as u64);
+        for label in labels.iter() {
+            self.entries.put_bytes(label.name.as_bytes());
+            self.entries.put_bytes(label.value.as_bytes());
+        }
+        self.entries.put_varint(pages.len() as u64);
+        let filed = pages.iter().map(|page| self.put(page)).collect();
+        if self.buffer.len() >= WRITE_BYTES {
+            self.write()?;
+        }
+        Ok(filed)
+    }
+
+    fn put(&mut self, page: &Page) -> Filed {
+        let only_last = TimeRange {
+            after: firebell_model::Timestamp(page.last_at.saturating_sub(1)),
+            until: firebell_model::Timestamp(page.last_at),
+        };
+        let mut last = Vec::new();
+        // Pages that were made here can be read.
+        let _ = read(&page.bytes, only_last, &mut last);
+        let filed = Filed {
+            first_at: page.first_at,
+            last_at: page.last_at,
+            count: page.count,
+            last_mark: last.first().map_or(0.0, |it| mark(it).value),
+            file: self.number,
+            offset: self.offset,
+            len: page.bytes.len() as u32,
+            crc: crc32fast::hash(&page.bytes),
+        };
+        self.buffer.extend_from_slice(&page.bytes);
+        self.offset += page.bytes.len() as u64;
+        self.last_at = self.last_at.max(page.last_at);
+        self.entries.put_varint(u64::from(filed.len));
+        self.entries.extend_from_slice(&filed.crc.to_le_bytes());
+        self.entries.put_varint(u64::from(filed.count));
+        self.entries.put_signed(filed.first_at);
+        self.entries.put_varint(filed.last_at.wrapping_sub(filed.first_at) as u64);
+        self.entries.extend_from_slice(&filed.last_mark.to_le_bytes());
+        filed
+    }
+
+    fn write(&mut self) -> Result<(), StoreError> {
+        self.disk.append(&data_path(self.number), &self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    /// Makes the file durable, and then part of the store.
+    pub(crate) fn finish(mut self, files: &mut Files) -> Result<(), StoreError> {
+        self.write()?;
+        self.disk.sync(&data_path(self.number))?;
+        let mut body = Vec::with_capacity(self.entries.len() + 16);
+        body.put_varint(self.offset);
+        body.push(u8::from(self.takes_over));
+        body.extend_from_slice(&self.entries);
+        let mut index = INDEX_MAGIC.to_vec();
+        index.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
+        index.extend_from_slice(&body);
+        self.disk.replace(&index_path(self.number), &index)?;
+        files.add(File {
+            number: self.number,
+            last_at: self.last_at,
+            bytes: self.offset + index.len() as u64,
+        });
+        Ok(())
+    }
+}
+
+fn data_path(number: u64) -> String {
+    format!("{FOLDER}/{number:08}")
+}
+
+fn index_path(number: u64) -> String {
+    format!("{FOLDER}/{number:08}.idx")
+}
+
+const FOLDER: &str = "histograms";
+const DATA_MAGIC: [u8; 8] = *b"FBHIST 1";
+const INDEX_MAGIC: [u8; 8] = *b"FBHIDX 1";
+/// So much is gathered before the disk is asked.
+const WRITE_BYTES: usize = 1 << 20;
