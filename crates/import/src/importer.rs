@@ -190,10 +190,7 @@ impl<'a> Importer<'a> {
             report.stretch(ends.into_iter().flatten().map(|sample| sample.at));
             report.add(source, labels, file.push(labels, samples)?);
             if !histograms.is_empty() {
-                let n = histograms.len();
-                report.refused += n as u64;
-                let what = format!("{n} native histograms of {labels} are left out");
-                report.problem(source, &what);
+                report.add(source, labels, file.push_histograms(labels, histograms)?);
             }
         }
         Ok(true)

@@ -213,6 +213,22 @@ fn text_and_the_block_that_promtool_makes_of_it_are_the_same() {
 }
 
 #[test]
+fn a_block_of_native_histograms_is_in_the_store_afterwards() {
+    let store = store();
+    let report = import(&store, |it| {
+        it.block(Arc::new(block_disk("scraped")), "scraped")
+            .unwrap();
+    });
+    assert_eq!(report.problems, Vec::<String>::new());
+    let (expected, _) = read(block_disk("scraped"));
+    assert_eq!(
+        report.added,
+        expected.values().map(BTreeMap::len).sum::<usize>() as u64
+    );
+    check(&dump(&store), &expected);
+}
+
+#[test]
 fn a_damaged_chunk_is_named_and_the_rest_is_read() {
     let disk = block_disk("scraped");
     let mut chunks = disk.read("chunks/000001").unwrap();

@@ -8,12 +8,14 @@
 //! *Invariants*: nothing is seen before [`Backfill::finish`], and everything after it, also when the
 //! process ends in between. To push again what was pushed before changes nothing.
 
+use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 
-use firebell_model::{Labels, Sample, TimeRange, Timestamp};
+use firebell_model::{HistogramSample, Labels, Sample, TimeRange, Timestamp};
 
 use crate::Store;
+use crate::histogram::{self, FileWriter, Filed};
 use crate::index::slot_of;
 use crate::options::StoreError;
 use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
@@ -30,6 +32,8 @@ pub struct Backfill<'s> {
     placed: Vec<(Arc<Cell>, Vec<ChunkRef>)>,
     run: Columns,
     pages: Vec<Page>,
+    histograms: FileWriter,
+    placed_histograms: Vec<(Arc<Cell>, Vec<Filed>)>,
 }
 
 /// What became of the samples of a series.
@@ -60,6 +64,8 @@ impl Store {
         let mut upkeep = self.shared.upkeep();
         upkeep.flush(&self.shared)?;
         let disk = Arc::clone(&self.shared.disk);
+        let histograms = upkeep.histograms.next;
+        let histograms = FileWriter::create(Arc::clone(&disk), histograms, true)?;
         let file = segment::Writer::create_over(disk, upkeep.next_segment())?;
         Ok(Backfill {
             store: self,
@@ -68,6 +74,8 @@ impl Store {
             placed: Vec::new(),
             run: Columns::default(),
             pages: Vec::new(),
+            histograms,
+            placed_histograms: Vec::new(),
         })
     }
 
@@ -87,15 +95,16 @@ impl Backfill<'_> {
     /// # Errors
     /// When the disk is full or fails; the backfill has to be dropped then.
     pub fn push(&mut self, labels: &Labels, samples: &[Sample]) -> Result<Backfilled, StoreError> {
-        let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
-            return Ok(Backfilled::default());
-        };
         let Some(cell) = self.cell(labels) else {
             let over_limit = samples.len() as u64;
             return Ok(Backfilled {
                 over_limit,
                 ..Backfilled::default()
             });
+        };
+        let samples = &*self.beside_histograms(&cell, samples);
+        let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
+            return Ok(Backfilled::default());
         };
         let (chunks, memory_since) = {
             let state = cell.state();
@@ -132,10 +141,51 @@ impl Backfill<'_> {
         Ok(report)
     }
 
-    /// Bytes in the file so far: whoever has much to put in makes several files of it.
+    /// The same for native histograms. A moment for which the series has a float stays as it is.
+    ///
+    /// # Errors
+    /// When the disk is full or fails; the backfill has to be dropped then.
+    pub fn push_histograms(
+        &mut self,
+        labels: &Labels,
+        histograms: &[HistogramSample],
+    ) -> Result<Backfilled, StoreError> {
+        let Some(cell) = self.cell(labels) else {
+            return Ok(Backfilled {
+                over_limit: histograms.len() as u64,
+                ..Backfilled::default()
+            });
+        };
+        let disk = self.store.shared.disk();
+        let mut floats = Vec::new();
+        if let (Some(first), Some(last)) = (histograms.first(), histograms.last()) {
+            let range = range_of(first.at.0, last.at.0);
+            let chunks: Vec<ChunkRef> = cell.state().chunks_in(range).cloned().collect();
+            for chunk in chunks {
+                let _ = chunk.samples(disk, range, &mut floats);
+            }
+        }
+        let is_float = |at| {
+            floats
+                .binary_search_by_key(&at, |it: &Sample| it.at)
+                .is_ok()
+        };
+        let fits =
+            |it: &&HistogramSample| histogram::is_storable(&it.histogram) && !is_float(it.at);
+        let storable: Vec<_> = histograms.iter().filter(fits).cloned().collect();
+        let (written, mut report) =
+            histogram::backfill(&mut self.histograms, disk, &cell, &storable)?;
+        report.unplaced += (histograms.len() - storable.len()) as u64;
+        if !written.is_empty() {
+            self.placed_histograms.push((cell, written));
+        }
+        Ok(report)
+    }
+
+    /// Bytes in the files so far: whoever has much to put in makes several of it.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.file.bytes()
+        self.file.bytes() + self.histograms.bytes()
     }
 
     /// Makes everything durable, and then seen.
@@ -143,14 +193,15 @@ impl Backfill<'_> {
     /// # Errors
     /// When the disk is full or fails; nothing is seen then.
     pub fn finish(mut self) -> Result<(), StoreError> {
-        if self.placed.is_empty() {
-            return Ok(());
-        }
         let shared = &self.store.shared;
-        self.upkeep.add(self.file.finish()?);
-        shared
-            .filed_bytes
-            .store(self.upkeep.bytes(), Ordering::Relaxed);
+        if !self.placed.is_empty() {
+            self.upkeep.add(self.file.finish()?);
+        }
+        if !self.placed_histograms.is_empty() {
+            self.histograms.finish(&mut self.upkeep.histograms)?;
+        }
+        let bytes = self.upkeep.bytes();
+        shared.filed_bytes.store(bytes, Ordering::Relaxed);
         let mut writer = shared.writer();
         for (cell, chunks) in self.placed {
             let newest = chunks.last().map(ChunkRef::newest);
@@ -163,8 +214,33 @@ impl Backfill<'_> {
                 writer.raise_tip(slot_of(cell.id), at, value);
             }
         }
+        for (cell, chunks) in self.placed_histograms {
+            let mut state = cell.state();
+            for chunk in chunks {
+                writer.raise_tip(slot_of(cell.id), chunk.last_at, chunk.last_mark);
+                state.add_histograms(chunk, true);
+            }
+        }
         shared.registry().bump_generation();
         Ok(())
+    }
+
+    /// Leaves out samples of moments for which the series has a histogram.
+    fn beside_histograms<'a>(&self, cell: &Cell, samples: &'a [Sample]) -> Cow<'a, [Sample]> {
+        let range = match (samples.first(), samples.last()) {
+            (Some(first), Some(last)) => range_of(first.at.0, last.at.0),
+            _ => return Cow::Borrowed(samples),
+        };
+        let chunks: Vec<Filed> = match &cell.state().histograms {
+            Some(track) => track.chunks_in(range).cloned().collect(),
+            None => return Cow::Borrowed(samples),
+        };
+        let mut there = Vec::new();
+        for chunk in chunks {
+            let _ = chunk.read(self.store.shared.disk(), range, &mut there);
+        }
+        let is_free = |it: &&Sample| there.binary_search_by_key(&it.at, |it| it.at).is_err();
+        Cow::Owned(samples.iter().filter(is_free).copied().collect())
     }
 
     fn cell(&self, labels: &Labels) -> Option<Arc<Cell>> {
@@ -229,7 +305,7 @@ impl Backfill<'_> {
 }
 
 /// From `first` to `last`, both included.
-fn range_of(first: i64, last: i64) -> TimeRange {
+pub(crate) fn range_of(first: i64, last: i64) -> TimeRange {
     TimeRange {
         after: Timestamp(first.saturating_sub(1)),
         until: Timestamp(last),

@@ -39,6 +39,62 @@ pub(crate) struct SeriesRun<'a> {
     pub(crate) histograms: &'a [HistogramSample],
 }
 
+impl<'a> SeriesRun<'a> {
+    /// How many samples and histograms there are.
+    pub(crate) fn len(&self) -> usize {
+        self.samples.len() + self.histograms.len()
+    }
+
+    /// What it costs in a frame of the log, in samples.
+    pub(crate) fn cost(&self) -> usize {
+        self.samples.len() + self.histograms.iter().map(cost_of).sum::<usize>()
+    }
+
+    /// The front that costs no more than `room`, but `n_min` samples or histograms at least, and the
+    /// rest.
+    pub(crate) fn split(self, room: usize, n_min: usize) -> (Self, Self) {
+        let n_samples = self.samples.len().min(room.max(n_min));
+        let (samples, later_samples) = self.samples.split_at(n_samples);
+        let mut left = room.saturating_sub(n_samples);
+        let mut n = 0;
+        if later_samples.is_empty() {
+            for histogram in self.histograms {
+                let cost = cost_of(histogram);
+                if cost > left && n_samples + n >= n_min {
+                    break;
+                }
+                left = left.saturating_sub(cost);
+                n += 1;
+            }
+        }
+        let (histograms, later_histograms) = self.histograms.split_at(n);
+        let now = Self {
+            samples,
+            histograms,
+            ..self
+        };
+        let later = Self {
+            samples: later_samples,
+            histograms: later_histograms,
+            ..self
+        };
+        (now, later)
+    }
+}
+
+fn cost_of(histogram: &HistogramSample) -> usize {
+    let it = &histogram.histogram;
+    HISTOGRAM_COST
+        + it.positive.counts.len()
+        + it.negative.counts.len()
+        + it.custom_bounds.len()
+        + it.positive.spans.len()
+        + it.negative.spans.len()
+}
+
+/// What a histogram costs besides its buckets.
+const HISTOGRAM_COST: usize = 8;
+
 impl Batch {
     /// Adds samples of one series.
     pub fn add(&mut self, series: impl Into<SeriesKey>, samples: &[Sample]) {

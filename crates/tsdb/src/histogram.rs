@@ -4,6 +4,7 @@
 //! *Invariants*: as in `series`. Floats and histograms of a series share its newest time and what views
 //! see of it; no moment has both.
 
+mod backfill;
 mod file;
 mod page;
 
@@ -11,7 +12,8 @@ use std::collections::VecDeque;
 
 use firebell_model::{HistogramSample, TimeRange, Timestamp};
 
-pub(crate) use self::file::{FileWriter, Files, Filed};
+pub(crate) use self::backfill::push as backfill;
+pub(crate) use self::file::{FileWriter, Filed, Files};
 pub(crate) use self::page::{PAGE_HISTOGRAMS_MAX, Page, is_storable, mark, put, read};
 
 /// The histograms of a series.
@@ -43,7 +45,9 @@ impl Track {
 
     /// Takes a histogram that is older than the newest.
     pub(crate) fn append_late(&mut self, epoch: u64, histogram: HistogramSample) {
-        let place = self.late.partition_point(|known| known.histogram.at <= histogram.at);
+        let place = self
+            .late
+            .partition_point(|known| known.histogram.at <= histogram.at);
         self.late.insert(place, Late { epoch, histogram });
     }
 
@@ -58,7 +62,8 @@ impl Track {
                 self.pages.pop();
             }
         }
-        self.pages.extend(histograms.chunks(PAGE_HISTOGRAMS_MAX).map(Page::seal));
+        self.pages
+            .extend(histograms.chunks(PAGE_HISTOGRAMS_MAX).map(Page::seal));
     }
 
     /// Nothing is kept raw.
@@ -92,8 +97,12 @@ impl Track {
     /// `takes_over`; otherwise it is left out when it is not later than all that is there, and that
     /// is false.
     pub(crate) fn add_chunk(&mut self, chunk: Filed, takes_over: bool) -> bool {
-        let from = self.chunks.partition_point(|it| it.last_at < chunk.first_at);
-        let to = self.chunks.partition_point(|it| it.first_at <= chunk.last_at);
+        let from = self
+            .chunks
+            .partition_point(|it| it.last_at < chunk.first_at);
+        let to = self
+            .chunks
+            .partition_point(|it| it.first_at <= chunk.last_at);
         if !takes_over && from < self.chunks.len() {
             return false;
         }
@@ -148,8 +157,17 @@ impl Track {
     /// Files have the first pages now, as these chunks.
     pub(crate) fn filed(&mut self, chunks: Vec<Filed>) {
         for chunk in chunks {
-            if self.add_chunk(chunk, false) {
-                self.pages.remove(0);
+            let until = chunk.last_at;
+            if !self.add_chunk(chunk, false) {
+                continue;
+            }
+            let page = self.pages.remove(0);
+            if page.last_at > until {
+                // It was filled up meanwhile.
+                let mut rest = Vec::new();
+                let _ = read(&page.bytes, ALL_TIME, &mut rest);
+                rest.retain(|it| it.at.0 > until);
+                self.pages.insert(0, Page::seal(&rest));
             }
         }
     }
@@ -177,7 +195,8 @@ impl Track {
         self.chunks.back().map(|chunk| chunk.last_at)
     }
 
-    fn in_place_until(&self) -> Option<i64> {
+    /// The time of the newest histogram in place.
+    pub(crate) fn in_place_until(&self) -> Option<i64> {
         let tail = self.tail.last().map(|it| it.at.0);
         let page = self.pages.last().map(|page| page.last_at);
         tail.or(page).or(self.filed_until())
@@ -190,7 +209,10 @@ impl Track {
             return Some(marked(last));
         }
         let Some(page) = self.pages.last() else {
-            return self.chunks.back().map(|chunk| (chunk.last_at, chunk.last_mark));
+            return self
+                .chunks
+                .back()
+                .map(|chunk| (chunk.last_at, chunk.last_mark));
         };
         let mut histograms = Vec::new();
         read(&page.bytes, ALL_TIME, &mut histograms)?;
@@ -233,19 +255,27 @@ impl Track {
         }
         out.extend(self.tail.iter().filter(|it| range.contains(it.at)).cloned());
         let is_seen = |late: &&Late| late.epoch <= epoch && range.contains(late.histogram.at);
-        out.extend(self.late.iter().filter(is_seen).map(|late| late.histogram.clone()));
+        out.extend(
+            self.late
+                .iter()
+                .filter(is_seen)
+                .map(|late| late.histogram.clone()),
+        );
         Some(())
     }
 
     /// Chunks in files that the range touches.
     pub(crate) fn chunks_in(&self, range: TimeRange) -> impl Iterator<Item = &Filed> {
-        self.chunks.iter().filter(move |chunk| {
-            range.after.0 < chunk.last_at && chunk.first_at <= range.until.0
-        })
+        self.chunks
+            .iter()
+            .filter(move |chunk| range.after.0 < chunk.last_at && chunk.first_at <= range.until.0)
     }
 
     pub(crate) fn late(&self) -> Vec<HistogramSample> {
-        self.late.iter().map(|late| late.histogram.clone()).collect()
+        self.late
+            .iter()
+            .map(|late| late.histogram.clone())
+            .collect()
     }
 
     /// Histograms and their bytes in memory, and histograms and chunks in files.
@@ -267,7 +297,7 @@ impl Track {
     }
 }
 
-const ALL_TIME: TimeRange = TimeRange {
+pub(crate) const ALL_TIME: TimeRange = TimeRange {
     after: Timestamp::MIN,
     until: Timestamp::MAX,
 };

@@ -4,6 +4,8 @@
 //!   (`series`), under an epoch that views know (`store`, `view`).
 //! - Tails are sealed into compressed pages (`page`, `codec`) with a summary; upkeep (`upkeep`)
 //!   moves pages to chunk files (`segment`), and rewrites the log to what only memory has.
+//! - Native histograms (`histogram`) go the same way, in pages and files of their own.
+//! - Older samples come by `backfill`, behind and between what is there.
 //! - Summaries of chunks add up by runs (`ladder`), so a window costs O(log n) of its length.
 //!
 //! *Invariants*: samples of a series are in order of time, each time once. What `Store::sync` has
@@ -19,6 +21,7 @@ mod backfill;
 mod batch;
 mod bytes;
 mod codec;
+mod histogram;
 mod index;
 mod ladder;
 mod open;

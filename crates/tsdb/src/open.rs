@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use firebell_disk::{Disk, Log};
-use firebell_model::{Labels, Sample, SeriesId};
+use firebell_model::{HistogramSample, Labels, Sample, SeriesId};
 
+use crate::histogram::{Files, Memory};
 use crate::index::{Index, slot_of};
 use crate::options::{OpenReport, Options, StoreError};
 use crate::page::{Columns, Page};
@@ -103,7 +104,31 @@ fn open_segments(
     }
     unsettled.values().for_each(|cell| cell.state().settle());
     let next = finished.last().map_or(0, |last| last + 1);
-    Ok(Upkeep::new(segments, next))
+    let histograms = open_histograms(disk, index, report)?;
+    Ok(Upkeep::new(segments, next, histograms))
+}
+
+fn open_histograms(
+    disk: &dyn Disk,
+    index: &mut Index,
+    report: &mut OpenReport,
+) -> Result<Files, StoreError> {
+    let (mut n_chunks, mut n_overlapping) = (0, 0_u64);
+    let mut visit = |id, labels, chunk, takes_over| {
+        if let Some(cell) = index.make_as(id, &labels) {
+            let is_added = cell.state().add_histograms(chunk, takes_over);
+            n_chunks += u64::from(is_added);
+            n_overlapping += u64::from(!is_added);
+        }
+    };
+    let files = Files::open(disk, &mut visit, &mut report.damage)?;
+    report.chunks += n_chunks;
+    if n_overlapping > 0 {
+        report.damage.push(format!(
+            "files of histograms have {n_overlapping} chunks that overlap older ones: they are left out"
+        ));
+    }
+    Ok(files)
 }
 
 struct Replayer {
@@ -155,7 +180,7 @@ impl Replay for Replayer {
             return;
         };
         let mut state = cell.state();
-        let newest = state.newest_at().unwrap_or(i64::MIN);
+        let newest = state.newest_float_at().unwrap_or(i64::MIN);
         let n_old = samples.iter().take_while(|it| it.at.0 <= newest).count();
         let (old, new) = samples.split_at(n_old);
         if self.has_late {
@@ -174,6 +199,31 @@ impl Replay for Replayer {
         };
         state.append(0, new, &[]);
         self.n_samples += new.len() as u64;
+    }
+
+    fn histograms(&mut self, slot: u32, histograms: &[HistogramSample]) {
+        let Some(Some(cell)) = self.by_slot.get(slot as usize) else {
+            self.n_orphans += histograms.len() as u64;
+            return;
+        };
+        let mut state = cell.state();
+        for it in histograms {
+            let track = state.histograms.get_or_insert_default();
+            if track.in_place_until().is_none_or(|until| until < it.at.0) {
+                state.append_histograms(0, std::slice::from_ref(it), &[]);
+                self.n_samples += 1;
+            } else if self.has_late && track.filed_until().is_none_or(|until| until < it.at.0) {
+                track.append_late(0, it.clone());
+            }
+        }
+    }
+
+    fn histogram_state(&mut self, id: SeriesId, memory: Memory) {
+        if let Some(Some(cell)) = self.by_slot.get(slot_of(id) as usize) {
+            let in_pages: u64 = memory.pages.iter().map(|page| u64::from(page.count)).sum();
+            self.n_samples += in_pages + memory.tail.len() as u64;
+            cell.state().restore_histograms(memory);
+        }
     }
 
     fn floor(&mut self, floor: i64) {

@@ -12,10 +12,12 @@ use crate::series::{Cell, State};
 use crate::view::View;
 
 impl View {
-    /// Gives `read` the state of each series, in order; returns those for which it had no answer.
+    /// Gives `read` the state of each series, in order; returns those for which it had no answer, and
+    /// notes those that may have histograms.
     fn each(
         &self,
         ids: &[SeriesId],
+        with_histograms: &mut Vec<u32>,
         mut read: impl FnMut(Option<&State>) -> bool,
     ) -> Vec<(usize, Arc<Cell>)> {
         let index = self.0.shared.index();
@@ -25,7 +27,11 @@ impl View {
                 read(None);
                 continue;
             };
-            if !read(Some(&cell.state())) {
+            let state = cell.state();
+            if state.histograms.is_some() {
+                with_histograms.push(place as u32);
+            }
+            if !read(Some(&state)) {
                 unread.push((place, Arc::clone(cell)));
             }
         }
@@ -39,9 +45,13 @@ impl View {
         out: &mut Column<Option<Sample>>,
     ) -> Result<(), SourceError> {
         out.clear();
-        let unread = self.each(ids, |state| {
+        let Column {
+            values,
+            with_histograms,
+        } = out;
+        let unread = self.each(ids, with_histograms, |state| {
             let last = state.map_or(Some(None), |it| it.raw_last(range, self.0.horizon));
-            out.values.push(last.flatten());
+            values.push(last.flatten());
             last.is_some()
         });
         for (place, cell) in unread {
@@ -58,9 +68,13 @@ impl View {
     ) -> Result<(), SourceError> {
         out.values.clear();
         out.with_histograms.clear();
-        let unread = self.each(ids, |state| {
+        let Column {
+            values,
+            with_histograms,
+        } = out;
+        let unread = self.each(ids, with_histograms, |state| {
             let part = state.map_or(Some(None), |it| it.raw_part(range, self.0.horizon));
-            out.values.push(part.flatten());
+            values.push(part.flatten());
             part.is_some()
         });
         for (place, cell) in unread {
@@ -78,10 +92,14 @@ impl View {
         let SampleRows { samples, spans } = out;
         samples.clear();
         spans.clear();
-        let unread = self.each(ids, |state| {
+        let Column {
+            values,
+            with_histograms,
+        } = spans;
+        let unread = self.each(ids, with_histograms, |state| {
             let start = samples.len();
             let is_read = state.is_none_or(|it| it.raw_samples(range, self.0.horizon, samples));
-            spans.values.push((start, samples.len()));
+            values.push((start, samples.len()));
             is_read
         });
         for (place, cell) in unread {

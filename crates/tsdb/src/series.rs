@@ -8,9 +8,11 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use firebell_model::{Labels, Sample, SeriesId, Summary, TimeRange, Timestamp, is_stale};
+use firebell_model::{
+    HistogramSample, Labels, Sample, SeriesId, Summary, TimeRange, Timestamp, is_stale,
+};
 
-use crate::histogram::Track;
+use crate::histogram::{self, Filed, Memory, Track};
 use crate::ladder::Ladder;
 use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
 use crate::part::{Part, join};
@@ -155,6 +157,9 @@ impl State {
     /// Puts late samples in place whose append all living views know. Of two samples at one time
     /// the one in place wins.
     pub(crate) fn merge_late(&mut self, epoch_min: u64) {
+        if let Some(track) = &mut self.histograms {
+            track.merge_late(epoch_min);
+        }
         if self.late.is_empty() || self.late.iter().any(|late| late.epoch > epoch_min) {
             return;
         }
@@ -308,6 +313,13 @@ impl State {
         self.chunks.back().map(|chunk| chunk.last_at)
     }
 
+    /// Until when files hold samples or histograms: late ones have to be later.
+    pub(crate) fn all_filed_until(&self) -> Option<i64> {
+        let track = self.histograms.as_ref();
+        let histograms = track.and_then(|track| track.filed_until());
+        self.filed_until().max(histograms)
+    }
+
     /// The newest sample in place, or what stands for the newest histogram.
     pub(crate) fn newest(&self) -> Option<(i64, f64)> {
         let histogram = self.histograms.as_ref().and_then(|track| track.newest());
@@ -325,6 +337,13 @@ impl State {
             return Some((page.last_at, *columns.value.last()?));
         }
         self.chunks.back().map(ChunkRef::newest)
+    }
+
+    /// The time of the newest float in place.
+    pub(crate) fn newest_float_at(&self) -> Option<i64> {
+        let tail = self.tail.last().map(|last| last.at.0);
+        let page = self.pages.last().map(|page| page.last_at);
+        tail.or(page).or(self.filed_until())
     }
 
     /// The time of the newest sample that ever was in place.
@@ -577,6 +596,48 @@ impl State {
             n_filed + n_in_files,
             self.chunks.len() as u64 + n_chunks,
         )
+    }
+}
+
+/// Native histograms.
+impl State {
+    /// Appends histograms that are later than all before; see [`State::append`].
+    pub(crate) fn append_histograms(
+        &mut self,
+        epoch: u64,
+        histograms: &[HistogramSample],
+        live: &[u64],
+    ) -> bool {
+        let Some(last) = histograms.last() else {
+            return false;
+        };
+        self.histograms.get_or_insert_default().append(histograms);
+        self.advance(epoch, last.at.0, live)
+    }
+
+    /// Adds a chunk of histograms that a file holds; see [`Track::add_chunk`].
+    pub(crate) fn add_histograms(&mut self, chunk: Filed, takes_over: bool) -> bool {
+        let last_at = chunk.last_at;
+        let track = self.histograms.get_or_insert_default();
+        let is_added = track.add_chunk(chunk, takes_over);
+        if is_added {
+            self.advance(0, last_at, &[]);
+        }
+        is_added
+    }
+
+    /// Takes what a log remembers of the histograms in memory.
+    pub(crate) fn restore_histograms(&mut self, memory: Memory) {
+        let newest = self.histograms.get_or_insert_default().restore(memory);
+        if let Some(newest) = newest {
+            self.advance(0, newest, &[]);
+        }
+    }
+
+    /// Pages of histograms that will not change any more.
+    pub(crate) fn histograms_to_file(&self, until: i64) -> &[histogram::Page] {
+        let track = self.histograms.as_ref();
+        track.map_or(&[], |track| track.pages_to_file(until, self.is_dormant))
     }
 }
 

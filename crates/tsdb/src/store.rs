@@ -145,16 +145,15 @@ impl Store {
         let mut report = AppendReport::default();
         let (mut part, mut room) = (Vec::new(), SAMPLES_PER_FRAME);
         for mut run in batch.runs() {
-            while run.samples.len() > room {
-                let (now, later) = run.samples.split_at(room);
-                let samples = now;
-                part.push(SeriesRun { samples, ..run });
+            while run.cost() > room && run.len() > usize::from(part.is_empty()) {
+                let (now, later) = run.split(room, usize::from(part.is_empty()));
+                part.push(now);
                 report.add(&self.append_part(&part)?);
                 part.clear();
                 room = SAMPLES_PER_FRAME;
-                run.samples = later;
+                run = later;
             }
-            room -= run.samples.len();
+            room = room.saturating_sub(run.cost());
             part.push(run);
         }
         report.add(&self.append_part(&part)?);
@@ -176,9 +175,11 @@ impl Store {
         let window = shared.options.out_of_order_window.0;
         let mut judge = Judge::new(&mut writer, &index, floor, window, &mut report);
         for (&slot, run) in slots.iter().zip(part) {
-            judge.report.histograms_refused += run.histograms.len() as u64;
             match slot {
-                Ok(slot) => judge.judge(slot, run.samples),
+                Ok(slot) => {
+                    judge.judge(slot, run.samples);
+                    judge.judge_histograms(slot, run.histograms);
+                }
                 Err(NoSlot) => judge.refuse(run),
             }
         }
@@ -193,7 +194,7 @@ impl Store {
             return Err(error);
         }
         report.unlogged_bytes = writer.unlogged_bytes();
-        report.appended = checked.count();
+        (report.appended, report.histograms_appended) = checked.count();
         let comes = writer.apply(&index, &checked, epoch, &live);
         shared.registry().publish(epoch, comes);
         Ok(report)

@@ -8,30 +8,35 @@ use std::sync::Arc;
 
 use firebell_model::Timestamp;
 
-use crate::index::slot_of;
+use crate::histogram::{FileWriter, Files};
+use crate::index::{Index, slot_of};
 use crate::options::StoreError;
 use crate::page::Page;
 use crate::segment::{self, ChunkRef, Segment};
 use crate::series::Cell;
 use crate::store::Shared;
 use crate::wal;
+use crate::writer::Writer;
 
 /// What upkeep keeps in mind between rounds.
 pub(crate) struct Upkeep {
     /// Finished chunk files, in the order in which their newest samples pass retention.
     segments: Vec<Segment>,
     next_segment: u64,
+    /// Files of native histograms.
+    pub(crate) histograms: Files,
     /// The log has to be rewritten: a chunk file has taken what it holds.
     is_log_stale: bool,
     floor_logged: i64,
 }
 
 impl Upkeep {
-    pub(crate) fn new(mut segments: Vec<Segment>, next_segment: u64) -> Self {
+    pub(crate) fn new(mut segments: Vec<Segment>, next_segment: u64, histograms: Files) -> Self {
         segments.sort_by_key(|segment| segment.last_at);
         Self {
             segments,
             next_segment,
+            histograms,
             is_log_stale: false,
             floor_logged: i64::MIN,
         }
@@ -63,7 +68,9 @@ impl Upkeep {
                 awake.push(cell);
             }
         }
-        let filed = self.file(shared, &cells, i64::MAX);
+        let filed = self
+            .file(shared, &cells, i64::MAX)
+            .and_then(|()| self.file_histograms(shared, &cells, i64::MAX));
         for cell in awake {
             cell.state().is_dormant = false;
         }
@@ -76,7 +83,8 @@ impl Upkeep {
 
     /// Bytes in chunk files.
     pub(crate) fn bytes(&self) -> u64 {
-        self.segments.iter().map(|segment| segment.bytes).sum()
+        let floats: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
+        floats + self.histograms.bytes()
     }
 
     pub(crate) fn run(&mut self, shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
@@ -95,8 +103,11 @@ impl Upkeep {
             segment::remove(shared.disk(), self.segments[0].number)?;
             self.segments.remove(0);
         }
+        self.histograms.drop_until(shared.disk(), unseen)?;
         if is_due {
-            self.file(shared, &cells, filable_until(shared))?;
+            let until = filable_until(shared);
+            self.file(shared, &cells, until)?;
+            self.file_histograms(shared, &cells, until)?;
         }
         if shared.is_log_long() || self.is_log_stale {
             self.shorten_log(shared)?;
@@ -128,12 +139,15 @@ impl Upkeep {
         let mut bytes = shared.writer().log_bytes;
         bytes += self.bytes();
         let mut floor = i64::MIN;
-        for segment in &self.segments {
+        let floats = self.segments.iter().map(|it| (it.last_at, it.bytes));
+        let mut files: Vec<_> = floats.chain(self.histograms.ages()).collect();
+        files.sort_unstable();
+        for (last_at, file_bytes) in files {
             if bytes <= bytes_max {
                 break;
             }
-            bytes -= segment.bytes;
-            floor = floor.max(segment.last_at);
+            bytes -= file_bytes;
+            floor = floor.max(last_at);
         }
         floor
     }
@@ -156,6 +170,35 @@ impl Upkeep {
         self.add(file.finish()?);
         for (cell, n_pages, chunk) in filed {
             cell.state().filed(n_pages, chunk);
+        }
+        self.is_log_stale = true;
+        Ok(())
+    }
+
+    /// Writes the histograms that will not change any more to a file.
+    fn file_histograms(
+        &mut self,
+        shared: &Shared,
+        cells: &[Arc<Cell>],
+        until: i64,
+    ) -> Result<(), StoreError> {
+        let disk = Arc::clone(&shared.disk);
+        let mut file = FileWriter::create(disk, self.histograms.next, false)?;
+        let mut filed = Vec::new();
+        for cell in cells {
+            let pages = cell.state().histograms_to_file(until).to_vec();
+            if !pages.is_empty() {
+                filed.push((cell, file.push(cell.id, &cell.labels, &pages)?));
+            }
+        }
+        if filed.is_empty() {
+            return Ok(());
+        }
+        file.finish(&mut self.histograms)?;
+        for (cell, chunks) in filed {
+            if let Some(track) = &mut cell.state().histograms {
+                track.filed(chunks);
+            }
         }
         self.is_log_stale = true;
         Ok(())
@@ -203,6 +246,8 @@ fn tend(shared: &Shared, cells: &[Arc<Cell>], unseen: i64, epoch: u64, due: i64)
             comes_or_goes = true;
         }
         let first = state.pages_to_file(until).first();
+        is_due |= first.is_some_and(|page| page.first_at < due);
+        let first = state.histograms_to_file(until).first();
         is_due |= first.is_some_and(|page| page.first_at < due);
     }
     comes_or_goes |= remove(shared, &gone);
@@ -265,6 +310,7 @@ fn rewrite_log(shared: &Shared) -> Result<(), StoreError> {
                 writer.tip_mut(slot).segment = at_segment;
             }
         }
+        log_histograms(&mut writer, &index, run)?;
     }
     let mut writer = shared.writer();
     writer.log.sync()?;
@@ -274,9 +320,43 @@ fn rewrite_log(shared: &Shared) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Writes the histograms that memory has of these series to the log.
+fn log_histograms(
+    writer: &mut Writer,
+    index: &Index,
+    cells: &[Arc<Cell>],
+) -> Result<(), StoreError> {
+    wal::begin_histogram_states(&mut writer.frame);
+    let empty_len = writer.frame.len();
+    let at_segment = writer.log.segment();
+    for cell in cells {
+        let state = cell.state();
+        let track = state
+            .histograms
+            .as_ref()
+            .filter(|track| track.is_in_memory());
+        if let Some(track) = track
+            && index.get(cell.id).is_some()
+        {
+            wal::put_histogram_state(cell.id, &cell.labels, track, &mut writer.frame);
+            writer.tip_mut(slot_of(cell.id)).segment = at_segment;
+        }
+        if writer.frame.len() > FRAME_BYTES {
+            writer.write_frame()?;
+            wal::begin_histogram_states(&mut writer.frame);
+        }
+    }
+    if writer.frame.len() > empty_len {
+        writer.write_frame()?;
+    }
+    Ok(())
+}
+
 /// So many pages go into one chunk.
 pub(crate) const CHUNK_PAGES_MAX: usize = 8;
 /// So many series are written to the log between two appends.
 const STATES_PER_FRAME: usize = 256;
+/// A frame of histograms is written when it is longer than this.
+const FRAME_BYTES: usize = 4 << 20;
 /// A series that was resolved and got no sample goes after so many rounds of upkeep.
 const EMPTY_ROUNDS_MAX: u8 = 60;

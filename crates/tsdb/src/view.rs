@@ -8,8 +8,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firebell_model::{
-    Column, Growth, Labels, Matcher, Sample, SampleRows, Series, SeriesId, Source, SourceError,
-    Summary, TimeRange,
+    Column, Growth, HistogramSample, Labels, Matcher, Sample, SampleRows, Series, SeriesId, Source,
+    SourceError, Summary, TimeRange,
 };
 
 use crate::part::{Part, join};
@@ -198,6 +198,40 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// Appends histograms of files and memory; see [`Series::histograms`].
+    fn read_histograms(
+        &self,
+        range: TimeRange,
+        out: &mut Vec<HistogramSample>,
+    ) -> Result<(), SourceError> {
+        let state = self.cell.state();
+        let horizon = self.moment.horizon;
+        let (Some(track), Some(range)) = (&state.histograms, state.clamp(range, horizon)) else {
+            return Ok(());
+        };
+        let start = out.len();
+        let chunks: Vec<_> = track.chunks_in(range).cloned().collect();
+        let mut recent = Vec::new();
+        let read = track.in_memory(range, horizon.epoch, &mut recent);
+        drop(state);
+        read.ok_or_else(|| self.damaged())?;
+        for chunk in chunks {
+            let disk = self.moment.shared.disk();
+            chunk.read(disk, range, out).map_err(SourceError)?;
+        }
+        out.append(&mut recent);
+        // Late ones come last.
+        if !out[start..].is_sorted_by(|a, b| a.at < b.at) {
+            let mut read = out.split_off(start);
+            read.sort_by_key(|it| it.at);
+            read.dedup_by_key(|it| it.at);
+            out.append(&mut read);
+        }
+        Ok(())
+    }
+}
+
 impl Series for Handle {
     fn id(&self) -> SeriesId {
         self.cell.id
@@ -240,6 +274,18 @@ impl Series for Handle {
             out.append(&mut merged);
         }
         Ok(())
+    }
+
+    fn has_histograms(&self) -> bool {
+        self.cell.state().histograms.is_some()
+    }
+
+    fn histograms(
+        &self,
+        range: TimeRange,
+        out: &mut Vec<HistogramSample>,
+    ) -> Result<(), SourceError> {
+        self.read_histograms(range, out)
     }
 
     fn last_sample(&self, range: TimeRange) -> Result<Option<Sample>, SourceError> {

@@ -15,6 +15,14 @@
 //! one's, the distance from that slot (*signed*); then, unless 0x20 says that it is the same, the
 //! distance from the last timestamp (*signed*); then the bytes of the value, as of a *float*.
 //!
+//! *Mixed* (5): as *runs*, but with histograms behind the series that come: the number of their runs
+//! (varint), and for each its slot (varint) and its histograms as `histogram/page` writes them, as
+//! *bytes*.
+//!
+//! *Histogram states* (6): as *states*, with the histograms that memory held: the number of pages, each
+//! with first timestamp (*signed*), how much later the last one is (varint), number (varint) and *bytes*;
+//! then raw ones and late ones, as pages are written, as *bytes*.
+//!
 //! *Floor* (4): a *signed*; samples not later than that are past retention.
 //!
 //! *States* (2): series up to the end, each with all that memory held of it: the series as above;
@@ -26,10 +34,11 @@
 //! with any segment after which every series with samples in memory has its state.
 
 use firebell_disk::LogOptions;
-use firebell_model::{Labels, Sample, SeriesId, Timestamp};
+use firebell_model::{HistogramSample, Labels, Sample, SeriesId, Timestamp};
 
 use crate::bytes::{Put, Reader, unzigzag, zigzag};
 use crate::codec;
+use crate::histogram::{self, Memory, Track};
 use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
 use crate::series::{Late, State};
 
@@ -53,12 +62,21 @@ impl<'a> RunsFrame<'a> {
     pub(crate) fn begin<'b>(
         out: &'a mut Vec<u8>,
         comers: impl ExactSizeIterator<Item = (SeriesId, &'b Labels)>,
+        histograms: &[(u32, &[HistogramSample])],
     ) -> Self {
         out.clear();
-        out.push(KIND_RUNS);
+        let is_mixed = !histograms.is_empty();
+        out.push(if is_mixed { KIND_MIXED } else { KIND_RUNS });
         out.put_varint(comers.len() as u64);
         for (id, labels) in comers {
             put_series(id, labels, out);
+        }
+        if is_mixed {
+            out.put_varint(histograms.len() as u64);
+        }
+        for (slot, run) in histograms {
+            out.put_varint(u64::from(*slot));
+            put_histograms(run, out);
         }
         let (slot, at) = (0, 0);
         Self { out, slot, at }
@@ -181,19 +199,62 @@ pub(crate) fn put_state(id: SeriesId, labels: &Labels, state: &State, out: &mut 
     }
 }
 
+fn put_histograms(histograms: &[HistogramSample], out: &mut Vec<u8>) {
+    let mut bytes = Vec::new();
+    histogram::put(histograms, &mut bytes);
+    out.put_bytes(&bytes);
+}
+
+/// Begins a *histogram states* frame.
+pub(crate) fn begin_histogram_states(out: &mut Vec<u8>) {
+    out.clear();
+    out.push(KIND_HISTOGRAM_STATES);
+}
+
+/// Adds a series to a *histogram states* frame.
+pub(crate) fn put_histogram_state(id: SeriesId, labels: &Labels, track: &Track, out: &mut Vec<u8>) {
+    put_series(id, labels, out);
+    out.put_varint(track.pages.len() as u64);
+    for page in &track.pages {
+        out.put_signed(page.first_at);
+        out.put_varint(page.last_at.wrapping_sub(page.first_at) as u64);
+        out.put_varint(u64::from(page.count));
+        out.put_bytes(&page.bytes);
+    }
+    put_histograms(&track.tail, out);
+    put_histograms(&track.late(), out);
+}
+
 /// Who listens to a replay.
 pub(crate) trait Replay {
     fn series(&mut self, id: SeriesId, labels: Labels);
     fn run(&mut self, slot: u32, samples: &[Sample]);
     fn floor(&mut self, floor: i64);
     fn state(&mut self, id: SeriesId, pages: Vec<Page>, tail: Columns, late: Vec<Late>);
+    fn histograms(&mut self, slot: u32, histograms: &[HistogramSample]);
+    fn histogram_state(&mut self, id: SeriesId, memory: Memory);
 }
 
 /// Replays a frame. `None` when it says what cannot be.
 pub(crate) fn replay(frame: &[u8], to: &mut dyn Replay) -> Option<()> {
     let mut reader = Reader(frame);
     match reader.byte()? {
-        KIND_RUNS => replay_runs(reader, to),
+        kind @ (KIND_RUNS | KIND_MIXED) => {
+            replay_comers(&mut reader, to)?;
+            if kind == KIND_MIXED {
+                for _ in 0..reader.count()? {
+                    let slot = u32::try_from(reader.varint()?).ok()?;
+                    to.histograms(slot, &histograms(&mut reader)?);
+                }
+            }
+            replay_runs(reader, to)
+        }
+        KIND_HISTOGRAM_STATES => {
+            while !reader.is_empty() {
+                replay_histogram_state(&mut reader, to)?;
+            }
+            Some(())
+        }
         KIND_SAMPLES => replay_samples(reader, to),
         KIND_FLOOR => {
             to.floor(reader.signed()?);
@@ -218,7 +279,6 @@ fn replay_comers(reader: &mut Reader<'_>, to: &mut dyn Replay) -> Option<()> {
 }
 
 fn replay_runs(mut reader: Reader<'_>, to: &mut dyn Replay) -> Option<()> {
-    replay_comers(&mut reader, to)?;
     let (mut slot, mut first_at) = (0_u32, 0_i64);
     let mut samples = Vec::new();
     while !reader.is_empty() {
@@ -315,6 +375,32 @@ fn replay_state(reader: &mut Reader<'_>, to: &mut dyn Replay) -> Option<()> {
     Some(())
 }
 
+fn replay_histogram_state(reader: &mut Reader<'_>, to: &mut dyn Replay) -> Option<()> {
+    let (id, labels) = series(reader)?;
+    let n_pages = reader.count()?;
+    let mut pages = Vec::with_capacity(n_pages);
+    for _ in 0..n_pages {
+        let first_at = reader.signed()?;
+        pages.push(histogram::Page {
+            first_at,
+            last_at: first_at.wrapping_add(reader.varint()? as i64),
+            count: u32::try_from(reader.varint()?).ok()?,
+            bytes: reader.bytes()?.into(),
+        });
+    }
+    let tail = histograms(reader)?;
+    let late = histograms(reader)?;
+    to.series(id, labels);
+    to.histogram_state(id, Memory { pages, tail, late });
+    Some(())
+}
+
+fn histograms(reader: &mut Reader<'_>) -> Option<Vec<HistogramSample>> {
+    let mut histograms = Vec::new();
+    histogram::read(reader.bytes()?, histogram::ALL_TIME, &mut histograms)?;
+    Some(histograms)
+}
+
 fn put_series(id: SeriesId, labels: &Labels, out: &mut Vec<u8>) {
     out.put_varint(id.0);
     out.put_varint(labels.len() as u64);
@@ -338,6 +424,8 @@ const KIND_SAMPLES: u8 = 1;
 const KIND_STATES: u8 = 2;
 const KIND_RUNS: u8 = 3;
 const KIND_FLOOR: u8 = 4;
+const KIND_MIXED: u8 = 5;
+const KIND_HISTOGRAM_STATES: u8 = 6;
 /// Whole numbers up to here are exact as floats.
 const WHOLE_MAX: u64 = 1 << 53;
 const NEXT_SLOT: u8 = 0x10;

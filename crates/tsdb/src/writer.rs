@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use firebell_disk::{Log, LogError};
-use firebell_model::Sample;
+use firebell_model::{HistogramSample, Sample};
 
 use crate::batch::{SeriesKey, SeriesRun};
+use crate::histogram::{is_storable, mark};
 use crate::index::Index;
 use crate::options::{AppendReport, StoreError};
 use crate::series::Late;
@@ -51,6 +52,8 @@ pub(crate) struct Tip {
 pub(crate) struct Checked<'a> {
     runs: Vec<(u32, &'a [Sample])>,
     late: Vec<(u32, &'a Sample)>,
+    histograms: Vec<(u32, &'a [HistogramSample])>,
+    late_histograms: Vec<(u32, &'a HistogramSample)>,
     /// Series that are not in the log yet.
     comers: Vec<u32>,
     /// Tips before the batch, to go back to when the log fails.
@@ -171,7 +174,10 @@ impl Writer {
         let comers = checked.comers.iter();
         let comers: Vec<_> = comers.filter_map(|&slot| index.at(slot)).collect();
         let comers = comers.iter().map(|cell| (cell.id, &cell.labels));
-        let mut frame = RunsFrame::begin(&mut self.frame, comers);
+        let mut histograms = checked.histograms.clone();
+        let late = checked.late_histograms.iter();
+        histograms.extend(late.map(|&(slot, it)| (slot, std::slice::from_ref(it))));
+        let mut frame = RunsFrame::begin(&mut self.frame, comers, &histograms);
         for (slot, samples) in &checked.runs {
             frame.push(*slot, samples);
         }
@@ -203,6 +209,20 @@ impl Writer {
                 cell.state().append_late(Late { epoch, at, value });
             }
         }
+        for &(slot, histograms) in &checked.histograms {
+            let newest = histograms.last().map_or(i64::MIN, |it| it.at.0);
+            self.newest = self.newest.max(newest);
+            if let Some(cell) = index.at(slot) {
+                comes |= cell.state().append_histograms(epoch, histograms, live);
+            }
+        }
+        for &(slot, histogram) in &checked.late_histograms {
+            if let Some(cell) = index.at(slot) {
+                let mut state = cell.state();
+                let track = state.histograms.get_or_insert_default();
+                track.append_late(epoch, histogram.clone());
+            }
+        }
         comes
     }
 
@@ -210,6 +230,30 @@ impl Writer {
     pub(crate) fn undo(&mut self, checked: Checked<'_>) {
         for (slot, tip) in checked.undo.into_iter().rev() {
             *self.tip_mut(slot) = tip;
+        }
+    }
+}
+
+/// What becomes of a histogram.
+enum Verdict {
+    Take,
+    TakeLate,
+    /// It is there already.
+    Known,
+    /// Another one is there for its time.
+    Different,
+    OutOfOrder,
+    TooOld,
+    /// It is none that can be kept.
+    Refuse,
+}
+
+impl Verdict {
+    fn same_time(is_same: bool) -> Self {
+        if is_same {
+            Self::Known
+        } else {
+            Self::Different
         }
     }
 }
@@ -247,7 +291,8 @@ impl<'a, 'b> Judge<'a, 'b> {
 
     /// Counts the samples of a series that is not there.
     pub(crate) fn refuse(&mut self, run: &SeriesRun<'_>) {
-        let refused = (run.samples.len() + run.histograms.len()) as u64;
+        self.report.histograms_refused += run.histograms.len() as u64;
+        let refused = run.len() as u64;
         match run.key {
             SeriesKey::Labels(_) => self.report.over_limit += refused,
             SeriesKey::Id(_) => self.report.unknown_series += refused,
@@ -290,11 +335,13 @@ impl<'a, 'b> Judge<'a, 'b> {
         };
         let known = {
             let state = cell.state();
-            if at < oldest || state.filed_until().is_some_and(|until| at <= until) {
+            if at < oldest || state.all_filed_until().is_some_and(|until| at <= until) {
                 self.report.too_old += 1;
                 return;
             }
-            state.value_at(at)
+            let track = state.histograms.as_ref();
+            let histogram = track.and_then(|track| track.mark_at(at));
+            state.value_at(at).or(histogram)
         };
         if let Some(known) = known.or_else(|| self.checked.value_at(slot, at)) {
             self.report.duplicate_different_value += u64::from(known.to_bits() != bits);
@@ -303,6 +350,73 @@ impl<'a, 'b> Judge<'a, 'b> {
             self.writer.tip_mut(slot).segment = segment;
             self.checked.late.push((slot, sample));
         }
+    }
+
+    /// Judges the histograms of a series.
+    pub(crate) fn judge_histograms(&mut self, slot: u32, histograms: &'a [HistogramSample]) {
+        for it in histograms {
+            let tip = *self.writer.tip_mut(slot);
+            let verdict = match it.at.0 {
+                _ if !is_storable(&it.histogram) => Verdict::Refuse,
+                at if at <= self.floor => Verdict::TooOld,
+                at if at > tip.at => Verdict::Take,
+                at if at == tip.at => Verdict::same_time(mark(it).value.to_bits() == tip.bits),
+                _ if self.window <= 0 => Verdict::OutOfOrder,
+                _ => self.judge_late_histogram(slot, it),
+            };
+            self.carry_out(verdict, slot, it);
+        }
+    }
+
+    fn judge_late_histogram(&self, slot: u32, it: &HistogramSample) -> Verdict {
+        let at = it.at.0;
+        let oldest = self.writer.newest.saturating_sub(self.window);
+        let Some(cell) = self.index.at(slot) else {
+            return Verdict::Refuse;
+        };
+        let state = cell.state();
+        let track = state.histograms.as_ref();
+        if at < oldest || state.all_filed_until().is_some_and(|until| at <= until) {
+            return Verdict::TooOld;
+        }
+        let in_batch = self.checked.late_histograms.iter();
+        let mut in_batch = in_batch.filter(|late| late.0 == slot && late.1.at.0 == at);
+        let known = track.and_then(|track| track.mark_at(at));
+        let known = known.or_else(|| in_batch.next().map(|late| mark(late.1).value));
+        let known = known.or_else(|| state.value_at(at));
+        let known = known.or_else(|| self.checked.value_at(slot, at));
+        known.map_or(Verdict::TakeLate, |known| {
+            Verdict::same_time(known.to_bits() == mark(it).value.to_bits())
+        })
+    }
+
+    fn carry_out(&mut self, verdict: Verdict, slot: u32, it: &'a HistogramSample) {
+        let report = &mut *self.report;
+        let reason = match verdict {
+            Verdict::Known => return,
+            Verdict::Take => {
+                let segment = self.come(slot);
+                let (at, bits) = (it.at.0, mark(it).value.to_bits());
+                *self.writer.tip_mut(slot) = Tip { at, bits, segment };
+                let run = std::slice::from_ref(it);
+                self.checked.histograms.push((slot, run));
+                return;
+            }
+            Verdict::TakeLate => {
+                let segment = self.come(slot);
+                self.writer.tip_mut(slot).segment = segment;
+                self.checked.late_histograms.push((slot, it));
+                return;
+            }
+            Verdict::TooOld => Some(&mut report.too_old),
+            Verdict::OutOfOrder => Some(&mut report.out_of_order),
+            Verdict::Different => Some(&mut report.duplicate_different_value),
+            Verdict::Refuse => None,
+        };
+        if let Some(count) = reason {
+            *count += 1;
+        }
+        report.histograms_refused += 1;
     }
 
     /// Sees to it that the series is named in the log; returns in which segment.
@@ -319,13 +433,20 @@ impl<'a, 'b> Judge<'a, 'b> {
 
 impl Checked<'_> {
     pub(crate) fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.late.is_empty()
+        self.runs.is_empty()
+            && self.late.is_empty()
+            && self.histograms.is_empty()
+            && self.late_histograms.is_empty()
     }
 
-    /// How many samples there are.
-    pub(crate) fn count(&self) -> u64 {
-        let in_order: usize = self.runs.iter().map(|run| run.1.len()).sum();
-        (in_order + self.late.len()) as u64
+    /// How many samples there are, and how many histograms.
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let n_samples: usize = self.runs.iter().map(|run| run.1.len()).sum();
+        let n_histograms: usize = self.histograms.iter().map(|run| run.1.len()).sum();
+        (
+            (n_samples + self.late.len()) as u64,
+            (n_histograms + self.late_histograms.len()) as u64,
+        )
     }
 
     /// The value that the batch has given a series at one moment.

@@ -209,10 +209,6 @@ impl FileWriter {
         self.offset
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
     /// Writes the pages of a series.
     pub(crate) fn push(
         &mut self,
@@ -259,8 +255,10 @@ impl FileWriter {
         self.entries.extend_from_slice(&filed.crc.to_le_bytes());
         self.entries.put_varint(u64::from(filed.count));
         self.entries.put_signed(filed.first_at);
-        self.entries.put_varint(filed.last_at.wrapping_sub(filed.first_at) as u64);
-        self.entries.extend_from_slice(&filed.last_mark.to_le_bytes());
+        self.entries
+            .put_varint(filed.last_at.wrapping_sub(filed.first_at) as u64);
+        self.entries
+            .extend_from_slice(&filed.last_mark.to_le_bytes());
         filed
     }
 

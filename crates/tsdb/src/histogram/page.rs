@@ -51,7 +51,11 @@ impl Page {
 /// Whether the store can hold the histogram: as many counts as its spans name, and not too many.
 pub(crate) fn is_storable(histogram: &Histogram) -> bool {
     let fits = |buckets: &Buckets| {
-        let n: u64 = buckets.spans.iter().map(|span| u64::from(span.length)).sum();
+        let n: u64 = buckets
+            .spans
+            .iter()
+            .map(|span| u64::from(span.length))
+            .sum();
         n == buckets.counts.len() as u64 && buckets.spans.len() <= BUCKETS_MAX
     };
     let n = histogram.positive.counts.len() + histogram.negative.counts.len();
@@ -62,14 +66,20 @@ pub(crate) fn is_storable(histogram: &Histogram) -> bool {
 
 /// Appends histograms in order of time.
 pub(crate) fn put(histograms: &[HistogramSample], out: &mut Vec<u8>) {
-    let is_same = |a: &HistogramSample, b: &HistogramSample| is_same_layout(&a.histogram, &b.histogram);
+    let is_same =
+        |a: &HistogramSample, b: &HistogramSample| is_same_layout(&a.histogram, &b.histogram);
     for run in histograms.chunk_by(is_same) {
         put_run(run, out);
     }
 }
 
 fn is_same_layout(a: &Histogram, b: &Histogram) -> bool {
-    let bits = |bounds: &[f64]| bounds.iter().map(|bound| bound.to_bits()).collect::<Vec<_>>();
+    let bits = |bounds: &[f64]| {
+        bounds
+            .iter()
+            .map(|bound| bound.to_bits())
+            .collect::<Vec<_>>()
+    };
     let is_same_bounds = Arc::ptr_eq(&a.custom_bounds, &b.custom_bounds)
         || bits(&a.custom_bounds) == bits(&b.custom_bounds);
     a.schema == b.schema
@@ -92,10 +102,16 @@ fn put_run(run: &[HistogramSample], out: &mut Vec<u8>) {
         }
     }
     out.put_varint(layout.custom_bounds.len() as u64);
-    layout.custom_bounds.iter().for_each(|&bound| out.put_float(bound));
+    layout
+        .custom_bounds
+        .iter()
+        .for_each(|&bound| out.put_float(bound));
     let at: Vec<i64> = run.iter().map(|it| it.at.0).collect();
     codec::put_timestamps(&at, out);
-    let hints: Vec<i64> = run.iter().map(|it| hint_number(it.histogram.reset_hint)).collect();
+    let hints: Vec<i64> = run
+        .iter()
+        .map(|it| hint_number(it.histogram.reset_hint))
+        .collect();
     codec::put_timestamps(&hints, out);
     let mut column = Vec::with_capacity(run.len());
     let mut put_column = |value: &dyn Fn(&Histogram) -> f64| {
@@ -157,7 +173,9 @@ fn read_run(
     let n_positive = n_of(&positive);
     let buckets = |spans: &[BucketSpan], from: usize, idx: usize| Buckets {
         spans: spans.to_vec(),
-        counts: (from..from + n_of(spans)).map(|column| counts[column * n + idx]).collect(),
+        counts: (from..from + n_of(spans))
+            .map(|column| counts[column * n + idx])
+            .collect(),
     };
     for idx in 0..n {
         let time = Timestamp(at[idx]);
@@ -175,7 +193,10 @@ fn read_run(
             negative: buckets(&negative, n_positive, idx),
             custom_bounds: Arc::clone(&custom_bounds),
         });
-        out.push(HistogramSample { at: time, histogram });
+        out.push(HistogramSample {
+            at: time,
+            histogram,
+        });
     }
     Some(())
 }
@@ -213,7 +234,8 @@ fn fingerprint(histogram: &Histogram) -> f64 {
         custom_bounds,
     } = histogram;
     let mut hash = u64::from(*schema as u8);
-    let mut mix = |word: u64| hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    let mut mix =
+        |word: u64| hash = (hash.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
     for number in [zero_threshold, zero_count, count, sum] {
         mix(number.to_bits());
     }
@@ -268,31 +290,42 @@ mod tests {
         let buckets = || {
             prop::collection::vec((-5..9_i32, 0..4_u32), 0..4).prop_flat_map(|spans| {
                 let n = spans.iter().map(|span| span.1 as usize).sum::<usize>();
-                let spans: Vec<_> =
-                    spans.into_iter().map(|(offset, length)| BucketSpan { offset, length }).collect();
+                let spans: Vec<_> = spans
+                    .into_iter()
+                    .map(|(offset, length)| BucketSpan { offset, length })
+                    .collect();
                 let counts = prop::collection::vec((0..1000_u32).prop_map(f64::from), n);
-                counts.prop_map(move |counts| Buckets { spans: spans.clone(), counts })
+                counts.prop_map(move |counts| Buckets {
+                    spans: spans.clone(),
+                    counts,
+                })
             })
         };
         let numbers = (any::<f64>(), 0..9_u32, any::<bool>(), -4..9_i8, 0..4_usize);
-        (numbers, buckets(), buckets(), prop::collection::vec(any::<f64>(), 0..4)).prop_map(
-            |((sum, count, is_stale, schema, hint), positive, negative, bounds)| {
-                if is_stale && count == 0 {
-                    return Histogram::stale();
-                }
-                Histogram {
-                    reset_hint: HINTS[hint],
-                    schema,
-                    zero_threshold: f64::from(count) / 8.0,
-                    zero_count: f64::from(count) * 0.5,
-                    count: f64::from(count),
-                    sum,
-                    positive,
-                    negative,
-                    custom_bounds: bounds.into(),
-                }
-            },
+        (
+            numbers,
+            buckets(),
+            buckets(),
+            prop::collection::vec(any::<f64>(), 0..4),
         )
+            .prop_map(
+                |((sum, count, is_stale, schema, hint), positive, negative, bounds)| {
+                    if is_stale && count == 0 {
+                        return Histogram::stale();
+                    }
+                    Histogram {
+                        reset_hint: HINTS[hint],
+                        schema,
+                        zero_threshold: f64::from(count) / 8.0,
+                        zero_count: f64::from(count) * 0.5,
+                        count: f64::from(count),
+                        sum,
+                        positive,
+                        negative,
+                        custom_bounds: bounds.into(),
+                    }
+                },
+            )
     }
 
     proptest! {
@@ -333,12 +366,18 @@ mod tests {
                     count: counts.iter().sum(),
                     sum: n as f64 * 0.5,
                     positive: Buckets {
-                        spans: vec![BucketSpan { offset: -20, length: 30 }],
+                        spans: vec![BucketSpan {
+                            offset: -20,
+                            length: 30,
+                        }],
                         counts,
                     },
                     ..Histogram::default()
                 };
-                HistogramSample { at: Timestamp(n * 15_000), histogram: Arc::new(histogram) }
+                HistogramSample {
+                    at: Timestamp(n * 15_000),
+                    histogram: Arc::new(histogram),
+                }
             })
             .collect();
         let bytes = Page::seal(&samples).bytes.len();
