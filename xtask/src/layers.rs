@@ -57,7 +57,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     edge(
         "cli",
         &[
-            "model", "disk", "tsdb", "config", "wire", "import", "server", "sim",
+            "model", "disk", "tsdb", "promql", "config", "wire", "import", "server", "sim",
         ],
     ),
 ];

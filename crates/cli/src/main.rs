@@ -4,6 +4,7 @@
 
 mod check;
 mod import;
+mod promql;
 mod serve;
 mod test;
 
@@ -50,6 +51,11 @@ enum Command {
                             Killed, it goes on where it was; what is there already stays."
     )]
     Import(import::Import),
+    /// Test and print PromQL.
+    Promql {
+        #[command(subcommand)]
+        command: promql::Promql,
+    },
 }
 
 fn main() -> ExitCode {
@@ -58,6 +64,7 @@ fn main() -> ExitCode {
         Command::Check { files } => check::check(&files),
         Command::Test { files } => test::test(&files),
         Command::Import(options) => import::import(&options),
+        Command::Promql { command } => promql::promql(&command),
     }
 }
 

@@ -10,6 +10,7 @@ mod binary;
 mod frame;
 mod histogram;
 mod hyperbolic;
+mod info;
 mod labels;
 mod map;
 mod mixed;
@@ -486,6 +487,7 @@ fn run_op(
             let block = frames.vector(*operand, steps.n)?;
             Ok(other::absent(&block, labels, state))
         }
+        OpKind::Info(call) => info::run(call, state, frames, context, steps),
         OpKind::Other(other, args) => {
             let call = other::OtherCall {
                 function: *other,

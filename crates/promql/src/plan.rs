@@ -124,7 +124,22 @@ pub(crate) enum OpKind {
     Histogram(HistogramStat, OpIdx),
     Absent(OpIdx, Labels),
     Other(Other, Vec<OpIdx>),
+    Info(InfoCall),
 }
+
+/// `info`: a vector, and the info series that describe its series.
+pub(crate) struct InfoCall {
+    pub(crate) operand: OpIdx,
+    /// The info series.
+    pub(crate) reader: Reader,
+    /// What the name of an info series has to be, when that was said.
+    pub(crate) names: Vec<Matcher>,
+    /// The labels that are wanted, with what they have to be; all labels when there are none.
+    pub(crate) data: Vec<Matcher>,
+}
+
+/// The info series that are meant when no name is given.
+const INFO_SERIES_DEFAULT: &str = "target_info";
 
 pub(crate) struct BinaryOperation {
     pub(crate) op: BinaryOp,
@@ -309,6 +324,9 @@ impl Planner {
             let is_invariant = reader.shift.at.is_some();
             return self.push(OpKind::Timestamps(reader), is_invariant);
         }
+        if call.function.kind == Kind::Other(Other::Info) {
+            return self.add_info(call);
+        }
         let args: Vec<OpIdx> = call.args.iter().map(|arg| self.add(arg)).collect();
         let depends_on_time = match call.function.kind {
             Kind::Map(map) => args.is_empty() || map.is_date(),
@@ -324,6 +342,38 @@ impl Planner {
             Kind::Window(_) => unreachable!("windows have been added above"),
         };
         self.push(kind, is_invariant)
+    }
+
+    fn add_info(&mut self, call: &Call) -> OpIdx {
+        let operand = self.add(&call.args[0]);
+        let default = Matcher::equal(METRIC_NAME, INFO_SERIES_DEFAULT);
+        let selector = call.args.get(1).map(|arg| &arg.unwrap_parens().node);
+        let (names, data) = match selector {
+            Some(Node::Selector(selector)) => {
+                let matchers = selector.matchers.iter().cloned();
+                matchers.partition(|it| it.name() == METRIC_NAME)
+            }
+            _ => (vec![default.clone()], Vec::new()),
+        };
+        let mut matchers = if names.is_empty() {
+            vec![default]
+        } else {
+            names.clone()
+        };
+        matchers.extend(data.iter().cloned());
+        let is_invariant = selector.is_none() && self.ops[operand].is_invariant;
+        let info = InfoCall {
+            operand,
+            reader: Reader {
+                matchers,
+                shift: Shift::default(),
+                borders: None,
+                skips_buckets: false,
+            },
+            names,
+            data,
+        };
+        self.push(OpKind::Info(info), is_invariant)
     }
 
     fn add_window(&mut self, window: Window, call: &Call) -> OpIdx {
@@ -392,6 +442,14 @@ impl WindowSource {
         match self {
             Self::Series { reader, .. } => &reader.shift,
             Self::Subquery { shift, .. } => shift,
+        }
+    }
+
+    /// How the borders of its windows are treated, when that was said.
+    pub(crate) fn borders(&self) -> Option<Borders> {
+        match self {
+            Self::Series { reader, .. } => reader.borders,
+            Self::Subquery { .. } => None,
         }
     }
 

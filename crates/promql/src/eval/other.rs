@@ -8,7 +8,7 @@ use firebell_model::{Duration, Labels};
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
 use super::{Context, Frames, Renamed, State, Steps, histogram, labels, map};
 use crate::ast::Span;
-use crate::error::{EvalError, execution};
+use crate::error::EvalError;
 use crate::functions::Other;
 use crate::plan::OpIdx;
 
@@ -89,8 +89,7 @@ pub(crate) fn run(
         Other::HistogramQuantile | Other::HistogramFraction | Other::HistogramQuantiles => {
             histogram::run(other, args, state, frames, context, n)
         }
-        Other::Info => execution("function info is not supported yet"),
-        Other::Absent => unreachable!("absent is an operation of its own"),
+        Other::Absent | Other::Info => unreachable!("these are operations of their own"),
     }
 }
 

@@ -8,8 +8,10 @@ use firebell_model::{
 
 use super::frame::{ABSENT, Block, Cells, Frame, SeriesSet, without_names};
 use super::mixed::Mixed;
+use super::window::borders;
 use super::{Context, Renamed, State, Steps};
-use crate::error::{EvalError, execution};
+use crate::ast::Borders;
+use crate::error::EvalError;
 use crate::plan::{Reader, fixed_moment};
 
 /// The series that a selector has found.
@@ -30,9 +32,6 @@ pub(crate) fn bind(
     after: Timestamp,
     context: &Context<'_>,
 ) -> Result<Found, EvalError> {
-    if reader.borders.is_some() {
-        return execution("anchored and smoothed selectors are not supported yet");
-    }
     let generation = context.source.generation();
     if let Some(selection) = bound
         && selection.generation == generation
@@ -119,6 +118,16 @@ pub(crate) fn timestamps(
     Ok(Frame::Vector(block))
 }
 
+/// When the value of each series at each step was taken, in seconds, with all labels.
+pub(crate) fn moments(
+    reader: &Reader,
+    bound: &mut Option<Selection>,
+    context: &mut Context<'_>,
+    steps: Steps,
+) -> Result<Block, EvalError> {
+    read(reader, bound, context, steps, Wanted::Time)
+}
+
 /// What is read of a sample.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Wanted {
@@ -146,6 +155,12 @@ fn read(
         steps,
     };
     let mut values = Vec::with_capacity(ids.len() * steps.n);
+    if reader.borders == Some(Borders::Smoothed) && wanted == Wanted::Value {
+        for &id in ids.iter() {
+            borders::smooth_row(context, id, first, steps, &mut values)?;
+        }
+        return Ok(Block::new(set, steps.n, values));
+    }
     let with_histograms = if steps.n == 1 {
         at_once(&ids, &moments, wanted, context, &mut values)?
     } else {

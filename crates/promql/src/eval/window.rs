@@ -6,6 +6,7 @@
 //! *Sources*: Prometheus, `promql/functions.go`, `extrapolatedRate` and the `…_over_time` family.
 
 mod at_once;
+pub(crate) mod borders;
 mod histograms;
 mod over_time;
 mod rate;
@@ -212,7 +213,11 @@ fn bind(
 ) -> Result<Bound, EvalError> {
     match (source, state) {
         (WindowSource::Series { reader, .. }, State::Window(bound, _)) => {
-            let (set, ids) = select::bind(reader, bound, windows.whole().after, context)?;
+            let range = match reader.borders {
+                Some(it) => borders::around(windows.whole(), it, context.options.lookback),
+                None => windows.whole(),
+            };
+            let (set, ids) = select::bind(reader, bound, range.after, context)?;
             let rows = Rows::Series(ids);
             Ok(Bound { set, rows })
         }
@@ -281,7 +286,11 @@ pub(crate) fn matrix(
     for (row, labels) in bound.set.labels.iter().enumerate() {
         let mut mixed = Mixed::default();
         let (rows, range) = (&bound.rows, windows.range(0));
-        if rows.has_histograms(context.source, row) {
+        if let (Rows::Series(ids), Some(it)) = (rows, source.borders()) {
+            let mut around = Vec::new();
+            borders::read(context, ids[row], range, it, &mut around)?;
+            mixed.samples = borders::extend(&around, it, range);
+        } else if rows.has_histograms(context.source, row) {
             rows.read_mixed(source, context.source, row, range, &mut mixed)?;
         } else {
             rows.read(context.source, row, range, &mut mixed.samples)?;
@@ -312,6 +321,9 @@ pub(crate) fn run(
     steps: Steps,
 ) -> Result<Frame, EvalError> {
     let windows = Windows::of(call.source, context, steps)?;
+    if let Some(it) = call.source.borders() {
+        borders::check(call.window, it)?;
+    }
     let bound = bind(call.source, state, context, &windows)?;
     if call.window == Window::Absent {
         return absent(call.source, &bound, &windows, call.absent, context);
@@ -322,11 +334,14 @@ pub(crate) fn run(
         values: Vec::with_capacity(bound.set.len() * steps.n),
         with_histograms: Vec::new(),
     };
-    match &bound.rows {
-        Rows::Series(ids) if steps.n == 1 => {
+    match (&bound.rows, call.source.borders()) {
+        (Rows::Series(ids), Some(it)) => {
+            borders::evaluate(call, it, ids, &windows, context, &mut out.values)?;
+        }
+        (Rows::Series(ids), None) if steps.n == 1 => {
             at_once::read(call, ids, &windows, steps, context, &mut out)?;
         }
-        rows => one_by_one(call, rows, &windows, steps, context, &mut out)?,
+        (rows, _) => one_by_one(call, rows, &windows, steps, context, &mut out)?,
     }
     let mut cells = Cells::from(out.values);
     histograms::read(

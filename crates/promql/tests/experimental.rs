@@ -1,0 +1,138 @@
+//! What upstream keeps behind feature flags.
+
+use firebell_promql::script;
+
+fn check(text: &str) {
+    let report = script::run(text);
+    for failure in &report.failed {
+        println!(
+            "{}: {}\n    {}",
+            failure.line, failure.command, failure.message
+        );
+    }
+    assert!(report.failed.is_empty());
+    assert!(report.passed > 0);
+}
+
+#[test]
+fn info_adds_the_labels_of_what_describes_a_series() {
+    check(
+        r#"
+load 1m
+  up{instance="a", job="1", l="x"} 0 1 2
+  other{instance="b", job="1"} 5 6 7
+  alone 1 1 1
+  target_info{instance="a", job="1", data="info", more="m", l="ignored"} 1 1 1
+  build_info{instance="a", job="1", version="v1"} 1 1 1
+  build_info{instance="b", job="1", version="v1"} 1 1 _
+
+eval range from 0m to 2m step 1m info(up)
+  up{instance="a", job="1", l="x", data="info", more="m"} 0 1 2
+
+eval range from 0m to 2m step 1m info(up, {data=~".+"})
+  up{instance="a", job="1", l="x", data="info"} 0 1 2
+
+# What nothing describes stays, unless a label is wanted of it.
+eval instant at 1m info(other)
+  other{instance="b", job="1"} 6
+
+eval instant at 1m info(other, {data=~".+"})
+
+eval instant at 1m info(alone, {data=~".*"})
+  alone 1
+
+eval instant at 1m info({__name__=~"up|other"}, {__name__=~".+_info", version="v1"})
+  up{instance="a", job="1", l="x", version="v1"} 1
+  other{instance="b", job="1", version="v1"} 6
+
+# Info series are not described themselves.
+eval instant at 1m info(build_info, {__name__="build_info"})
+  build_info{instance="a", job="1", version="v1"} 1
+  build_info{instance="b", job="1", version="v1"} 1
+
+clear
+load 5m
+  up{instance="a", job="1"} 0 1 2
+  target_info{instance="a", job="1", data="old"} 1 1 _
+  target_info{instance="a", job="1", data="new"} _ _ 1
+
+# The newer one counts while both are there.
+eval range from 0m to 10m step 5m info(up)
+  up{instance="a", job="1", data="old"} 0 1
+  up{instance="a", job="1", data="new"} _ _ 2
+
+clear
+load 1m
+  up{instance="a", job="1"} 0
+  target_info{instance="a", job="1", data="x"} 1
+  target_info{instance="a", job="1", data="y"} 1
+  build_info{instance="a", job="1", data="z"} 1
+
+eval_fail instant at 0 info(up)
+  expected_fail_message found duplicate series for info metric: existing {__name__="target_info", data="x", instance="a", job="1"} @ 0, new {__name__="target_info", data="y", instance="a", job="1"} @ 0
+
+eval_fail instant at 0 info(up, {__name__=~"target_info|build_info", data!="y"})
+  expected_fail_message conflicting label: data
+"#,
+    );
+}
+
+#[test]
+fn windows_look_beyond_their_borders_when_told_so() {
+    check(
+        r#"
+load 10s
+  m 1+1x10
+  reset 10 20 30 5 15 25
+
+# Samples at 20s (3) and at 30s (4) stand for 25s and 45s.
+eval instant at 45s increase(m[20s] anchored)
+  {} 2
+
+eval instant at 45s increase(m[20s] smoothed)
+  {} 2
+
+eval instant at 45s rate(m[20s] smoothed)
+  {} 0.1
+
+eval instant at 20s delta(m[20s] anchored)
+  {} 2
+
+# From 15s (25) over 30 and the reset to 45s (20).
+eval instant at 45s increase(reset[30s] smoothed)
+  {} 25
+
+# From 10s (20): the sample before 15s.
+eval instant at 45s increase(reset[30s] anchored)
+  {} 25
+
+eval instant at 45s resets(reset[20s] anchored)
+  {} 1
+
+eval instant at 45s changes(reset[20s] anchored)
+  {} 2
+
+# Between samples on their line; after the last one it stays.
+eval instant at 15s m smoothed
+  m 2.5
+
+eval instant at 20s m smoothed
+  m 3
+
+eval instant at 2m m smoothed
+  m 11
+
+eval range from 5s to 25s step 10s reset smoothed
+  reset 15 25 17.5
+
+# Nothing lies in the window.
+eval instant at 3m increase(m[20s] anchored)
+
+eval_fail instant at 1m avg_over_time(m[20s] anchored)
+  expected_fail_message anchored modifier can only be used with: changes, delta, increase, rate, resets - not with avg_over_time
+
+eval_fail instant at 1m changes(m[20s] smoothed)
+  expected_fail_message smoothed modifier can only be used with: delta, increase, rate - not with changes
+"#,
+    );
+}
