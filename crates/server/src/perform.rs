@@ -39,9 +39,20 @@ impl Performer {
     pub(crate) fn perform(&self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
-                Effect::Write(samples) => self.write(samples),
-                // The store keeps none yet.
-                Effect::WriteHistograms(_) => {}
+                Effect::Write(samples) => {
+                    let mut batch = Batch::default();
+                    for (labels, sample) in samples {
+                        batch.add(labels, &[sample]);
+                    }
+                    self.append(&batch);
+                }
+                Effect::WriteHistograms(samples) => {
+                    let mut batch = Batch::default();
+                    for (labels, sample) in samples {
+                        batch.add_histograms(labels, [sample]);
+                    }
+                    self.append(&batch);
+                }
                 Effect::Evaluate(request) => self.evaluate(request),
                 Effect::Notify(delivery) => self.notify(delivery),
                 Effect::Cancel(id) => self.cancel(id),
@@ -49,12 +60,8 @@ impl Performer {
         }
     }
 
-    fn write(&self, samples: Vec<(Labels, Sample)>) {
-        let mut batch = Batch::default();
-        for (labels, sample) in samples {
-            batch.add(labels, &[sample]);
-        }
-        match self.store.append(&batch) {
+    fn append(&self, batch: &Batch) {
+        match self.store.append(batch) {
             Ok(report) => self.metrics.count_append(&report),
             Err(error) => {
                 tracing::error!(%error, "failed to write the series of a rule");

@@ -474,8 +474,13 @@ impl<W: Watch> Sim<W> {
             };
             match effect {
                 Effect::Write(samples) => process.write(now, samples),
-                // The store keeps none yet.
-                Effect::WriteHistograms(_) => {}
+                Effect::WriteHistograms(samples) => {
+                    let mut batch = Batch::default();
+                    for (labels, sample) in samples {
+                        batch.add_histograms(labels, [sample]);
+                    }
+                    process.append(now, &batch);
+                }
                 Effect::Evaluate(request) => {
                     let evaluation = evaluate(&request, &process.store.view(), &|| false);
                     let after = self.chance.between(0, self.evaluation_max.0);
@@ -584,13 +589,17 @@ impl Process {
     }
 
     fn write(&mut self, now: Timestamp, samples: Vec<(Labels, Sample)>) {
-        self.sync_at.get_or_insert(now + SYNC_AFTER);
         let mut batch = Batch::default();
         for (labels, sample) in samples {
             batch.add(labels, &[sample]);
         }
+        self.append(now, &batch);
+    }
+
+    fn append(&mut self, now: Timestamp, batch: &Batch) {
+        self.sync_at.get_or_insert(now + SYNC_AFTER);
         // Samples that a full disk does not take are lost, live too.
-        let _ = self.store.append(&batch);
+        let _ = self.store.append(batch);
     }
 }
 

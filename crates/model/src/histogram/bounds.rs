@@ -3,10 +3,12 @@
 //! *Sources*: Prometheus, `model/histogram/generic.go`, as behaviour: bounds are compared and
 //! printed, so that they have to be its numbers to the last bit.
 
-use super::{CUSTOM_BUCKETS_SCHEMA, Histogram};
+use super::{CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMAS, Histogram};
 
 /// The absolute upper bound of a bucket of an exponential schema.
 pub(super) fn exponential(idx: i32, schema: i8) -> f64 {
+    // Nothing else comes from people who mean well.
+    let schema = schema.clamp(*EXPONENTIAL_SCHEMAS.start(), *EXPONENTIAL_SCHEMAS.end());
     if schema < 0 {
         return power_of_two(i64::from(idx) << -i32::from(schema), 1.0);
     }

@@ -246,7 +246,7 @@ impl HistogramSum {
         }
         for side in [&mut self.positive, &mut self.negative] {
             for (idx, _) in side.iter_mut() {
-                *idx = (idx.wrapping_sub(1) >> halvings) + 1;
+                *idx = (idx.wrapping_sub(1) >> halvings.min(31)) + 1;
             }
             side.dedup_by(|next, known| {
                 let is_same = next.0 == known.0;
