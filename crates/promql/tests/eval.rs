@@ -1,6 +1,11 @@
 //! Evaluation: what holds whatever the data, and what a prepared plan has to notice.
 
-use firebell_model::{Duration, Labels, STALE_NAN, Sample, Timestamp};
+use std::sync::Arc;
+
+use firebell_model::{
+    CUSTOM_BUCKETS_SCHEMA, Duration, Histogram, HistogramSample, Labels, STALE_NAN, Sample,
+    SampleValue, Timestamp,
+};
 use firebell_promql::{EvalError, MemorySource, Options, Plan, Prepared, Value, threshold};
 use proptest::prelude::*;
 
@@ -125,6 +130,14 @@ proptest! {
         source.append(&labels(&[("__name__", "x"), ("l", "a")]), samples(&a));
         source.append(&labels(&[("__name__", "x"), ("l", "b"), ("le", "1")]), samples(&b));
         source.append(&labels(&[("__name__", "y"), ("l", "b"), ("le", "+Inf")]), samples(&a));
+        // The second one turns from floats to histograms and back, and changes its buckets.
+        let all = histograms(&a);
+        source.append_histograms(&labels(&[("__name__", "h"), ("l", "a")]), all.clone());
+        let mixed = labels(&[("__name__", "h"), ("l", "b")]);
+        let some = all.iter().filter(|it| it.at.0 / 60_000 % 3 == 1).cloned();
+        source.append_histograms(&mixed, some);
+        let floats = samples(&b).into_iter().filter(|it| it.at.0 / 60_000 % 3 != 1);
+        source.append(&mixed, floats);
         for delays_name_removal in [false, true] {
             let options = Options { delays_name_removal, ..Options::default() };
             let (start, end) = (Timestamp(0), Timestamp(20 * 60_000));
@@ -132,6 +145,56 @@ proptest! {
             check_steps(&source, &expr, start, end, step, &options)?;
         }
     }
+}
+
+/// Histograms that grow, shrink and change their schema with some values.
+fn histograms(values: &[f64]) -> Vec<HistogramSample> {
+    let all = samples(values).into_iter().map(|sample| {
+        let count = sample.value.abs().min(1e6).floor();
+        let at = sample.at;
+        if sample.value.to_bits() == STALE_NAN.to_bits() {
+            let histogram = Arc::new(Histogram::stale());
+            return HistogramSample { at, histogram };
+        }
+        let is_custom = at.0 / 60_000 % 20 > 16;
+        let counts = [(0, count), (2, 1.0), (5, (count / 7.0).floor())];
+        let histogram = Arc::new(Histogram {
+            schema: if is_custom {
+                CUSTOM_BUCKETS_SCHEMA
+            } else {
+                (at.0 / 120_000 % 3) as i8
+            },
+            count: count + 1.0 + (count / 7.0).floor(),
+            sum: sample.value,
+            positive: counts[..if is_custom { 2 } else { 3 }]
+                .iter()
+                .copied()
+                .collect(),
+            custom_bounds: if is_custom {
+                [1.0, 2.0, 3.0 + (count % 2.0)].into()
+            } else {
+                [].into()
+            },
+            ..Histogram::default()
+        });
+        HistogramSample { at, histogram }
+    });
+    all.collect()
+}
+
+/// All numbers of a histogram that differ when it does.
+fn numbers(histogram: &Histogram) -> Vec<f64> {
+    let mut compact = histogram.clone();
+    compact.compact();
+    let sides = compact.positive.iter().chain(compact.negative.iter());
+    let buckets = sides.flat_map(|(idx, count)| [f64::from(idx), count]);
+    let totals = [
+        f64::from(histogram.schema),
+        histogram.count,
+        histogram.sum,
+        histogram.zero_count,
+    ];
+    totals.into_iter().chain(buckets).collect()
 }
 
 /// Compares a range query with the instant queries of its steps; a range query may fail only when
@@ -163,22 +226,32 @@ fn check_steps(
     let mut fails_somewhere = false;
     let mut at = start;
     while at <= end {
-        let mut ours: Vec<(String, f64)> = series
+        let mut ours: Vec<(String, Vec<f64>)> = series
             .iter()
             .filter_map(|it| {
-                let sample = it.samples.iter().find(|sample| sample.at == at)?;
-                Some((it.labels.to_string(), sample.value))
+                let float = it.samples.iter().find(|sample| sample.at == at);
+                let histogram = it.histograms.iter().find(|sample| sample.at == at);
+                let numbers = match (float, histogram) {
+                    (Some(sample), None) => vec![sample.value],
+                    (None, Some(sample)) => numbers(&sample.histogram),
+                    _ => return None,
+                };
+                Some((it.labels.to_string(), numbers))
             })
             .collect();
         ours.sort_by(|a, b| a.0.cmp(&b.0));
         let instant = prepared.instant(source, at, options);
         fails_somewhere |= instant.is_err();
-        let mut wanted: Vec<(String, f64)> = match instant {
-            Ok(Value::Scalar(value)) => vec![("{}".to_owned(), value)],
+        let mut wanted: Vec<(String, Vec<f64>)> = match instant {
+            Ok(Value::Scalar(value)) => vec![("{}".to_owned(), vec![value])],
             Ok(Value::Vector(samples)) => {
-                let pairs = samples
-                    .iter()
-                    .map(|it| (it.labels.to_string(), it.value.float_or_zero()));
+                let pairs = samples.iter().map(|it| {
+                    let numbers = match &it.value {
+                        SampleValue::Float(value) => vec![*value],
+                        SampleValue::Histogram(histogram) => numbers(histogram),
+                    };
+                    (it.labels.to_string(), numbers)
+                });
                 pairs.collect()
             }
             _ => Vec::new(),
@@ -189,10 +262,10 @@ fn check_steps(
                 a == b || a.is_nan() && b.is_nan() || (a - b).abs() <= a.abs() * 1e-9
             };
             let are_same = ours.len() == wanted.len()
-                && ours
-                    .iter()
-                    .zip(&wanted)
-                    .all(|(a, b)| a.0 == b.0 && is_near(a.1, b.1));
+                && ours.iter().zip(&wanted).all(|(a, b)| {
+                    let mut pairs = a.1.iter().zip(&b.1);
+                    a.0 == b.0 && a.1.len() == b.1.len() && pairs.all(|(a, b)| is_near(*a, *b))
+                });
             prop_assert!(are_same, "{} at {}: {:?} {:?}", expr, at, ours, wanted);
         }
         at += step;
@@ -238,7 +311,9 @@ fn vectors() -> impl Strategy<Value = String> {
 const LEAVES: &[&str] = &[
     "x", "y", "x offset 2m", "x @ 600", "y @ end()", "vector(1)", "x{l=\"a\"}", "nothing",
     "rate(x[3m])", "last_over_time(x[2m])", "time() - x", "{l=~\".+\"}", "timestamp(y)",
-    "minute()",
+    "minute()", "h", "h", "rate(h[3m])", "increase(h[4m])", "sum_over_time(h[3m])",
+    "avg_over_time(h[3m])", "resets(h[5m])", "changes(h[5m])", "irate(h[3m])", "delta(h[2m])",
+    "max_over_time(h[3m])",
 ];
 
 #[rustfmt::skip]
@@ -247,14 +322,16 @@ const UNARY: &[&str] = &[
     "stddev", "topk by (l) (1, ", "bottomk(2, ", "quantile(0.5, ", "count_values by (l) (\"v\", ",
     "limitk(1, ", "absent", "sort_desc", "vector(scalar(", "label_replace(", "rate(subquery",
     "sum_over_time(subquery", "absent_over_time(subquery", "histogram_quantile(0.5, ",
-    "label_join(", "sgn", "day_of_week", "histogram_count",
+    "label_join(", "sgn", "day_of_week", "histogram_count", "histogram_sum", "histogram_avg",
+    "histogram_stddev", "histogram_fraction(0, 2, ", "increase(subquery", "avg_over_time(subquery",
+    "last_over_time(subquery", "avg",
 ];
 
 #[rustfmt::skip]
 const OPERATORS: &[&str] = &[
     "+", "/", "% on (l)", "* ignoring (l) group_left ()", "> bool", "==", "and", "or",
     "unless on (l)", "- on (l) group_right (m)", "and on ()", "^", "atan2", "+ on (l) fill(1)",
-    ">= on (l) group_left ()", "</",
+    ">= on (l) group_left ()", "</", ">/", "!=", "*", "-",
 ];
 
 const EXPRESSIONS: &[&str] = &[

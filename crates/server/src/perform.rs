@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use firebell_dispatch::{Delivery, DeliveryId, Failure};
 use firebell_engine::{Effect, Input};
-use firebell_model::{Labels, Sample};
 use firebell_rules::{Evaluation, EvaluationRequest, evaluate};
 use firebell_tsdb::{Batch, Store};
 use tokio::task::AbortHandle;
