@@ -69,6 +69,23 @@ fn main() {
         stats.disk_bytes as f64 / stats.samples as f64,
         stats.chunks,
     );
+    for (folder, suffix) in [("wal", ""), ("chunks", ".idx"), ("chunks", "")] {
+        let names = disk.list(folder).expect("memory lists");
+        let names = names.iter().filter(|name| match suffix {
+            "" => !name.contains('.'),
+            _ => name.ends_with(suffix),
+        });
+        let lens = names.map(|name| {
+            disk.read(&format!("{folder}/{name}"))
+                .map_or(0, |it| it.len())
+        });
+        let lens: Vec<usize> = lens.collect();
+        println!(
+            "  {folder}/*{suffix}: {:.3} bytes per sample, {} files of {lens:?}",
+            lens.iter().sum::<usize>() as f64 / stats.samples as f64,
+            lens.len()
+        );
+    }
     windows(&store, end, n_series);
     rules(&store, end);
 }

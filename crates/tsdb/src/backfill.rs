@@ -18,10 +18,10 @@ use crate::Store;
 use crate::histogram::{self, FileWriter, Filed};
 use crate::index::slot_of;
 use crate::options::StoreError;
-use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
+use crate::page::Columns;
 use crate::segment::{self, ChunkRef};
 use crate::series::Cell;
-use crate::upkeep::{CHUNK_PAGES_MAX, Upkeep};
+use crate::upkeep::Upkeep;
 
 /// A chunk file of older samples in the making. Upkeep waits as long as it lives; appends do not.
 /// Dropped before [`Backfill::finish`], it changes nothing.
@@ -31,7 +31,6 @@ pub struct Backfill<'s> {
     file: segment::Writer,
     placed: Vec<(Arc<Cell>, Vec<ChunkRef>)>,
     run: Columns,
-    pages: Vec<Page>,
     histograms: FileWriter,
     placed_histograms: Vec<(Arc<Cell>, Vec<Filed>)>,
 }
@@ -62,6 +61,7 @@ impl Store {
     /// When the disk is full or fails.
     pub fn backfill(&self) -> Result<Backfill<'_>, StoreError> {
         let mut upkeep = self.shared.upkeep();
+        upkeep.abort_merge(&self.shared)?;
         upkeep.flush(&self.shared)?;
         let disk = Arc::clone(&self.shared.disk);
         let histograms = upkeep.histograms.next;
@@ -73,7 +73,6 @@ impl Store {
             file,
             placed: Vec::new(),
             run: Columns::default(),
-            pages: Vec::new(),
             histograms,
             placed_histograms: Vec::new(),
         })
@@ -210,6 +209,7 @@ impl Backfill<'_> {
                 state.place_chunk(chunk);
             }
             state.settle();
+            state.forget(&shared.room);
             if let Some((at, value)) = newest {
                 writer.raise_tip(slot_of(cell.id), at, value);
             }
@@ -288,17 +288,8 @@ impl Backfill<'_> {
 
     /// Writes the run as chunks, and empties it.
     fn write_run(&mut self, cell: &Cell, written: &mut Vec<ChunkRef>) -> Result<(), StoreError> {
-        let run = std::mem::take(&mut self.run);
-        let pages = run.at.chunks(PAGE_SAMPLES_MAX);
-        for (at, value) in pages.zip(run.value.chunks(PAGE_SAMPLES_MAX)) {
-            let (at, value) = (at.to_vec(), value.to_vec());
-            self.pages.push(Page::seal(&Columns { at, value }));
-        }
-        for pages in self.pages.chunks(CHUNK_PAGES_MAX) {
-            written.push(self.file.push(cell.id, &cell.labels, pages)?);
-        }
-        self.pages.clear();
-        self.run = run;
+        self.file
+            .push(cell.id, &cell.labels, &self.run, None, written)?;
         self.run.clear();
         Ok(())
     }

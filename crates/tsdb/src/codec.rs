@@ -3,14 +3,17 @@
 //! - *packed*: numbers bit by bit, all with one width; what is wider is patched from a list. A byte
 //!   with the width, a varint with the length of the list, the bits (low ones first), then for each
 //!   patch its distance from the patch before and the high bits, as varints.
-//! - *deltas*: the first number as *signed*; then, when there is more than one: a byte with the
-//!   shift that all differences share (low six bits) and whether they are zigzagged (0x40), a base
-//!   that each difference exceeds as *signed*, and the rest *packed*.
+//! - *deltas*: the first number as *signed*, then *steps*.
+//! - *steps*, of two numbers and more: a byte with the shift that all differences share (low six
+//!   bits) and whether they are zigzagged (0x40), a base that each difference exceeds as *signed*,
+//!   and the rest *packed*, or, when the byte has 0x80, as `coder` writes it.
 //! - *values*: a byte with the kind. 0: all the same, one *float*. 1 to 7: whole numbers of
 //!   10^-(kind - 1), as *deltas*, before them a varint with the number of values that are none
 //!   (NaN, stale marker, -0.0, infinity) and for each a varint with its place and its 8 bytes. 8:
 //!   8 bytes of the first value, a byte with the shift, and each value's bits XOR those before,
 //!   shifted and *packed*.
+//! - *values after*: as *values*, but without the first one, which the reader knows; whole numbers
+//!   as *steps*; when there are none but those, the kind has 0x80 and their number is left out.
 //!
 //! *Invariants*: every column comes back bit for bit. Reading damaged bytes gives `None` or wrong
 //! numbers, never a panic: checksums are the caller's.
@@ -18,10 +21,25 @@
 //! *Sources*: Lemire and Boytsov 2015 (frame of reference with patches); Pelkonen et al. 2015 (XOR).
 
 use crate::bytes::{Put, Reader, unzigzag, zigzag};
+use crate::coder::{self, Coding};
+
+/// How much work is put into a column.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Effort {
+    /// For samples in memory.
+    Quick,
+    /// For files.
+    Small,
+}
 
 /// Appends a column of timestamps.
 pub(crate) fn put_timestamps(at: &[i64], out: &mut Vec<u8>) {
-    put_deltas(at, out);
+    put_deltas(at, Effort::Quick, out);
+}
+
+/// The same with more work, for files.
+pub(crate) fn put_timestamps_small(at: &[i64], out: &mut Vec<u8>) {
+    put_deltas(at, Effort::Small, out);
 }
 
 /// Reads `n` timestamps.
@@ -40,9 +58,72 @@ pub(crate) fn put_values(values: &[f64], out: &mut Vec<u8>) {
         out.put_float(first);
         return;
     }
-    match (0..POWERS.len()).find_map(|exponent| Decimal::of(values, POWERS[exponent], exponent)) {
-        Some(decimal) => decimal.put(values, out),
-        None => put_xor(values, out),
+    match Decimal::fitting(values) {
+        Some(decimal) => {
+            decimal.put_head(values, out);
+            put_deltas(&decimal.numbers, Effort::Quick, out);
+        }
+        None => {
+            out.push(KIND_XOR);
+            out.extend_from_slice(&first.to_bits().to_le_bytes());
+            put_xor(values, out);
+        }
+    }
+}
+
+/// Appends a column of values, at least one, but for the first, with more work than
+/// [`put_values`].
+pub(crate) fn put_values_after(values: &[f64], out: &mut Vec<u8>) {
+    let Some(&first) = values.first() else {
+        return;
+    };
+    if values.iter().all(|it| it.to_bits() == first.to_bits()) {
+        out.push(KIND_SAME);
+        return;
+    }
+    match Decimal::fitting(values) {
+        Some(decimal) => {
+            if decimal.odd.is_empty() {
+                out.push((KIND_DECIMAL + decimal.exponent as u8) | ALL_WHOLE);
+            } else {
+                decimal.put_head(values, out);
+            }
+            put_steps(&decimal.numbers, Effort::Small, out);
+        }
+        None => {
+            out.push(KIND_XOR);
+            put_xor(values, out);
+        }
+    }
+}
+
+/// Reads `n` values, the first of which is known.
+pub(crate) fn values_after(
+    reader: &mut Reader<'_>,
+    n: usize,
+    first: f64,
+    values: &mut Vec<f64>,
+) -> Option<()> {
+    if n == 0 {
+        return Some(());
+    }
+    match reader.byte()? {
+        KIND_SAME => {
+            values.resize(values.len() + n, first);
+            Some(())
+        }
+        KIND_XOR => xor(reader, n, first.to_bits(), values),
+        kind => {
+            let exponent = usize::from(kind & !ALL_WHOLE).checked_sub(1)?;
+            let power = *POWERS.get(exponent)?;
+            let n_odd = if kind & ALL_WHOLE != 0 {
+                0
+            } else {
+                reader.count()?
+            };
+            let first = Decimal::number(first, power).unwrap_or(0);
+            decimal(reader, n, power, n_odd, Some(first), values)
+        }
     }
 }
 
@@ -57,8 +138,15 @@ pub(crate) fn values(reader: &mut Reader<'_>, n: usize, values: &mut Vec<f64>) -
             values.resize(values.len() + n, value);
             Some(())
         }
-        KIND_XOR => xor(reader, n, values),
-        kind => decimal(reader, n, *POWERS.get(usize::from(kind) - 1)?, values),
+        KIND_XOR => {
+            let first = u64::from_le_bytes(reader.take(8)?.try_into().ok()?);
+            xor(reader, n, first, values)
+        }
+        kind => {
+            let power = *POWERS.get(usize::from(kind) - 1)?;
+            let n_odd = reader.count()?;
+            decimal(reader, n, power, n_odd, None, values)
+        }
     }
 }
 
@@ -71,6 +159,24 @@ struct Decimal {
 }
 
 impl Decimal {
+    /// With the smallest power of ten that does.
+    fn fitting(values: &[f64]) -> Option<Self> {
+        let powers = POWERS.iter().enumerate();
+        let mut fits = powers.filter_map(|(exponent, &power)| Self::of(values, power, exponent));
+        fits.next()
+    }
+
+    /// A value as a whole number, when it is one.
+    #[inline]
+    fn number(value: f64, power: f64) -> Option<i64> {
+        let scaled = value * power;
+        // Adding and taking away 1.5 * 2^52 rounds to a whole number.
+        let rounded = (scaled + ROUNDER) - ROUNDER;
+        let is_exact = scaled.abs() < NUMBER_MAX
+            && ((rounded as i64) as f64 / power).to_bits() == value.to_bits();
+        is_exact.then_some(rounded as i64)
+    }
+
     /// `None` when more than a few of the values are no such number.
     fn of(values: &[f64], power: f64, exponent: usize) -> Option<Self> {
         let mut numbers = Vec::with_capacity(values.len());
@@ -78,13 +184,8 @@ impl Decimal {
         let odd_max = values.len() / 16 + 1;
         let mut number = 0;
         for (place, &value) in values.iter().enumerate() {
-            let scaled = value * power;
-            // Adding and taking away 1.5 * 2^52 rounds to a whole number.
-            let rounded = (scaled + ROUNDER) - ROUNDER;
-            let is_exact = scaled.abs() < NUMBER_MAX
-                && ((rounded as i64) as f64 / power).to_bits() == value.to_bits();
-            if is_exact {
-                number = rounded as i64;
+            if let Some(exact) = Self::number(value, power) {
+                number = exact;
             } else if odd.len() < odd_max {
                 odd.push(place);
             } else {
@@ -99,29 +200,41 @@ impl Decimal {
         })
     }
 
-    fn put(&self, values: &[f64], out: &mut Vec<u8>) {
+    fn put_head(&self, values: &[f64], out: &mut Vec<u8>) {
         out.push(KIND_DECIMAL + self.exponent as u8);
         out.put_varint(self.odd.len() as u64);
         for &place in &self.odd {
             out.put_varint(place as u64);
             out.extend_from_slice(&values[place].to_bits().to_le_bytes());
         }
-        put_deltas(&self.numbers, out);
     }
 }
 
-fn decimal(reader: &mut Reader<'_>, n: usize, power: f64, values: &mut Vec<f64>) -> Option<()> {
-    let n_odd = reader.count()?;
+/// Whole numbers, the first of which is read unless it is known.
+fn decimal(
+    reader: &mut Reader<'_>,
+    n: usize,
+    power: f64,
+    n_odd: usize,
+    first: Option<i64>,
+    values: &mut Vec<f64>,
+) -> Option<()> {
     let mut odd = *reader;
     for _ in 0..n_odd {
         reader.varint()?;
         reader.take(8)?;
     }
     let start = values.len();
+    let first = match first {
+        Some(first) => first,
+        None => reader.signed()?,
+    };
     if power == 1.0 {
-        deltas(reader, n, |number| values.push(number as f64))?;
+        steps(reader, n, first, |number| values.push(number as f64))?;
     } else {
-        deltas(reader, n, |number| values.push(number as f64 / power))?;
+        steps(reader, n, first, |number| {
+            values.push(number as f64 / power);
+        })?;
     }
     for _ in 0..n_odd {
         let place = usize::try_from(odd.varint()?).ok()?;
@@ -132,8 +245,6 @@ fn decimal(reader: &mut Reader<'_>, n: usize, power: f64, values: &mut Vec<f64>)
 }
 
 fn put_xor(values: &[f64], out: &mut Vec<u8>) {
-    out.push(KIND_XOR);
-    out.extend_from_slice(&values[0].to_bits().to_le_bytes());
     let mut residuals: Vec<u64> = values
         .windows(2)
         .map(|pair| pair[0].to_bits() ^ pair[1].to_bits())
@@ -146,8 +257,8 @@ fn put_xor(values: &[f64], out: &mut Vec<u8>) {
     put_packed(&residuals, width_of(&residuals).0, out);
 }
 
-fn xor(reader: &mut Reader<'_>, n: usize, values: &mut Vec<f64>) -> Option<()> {
-    let mut bits = u64::from_le_bytes(reader.take(8)?.try_into().ok()?);
+fn xor(reader: &mut Reader<'_>, n: usize, first: u64, values: &mut Vec<f64>) -> Option<()> {
+    let mut bits = first;
     let shift = u32::from(reader.byte()?);
     let residuals = packed(reader, n - 1)?;
     values.push(f64::from_bits(bits));
@@ -158,12 +269,15 @@ fn xor(reader: &mut Reader<'_>, n: usize, values: &mut Vec<f64>) -> Option<()> {
     Some(())
 }
 
-fn put_deltas(numbers: &[i64], out: &mut Vec<u8>) {
-    let Some(&first) = numbers.first() else {
-        return;
-    };
-    out.put_signed(first);
-    if numbers.len() == 1 {
+fn put_deltas(numbers: &[i64], effort: Effort, out: &mut Vec<u8>) {
+    if let Some(&first) = numbers.first() {
+        out.put_signed(first);
+        put_steps(numbers, effort, out);
+    }
+}
+
+fn put_steps(numbers: &[i64], effort: Effort, out: &mut Vec<u8>) {
+    if numbers.len() < 2 {
         return;
     }
     // Differences wrap around: so every column comes back, even one from end to end of time.
@@ -173,42 +287,56 @@ fn put_deltas(numbers: &[i64], out: &mut Vec<u8>) {
         .collect();
     let shift = common_shift(steps.iter().map(|&step| step as u64));
     steps.iter_mut().for_each(|step| *step >>= shift);
-    let least = steps.iter().copied().min().unwrap_or(0);
-    let above_least: Vec<u64> = residuals(&steps, least, false);
-    let (width, cost) = width_of(&above_least);
+    let mut head = shift as u8;
+    let mut base = steps.iter().copied().min().unwrap_or(0);
+    let mut above = residuals(&steps, base, false);
+    let (mut width, mut cost) = width_of(&above);
     // Around the middle costs a bit for the sign, and saves much where one step falls far below.
     if width > 0 {
         let middle = middle_of(&steps);
         let around_middle = residuals(&steps, middle, true);
         let (middle_width, middle_cost) = width_of(&around_middle);
         if middle_cost < cost {
-            out.push(shift as u8 | ZIGZAGGED);
-            out.put_signed(middle);
-            put_packed(&around_middle, middle_width, out);
-            return;
+            head |= ZIGZAGGED;
+            (base, above) = (middle, around_middle);
+            (width, cost) = (middle_width, middle_cost);
         }
     }
-    out.push(shift as u8);
-    out.put_signed(least);
-    put_packed(&above_least, width, out);
+    let coding = (effort == Effort::Small && width > 0).then(|| Coding::of(&above, width));
+    if let Some(coding) = coding.filter(|coding| coding.cost < cost) {
+        out.push(head | CODED);
+        out.put_signed(base);
+        coding.put(&above, out);
+    } else {
+        out.push(head);
+        out.put_signed(base);
+        put_packed(&above, width, out);
+    }
 }
 
-fn deltas(reader: &mut Reader<'_>, n: usize, mut push: impl FnMut(i64)) -> Option<()> {
+fn deltas(reader: &mut Reader<'_>, n: usize, push: impl FnMut(i64)) -> Option<()> {
     if n == 0 {
         return Some(());
     }
-    let mut number = reader.signed()?;
+    let first = reader.signed()?;
+    steps(reader, n, first, push)
+}
+
+/// Reads `n` numbers, at least one, the first of which is known.
+fn steps(reader: &mut Reader<'_>, n: usize, first: i64, mut push: impl FnMut(i64)) -> Option<()> {
+    let mut number = first;
     push(number);
     if n == 1 {
         return Some(());
     }
     let head = reader.byte()?;
-    let shift = u32::from(head & !ZIGZAGGED);
-    if shift >= 64 {
-        return None;
-    }
+    let shift = u32::from(head & SHIFT);
     let base = reader.signed()?;
-    let residuals = packed(reader, n - 1)?;
+    let residuals = if head & CODED != 0 {
+        coder::read(reader, n - 1)?
+    } else {
+        packed(reader, n - 1)?
+    };
     let is_zigzagged = head & ZIGZAGGED != 0;
     for residual in residuals {
         let above = if is_zigzagged {
@@ -270,6 +398,20 @@ fn put_packed(numbers: &[u64], width: u32, out: &mut Vec<u8>) {
         .count();
     out.push(width as u8);
     out.put_varint(n_patches as u64);
+    pack(numbers, width, out);
+    let mut after = 0;
+    for (place, number) in numbers.iter().enumerate() {
+        if number & !mask != 0 {
+            out.put_varint((place - after) as u64);
+            out.put_varint(number >> width);
+            after = place;
+        }
+    }
+}
+
+/// The low bits of numbers.
+pub(crate) fn pack(numbers: &[u64], width: u32, out: &mut Vec<u8>) {
+    let mask = mask_of(width);
     let (mut bits, mut n_bits) = (0_u128, 0);
     for number in numbers {
         bits |= u128::from(number & mask) << n_bits;
@@ -281,14 +423,6 @@ fn put_packed(numbers: &[u64], width: u32, out: &mut Vec<u8>) {
         }
     }
     out.extend_from_slice(&bits.to_le_bytes()[..n_bits.div_ceil(8) as usize]);
-    let mut after = 0;
-    for (place, number) in numbers.iter().enumerate() {
-        if number & !mask != 0 {
-            out.put_varint((place - after) as u64);
-            out.put_varint(number >> width);
-            after = place;
-        }
-    }
 }
 
 fn packed(reader: &mut Reader<'_>, n: usize) -> Option<Vec<u64>> {
@@ -297,6 +431,17 @@ fn packed(reader: &mut Reader<'_>, n: usize) -> Option<Vec<u64>> {
     if width > 64 {
         return None;
     }
+    let mut numbers = unpack(reader, n, width)?;
+    let mut place = 0;
+    for _ in 0..n_patches {
+        place += usize::try_from(reader.varint()?).ok()?;
+        *numbers.get_mut(place)? |= reader.varint()?.checked_shl(width)?;
+    }
+    Some(numbers)
+}
+
+/// Reads the low bits of `n` numbers.
+pub(crate) fn unpack(reader: &mut Reader<'_>, n: usize, width: u32) -> Option<Vec<u64>> {
     let mut source = reader.take((n * width as usize).div_ceil(8))?;
     let mask = mask_of(width);
     let mut numbers = Vec::with_capacity(n);
@@ -319,11 +464,6 @@ fn packed(reader: &mut Reader<'_>, n: usize) -> Option<Vec<u64>> {
         bits >>= width;
         n_bits -= width;
     }
-    let mut place = 0;
-    for _ in 0..n_patches {
-        place += usize::try_from(reader.varint()?).ok()?;
-        *numbers.get_mut(place)? |= reader.varint()?.checked_shl(width)?;
-    }
     Some(numbers)
 }
 
@@ -334,7 +474,10 @@ fn mask_of(width: u32) -> u64 {
 const KIND_SAME: u8 = 0;
 const KIND_DECIMAL: u8 = 1;
 const KIND_XOR: u8 = 8;
+const ALL_WHOLE: u8 = 0x80;
+const SHIFT: u8 = 0x3f;
 const ZIGZAGGED: u8 = 0x40;
+const CODED: u8 = 0x80;
 const POWERS: [f64; 7] = [1.0, 10.0, 100.0, 1e3, 1e4, 1e5, 1e6];
 /// Whole numbers up to here survive the rounding by [`ROUNDER`].
 const NUMBER_MAX: f64 = (1_u64 << 51) as f64;
@@ -356,10 +499,24 @@ mod tests {
         timestamps(&mut reader, at.len(), &mut at_read).unwrap();
         values(&mut reader, column.len(), &mut read).unwrap();
         assert!(reader.is_empty());
+        check_small(at, column);
         let bits = |column: &[f64]| column.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
         assert_eq!(at_read, at);
         assert_eq!(bits(&read), bits(column));
         bytes.len()
+    }
+
+    fn check_small(at: &[i64], column: &[f64]) {
+        let (mut at_bytes, mut bytes) = (Vec::new(), Vec::new());
+        put_timestamps_small(at, &mut at_bytes);
+        put_values_after(column, &mut bytes);
+        let (mut at_read, mut read) = (Vec::new(), Vec::new());
+        timestamps(&mut Reader(&at_bytes), at.len(), &mut at_read).unwrap();
+        let first = column.first().copied().unwrap_or(0.0);
+        values_after(&mut Reader(&bytes), column.len(), first, &mut read).unwrap();
+        let bits = |column: &[f64]| column.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+        assert_eq!(at_read, at);
+        assert_eq!(bits(&read), bits(column));
     }
 
     fn column_of(n: u32, f: impl Fn(f64) -> f64) -> Vec<f64> {

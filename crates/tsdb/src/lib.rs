@@ -6,24 +6,32 @@
 //!   moves pages to chunk files (`segment`), and rewrites the log to what only memory has.
 //! - Native histograms (`histogram`) go the same way, in pages and files of their own.
 //! - Older samples come by `backfill`, behind and between what is there.
-//! - Summaries of chunks add up by runs (`ladder`), so a window costs O(log n) of its length.
+//! - Chunk files of a few hours are merged to days (`merge`).
+//! - Summaries of chunks add up by runs (`ladder`), so a window costs O(log n) of its length; what
+//!   evaluations read again and again is kept (`edges`).
 //!
 //! *Invariants*: samples of a series are in order of time, each time once. What `Store::sync` has
 //! confirmed survives a loss of power at any byte written later. A view never changes.
 //!
 //! *Not here*: threads and clocks; whoever owns the store calls `maintain` and `sync`.
 //!
-//! *Formats*, version 1, documented in `bytes`, `codec`, `page`, `segment` and `wal`: every file
-//! begins with eight bytes that name it and its version, and everything behind them is under
-//! CRC-32. `tests/format.rs` keeps a folder of version 1 that every later version has to read.
+//! *Formats*, documented in `bytes`, `codec`, `coder`, `page`, `chunk`, `catalog`, `segment` and
+//! `wal`: every file begins with eight bytes that name it and its version, and everything behind
+//! them is under CRC-32. Version 2 is written; `tests/format.rs` keeps a folder of version 1 that
+//! every later version has to read.
 
 mod backfill;
 mod batch;
 mod bytes;
+mod catalog;
+mod chunk;
 mod codec;
+mod coder;
+mod edges;
 mod histogram;
 mod index;
 mod ladder;
+mod merge;
 mod open;
 mod options;
 mod page;

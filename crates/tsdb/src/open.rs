@@ -10,7 +10,7 @@ use crate::histogram::{Files, Memory};
 use crate::index::{Index, slot_of};
 use crate::options::{OpenReport, Options, StoreError};
 use crate::page::{Columns, Page};
-use crate::segment;
+use crate::segment::{self, Segment};
 use crate::series::{Cell, Late};
 use crate::store::Store;
 use crate::upkeep::Upkeep;
@@ -66,7 +66,7 @@ fn open_segments(
     index: &mut Index,
     report: &mut OpenReport,
 ) -> Result<Upkeep, StoreError> {
-    let segment::Listed {
+    let segment::Files {
         finished,
         unfinished,
         over,
@@ -78,11 +78,12 @@ fn open_segments(
     let mut segments = Vec::with_capacity(finished.len());
     for &number in &finished {
         let mut n_overlapping = 0_u64;
-        let opened = segment::open(disk, number, &mut |it| {
+        let is_over = over.contains(&number);
+        let (segment, damage) = segment::open(disk, number, is_over, &mut |it| {
             let Some(cell) = index.make_as(it.id, &it.labels) else {
                 return;
             };
-            if over.contains(&number) {
+            if is_over {
                 cell.state().place_chunk(it.chunk);
                 report.chunks += 1;
                 unsettled.insert(it.id, cell);
@@ -92,10 +93,8 @@ fn open_segments(
                 n_overlapping += u64::from(!is_added);
             }
         })?;
-        match opened {
-            Ok(segment) => segments.push(segment),
-            Err(damage) => report.damage.push(damage),
-        }
+        segments.push(segment);
+        report.damage.extend(damage);
         if n_overlapping > 0 {
             report.damage.push(format!(
                 "chunk file {number:08} has {n_overlapping} chunks that overlap older ones: they are left out"
@@ -103,6 +102,9 @@ fn open_segments(
         }
     }
     unsettled.values().for_each(|cell| cell.state().settle());
+    if !over.is_empty() {
+        remove_replaced(disk, index, &mut segments)?;
+    }
     let next = finished.last().map_or(0, |last| last + 1);
     let histograms = open_histograms(disk, index, report)?;
     Ok(Upkeep::new(segments, next, histograms))
@@ -129,6 +131,31 @@ fn open_histograms(
         ));
     }
     Ok(files)
+}
+
+/// Removes files all of whose chunks others have taken the place of: a merge that was published
+/// just before the process ended.
+fn remove_replaced(
+    disk: &dyn Disk,
+    index: &Index,
+    segments: &mut Vec<Segment>,
+) -> Result<(), StoreError> {
+    let mut used = BTreeSet::new();
+    for cell in index.cells() {
+        used.extend(cell.state().segments());
+    }
+    let is_replaced =
+        |it: &&Segment| it.is_whole && it.last_at > i64::MIN && !used.contains(&it.number);
+    let replaced: Vec<u64> = segments
+        .iter()
+        .filter(is_replaced)
+        .map(|it| it.number)
+        .collect();
+    for &number in &replaced {
+        segment::remove(disk, number)?;
+    }
+    segments.retain(|it| !replaced.contains(&it.number));
+    Ok(())
 }
 
 struct Replayer {

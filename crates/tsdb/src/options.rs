@@ -143,6 +143,9 @@ pub enum StoreError {
     /// The disk failed.
     #[error(transparent)]
     Disk(#[from] DiskError),
+    /// Bytes that are not what was written.
+    #[error("{0}")]
+    Damaged(String),
     /// A chunk file that another program or another version wrote.
     #[error("`{path}` is not a chunk file that this version can read; it was left as it is")]
     Foreign {
@@ -171,7 +174,7 @@ impl StoreError {
     pub fn is_full(&self) -> bool {
         match self {
             Self::Disk(error) | Self::Log(LogError::Disk(error)) => error.is_full,
-            Self::Log(_) | Self::Foreign { .. } => false,
+            Self::Log(_) | Self::Foreign { .. } | Self::Damaged(_) => false,
         }
     }
 }

@@ -26,7 +26,7 @@ pub(crate) struct Page {
 }
 
 /// Samples, a column each.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Columns {
     pub(crate) at: Vec<i64>,
     pub(crate) value: Vec<f64>,
@@ -117,6 +117,14 @@ impl Columns {
         })
     }
 
+    /// Takes all samples but the first `n` away.
+    pub(crate) fn split_off(&mut self, n: usize) -> Self {
+        Self {
+            at: self.at.split_off(n),
+            value: self.value.split_off(n),
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.at.clear();
         self.value.clear();
@@ -125,12 +133,6 @@ impl Columns {
     /// What all samples add up to.
     pub(crate) fn summary(&self) -> Option<Summary> {
         Part::of(&self.value, |idx| self.at[idx])
-    }
-
-    /// What the samples of a range add up to.
-    pub(crate) fn part<P: Part>(&self, range: TimeRange) -> Option<P> {
-        let (at, values) = self.within(range);
-        P::of(values, |idx| at[idx])
     }
 
     /// The samples of a range.

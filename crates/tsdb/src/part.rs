@@ -11,6 +11,9 @@ pub(crate) trait Part: Copy {
     /// What is needed of a summary.
     fn of_summary(summary: Summary) -> Self;
 
+    /// Of samples none of which is less than the one before, or NaN, when this is enough to know.
+    fn of_rising(count: u64, first: Sample, last: Sample) -> Option<Self>;
+
     /// This run followed by a later one.
     fn then(self, later: &Self) -> Self;
 }
@@ -23,24 +26,31 @@ pub(crate) fn join<P: Part>(before: Option<P>, after: Option<P>) -> Option<P> {
     }
 }
 
+/// Whether no value is less than the one before, and none is NaN.
+pub(crate) fn is_rising(values: &[f64]) -> bool {
+    let Some(first) = values.first() else {
+        return true;
+    };
+    // Without an early end, so that several pairs are compared at once.
+    let pairs = values.iter().zip(values.iter().skip(1));
+    let is_any_odd = pairs.fold(false, |any, (before, after)| {
+        let grows = after >= before;
+        any | !grows
+    });
+    !is_any_odd && !first.is_nan()
+}
+
 impl Part for Growth {
     fn of(values: &[f64], at: impl Fn(usize) -> i64) -> Option<Self> {
         let sample = |idx: usize| Sample {
             at: Timestamp(at(idx)),
             value: values[idx],
         };
-        // Without an early end, so that several pairs are compared at once.
-        let pairs = values.iter().zip(values.iter().skip(1));
-        let has_odd = pairs.fold(false, |any, (before, after)| {
-            let grows = after >= before;
-            any | !grows
-        });
-        if !has_odd && values.len() > 1 {
-            return Some(Self {
-                count: values.len() as u64,
-                last: sample(values.len() - 1),
-                ..Self::of(sample(0))
-            });
+        if let [_, .., _] = values
+            && is_rising(values)
+        {
+            let (first, last) = (sample(0), sample(values.len() - 1));
+            return Self::of_rising(values.len() as u64, first, last);
         }
         let live = (0..values.len()).filter(|&idx| !is_stale(values[idx]));
         let singles = live.map(|idx| Self::of(sample(idx)));
@@ -49,6 +59,14 @@ impl Part for Growth {
 
     fn of_summary(summary: Summary) -> Self {
         Self::from(&summary)
+    }
+
+    fn of_rising(count: u64, first: Sample, last: Sample) -> Option<Self> {
+        Some(Self {
+            count,
+            last,
+            ..Self::of(first)
+        })
     }
 
     fn then(self, later: &Self) -> Self {
@@ -69,6 +87,10 @@ impl Part for Summary {
 
     fn of_summary(summary: Summary) -> Self {
         summary
+    }
+
+    fn of_rising(_count: u64, _first: Sample, _last: Sample) -> Option<Self> {
+        None
     }
 
     fn then(self, later: &Self) -> Self {

@@ -18,7 +18,7 @@ impl View {
         &self,
         ids: &[SeriesId],
         with_histograms: &mut Vec<u32>,
-        mut read: impl FnMut(Option<&State>) -> bool,
+        mut read: impl FnMut(Option<&mut State>) -> bool,
     ) -> Vec<(usize, Arc<Cell>)> {
         let index = self.0.shared.index();
         let mut unread = Vec::new();
@@ -27,11 +27,11 @@ impl View {
                 read(None);
                 continue;
             };
-            let state = cell.state();
+            let mut state = cell.state();
             if state.histograms.is_some() {
                 with_histograms.push(place as u32);
             }
-            if !read(Some(&state)) {
+            if !read(Some(&mut state)) {
                 unread.push((place, Arc::clone(cell)));
             }
         }
@@ -72,8 +72,9 @@ impl View {
             values,
             with_histograms,
         } = out;
+        let room = &self.0.shared.room;
         let unread = self.each(ids, with_histograms, |state| {
-            let part = state.map_or(Some(None), |it| it.raw_part(range, self.0.horizon));
+            let part = state.map_or(Some(None), |it| it.known_part(range, self.0.horizon, room));
             values.push(part.flatten());
             part.is_some()
         });

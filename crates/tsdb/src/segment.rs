@@ -1,35 +1,24 @@
-//! Chunk files: sealed pages of many series, written once.
+//! Chunk files: chunks of many series, written once.
 //!
-//! `chunks/NNNNNNNN`: 8 bytes of magic and version, then chunks. A chunk: its length without this
-//! head (u32, little-endian), the CRC-32 of what follows (u32), a varint with the number of pages,
-//! for each page the first timestamp (*signed*), how much later the last one is (varint) and the
-//! length in bytes (varint); then the pages' bytes (see `page`). All of one series, in order.
-//!
-//! `chunks/NNNNNNNN.idx`: 8 bytes of magic and version, a CRC-32 of the rest (u32), the length of
-//! the chunk file (varint), the number of texts and the texts, then for each chunk in order of the
-//! file: the series' id (varint), the number of its labels and for each the places of name and value
-//! among the texts (varints), the chunk's length with head (varint), the number of samples
-//! (varint), first timestamp (*signed*), how much later the last one is (varint), and the summary
-//! (as in `page`).
+//! `chunks/NNNNNNNN`: 8 bytes of magic and version, then chunks: the CRC-32 of what follows (u32,
+//! little-endian; in version 1 the length comes before it), then its bytes (see `chunk`).
+//! `chunks/NNNNNNNN.idx` says whose they are (see `catalog`).
 //!
 //! `chunks/NNNNNNNN.over`, empty: the chunks of this file take the place of chunks of older files that
-//! they overlap, having all their samples (see `backfill`).
+//! they overlap, having all their samples (see `backfill` and `merge`).
 //!
 //! *Invariants*: the index is written last and at once: a chunk file without one was never
-//! finished, its samples are still in the log, and it goes at the next start.
+//! finished, its samples are still in the log or in other files, and it goes at the next start.
 
-use std::collections::HashMap;
-use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
 use firebell_disk::Disk;
 use firebell_model::{Labels, Sample, SeriesId, Summary, TimeRange};
 
-use crate::bytes::{Put, Reader};
-use crate::index::LabelHasher;
+use crate::catalog::{self, Catalog, Listed};
+use crate::chunk::{Builder, CHUNK_SAMPLES_MAX, Chunk, Format};
 use crate::options::StoreError;
-use crate::page::{Columns, Page, PageBytes, put_summary, read_summary};
-use crate::part::{Part, join};
+use crate::page::Columns;
 use crate::series::push_samples;
 
 /// A chunk in a file, and what it adds up to.
@@ -39,9 +28,10 @@ pub(crate) struct ChunkRef {
     pub(crate) last_at: i64,
     pub(crate) samples: u32,
     pub(crate) summary: Option<Summary>,
-    segment: u64,
+    pub(crate) segment: u64,
     offset: u64,
     len: u32,
+    format: Format,
 }
 
 /// A finished chunk file.
@@ -51,6 +41,10 @@ pub(crate) struct Segment {
     pub(crate) last_at: i64,
     /// Chunk file and index.
     pub(crate) bytes: u64,
+    /// Its chunks took the place of others: it is not merged again.
+    pub(crate) is_over: bool,
+    /// Its index could be read.
+    pub(crate) is_whole: bool,
 }
 
 /// A chunk of an index, and whose it is.
@@ -61,6 +55,19 @@ pub(crate) struct Indexed {
 }
 
 impl ChunkRef {
+    fn new(segment: u64, format: Format, it: &Listed) -> Self {
+        Self {
+            first_at: it.first_at,
+            last_at: it.last_at,
+            samples: it.n_samples,
+            summary: it.summary,
+            segment,
+            offset: it.offset,
+            len: it.len,
+            format,
+        }
+    }
+
     pub(crate) fn is_within(&self, range: TimeRange) -> bool {
         range.after.0 < self.first_at && self.last_at <= range.until.0
     }
@@ -72,20 +79,37 @@ impl ChunkRef {
         (self.last_at, value)
     }
 
-    /// Reads the chunk and checks it.
-    fn read(&self, disk: &dyn Disk) -> Result<ChunkBytes, String> {
+    /// What to say when the chunk is damaged.
+    pub(crate) fn damage(&self) -> String {
         let path = data_path(self.segment);
-        let damaged = || format!("`{path}` is damaged at byte {}", self.offset);
+        format!("`{path}` is damaged at byte {}", self.offset)
+    }
+
+    /// Reads the chunk and checks it. The error is for the operator.
+    pub(crate) fn read(&self, disk: &dyn Disk) -> Result<Chunk, String> {
+        let path = data_path(self.segment);
         let bytes = disk
             .read_at(&path, self.offset, self.len as usize)
             .map_err(|error| error.to_string())?;
-        let (head, body) = bytes.split_at_checked(HEAD_BYTES).ok_or_else(damaged)?;
-        let is_whole =
-            bytes.len() == self.len as usize && head[4..] == crc32fast::hash(body).to_le_bytes();
-        let pages = is_whole.then(|| page_table(body)).flatten();
-        let pages = pages.ok_or_else(damaged)?;
-        let what = damaged();
-        Ok(ChunkBytes { bytes, pages, what })
+        let head_bytes = match self.format {
+            Format::Version1 => 8,
+            Format::Version2 => HEAD_BYTES,
+        };
+        let is_whole = bytes.split_at_checked(head_bytes).is_some_and(|it| {
+            bytes.len() == self.len as usize && it.0.ends_with(&crc32fast::hash(it.1).to_le_bytes())
+        });
+        let chunk = is_whole.then(|| Chunk::parse(bytes, head_bytes, self.format));
+        chunk.flatten().ok_or_else(|| self.damage())
+    }
+
+    /// Appends all samples.
+    pub(crate) fn columns(&self, disk: &dyn Disk, out: &mut Columns) -> Result<(), String> {
+        let chunk = self.read(disk)?;
+        for page in 0..chunk.entries().len() {
+            let read = chunk.columns(page, out);
+            read.ok_or_else(|| self.damage())?;
+        }
+        Ok(())
     }
 
     /// Appends the samples in the range.
@@ -96,94 +120,15 @@ impl ChunkRef {
         out: &mut Vec<Sample>,
     ) -> Result<(), String> {
         let chunk = self.read(disk)?;
-        for page in chunk.pages_in(range) {
-            push_samples(&chunk.columns(page)?, range, out);
+        let mut columns = Columns::default();
+        for page in chunk.span(range) {
+            columns.clear();
+            let read = chunk.columns(page, &mut columns);
+            read.ok_or_else(|| self.damage())?;
+            push_samples(&columns, range, out);
         }
         Ok(())
     }
-
-    /// What the samples in the range add up to.
-    pub(crate) fn part<P: Part>(
-        &self,
-        disk: &dyn Disk,
-        range: TimeRange,
-    ) -> Result<Option<P>, String> {
-        let chunk = self.read(disk)?;
-        let mut sum = None;
-        for page in chunk.pages_in(range) {
-            let is_within = range.after.0 < page.first_at && page.last_at <= range.until.0;
-            let part = if is_within {
-                let summary = chunk.bytes_of(page).summary(page.first_at);
-                let summary = summary.ok_or_else(|| chunk.what.clone())?;
-                summary.map(P::of_summary)
-            } else {
-                chunk.columns(page)?.part(range)
-            };
-            sum = join(sum, part);
-        }
-        Ok(sum)
-    }
-}
-
-struct ChunkBytes {
-    bytes: Vec<u8>,
-    pages: Vec<PageEntry>,
-    /// What to say when a page is bad although the checksum is right.
-    what: String,
-}
-
-struct PageEntry {
-    first_at: i64,
-    last_at: i64,
-    /// Behind the head.
-    start: usize,
-    end: usize,
-}
-
-impl ChunkBytes {
-    fn pages_in(&self, range: TimeRange) -> impl Iterator<Item = &PageEntry> {
-        self.pages
-            .iter()
-            .filter(move |page| page.first_at <= range.until.0 && range.after.0 < page.last_at)
-    }
-
-    fn bytes_of(&self, page: &PageEntry) -> PageBytes<'_> {
-        PageBytes(&self.bytes[HEAD_BYTES + page.start..HEAD_BYTES + page.end])
-    }
-
-    fn columns(&self, page: &PageEntry) -> Result<Columns, String> {
-        let mut columns = Columns::default();
-        let read = self.bytes_of(page).columns(&mut columns);
-        read.map(|()| columns).ok_or_else(|| self.what.clone())
-    }
-}
-
-fn page_table(body: &[u8]) -> Option<Vec<PageEntry>> {
-    let mut reader = Reader(body);
-    let n = reader.count()?;
-    let mut pages = Vec::with_capacity(n);
-    let mut end = 0_usize;
-    for _ in 0..n {
-        let first_at = reader.signed()?;
-        let last_at = first_at.wrapping_add(reader.varint()? as i64);
-        let start = end;
-        end = end.checked_add(usize::try_from(reader.varint()?).ok()?)?;
-        pages.push(PageEntry {
-            first_at,
-            last_at,
-            start,
-            end,
-        });
-    }
-    if reader.0.len() != end {
-        return None;
-    }
-    let table_bytes = body.len() - end;
-    for page in &mut pages {
-        page.start += table_bytes;
-        page.end += table_bytes;
-    }
-    Some(pages)
 }
 
 /// Writes one chunk file. Dropped before [`Writer::finish`], it leaves a file that nobody reads.
@@ -193,8 +138,8 @@ pub(crate) struct Writer {
     buffer: Vec<u8>,
     offset: u64,
     last_at: i64,
-    texts: Texts,
-    entries: Vec<u8>,
+    catalog: Catalog,
+    builder: Builder,
     takes_over: bool,
 }
 
@@ -209,8 +154,8 @@ impl Writer {
             buffer: DATA_MAGIC.to_vec(),
             offset: DATA_MAGIC.len() as u64,
             last_at: i64::MIN,
-            texts: Texts::default(),
-            entries: Vec::new(),
+            catalog: Catalog::new(),
+            builder: Builder::default(),
             takes_over: false,
         })
     }
@@ -222,75 +167,70 @@ impl Writer {
         Ok(writer)
     }
 
+    pub(crate) fn number(&self) -> u64 {
+        self.number
+    }
+
     /// Bytes in the chunk file so far.
     pub(crate) fn bytes(&self) -> u64 {
         self.offset
     }
 
-    /// Writes the pages of a series, at least one.
+    /// Writes samples of a series, in order of time, and what they add up to, if that
+    /// is known. A series' chunks come in order.
     pub(crate) fn push(
         &mut self,
         id: SeriesId,
         labels: &Labels,
-        pages: &[Page],
-    ) -> Result<ChunkRef, StoreError> {
-        let chunk = self.put_chunk(pages);
-        self.entries.put_varint(id.0);
-        self.entries.put_varint(labels.len() as u64);
-        for label in labels.iter() {
-            let (name, value) = (
-                self.texts.place_of(&label.name),
-                self.texts.place_of(&label.value),
-            );
-            self.entries.put_varint(name);
-            self.entries.put_varint(value);
+        columns: &Columns,
+        summary: Option<Summary>,
+        written: &mut Vec<ChunkRef>,
+    ) -> Result<(), StoreError> {
+        if columns.len() == 0 {
+            return Ok(());
         }
-        self.entries.put_varint(u64::from(chunk.len));
-        self.entries.put_varint(u64::from(chunk.samples));
-        self.entries.put_signed(chunk.first_at);
-        self.entries
-            .put_varint(chunk.last_at.wrapping_sub(chunk.first_at) as u64);
-        put_summary(chunk.first_at, chunk.summary, &mut self.entries);
-        self.last_at = self.last_at.max(chunk.last_at);
+        if columns.len() <= CHUNK_SAMPLES_MAX {
+            let summary = summary.or_else(|| columns.summary());
+            self.builder.push(columns, summary);
+            return self.end_chunk(id, labels, written);
+        }
+        for run in columns.chunks(CHUNK_SAMPLES_MAX) {
+            self.builder.push(&run, run.summary());
+            self.end_chunk(id, labels, written)?;
+        }
+        Ok(())
+    }
+
+    fn end_chunk(
+        &mut self,
+        id: SeriesId,
+        labels: &Labels,
+        written: &mut Vec<ChunkRef>,
+    ) -> Result<(), StoreError> {
+        let start = self.buffer.len();
+        let body = start + HEAD_BYTES;
+        self.buffer.extend_from_slice(&[0; HEAD_BYTES]);
+        let built = self.builder.finish(&mut self.buffer);
+        let crc = crc32fast::hash(&self.buffer[body..]);
+        self.buffer[start..body].copy_from_slice(&crc.to_le_bytes());
+        let listed = Listed {
+            id,
+            labels: labels.clone(),
+            offset: self.offset,
+            len: (self.buffer.len() - start) as u32,
+            n_samples: built.n_samples as u32,
+            first_at: built.first_at,
+            last_at: built.last_at,
+            summary: built.summary,
+        };
+        self.catalog.push(&listed);
+        self.offset += u64::from(listed.len);
+        self.last_at = self.last_at.max(listed.last_at);
+        written.push(ChunkRef::new(self.number, FORMAT, &listed));
         if self.buffer.len() >= WRITE_BYTES {
             self.write()?;
         }
-        Ok(chunk)
-    }
-
-    fn put_chunk(&mut self, pages: &[Page]) -> ChunkRef {
-        let start = self.buffer.len();
-        self.buffer.extend_from_slice(&[0; HEAD_BYTES]);
-        self.buffer.put_varint(pages.len() as u64);
-        for page in pages {
-            self.buffer.put_signed(page.first_at);
-            self.buffer
-                .put_varint(page.last_at.wrapping_sub(page.first_at) as u64);
-            self.buffer.put_varint(page.bytes.len() as u64);
-        }
-        let (mut samples, mut summary) = (0, None);
-        for page in pages {
-            self.buffer.extend_from_slice(&page.bytes);
-            samples += page.count() as u32;
-            let part = page.as_bytes().summary(page.first_at).flatten();
-            summary = join(summary, part);
-        }
-        let len = self.buffer.len() - start;
-        let body = start + HEAD_BYTES;
-        let crc = crc32fast::hash(&self.buffer[body..]);
-        self.buffer[start..start + 4].copy_from_slice(&((len - HEAD_BYTES) as u32).to_le_bytes());
-        self.buffer[start + 4..body].copy_from_slice(&crc.to_le_bytes());
-        let chunk = ChunkRef {
-            first_at: pages[0].first_at,
-            last_at: pages[pages.len() - 1].last_at,
-            samples,
-            summary,
-            segment: self.number,
-            offset: self.offset,
-            len: len as u32,
-        };
-        self.offset += len as u64;
-        chunk
+        Ok(())
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
@@ -303,16 +243,7 @@ impl Writer {
     pub(crate) fn finish(mut self) -> Result<Segment, StoreError> {
         self.write()?;
         self.disk.sync(&data_path(self.number))?;
-        let mut body = Vec::with_capacity(self.entries.len() + 4096);
-        body.put_varint(self.offset);
-        body.put_varint(self.texts.list.len() as u64);
-        for text in &self.texts.list {
-            body.put_bytes(text.as_bytes());
-        }
-        body.extend_from_slice(&self.entries);
-        let mut index = INDEX_MAGIC.to_vec();
-        index.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-        index.extend_from_slice(&body);
+        let index = self.catalog.finish();
         if self.takes_over {
             self.disk.replace(&over_path(self.number), &[])?;
         }
@@ -321,31 +252,14 @@ impl Writer {
             number: self.number,
             last_at: self.last_at,
             bytes: self.offset + index.len() as u64,
+            is_over: self.takes_over,
+            is_whole: true,
         })
     }
 }
 
-/// Texts of an index, each once.
-#[derive(Default)]
-struct Texts {
-    places: HashMap<Arc<str>, u64, BuildHasherDefault<LabelHasher>>,
-    list: Vec<Arc<str>>,
-}
-
-impl Texts {
-    fn place_of(&mut self, text: &Arc<str>) -> u64 {
-        if let Some(&place) = self.places.get(text) {
-            return place;
-        }
-        let place = self.list.len() as u64;
-        self.places.insert(Arc::clone(text), place);
-        self.list.push(Arc::clone(text));
-        place
-    }
-}
-
 /// The chunk files there are, by number.
-pub(crate) struct Listed {
+pub(crate) struct Files {
     pub(crate) finished: Vec<u64>,
     pub(crate) unfinished: Vec<u64>,
     /// Those of the finished ones whose chunks take the place of others.
@@ -353,7 +267,7 @@ pub(crate) struct Listed {
 }
 
 /// Looks which chunk files there are.
-pub(crate) fn list(disk: &dyn Disk) -> Result<Listed, StoreError> {
+pub(crate) fn list(disk: &dyn Disk) -> Result<Files, StoreError> {
     let names = disk.list(FOLDER)?;
     let with = |suffix: &str| -> Vec<u64> {
         names
@@ -363,86 +277,48 @@ pub(crate) fn list(disk: &dyn Disk) -> Result<Listed, StoreError> {
     };
     let finished = with(".idx");
     let is_unfinished = |number: &u64| !finished.contains(number);
-    Ok(Listed {
+    Ok(Files {
         unfinished: with("").into_iter().filter(is_unfinished).collect(),
         over: with(".over"),
         finished,
     })
 }
 
-/// Reads the index of a chunk file. The inner error is damage, in words for the operator.
+/// Reads the index of a chunk file. With it comes damage, in words for the operator.
 pub(crate) fn open(
     disk: &dyn Disk,
     number: u64,
+    is_over: bool,
     visit: &mut dyn FnMut(Indexed),
-) -> Result<Result<Segment, String>, StoreError> {
+) -> Result<(Segment, Option<String>), StoreError> {
     let path = index_path(number);
     let index = disk.read(&path)?;
-    let magic = index.get(..INDEX_MAGIC.len()).unwrap_or(&index);
-    if *magic != INDEX_MAGIC {
+    let Some(format) = catalog::format_of(&index) else {
         return Err(StoreError::Foreign { path });
-    }
-    let damaged = Err(format!("`{path}` is damaged: its chunks are left out"));
-    let Some((crc, body)) = index[INDEX_MAGIC.len()..].split_first_chunk::<4>() else {
-        return Ok(damaged);
     };
-    if crc32fast::hash(body).to_le_bytes() != *crc {
-        return Ok(damaged);
-    }
-    let read = read_index(Reader(body), number, visit).map(|mut segment| {
-        segment.bytes += index.len() as u64;
-        segment
-    });
-    Ok(read.map_or(damaged, Ok))
-}
-
-fn read_index(
-    mut reader: Reader<'_>,
-    number: u64,
-    visit: &mut dyn FnMut(Indexed),
-) -> Option<Segment> {
-    let bytes = reader.varint()?;
-    let n_texts = reader.count()?;
-    let mut texts: Vec<Arc<str>> = Vec::with_capacity(n_texts);
-    for _ in 0..n_texts {
-        texts.push(reader.text()?.into());
-    }
-    let mut offset = DATA_MAGIC.len() as u64;
-    let mut last_at_max = i64::MIN;
-    while !reader.is_empty() {
-        let id = SeriesId(reader.varint()?);
-        let n_labels = reader.count()?;
-        let mut pairs = Vec::with_capacity(n_labels);
-        for _ in 0..n_labels {
-            let name = texts.get(usize::try_from(reader.varint()?).ok()?)?;
-            let value = texts.get(usize::try_from(reader.varint()?).ok()?)?;
-            pairs.push((Arc::clone(name), Arc::clone(value)));
-        }
-        let len = u32::try_from(reader.varint()?).ok()?;
-        let samples = u32::try_from(reader.varint()?).ok()?;
-        let first_at = reader.signed()?;
-        let last_at = first_at.wrapping_add(reader.varint()? as i64);
-        let summary = read_summary(first_at, &mut reader, samples as usize)?;
-        let labels = Labels::from_pairs(pairs);
-        let segment = number;
-        let chunk = ChunkRef {
-            first_at,
-            last_at,
-            samples,
-            summary,
-            segment,
-            offset,
-            len,
-        };
-        offset += u64::from(len);
-        last_at_max = last_at_max.max(last_at);
-        visit(Indexed { id, labels, chunk });
-    }
-    Some(Segment {
+    let mut segment = Segment {
         number,
-        last_at: last_at_max,
-        bytes,
-    })
+        last_at: i64::MIN,
+        bytes: index.len() as u64,
+        is_over,
+        is_whole: true,
+    };
+    let n_damaged = catalog::read(&index, format, &mut |listed| {
+        segment.last_at = segment.last_at.max(listed.last_at);
+        segment.bytes = segment
+            .bytes
+            .max(listed.offset + u64::from(listed.len) + index.len() as u64);
+        let chunk = ChunkRef::new(number, format, &listed);
+        let Listed { id, labels, .. } = listed;
+        visit(Indexed { id, labels, chunk });
+    });
+    segment.is_whole = n_damaged == 0;
+    let damage = (n_damaged > 0).then(|| {
+        format!(
+            "`{path}` is damaged in {n_damaged} places: chunks that it lists there are left out"
+        )
+    });
+    Ok((segment, damage))
 }
 
 /// Removes a chunk file. The index goes first: what is left after a crash is an unfinished file.
@@ -466,8 +342,9 @@ fn over_path(number: u64) -> String {
 }
 
 const FOLDER: &str = "chunks";
-const DATA_MAGIC: [u8; 8] = *b"FBCHNK 1";
-const INDEX_MAGIC: [u8; 8] = *b"FBCIDX 1";
-const HEAD_BYTES: usize = 8;
+const DATA_MAGIC: [u8; 8] = *b"FBCHNK 2";
+/// What is written.
+const FORMAT: Format = Format::Version2;
+const HEAD_BYTES: usize = 4;
 /// So much is gathered before the disk is asked.
 const WRITE_BYTES: usize = 1 << 20;

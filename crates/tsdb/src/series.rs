@@ -5,17 +5,18 @@
 //! seen. Samples that came out of order stand apart with the epoch of their append, until no view
 //! is older than it and [`State::merge_late`] may put them in place.
 
+pub(crate) mod ask;
+
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use firebell_model::{
-    HistogramSample, Labels, Sample, SeriesId, Summary, TimeRange, Timestamp, is_stale,
-};
+use firebell_model::{HistogramSample, Labels, Sample, SeriesId, Summary, TimeRange, Timestamp};
 
+use crate::edges::Edges;
 use crate::histogram::{self, Filed, Memory, Track};
 use crate::ladder::Ladder;
 use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
-use crate::part::{Part, join};
+use crate::part::join;
 use crate::segment::ChunkRef;
 use crate::tail::{TAIL_SAMPLES_MAX, Tail};
 use crate::visible::Visible;
@@ -40,6 +41,7 @@ pub(crate) struct State {
     /// Native histograms; most series have none.
     pub(crate) histograms: Option<Box<Track>>,
     visible: Visible,
+    edges: Option<Box<Edges>>,
     /// No append for long; such series are only selected for windows that reach back to them.
     pub(crate) is_dormant: bool,
     /// Rounds of upkeep for which there was nothing in the series.
@@ -59,14 +61,6 @@ pub(crate) struct Late {
 pub(crate) struct Horizon {
     pub(crate) epoch: u64,
     pub(crate) floor: i64,
-}
-
-/// The parts of a summary that are still to be read from chunk files, and those that are not.
-pub(crate) struct Partial<P> {
-    pub(crate) first: Option<ChunkRef>,
-    pub(crate) whole: Option<P>,
-    pub(crate) last: Option<ChunkRef>,
-    pub(crate) memory: Option<P>,
 }
 
 impl Cell {
@@ -156,12 +150,12 @@ impl State {
 
     /// Puts late samples in place whose append all living views know. Of two samples at one time
     /// the one in place wins.
-    pub(crate) fn merge_late(&mut self, epoch_min: u64) {
+    pub(crate) fn merge_late(&mut self, epoch_min: u64) -> bool {
         if let Some(track) = &mut self.histograms {
             track.merge_late(epoch_min);
         }
         if self.late.is_empty() || self.late.iter().any(|late| late.epoch > epoch_min) {
-            return;
+            return false;
         }
         let late = std::mem::take(&mut self.late);
         let oldest = late[0].at;
@@ -178,6 +172,7 @@ impl State {
         samples.dedup_by_key(|sample| sample.0);
         let (at, value) = samples.into_iter().unzip();
         self.seal(Columns { at, value });
+        true
     }
 
     /// Adds a chunk that a file holds, later than all that is in files already. False when it is
@@ -290,9 +285,34 @@ impl State {
         &self.pages[..n.min(self.pages.len().saturating_sub(n_open))]
     }
 
-    /// The chunk has the first `n` pages now.
-    pub(crate) fn filed(&mut self, n: usize, chunk: ChunkRef) {
-        if self.add_chunk(chunk) {
+    /// Appends the samples of pages that will not change any more; returns how many pages, and
+    /// what they add up to.
+    pub(crate) fn columns_to_file(
+        &self,
+        until: i64,
+        out: &mut Columns,
+    ) -> (usize, Option<Summary>) {
+        let (mut n, mut sum) = (0, None);
+        for page in self.pages_to_file(until) {
+            let summary = page.as_bytes().summary(page.first_at);
+            let len = out.len();
+            let (Some(summary), Some(())) = (summary, page.as_bytes().columns(out)) else {
+                out.split_off(len);
+                break;
+            };
+            sum = join(sum, summary);
+            n += 1;
+        }
+        (n, sum)
+    }
+
+    /// The chunks have the first `n` pages now.
+    pub(crate) fn filed(&mut self, n: usize, chunks: Vec<ChunkRef>) {
+        let mut are_added = true;
+        for chunk in chunks {
+            are_added &= self.add_chunk(chunk);
+        }
+        if are_added {
             self.pages.drain(..n);
         }
     }
@@ -411,6 +431,32 @@ impl State {
         })
     }
 
+    /// Chunks that some files hold, in runs of neighbours.
+    pub(crate) fn chunks_of(&self, segments: &[u64]) -> Vec<Vec<ChunkRef>> {
+        let is_of = |chunk: &ChunkRef| segments.contains(&chunk.segment);
+        let mut runs: Vec<Vec<ChunkRef>> = Vec::new();
+        let mut is_run = false;
+        for chunk in &self.chunks {
+            if !is_of(chunk) {
+                is_run = false;
+                continue;
+            }
+            if !is_run {
+                runs.push(Vec::new());
+                is_run = true;
+            }
+            if let Some(run) = runs.last_mut() {
+                run.push(chunk.clone());
+            }
+        }
+        runs
+    }
+
+    /// The files that hold its chunks.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = u64> {
+        self.chunks.iter().map(|chunk| chunk.segment)
+    }
+
     /// Chunks in files that the range touches.
     pub(crate) fn chunks_in(&self, range: TimeRange) -> impl DoubleEndedIterator<Item = &ChunkRef> {
         let (from, to) = self.chunk_span(range);
@@ -467,100 +513,19 @@ impl State {
         Some(None)
     }
 
-    /// Whether all samples of the range are raw and in place: the cheapest read.
-    fn is_raw(&self, range: TimeRange) -> bool {
-        let is_later = |last_at: i64| last_at <= range.after.0;
-        self.late.is_empty()
-            && self.pages.last().is_none_or(|page| is_later(page.last_at))
-            && self.filed_until().is_none_or(is_later)
-    }
-
-    /// What the samples that a view sees in the range add up to, when all of them are raw.
-    pub(crate) fn raw_part<P: Part>(
-        &self,
-        range: TimeRange,
-        horizon: Horizon,
-    ) -> Option<Option<P>> {
-        let Some(range) = self.clamp(range, horizon) else {
-            return Some(None);
-        };
-        self.is_raw(range).then(|| self.tail.part(range))
-    }
-
-    /// Appends what a view sees of the range without stale markers, when all of it is raw. False
-    /// when it is not.
-    pub(crate) fn raw_samples(
-        &self,
-        range: TimeRange,
-        horizon: Horizon,
-        out: &mut Vec<Sample>,
-    ) -> bool {
-        let Some(range) = self.clamp(range, horizon) else {
-            return true;
-        };
-        if !self.is_raw(range) {
-            return false;
-        }
-        let span = self.tail.span(range);
-        let samples = span.map(|idx| self.tail.sample(idx));
-        out.extend(samples.filter(|sample| !is_stale(sample.value)));
-        true
-    }
-
-    /// The latest sample that a view sees of the range, when it is raw.
-    pub(crate) fn raw_last(&self, range: TimeRange, horizon: Horizon) -> Option<Option<Sample>> {
-        let Some(range) = self.clamp(range, horizon) else {
-            return Some(None);
-        };
-        if !self.late.is_empty() {
-            return None;
-        }
-        let last = self.tail.span(range).next_back();
-        let last = last.map(|idx| self.tail.sample(idx));
-        (last.is_some() || self.is_raw(range)).then_some(last)
-    }
-
-    /// What the samples in the range add up to, but for up to two chunks that have to be read.
-    pub(crate) fn partial<P: Part>(&self, range: TimeRange) -> Option<Partial<P>> {
-        let (mut from, mut to) = self.chunk_span(range);
-        let is_cut = |idx: usize| !self.chunks[idx].is_within(range);
-        let first = (from < to && is_cut(from)).then(|| self.chunks[from].clone());
-        from += usize::from(first.is_some());
-        let last = (from < to && is_cut(to - 1)).then(|| self.chunks[to - 1].clone());
-        to -= usize::from(last.is_some());
-        let ordinal = |idx: usize| self.first_chunk + idx as u64;
-        let leaf = |ordinal: u64| leaf(&self.chunks, self.first_chunk, ordinal);
-        let whole = self.ladder.fold(ordinal(from), ordinal(to), &leaf);
-        let mut memory = None;
-        let mut columns = Columns::default();
-        for page in self.pages_in(range) {
-            let part = if page.is_within(range) {
-                let summary = page.as_bytes().summary(page.first_at)?;
-                summary.map(P::of_summary)
-            } else {
-                columns.clear();
-                page.as_bytes().columns(&mut columns)?;
-                columns.part(range)
-            };
-            memory = join(memory, part);
-        }
-        memory = join(memory, self.tail.part(range));
-        Some(Partial {
-            first,
-            whole,
-            last,
-            memory,
-        })
-    }
-
     fn pages_in(&self, range: TimeRange) -> &[Page] {
+        let (from, to) = self.page_span(range);
+        &self.pages[from..to]
+    }
+
+    fn page_span(&self, range: TimeRange) -> (usize, usize) {
         let from = self
             .pages
             .partition_point(|page| page.last_at <= range.after.0);
         let to = self
             .pages
             .partition_point(|page| page.first_at <= range.until.0);
-        &self.pages[from..to.max(from)]
+        (from, to.max(from))
     }
 
     /// What a log has to remember of the series: pages, tail, late samples.

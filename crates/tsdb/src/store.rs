@@ -14,6 +14,7 @@ use firebell_model::{Labels, SeriesId, Timestamp};
 
 use crate::View;
 use crate::batch::{Batch, SeriesKey, SeriesRun};
+use crate::edges::Room;
 use crate::index::{Index, slot_of};
 use crate::options::{AppendReport, OpenReport, Options, Stats, StoreError, TooManySeries};
 use crate::series::Horizon;
@@ -37,6 +38,7 @@ pub(crate) struct Shared {
     synced: Mutex<u64>,
     /// In chunk files.
     pub(crate) filed_bytes: AtomicU64,
+    pub(crate) room: Room,
 }
 
 /// Epochs: what is published, and which views live.
@@ -82,6 +84,7 @@ impl Store {
                 registry: Mutex::new(registry),
                 writer: Mutex::new(writer),
                 filed_bytes: AtomicU64::new(upkeep.bytes()),
+                room: Room::default(),
                 upkeep: Mutex::new(upkeep),
                 synced: Mutex::default(),
             }),
@@ -411,6 +414,16 @@ impl Registry {
 
     pub(crate) fn floor(&self) -> i64 {
         self.floor
+    }
+
+    /// Up to which append views see.
+    pub(crate) fn epoch(&self) -> u64 {
+        self.published
+    }
+
+    /// The epoch of the oldest living view.
+    pub(crate) fn oldest_live(&self) -> Option<u64> {
+        self.live.keys().next().copied()
     }
 
     pub(crate) fn bump_generation(&mut self) {

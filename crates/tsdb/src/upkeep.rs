@@ -4,14 +4,16 @@
 //! file or later log have them. What a living view sees is not dropped. Each step may fail and is
 //! tried again by a later round.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firebell_model::Timestamp;
 
 use crate::histogram::{FileWriter, Files};
 use crate::index::{Index, slot_of};
+use crate::merge::{Merge, Merged};
 use crate::options::StoreError;
-use crate::page::Page;
+use crate::page::Columns;
 use crate::segment::{self, ChunkRef, Segment};
 use crate::series::Cell;
 use crate::store::Shared;
@@ -28,6 +30,13 @@ pub(crate) struct Upkeep {
     /// The log has to be rewritten: a chunk file has taken what it holds.
     is_log_stale: bool,
     floor_logged: i64,
+    merge: Option<Merge>,
+    /// Files that nobody needs but views of this epoch and older ones.
+    waste: Vec<(u64, u64)>,
+    /// Files that are not merged: they have chunks that cannot be read.
+    damaged: BTreeSet<u64>,
+    /// A merge failed when this was the next file; the next comes with the next file.
+    failed_at: Option<u64>,
 }
 
 impl Upkeep {
@@ -39,6 +48,10 @@ impl Upkeep {
             histograms,
             is_log_stale: false,
             floor_logged: i64::MIN,
+            merge: None,
+            waste: Vec::new(),
+            damaged: BTreeSet::new(),
+            failed_at: None,
         }
     }
 
@@ -62,7 +75,9 @@ impl Upkeep {
         let mut awake = Vec::new();
         for cell in &cells {
             let mut state = cell.state();
-            state.merge_late(epoch);
+            if state.merge_late(epoch) {
+                state.forget(&shared.room);
+            }
             if !state.is_dormant {
                 state.end();
                 awake.push(cell);
@@ -115,7 +130,8 @@ impl Upkeep {
             log_floor(shared)?;
         }
         self.floor_logged = floor;
-        Ok(())
+        self.remove_waste(shared)?;
+        self.merge(shared)
     }
 
     /// Rewrites the log to what only memory has.
@@ -152,24 +168,105 @@ impl Upkeep {
         floor
     }
 
+    /// Removes files that were merged, when no view can read from them any more.
+    fn remove_waste(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        let oldest = shared.registry().oldest_live().unwrap_or(u64::MAX);
+        while let Some(&(number, epoch)) = self.waste.first()
+            && epoch < oldest
+        {
+            segment::remove(shared.disk(), number)?;
+            self.waste.remove(0);
+        }
+        Ok(())
+    }
+
+    /// Begins a merge when there is something to merge, or goes on with one.
+    fn merge(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        let mut merge = match self.merge.take() {
+            Some(merge) => merge,
+            None => match self.begin_merge(shared)? {
+                Some(merge) => merge,
+                None => return Ok(()),
+            },
+        };
+        match merge.go_on(shared) {
+            Ok(false) => {
+                self.merge = Some(merge);
+                return Ok(());
+            }
+            Ok(true) => {}
+            Err(error) => {
+                self.failed_at = Some(self.next_segment);
+                merge.abort(shared)?;
+                return Err(error);
+            }
+        }
+        let Merged {
+            segment,
+            waste,
+            damaged,
+        } = merge.finish().inspect_err(|_| {
+            self.failed_at = Some(self.next_segment);
+        })?;
+        self.segments.retain(|it| !waste.contains(&it.number));
+        self.add(segment);
+        let epoch = shared.registry().epoch();
+        self.waste
+            .extend(waste.into_iter().map(|number| (number, epoch)));
+        self.damaged.extend(damaged);
+        self.remove_waste(shared)
+    }
+
+    fn begin_merge(&mut self, shared: &Shared) -> Result<Option<Merge>, StoreError> {
+        if self.failed_at == Some(self.next_segment) {
+            return Ok(None);
+        }
+        let is_small = |it: &&Segment| !it.is_over && !self.damaged.contains(&it.number);
+        let small = self.segments.iter().filter(is_small);
+        let from: Vec<&Segment> = small.take(MERGED_FILES).collect();
+        // A file goes whole: of a short retention it must not be a large part.
+        let is_long = match from[..] {
+            [first, .., last] => (last.last_at - first.last_at) > shared.options.retention.0 / 10,
+            _ => true,
+        };
+        if from.len() < MERGED_FILES || is_long {
+            return Ok(None);
+        }
+        let from = from.iter().map(|it| it.number).collect();
+        let number = self.next_segment;
+        self.next_segment += 1;
+        Merge::begin(shared, number, from).map(Some)
+    }
+
+    /// Gives up a merge that goes on: chunks are about to change.
+    pub(crate) fn abort_merge(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        match self.merge.take() {
+            Some(merge) => merge.abort(shared),
+            None => Ok(()),
+        }
+    }
+
     /// Writes the pages that will not change any more to a chunk file.
     fn file(&mut self, shared: &Shared, cells: &[Arc<Cell>], until: i64) -> Result<(), StoreError> {
         let number = self.next_segment;
         let mut file = segment::Writer::create(Arc::clone(&shared.disk), number)?;
-        let mut filed: Vec<(&Arc<Cell>, usize, ChunkRef)> = Vec::new();
+        let mut filed: Vec<(&Arc<Cell>, usize, Vec<ChunkRef>)> = Vec::new();
+        let mut columns = Columns::default();
         for cell in cells {
-            let pages: Vec<Page> = cell.state().pages_to_file(until).to_vec();
-            for run in pages.chunks(CHUNK_PAGES_MAX) {
-                let chunk = file.push(cell.id, &cell.labels, run)?;
-                filed.push((cell, run.len(), chunk));
+            columns.clear();
+            let (n_pages, summary) = cell.state().columns_to_file(until, &mut columns);
+            if n_pages > 0 {
+                let mut chunks = Vec::new();
+                file.push(cell.id, &cell.labels, &columns, summary, &mut chunks)?;
+                filed.push((cell, n_pages, chunks));
             }
         }
         if filed.is_empty() {
             return Ok(());
         }
         self.add(file.finish()?);
-        for (cell, n_pages, chunk) in filed {
-            cell.state().filed(n_pages, chunk);
+        for (cell, n_pages, chunks) in filed {
+            cell.state().filed(n_pages, chunks);
         }
         self.is_log_stale = true;
         Ok(())
@@ -231,7 +328,10 @@ fn tend(shared: &Shared, cells: &[Arc<Cell>], unseen: i64, epoch: u64, due: i64)
     let mut gone = Vec::new();
     for cell in cells {
         let mut state = cell.state();
-        state.merge_late(epoch);
+        state.tidy(&shared.room);
+        if state.merge_late(epoch) {
+            state.forget(&shared.room);
+        }
         if state.drop_until(unseen) {
             state.empty_rounds = state.empty_rounds.saturating_add(1);
             let had_samples = state.newest_at().is_some();
@@ -352,8 +452,8 @@ fn log_histograms(
     Ok(())
 }
 
-/// So many pages go into one chunk.
-pub(crate) const CHUNK_PAGES_MAX: usize = 8;
+/// So many chunk files are merged into one: of two hours each, a day.
+const MERGED_FILES: usize = 12;
 /// So many series are written to the log between two appends.
 const STATES_PER_FRAME: usize = 256;
 /// A frame of histograms is written when it is longer than this.

@@ -13,7 +13,8 @@ use firebell_model::{
 };
 
 use crate::part::{Part, join};
-use crate::series::{Cell, Horizon, Partial};
+use crate::series::ask::{Cut, Partial};
+use crate::series::{Cell, Horizon};
 use crate::store::Shared;
 
 /// An immutable view of a [`Store`](crate::Store).
@@ -172,7 +173,8 @@ impl Handle {
 
     /// What the samples in the range add up to.
     pub(crate) fn part<P: Part>(&self, range: TimeRange) -> Result<Option<P>, SourceError> {
-        let state = self.cell.state();
+        let room = &self.moment.shared.room;
+        let mut state = self.cell.state();
         let Some(range) = state.clamp(range, self.moment.horizon) else {
             return Ok(None);
         };
@@ -180,21 +182,29 @@ impl Handle {
             drop(state);
             return self.part_of_samples(range);
         }
-        let partial = state.partial(range).ok_or_else(|| self.damaged())?;
+        let partial = state.partial(range, room).ok_or_else(|| self.damaged())?;
         drop(state);
         let Partial {
             first,
             whole,
             last,
-            memory,
+            tail,
         } = partial;
-        let disk = self.moment.shared.disk();
-        let read = |chunk: Option<crate::segment::ChunkRef>| match chunk {
-            Some(chunk) => chunk.part(disk, range).map_err(SourceError),
-            None => Ok(None),
+        let filed = join(join(self.cut(first, range)?, whole), self.cut(last, range)?);
+        Ok(join(filed, tail))
+    }
+
+    /// What the samples of a chunk add up to that lie in the range.
+    fn cut<P: Part>(&self, cut: Cut<P>, range: TimeRange) -> Result<Option<P>, SourceError> {
+        let at = match cut {
+            Cut::Known(part) => return Ok(part),
+            Cut::Unread(at) => at,
         };
-        let filed = join(join(read(first)?, whole), read(last)?);
-        Ok(join(filed, memory))
+        let shared = &self.moment.shared;
+        let chunk = at.read(shared.disk()).map_err(SourceError)?;
+        let mut state = self.cell.state();
+        let part = state.read_part(&at, chunk, range, &shared.room);
+        part.ok_or_else(|| SourceError(at.damage()))
     }
 }
 

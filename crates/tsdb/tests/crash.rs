@@ -247,7 +247,7 @@ fn damage_is_named_and_the_rest_is_used() {
     assert!(!dump(&store.view()).is_empty());
     // A chunk: who reads it is told where; who does not is not disturbed.
     let disk = filed();
-    flip(&disk, "chunks/00000000", 30);
+    flip(&disk, "chunks/00000000", 15);
     let store = open(&disk, &options());
     let view = store.view();
     let series = view.select(&[], common::ALL_TIME).unwrap();
