@@ -8,6 +8,7 @@ use firebell_model::{HistogramSample, Labels, Sample, SeriesId};
 
 use crate::histogram::{Files, Memory};
 use crate::index::{Index, slot_of};
+use crate::metadata::Metrics;
 use crate::options::{OpenReport, Options, StoreError};
 use crate::page::{Columns, Page};
 use crate::segment::{self, Segment};
@@ -24,6 +25,7 @@ pub(crate) fn open(
     let mut report = OpenReport::default();
     let mut index = Index::default();
     let upkeep = open_segments(&*disk, &mut index, &mut report)?;
+    let metrics = Metrics::open(&*disk, &mut report.damage)?;
     let mut replayer = Replayer {
         index,
         by_slot: Vec::new(),
@@ -56,6 +58,7 @@ pub(crate) fn open(
         replayer.index,
         writer,
         upkeep,
+        metrics,
         replayer.floor,
     );
     Ok((store, report))
