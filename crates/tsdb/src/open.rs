@@ -14,6 +14,7 @@ use crate::page::{Columns, Page};
 use crate::segment::{self, Segment};
 use crate::series::{Cell, Late};
 use crate::store::Store;
+use crate::tombstones;
 use crate::upkeep::Upkeep;
 use crate::wal::{self, LOG, Replay};
 use crate::writer::Writer;
@@ -45,6 +46,7 @@ pub(crate) fn open(
     replayer.report(&mut report);
     report.damage.extend(found.damage);
     report.torn_bytes = found.torn_bytes;
+    tombstones::open(&*disk, &replayer.index, &mut report.damage)?;
     let mut writer = Writer::new(log, replayer.log_bytes);
     for cell in replayer.index.cells() {
         if let Some((at, value)) = cell.state().newest() {

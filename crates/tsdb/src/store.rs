@@ -418,7 +418,12 @@ impl Registry {
         )
     }
 
-    fn publish(&mut self, epoch: u64, comes: bool) {
+    /// The epoch of the next change.
+    pub(crate) fn next_epoch(&self) -> u64 {
+        self.published + 1
+    }
+
+    pub(crate) fn publish(&mut self, epoch: u64, comes: bool) {
         self.published = epoch;
         self.generation += u64::from(comes);
     }
