@@ -1,7 +1,8 @@
-//! Every version reads what version 1 wrote: `v1.hex` is a data folder of version 1.
+//! Every version reads what the ones before wrote: `v1.hex` is a data folder of version 1, `v2.hex`
+//! one of chunk files and log of version 2.
 //!
-//! It is what `to_text` made of a folder after `write`, and is never made again: a new version of the
-//! formats gets a file of its own beside it.
+//! They are what `to_text` made of a folder after `write`, and are never made again: a new version of
+//! the formats gets a file of its own beside them.
 
 mod common;
 
@@ -98,9 +99,14 @@ fn from_text(text: &str) -> MemoryDisk {
 }
 
 #[test]
-fn a_data_folder_of_version_1_is_read() {
+fn data_folders_of_all_versions_are_read() {
+    check(include_str!("v1.hex"));
+    check(include_str!("v2.hex"));
+}
+
+fn check(text: &str) {
     let expected = write(&open(&MemoryDisk::default(), &options()));
-    let disk = from_text(include_str!("v1.hex"));
+    let disk = from_text(text);
     let store = open(&disk, &options());
     assert_eq!(dump(&store.view()), expected);
     assert!(store.stats().chunks > 0);

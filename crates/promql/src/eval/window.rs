@@ -10,6 +10,7 @@ pub(crate) mod borders;
 mod histograms;
 mod over_time;
 mod rate;
+mod slide;
 
 use std::sync::Arc;
 
@@ -388,6 +389,7 @@ fn one_by_one(
         let values = &mut out.values;
         if let Rows::Series(ids) = rows
             && windows.length >= SUMMARY_LENGTH_MIN
+            && are_summaries_quicker(windows)
             && let Some(series) = context.source.series(ids[row])
             && summarize(call.window, &*series, windows, values)?
         {
@@ -409,6 +411,9 @@ fn evaluate(
     steps: Steps,
     values: &mut Vec<f64>,
 ) {
+    if slide::suits(call, windows) {
+        return slide::evaluate(call, samples, windows, steps, values);
+    }
     let (mut start, mut end) = (0, 0);
     for step in 0..steps.n {
         let range = windows.range(step);
@@ -438,6 +443,14 @@ fn value_of(window: Window, slice: &Slice<'_>) -> f64 {
     rate::apply(window, slice)
         .or_else(|| over_time::apply(window, slice))
         .unwrap_or(ABSENT)
+}
+
+/// Whether a summary for each step costs less than all samples, of which nobody knows how many there
+/// are: as many as those of a scrape every 15 s.
+fn are_summaries_quicker(windows: &Windows) -> bool {
+    let whole = windows.whole();
+    let n_samples = (whole.until - whole.after).0 / 15_000;
+    (windows.n as i64).saturating_mul(SAMPLES_PER_SUMMARY) < n_samples
 }
 
 /// Evaluates over summaries of chunks; `false` when the samples themselves have to be looked at.
@@ -598,3 +611,5 @@ fn check_args(call: &WindowCall<'_>) -> Result<(), EvalError> {
 /// Windows at least this long are read through summaries: below it, the two partial chunks at the
 /// ends hold most of the samples anyway.
 const SUMMARY_LENGTH_MIN: Duration = Duration::from_mins(60);
+/// A summary costs about as much as reading so many samples and adding them up.
+const SAMPLES_PER_SUMMARY: i64 = 10;
