@@ -6,6 +6,8 @@ mod compress;
 mod contract;
 mod events;
 mod federate;
+#[cfg(test)]
+mod hostile;
 mod intake;
 mod listen;
 mod origin;
@@ -67,7 +69,7 @@ impl App {
 /// What is limited besides connections.
 pub(crate) struct Slots {
     /// Queries that are computed.
-    queries: Semaphore,
+    queries: Arc<Semaphore>,
     /// Requests with a large body.
     large_bodies: Semaphore,
     /// A reload at a time: the later one has read the newer files.
@@ -78,7 +80,7 @@ impl Slots {
     /// Room for so many queries.
     pub(crate) fn new(queries_max: usize) -> Self {
         Self {
-            queries: Semaphore::new(queries_max.min(Semaphore::MAX_PERMITS)),
+            queries: Arc::new(Semaphore::new(queries_max.min(Semaphore::MAX_PERMITS))),
             large_bodies: Semaphore::new(LARGE_BODIES_MAX),
             reload: std::sync::Mutex::default(),
         }

@@ -97,18 +97,29 @@ pub(crate) fn headers(response: &reqwest::Response) -> Vec<(String, String)> {
 pub(crate) async fn body(
     mut response: reqwest::Response,
     bytes_max: usize,
-) -> Result<Vec<u8>, String> {
+) -> Result<Vec<u8>, BodyError> {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > bytes_max => {
-                return Err(format!("the body is longer than {bytes_max} bytes"));
+                return Err(BodyError::TooLong(bytes_max));
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),
-            Err(error) => return Err(why(&error.without_url())),
+            Err(error) => return Err(BodyError::Broken(why(&error.without_url()))),
         }
     }
+}
+
+/// A body that was not read to its end.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum BodyError {
+    /// It is longer than so many bytes.
+    #[error("the body is longer than {0} bytes")]
+    TooLong(usize),
+    /// The connection broke.
+    #[error("{0}")]
+    Broken(String),
 }
 
 const REDIRECTS_MAX: usize = 10;

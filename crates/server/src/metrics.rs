@@ -29,6 +29,13 @@ pub(crate) struct ReasonLabel {
     pub reason: &'static str,
 }
 
+/// The limit that a scrape exceeded.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(crate) struct LimitLabel {
+    /// Such as `sample_limit`.
+    pub limit: &'static str,
+}
+
 type FloatCounter = Counter<f64, std::sync::atomic::AtomicU64>;
 
 /// All counters and gauges; shared.
@@ -49,6 +56,7 @@ pub(crate) struct Metrics {
     pub deliveries_under_way: Gauge,
     pub scrapes: Counter,
     pub scrapes_failed: Counter,
+    pub scrapes_exceeded: Family<LimitLabel, Counter>,
     pub samples_appended: Counter,
     pub samples_rate: Rate,
     pub samples_refused: Family<ReasonLabel, Counter>,
@@ -128,6 +136,12 @@ impl Metrics {
         }
     }
 
+    /// Counts a scrape that failed because it exceeded a limit.
+    pub(crate) fn count_exceeded(&self, limit: &'static str) {
+        let label = LimitLabel { limit };
+        self.scrapes_exceeded.get_or_create(&label).inc();
+    }
+
     /// Notes that a configuration came into force.
     pub(crate) fn note_reload(&self, at: Timestamp) {
         self.config_reload_successful.set(1);
@@ -165,6 +179,7 @@ impl Metrics {
         registry.register("firebell_deliveries_under_way", "Notifications that are being delivered or wait for their turn", self.deliveries_under_way.clone());
         registry.register("alertmanager_notifications", "Attempts to deliver a notification", self.notifications.clone());
         registry.register("alertmanager_notifications_failed", "Attempts to deliver a notification that failed", self.notifications_failed.clone());
+        registry.register("firebell_scrapes_exceeded_limit", "Scrapes that failed because they exceeded a limit of their job", self.scrapes_exceeded.clone());
         registry.register("firebell_samples_refused", "Samples that were not taken in", self.samples_refused.clone());
         registry.register("firebell_config_last_reload_successful", "Whether the last reload was fine", self.config_reload_successful.clone());
         registry.register_with_unit("firebell_config_last_reload_success_timestamp", "When the last good configuration was loaded", Unit::Seconds, self.config_reload_success_seconds.clone());

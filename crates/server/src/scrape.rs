@@ -7,6 +7,7 @@
 
 mod discover;
 mod families;
+mod limits;
 mod series;
 mod target;
 
@@ -61,6 +62,8 @@ struct Running {
 struct Spec {
     job: Arc<ScrapeJob>,
     target: ScrapeTarget,
+    /// Why it is not scraped: its job has too many targets.
+    refused: Option<String>,
 }
 
 impl Scraper {
@@ -98,6 +101,7 @@ impl Scraper {
         let mut files = lock(&self.0.files);
         for job in read(&self.0.jobs).iter() {
             let found = files.discover(job);
+            let refused = limits::targets(found.active.len(), &job.limits);
             for target in found.active {
                 let key = (job.name.clone(), target.labels.clone(), target.url.clone());
                 wanted.insert(
@@ -105,6 +109,7 @@ impl Scraper {
                     Spec {
                         job: Arc::clone(job),
                         target,
+                        refused: refused.clone(),
                     },
                 );
             }
@@ -202,7 +207,8 @@ impl Scraper {
         let active = active.filter(|_| shows("active"));
         let dropped = lock(&self.0.dropped);
         let counts = shows("dropped").then(|| {
-            let pools = self.pools().into_iter().filter(|name| is_wanted(name));
+            // Of all jobs, whichever is asked for, as upstream.
+            let pools = self.pools().into_iter();
             let mut counts: BTreeMap<String, usize> = pools.map(|name| (name, 0)).collect();
             for target in dropped.iter() {
                 if let Some(count) = counts.get_mut(&target.scrape_pool) {
@@ -227,7 +233,7 @@ impl Scraper {
 
 impl Running {
     fn to_json(&self, external_url: &str) -> ActiveTarget {
-        let Spec { job, target } = read(&self.spec).clone();
+        let Spec { job, target, .. } = read(&self.spec).clone();
         let state = lock(&self.state).clone();
         ActiveTarget {
             discovered_labels: target.discovered,

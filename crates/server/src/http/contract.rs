@@ -412,6 +412,9 @@ GET /api/v1/scrape_pools/config?scrapePool=shop
 GET /api/v1/scrape_pools/config?scrapePool=none
 GET /api/v1/metadata
 GET /api/v1/metadata?limit=x
+GET /api/v1/query_exemplars?query=up
+GET /api/v1/query_exemplars?query=1
+GET /api/v1/query_exemplars?query=up&start=5&end=1
 GET /api/v1/format_query?query=foo%2Fbar
 POST /api/v1/parse_query query=up%2Bsum
 GET /api/v1/parse_query?query=-up

@@ -8,6 +8,7 @@
 mod admin;
 mod ast;
 mod compute;
+mod exemplars;
 mod notifications;
 mod parse;
 mod query;
@@ -37,6 +38,10 @@ pub(super) fn routes() -> Router<App> {
     let router = Router::new()
         .route("/query", get(query::instant).post(query::instant))
         .route("/query_range", get(query::range).post(query::range))
+        .route(
+            "/query_exemplars",
+            get(exemplars::query).post(exemplars::query),
+        )
         .route("/format_query", get(parse::format).post(parse::format))
         .route("/parse_query", get(parse::tree).post(parse::tree))
         .route(

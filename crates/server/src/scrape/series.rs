@@ -8,13 +8,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use firebell_config::{ScrapeJob, ScrapeLimits};
-use firebell_model::{Label, Labels, METRIC_NAME, STALE_NAN, Sample, SeriesId, Timestamp, relabel};
+use firebell_config::ScrapeJob;
+use firebell_model::{Labels, METRIC_NAME, STALE_NAN, Sample, SeriesId, Timestamp, relabel};
 use firebell_tsdb::{Batch, Store};
 use firebell_wire::exposition::{Entry, Format, Parser, SampleLine};
 
 use super::families::Families;
-use super::lock;
+use super::{limits, lock};
 
 /// How the samples of a target are treated.
 #[derive(Clone, Debug)]
@@ -94,9 +94,10 @@ impl TargetSeries {
             if let Some(limit) = treatment.job.limits.samples
                 && taken.n_kept as u64 > limit
             {
-                return Err(format!("sample limit exceeded: more than {limit} samples"));
+                return Err(limits::SAMPLES.to_owned());
             }
         }
+        limits::series(self.known.len(), &treatment.job.limits, body, format)?;
         let round = self.round;
         self.mark_gone(at, &mut taken.batch, |seen| seen != round);
         Ok(taken)
@@ -205,34 +206,9 @@ impl Treatment {
         if labels.get(METRIC_NAME).is_none() {
             return Err("a series has no metric name after relabelling".to_owned());
         }
-        check_limits(&labels, &self.job.limits)?;
+        limits::check_labels(&labels, &self.job.limits)?;
         Ok(Some(labels))
     }
-}
-
-fn check_limits(labels: &Labels, limits: &ScrapeLimits) -> Result<(), String> {
-    let longest = |bytes: fn(&Label) -> usize| labels.iter().map(bytes).max().unwrap_or(0);
-    let checks = [
-        ("label_limit", labels.len(), limits.labels),
-        (
-            "label_name_length_limit",
-            longest(|it| it.name.len()),
-            limits.label_name_bytes,
-        ),
-        (
-            "label_value_length_limit",
-            longest(|it| it.value.len()),
-            limits.label_value_bytes,
-        ),
-    ];
-    for (name, found, limit) in checks {
-        if let Some(limit) = limit.filter(|limit| found as u64 > *limit) {
-            return Err(format!(
-                "{name} exceeded: `{labels}` has {found}, the limit is {limit}"
-            ));
-        }
-    }
-    Ok(())
 }
 
 /// A name for a scraped label that the target has too: `exported_…`, as often as needed.
@@ -387,7 +363,7 @@ mod tests {
             drop,
             &["x 1", "x 1; y 1", "x 2"],
             &expect![[r#"
-            sample limit exceeded: more than 1 samples
+            sample limit exceeded
             x{instance="a:80", job="shop"} 1@1000 stale@2000 2@3000
             y{instance="a:80", job="shop"} stale@2000
         "#]],
@@ -408,8 +384,25 @@ mod tests {
             "label_limit: 3",
             &["x{a=\"1\",b=\"2\"} 1"],
             &expect![[r#"
-            label_limit exceeded: `x{a="1", b="2", instance="a:80", job="shop"}` has 5, the limit is 3
+            label_limit exceeded (metric: x, number of labels: 5, limit: 3)
         "#]],
+        );
+    }
+
+    #[test]
+    fn a_target_whose_series_explode_is_refused_and_the_label_named() {
+        check(
+            "series_limit: 2",
+            &[
+                "x{id=\"1\",le=\"1\"} 1; x{id=\"2\",le=\"1\"} 1",
+                "x{id=\"3\",le=\"1\"} 1",
+            ],
+            &expect![[r#"
+                series_limit exceeded (number of series: 3, limit: 2, label with the most values: le, values: 1)
+                x{id="1", instance="a:80", job="shop", le="1"} 1@1000 stale@2000
+                x{id="2", instance="a:80", job="shop", le="1"} 1@1000 stale@2000
+                x{id="3", instance="a:80", job="shop", le="1"} stale@2000
+            "#]],
         );
     }
 }

@@ -12,9 +12,9 @@ use tokio::sync::Notify;
 
 use super::families::Families;
 use super::series::{Taken, TargetSeries, Treatment};
-use super::{Shared, Spec, lock, read};
+use super::{Shared, Spec, limits, lock, read};
 use crate::clock::Stopwatch;
-use crate::http_client::{self, ClientOptions};
+use crate::http_client::{self, BodyError, ClientOptions};
 
 /// How a target fared last.
 #[derive(Clone, Debug, Default)]
@@ -133,7 +133,10 @@ impl Target {
         }
         self.read_as = Some(Arc::clone(&spec.job));
         let watch = Stopwatch::start();
-        let fetched = self.fetch(spec).await;
+        let fetched = match &spec.refused {
+            Some(why) => Err(why.clone()),
+            None => self.fetch(spec).await,
+        };
         let treatment = treatment(spec);
         let taken = fetched.and_then(|(body, format)| {
             let (series, store) = (&mut self.series, &self.shared.store);
@@ -174,7 +177,7 @@ impl Target {
     }
 
     async fn fetch(&self, spec: &Spec) -> Result<(Vec<u8>, Format), String> {
-        let Spec { job, target } = spec;
+        let Spec { job, target, .. } = spec;
         let secs = target.timeout.as_secs_f64().to_string();
         let options = ClientOptions {
             follows_redirects: job.http.follow_redirects,
@@ -214,7 +217,7 @@ impl Target {
         let configured = job.limits.body_bytes.unwrap_or(u64::MAX);
         let bytes_max = usize::try_from(configured).unwrap_or(usize::MAX);
         let bytes_max = bytes_max.min(BODY_BYTES_MAX);
-        Ok((http_client::body(response, bytes_max).await?, format))
+        Ok((body(response, bytes_max).await?, format))
     }
 
     /// Notes how a scrape went, for people.
@@ -227,6 +230,9 @@ impl Target {
         let metrics = &self.shared.metrics;
         metrics.scrapes.inc();
         metrics.scrapes_failed.inc_by(u64::from(error.is_some()));
+        if let Some(limit) = error.and_then(|why| limits::exceeded(why)) {
+            metrics.count_exceeded(limit);
+        }
         let mut state = lock(&self.state);
         let is_changed = state.health != health;
         if is_changed && let Some(error) = error {
@@ -264,6 +270,15 @@ impl Target {
     }
 }
 
+/// The body of an answer.
+async fn body(response: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, String> {
+    let body = http_client::body(response, bytes_max).await;
+    body.map_err(|error| match error {
+        BodyError::TooLong(_) => limits::BODY.to_owned(),
+        BodyError::Broken(why) => why,
+    })
+}
+
 /// Does work that is proportional to so many bytes; when it is long, other tasks find another thread
 /// meanwhile.
 fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
@@ -275,7 +290,7 @@ fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
 }
 
 fn treatment(spec: &Spec) -> Treatment {
-    let Spec { job, target } = spec;
+    let Spec { job, target, .. } = spec;
     Treatment {
         labels: target.labels.clone(),
         job: Arc::clone(job),

@@ -52,7 +52,7 @@ impl InstantQuery {
     /// At the first parameter that cannot be read.
     pub fn parse(params: &Params, now: Timestamp) -> Result<Self, ApiError> {
         let limit = limit_of(params)?;
-        let at = optional(params, "time", parse_time)?.unwrap_or(now);
+        let at = moment_of(params, "time", now)?;
         Ok(Self {
             query: params.get("query").unwrap_or("").to_owned(),
             at,
@@ -143,7 +143,11 @@ pub fn limit_of(params: &Params) -> Result<Option<usize>, ApiError> {
 /// # Errors
 /// When it cannot be read.
 pub fn moment_of(params: &Params, name: &str, default: Timestamp) -> Result<Timestamp, ApiError> {
-    Ok(optional(params, name, parse_time)?.unwrap_or(default))
+    let read = |text: &str| {
+        let failed = |why| format!("invalid time value for '{name}': {why}");
+        parse_time(text).map_err(failed)
+    };
+    Ok(optional(params, name, read)?.unwrap_or(default))
 }
 
 fn required<T>(
@@ -157,7 +161,7 @@ fn required<T>(
 fn optional<T>(
     params: &Params,
     name: &str,
-    parse: fn(&str) -> Result<T, String>,
+    parse: impl FnOnce(&str) -> Result<T, String>,
 ) -> Result<Option<T>, ApiError> {
     match params.get(name).filter(|text| !text.is_empty()) {
         Some(text) => match parse(text) {

@@ -61,8 +61,8 @@ pub(in crate::http) async fn compute_with<R: IntoResponse + Send + 'static>(
     let timeout = timeout.map_or(limits.timeout, |timeout| timeout.min(limits.timeout));
     let timeout = timeout.to_std();
     let watch = Stopwatch::start();
-    let slot = tokio::time::timeout(timeout, app.slots.queries.acquire()).await;
-    let Ok(_slot) = slot else {
+    let slot = Arc::clone(&app.slots.queries).acquire_owned();
+    let Ok(slot) = tokio::time::timeout(timeout, slot).await else {
         let message = "query timed out in query queue";
         return Err(ApiError::new(ErrorKind::Timeout, message));
     };
@@ -71,6 +71,8 @@ pub(in crate::http) async fn compute_with<R: IntoResponse + Send + 'static>(
     let is_awaited = Arc::downgrade(&asker);
     let (view, queued) = (app.store.view(), watch.elapsed());
     let task = tokio::task::spawn_blocking(move || {
+        // Given back when the work has ended, not when nobody waits for it any more.
+        let _slot = slot;
         let limits = &config.query;
         let is_late = || watch.elapsed() > timeout;
         let is_over = || is_late() || is_awaited.strong_count() == 0;

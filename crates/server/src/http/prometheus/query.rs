@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use firebell_model::{Sample, Timestamp};
-use firebell_promql::{Annotation, EvalError, Plan, Prepared, Value};
+use firebell_promql::{Annotation, EvalError, Plan, Prepared, Value, ValueType};
 use firebell_wire::prometheus_json::{
     ApiError, ErrorKind, InstantQuery, MatrixSeries, QueryAnswer, QueryData, QuerySettings,
     QueryStats, RangeQuery, SampleStats, Success, Timings, VectorSample,
@@ -13,7 +13,7 @@ use firebell_wire::prometheus_json::{
 
 use super::compute::{Job, compute};
 use super::series::{cut, noting_cut};
-use super::{Answer, refused};
+use super::{Answer, bad_data, refused};
 use crate::clock::Stopwatch;
 use crate::http::{App, params};
 
@@ -25,7 +25,7 @@ pub(super) async fn instant(State(app): State<App>, uri: Uri, body: Bytes) -> Re
             let run = move |prepared: &mut Prepared, job: &Job<'_>| {
                 prepared.instant(job.source, at, &job.options)
             };
-            evaluate(&app, request.query, at, settings, run).await
+            evaluate(&app, request.query, at, settings, (Kind::Instant, run)).await
         }
         Err(error) => refused(&error),
     }
@@ -44,7 +44,7 @@ pub(super) async fn range(State(app): State<App>, uri: Uri, body: Bytes) -> Resp
             let run = move |prepared: &mut Prepared, job: &Job<'_>| {
                 prepared.range(job.source, start, end, step, &job.options)
             };
-            evaluate(&app, query, end, settings, run).await
+            evaluate(&app, query, end, settings, (Kind::Range, run)).await
         }
         Err(error) => refused(&error),
     }
@@ -56,14 +56,14 @@ async fn evaluate<R>(
     query: String,
     at: Timestamp,
     settings: QuerySettings,
-    run: R,
+    (kind, run): (Kind, R),
 ) -> Response
 where
     R: FnOnce(&mut Prepared, &Job<'_>) -> Result<Value, EvalError> + Send + 'static,
 {
     compute(app, settings.timeout, move |job| {
         let watch = Stopwatch::start();
-        let mut prepared = prepare(&query)?;
+        let mut prepared = prepare(&query, kind)?;
         let prepared_in = watch.elapsed().as_secs_f64();
         let mut options = job.options.clone();
         options.lookback = settings.lookback.unwrap_or(options.lookback);
@@ -91,8 +91,23 @@ where
     .await
 }
 
-fn prepare(query: &str) -> Result<Prepared, ApiError> {
+/// The two kinds of queries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Instant,
+    Range,
+}
+
+fn prepare(query: &str, kind: Kind) -> Result<Prepared, ApiError> {
     let plan = Plan::new(query).map_err(|error| super::parse::bad_query(&error))?;
+    let found = plan.expr().value_type();
+    if kind == Kind::Range && !matches!(found, ValueType::Scalar | ValueType::Vector) {
+        let found = found.documented_name();
+        return Err(bad_data(format!(
+            "invalid parameter \"query\": invalid expression type {found:?} for range query, must be \
+             Scalar or instant Vector"
+        )));
+    }
     Ok(Prepared::new(plan))
 }
 

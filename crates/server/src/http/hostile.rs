@@ -1,0 +1,146 @@
+//! Queries that want too much, and askers who do not wait: over real sockets.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+use std::time::Duration;
+
+use firebell_model::{Labels, Sample, Timestamp};
+use firebell_tsdb::Batch;
+
+use crate::clock::Stopwatch;
+use crate::flags::{Flags, Overrides};
+use crate::serve::{Options, Server};
+
+/// A server with 200 series of 500 samples, a second apart, and narrow limits.
+async fn start(overrides: Overrides) -> (Server, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        config_file: None,
+        listen: Some(([127, 0, 0, 1], 0).into()),
+        data_dir: folder.path().join("data"),
+        external_url: None,
+        flags: Flags {
+            overrides,
+            ..Flags::default()
+        },
+    };
+    let server = Server::start(&options).await.unwrap();
+    let now = server.app.clock.now();
+    let mut batch = Batch::default();
+    for idx in 0..200 {
+        let labels = Labels::from_pairs([("__name__", "x".to_owned()), ("id", idx.to_string())]);
+        let samples = (0..500).map(|secs| Sample {
+            at: Timestamp(now.0 - (500 - secs) * 1000),
+            value: secs as f64,
+        });
+        batch.add(labels, &samples.collect::<Vec<_>>());
+    }
+    server.app.store.append(&batch).unwrap();
+    (server, folder)
+}
+
+/// Resident bytes of this process.
+fn resident() -> usize {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|it| it.parse::<usize>().ok());
+    pages.unwrap_or(0) * 4096
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_that_want_too_much_are_refused_before_they_take_the_memory() {
+    let (server, _folder) = start(Overrides {
+        query_timeout: Some(firebell_model::Duration::from_secs(2)),
+        query_samples_max: Some(150_000),
+        query_series_max: Some(150),
+        ..Overrides::default()
+    })
+    .await;
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let before = resident();
+    let too_many = "query processing would load too many samples into memory in query execution";
+    let series =
+        "the query selects too many series: 200 match {__name__=\"x\"}, and 150 are allowed";
+    let timeout = "query timed out in expression evaluation";
+    let narrow = "x{id=~\"1..\"}";
+    let chain = vec!["1"; 200_000].join("+");
+    for (query, expected) in [
+        ("x".to_owned(), series),
+        (format!("{narrow}[1h]"), ""),
+        (format!("sum_over_time({narrow}[1h:1ms])"), too_many),
+        (format!("rate({narrow}[1h])[1000d:1s]"), too_many),
+        ("sum_over_time(vector(1)[1000d:1s])".to_owned(), too_many),
+        (
+            "sum_over_time(sum_over_time(vector(1)[1d:1s])[1d:1s])".to_owned(),
+            "",
+        ),
+        (format!("{narrow} * on() group_left {narrow}"), ""),
+        (chain, ""),
+    ] {
+        let form = format!("query={}", query.replace('+', "%2B"));
+        let url = format!("http://{}/api/v1/query", server.address);
+        let watch = Stopwatch::start();
+        let request = client.post(url).body(form);
+        let kind = "application/x-www-form-urlencoded";
+        let answer = request.header("content-type", kind).send().await.unwrap();
+        let (status, body) = (answer.status().as_u16(), answer.text().await.unwrap());
+        let shown: String = query.chars().take(80).collect();
+        assert!(watch.elapsed() < Duration::from_secs(10), "{shown}");
+        assert!([200, 400, 422, 503].contains(&status), "{shown}: {status}");
+        assert_eq!(
+            status == 503,
+            body.contains(timeout),
+            "{shown}: {body:.300}"
+        );
+        let body = body.replace('\\', "");
+        assert!(body.contains(expected), "{shown}: {body:.300}");
+    }
+    let grown = resident().saturating_sub(before);
+    assert!(grown < 256 << 20, "{} MiB", grown >> 20);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_asker_who_goes_away_ends_the_evaluation() {
+    let (server, _folder) = start(Overrides {
+        query_concurrency_max: Some(1),
+        query_samples_max: Some(usize::MAX),
+        ..Overrides::default()
+    })
+    .await;
+    // Long enough that it would not end in the time of this test.
+    let query = "sum_over_time(sum_over_time(vector(1)[3d:1s])[1h:1s])";
+    let free = || server.app.slots.queries.available_permits();
+    let mut socket = TcpStream::connect(server.address).unwrap();
+    let request = format!("GET /api/v1/query?query={query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    socket.write_all(request.as_bytes()).unwrap();
+    wait_until("the query runs", || free() == 0).await;
+    // Who comes meanwhile waits for as long as its own time allows.
+    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let url = format!(
+        "http://{}/api/v1/query?query=1&timeout=100ms",
+        server.address
+    );
+    let answer = client.get(&url).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 503);
+    let body = answer.text().await.unwrap();
+    assert!(body.contains("query timed out in query queue"), "{body}");
+    assert_eq!(free(), 0, "the query still runs");
+    drop(socket);
+    wait_until("the query has ended", || free() == 1).await;
+    let answer = client.get(&url).send().await.unwrap();
+    assert_eq!(answer.status().as_u16(), 200);
+    server.stop().await.unwrap();
+}
+
+async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..400 {
+        if holds() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(25)).await;
+    }
+    panic!("{what}: not within ten seconds");
+}
