@@ -3,6 +3,7 @@
 //! *Sources*: Prometheus, `web/api/v1/api.go`, `util/jsonutil`.
 
 mod envelope;
+mod exemplars;
 mod number;
 mod query;
 mod result;
@@ -10,6 +11,7 @@ mod stats;
 mod status;
 
 pub use self::envelope::{ApiError, ErrorKind, Success};
+pub use self::exemplars::SeriesExemplars;
 pub use self::query::{
     InstantQuery, POINTS_MAX, QuerySettings, RangeQuery, limit_of, moment_of, parse_step,
     parse_time, time_range,

@@ -50,6 +50,17 @@ fn list_metadata(app: &App, params: &Params) -> Answer<BTreeMap<String, BTreeSet
             });
         }
     });
+    // What was written here rather than scraped.
+    for (name, written) in app.store.all_metadata() {
+        if metric.is_none_or(|metric| *name == *metric) && !listed.contains_key(&*name) {
+            let written = MetricMetadata {
+                kind: written.kind.name(),
+                unit: written.unit.to_string(),
+                help: written.help.to_string(),
+            };
+            listed.insert(name.to_string(), BTreeSet::from([written]));
+        }
+    }
     if let Some(limit) = limit {
         listed = listed.into_iter().take(limit).collect();
     }
