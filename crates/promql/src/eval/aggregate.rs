@@ -44,7 +44,12 @@ pub(crate) fn run(
         .param
         .map(|param| frames.scalar(param, steps.n))
         .unwrap_or_default();
-    if ignores_histograms(aggregation.op) {
+    // When nothing stays anyway, nothing is looked at.
+    let is_top = matches!(aggregation.op, AggregateOp::Topk | AggregateOp::Bottomk);
+    let keeps_none = is_top && param.iter().all(|&k| k < 1.0);
+    if keeps_none {
+        block.cells.drop_histograms();
+    } else if ignores_histograms(aggregation.op) {
         let span = aggregation.operand_span;
         histograms::ignore(aggregation.op, &mut block, span, context);
     }
