@@ -266,22 +266,21 @@ def samples_agree(proofs: Proofs, port: int, server: Firebell) -> None:
     )
     moments = {"{at}": f"{at - 0.4:.3f}", "{from}": f"{at - 8.4:.3f}"}
     asked = [("GET", path, parameters) for path, parameters in ON_SAMPLES]
-    compare(proofs, "over samples", port, server.port, asked, moments)
-    compare(proofs, "from Grafana", port, server.port, GRAFANA, moments)
+    compare(proofs, "over samples", (port, server.port), asked, moments)
+    compare(proofs, "from Grafana", (port, server.port), GRAFANA, moments)
     gzipped(proofs, server)
     promtool(proofs, port, server, moments["{at}"])
 
 
 def configurations_agree(proofs: Proofs, port: int, server: Firebell) -> None:
     """Ask for rules and targets."""
-    for each in (port, server.port):
-        wait_for(
-            "all was evaluated and scraped",
-            STARTS_SECONDS,
-            lambda each=each: is_settled(each),
-        )
+    wait_for(
+        "all was evaluated and scraped",
+        STARTS_SECONDS,
+        lambda: is_settled(port) and is_settled(server.port),
+    )
     asked = [("GET", path, parameters) for path, parameters in ON_CONFIGURATION]
-    compare(proofs, "over configurations", port, server.port, asked, {})
+    compare(proofs, "over configurations", (port, server.port), asked, {})
     errors = [
         {
             one["scrapePool"]: one["lastError"]
@@ -304,11 +303,10 @@ def is_settled(port: int) -> bool:
     return fires and has_targets and '"unknown"' not in rules + targets
 
 
-def compare(  # noqa: PLR0913 what is asked of whom
+def compare(
     proofs: Proofs,
     what: str,
-    theirs: int,
-    ours: int,
+    ports: tuple[int, int],
     asked: list[tuple[str, str, dict[str, str]]],
     moments: dict[str, str],
 ) -> None:
@@ -316,7 +314,7 @@ def compare(  # noqa: PLR0913 what is asked of whom
     differ = []
     for method, path, parameters in asked:
         text = urlencode({name: moments.get(it, it) for name, it in parameters.items()})
-        wanted, got = (answer_of(port, method, path, text) for port in (theirs, ours))
+        wanted, got = (answer_of(port, method, path, text) for port in ports)
         if wanted != got:
             differ.append(f"{method} {path} {parameters}\n   wanted {wanted}\n   got    {got}")
     proofs.holds_for(f"the same answers {what}", len(asked), differ)
@@ -351,10 +349,12 @@ def steady(value: Any) -> Any:
 
 
 def gzipped(proofs: Proofs, server: Firebell) -> None:
-    """A long answer is compressed when the client takes that."""
+    """Show that a long answer is compressed when the client takes that."""
     plain = ask(server.port, "/api/v1/series?match[]=%7B__name__%3D~%22.%2B%22%7D")
     headers = {"Accept-Encoding": "gzip"}
-    packed = ask(server.port, "/api/v1/series?match[]=%7B__name__%3D~%22.%2B%22%7D", headers=headers)
+    packed = ask(
+        server.port, "/api/v1/series?match[]=%7B__name__%3D~%22.%2B%22%7D", headers=headers
+    )
     proofs.equal("gzip", gzip.decompress(packed.body), plain.body)
 
 
@@ -373,12 +373,19 @@ def promtool(proofs: Proofs, port: int, server: Firebell, at: str) -> None:
         theirs, ours = (run([tool, *words, url, *rest]) for url in ends)
         said = [(code, sorted(text.splitlines())) for code, text in (ours, theirs)]
         proofs.equal(f"the same from `promtool {' '.join(words[:2])}`", *said)
-    analyze = ["query", "analyze", "--server", "", "--type=histogram", "--match=shop_seconds_bucket"]
-    said = []
+    analyze = [
+        "query",
+        "analyze",
+        "--server",
+        "",
+        "--type=histogram",
+        "--match=shop_seconds_bucket",
+    ]
+    codes = []
     for url in ends:
         analyze[3] = url
-        said.append(run([tool, *analyze, "--duration=1m", f"--time={at}"]))
-    proofs.equal("the same from `promtool query analyze`", said[1][0], said[0][0])
+        codes.append(run([tool, *analyze, "--duration=1m", f"--time={at}"])[0])
+    proofs.equal("the same from `promtool query analyze`", codes[1], codes[0])
     for what in ("healthy", "ready"):
         code, text = run([tool, "check", what, f"--url={server.url}"])
         proofs.check(f"`promtool check {what}`", code == 0, text)
