@@ -157,6 +157,9 @@ pub(crate) struct Aggregation {
     /// Where the parameter stands, inside of any parentheses: there annotations point.
     pub(crate) param_span: Span,
     pub(crate) operand: OpIdx,
+    /// Where annotations on ignored histograms point: to the operand, but for `topk` and `bottomk`
+    /// to the whole.
+    pub(crate) ignored_span: Span,
     /// Where the operand stands.
     pub(crate) operand_span: Span,
     /// Sorted.
@@ -269,6 +272,10 @@ impl Planner {
                         .as_ref()
                         .map_or_else(Span::default, |param| param.unwrap_parens().span),
                     operand,
+                    ignored_span: match aggregate.op {
+                        AggregateOp::Topk | AggregateOp::Bottomk => expr.span,
+                        _ => aggregate.expr.span,
+                    },
                     operand_span: aggregate.expr.span,
                     grouping,
                     is_without: aggregate.is_without,

@@ -30,8 +30,18 @@ eval instant at 0 asinh(-big)
 # The last two of the equal ones come too late.
 eval instant at 0 topk(1, h offset 0s < 3)
   h{job="a", code="x"} 2
+
+load 1m
+  native {{count:3 sum:2 buckets:[1 2]}}
+
+# Annotations of topk point to the whole aggregation; with none to keep there are none.
+eval instant at 0 -(topk(1, native))
+  expect info msg: PromQL info: ignored histogram in topk aggregation (1:3)
+
+eval instant at 0 bottomk(0, native)
+  expect no_info
 "#,
     );
     assert!(report.failed.is_empty(), "{:?}", report.failed);
-    assert_eq!(report.passed, 5);
+    assert_eq!(report.passed, 7);
 }

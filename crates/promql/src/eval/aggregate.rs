@@ -50,7 +50,7 @@ pub(crate) fn run(
     if keeps_none {
         block.cells.drop_histograms();
     } else if ignores_histograms(aggregation.op) {
-        let span = aggregation.operand_span;
+        let span = aggregation.ignored_span;
         histograms::ignore(aggregation.op, &mut block, span, context);
     }
     let grouping = bind(aggregation, &block, state);
