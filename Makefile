@@ -9,7 +9,7 @@ export FIREBELL ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/release/firebell
 PYTHON := $(CURDIR)/.venv/bin/python
 UI_SOURCES := $(wildcard ui/*.html ui/*.json ui/*.ts) $(shell find ui/src -type f ! -name '*.test.*')
 
-.PHONY: help demo test soak bench-metrics build fmt lint tools browser peers
+.PHONY: help demo test fuzz soak bench-metrics build fmt lint tools browser peers
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -21,8 +21,12 @@ demo: build .venv/runs ## Break a real shop and watch Firebell tell; Ctrl-C ends
 test: build .venv/checks browser peers ## Run every test; the last line counts them
 	@cargo xtask ci
 
-soak: build .venv/runs ## Play the demo's fault ROUNDS=20 times, after HOURS=200000 simulated ones
+fuzz: tools ## Fuzz every reader of foreign bytes, FUZZ_SECONDS=60 each
+	@scripts/fuzz $${FUZZ_SECONDS:-60}
+
+soak: build .venv/runs ## Play the demo's fault ROUNDS=20 times, after HOURS=200000 simulated ones and fuzzing
 	@FIREBELL_SIM_HOURS=$${HOURS:-200000} cargo test -q -p firebell-sim --test simulation
+	@scripts/fuzz $${FUZZ_SECONDS:-3600}
 	@cd examples && ROUNDS=$${ROUNDS:-20} exec $(PYTHON) -m demo
 
 bench-metrics: build ## Measure beside Prometheus and VictoriaMetrics: QUICK=1 is minutes, ROWS=query,ingest

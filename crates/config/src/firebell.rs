@@ -14,6 +14,7 @@ use crate::alertmanager::{self, IntegrationKey, Notifications};
 use crate::fields::{Doc, Fields};
 use crate::files::{Files, is_pattern};
 use crate::load::Loader;
+use crate::otlp::Otlp;
 use crate::problem::{Problem, Problems};
 use crate::query::QueryLimits;
 use crate::relabel;
@@ -37,6 +38,8 @@ pub struct Config {
     pub integrations: BTreeMap<IntegrationKey, Integration>,
     /// What texts of notifications may call.
     pub templates: NotificationTemplates,
+    /// How OpenTelemetry metrics become series.
+    pub otlp: Otlp,
     /// How samples are kept.
     pub storage: firebell_tsdb::Options,
     /// What people's queries may take.
@@ -98,6 +101,7 @@ struct Parts {
     scrape: Vec<ScrapeJob>,
     groups: Vec<RuleGroup>,
     alert_relabel: Vec<RelabelRule>,
+    otlp: Otlp,
     notifications: Option<Notifications>,
     has_alertmanager: bool,
     text: String,
@@ -146,6 +150,7 @@ impl Parts {
             routing,
             integrations,
             templates,
+            otlp: self.otlp,
             storage: self.storage,
             query: self.query,
             evaluation_interval: self.global.evaluation_interval,
@@ -263,6 +268,7 @@ fn read_prometheus_file(loader: &Loader<'_>, path: &Path, parts: &mut Parts) {
 
 fn read_prometheus(loader: &Loader<'_>, fields: &Fields<'_, '_>, parts: &mut Parts) {
     parts.global = Global::read(fields);
+    parts.otlp = Otlp::read(fields);
     parts.scrape = scrape::jobs(loader, fields, &parts.global);
     for path in named_files(loader, fields, "scrape_config_files") {
         let Some(source) = loader.read(&path) else {
@@ -324,7 +330,7 @@ fn named_files(
 
 /// Sections of upstream that change nothing here.
 fn note_unused(loader: &Loader<'_>, fields: &Fields<'_, '_>) {
-    for name in ["remote_write", "remote_read", "tracing", "otlp", "runtime"] {
+    for name in ["remote_write", "remote_read", "tracing", "runtime"] {
         if fields.get(name).is_some() {
             loader.note(format!("{}: `{name}` is not used", fields.doc.file));
         }

@@ -15,6 +15,7 @@ mod files;
 mod firebell;
 mod http;
 mod load;
+mod otlp;
 mod problem;
 mod query;
 mod relabel;
@@ -29,10 +30,11 @@ pub use crate::files::{Files, OsFiles};
 pub use firebell_notify::{HttpConfig, Tls};
 
 pub use crate::firebell::{Config, ExternalUrl, load};
+pub use crate::otlp::{Otlp, OtlpNaming, OtlpPromotion};
 pub use crate::problem::{Pos, Problem, Problems};
 pub use crate::query::QueryLimits;
 pub use crate::scrape::{
-    DroppedTarget, FileDiscovery, ScrapeJob, ScrapeLimits, ScrapeProtocol, ScrapeTarget,
-    TargetGroup, TargetSet, parse_target_file, targets,
+    DroppedTarget, FileDiscovery, ScrapeHistograms, ScrapeJob, ScrapeLimits, ScrapeProtocol,
+    ScrapeTarget, TargetGroup, TargetSet, parse_target_file, targets,
 };
 pub use crate::size::parse_bytes;

@@ -9,7 +9,7 @@ mod targets;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use firebell_model::{Duration, Labels, RelabelRule};
+use firebell_model::{Duration, EXPONENTIAL_SCHEMAS, Labels, RelabelRule};
 use firebell_notify::HttpConfig;
 
 pub use self::file_sd::parse_target_file;
@@ -45,6 +45,10 @@ pub struct ScrapeJob {
     pub honor_timestamps: bool,
     /// Whether series with timestamps get stale markers when they go away.
     pub track_timestamps_staleness: bool,
+    /// What targets are asked for, the best first.
+    pub protocols: Vec<ScrapeProtocol>,
+    /// Which histograms are taken.
+    pub histograms: ScrapeHistograms,
     /// How an answer with an unknown content type is read.
     pub fallback: Option<ScrapeProtocol>,
     /// What is refused.
@@ -63,13 +67,26 @@ pub struct ScrapeJob {
     pub text: String,
 }
 
-/// The formats of expositions.
+/// The formats of expositions, by upstream's names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "upstream's names and versions")]
 pub enum ScrapeProtocol {
-    /// Prometheus's text format.
-    Text,
-    /// OpenMetrics.
-    OpenMetrics,
+    PrometheusProto,
+    PrometheusText004,
+    PrometheusText100,
+    OpenMetricsText001,
+    OpenMetricsText100,
+}
+
+/// Which histograms a job takes, and how.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ScrapeHistograms {
+    /// Native histograms are taken.
+    pub native: bool,
+    /// Classic buckets are taken also where there is a native histogram.
+    pub classic: bool,
+    /// Classic histograms become native ones with custom buckets.
+    pub to_custom: bool,
 }
 
 /// What fails a scrape; `None` is no limit.
@@ -89,6 +106,10 @@ pub struct ScrapeLimits {
     pub label_name_bytes: Option<u64>,
     /// Bytes of a label's value.
     pub label_value_bytes: Option<u64>,
+    /// Buckets of a native histogram: one with more is made coarser.
+    pub histogram_buckets: Option<u64>,
+    /// The finest schema of native histograms: finer ones are made coarser.
+    pub histogram_schema: Option<i8>,
 }
 
 /// Targets with the labels they share.
@@ -143,6 +164,7 @@ fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Opti
     let files = fields.list("file_sd_configs").iter();
     let file_discoveries = files.map(|it| file_discovery(doc, it)).collect();
     refuse_discoveries(&fields);
+    let histograms = histograms(&fields, global.histograms);
     let job = ScrapeJob {
         interval,
         timeout,
@@ -154,8 +176,10 @@ fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Opti
         honor_labels: fields.bool("honor_labels").unwrap_or(false),
         honor_timestamps: fields.bool("honor_timestamps").unwrap_or(true),
         track_timestamps_staleness: fields.bool("track_timestamps_staleness").unwrap_or(false),
+        protocols: protocols(&fields, global.protocols.as_deref(), histograms.native),
+        histograms,
         fallback: protocol(&fields, "fallback_scrape_protocol"),
-        limits: limits(&fields, &global.limits),
+        limits: job_limits(&fields, &global.limits),
         http: http::read(loader, &fields),
         relabel,
         metric_relabel,
@@ -169,16 +193,8 @@ fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Opti
     name.map(|_| job)
 }
 
-/// Upstream's fields without a meaning here: native histograms are not stored, both formats are
-/// always asked for, names are UTF-8.
-const IGNORED: [&str; 13] = [
-    "scrape_protocols",
-    "scrape_native_histograms",
-    "always_scrape_classic_histograms",
-    "scrape_classic_histograms",
-    "convert_classic_histograms_to_nhcb",
-    "native_histogram_bucket_limit",
-    "native_histogram_min_bucket_factor",
+/// Upstream's fields without a meaning here: names are UTF-8, answers may be compressed.
+const IGNORED: [&str; 6] = [
     "enable_compression",
     "keep_dropped_targets",
     "metric_name_validation_scheme",
@@ -186,6 +202,22 @@ const IGNORED: [&str; 13] = [
     "scrape_failure_log_file",
     "extra_scrape_metrics",
 ];
+
+/// What a job says of histograms, or else what `global` does.
+fn histograms(fields: &Fields<'_, '_>, global: ScrapeHistograms) -> ScrapeHistograms {
+    let classic = fields.bool("always_scrape_classic_histograms");
+    // Its name until Prometheus 3.
+    let older = fields.bool("scrape_classic_histograms");
+    ScrapeHistograms {
+        native: fields
+            .bool("scrape_native_histograms")
+            .unwrap_or(global.native),
+        classic: classic.or(older).unwrap_or(global.classic),
+        to_custom: fields
+            .bool("convert_classic_histograms_to_nhcb")
+            .unwrap_or(global.to_custom),
+    }
+}
 
 /// A duration that is not zero; zero is as absent, as upstream.
 fn positive(fields: &Fields<'_, '_>, name: &'static str) -> Option<Duration> {
@@ -219,15 +251,60 @@ fn scheme(fields: &Fields<'_, '_>) -> String {
 }
 
 fn protocol(fields: &Fields<'_, '_>, name: &'static str) -> Option<ScrapeProtocol> {
-    fields.parsed(name, |text| match text {
-        "PrometheusText0.0.4" | "PrometheusText1.0.0" => Ok(ScrapeProtocol::Text),
-        "OpenMetricsText0.0.1" | "OpenMetricsText1.0.0" => Ok(ScrapeProtocol::OpenMetrics),
-        _ => Err(format!(
-            "`{text}` is none of PrometheusText0.0.4, PrometheusText1.0.0, OpenMetricsText0.0.1 \
-             and OpenMetricsText1.0.0"
-        )),
+    fields.parsed(name, parse_protocol)
+}
+
+fn parse_protocol(text: &str) -> Result<ScrapeProtocol, String> {
+    let found = PROTOCOLS.iter().find(|(name, _)| *name == text);
+    found.map(|(_, protocol)| *protocol).ok_or_else(|| {
+        let names = PROTOCOLS.map(|(name, _)| name).join(", ");
+        format!("`{text}` is none of {names}")
     })
 }
+
+/// What `scrape_protocols` says, or else the default: protobuf comes first for native histograms.
+fn protocols(
+    fields: &Fields<'_, '_>,
+    global: Option<&[ScrapeProtocol]>,
+    wants_native: bool,
+) -> Vec<ScrapeProtocol> {
+    if let Some(own) = own_protocols(fields) {
+        return own;
+    }
+    let default = PROTOCOLS.map(|(_, protocol)| protocol);
+    let first = if wants_native { 0 } else { 1 };
+    global.unwrap_or(&default[first..]).to_vec()
+}
+
+/// The protocols that `scrape_protocols` names; `None` when it is absent or empty.
+fn own_protocols(fields: &Fields<'_, '_>) -> Option<Vec<ScrapeProtocol>> {
+    let mut protocols = Vec::new();
+    for text in fields.texts("scrape_protocols") {
+        let problem = match parse_protocol(&text) {
+            Ok(protocol) if protocols.contains(&protocol) => {
+                format!("`{text}` stands in `scrape_protocols` twice")
+            }
+            Ok(protocol) => {
+                protocols.push(protocol);
+                continue;
+            }
+            Err(why) => why,
+        };
+        let at = fields.at("scrape_protocols");
+        fields.doc.problem(at, problem, None);
+    }
+    (!protocols.is_empty()).then_some(protocols)
+}
+
+/// In the order in which they are asked for; the text formats only, unless native histograms are
+/// wanted.
+const PROTOCOLS: [(&str, ScrapeProtocol); 5] = [
+    ("PrometheusProto", ScrapeProtocol::PrometheusProto),
+    ("OpenMetricsText1.0.0", ScrapeProtocol::OpenMetricsText100),
+    ("OpenMetricsText0.0.1", ScrapeProtocol::OpenMetricsText001),
+    ("PrometheusText1.0.0", ScrapeProtocol::PrometheusText100),
+    ("PrometheusText0.0.4", ScrapeProtocol::PrometheusText004),
+];
 
 fn params(fields: &Fields<'_, '_>) -> BTreeMap<String, Vec<String>> {
     let Some(node) = fields.get("params") else {
@@ -260,8 +337,34 @@ fn limits(fields: &Fields<'_, '_>, global: &ScrapeLimits) -> ScrapeLimits {
         labels: limit("label_limit", global.labels),
         label_name_bytes: limit("label_name_length_limit", global.label_name_bytes),
         label_value_bytes: limit("label_value_length_limit", global.label_value_bytes),
+        ..global.clone()
     }
 }
+
+/// The limits that `global` does not have, besides.
+fn job_limits(fields: &Fields<'_, '_>, global: &ScrapeLimits) -> ScrapeLimits {
+    let buckets = fields.number("native_histogram_bucket_limit");
+    let factor = fields.parsed("native_histogram_min_bucket_factor", |text| {
+        let factor: Result<f64, _> = text.parse();
+        factor.map_err(|_| format!("`{text}` is no number"))
+    });
+    ScrapeLimits {
+        histogram_buckets: buckets.filter(|limit| *limit > 0),
+        histogram_schema: factor.filter(|factor| *factor > 0.0).map(schema_of),
+        ..limits(fields, global)
+    }
+}
+
+/// The finest schema whose buckets grow by at least this factor.
+fn schema_of(factor: f64) -> i8 {
+    let factor = if factor <= 1.0 { FINEST_FACTOR } else { factor };
+    let schema = (-factor.log2().log2()).floor();
+    let (coarsest, finest) = EXPONENTIAL_SCHEMAS.into_inner();
+    schema.clamp(f64::from(coarsest), f64::from(finest)) as i8
+}
+
+/// What upstream takes for factors that are too small.
+const FINEST_FACTOR: f64 = 1.00271;
 
 fn file_discovery(doc: &Doc<'_>, node: &Node) -> FileDiscovery {
     let fields = doc.fields(node, "an entry of `file_sd_configs`");

@@ -225,7 +225,7 @@ impl Reading<'_> {
                     }
                 }
                 Ok(Some(Entry::Type { metric, kind })) if n_entries > 0 || !has_type => {
-                    let word = match (kind.as_str(), self.format) {
+                    let word = match (kind.name(), self.format) {
                         ("unknown", Format::Text) => "untyped",
                         (word, _) => word,
                     };

@@ -11,9 +11,11 @@ mod hostile;
 mod intake;
 mod listen;
 mod origin;
+mod otlp;
 mod own;
 mod page;
 mod prometheus;
+mod read;
 mod write;
 
 use std::sync::Arc;
@@ -21,13 +23,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use firebell_config::QueryLimits;
 use firebell_model::Timestamp;
 use firebell_tsdb::Store;
+use firebell_wire::otlp::Deltas;
 use firebell_wire::params::Params;
 use tokio::sync::{Notify, Semaphore};
 
@@ -74,6 +77,8 @@ pub(crate) struct Slots {
     large_bodies: Semaphore,
     /// A reload at a time: the later one has read the newer files.
     pub reload: std::sync::Mutex<()>,
+    /// What deltas of OpenTelemetry added up to.
+    deltas: std::sync::Mutex<Deltas>,
 }
 
 impl Slots {
@@ -83,6 +88,7 @@ impl Slots {
             queries: Arc::new(Semaphore::new(queries_max.min(Semaphore::MAX_PERMITS))),
             large_bodies: Semaphore::new(LARGE_BODIES_MAX),
             reload: std::sync::Mutex::default(),
+            deltas: std::sync::Mutex::default(),
         }
     }
 }
@@ -101,6 +107,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/firebell/v1/alerts", get(own::alerts))
         .route("/api/firebell/v1/inbox", get(own::inbox))
         .route("/api/firebell/v1/events", get(events::events))
+        .route("/v1/metrics", post(otlp::export))
+        .route(otlp::GRPC_PATH, post(otlp::export_grpc))
         .nest("/api/v1", prometheus::routes())
         .nest("/api/v2", alertmanager::routes())
         .fallback(page::page);
@@ -146,6 +154,8 @@ async fn limit(State(app): State<App>, request: Request, next: Next) -> Response
     }
     let is_large = match length {
         Some(bytes) => bytes > SMALL_BODY_BYTES,
+        // A body of HTTP/2 need not say that it has parts.
+        None if request.version() == Version::HTTP_2 => request.method() == Method::POST,
         None => request.headers().contains_key(header::TRANSFER_ENCODING),
     };
     let answered = async {

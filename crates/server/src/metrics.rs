@@ -61,6 +61,7 @@ pub(crate) struct Metrics {
     pub samples_rate: Rate,
     pub samples_refused: Family<ReasonLabel, Counter>,
     pub remote_write_requests: Counter,
+    pub otlp_requests: Counter,
     pub config_reload_successful: Gauge,
     pub config_reload_success_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
 }
@@ -174,6 +175,7 @@ impl Metrics {
         count("firebell_scrapes_failed", "Scrapes that failed", &self.scrapes_failed);
         count("firebell_samples_appended", "Samples taken in", &self.samples_appended);
         count("firebell_remote_write_requests", "Remote-write requests", &self.remote_write_requests);
+        count("firebell_otlp_requests", "Requests with OpenTelemetry metrics", &self.otlp_requests);
         registry.register_with_unit("firebell_rule_evaluation", "Time spent on evaluating rules", Unit::Seconds, self.rule_evaluation_seconds.clone());
         registry.register("firebell_driver_queue", "Events that wait for the driver", self.driver_queue.clone());
         registry.register("firebell_deliveries_under_way", "Notifications that are being delivered or wait for their turn", self.deliveries_under_way.clone());

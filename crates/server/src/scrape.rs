@@ -5,6 +5,7 @@
 //!
 //! *Sources*: Prometheus, `scrape/manager.go` and `scrape/scrape.go`, as behaviour.
 
+mod body;
 mod discover;
 mod families;
 mod limits;

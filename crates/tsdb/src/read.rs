@@ -31,10 +31,7 @@ impl View {
             if state.histograms.is_some() {
                 with_histograms.push(place as u32);
             }
-            if state.deleted.is_some() {
-                read(None);
-                unread.push((place, Arc::clone(cell)));
-            } else if !read(Some(&mut state)) {
+            if !read(Some(&mut state)) {
                 unread.push((place, Arc::clone(cell)));
             }
         }

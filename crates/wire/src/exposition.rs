@@ -1,4 +1,4 @@
-//! What scrape targets answer: the text format 0.0.4 and OpenMetrics 1.0.
+//! What scrape targets answer: the text format 0.0.4, OpenMetrics 1.0, and protobuf.
 //!
 //! *Invariants*: strict as Prometheus: the first bad line fails the whole body, with its number.
 //! Nothing is copied until labels are asked for, so that a scrape can look up what it has seen
@@ -6,15 +6,19 @@
 //!
 //! *Sources*: Prometheus, `model/textparse`; the OpenMetrics 1.0 specification.
 
+pub(crate) mod classic;
 mod content;
 mod cursor;
+mod families;
 mod line;
-mod number;
+pub(crate) mod number;
 mod series;
 mod write;
 
-pub use self::content::{ACCEPT, Format, UnknownContentType};
-pub use self::line::{Entry, Exemplar, MetricKind, Parser, SampleLine};
+pub use self::classic::{ClassicCollector, Converted};
+pub use self::content::{BodyFormat, Format, Protocol, UnknownContentType, accept};
+pub use self::families::{HistogramOptions, Point, Scraped, ScrapedPoint, read_families};
+pub use self::line::{Entry, Exemplar, Parser, SampleLine};
 pub use self::series::SeriesText;
 pub use self::write::TextWriter;
 

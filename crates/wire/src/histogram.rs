@@ -259,6 +259,38 @@ fn last_bucket(spans: &[BucketSpan]) -> Option<i64> {
     spans.last().map(|_| end.sum::<i64>() - 1)
 }
 
+/// The histogram in an exponential schema no finer than `schema_max`.
+#[must_use]
+pub fn reduce(histogram: Histogram, schema_max: i8) -> Histogram {
+    let steps = i32::from(histogram.schema) - i32::from(schema_max);
+    if histogram.has_custom_buckets() || steps <= 0 {
+        return histogram;
+    }
+    let steps = steps.unsigned_abs();
+    Histogram {
+        schema: schema_max,
+        positive: coarser(&histogram.positive, steps),
+        negative: coarser(&histogram.negative, steps),
+        ..histogram
+    }
+}
+
+/// The histogram in a schema in which it has at most so many buckets; `None` when there is none.
+#[must_use]
+pub fn limit_buckets(mut histogram: Histogram, buckets_max: u64) -> Option<Histogram> {
+    loop {
+        let n_buckets = histogram.positive.counts.len() + histogram.negative.counts.len();
+        if n_buckets as u64 <= buckets_max {
+            return Some(histogram);
+        }
+        if histogram.schema <= *EXPONENTIAL_SCHEMAS.start() {
+            return None;
+        }
+        let schema = histogram.schema - 1;
+        histogram = reduce(histogram, schema);
+    }
+}
+
 /// Buckets of a schema that is coarser by so many steps: each step joins two neighbours.
 pub(crate) fn coarser(buckets: &Buckets, steps: u32) -> Buckets {
     let mut joined = Buckets::default();

@@ -8,12 +8,14 @@
 pub mod alertmanager_json;
 pub mod exposition;
 pub mod go;
+pub mod histogram;
 pub mod names;
+pub mod otlp;
 pub mod params;
 pub mod prometheus_json;
+pub mod remote_read;
 pub mod remote_write;
 pub mod remote_write2;
 pub mod similar;
 
-mod histogram;
 mod protobuf;

@@ -128,6 +128,16 @@ impl<'a> Message<'a> {
         Ok(Some((number, value)))
     }
 
+    /// The next message of a stream in which each comes after its length; `None` at the end.
+    pub(crate) fn next_delimited(&mut self) -> Result<Option<Self>, Malformed> {
+        if self.bytes.is_empty() {
+            return Ok(None);
+        }
+        let len = self.varint()?;
+        let len = usize::try_from(len).map_err(|_| ENDS_EARLY)?;
+        Ok(Some(Self::new(self.take(len)?)))
+    }
+
     fn varint(&mut self) -> Result<u64, Malformed> {
         // Nearly all keys and lengths are one byte.
         if let [byte @ ..0x80, rest @ ..] = self.bytes {
@@ -168,13 +178,11 @@ impl<'a> Message<'a> {
 }
 
 /// Writes the fields of one message.
-#[cfg(test)]
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Writer {
     pub(crate) bytes: Vec<u8>,
 }
 
-#[cfg(test)]
 impl Writer {
     /// A message that is built by `write`.
     pub(crate) fn of(write: impl FnOnce(&mut Self)) -> Vec<u8> {
@@ -215,7 +223,18 @@ impl Writer {
         self.blob(number, &Self::of(write));
     }
 
+    /// A repeated field of doubles, packed; nothing when there are none.
+    pub(crate) fn doubles(&mut self, number: u32, values: &[f64]) {
+        if !values.is_empty() {
+            self.raw(u64::from(number) << 3 | 2);
+            self.raw(8 * values.len() as u64);
+            self.bytes
+                .extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        }
+    }
+
     /// A repeated field of varints, packed; nothing when there are none.
+    #[cfg(test)]
     pub(crate) fn varints(&mut self, number: u32, values: impl IntoIterator<Item = u64>) {
         let packed = Self::of(|packed| values.into_iter().for_each(|value| packed.raw(value)));
         if !packed.is_empty() {

@@ -23,7 +23,7 @@ fn dump(body: &[u8], format: Format) -> String {
 fn describe(entry: &Entry<'_, '_>) -> String {
     match entry {
         Entry::Help { metric, help } => format!("help {metric}: {help:?}\n"),
-        Entry::Type { metric, kind } => format!("type {metric}: {}\n", kind.as_str()),
+        Entry::Type { metric, kind } => format!("type {metric}: {}\n", kind.name()),
         Entry::Unit { metric, unit } => format!("unit {metric}: {unit}\n"),
         Entry::Sample(sample) => {
             let labels = match sample.series.labels() {

@@ -2,7 +2,9 @@
 
 use firebell_model::{Duration, Labels};
 
-use super::{ScrapeLimits, limits, positive};
+use super::{
+    ScrapeHistograms, ScrapeLimits, ScrapeProtocol, histograms, limits, own_protocols, positive,
+};
 use crate::fields::Fields;
 
 /// What holds for every job and rule group unless they say otherwise.
@@ -14,6 +16,8 @@ pub(crate) struct Global {
     pub(crate) rule_query_offset: Duration,
     pub(crate) external_labels: Labels,
     pub(crate) limits: ScrapeLimits,
+    pub(crate) histograms: ScrapeHistograms,
+    pub(crate) protocols: Option<Vec<ScrapeProtocol>>,
 }
 
 impl Default for Global {
@@ -25,6 +29,8 @@ impl Default for Global {
             rule_query_offset: Duration::ZERO,
             external_labels: Labels::empty(),
             limits: ScrapeLimits::default(),
+            histograms: ScrapeHistograms::default(),
+            protocols: None,
         }
     }
 }
@@ -57,6 +63,8 @@ impl Global {
             rule_query_offset: fields.duration("rule_query_offset").unwrap_or_default(),
             external_labels: fields.labels("external_labels"),
             limits: limits(&fields, &default.limits),
+            histograms: histograms(&fields, default.histograms),
+            protocols: own_protocols(&fields),
         };
         fields.ignore(&super::IGNORED);
         fields.ignore(&["query_log_file", "runtime"]);

@@ -294,7 +294,7 @@ async fn secrets_are_shown_nowhere() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_metrics_are_read_by_our_own_parser_in_both_formats() {
-    use firebell_wire::exposition::{Entry, Format, Parser};
+    use firebell_wire::exposition::{BodyFormat, Entry, Format, Parser};
     let bell = Bell::start().await;
     let mut counts = Vec::new();
     for accept in ["", "application/openmetrics-text;version=1.0.0"] {
@@ -303,7 +303,9 @@ async fn own_metrics_are_read_by_our_own_parser_in_both_formats() {
             .get(bell.url("/metrics"))
             .header("accept", accept);
         let (status, kind, body) = bell.send(request).await;
-        let format = Format::of_content_type(&kind).unwrap();
+        let BodyFormat::Text(format) = BodyFormat::of_content_type(&kind).unwrap() else {
+            panic!("{kind}");
+        };
         assert_eq!((status, format == Format::Text), (200, accept.is_empty()));
         let mut parser = Parser::new(body.as_bytes(), format).unwrap();
         let mut n_samples = 0;

@@ -24,6 +24,8 @@ pub(super) struct Stored {
     pub histograms: u64,
     /// Exemplars that are.
     pub exemplars: u64,
+    /// Samples and histograms that are not.
+    pub refused: u64,
     /// What was refused and why, for the sender; empty when all is stored.
     pub problems: Vec<String>,
 }
@@ -84,6 +86,7 @@ impl Intake {
             samples: self.n_samples.saturating_sub(samples_refused),
             histograms: self.n_histograms.saturating_sub(report.histograms_refused),
             exemplars: report.exemplars_appended,
+            refused,
             problems: self.problems,
         })
     }

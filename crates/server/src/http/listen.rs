@@ -6,8 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{StatusCode, header};
 use axum::routing::get;
-use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -40,6 +40,18 @@ async fn serve(stream: TcpStream, router: Router) {
     // Answers are written whole: waiting for more to send only costs time.
     let _ = stream.set_nodelay(true);
     let service = TowerToHyperService::new(router);
+    if speaks_http2(&stream).await {
+        let served = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .keep_alive_interval(Some(HEADERS_TIMEOUT))
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+        if let Err(error) = served {
+            tracing::debug!(%error, "an HTTP/2 connection ended early");
+        }
+        return;
+    }
     let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADERS_TIMEOUT)
@@ -48,6 +60,13 @@ async fn serve(stream: TcpStream, router: Router) {
     if let Err(error) = served {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// Whether a connection begins as HTTP/2 does without TLS: senders of gRPC know that we speak it.
+async fn speaks_http2(stream: &TcpStream) -> bool {
+    let mut head = [0; 3];
+    let peeked = tokio::time::timeout(HEADERS_TIMEOUT, stream.peek(&mut head)).await;
+    matches!(peeked, Ok(Ok(3))) && head == *b"PRI"
 }
 
 /// What is answered while the data is read.
@@ -67,4 +86,6 @@ fn starting() -> Router {
 pub(super) const CONNECTIONS_MAX: usize = 512;
 /// A connection that sends no whole request header for so long is closed, also between requests.
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(60);
+/// Requests of one HTTP/2 connection at the same time.
+const STREAMS_MAX: u32 = 64;
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_secs(1);

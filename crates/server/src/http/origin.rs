@@ -14,7 +14,17 @@ use super::App;
 pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
     let allowed = allowed_origin(request.headers(), app.flags.cors_origin.as_ref());
     let external_url = app.live.config().external_url.clone();
-    let refusal = refusal(request.headers(), host_of(&external_url), allowed.is_some());
+    // HTTP/2 has the host in its address.
+    let authority = request.uri().authority().map_or("", |it| it.as_str());
+    let host = request.headers().get(header::HOST);
+    let host = host.map_or(Some(authority), |host| host.to_str().ok());
+    let host = host.unwrap_or_default();
+    let refusal = refusal(
+        host,
+        request.headers(),
+        host_of(&external_url),
+        allowed.is_some(),
+    );
     if let Some(why) = refusal {
         return (StatusCode::FORBIDDEN, why).into_response();
     }
@@ -54,10 +64,11 @@ const CORS_HEADERS: [(HeaderName, &str); 4] = [
 
 /// Why a request is refused. `external` is the host under which people reach this Firebell: a
 /// reverse proxy before it may pass that one on.
-fn refusal(headers: &HeaderMap, external: &str, is_allowed: bool) -> Option<String> {
-    let header = |name| headers.get(name).and_then(|value| value.to_str().ok());
-    let host = header(header::HOST).unwrap_or_default();
-    let origin = header(header::ORIGIN).unwrap_or_default();
+fn refusal(host: &str, headers: &HeaderMap, external: &str, is_allowed: bool) -> Option<String> {
+    let origin = headers
+        .get(header::ORIGIN)
+        .and_then(|value| value.to_str().ok());
+    let origin = origin.unwrap_or_default();
     let is_known = |host: &str| is_loopback_host(host) || host == external;
     let is_known_page = is_allowed || is_known(host_of(origin));
     let is_refused = !is_known(host) || !is_known_page;
@@ -109,12 +120,11 @@ mod tests {
     fn a_page_from_elsewhere_is_refused_and_one_behind_the_proxy_is_not() {
         let check = |host: &str, origin: &str, is_fine: bool| {
             let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, host.parse().unwrap());
             if !origin.is_empty() {
                 headers.insert(header::ORIGIN, origin.parse().unwrap());
             }
             let external = host_of("https://bell.example.org/path");
-            let refusal = refusal(&headers, external, false);
+            let refusal = refusal(host, &headers, external, false);
             assert_eq!(refusal.is_none(), is_fine, "{host} {origin}");
         };
         check("127.0.0.1:9494", "", true);

@@ -31,7 +31,7 @@ pub(super) use self::selectors::{selector, selectors};
 pub(super) use self::status::plain_version;
 pub(crate) use self::status::version;
 
-use super::{App, json, write};
+use super::{App, json, otlp, read, write};
 
 /// Routes below `/api/v1`.
 pub(super) fn routes() -> Router<App> {
@@ -71,7 +71,9 @@ pub(super) fn routes() -> Router<App> {
         .route("/features", get(status::features))
         .route("/notifications", get(notifications::list))
         .route("/notifications/live", get(notifications::live))
-        .route("/write", post(write::remote_write));
+        .route("/read", post(read::remote_read))
+        .route("/write", post(write::remote_write))
+        .route("/otlp/v1/metrics", post(otlp::export));
     admin::routes(search::routes(router)).method_not_allowed_fallback(async || {
         (StatusCode::METHOD_NOT_ALLOWED, "Method Not Allowed\n")
     })

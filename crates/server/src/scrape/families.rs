@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use firebell_wire::exposition::{Entry, MetricKind};
+use firebell_model::{Metadata, MetricKind};
 
 /// The metrics of a target by name.
 #[derive(Default)]
@@ -19,28 +19,27 @@ pub(crate) struct Family {
     pub unit: Box<str>,
     /// What it means; empty when it does not say.
     pub help: Box<str>,
+    /// Whether the store was told.
+    is_told: bool,
     /// The scrape that last had it.
     seen: u64,
 }
 
 impl Families {
-    /// Notes what a line says, at a scrape.
-    pub(super) fn note(&mut self, entry: &Entry<'_, '_>, round: u64) {
-        let metric = match entry {
-            Entry::Sample(_) => return,
-            Entry::Type { metric, .. }
-            | Entry::Unit { metric, .. }
-            | Entry::Help { metric, .. } => metric,
-        };
+    /// Notes what is said of a metric at a scrape; says whether that is news. It is not when there
+    /// are too many metrics.
+    pub(super) fn note(&mut self, metric: &str, said: &Metadata, round: u64) -> bool {
         let Some(family) = self.at(metric, round) else {
-            return;
+            return false;
         };
-        match entry {
-            Entry::Sample(_) => {}
-            Entry::Type { kind, .. } => family.kind = *kind,
-            Entry::Unit { unit, .. } => set(&mut family.unit, unit),
-            Entry::Help { help, .. } => set(&mut family.help, help),
+        let Metadata { kind, help, unit } = said;
+        let is_known = family.kind == *kind && *family.help == **help && *family.unit == **unit;
+        if is_known && family.is_told {
+            return false;
         }
+        (family.kind, family.is_told) = (*kind, true);
+        (family.help, family.unit) = ((&**help).into(), (&**unit).into());
+        true
     }
 
     /// The family of a name; `None` when it would be one too many.
@@ -74,12 +73,6 @@ impl Families {
                 all.for_each(|(name, family)| tell(name, family));
             }
         }
-    }
-}
-
-fn set(text: &mut Box<str>, said: &str) {
-    if **text != *said {
-        *text = said.into();
     }
 }
 

@@ -6,12 +6,17 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use firebell_config::ScrapeLimits;
 use firebell_model::{Labels, Quoted};
-use firebell_wire::exposition::{Entry, Format, Parser};
+use firebell_wire::exposition::{
+    BodyFormat, Entry, HistogramOptions, Parser, Scraped, read_families,
+};
 
 /// The body is longer than `body_size_limit`.
 pub(super) const BODY: &str = "body size limit exceeded";
 /// There are more samples than `sample_limit`.
 pub(super) const SAMPLES: &str = "sample limit exceeded";
+
+/// A native histogram has more buckets than `native_histogram_bucket_limit`, however coarse.
+pub(super) const BUCKETS: &str = "histogram bucket limit exceeded";
 
 /// Checks the labels of a series.
 pub(super) fn check_labels(labels: &Labels, limits: &ScrapeLimits) -> Result<(), String> {
@@ -62,7 +67,7 @@ pub(super) fn series(
     n: usize,
     limits: &ScrapeLimits,
     body: &[u8],
-    format: Format,
+    format: BodyFormat,
 ) -> Result<(), String> {
     let Some(limit) = limits.series.filter(|limit| n as u64 > *limit) else {
         return Ok(());
@@ -78,17 +83,31 @@ pub(super) fn series(
 }
 
 /// The label with the most values, metric names aside.
-fn worst_label(body: &[u8], format: Format) -> Option<(String, usize)> {
-    let mut parser = Parser::new(body, format).ok()?;
+fn worst_label(body: &[u8], format: BodyFormat) -> Option<(String, usize)> {
     let mut values: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    while let Ok(Some(entry)) = parser.next_entry() {
-        let Entry::Sample(line) = entry else {
-            continue;
-        };
-        let labels = line.series.labels().ok()?;
+    let mut count = |labels: &Labels| {
         for label in labels.without_metric_name().iter() {
             let known = values.entry(label.name.to_string()).or_default();
             known.insert(label.value.to_string());
+        }
+    };
+    match format {
+        BodyFormat::Text(format) => {
+            let mut parser = Parser::new(body, format).ok()?;
+            while let Ok(Some(entry)) = parser.next_entry() {
+                if let Entry::Sample(line) = entry {
+                    count(&line.series.labels().ok()?);
+                }
+            }
+        }
+        BodyFormat::Protobuf => {
+            let read = read_families(body, HistogramOptions::default(), |scraped| {
+                if let Scraped::Point(point) = scraped {
+                    count(&point.labels()?);
+                }
+                Ok(())
+            });
+            read.ok()?;
         }
     }
     let counted = values
@@ -102,6 +121,7 @@ pub(super) fn exceeded(why: &str) -> Option<&'static str> {
     let limits = [
         (BODY, "body_size_limit"),
         (SAMPLES, "sample_limit"),
+        (BUCKETS, "native_histogram_bucket_limit"),
         ("series_limit exceeded", "series_limit"),
         ("target_limit exceeded", "target_limit"),
         ("label_limit exceeded", "label_limit"),

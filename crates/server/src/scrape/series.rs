@@ -8,11 +8,16 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use firebell_config::ScrapeJob;
-use firebell_model::{Labels, METRIC_NAME, STALE_NAN, Sample, SeriesId, Timestamp, relabel};
+use firebell_config::{ScrapeJob, ScrapeLimits};
+use firebell_model::{
+    Exemplar, Histogram, HistogramSample, Labels, METRIC_NAME, Metadata, STALE_NAN, Sample,
+    SeriesId, Timestamp, relabel,
+};
 use firebell_tsdb::{Batch, Store};
-use firebell_wire::exposition::{Entry, Format, Parser, SampleLine};
+use firebell_wire::exposition::{BodyFormat, Point};
+use firebell_wire::histogram::{limit_buckets, reduce};
 
+use super::body;
 use super::families::Families;
 use super::{limits, lock};
 
@@ -35,6 +40,25 @@ pub(super) struct TargetSeries {
     round: u64,
 }
 
+/// A scrape whose body is being read.
+pub(super) struct Taking<'t> {
+    series: &'t mut TargetSeries,
+    at: Timestamp,
+    pub(super) treatment: &'t Treatment,
+    store: &'t Store,
+    taken: Taken,
+}
+
+/// A value of a series, as a body spells it.
+pub(super) struct Spelled<'p> {
+    /// The same for the same series.
+    pub key: &'p str,
+    /// When it was, if the target says so.
+    pub at: Option<Timestamp>,
+    /// The value.
+    pub point: Point,
+}
+
 /// A series as the target spells it.
 struct Known {
     /// `None` when relabelling drops it.
@@ -46,6 +70,7 @@ struct Known {
 }
 
 /// A body, read.
+#[derive(Default)]
 pub(super) struct Taken {
     /// Its samples, with stale markers of the series that went away.
     pub batch: Batch,
@@ -70,33 +95,21 @@ impl TargetSeries {
     pub(super) fn take(
         &mut self,
         body: &[u8],
-        format: Format,
+        format: BodyFormat,
         at: Timestamp,
         treatment: &Treatment,
         store: &Store,
     ) -> Result<Taken, String> {
         self.round += 1;
-        let mut taken = Taken {
-            batch: Batch::default(),
-            n_scraped: 0,
-            n_kept: 0,
-            n_added: 0,
+        let mut taking = Taking {
+            series: self,
+            at,
+            treatment,
+            store,
+            taken: Taken::default(),
         };
-        let mut parser = Parser::new(body, format).map_err(|error| error.to_string())?;
-        while let Some(entry) = parser.next_entry().map_err(|error| error.to_string())? {
-            let Entry::Sample(line) = entry else {
-                lock(&self.families).note(&entry, self.round);
-                continue;
-            };
-            taken.n_scraped += 1;
-            let is_new = self.take_sample(&line, at, treatment, store, &mut taken)?;
-            taken.n_added += usize::from(is_new);
-            if let Some(limit) = treatment.job.limits.samples
-                && taken.n_kept as u64 > limit
-            {
-                return Err(limits::SAMPLES.to_owned());
-            }
-        }
+        body::read(body, format, &mut taking)?;
+        let mut taken = taking.taken;
         limits::series(self.known.len(), &treatment.job.limits, body, format)?;
         let round = self.round;
         self.mark_gone(at, &mut taken.batch, |seen| seen != round);
@@ -118,42 +131,6 @@ impl TargetSeries {
             leftover.extend(known.id.filter(|_| known.is_live));
             false
         });
-    }
-
-    /// Takes one sample; says whether its series is new.
-    fn take_sample(
-        &mut self,
-        line: &SampleLine<'_, '_>,
-        at: Timestamp,
-        treatment: &Treatment,
-        store: &Store,
-        taken: &mut Taken,
-    ) -> Result<bool, String> {
-        let own_time = line.at.filter(|_| treatment.job.honor_timestamps);
-        let tracks_own_time = treatment.job.track_timestamps_staleness;
-        let (seen, is_live) = (self.round, own_time.is_none() || tracks_own_time);
-        let text = line.series.text();
-        let (id, is_new) = if let Some(known) = self.known.get_mut(text) {
-            let is_back = is_live && !known.is_live;
-            (known.seen, known.is_live) = (seen, is_live);
-            (known.id, is_back)
-        } else {
-            let labels = treatment.labels_of(line.series.labels()?)?;
-            let id = labels.map(|labels| store.resolve(&labels)).transpose();
-            let id = id.map_err(|error| error.to_string())?;
-            self.known.insert(text.into(), Known { id, seen, is_live });
-            (id, true)
-        };
-        let Some(id) = id else {
-            return Ok(false);
-        };
-        taken.n_kept += 1;
-        let sample = Sample {
-            at: own_time.unwrap_or(at),
-            value: line.value,
-        };
-        taken.batch.add(id, &[sample]);
-        Ok(is_new)
     }
 
     fn mark_gone(&mut self, at: Timestamp, batch: &mut Batch, is_gone: impl Fn(u64) -> bool) {
@@ -182,6 +159,89 @@ impl TargetSeries {
             value: STALE_NAN,
         };
         leftover.into_iter().for_each(|id| batch.add(id, &[stale]));
+    }
+}
+
+impl Taking<'_> {
+    /// Takes one value, and its examples; those without a time are of the same moment. Labels are
+    /// only asked for when the series was not seen before.
+    pub(super) fn take(
+        &mut self,
+        spelled: Spelled<'_>,
+        labels: impl FnOnce() -> Result<Labels, String>,
+        exemplars: impl IntoIterator<Item = (Exemplar, bool)>,
+    ) -> Result<(), String> {
+        let job = &self.treatment.job;
+        let own_time = spelled.at.filter(|_| job.honor_timestamps);
+        let is_live = own_time.is_none() || job.track_timestamps_staleness;
+        self.taken.n_scraped += 1;
+        let Some(id) = self.series_of(spelled.key, is_live, labels)? else {
+            return Ok(());
+        };
+        self.taken.n_kept += 1;
+        let at = own_time.unwrap_or(self.at);
+        match spelled.point {
+            Point::Float(value) => self.taken.batch.add(id, &[Sample { at, value }]),
+            Point::Histogram(histogram) => {
+                let limited = limited(*histogram, &job.limits)?;
+                let histogram = Arc::new(limited);
+                let sample = HistogramSample { at, histogram };
+                self.taken.batch.add_histograms(id, [sample]);
+            }
+        }
+        for (mut exemplar, has_time) in exemplars {
+            if !has_time {
+                exemplar.at = at;
+            }
+            self.taken.batch.add_exemplar(id, exemplar);
+        }
+        match job.limits.samples {
+            Some(limit) if self.taken.n_kept as u64 > limit => Err(limits::SAMPLES.to_owned()),
+            _ => Ok(()),
+        }
+    }
+
+    /// The id of a series, `None` when relabelling drops it.
+    fn series_of(
+        &mut self,
+        key: &str,
+        is_live: bool,
+        labels: impl FnOnce() -> Result<Labels, String>,
+    ) -> Result<Option<SeriesId>, String> {
+        let seen = self.series.round;
+        if let Some(known) = self.series.known.get_mut(key) {
+            let is_back = is_live && !known.is_live;
+            (known.seen, known.is_live) = (seen, is_live);
+            self.taken.n_added += usize::from(is_back && known.id.is_some());
+            return Ok(known.id);
+        }
+        let labels = labels().map_err(|name| format!("label name `{name}` occurs twice"))?;
+        let labels = self.treatment.labels_of(labels)?;
+        let id = labels.map(|labels| self.store.resolve(&labels)).transpose();
+        let id = id.map_err(|error| error.to_string())?;
+        let known = Known { id, seen, is_live };
+        self.series.known.insert(key.into(), known);
+        self.taken.n_added += usize::from(id.is_some());
+        Ok(id)
+    }
+
+    /// Takes what the body says of a metric.
+    pub(super) fn describe(&mut self, metric: &str, metadata: Metadata) {
+        let is_news = lock(&self.series.families).note(metric, &metadata, self.series.round);
+        if is_news {
+            self.taken.batch.set_metadata(metric, metadata);
+        }
+    }
+}
+
+/// A histogram within the limits of its job, made coarser if needed.
+fn limited(mut histogram: Histogram, limits: &ScrapeLimits) -> Result<Histogram, String> {
+    if let Some(finest) = limits.histogram_schema {
+        histogram = reduce(histogram, finest);
+    }
+    match limits.histogram_buckets {
+        None => Ok(histogram),
+        Some(limit) => limit_buckets(histogram, limit).ok_or_else(|| limits::BUCKETS.to_owned()),
     }
 }
 
@@ -231,8 +291,11 @@ mod tests {
     use firebell_config::{ExternalUrl, Files, load};
     use firebell_disk::MemoryDisk;
     use firebell_model::{Source, TimeRange, format_float, is_stale};
+    use firebell_wire::exposition::Format;
 
     use super::*;
+
+    const TEXT: BodyFormat = BodyFormat::Text(Format::Text);
 
     /// One file, in memory.
     struct OneFile(String);
@@ -264,7 +327,7 @@ mod tests {
         for (idx, body) in bodies.iter().enumerate() {
             let at = Timestamp(1000 * (idx as i64 + 1));
             let body = body.replace("; ", "\n") + "\n";
-            let batch = match series.take(body.as_bytes(), Format::Text, at, &treatment, &store) {
+            let batch = match series.take(body.as_bytes(), TEXT, at, &treatment, &store) {
                 Ok(taken) if body.len() > 1 => taken.batch,
                 Ok(_) => series.end(at),
                 Err(why) => {
@@ -345,6 +408,33 @@ mod tests {
             x{instance="a:80", job="shop"} 1@1000 stale@2000
             y{instance="a:80", job="shop"} 1@2000
         "#]],
+        );
+    }
+
+    #[test]
+    fn classic_histograms_become_native_ones_where_the_job_says_so() {
+        let bodies = &[
+            "# TYPE h histogram; h_bucket{le=\"1\"} 2; h_bucket{le=\"5\"} 2; h_bucket{le=\"+Inf\"} 3; \
+             h_sum 9; h_count 3; # TYPE g gauge; g_count 1",
+        ];
+        check(
+            "convert_classic_histograms_to_nhcb: true",
+            bodies,
+            &expect![[r#"
+                g_count{instance="a:80", job="shop"} 1@1000
+            "#]],
+        );
+        check(
+            "convert_classic_histograms_to_nhcb: true, always_scrape_classic_histograms: true",
+            bodies,
+            &expect![[r#"
+                g_count{instance="a:80", job="shop"} 1@1000
+                h_bucket{instance="a:80", job="shop", le="+Inf"} 3@1000
+                h_bucket{instance="a:80", job="shop", le="1.0"} 2@1000
+                h_bucket{instance="a:80", job="shop", le="5.0"} 2@1000
+                h_count{instance="a:80", job="shop"} 3@1000
+                h_sum{instance="a:80", job="shop"} 9@1000
+            "#]],
         );
     }
 

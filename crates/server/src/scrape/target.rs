@@ -7,7 +7,7 @@ use std::time::Duration as StdDuration;
 use firebell_config::{ScrapeJob, ScrapeProtocol};
 use firebell_model::{Duration, METRIC_NAME, STALE_NAN, Sample, Timestamp};
 use firebell_tsdb::Batch;
-use firebell_wire::exposition::{ACCEPT, Format};
+use firebell_wire::exposition::{BodyFormat, Protocol, accept};
 use tokio::sync::Notify;
 
 use super::families::Families;
@@ -150,15 +150,11 @@ impl Target {
             Ok(taken) => (1.0, taken),
             Err(_) => {
                 let batch = self.series.end(at);
-                (
-                    0.0,
-                    Taken {
-                        batch,
-                        n_scraped: 0,
-                        n_kept: 0,
-                        n_added: 0,
-                    },
-                )
+                let taken = Taken {
+                    batch,
+                    ..Taken::default()
+                };
+                (0.0, taken)
             }
         };
         let figures = [
@@ -176,7 +172,7 @@ impl Target {
         self.append(&batch);
     }
 
-    async fn fetch(&self, spec: &Spec) -> Result<(Vec<u8>, Format), String> {
+    async fn fetch(&self, spec: &Spec) -> Result<(Vec<u8>, BodyFormat), String> {
         let Spec { job, target, .. } = spec;
         let secs = target.timeout.as_secs_f64().to_string();
         let options = ClientOptions {
@@ -184,12 +180,13 @@ impl Target {
             trusts_anybody: job.http.tls.insecure_skip_verify,
             ca_pem: job.http.tls.ca_pem.as_deref(),
         };
+        let protocols: Vec<Protocol> = job.protocols.iter().copied().map(protocol).collect();
         let mut request = self
             .shared
             .clients
             .get(options)?
             .get(&target.url)
-            .header("accept", ACCEPT)
+            .header("accept", accept(&protocols))
             .header("x-prometheus-scrape-timeout-seconds", secs)
             .timeout(target.timeout.to_std());
         if let Some(authorization) = &job.http.authorization {
@@ -208,10 +205,9 @@ impl Target {
         }
         let kind = response.headers().get("content-type");
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let format = match (Format::of_content_type(kind), job.fallback) {
+        let format = match (BodyFormat::of_content_type(kind), job.fallback) {
             (Ok(format), _) => format,
-            (Err(_), Some(ScrapeProtocol::Text)) => Format::Text,
-            (Err(_), Some(ScrapeProtocol::OpenMetrics)) => Format::OpenMetrics,
+            (Err(_), Some(fallback)) => protocol(fallback).format(),
             (Err(error), None) => return Err(error.to_string()),
         };
         let configured = job.limits.body_bytes.unwrap_or(u64::MAX);
@@ -286,6 +282,16 @@ fn aside<T>(bytes: usize, work: impl FnOnce() -> T) -> T {
         tokio::task::block_in_place(work)
     } else {
         work()
+    }
+}
+
+fn protocol(configured: ScrapeProtocol) -> Protocol {
+    match configured {
+        ScrapeProtocol::PrometheusProto => Protocol::Protobuf,
+        ScrapeProtocol::PrometheusText004 => Protocol::Text004,
+        ScrapeProtocol::PrometheusText100 => Protocol::Text100,
+        ScrapeProtocol::OpenMetricsText001 => Protocol::OpenMetrics001,
+        ScrapeProtocol::OpenMetricsText100 => Protocol::OpenMetrics100,
     }
 }
 

@@ -1,6 +1,8 @@
-//! Which format is asked for and which one came.
+//! Which formats are asked for and which one came.
+//!
+//! *Sources*: Prometheus, `scrape/scrape.go` (`acceptHeader`) and `model/textparse`.
 
-/// The formats that can be read.
+/// The text formats.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
     /// Prometheus's text format 0.0.4.
@@ -9,33 +11,97 @@ pub enum Format {
     OpenMetrics,
 }
 
-/// The `Accept` header of a scrape: OpenMetrics is preferred, UTF-8 names are understood.
-pub const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.6,\
-application/openmetrics-text;version=0.0.1;q=0.5,text/plain;version=1.0.0;escaping=allow-utf-8;q=0.4,\
-text/plain;version=0.0.4;q=0.3,*/*;q=0.2";
+/// What a body is written in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BodyFormat {
+    /// Text, for [`Parser`](super::Parser).
+    Text(Format),
+    /// Protobuf, for [`read_families`](super::read_families).
+    Protobuf,
+}
+
+/// What a target can be asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the formats' own names and versions")]
+pub enum Protocol {
+    Protobuf,
+    Text004,
+    Text100,
+    OpenMetrics001,
+    OpenMetrics100,
+}
+
+impl Protocol {
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Protobuf => {
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+                 encoding=delimited"
+            }
+            Self::Text004 => "text/plain;version=0.0.4",
+            Self::Text100 => "text/plain;version=1.0.0;escaping=allow-utf-8",
+            Self::OpenMetrics001 => "application/openmetrics-text;version=0.0.1",
+            Self::OpenMetrics100 => {
+                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8"
+            }
+        }
+    }
+
+    /// How a body is read that was sent so.
+    #[must_use]
+    pub fn format(self) -> BodyFormat {
+        match self {
+            Self::Protobuf => BodyFormat::Protobuf,
+            Self::Text004 | Self::Text100 => BodyFormat::Text(Format::Text),
+            Self::OpenMetrics001 | Self::OpenMetrics100 => BodyFormat::Text(Format::OpenMetrics),
+        }
+    }
+}
+
+/// The `Accept` header of a scrape that prefers the protocols in this order, each at most once.
+#[must_use]
+pub fn accept(protocols: &[Protocol]) -> String {
+    let mut weight = PROTOCOLS + 1;
+    let mut header = String::new();
+    for protocol in protocols.iter().take(PROTOCOLS) {
+        header += &format!("{};q=0.{weight},", protocol.media_type());
+        weight -= 1;
+    }
+    header + &format!("*/*;q=0.{weight}")
+}
+
+/// How many protocols there are.
+const PROTOCOLS: usize = 5;
 
 /// A target that answers in no format that can be read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "target answers with content type `{0}`, neither text/plain nor application/openmetrics-text; \
-     set `fallback_scrape_protocol` to read it anyway"
+    "target answers with content type `{0}`, neither text/plain nor application/openmetrics-text \
+     nor application/vnd.google.protobuf; set `fallback_scrape_protocol` to read it anyway"
 )]
 pub struct UnknownContentType(pub String);
 
-impl Format {
+impl BodyFormat {
     /// The format that a `Content-Type` header names.
     ///
     /// # Errors
     /// When it names another format, or none: as in Prometheus 3, nothing is guessed.
     pub fn of_content_type(header: &str) -> Result<Self, UnknownContentType> {
         let media_type = header.split(';').next().unwrap_or("").trim();
-        if media_type.eq_ignore_ascii_case("application/openmetrics-text") {
-            Ok(Self::OpenMetrics)
-        } else if media_type.eq_ignore_ascii_case("text/plain") {
-            Ok(Self::Text)
-        } else {
-            Err(UnknownContentType(header.to_owned()))
-        }
+        let known = [
+            (
+                "application/openmetrics-text",
+                Self::Text(Format::OpenMetrics),
+            ),
+            ("text/plain", Self::Text(Format::Text)),
+            ("application/vnd.google.protobuf", Self::Protobuf),
+        ];
+        let found = known
+            .iter()
+            .find(|(name, _)| name.eq_ignore_ascii_case(media_type));
+        found
+            .map(|(_, format)| *format)
+            .ok_or_else(|| UnknownContentType(header.to_owned()))
     }
 }
 
@@ -48,17 +114,39 @@ mod tests {
         for (header, expected) in [
             (
                 "text/plain; version=0.0.4; charset=utf-8",
-                Some(Format::Text),
+                Some(BodyFormat::Text(Format::Text)),
             ),
-            ("Text/Plain", Some(Format::Text)),
+            ("Text/Plain", Some(BodyFormat::Text(Format::Text))),
             (
                 "application/openmetrics-text; version=1.0.0",
-                Some(Format::OpenMetrics),
+                Some(BodyFormat::Text(Format::OpenMetrics)),
+            ),
+            (
+                "application/vnd.google.protobuf; encoding=delimited",
+                Some(BodyFormat::Protobuf),
             ),
             ("text/html", None),
             ("", None),
         ] {
-            assert_eq!(Format::of_content_type(header).ok(), expected, "{header}");
+            assert_eq!(
+                BodyFormat::of_content_type(header).ok(),
+                expected,
+                "{header}"
+            );
         }
+    }
+
+    #[test]
+    fn protocols_are_asked_for_as_upstream_does() {
+        assert_eq!(
+            accept(&[
+                Protocol::Protobuf,
+                Protocol::OpenMetrics100,
+                Protocol::Text004
+            ]),
+            "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
+             encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;\
+             escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.3"
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use firebell_model::{Labels, Timestamp};
+use firebell_model::{Labels, MetricKind, Timestamp};
 
 use super::cursor::Cursor;
 use super::number::parse_value;
@@ -70,52 +70,6 @@ pub struct Exemplar<'p, 'a> {
     pub value: f64,
     /// When it was observed.
     pub at: Option<Timestamp>,
-}
-
-/// What `# TYPE` says.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[expect(missing_docs, reason = "the formats' own words")]
-pub enum MetricKind {
-    Counter,
-    Gauge,
-    Histogram,
-    GaugeHistogram,
-    Summary,
-    Info,
-    StateSet,
-    #[default]
-    Unknown,
-}
-
-impl MetricKind {
-    /// The word of Prometheus's metadata API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Counter => "counter",
-            Self::Gauge => "gauge",
-            Self::Histogram => "histogram",
-            Self::GaugeHistogram => "gaugehistogram",
-            Self::Summary => "summary",
-            Self::Info => "info",
-            Self::StateSet => "stateset",
-            Self::Unknown => "unknown",
-        }
-    }
-
-    fn parse(word: &str, format: Format) -> Option<Self> {
-        Some(match (word, format) {
-            ("counter", _) => Self::Counter,
-            ("gauge", _) => Self::Gauge,
-            ("histogram", _) => Self::Histogram,
-            ("summary", _) => Self::Summary,
-            ("untyped", Format::Text) | ("unknown", Format::OpenMetrics) => Self::Unknown,
-            ("gaugehistogram", Format::OpenMetrics) => Self::GaugeHistogram,
-            ("info", Format::OpenMetrics) => Self::Info,
-            ("stateset", Format::OpenMetrics) => Self::StateSet,
-            _ => return None,
-        })
-    }
 }
 
 impl Exemplar<'_, '_> {
@@ -243,7 +197,7 @@ impl<'a> Parser<'a> {
                 let help = replace_escapes(text, self.format == Format::OpenMetrics);
                 Ok(Entry::Help { metric, help })
             }
-            "TYPE" => match MetricKind::parse(text, self.format) {
+            "TYPE" => match parse_kind(text, self.format) {
                 Some(kind) => {
                     self.kind = kind;
                     Ok(Entry::Type { metric, kind })
@@ -466,4 +420,18 @@ impl<'a> Parser<'a> {
             message: message.to_owned(),
         }
     }
+}
+
+fn parse_kind(word: &str, format: Format) -> Option<MetricKind> {
+    Some(match (word, format) {
+        ("counter", _) => MetricKind::Counter,
+        ("gauge", _) => MetricKind::Gauge,
+        ("histogram", _) => MetricKind::Histogram,
+        ("summary", _) => MetricKind::Summary,
+        ("untyped", Format::Text) | ("unknown", Format::OpenMetrics) => MetricKind::Unknown,
+        ("gaugehistogram", Format::OpenMetrics) => MetricKind::GaugeHistogram,
+        ("info", Format::OpenMetrics) => MetricKind::Info,
+        ("stateset", Format::OpenMetrics) => MetricKind::StateSet,
+        _ => return None,
+    })
 }

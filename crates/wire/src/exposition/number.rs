@@ -37,17 +37,21 @@ fn parse_small_integer(digits: &[u8]) -> Option<f64> {
 /// The one spelling of a bucket's bound or a quantile, such as `1.0`, `0.5`, `1e+06`, `+Inf`;
 /// `None` when the text is no number.
 pub(super) fn normalize(text: &str) -> Option<String> {
-    let value = parse_value(text)?;
+    parse_value(text).map(format_bound)
+}
+
+/// The one spelling of a bucket's bound or a quantile.
+pub(crate) fn format_bound(value: f64) -> String {
     let magnitude = value.abs();
     if !value.is_finite() || (magnitude != 0.0 && !(1e-4..1e6).contains(&magnitude)) {
         // Go's `%g` turns to exponents here, and leaves out nothing but them.
-        return Some(format_float_exponent(value));
+        return format_float_exponent(value);
     }
     let mut plain = value.to_string();
     if !plain.contains('.') {
         plain.push_str(".0");
     }
-    Some(plain)
+    plain
 }
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use firebell_model::{Labels, METRIC_NAME};
+use firebell_model::{Labels, METRIC_NAME, MetricKind};
 
-use super::MetricKind;
 use super::number::normalize;
 
 /// A series as a target spells it. Labels are made on demand.

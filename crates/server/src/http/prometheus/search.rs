@@ -103,7 +103,7 @@ async fn search(
     let written = compute_with(app, None, move |job| {
         let describe = |name: &str, record: &mut Record<'_>| {
             scraper.for_each_family(Some(name), |_, _, family| {
-                record.kind = Some(family.kind.as_str());
+                record.kind = Some(family.kind.name());
                 record.help = family.help.to_string();
                 record.unit = family.unit.to_string();
             });

@@ -44,7 +44,7 @@ fn list_metadata(app: &App, params: &Params) -> Answer<BTreeMap<String, BTreeSet
         };
         if per_metric.is_none_or(|limit| known.len() < limit) {
             known.insert(MetricMetadata {
-                kind: family.kind.as_str(),
+                kind: family.kind.name(),
                 unit: family.unit.to_string(),
                 help: family.help.to_string(),
             });
@@ -103,7 +103,7 @@ fn list_target_metadata(app: &App, params: &Params) -> Answer<Vec<TargetMetadata
         listed.push(TargetMetadata {
             target: target.clone(),
             metric: metric.is_none().then(|| name.to_owned()),
-            kind: family.kind.as_str(),
+            kind: family.kind.name(),
             help: family.help.to_string(),
             unit: family.unit.to_string(),
         });

@@ -1,0 +1,312 @@
+//! OpenTelemetry metrics: `POST /api/v1/otlp/v1/metrics`, `/v1/metrics`, and gRPC.
+//!
+//! *Sources*: the OTLP specification 1.x; Prometheus, `storage/remote/write_handler.go`; "gRPC over
+//! HTTP/2".
+
+use std::convert::Infallible;
+use std::io::Read as _;
+use std::pin::Pin;
+use std::sync::PoisonError;
+use std::task::{Context, Poll};
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use firebell_config::{Otlp, OtlpNaming, OtlpPromotion};
+use firebell_wire::otlp::{
+    self, DECODED_BYTES_MAX, Deltas, Encoding, Item, Naming, Options, Promotion, Rejected,
+};
+use flate2::read::MultiGzDecoder;
+use hyper::body::Frame;
+
+use super::App;
+use super::intake::Intake;
+
+/// The path of gRPC.
+pub(super) const GRPC_PATH: &str =
+    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+
+/// Why nothing of a request was stored.
+enum Failure {
+    /// It cannot be read; the sender must not try again.
+    Bad(String),
+    /// It decompresses to too much.
+    TooLarge,
+    /// The store cannot take it now; the sender should try again.
+    Unavailable(String),
+    /// A bug.
+    Internal,
+}
+
+/// Takes metrics over HTTP, in protobuf or JSON.
+pub(super) async fn export(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    let get = |name| text(&headers, name);
+    let kind = get(header::CONTENT_TYPE);
+    let Some(encoding) = Encoding::of_content_type(kind) else {
+        let why = format!(
+            "unsupported content type: {kind}, supported: [application/json, \
+             application/x-protobuf]\n"
+        );
+        return (StatusCode::BAD_REQUEST, why).into_response();
+    };
+    let is_gzip = match get(header::CONTENT_ENCODING) {
+        "gzip" => true,
+        "" | "identity" => false,
+        other => {
+            let why = format!(
+                "unsupported compression: {other}. Only \"gzip\" or no compression supported\n"
+            );
+            return (StatusCode::BAD_REQUEST, why).into_response();
+        }
+    };
+    let (status, body) = match take(app, body, is_gzip, encoding).await {
+        Ok(rejected) => (StatusCode::OK, rejected.to_response(encoding)),
+        Err(failure) => {
+            let (status, code, why) = failure.words();
+            (status, Rejected::status(encoding, code, &why))
+        }
+    };
+    let kind = encoding.content_type();
+    (status, [(header::CONTENT_TYPE, kind)], body).into_response()
+}
+
+/// Takes metrics over gRPC: one message in, one out.
+pub(super) async fn export_grpc(
+    State(app): State<App>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if !text(&headers, header::CONTENT_TYPE).starts_with("application/grpc") {
+        return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
+    }
+    let encoding = text(&headers, HeaderName::from_static("grpc-encoding"));
+    let result = match grpc_message(&body, encoding) {
+        Ok((message, is_gzip)) => take(app, message, is_gzip, Encoding::Protobuf).await,
+        Err(why) => Err(Failure::Bad(why)),
+    };
+    match result {
+        Ok(rejected) => {
+            let message = rejected.to_response(Encoding::Protobuf);
+            let mut frame = vec![0];
+            frame.extend((message.len() as u32).to_be_bytes());
+            frame.extend(message);
+            let body = Body::new(WithTrailers {
+                data: Some(frame.into()),
+                is_done: false,
+            });
+            ([(header::CONTENT_TYPE, GRPC)], body).into_response()
+        }
+        Err(failure) => {
+            let (_, code, why) = failure.words();
+            let why: String = why.chars().map(grpc_safe).collect();
+            let mut response = ([(header::CONTENT_TYPE, GRPC)], ()).into_response();
+            let headers = response.headers_mut();
+            headers.insert(GRPC_STATUS, code.into());
+            if let Ok(why) = HeaderValue::from_str(&why) {
+                headers.insert("grpc-message", why);
+            }
+            response
+        }
+    }
+}
+
+fn text(headers: &HeaderMap, name: HeaderName) -> &str {
+    headers
+        .get(name)
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default()
+}
+
+/// Messages of gRPC are percent-encoded; what would need that is left out.
+fn grpc_safe(c: char) -> char {
+    if c.is_ascii_graphic() && c != '%' {
+        c
+    } else {
+        ' '
+    }
+}
+
+/// The one message of a request, and whether it is compressed.
+fn grpc_message(body: &Bytes, encoding: &str) -> Result<(Bytes, bool), String> {
+    let Some((&[flag, a, b, c, d], _)) = body.split_first_chunk::<5>() else {
+        return Err("the message has no length".to_owned());
+    };
+    let message = body.slice(5..);
+    if u32::from_be_bytes([a, b, c, d]) as usize != message.len() {
+        return Err("the message has another length than it says".to_owned());
+    }
+    match (flag, encoding) {
+        (0, _) => Ok((message, false)),
+        (1, "gzip") => Ok((message, true)),
+        _ => Err(format!(
+            "the message is compressed with `{encoding}`, not gzip"
+        )),
+    }
+}
+
+impl Failure {
+    /// HTTP status, gRPC code, and the reason.
+    fn words(self) -> (StatusCode, u64, String) {
+        match self {
+            Self::Bad(why) => (StatusCode::BAD_REQUEST, 3, why),
+            Self::TooLarge => {
+                let why = format!("the body decompresses to more than {DECODED_BYTES_MAX} bytes");
+                (StatusCode::PAYLOAD_TOO_LARGE, 3, why)
+            }
+            Self::Unavailable(why) => (StatusCode::SERVICE_UNAVAILABLE, 14, why),
+            Self::Internal => {
+                let why = "the request could not be handled".to_owned();
+                (StatusCode::INTERNAL_SERVER_ERROR, 13, why)
+            }
+        }
+    }
+}
+
+async fn take(
+    app: App,
+    body: Bytes,
+    is_gzip: bool,
+    encoding: Encoding,
+) -> Result<Rejected, Failure> {
+    app.metrics.otlp_requests.inc();
+    let taken = tokio::task::spawn_blocking(move || store(&app, &body, is_gzip, encoding)).await;
+    taken.unwrap_or(Err(Failure::Internal))
+}
+
+fn store(app: &App, body: &[u8], is_gzip: bool, encoding: Encoding) -> Result<Rejected, Failure> {
+    let unzipped;
+    let body = if is_gzip {
+        unzipped = unzip(body)?;
+        &unzipped
+    } else {
+        body
+    };
+    if body.len() > DECODED_BYTES_MAX {
+        return Err(Failure::TooLarge);
+    }
+    let mut intake = Intake::default();
+    let mut n_refused = 0;
+    let options = options(&app.live.config().otlp);
+    let mut read = |deltas: &mut Deltas| {
+        otlp::read(body, encoding, &options, deltas, |item| match item {
+            Item::Sample(labels, sample) => intake.add(&labels, &[sample], &[], &[]),
+            Item::Histogram(labels, histogram) => intake.add(&labels, &[], &[histogram], &[]),
+            Item::Exemplar(labels, exemplar) => intake.add(&labels, &[], &[], &[exemplar]),
+            Item::Metadata(metric, metadata) => intake.batch.set_metadata(metric, metadata),
+            Item::Refused { points, why } => {
+                n_refused += points;
+                intake.refuse(why);
+            }
+        })
+    };
+    let read = if options.adds_deltas {
+        let deltas = app.slots.deltas.lock();
+        read(&mut deltas.unwrap_or_else(PoisonError::into_inner))
+    } else {
+        read(&mut Deltas::default())
+    };
+    read.map_err(|error| Failure::Bad(error.to_string()))?;
+    let stored = intake.store(app);
+    let stored = stored.map_err(|error| Failure::Unavailable(error.to_string()))?;
+    Ok(Rejected {
+        points: n_refused + stored.refused,
+        why: stored.problems.join("; "),
+    })
+}
+
+fn unzip(body: &[u8]) -> Result<Vec<u8>, Failure> {
+    let mut unzipped = Vec::new();
+    let bytes_max = DECODED_BYTES_MAX as u64;
+    let read = MultiGzDecoder::new(body)
+        .take(bytes_max + 1)
+        .read_to_end(&mut unzipped);
+    let failed = |error| Failure::Bad(format!("failed to decompress the body: {error}"));
+    read.map_err(failed)?;
+    if unzipped.len() > DECODED_BYTES_MAX {
+        return Err(Failure::TooLarge);
+    }
+    Ok(unzipped)
+}
+
+fn options(otlp: &Otlp) -> Options {
+    let OtlpNaming {
+        is_utf8,
+        has_suffixes,
+    } = otlp.naming;
+    Options {
+        naming: Naming {
+            is_utf8,
+            has_suffixes,
+        },
+        promotion: match &otlp.promotion {
+            OtlpPromotion::Only(names) => Promotion::Only(names.clone()),
+            OtlpPromotion::AllBut(names) => Promotion::AllBut(names.clone()),
+        },
+        keep_identifying: otlp.keep_identifying,
+        to_custom: otlp.to_custom,
+        promote_scope: otlp.promote_scope,
+        adds_deltas: otlp.adds_deltas,
+    }
+}
+
+/// A body with the trailers of a gRPC answer that is fine.
+struct WithTrailers {
+    data: Option<Bytes>,
+    is_done: bool,
+}
+
+impl HttpBody for WithTrailers {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        if let Some(data) = self.data.take() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
+        }
+        if std::mem::replace(&mut self.is_done, true) {
+            return Poll::Ready(None);
+        }
+        let trailers = HeaderMap::from_iter([(GRPC_STATUS, HeaderValue::from_static("0"))]);
+        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    }
+}
+
+const GRPC: &str = "application/grpc";
+const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_grpc_message_says_its_length() {
+        for (body, encoding, expected) in [
+            (&[0, 0, 0, 0, 1, 9][..], "", Some((vec![9], false))),
+            (&[1, 0, 0, 0, 1, 9], "gzip", Some((vec![9], true))),
+            (&[1, 0, 0, 0, 1, 9], "zstd", None),
+            (&[0, 0, 0, 0, 2, 9], "", None),
+            (&[0, 0], "", None),
+        ] {
+            let read = grpc_message(&Bytes::copy_from_slice(body), encoding).ok();
+            let read = read.map(|(message, is_gzip)| (message.to_vec(), is_gzip));
+            assert_eq!(read, expected);
+        }
+    }
+
+    #[test]
+    fn a_gzip_bomb_is_given_up_at_the_limit() {
+        use std::io::Write as _;
+        let fast = flate2::Compression::fast();
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), fast);
+        for _ in 0..=DECODED_BYTES_MAX >> 20 {
+            encoder.write_all(&[0; 1 << 20]).unwrap();
+        }
+        let bomb = encoder.finish().unwrap();
+        assert!(matches!(unzip(&bomb), Err(Failure::TooLarge)));
+        assert!(matches!(unzip(b"no gzip"), Err(Failure::Bad(_))));
+    }
+}

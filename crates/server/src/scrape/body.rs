@@ -1,0 +1,131 @@
+//! Reads a scraped body, in whichever format it came, into the values that [`Taking`] takes.
+
+use firebell_model::{Exemplar, Metadata};
+use firebell_wire::exposition::{
+    BodyFormat, ClassicCollector, Converted, Entry, Format, HistogramOptions, Parser, Point,
+    SampleLine, Scraped, read_families,
+};
+
+use super::series::{Spelled, Taking};
+
+/// Reads a body.
+///
+/// # Errors
+/// Why the scrape fails.
+pub(super) fn read(body: &[u8], format: BodyFormat, taking: &mut Taking<'_>) -> Result<(), String> {
+    let wanted = taking.treatment.job.histograms;
+    let histograms = HistogramOptions {
+        native: wanted.native,
+        classic: wanted.classic,
+        to_custom: wanted.to_custom,
+    };
+    match format {
+        BodyFormat::Text(format) => read_text(body, format, histograms, taking),
+        BodyFormat::Protobuf => read_families(body, histograms, |scraped| match scraped {
+            Scraped::Metadata(metric, metadata) => {
+                taking.describe(metric, metadata);
+                Ok(())
+            }
+            Scraped::Point(mut point) => {
+                let value = std::mem::replace(&mut point.point, Point::Float(0.0));
+                let spelled = Spelled {
+                    key: point.key,
+                    at: point.at,
+                    point: value,
+                };
+                let exemplars = point.exemplars.iter().cloned();
+                taking.take(spelled, || point.labels(), exemplars)
+            }
+        }),
+    }
+}
+
+fn read_text(
+    body: &[u8],
+    format: Format,
+    histograms: HistogramOptions,
+    taking: &mut Taking<'_>,
+) -> Result<(), String> {
+    let mut described = (String::new(), Metadata::default());
+    let mut collector = ClassicCollector::default();
+    let mut parser = Parser::new(body, format).map_err(|error| error.to_string())?;
+    while let Some(entry) = parser.next_entry().map_err(|error| error.to_string())? {
+        match entry {
+            Entry::Sample(line) => {
+                let mut is_wanted = true;
+                if histograms.to_custom {
+                    let (is_classic, ended) = collector.add(&line)?;
+                    is_wanted = histograms.classic || !is_classic;
+                    take_converted(ended, taking)?;
+                }
+                if is_wanted {
+                    take_line(&line, taking)?;
+                }
+            }
+            Entry::Help { metric, help } => {
+                describe(&mut described, &metric, taking).help = help.as_ref().into();
+            }
+            Entry::Type { metric, kind } => describe(&mut described, &metric, taking).kind = kind,
+            Entry::Unit { metric, unit } => {
+                describe(&mut described, &metric, taking).unit = unit.into();
+            }
+        }
+    }
+    take_converted(collector.finish(), taking)?;
+    describe(&mut described, "", taking);
+    Ok(())
+}
+
+fn take_line(line: &SampleLine<'_, '_>, taking: &mut Taking<'_>) -> Result<(), String> {
+    let spelled = Spelled {
+        key: line.series.text(),
+        at: line.at,
+        point: Point::Float(line.value),
+    };
+    let exemplar = match &line.exemplar {
+        None => None,
+        Some(exemplar) => {
+            let read = Exemplar {
+                labels: exemplar.labels()?,
+                value: exemplar.value,
+                at: exemplar.at.unwrap_or_default(),
+            };
+            Some((read, exemplar.at.is_some()))
+        }
+    };
+    taking.take(spelled, || line.series.labels(), exemplar)
+}
+
+fn take_converted(converted: Option<Converted>, taking: &mut Taking<'_>) -> Result<(), String> {
+    let Some(converted) = converted else {
+        return Ok(());
+    };
+    // No series in a text is spelled with a line feed in front.
+    let key = format!("\n{}", converted.labels);
+    let spelled = Spelled {
+        key: &key,
+        at: converted.at,
+        point: Point::Histogram(Box::new(converted.histogram)),
+    };
+    let exemplars = converted
+        .exemplars
+        .into_iter()
+        .map(|exemplar| (exemplar, true));
+    taking.take(spelled, || Ok(converted.labels), exemplars)
+}
+
+/// What is known of the metric so far; what was said of the one before is told.
+fn describe<'d>(
+    described: &'d mut (String, Metadata),
+    metric: &str,
+    taking: &mut Taking<'_>,
+) -> &'d mut Metadata {
+    if described.0 != metric {
+        let (told, metadata) = std::mem::take(described);
+        if !told.is_empty() {
+            taking.describe(&told, metadata);
+        }
+        metric.clone_into(&mut described.0);
+    }
+    &mut described.1
+}

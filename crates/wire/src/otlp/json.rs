@@ -1,0 +1,341 @@
+//! OTLP in JSON: the same messages, translated into protobuf by a table of their fields, so that
+//! there is one reader.
+//!
+//! *Sources*: the OTLP specification, "JSON Protobuf Encoding"; `opentelemetry-proto`.
+
+use serde_json::{Map, Value as Json};
+
+use crate::protobuf::Writer;
+
+/// An `ExportMetricsServiceRequest` in JSON, as protobuf.
+///
+/// # Errors
+/// What is wrong with the text, and where.
+pub(super) fn to_protobuf(body: &[u8]) -> Result<Vec<u8>, String> {
+    let json: Json = serde_json::from_slice(body).map_err(|error| error.to_string())?;
+    let Json::Object(request) = json else {
+        return Err("the body is no JSON object".to_owned());
+    };
+    let mut out = Writer::default();
+    write_message(&request, &REQUEST, &mut out)?;
+    Ok(out.bytes)
+}
+
+/// A field: its name in JSON, its number in protobuf, what it holds.
+type Field = (&'static str, u32, Kind);
+
+/// What a field holds.
+enum Kind {
+    Text,
+    /// Bytes, in JSON as base64.
+    Base64,
+    /// The id of a trace or a span: bytes, in JSON as hexadecimal digits.
+    Hex,
+    Bool,
+    /// `int32`, `int64`, `uint32` and enumerations.
+    Int,
+    /// `sint32`
+    Sint,
+    Fixed,
+    /// `fixed64`, packed.
+    Fixeds,
+    /// `uint64`, packed.
+    Ints,
+    Double,
+    /// `double`, packed.
+    Doubles,
+    One(&'static [Field]),
+    Many(&'static [Field]),
+}
+
+fn write_message(
+    json: &Map<String, Json>,
+    fields: &[Field],
+    out: &mut Writer,
+) -> Result<(), String> {
+    for (name, json) in json {
+        // What is not known is passed over, as the specification says; so is null.
+        let known = fields.iter().find(|(known, ..)| known == name);
+        if let Some((name, number, kind)) = known
+            && !json.is_null()
+        {
+            write_field(json, *number, kind, out).map_err(|why| format!("`{name}`: {why}"))?;
+        }
+    }
+    Ok(())
+}
+
+fn write_field(json: &Json, number: u32, kind: &Kind, out: &mut Writer) -> Result<(), String> {
+    match kind {
+        Kind::Text => out.text(number, text(json)?),
+        Kind::Base64 => out.blob(number, &from_base64(text(json)?)?),
+        Kind::Hex => out.blob(number, &from_hex(text(json)?)?),
+        Kind::Bool => out.varint(number, json.as_bool().ok_or("it is no boolean")?.into()),
+        Kind::Int => out.varint(number, integer(json)?),
+        Kind::Sint => out.sint(number, integer(json)?.cast_signed()),
+        Kind::Fixed => out.fixed(number, integer(json)?),
+        Kind::Double => out.double(number, double(json)?),
+        Kind::Fixeds => {
+            for item in list(json)? {
+                out.fixed(number, integer(item)?);
+            }
+        }
+        Kind::Ints => {
+            for item in list(json)? {
+                out.varint(number, integer(item)?);
+            }
+        }
+        Kind::Doubles => {
+            for item in list(json)? {
+                out.double(number, double(item)?);
+            }
+        }
+        Kind::One(fields) => write_one(json, number, fields, out)?,
+        Kind::Many(fields) => {
+            for item in list(json)? {
+                write_one(item, number, fields, out)?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn write_one(json: &Json, number: u32, fields: &[Field], out: &mut Writer) -> Result<(), String> {
+    let object = json.as_object().ok_or("it is no object")?;
+    let mut message = Writer::default();
+    write_message(object, fields, &mut message)?;
+    out.blob(number, &message.bytes);
+    Ok(())
+}
+
+fn text(json: &Json) -> Result<&str, String> {
+    json.as_str().ok_or_else(|| "it is no text".to_owned())
+}
+
+fn list(json: &Json) -> Result<&Vec<Json>, String> {
+    json.as_array().ok_or_else(|| "it is no list".to_owned())
+}
+
+/// A whole number, which may stand in quotes; the bits of it when it is negative.
+fn integer(json: &Json) -> Result<u64, String> {
+    let wrong = || format!("{json} is no whole number");
+    let signed = |number: i64| number.cast_unsigned();
+    match json {
+        Json::Number(number) => {
+            let whole = || {
+                let float = number.as_f64().filter(|it| it.fract() == 0.0)?;
+                (float.abs() < 9e15).then_some(signed(float as i64))
+            };
+            let number = number.as_u64().or_else(|| number.as_i64().map(signed));
+            number.or_else(whole).ok_or_else(wrong)
+        }
+        Json::String(text) => {
+            let number = text.parse::<u64>();
+            let number = number.or_else(|_| text.parse::<i64>().map(signed));
+            number.ok().or_else(|| enumerated(text)).ok_or_else(wrong)
+        }
+        _ => Err(wrong()),
+    }
+}
+
+/// Names of enumerations, which the specification forbids and some senders write.
+fn enumerated(text: &str) -> Option<u64> {
+    match text {
+        "AGGREGATION_TEMPORALITY_UNSPECIFIED" => Some(0),
+        "AGGREGATION_TEMPORALITY_DELTA" => Some(1),
+        "AGGREGATION_TEMPORALITY_CUMULATIVE" => Some(2),
+        _ => None,
+    }
+}
+
+fn double(json: &Json) -> Result<f64, String> {
+    let wrong = || format!("{json} is no number");
+    match json {
+        Json::Number(number) => number.as_f64().ok_or_else(wrong),
+        Json::String(text) if text == "NaN" => Ok(f64::NAN),
+        Json::String(text) if text == "Infinity" => Ok(f64::INFINITY),
+        Json::String(text) if text == "-Infinity" => Ok(f64::NEG_INFINITY),
+        Json::String(text) => text.parse().map_err(|_| wrong()),
+        _ => Err(wrong()),
+    }
+}
+
+fn from_hex(text: &str) -> Result<Vec<u8>, String> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes = pairs
+        .iter()
+        .map(|[high, low]| Some((digit(*high)? << 4 | digit(*low)?) as u8));
+    let bytes: Option<Vec<u8>> = bytes.collect();
+    bytes
+        .filter(|_| rest.is_empty())
+        .ok_or_else(|| "it is not hexadecimal".to_owned())
+}
+
+fn from_base64(text: &str) -> Result<Vec<u8>, String> {
+    let text = text.trim_end_matches('=');
+    let (mut bits, mut n_bits, mut bytes) = (0_u32, 0, Vec::new());
+    for byte in text.bytes() {
+        let digit = BASE64.iter().position(|known| *known == byte);
+        let digit = digit.ok_or_else(|| "it is not base64".to_owned())?;
+        bits = bits << 6 | digit as u32;
+        n_bits += 6;
+        if n_bits >= 8 {
+            n_bits -= 8;
+            bytes.push((bits >> n_bits) as u8);
+        }
+    }
+    Ok(bytes)
+}
+
+/// Bytes in base64, padded.
+pub(super) fn base64(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let byte = |idx: usize| u32::from(chunk.get(idx).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for place in 0..4 {
+            let digit = BASE64[(bits >> (18 - 6 * place)) as usize & 63];
+            text.push(if place > chunk.len() {
+                '='
+            } else {
+                digit.into()
+            });
+        }
+    }
+    text
+}
+
+const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+// The messages of OTLP, as far as they are read.
+static REQUEST: [Field; 1] = [("resourceMetrics", 1, Kind::Many(&RESOURCE_METRICS))];
+static RESOURCE_METRICS: [Field; 3] = [
+    ("resource", 1, Kind::One(&RESOURCE)),
+    ("scopeMetrics", 2, Kind::Many(&SCOPE_METRICS)),
+    ("schemaUrl", 3, Kind::Text),
+];
+static RESOURCE: [Field; 1] = [("attributes", 1, Kind::Many(&KEY_VALUE))];
+static SCOPE_METRICS: [Field; 3] = [
+    ("scope", 1, Kind::One(&SCOPE)),
+    ("metrics", 2, Kind::Many(&METRIC)),
+    ("schemaUrl", 3, Kind::Text),
+];
+static SCOPE: [Field; 3] = [
+    ("name", 1, Kind::Text),
+    ("version", 2, Kind::Text),
+    ("attributes", 3, Kind::Many(&KEY_VALUE)),
+];
+static METRIC: [Field; 8] = [
+    ("name", 1, Kind::Text),
+    ("description", 2, Kind::Text),
+    ("unit", 3, Kind::Text),
+    ("gauge", 5, Kind::One(&NUMBERS)),
+    ("sum", 7, Kind::One(&NUMBERS)),
+    ("histogram", 9, Kind::One(&HISTOGRAMS)),
+    (
+        "exponentialHistogram",
+        10,
+        Kind::One(&EXPONENTIAL_HISTOGRAMS),
+    ),
+    ("summary", 11, Kind::One(&SUMMARIES)),
+];
+static NUMBERS: [Field; 3] = [
+    ("dataPoints", 1, Kind::Many(&NUMBER)),
+    ("aggregationTemporality", 2, Kind::Int),
+    ("isMonotonic", 3, Kind::Bool),
+];
+static NUMBER: [Field; 7] = [
+    ("attributes", 7, Kind::Many(&KEY_VALUE)),
+    ("startTimeUnixNano", 2, Kind::Fixed),
+    ("timeUnixNano", 3, Kind::Fixed),
+    ("asDouble", 4, Kind::Double),
+    ("asInt", 6, Kind::Fixed),
+    ("exemplars", 5, Kind::Many(&EXEMPLAR)),
+    ("flags", 8, Kind::Int),
+];
+static HISTOGRAMS: [Field; 2] = [
+    ("dataPoints", 1, Kind::Many(&HISTOGRAM)),
+    ("aggregationTemporality", 2, Kind::Int),
+];
+static HISTOGRAM: [Field; 9] = [
+    ("attributes", 9, Kind::Many(&KEY_VALUE)),
+    ("startTimeUnixNano", 2, Kind::Fixed),
+    ("timeUnixNano", 3, Kind::Fixed),
+    ("count", 4, Kind::Fixed),
+    ("sum", 5, Kind::Double),
+    ("bucketCounts", 6, Kind::Fixeds),
+    ("explicitBounds", 7, Kind::Doubles),
+    ("exemplars", 8, Kind::Many(&EXEMPLAR)),
+    ("flags", 10, Kind::Int),
+];
+static EXPONENTIAL_HISTOGRAMS: [Field; 2] = [
+    ("dataPoints", 1, Kind::Many(&EXPONENTIAL_HISTOGRAM)),
+    ("aggregationTemporality", 2, Kind::Int),
+];
+static EXPONENTIAL_HISTOGRAM: [Field; 12] = [
+    ("attributes", 1, Kind::Many(&KEY_VALUE)),
+    ("startTimeUnixNano", 2, Kind::Fixed),
+    ("timeUnixNano", 3, Kind::Fixed),
+    ("count", 4, Kind::Fixed),
+    ("sum", 5, Kind::Double),
+    ("scale", 6, Kind::Sint),
+    ("zeroCount", 7, Kind::Fixed),
+    ("positive", 8, Kind::One(&EXPONENTIAL_BUCKETS)),
+    ("negative", 9, Kind::One(&EXPONENTIAL_BUCKETS)),
+    ("flags", 10, Kind::Int),
+    ("exemplars", 11, Kind::Many(&EXEMPLAR)),
+    ("zeroThreshold", 14, Kind::Double),
+];
+static EXPONENTIAL_BUCKETS: [Field; 2] =
+    [("offset", 1, Kind::Sint), ("bucketCounts", 2, Kind::Ints)];
+static SUMMARIES: [Field; 1] = [("dataPoints", 1, Kind::Many(&SUMMARY))];
+static SUMMARY: [Field; 7] = [
+    ("attributes", 7, Kind::Many(&KEY_VALUE)),
+    ("startTimeUnixNano", 2, Kind::Fixed),
+    ("timeUnixNano", 3, Kind::Fixed),
+    ("count", 4, Kind::Fixed),
+    ("sum", 5, Kind::Double),
+    ("quantileValues", 6, Kind::Many(&QUANTILE)),
+    ("flags", 8, Kind::Int),
+];
+static QUANTILE: [Field; 2] = [("quantile", 1, Kind::Double), ("value", 2, Kind::Double)];
+static EXEMPLAR: [Field; 6] = [
+    ("filteredAttributes", 7, Kind::Many(&KEY_VALUE)),
+    ("timeUnixNano", 2, Kind::Fixed),
+    ("asDouble", 3, Kind::Double),
+    ("asInt", 6, Kind::Fixed),
+    ("spanId", 4, Kind::Hex),
+    ("traceId", 5, Kind::Hex),
+];
+static KEY_VALUE: [Field; 2] = [("key", 1, Kind::Text), ("value", 2, Kind::One(&ANY_VALUE))];
+static ANY_VALUE: [Field; 7] = [
+    ("stringValue", 1, Kind::Text),
+    ("boolValue", 2, Kind::Bool),
+    ("intValue", 3, Kind::Int),
+    ("doubleValue", 4, Kind::Double),
+    ("arrayValue", 5, Kind::One(&ANY_VALUES)),
+    ("kvlistValue", 6, Kind::One(&KEY_VALUES)),
+    ("bytesValue", 7, Kind::Base64),
+];
+static ANY_VALUES: [Field; 1] = [("values", 1, Kind::Many(&ANY_VALUE))];
+static KEY_VALUES: [Field; 1] = [("values", 1, Kind::Many(&KEY_VALUE))];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_goes_there_and_back() {
+        for (bytes, text) in [
+            (&b""[..], ""),
+            (b"f", "Zg=="),
+            (b"fo", "Zm8="),
+            (b"foo", "Zm9v"),
+            (&[255, 254, 253], "//79"),
+        ] {
+            assert_eq!(base64(bytes), text);
+            assert_eq!(from_base64(text).unwrap(), bytes);
+        }
+    }
+}
