@@ -175,6 +175,10 @@ impl Batch {
         })
     }
 
+    pub(crate) fn metadata(&self) -> &[(Arc<str>, Metadata)] {
+        &self.metadata
+    }
+
     /// The exemplars in the order in which they were added.
     pub(crate) fn exemplars(&self) -> &[(SeriesKey, Exemplar)] {
         &self.exemplars

@@ -8,11 +8,13 @@ use firebell_model::{HistogramSample, Labels, Sample, SeriesId};
 
 use crate::histogram::{Files, Memory};
 use crate::index::{Index, slot_of};
+use crate::metadata::Metrics;
 use crate::options::{OpenReport, Options, StoreError};
 use crate::page::{Columns, Page};
 use crate::segment::{self, Segment};
 use crate::series::{Cell, Late};
 use crate::store::Store;
+use crate::tombstones;
 use crate::upkeep::Upkeep;
 use crate::wal::{self, LOG, Replay};
 use crate::writer::Writer;
@@ -24,6 +26,7 @@ pub(crate) fn open(
     let mut report = OpenReport::default();
     let mut index = Index::default();
     let upkeep = open_segments(&*disk, &mut index, &mut report)?;
+    let metrics = Metrics::open(&*disk, &mut report.damage)?;
     let mut replayer = Replayer {
         index,
         by_slot: Vec::new(),
@@ -43,6 +46,7 @@ pub(crate) fn open(
     replayer.report(&mut report);
     report.damage.extend(found.damage);
     report.torn_bytes = found.torn_bytes;
+    tombstones::open(&*disk, &replayer.index, &mut report.damage)?;
     let mut writer = Writer::new(log, replayer.log_bytes);
     for cell in replayer.index.cells() {
         if let Some((at, value)) = cell.state().newest() {
@@ -56,6 +60,7 @@ pub(crate) fn open(
         replayer.index,
         writer,
         upkeep,
+        metrics,
         replayer.floor,
     );
     Ok((store, report))

@@ -21,6 +21,8 @@ pub struct Options {
     pub series_max: u64,
     /// What the log may lack while the disk is full or fails; then appends are refused.
     pub unlogged_bytes_max: u64,
+    /// How many exemplars there may be of all series; the oldest go. Zero: none are kept.
+    pub exemplars_max: usize,
 }
 
 impl Default for Options {
@@ -33,6 +35,7 @@ impl Default for Options {
             log_bytes_max: 32 << 20,
             series_max: u64::from(u32::MAX),
             unlogged_bytes_max: 64 << 20,
+            exemplars_max: 100_000,
         }
     }
 }

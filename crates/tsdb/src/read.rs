@@ -31,7 +31,10 @@ impl View {
             if state.histograms.is_some() {
                 with_histograms.push(place as u32);
             }
-            if !read(Some(&mut state)) {
+            if state.deleted.is_some() {
+                read(None);
+                unread.push((place, Arc::clone(cell)));
+            } else if !read(Some(&mut state)) {
                 unread.push((place, Arc::clone(cell)));
             }
         }

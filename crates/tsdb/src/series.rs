@@ -19,6 +19,7 @@ use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
 use crate::part::join;
 use crate::segment::ChunkRef;
 use crate::tail::{TAIL_SAMPLES_MAX, Tail};
+use crate::tombstones::Deleted;
 use crate::visible::Visible;
 
 /// A series and its lock.
@@ -40,6 +41,7 @@ pub(crate) struct State {
     late: Vec<Late>,
     /// Native histograms; most series have none.
     pub(crate) histograms: Option<Box<Track>>,
+    pub(crate) deleted: Option<Box<Deleted>>,
     visible: Visible,
     edges: Option<Box<Edges>>,
     /// No append for long; such series are only selected for windows that reach back to them.
@@ -267,6 +269,9 @@ impl State {
         let n_pages = self.pages.partition_point(|page| page.last_at <= floor);
         self.pages.drain(..n_pages);
         self.late.retain(|late| late.at > floor);
+        if self.deleted.as_mut().is_some_and(|it| it.drop_until(floor)) {
+            self.deleted = None;
+        }
         if let Some(track) = &mut self.histograms {
             track.drop_until(floor);
             if track.is_empty() {
@@ -413,6 +418,11 @@ impl State {
         let Some(until) = self.visible.until(horizon.epoch) else {
             return false;
         };
+        if let (Some(deleted), Some(oldest)) = (&self.deleted, self.oldest_at())
+            && deleted.hides_all((oldest, until), horizon.epoch)
+        {
+            return false;
+        }
         let since = if self.is_dormant {
             after.max(horizon.floor)
         } else {

@@ -15,7 +15,9 @@ use firebell_model::{Labels, SeriesId, Timestamp};
 use crate::View;
 use crate::batch::{Batch, SeriesKey, SeriesRun};
 use crate::edges::Room;
+use crate::exemplars::Exemplars;
 use crate::index::{Index, slot_of};
+use crate::metadata::Metrics;
 use crate::options::{AppendReport, OpenReport, Options, Stats, StoreError, TooManySeries};
 use crate::series::Horizon;
 use crate::upkeep::Upkeep;
@@ -34,6 +36,8 @@ pub(crate) struct Shared {
     registry: Mutex<Registry>,
     writer: Mutex<Writer>,
     upkeep: Mutex<Upkeep>,
+    pub(crate) exemplars: Mutex<Exemplars>,
+    pub(crate) metrics: Mutex<Metrics>,
     /// How many frames of the log are durable; held by the one who syncs.
     synced: Mutex<u64>,
     /// In chunk files.
@@ -70,6 +74,7 @@ impl Store {
         index: Index,
         writer: Writer,
         upkeep: Upkeep,
+        metrics: Metrics,
         floor: i64,
     ) -> Self {
         let registry = Registry {
@@ -86,6 +91,8 @@ impl Store {
                 filed_bytes: AtomicU64::new(upkeep.bytes()),
                 room: Room::default(),
                 upkeep: Mutex::new(upkeep),
+                exemplars: Mutex::default(),
+                metrics: Mutex::new(metrics),
                 synced: Mutex::default(),
             }),
         }
@@ -160,7 +167,10 @@ impl Store {
             part.push(run);
         }
         report.add(&self.append_part(&part)?);
-        report.exemplars_refused += batch.exemplars().len() as u64;
+        let (n_taken, n_refused) = self.append_exemplars(batch);
+        report.exemplars_appended += n_taken;
+        report.exemplars_refused += n_refused;
+        self.shared.set_metadata(batch.metadata());
         Ok(report)
     }
 
@@ -296,6 +306,7 @@ impl Store {
     pub fn maintain(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut upkeep = self.shared.upkeep();
         let done = upkeep.run(&self.shared, now);
+        let done = done.and(self.shared.file_metadata());
         self.shared
             .filed_bytes
             .store(upkeep.bytes(), Ordering::Relaxed);
@@ -407,7 +418,12 @@ impl Registry {
         )
     }
 
-    fn publish(&mut self, epoch: u64, comes: bool) {
+    /// The epoch of the next change.
+    pub(crate) fn next_epoch(&self) -> u64 {
+        self.published + 1
+    }
+
+    pub(crate) fn publish(&mut self, epoch: u64, comes: bool) {
         self.published = epoch;
         self.generation += u64::from(comes);
     }

@@ -178,7 +178,8 @@ impl Handle {
         let Some(range) = state.clamp(range, self.moment.horizon) else {
             return Ok(None);
         };
-        if !state.late_in(range, self.moment.horizon.epoch).is_empty() {
+        let has_late = !state.late_in(range, self.moment.horizon.epoch).is_empty();
+        if has_late || state.deleted.is_some() {
             drop(state);
             return self.part_of_samples(range);
         }
@@ -222,6 +223,7 @@ impl Handle {
         };
         let start = out.len();
         let chunks: Vec<_> = track.chunks_in(range).cloned().collect();
+        let deleted = state.deleted.clone();
         let mut recent = Vec::new();
         let read = track.in_memory(range, horizon.epoch, &mut recent);
         drop(state);
@@ -236,6 +238,11 @@ impl Handle {
             let mut read = out.split_off(start);
             read.sort_by_key(|it| it.at);
             read.dedup_by_key(|it| it.at);
+            out.append(&mut read);
+        }
+        if let Some(deleted) = deleted {
+            let mut read = out.split_off(start);
+            read.retain(|it| !deleted.hides(it.at, horizon.epoch));
             out.append(&mut read);
         }
         Ok(())
@@ -258,6 +265,7 @@ impl Series for Handle {
             return Ok(());
         };
         let late = state.late_in(range, self.moment.horizon.epoch);
+        let deleted = state.deleted.clone();
         let chunks: Vec<_> = state.chunks_in(range).cloned().collect();
         if chunks.is_empty() {
             state
@@ -283,6 +291,12 @@ impl Series for Handle {
             merged.dedup_by_key(|sample| sample.at);
             out.append(&mut merged);
         }
+        if let Some(deleted) = deleted {
+            let mut read = out.split_off(start);
+            let epoch = self.moment.horizon.epoch;
+            read.retain(|sample| !deleted.hides(sample.at, epoch));
+            out.append(&mut read);
+        }
         Ok(())
     }
 
@@ -300,6 +314,12 @@ impl Series for Handle {
 
     fn last_sample(&self, range: TimeRange) -> Result<Option<Sample>, SourceError> {
         let state = self.cell.state();
+        if state.deleted.is_some() {
+            drop(state);
+            let mut samples = Vec::new();
+            self.samples(range, &mut samples)?;
+            return Ok(samples.pop());
+        }
         let Some(range) = state.clamp(range, self.moment.horizon) else {
             return Ok(None);
         };

@@ -3,12 +3,14 @@
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::Uri;
-use axum::response::Response;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
 use axum::routing::post;
-use firebell_wire::prometheus_json::{ApiError, ErrorKind, time_range};
+use firebell_tsdb::StoreError;
+use firebell_wire::prometheus_json::{ApiError, ErrorKind, Success, time_range};
+use serde::Serialize;
 
-use super::{bad_data, refused, selector};
+use super::{answer, bad_data, refused, selector};
 use crate::http::{App, params};
 
 /// Adds the routes.
@@ -29,31 +31,75 @@ fn allowed(app: &App) -> Result<(), ApiError> {
 
 async fn delete(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
     let params = params(&uri, &body);
-    let check = || {
+    let delete = move || {
         allowed(&app)?;
         if params.all("match[]").next().is_none() {
             return Err(bad_data("no match[] parameter provided"));
         }
-        let _range = time_range(&params)?;
+        let range = time_range(&params)?;
+        let mut selectors = Vec::new();
         for text in params.all("match[]") {
-            selector(text)
+            let matchers = selector(text)
                 .map_err(|why| bad_data(format!("invalid parameter \"match[]\": {why}")))?;
+            selectors.push(matchers);
         }
-        Err(not_yet("deleting series"))
+        app.store.delete(&selectors, range).map_err(internal)?;
+        Ok(StatusCode::NO_CONTENT.into_response())
     };
-    answer_or(check())
+    on_thread(delete).await
 }
 
+/// What was deleted is hidden already; its bytes go with retention.
 async fn clean(State(app): State<App>) -> Response {
-    answer_or(allowed(&app).and_then(|()| Err(not_yet("cleaning tombstones"))))
+    answer_or(allowed(&app).map(|()| StatusCode::NO_CONTENT.into_response()))
 }
 
-async fn snapshot(State(app): State<App>) -> Response {
-    answer_or(allowed(&app).and_then(|()| Err(not_yet("a snapshot"))))
+async fn snapshot(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
+    let params = params(&uri, &body);
+    let snapshot = move || {
+        allowed(&app)?;
+        let skips_head = match params.get("skip_head").filter(|text| !text.is_empty()) {
+            None => false,
+            Some(text) => parse_bool(text).ok_or_else(|| {
+                let why = format!(
+                    "invalid parameter \"skip_head\": unable to parse boolean strconv.ParseBool: \
+                     parsing {text:?}: invalid syntax"
+                );
+                bad_data(why)
+            })?,
+        };
+        let name = format!("{:013}-{}", app.clock.now().0, app.store.generation());
+        let folder = format!("snapshots/{name}");
+        app.store.snapshot(&folder, skips_head).map_err(internal)?;
+        Ok(answer(Ok(Success::new(Snapshot { name }))))
+    };
+    on_thread(snapshot).await
 }
 
-fn not_yet(what: &str) -> ApiError {
-    ApiError::new(ErrorKind::Internal, format!("{what} is not supported yet"))
+/// Where a snapshot is: below `snapshots` in the data folder.
+#[derive(Serialize)]
+struct Snapshot {
+    name: String,
+}
+
+/// What waits for the disk does so on a thread for blocking work.
+async fn on_thread(work: impl FnOnce() -> Result<Response, ApiError> + Send + 'static) -> Response {
+    let result = tokio::task::spawn_blocking(work).await;
+    let failed =
+        |error: tokio::task::JoinError| ApiError::new(ErrorKind::Internal, error.to_string());
+    answer_or(result.unwrap_or_else(|error| Err(failed(error))))
+}
+
+fn parse_bool(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+fn internal(error: StoreError) -> ApiError {
+    ApiError::new(ErrorKind::Internal, error.to_string())
 }
 
 fn answer_or(result: Result<Response, ApiError>) -> Response {

@@ -1,0 +1,165 @@
+//! What was deleted: hidden at once; its bytes go with retention.
+//!
+//! A tombstone is an interval of time of one series with the epoch of its delete, so that older views
+//! go on seeing what it hides.
+//!
+//! `tombstones`: 8 bytes of magic and version, a CRC-32 of the rest (u32, little-endian), then series up
+//! to the end: id (varint), number of intervals (varint), and for each its first moment (*signed*) and
+//! how much later the last one is (varint).
+//!
+//! *Sources*: Prometheus, `tsdb/head.go`, `Delete`: an interval is cut to what the series has, so that
+//! nothing that comes later is hidden.
+
+use firebell_disk::Disk;
+use firebell_model::{Matcher, SeriesId, Timestamp};
+
+use crate::Store;
+use crate::bytes::{Put, Reader};
+use crate::index::Index;
+use crate::options::StoreError;
+
+/// What is deleted of a series.
+#[derive(Clone, Default)]
+pub(crate) struct Deleted(Vec<Interval>);
+
+#[derive(Clone, Copy)]
+struct Interval {
+    epoch: u64,
+    from: i64,
+    until: i64,
+}
+
+impl Deleted {
+    /// Whether a view of that epoch must not see the moment.
+    pub(crate) fn hides(&self, at: Timestamp, epoch: u64) -> bool {
+        let is_in = |it: &Interval| it.epoch <= epoch && it.from <= at.0 && at.0 <= it.until;
+        self.0.iter().any(is_in)
+    }
+
+    /// Whether one interval hides all from `first` to `last`.
+    pub(crate) fn hides_all(&self, (first, last): (i64, i64), epoch: u64) -> bool {
+        let is_all = |it: &Interval| it.epoch <= epoch && it.from <= first && last <= it.until;
+        self.0.iter().any(is_all)
+    }
+
+    /// Forgets what is before the floor. True when nothing is left.
+    pub(crate) fn drop_until(&mut self, floor: i64) -> bool {
+        self.0.retain(|it| it.until > floor);
+        self.0.is_empty()
+    }
+
+    fn push(&mut self, interval: Interval) {
+        self.0.push(interval);
+    }
+}
+
+impl Store {
+    /// Hides all samples, native histograms among them, from `from` to `until` (both included) of the
+    /// series that satisfy all matchers of one of the selectors. Returns of how many series.
+    ///
+    /// # Errors
+    /// When the disk is full or fails; nothing is hidden then.
+    pub fn delete(
+        &self,
+        selectors: &[Vec<Matcher>],
+        (from, until): (Timestamp, Timestamp),
+    ) -> Result<u64, StoreError> {
+        let shared = &*self.shared;
+        // Upkeep must not forget tombstones meanwhile, nor others delete.
+        let _upkeep = shared.upkeep();
+        // With the writer held, the epoch of the delete is no append's.
+        let _writer = shared.writer();
+        let index = shared.index();
+        let epoch = shared.registry().next_epoch();
+        let mut cells: Vec<_> = selectors.iter().flat_map(|it| index.select(it)).collect();
+        cells.sort_unstable_by_key(|cell| cell.id);
+        cells.dedup_by_key(|cell| cell.id);
+        let mut new = Vec::new();
+        for cell in cells {
+            let state = cell.state();
+            let (Some(oldest), Some(newest)) = (state.oldest_at(), state.newest_at()) else {
+                continue;
+            };
+            let (from, until) = (from.0.max(oldest), until.0.min(newest));
+            if from <= until {
+                new.push((cell, Interval { epoch, from, until }));
+            }
+        }
+        let added: Vec<_> = new.iter().map(|(cell, it)| (cell.id, *it)).collect();
+        shared.disk.replace(PATH, &content(&index, &added))?;
+        for (cell, interval) in &new {
+            let mut state = cell.state();
+            state.deleted.get_or_insert_default().push(*interval);
+        }
+        shared.registry().publish(epoch, !new.is_empty());
+        Ok(new.len() as u64)
+    }
+}
+
+/// The content of the file: what all series know, and what is added.
+fn content(index: &Index, added: &[(SeriesId, Interval)]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for cell in index.cells() {
+        let state = cell.state();
+        let known = state.deleted.iter().flat_map(|deleted| &deleted.0);
+        let place = added.binary_search_by_key(&cell.id, |it| it.0).ok();
+        let new = place.map(|place| &added[place].1);
+        let all: Vec<&Interval> = known.chain(new).collect();
+        if all.is_empty() {
+            continue;
+        }
+        body.put_varint(cell.id.0);
+        body.put_varint(all.len() as u64);
+        for Interval { from, until, .. } in all {
+            body.put_signed(*from);
+            body.put_varint(until.wrapping_sub(*from) as u64);
+        }
+    }
+    let mut content = MAGIC.to_vec();
+    content.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
+    content.extend_from_slice(&body);
+    content
+}
+
+/// Reads the file into the series.
+pub(crate) fn open(
+    disk: &dyn Disk,
+    index: &Index,
+    damage: &mut Vec<String>,
+) -> Result<(), StoreError> {
+    let content = match disk.read(PATH) {
+        Ok(content) => content,
+        Err(error) if error.is_not_found => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    let body = content.strip_prefix(&MAGIC).and_then(|rest| {
+        let (crc, body) = rest.split_first_chunk::<4>()?;
+        (crc32fast::hash(body).to_le_bytes() == *crc).then_some(body)
+    });
+    if body.and_then(|body| read(Reader(body), index)).is_none() {
+        damage.push(format!(
+            "`{PATH}` is damaged: what was deleted may be seen again"
+        ));
+    }
+    Ok(())
+}
+
+fn read(mut reader: Reader<'_>, index: &Index) -> Option<()> {
+    while !reader.is_empty() {
+        let cell = index.get(SeriesId(reader.varint()?));
+        for _ in 0..reader.count()? {
+            let from = reader.signed()?;
+            let until = from.wrapping_add(reader.varint()? as i64);
+            if let Some(cell) = cell {
+                let mut state = cell.state();
+                let epoch = 0;
+                let deleted = state.deleted.get_or_insert_default();
+                deleted.push(Interval { epoch, from, until });
+            }
+        }
+    }
+    Some(())
+}
+
+const PATH: &str = "tombstones";
+const MAGIC: [u8; 8] = *b"FBTOMB 1";

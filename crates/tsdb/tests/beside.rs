@@ -1,0 +1,86 @@
+//! What comes beside samples: exemplars and metadata.
+
+mod common;
+
+use common::{ALL_TIME, labels, open, sample};
+use firebell_disk::{Disk, MemoryDisk};
+use firebell_model::{Exemplar, Labels, Matcher, Metadata, MetricKind, Timestamp};
+use firebell_tsdb::{Batch, Options, Store};
+use std::sync::Arc;
+
+fn metadata(kind: MetricKind, help: &str) -> Metadata {
+    let (help, unit) = (help.into(), "seconds".into());
+    Metadata { kind, help, unit }
+}
+
+#[test]
+fn metadata_outlives_a_restart_and_the_last_word_counts() {
+    let disk = MemoryDisk::default();
+    let store = open(&disk, &Options::default());
+    let mut batch = Batch::default();
+    batch.set_metadata("a", metadata(MetricKind::Gauge, "old"));
+    batch.set_metadata("a", metadata(MetricKind::StateSet, "n\u{e9}w"));
+    batch.set_metadata("b", metadata(MetricKind::Counter, ""));
+    store.append(&batch).unwrap();
+    let all = store.all_metadata();
+    store.maintain(Timestamp(0)).unwrap();
+    drop(store);
+    let store = open(&disk, &Options::default());
+    assert_eq!(store.all_metadata(), all);
+    assert_eq!(
+        store.metadata("a"),
+        Some(metadata(MetricKind::StateSet, "n\u{e9}w"))
+    );
+    assert_eq!(store.metadata("c"), None);
+    drop(store);
+    let mut content = disk.read("metadata").unwrap();
+    content[20] ^= 1;
+    disk.replace("metadata", &content).unwrap();
+    let (store, report) = Store::open(Arc::new(disk), Options::default()).unwrap();
+    assert_eq!(
+        report.damage,
+        ["`metadata` is damaged: help and units are forgotten"]
+    );
+    assert_eq!(store.all_metadata(), []);
+}
+
+#[test]
+fn exemplars_are_found_by_matchers_and_time() {
+    let options = Options {
+        exemplars_max: 3,
+        ..Options::default()
+    };
+    let store = open(&MemoryDisk::default(), &options);
+    let series = labels("__name__=h,job=a");
+    let exemplar = |at| Exemplar {
+        labels: Labels::from_pairs([("trace_id", "x")]),
+        value: 1.0,
+        at: Timestamp(at),
+    };
+    let mut batch = Batch::default();
+    batch.add(&series, &[sample(1000, 1.0)]);
+    (1..=4).for_each(|at| batch.add_exemplar(&series, exemplar(at)));
+    batch.add_exemplar(&series, exemplar(2));
+    let report = store.append(&batch).unwrap();
+    assert_eq!(
+        (report.exemplars_appended, report.exemplars_refused),
+        (4, 1)
+    );
+    let id = store.resolve(&series).unwrap();
+    batch.clear();
+    batch.add_exemplar(id, exemplar(5));
+    batch.add_exemplar(firebell_model::SeriesId(77), exemplar(5));
+    let report = store.append(&batch).unwrap();
+    assert_eq!(
+        (report.exemplars_appended, report.exemplars_refused),
+        (1, 1)
+    );
+    let selectors = [
+        vec![Matcher::equal("job", "b")],
+        vec![Matcher::equal("job", "a")],
+    ];
+    let found = store.exemplars(&selectors, ALL_TIME);
+    assert_eq!(found, [(series, (3..=5).map(exemplar).collect())]);
+    assert_eq!(store.exemplars(&selectors[..1], ALL_TIME), []);
+    assert_eq!(store.n_exemplars(), 3);
+}
