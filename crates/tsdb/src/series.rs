@@ -193,6 +193,10 @@ impl State {
         if is_newest {
             self.visible.advance(0, chunk.last_at, &[]);
         }
+        if self.chunks.len() == self.chunks.capacity() {
+            // By doubling, the first chunk of each series would bring room for three more.
+            self.chunks.reserve_exact(1 + self.chunks.len() / 4);
+        }
         self.chunks.push_back(chunk);
         let count = self.first_chunk + self.chunks.len() as u64;
         let (first, chunks) = (self.first_chunk, &self.chunks);
