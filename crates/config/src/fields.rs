@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firebell_model::{Duration, Labels};
+use firebell_promql::Features;
 
 use crate::problem::{Pos, Problem, did_you_mean};
 use crate::secrets::{blackened, may_be_secret};
@@ -21,6 +22,8 @@ pub(crate) struct Doc<'d> {
     // The source as problems may show it; empty until there is a tree that tells of secrets.
     shown: RefCell<String>,
     problems: &'d RefCell<Vec<Problem>>,
+    /// Which experimental parts of PromQL expressions may use.
+    pub(crate) features: Features,
 }
 
 /// A map of a file that is being read.
@@ -42,6 +45,7 @@ impl<'d> Doc<'d> {
             source,
             shown: RefCell::default(),
             problems,
+            features: Features::ALL,
         }
     }
 

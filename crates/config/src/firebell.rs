@@ -7,6 +7,7 @@ use std::sync::Arc;
 use firebell_dispatch::Routing;
 use firebell_model::{Duration, Labels, RelabelRule};
 use firebell_notify::Integration;
+use firebell_promql::Features;
 use firebell_rules::{Context, RuleGroup, RuleSet};
 use firebell_template::NotificationTemplates;
 
@@ -80,7 +81,20 @@ pub fn load(
     external_url: &ExternalUrl,
     files: &dyn Files,
 ) -> Result<Config, Problems> {
-    let loader = Loader::new(files);
+    load_with(file, external_url, files, Features::ALL)
+}
+
+/// The same where rules may use the given experimental parts of PromQL only.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_with(
+    file: Option<&Path>,
+    external_url: &ExternalUrl,
+    files: &dyn Files,
+    features: Features,
+) -> Result<Config, Problems> {
+    let loader = Loader::new(files, features);
     let source = file.map(|file| loader.read(file).unwrap_or_default());
     let parts = match (file, &source) {
         (Some(file), Some(source)) => read_root(&loader, file, source),

@@ -29,7 +29,7 @@ pub use crate::alertmanager::IntegrationKey;
 pub use crate::files::{Files, OsFiles};
 pub use firebell_notify::{HttpConfig, Tls};
 
-pub use crate::firebell::{Config, ExternalUrl, load};
+pub use crate::firebell::{Config, ExternalUrl, load, load_with};
 pub use crate::otlp::{Otlp, OtlpNaming, OtlpPromotion};
 pub use crate::problem::{Pos, Problem, Problems};
 pub use crate::query::QueryLimits;

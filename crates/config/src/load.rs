@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 
 use firebell_model::Secret;
+use firebell_promql::Features;
 
 use crate::fields::{Doc, Fields};
 use crate::files::Files;
@@ -14,14 +15,17 @@ pub(crate) struct Loader<'f> {
     pub(crate) files: &'f dyn Files,
     pub(crate) problems: RefCell<Vec<Problem>>,
     pub(crate) notes: RefCell<Vec<String>>,
+    /// Which experimental parts of PromQL rules may use.
+    features: Features,
 }
 
 impl<'f> Loader<'f> {
-    pub(crate) fn new(files: &'f dyn Files) -> Self {
+    pub(crate) fn new(files: &'f dyn Files, features: Features) -> Self {
         Self {
             files,
             problems: RefCell::default(),
             notes: RefCell::default(),
+            features,
         }
     }
 
@@ -46,7 +50,9 @@ impl<'f> Loader<'f> {
     }
 
     pub(crate) fn doc<'d>(&'d self, path: &Path, source: &'d str) -> Doc<'d> {
-        Doc::new(path, source, &self.problems)
+        let mut doc = Doc::new(path, source, &self.problems);
+        doc.features = self.features;
+        doc
     }
 
     pub(crate) fn note(&self, note: impl Into<String>) {

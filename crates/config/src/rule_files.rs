@@ -125,7 +125,7 @@ fn expr(fields: &Fields<'_, '_>) -> Option<Plan> {
     // A missing one is noted; a list or map has been noted by `scalar`.
     let text = fields.needed_text("expr")?;
     let (_, scalar) = fields.scalar("expr")?;
-    match Plan::new(&text) {
+    match Plan::with_features(&text, fields.doc.features) {
         Ok(plan) => Some(plan),
         Err(error) => {
             let at = scalar.position_of(fields.doc.source, error.span.start);

@@ -28,6 +28,7 @@
 //! ```
 
 mod ast;
+mod features;
 mod lex;
 mod literal;
 mod parse;
@@ -57,10 +58,11 @@ pub use crate::ast::{
 pub use crate::duration::DurationExpr;
 pub use crate::error::EvalError;
 pub use crate::eval::{Options, Prepared};
+pub use crate::features::Features;
 pub use crate::functions::{Function, Variadic, function, functions};
 pub use crate::memory::MemorySource;
 pub use crate::parse::{
-    NESTING_MAX, ParseError, TEXT_BYTES_MAX, line_and_column, parse, parse_selector,
+    NESTING_MAX, ParseError, TEXT_BYTES_MAX, line_and_column, parse, parse_selector, parse_with,
 };
 pub use crate::plan::Plan;
 pub use crate::pretty::pretty;

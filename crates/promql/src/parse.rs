@@ -16,6 +16,7 @@ use firebell_model::{Duration, Quoted};
 use crate::ast::{
     Binary, BinaryOp, Call, Expr, Node, NumberLiteral, Selector, Span, StringLiteral, Unary,
 };
+use crate::features::{Features, require};
 use crate::lex::{Keyword, Token};
 use crate::literal;
 use cursor::Parser;
@@ -77,16 +78,24 @@ pub fn line_and_column(text: &str, at: usize) -> (usize, usize) {
     (line, before.len() - line_start + 1)
 }
 
-/// Reads and type-checks an expression.
+/// Reads and type-checks an expression, all experimental parts of the language included.
 ///
 /// # Errors
 /// The first thing that is wrong with the text.
 pub fn parse(text: &str) -> Result<Expr, ParseError> {
+    parse_with(text, Features::ALL)
+}
+
+/// Reads and type-checks an expression that may use the experimental parts given.
+///
+/// # Errors
+/// The first thing that is wrong with the text.
+pub fn parse_with(text: &str, features: Features) -> Result<Expr, ParseError> {
     if text.len() > TEXT_BYTES_MAX {
         let message = format!("expression is longer than {TEXT_BYTES_MAX} bytes");
         return Err(ParseError::new(text, Span::default(), message));
     }
-    let parsed = Parser::new(text).whole().and_then(|mut expr| {
+    let parsed = Parser::new(text, features).whole().and_then(|mut expr| {
         crate::check::check(&mut expr)?;
         Ok(expr)
     });
@@ -104,7 +113,7 @@ pub fn parse_selector(text: &str) -> Result<Selector, ParseError> {
         let message = format!("selector is longer than {TEXT_BYTES_MAX} bytes");
         return fail(Span::default(), message);
     }
-    match Parser::new(text).lone_selector() {
+    match Parser::new(text, Features::default()).lone_selector() {
         Ok(selector) => Ok(selector),
         Err(Failure { span, message }) => fail(span, message),
     }
@@ -184,6 +193,10 @@ impl<'a> Parser<'a> {
                 };
                 let right = parser.expr(right_power)?;
                 let span = left.span.to(right.span);
+                let has_fill = matching.fill_left.is_some() || matching.fill_right.is_some();
+                require(parser.features.fill || !has_fill, span, || {
+                    "binop fill modifiers are experimental and not enabled".to_owned()
+                })?;
                 let node = Node::Binary(Box::new(Binary {
                     op,
                     op_span,
@@ -342,6 +355,10 @@ impl<'a> Parser<'a> {
             let message = format!("unknown function with name {}", Quoted(name));
             return failure(start, message);
         };
+        let is_on = self.features.functions || !function.is_experimental;
+        require(is_on, start, || {
+            format!("function {} is not enabled", Quoted(name))
+        })?;
         let span = Span {
             start: start.start,
             end: self.end(),

@@ -12,8 +12,9 @@ use crate::ast::{
     StringLiteral, ValueType,
 };
 use crate::duration::DurationExpr;
+use crate::features::Features;
 use crate::functions::{HistogramStat, Kind, Map, Other, Window};
-use crate::parse::{ParseError, parse};
+use crate::parse::{ParseError, parse_with};
 
 /// A parsed and planned expression: immutable, cheap to clone, shared by all who evaluate it.
 #[derive(Clone)]
@@ -31,7 +32,15 @@ impl Plan {
     /// # Errors
     /// When the text is no expression.
     pub fn new(text: &str) -> Result<Self, ParseError> {
-        let expr = parse(text)?;
+        Self::with_features(text, Features::ALL)
+    }
+
+    /// Parses and plans an expression that may use the experimental parts given.
+    ///
+    /// # Errors
+    /// When the text is no expression.
+    pub fn with_features(text: &str, features: Features) -> Result<Self, ParseError> {
+        let expr = parse_with(text, features)?;
         let program = Program::of(&expr);
         let text = text.to_owned();
         Ok(Self(Arc::new(Planned {

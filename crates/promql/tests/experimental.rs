@@ -1,6 +1,6 @@
 //! What upstream keeps behind feature flags.
 
-use firebell_promql::script;
+use firebell_promql::{Features, parse, parse_with, script};
 
 fn check(text: &str) {
     let report = script::run(text);
@@ -135,4 +135,53 @@ eval_fail instant at 1m changes(m[20s] smoothed)
   expected_fail_message smoothed modifier can only be used with: delta, increase, rate - not with changes
 "#,
     );
+}
+
+#[test]
+fn what_is_not_turned_on_is_refused_in_upstreams_words() {
+    const FUNCTION: &str = "promql-experimental-functions";
+    const DURATION: &str = "promql-duration-expr";
+    const BORDERS: &str = "promql-extended-range-selectors";
+    const FILL: &str = "promql-binop-fill-modifiers";
+    for (text, feature, expected) in [
+        (
+            "sum(limitk(1, x))",
+            FUNCTION,
+            "1:5: parse error: limitk() is experimental and must be enabled with \
+             --enable-feature=promql-experimental-functions",
+        ),
+        (
+            "abs(info(x))",
+            FUNCTION,
+            "1:5: parse error: function \"info\" is not enabled",
+        ),
+        (
+            "x[5m+1m]",
+            DURATION,
+            "1:3: parse error: experimental duration expression is not enabled",
+        ),
+        (
+            "x offset -(5m)",
+            DURATION,
+            "1:12: parse error: experimental duration expression is not enabled",
+        ),
+        (
+            "rate(x[5m] anchored)",
+            BORDERS,
+            "1:6: parse error: anchored modifier is experimental and not enabled",
+        ),
+        (
+            "x + fill(0) y",
+            FILL,
+            "1:1: parse error: binop fill modifiers are experimental and not enabled",
+        ),
+    ] {
+        let error = parse_with(text, Features::default()).err();
+        assert_eq!(error.map(|it| it.to_string()).as_deref(), Some(expected));
+        assert!(
+            parse_with(text, Features::named([feature])).is_ok(),
+            "{text}"
+        );
+        assert!(parse(text).is_ok());
+    }
 }

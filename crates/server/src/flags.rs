@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use firebell_config::Config;
 use firebell_model::{Duration, Regex};
+use firebell_promql::Features;
 
 /// Settings of the command line that are no part of the configuration; the defaults change nothing.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,11 @@ pub struct Overrides {
 }
 
 impl Flags {
+    /// The experimental parts of PromQL that are turned on.
+    pub(crate) fn promql(&self) -> Features {
+        Features::named(self.features.iter().map(String::as_str))
+    }
+
     /// Whether a feature is turned on.
     pub(crate) fn has_feature(&self, name: &str) -> bool {
         self.features.contains(name)

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load};
+use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load_with};
 use firebell_model::Timestamp;
+use firebell_promql::Features;
 
 use crate::flags::Overrides;
 
@@ -13,6 +14,7 @@ pub(crate) struct Live {
     file: Option<PathBuf>,
     external_url: ExternalUrl,
     overrides: Overrides,
+    features: Features,
     state: RwLock<State>,
 }
 
@@ -28,6 +30,7 @@ impl Live {
         file: Option<PathBuf>,
         external_url: ExternalUrl,
         overrides: Overrides,
+        features: Features,
         mut config: Config,
         loaded_at: Timestamp,
     ) -> Self {
@@ -41,6 +44,7 @@ impl Live {
             file,
             external_url,
             overrides,
+            features,
             state: RwLock::new(state),
         }
     }
@@ -83,7 +87,12 @@ impl Live {
     /// # Errors
     /// Every problem of the file.
     pub(crate) fn reload(&self, now: Timestamp) -> Result<Arc<Config>, Problems> {
-        let loaded = load(self.file.as_deref(), &self.external_url, &OsFiles);
+        let loaded = load_with(
+            self.file.as_deref(),
+            &self.external_url,
+            &OsFiles,
+            self.features,
+        );
         let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
         match loaded {
             Ok(mut config) => {

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load};
+use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load_with};
 use firebell_disk::Disk;
 use firebell_engine::{Configuration, Engine, Input, Journal, JournalError, Ledger};
 use firebell_model::Timestamp;
@@ -185,7 +185,9 @@ async fn listen_and_load(
         fallback: format!("http://{}", options.listen.unwrap_or(DEFAULT_LISTEN)),
     };
     let file = options.config_file.clone();
-    let mut config = load(file.as_deref(), &external_url, &OsFiles).map_err(ServeError::Config)?;
+    let features = options.flags.promql();
+    let mut config = load_with(file.as_deref(), &external_url, &OsFiles, features)
+        .map_err(ServeError::Config)?;
     let address = listen_address(options, &config);
     if !address.ip().is_loopback() {
         return Err(ServeError::NotLoopback(address));
@@ -197,13 +199,14 @@ async fn listen_and_load(
     if external_url.fallback != fallback {
         // The file or the system chose the address: links are made of it.
         external_url.fallback = fallback;
-        config = load(file.as_deref(), &external_url, &OsFiles).map_err(ServeError::Config)?;
+        config = load_with(file.as_deref(), &external_url, &OsFiles, features)
+            .map_err(ServeError::Config)?;
     }
     for note in &config.notes {
         tracing::info!("{note}");
     }
     let overrides = options.flags.overrides.clone();
-    let live = Live::new(file, external_url, overrides, config, started_at);
+    let live = Live::new(file, external_url, overrides, features, config, started_at);
     Ok((listener, live))
 }
 

@@ -4,6 +4,7 @@ use firebell_model::Quoted;
 
 use super::{Parsed, failure};
 use crate::ast::Span;
+use crate::features::Features;
 use crate::lex::{Keyword, Lexed, Token, lex};
 
 pub(super) struct Parser<'a> {
@@ -11,15 +12,17 @@ pub(super) struct Parser<'a> {
     lexed: Lexed,
     next: usize,
     pub(super) depth: usize,
+    pub(super) features: Features,
 }
 
 impl<'a> Parser<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(super) fn new(text: &'a str, features: Features) -> Self {
         Self {
             text,
             lexed: lex(text),
             next: 0,
             depth: 0,
+            features,
         }
     }
 

@@ -5,6 +5,7 @@ use firebell_model::Duration;
 use super::{NESTING_MAX, Parsed, Parser, binding_power, failure};
 use crate::ast::{BinaryOp, Span};
 use crate::duration::{DurationExpr, SECS_MAX};
+use crate::features::require;
 use crate::lex::{Keyword, Token};
 
 impl Parser<'_> {
@@ -57,6 +58,7 @@ impl Parser<'_> {
                     power + 1
                 };
                 let right = parser.duration(right_power, context, expected)?;
+                parser.require_durations(start)?;
                 left = DurationExpr::Binary(op, Box::new((left, right)));
                 let span = Span {
                     start: start.start,
@@ -65,6 +67,13 @@ impl Parser<'_> {
                 check_constant(&left, span)?;
             }
             Ok(left)
+        })
+    }
+
+    /// Refuses what is computed, when that is not turned on.
+    fn require_durations(&self, start: Span) -> Parsed<()> {
+        require(self.features.durations, start, || {
+            "experimental duration expression is not enabled".to_owned()
         })
     }
 
@@ -82,8 +91,10 @@ impl Parser<'_> {
             }
             Token::LeftParen => {
                 self.advance();
+                let start = self.span();
                 let inner = self.duration(0, context, expected)?;
                 self.expect(Token::RightParen, context, "\")\"")?;
+                self.require_durations(start)?;
                 return Ok(DurationExpr::Paren(Box::new(inner)));
             }
             Token::Keyword(keyword) => keyword,
@@ -95,6 +106,7 @@ impl Parser<'_> {
         ) {
             return self.unexpected(context, expected);
         }
+        self.require_durations(span)?;
         self.advance();
         self.expect(Token::LeftParen, context, expected)?;
         if matches!(keyword, Keyword::Step | Keyword::Range) {

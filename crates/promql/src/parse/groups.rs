@@ -6,6 +6,7 @@ use super::{Failure, Parsed, Parser, failure};
 use crate::ast::{
     Aggregate, AggregateOp, BinaryOp, Cardinality, Expr, Matching, Node, Selector, Shift, Span,
 };
+use crate::features::require;
 use crate::lex::{Keyword, Token};
 
 impl Parser<'_> {
@@ -69,6 +70,14 @@ impl Parser<'_> {
         if n_given == 0 {
             return failure(span, "no arguments for aggregate expression provided");
         }
+        let is_experimental = matches!(op, AggregateOp::Limitk | AggregateOp::LimitRatio);
+        require(self.features.functions || !is_experimental, span, || {
+            let op = op.text();
+            format!(
+                "{op}() is experimental and must be enabled with \
+                 --enable-feature=promql-experimental-functions"
+            )
+        })?;
         if n_given != n_wanted {
             let message = format!(
                 "wrong number of arguments for aggregate expression provided, \

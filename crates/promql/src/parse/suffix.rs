@@ -5,6 +5,7 @@ use firebell_model::Timestamp;
 use super::duration::{DURATION, require_positive};
 use super::{Parsed, Parser, failure};
 use crate::ast::{At, Borders, Expr, Node, RangeSelector, Shift, Subquery};
+use crate::features::require;
 use crate::lex::{Keyword, Token};
 
 impl Parser<'_> {
@@ -116,6 +117,9 @@ impl Parser<'_> {
         };
         self.advance();
         let span = expr.span;
+        require(self.features.borders, span, || {
+            format!("{name} modifier is experimental and not enabled")
+        })?;
         let selector = match &mut expr.node {
             Node::Selector(selector) => selector,
             Node::Range(range) => &mut range.selector,

@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use firebell_model::{Sample, Timestamp};
-use firebell_promql::{Annotation, EvalError, Plan, Prepared, Value, ValueType};
+use firebell_promql::{Annotation, EvalError, Features, Plan, Prepared, Value, ValueType};
 use firebell_wire::prometheus_json::{
     ApiError, ErrorKind, InstantQuery, MatrixSeries, QueryAnswer, QueryData, QuerySettings,
     QueryStats, RangeQuery, SampleStats, Success, Timings, VectorSample,
@@ -61,11 +61,14 @@ async fn evaluate<R>(
 where
     R: FnOnce(&mut Prepared, &Job<'_>) -> Result<Value, EvalError> + Send + 'static,
 {
+    let features = app.flags.promql();
+    let delays_name_removal = app.flags.has_feature("promql-delayed-name-removal");
     compute(app, settings.timeout, move |job| {
         let watch = Stopwatch::start();
-        let mut prepared = prepare(&query, kind)?;
+        let mut prepared = prepare(&query, features, kind)?;
         let prepared_in = watch.elapsed().as_secs_f64();
         let mut options = job.options.clone();
+        options.delays_name_removal = delays_name_removal;
         options.lookback = settings.lookback.unwrap_or(options.lookback);
         let job = &Job { options, ..*job };
         let value = run(&mut prepared, job).map_err(failed)?;
@@ -98,8 +101,9 @@ enum Kind {
     Range,
 }
 
-fn prepare(query: &str, kind: Kind) -> Result<Prepared, ApiError> {
-    let plan = Plan::new(query).map_err(|error| super::parse::bad_query(&error))?;
+fn prepare(query: &str, features: Features, kind: Kind) -> Result<Prepared, ApiError> {
+    let plan =
+        Plan::with_features(query, features).map_err(|error| super::parse::bad_query(&error))?;
     let found = plan.expr().value_type();
     if kind == Kind::Range && !matches!(found, ValueType::Scalar | ValueType::Vector) {
         let found = found.documented_name();
