@@ -24,9 +24,10 @@ test: build .venv/checks browser peers ## Run every test; the last line counts t
 fuzz: tools ## Fuzz every reader of foreign bytes, FUZZ_SECONDS=60 each
 	@scripts/fuzz $${FUZZ_SECONDS:-60}
 
-soak: build .venv/runs ## Play the demo's fault ROUNDS=20 times, after HOURS=200000 simulated ones and fuzzing
+soak: build .venv/runs ## Play the demo's fault ROUNDS=20 times, after HOURS=200000 simulated ones, fuzzing and EXPRESSIONS=20000 of PromQL
 	@FIREBELL_SIM_HOURS=$${HOURS:-200000} cargo test -q -p firebell-sim --test simulation
 	@scripts/fuzz $${FUZZ_SECONDS:-3600}
+	@N=$${EXPRESSIONS:-20000} scripts/e2e/promql_differential
 	@cd examples && ROUNDS=$${ROUNDS:-20} exec $(PYTHON) -m demo
 
 bench-metrics: build ## Measure beside Prometheus and VictoriaMetrics: QUICK=1 is minutes, ROWS=query,ingest

@@ -23,6 +23,7 @@ use crate::rule_files::{self, Defaults};
 use crate::scrape::{self, Global, ScrapeJob};
 use crate::secrets::text_without_secrets;
 use crate::size::parse_bytes;
+use crate::source::{ExternalSource, SourceSection};
 use crate::yaml::{Node, Value};
 
 /// A configuration that can be put in force.
@@ -48,6 +49,8 @@ pub struct Config {
     /// Time between two evaluations of a rule group that does not say otherwise; the step of
     /// subqueries that name none.
     pub evaluation_interval: Duration,
+    /// The cluster that holds the series, if it is not the store here.
+    pub source: Option<Arc<ExternalSource>>,
     /// Where to listen, if the file says so, such as `127.0.0.1:9494`.
     pub listen: Option<String>,
     /// Where people reach Firebell, without a slash at the end.
@@ -122,6 +125,7 @@ struct Parts {
     alertmanager_text: String,
     storage: firebell_tsdb::Options,
     query: QueryLimits,
+    source: SourceSection,
     listen: Option<String>,
     external_url: Option<String>,
 }
@@ -168,6 +172,7 @@ impl Parts {
             storage: self.storage,
             query: self.query,
             evaluation_interval: self.global.evaluation_interval,
+            source: self.source.external.map(Arc::new),
             listen: self.listen,
             external_url,
             external_labels: self.global.external_labels,
@@ -198,6 +203,7 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     }
     parts.text = text_without_secrets(source, &root);
     let fields = doc.fields(&root, "the configuration");
+    parts.source = SourceSection::read(loader, &fields);
     match fields.scalar("prometheus") {
         Some((_, path)) => {
             read_prometheus_file(loader, &doc.path(&path.text), &mut parts);
@@ -238,6 +244,13 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     });
     note_unused(loader, &fields);
     fields.finish();
+    if parts.source.external.is_some() && !parts.scrape.is_empty() {
+        let file = &doc.file;
+        loader.note(format!(
+            "{file}: what `scrape_configs` brings is stored here, but rules and queries go to \
+             `source`"
+        ));
+    }
     parts
 }
 
@@ -283,6 +296,9 @@ fn read_prometheus_file(loader: &Loader<'_>, path: &Path, parts: &mut Parts) {
 fn read_prometheus(loader: &Loader<'_>, fields: &Fields<'_, '_>, parts: &mut Parts) {
     parts.global = Global::read(fields);
     parts.otlp = Otlp::read(fields);
+    if let Some(offset) = parts.source.query_offset {
+        parts.global.rule_query_offset = offset;
+    }
     parts.scrape = scrape::jobs(loader, fields, &parts.global);
     for path in named_files(loader, fields, "scrape_config_files") {
         let Some(source) = loader.read(&path) else {

@@ -23,6 +23,7 @@ mod rule_files;
 mod scrape;
 mod secrets;
 mod size;
+mod source;
 mod yaml;
 
 pub use crate::alertmanager::IntegrationKey;
@@ -38,3 +39,4 @@ pub use crate::scrape::{
     ScrapeTarget, TargetGroup, TargetSet, parse_target_file, targets,
 };
 pub use crate::size::parse_bytes;
+pub use crate::source::ExternalSource;

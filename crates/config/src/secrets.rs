@@ -93,7 +93,13 @@ fn names_secret(key: &str) -> bool {
     ];
     matches!(
         key,
-        "url" | "api_url" | "slack_api_url" | "token_id" | "proxy_url"
+        "url"
+            | "api_url"
+            | "slack_api_url"
+            | "token_id"
+            | "proxy_url"
+            | "headers"
+            | "remote_write_url"
     ) || (endings.iter().any(|ending| key.ends_with(ending)) && key != "routing_key_file")
 }
 

@@ -106,6 +106,9 @@ fn describe(config: &Config) -> String {
     writeln!(text, "at {url} {labels} {:?}", config.listen).unwrap();
     let (retention, bytes) = (config.storage.retention, config.storage.retention_bytes);
     writeln!(text, "kept {retention} {bytes:?}").unwrap();
+    if let Some(source) = &config.source {
+        writeln!(text, "source {source:?}").unwrap();
+    }
     for note in &config.notes {
         writeln!(text, "note: {note}").unwrap();
     }

@@ -11,7 +11,7 @@ pub fn format_float(value: f64) -> String {
         if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned()
     } else {
         // Rust's `Display` prints the shortest digits that read back, never an exponent.
-        value.to_string()
+        ties_to_even(value, value.to_string())
     }
 }
 
@@ -21,7 +21,7 @@ pub fn format_float_exponent(value: f64) -> String {
     if !value.is_finite() {
         return format_float(value);
     }
-    let text = format!("{value:e}");
+    let text = ties_to_even(value, format!("{value:e}"));
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let (sign, digits) = match exponent.strip_prefix('-') {
         Some(digits) => ('-', digits),
@@ -42,6 +42,35 @@ pub fn format_float_general(value: f64) -> String {
         _ => format_float(value),
     }
 }
+
+/// Corrects the last digit where two shortest texts are equally near: Go takes the even one, Rust
+/// the larger one. Only values in between of 17 digits, which have 18 and end with a five, do that.
+fn ties_to_even(value: f64, mut text: String) -> String {
+    let bits = value.to_bits();
+    let exponent = (bits >> 52 & 0x7ff) as i32;
+    let mantissa = bits & ((1 << 52) - 1) | 1 << 52;
+    let n_zeros = mantissa.trailing_zeros();
+    // The value is an odd number divided by two, `n` times.
+    let n = 1075 - exponent - n_zeros as i32;
+    if !(1..=TIE_HALVINGS_MAX).contains(&n) {
+        return text;
+    }
+    let digits = u128::from(mantissa >> n_zeros) * 5_u128.pow(n.cast_unsigned());
+    if !(10_u128.pow(17)..10_u128.pow(18)).contains(&digits) {
+        return text;
+    }
+    let end = text.find('e').unwrap_or(text.len());
+    let shown = text[..end].bytes().filter(u8::is_ascii_digit);
+    let n_shown = shown.skip_while(|&digit| digit == b'0').count();
+    let last = text.as_bytes()[end - 1] - b'0';
+    if n_shown == 17 && last % 2 == 1 {
+        text.replace_range(end - 1..end, &(last - 1).to_string());
+    }
+    text
+}
+
+/// After more halvings an odd number has more than 18 digits.
+const TIE_HALVINGS_MAX: i32 = 25;
 
 /// Reads a number as Go's `strconv.ParseFloat` does for decimal and hexadecimal integers, decimal
 /// fractions, `inf`, `infinity` and `nan` in any case and with a sign.
@@ -80,6 +109,16 @@ mod tests {
     fn floats_print_as_in_go() {
         for (value, plain, exponent) in [
             (1.0, "1", "1e+00"),
+            (
+                f64::powi(0.5, 25),
+                "0.000000029802322387695312",
+                "2.9802322387695312e-08",
+            ),
+            (
+                -3.0 * f64::powi(0.5, 24),
+                "-0.00000017881393432617188",
+                "-1.7881393432617188e-07",
+            ),
             (0.0, "0", "0e+00"),
             (-0.0, "-0", "-0e+00"),
             (0.1, "0.1", "1e-01"),

@@ -27,6 +27,21 @@ eval instant at 0 acosh(big)
 eval instant at 0 asinh(-big)
   {} -709.889355822726
 
+# One series in two halves: what `or` takes from the other side.
+clear
+load 1m
+  a{l="x"} 1 _ 1
+  b{l="x"} _ 2 _
+
+eval instant at 2m count_over_time((label_replace(a, "__name__", "", "", "") or label_replace(b, "__name__", "", "", ""))[3m:1m])
+  {l="x"} 3
+
+clear
+load 1m
+  h{job="a", code="x"} 2
+  h{job="b", code="x"} 2
+  h{job="c", code="y"} 3
+
 # The last two of the equal ones come too late.
 eval instant at 0 topk(1, h offset 0s < 3)
   h{job="a", code="x"} 2
@@ -43,5 +58,5 @@ eval instant at 0 bottomk(0, native)
 "#,
     );
     assert!(report.failed.is_empty(), "{:?}", report.failed);
-    assert_eq!(report.passed, 7);
+    assert_eq!(report.passed, 8);
 }

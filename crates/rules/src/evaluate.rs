@@ -121,6 +121,13 @@ pub fn evaluate(
             ..Options::default()
         },
     };
+    evaluate_by(request, &view)
+}
+
+/// Evaluates a rule by somebody else's answers, such as a cluster's: see [`evaluate`]. What
+/// `querier` says is wrong becomes the evaluation's error text.
+#[must_use]
+pub fn evaluate_by(request: &EvaluationRequest, querier: &dyn Querier) -> Evaluation {
     let mut bound = match request.rule.bound.lock() {
         Ok(bound) => bound,
         Err(poisoned) => {
@@ -135,18 +142,26 @@ pub fn evaluate(
         id: request.id,
         at: request.at,
         took: std::time::Duration::ZERO,
-        outcome: samples(request, &view, &mut bound),
+        outcome: samples(request, querier, &mut bound),
     }
 }
 
-/// What expressions are evaluated over.
+/// Who evaluates what rules and their templates ask.
+pub trait Querier {
+    /// The samples of an expression at a moment; a scalar is one without labels, as upstream.
+    ///
+    /// # Errors
+    /// What is wrong, for people.
+    fn vector(&self, expr: &mut Prepared, at: Timestamp) -> Result<Vec<VectorSample>, String>;
+}
+
+/// Evaluates here, over series.
 struct View<'a> {
     source: &'a dyn Source,
     options: Options<'a>,
 }
 
-impl View<'_> {
-    /// A scalar counts as one sample without labels, as upstream.
+impl Querier for View<'_> {
     fn vector(&self, expr: &mut Prepared, at: Timestamp) -> Result<Vec<VectorSample>, String> {
         match expr.instant(self.source, at, &self.options) {
             Ok(Value::Vector(samples)) => Ok(samples),
@@ -155,31 +170,33 @@ impl View<'_> {
                 at,
                 value: SampleValue::Float(value),
             }]),
-            Ok(Value::String(_) | Value::Matrix(_)) => {
-                Err("rule result is not a vector or scalar".to_owned())
-            }
+            Ok(Value::String(_) | Value::Matrix(_)) => Err(NO_VECTOR.to_owned()),
             Err(error) => Err(error.to_string()),
         }
     }
+}
 
-    /// The function `query` of templates.
-    fn template_query(&self, expr: &str, at: Timestamp) -> Result<Vec<QuerySample>, String> {
-        let plan = Plan::new(expr).map_err(|error| error.to_string())?;
-        let samples = self.vector(&mut Prepared::new(plan), at)?;
-        let sample = |sample: VectorSample| QuerySample {
-            labels: sample.labels,
-            value: sample.value.float_or_zero(),
-        };
-        Ok(samples.into_iter().map(sample).collect())
-    }
+/// The function `query` of templates.
+fn template_query(
+    querier: &dyn Querier,
+    expr: &str,
+    at: Timestamp,
+) -> Result<Vec<QuerySample>, String> {
+    let plan = Plan::new(expr).map_err(|error| error.to_string())?;
+    let samples = querier.vector(&mut Prepared::new(plan), at)?;
+    let sample = |sample: VectorSample| QuerySample {
+        labels: sample.labels,
+        value: sample.value.float_or_zero(),
+    };
+    Ok(samples.into_iter().map(sample).collect())
 }
 
 fn samples(
     request: &EvaluationRequest,
-    view: &View<'_>,
+    querier: &dyn Querier,
     bound: &mut Bound,
 ) -> Result<Vec<RuleSample>, String> {
-    let vector = view.vector(&mut bound.prepared, request.query_at)?;
+    let vector = querier.vector(&mut bound.prepared, request.query_at)?;
     if vector.len() > SAMPLES_PER_RULE_MAX {
         let n = vector.len();
         return Err(format!(
@@ -189,7 +206,7 @@ fn samples(
     bound.labels.truncate(vector.len());
     let (mut samples, repeated) = match &request.rule.kind {
         RuleKind::Alerting(alerting) => (
-            alerts(request, alerting, &vector, view, bound),
+            alerts(request, alerting, &vector, querier, bound),
             "vector contains metrics with the same labelset after applying alert labels",
         ),
         RuleKind::Recording => (
@@ -230,12 +247,12 @@ fn alerts(
     request: &EvaluationRequest,
     rule: &AlertingRule,
     vector: &[VectorSample],
-    view: &View<'_>,
+    querier: &dyn Querier,
     bound: &mut Bound,
 ) -> Vec<RuleSample> {
     let context = &*request.context;
     let name: Arc<str> = request.rule.name.as_str().into();
-    let run = |expr: &str, at: Timestamp| view.template_query(expr, at);
+    let run = |expr: &str, at: Timestamp| template_query(querier, expr, at);
     let are_labels_plain = rule.labels.iter().all(|(_, text)| text.is_plain());
     let are_annotations_plain = rule.annotations.iter().all(|(_, text)| text.is_plain());
     let mut out = Vec::with_capacity(vector.len());
@@ -281,6 +298,9 @@ fn expand(text: &Template, data: &AlertData<'_>, query: &Query<'_>) -> String {
     text.expand(data, query)
         .unwrap_or_else(|error| format!("<error expanding template: {error}>"))
 }
+
+/// What is neither a vector nor a scalar is no result of a rule.
+pub const NO_VECTOR: &str = "rule result is not a vector or scalar";
 
 /// More samples are an error of the rule: such an expression is a mistake, and alerts stay in
 /// memory.

@@ -31,7 +31,9 @@ pub use crate::alert::{AlertInstance, AlertPhase, Handed, RESOLVED_KEPT_FOR, exp
 pub use crate::definition::{
     AlertingRule, Context, Place, Rule, RuleGroup, RuleKind, RuleSet, RuleSetError,
 };
-pub use crate::evaluate::{Evaluation, EvaluationRequest, RuleId, RuleSample, evaluate};
+pub use crate::evaluate::{
+    Evaluation, EvaluationRequest, NO_VECTOR, Querier, RuleId, RuleSample, evaluate, evaluate_by,
+};
 pub use crate::record::{RuleKey, RuleRecord};
 pub use crate::rules::{Options, RuleEffect, Rules};
 pub use crate::state::Health;

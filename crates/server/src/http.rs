@@ -5,6 +5,7 @@ mod compress;
 #[cfg(test)]
 mod contract;
 mod events;
+mod external;
 mod federate;
 #[cfg(test)]
 mod hostile;
@@ -38,6 +39,7 @@ pub(crate) use self::listen::listen;
 
 use crate::clock::Clock;
 use crate::driver::{Handle, Unrecorded};
+use crate::external::External;
 use crate::flags::Flags;
 use crate::live::Live;
 use crate::metrics::{Metrics, Readings, as_text};
@@ -53,6 +55,7 @@ pub(crate) struct App {
     pub metrics: Arc<Metrics>,
     pub live: Arc<Live>,
     pub scraper: Scraper,
+    pub external: Arc<External>,
     pub started_at: Timestamp,
     pub slots: Arc<Slots>,
     pub flags: Arc<Flags>,
@@ -111,7 +114,11 @@ pub(crate) fn router(app: App) -> Router {
         .route(otlp::GRPC_PATH, post(otlp::export_grpc))
         .nest("/api/v1", prometheus::routes())
         .nest("/api/v2", alertmanager::routes())
-        .fallback(page::page);
+        .fallback(page::page)
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            external::forward,
+        ));
     let prefix = app.flags.route_prefix.clone();
     let routes = match &*prefix {
         "" => routes,

@@ -12,6 +12,7 @@ mod flags;
 mod perform;
 
 mod deliver;
+mod external;
 mod http_client;
 mod scrape;
 

@@ -58,6 +58,10 @@ pub(crate) struct Metrics {
     pub scrapes_failed: Counter,
     pub scrapes_exceeded: Family<LimitLabel, Counter>,
     pub samples_appended: Counter,
+    pub source_samples_sent: Counter,
+    pub source_samples_dropped: Counter,
+    pub source_samples_pending: Gauge,
+    pub source_writes_retried: Counter,
     pub samples_rate: Rate,
     pub samples_refused: Family<ReasonLabel, Counter>,
     pub remote_write_requests: Counter,
@@ -176,6 +180,10 @@ impl Metrics {
         count("firebell_samples_appended", "Samples taken in", &self.samples_appended);
         count("firebell_remote_write_requests", "Remote-write requests", &self.remote_write_requests);
         count("firebell_otlp_requests", "Requests with OpenTelemetry metrics", &self.otlp_requests);
+        count("firebell_source_samples_sent", "Samples of rules that `source` has taken", &self.source_samples_sent);
+        count("firebell_source_samples_dropped", "Samples of rules that `source` refused, or that found no room while it took none", &self.source_samples_dropped);
+        count("firebell_source_writes_retried", "Remote writes to `source` that have to be made again", &self.source_writes_retried);
+        registry.register("firebell_source_samples_pending", "Samples of rules that wait for `source`", self.source_samples_pending.clone());
         registry.register_with_unit("firebell_rule_evaluation", "Time spent on evaluating rules", Unit::Seconds, self.rule_evaluation_seconds.clone());
         registry.register("firebell_driver_queue", "Events that wait for the driver", self.driver_queue.clone());
         registry.register("firebell_deliveries_under_way", "Notifications that are being delivered or wait for their turn", self.deliveries_under_way.clone());

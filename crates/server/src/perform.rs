@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use firebell_dispatch::{Delivery, DeliveryId, Failure};
 use firebell_engine::{Effect, Input};
-use firebell_rules::{Evaluation, EvaluationRequest, evaluate};
+use firebell_rules::{Evaluation, EvaluationRequest, evaluate, evaluate_by};
 use firebell_tsdb::{Batch, Store};
 use tokio::task::AbortHandle;
 
@@ -16,6 +16,7 @@ use crate::clock::Stopwatch;
 use crate::deliver::Deliverer;
 use crate::driver::Handle;
 use crate::evaluate::Pool;
+use crate::external::External;
 use crate::metrics::Metrics;
 
 /// Deliveries that have no outcome yet.
@@ -25,6 +26,7 @@ type UnderWay = Arc<Mutex<BTreeMap<DeliveryId, AbortHandle>>>;
 pub(crate) struct Performer {
     pub store: Arc<Store>,
     pub pool: Pool,
+    pub external: Arc<External>,
     pub deliverer: Arc<Deliverer>,
     pub runtime: tokio::runtime::Handle,
     pub handle: Handle,
@@ -38,6 +40,9 @@ impl Performer {
     pub(crate) fn perform(&self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
+                Effect::Write(samples) if self.external.source().is_some() => {
+                    self.external.write(samples);
+                }
                 Effect::Write(samples) => {
                     let mut batch = Batch::default();
                     for (labels, sample) in samples {
@@ -68,31 +73,22 @@ impl Performer {
         }
     }
 
-    /// Evaluates on the pool, over the store as it is now.
+    /// Evaluates on a pool: over the store as it is now, or by asking the cluster.
     fn evaluate(&self, request: EvaluationRequest) {
-        let (view, handle) = (self.store.view(), self.handle.clone());
-        let metrics = Arc::clone(&self.metrics);
-        self.pool.run(move || {
-            let watch = Stopwatch::start();
-            let is_over = || watch.elapsed() > EVALUATION_TIMEOUT;
-            let result = catch_unwind(AssertUnwindSafe(|| evaluate(&request, &view, &is_over)));
-            // A rule that brings the evaluator down must not take its group along.
-            let mut evaluation = result.unwrap_or_else(|_| Evaluation {
-                id: request.id,
-                at: request.at,
-                took: std::time::Duration::ZERO,
-                outcome: Err("the evaluator failed: please report this rule".to_owned()),
+        let (metrics, handle) = (Arc::clone(&self.metrics), self.handle.clone());
+        let Some(source) = self.external.source() else {
+            let view = self.store.view();
+            self.pool.run(move || {
+                let work = |is_over: &IsOver<'_>| evaluate(&request, &view, is_over);
+                finish(&request, work, &metrics, &handle);
             });
-            evaluation.took = watch.elapsed();
-            metrics.rule_evaluations.inc();
-            metrics
-                .rule_evaluation_seconds
-                .inc_by(evaluation.took.as_secs_f64());
-            if let Err(error) = &evaluation.outcome {
-                metrics.rule_evaluation_failures.inc();
-                tracing::warn!(rule = request.rule.name, %error, "failed to evaluate a rule");
-            }
-            handle.input(Input::Evaluated(evaluation));
+            return;
+        };
+        let querier = self.external.querier(source);
+        let pool = self.external.pool().unwrap_or(&self.pool);
+        pool.run(move || {
+            let work = |_: &IsOver<'_>| evaluate_by(&request, &querier);
+            finish(&request, work, &metrics, &handle);
         });
     }
 
@@ -124,6 +120,38 @@ impl Performer {
             task.abort();
         }
     }
+}
+
+/// Whether an evaluation is to be given up.
+type IsOver<'a> = dyn Fn() -> bool + Sync + 'a;
+
+/// Evaluates, and tells the driver what came of it, whatever that is.
+fn finish(
+    request: &EvaluationRequest,
+    work: impl FnOnce(&IsOver<'_>) -> Evaluation,
+    metrics: &Metrics,
+    handle: &Handle,
+) {
+    let watch = Stopwatch::start();
+    let is_over = || watch.elapsed() > EVALUATION_TIMEOUT;
+    let result = catch_unwind(AssertUnwindSafe(|| work(&is_over)));
+    // A rule that brings the evaluator down must not take its group along.
+    let mut evaluation = result.unwrap_or_else(|_| Evaluation {
+        id: request.id,
+        at: request.at,
+        took: std::time::Duration::ZERO,
+        outcome: Err("the evaluator failed: please report this rule".to_owned()),
+    });
+    evaluation.took = watch.elapsed();
+    metrics.rule_evaluations.inc();
+    metrics
+        .rule_evaluation_seconds
+        .inc_by(evaluation.took.as_secs_f64());
+    if let Err(error) = &evaluation.outcome {
+        metrics.rule_evaluation_failures.inc();
+        tracing::warn!(rule = request.rule.name, %error, "failed to evaluate a rule");
+    }
+    handle.input(Input::Evaluated(evaluation));
 }
 
 /// Notes that a delivery is no longer under way.

@@ -17,6 +17,7 @@ use crate::deliver::Deliverer;
 use crate::disk::{DataDirError, FileDisk};
 use crate::driver::{Driver, DriverThread, Queue};
 use crate::evaluate::Pool;
+use crate::external::External;
 use crate::flags::Flags;
 use crate::http::{App, Slots, listen, router};
 use crate::http_client::Clients;
@@ -165,6 +166,7 @@ impl Server {
         self.app.handle.shut_down();
         let thread = self.driver.thread;
         let ended = tokio::task::spawn_blocking(move || thread.join()).await;
+        self.app.external.drain(DRAIN_TIMEOUT).await;
         if let Err(error) = self.app.store.sync() {
             tracing::error!(%error, "failed to sync the metric store at shutdown");
         }
@@ -295,7 +297,9 @@ fn start(
         metrics: Arc::clone(&metrics),
         slots: Default::default(),
     };
+    let external = Arc::new(External::start(Arc::clone(live), Arc::clone(&metrics)));
     let performer = Performer {
+        external: Arc::clone(&external),
         store: Arc::clone(&store),
         pool: Pool::start(EVALUATOR_THREADS)?,
         deliverer: Arc::new(deliverer),
@@ -324,6 +328,7 @@ fn start(
         metrics,
         live: Arc::clone(live),
         scraper,
+        external,
         started_at,
         slots: Arc::new(Slots::new(queries_max)),
         flags: Arc::new(flags),
@@ -449,4 +454,6 @@ const RATE_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 const SYNC_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 const SHORTEN_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 const MAINTAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
+/// For what rules recorded and the cluster has not taken yet.
+const DRAIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 const SHUTDOWN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);

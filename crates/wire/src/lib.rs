@@ -17,5 +17,6 @@ pub mod remote_read;
 pub mod remote_write;
 pub mod remote_write2;
 pub mod similar;
+pub mod source;
 
 mod protobuf;

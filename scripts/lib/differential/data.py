@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
 from dataclasses import dataclass, replace
@@ -48,9 +49,23 @@ class Data:
         # In order of labels: where the order of series shows, as between ties, it is the same then.
         ordered = sorted(self.series, key=lambda it: sorted(it[0].items()))
         parts = range(0, len(ordered), SERIES_PER_REQUEST)
-        return [
-            snappy(write_request(ordered[start : start + SERIES_PER_REQUEST])) for start in parts
-        ]
+        bodies = [runs(ordered[start : start + SERIES_PER_REQUEST]) for start in parts]
+        return [snappy(write_request(part)) for body in bodies for part in body]
+
+
+def runs(series: list[Series]) -> list[list[Series]]:
+    """Return requests one after the other: within one, a series has samples of one kind.
+
+    A request has floats and histograms apart, so that their order would be lost.
+    """
+    requests: list[list[Series]] = []
+    for labels, samples in series:
+        kinds = itertools.groupby(samples, lambda it: isinstance(it[1], Histogram))
+        for idx, (_, run) in enumerate(kinds):
+            if idx == len(requests):
+                requests.append([])
+            requests[idx].append((labels, list(run)))
+    return requests
 
 
 def make(chance: random.Random, start: int, *, has_histograms: bool) -> Data:
@@ -116,7 +131,7 @@ class Maker:
         gauges = [replace(it, reset_hint=3) for it in self.histograms(schema)]
         self.add("ng", of, gauges)
         mixed: list[Value] = list(self.histograms(2))
-        for idx in range(0, len(mixed), self.chance.randrange(2, 40)):
+        for idx in range(0, len(mixed), self.chance.randrange(20, 40)):
             mixed[idx] = float(idx)
         self.add("mixed", of, mixed)
 

@@ -166,6 +166,17 @@ impl Cells {
         };
     }
 
+    /// What is at a place; nothing is there afterwards.
+    fn take(&mut self, idx: usize) -> Option<SampleValue> {
+        let taken = match self.cell(idx) {
+            Cell::Absent => None,
+            Cell::Float(value) => Some(SampleValue::Float(value)),
+            Cell::Histogram(histogram) => Some(SampleValue::Histogram(Arc::clone(histogram))),
+        };
+        self.values[idx] = ABSENT;
+        taken
+    }
+
     /// Takes all histograms away.
     pub(crate) fn drop_histograms(&mut self) {
         let all = std::mem::take(&mut self.histograms);
@@ -292,6 +303,38 @@ impl Block {
             }
         }
         Ok(())
+    }
+
+    /// Series with the same labels as one series. They never share a step; where windows go over
+    /// steps, they are one.
+    pub(crate) fn joined(mut self) -> Self {
+        if self.set.duplicates.is_empty() {
+            return self;
+        }
+        let mut is_taken = vec![false; self.set.len()];
+        for group in &self.set.duplicates {
+            let first = group[0] as usize * self.n_steps;
+            for &row in &group[1..] {
+                is_taken[row as usize] = true;
+                let row = row as usize * self.n_steps;
+                for step in 0..self.n_steps {
+                    if let Some(value) = self.cells.take(row + step) {
+                        self.cells.set(first + step, Some(value));
+                    }
+                }
+            }
+        }
+        let kept: Vec<usize> = (0..self.set.len()).filter(|&row| !is_taken[row]).collect();
+        let mut cells = Cells::with_capacity(kept.len() * self.n_steps);
+        for row in kept.iter().map(|row| row * self.n_steps) {
+            for idx in row..row + self.n_steps {
+                cells.push_value(self.cells.take(idx));
+            }
+        }
+        let labels = kept.iter().map(|&row| self.set.labels[row].clone());
+        let drops = kept.iter().map(|&row| self.set.drops_name(row));
+        let set = SeriesSet::new(labels.collect(), drops.collect());
+        Self::new(set, self.n_steps, cells)
     }
 
     /// The values of a series, with their moments.

@@ -266,7 +266,7 @@ fn subquery(
     let Frame::Vector(block) = run_program(program, states, context, steps)? else {
         unreachable!("the checker has seen an instant vector");
     };
-    let block = block.broadcast(n, context.room())?;
+    let block = block.broadcast(n, context.room())?.joined();
     context.n_samples = held;
     context.hold(block.cells.len())?;
     let set = Arc::clone(&block.set);

@@ -1,5 +1,6 @@
 //! The rules on a timeline: what goes in, and the exact transcript of what comes out.
 
+mod cluster;
 mod restarts;
 mod semantics;
 mod slots;

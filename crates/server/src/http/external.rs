@@ -1,0 +1,124 @@
+//! People's queries when the series are in a cluster: passed on as they are, within limits.
+//!
+//! *Limits*: [`FORM_BYTES_MAX`] of a request, [`ANSWER_BYTES_MAX`] of an answer, the time of the
+//! configuration, and as many at a time as queries that are computed here.
+
+use axum::body::{Bytes, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use firebell_config::ExternalSource;
+use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+
+use super::{App, json};
+use crate::external::{foreign, is_json, params};
+use crate::http_client;
+
+/// Answers what the cluster can answer, when there is one; else passes on to the handlers here.
+pub(super) async fn forward(State(app): State<App>, request: Request, next: Next) -> Response {
+    let Some(source) = app.live.config().source.clone() else {
+        return next.run(request).await;
+    };
+    let is_reading = matches!(*request.method(), Method::GET | Method::POST);
+    if !is_reading || !is_forwarded(request.uri().path()) {
+        return next.run(request).await;
+    }
+    ask(&app, &source, request)
+        .await
+        .unwrap_or_else(|error| json(error.kind.status(), error.to_json()))
+}
+
+/// Whether a request is about series.
+fn is_forwarded(path: &str) -> bool {
+    let Some(name) = path.strip_prefix("/api/v1/") else {
+        return false;
+    };
+    let label = name.strip_prefix("label/");
+    let label = label.and_then(|rest| rest.strip_suffix("/values"));
+    FORWARDED.contains(&name) || label.is_some_and(|label| !label.contains('/'))
+}
+
+async fn ask(app: &App, source: &ExternalSource, request: Request) -> Result<Response, ApiError> {
+    let Ok(_slot) =
+        tokio::time::timeout(source.timeout.to_std(), app.slots.queries.acquire()).await
+    else {
+        let message = "query timed out in query queue";
+        return Err(ApiError::new(ErrorKind::Timeout, message));
+    };
+    let (head, body) = request.into_parts();
+    let body = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| {
+        let message = format!("the form is longer than {FORM_BYTES_MAX} bytes");
+        ApiError::new(ErrorKind::BadData, message)
+    })?;
+    let kind = head.headers.get(header::CONTENT_TYPE).cloned();
+    let mut url = format!("{}{}", source.url.reveal(), head.uri.path());
+    let query = head.uri.query().unwrap_or_default();
+    url.push('?');
+    url.push_str(query);
+    url.push_str(&params(source));
+    let unavailable = |why| {
+        let message = format!("failed to query the source: {why}");
+        ApiError::new(ErrorKind::Unavailable, message)
+    };
+    let mut builder = app
+        .external
+        .client()
+        .request(source, head.method, &url)
+        .map_err(unavailable)?;
+    if let Some(kind) = kind {
+        builder = builder.header(header::CONTENT_TYPE, kind);
+    }
+    let response = builder.body(body).send().await;
+    let response = response.map_err(|error| match error.is_timeout() {
+        true => ApiError::new(ErrorKind::Timeout, "the source did not answer in time"),
+        false => unavailable(http_client::why(&error.without_url())),
+    })?;
+    let (status, is_json) = (response.status(), is_json(&response));
+    let body = http_client::body(response, ANSWER_BYTES_MAX).await;
+    let body = body.map_err(|error| ApiError::new(ErrorKind::Execution, error.to_string()))?;
+    match is_json {
+        true => Ok(answer(status, body)),
+        false => Err(unavailable(foreign(status, &body))),
+    }
+}
+
+fn answer(status: StatusCode, body: Vec<u8>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (status, kind, Bytes::from(body)).into_response()
+}
+
+/// Below `/api/v1/`, besides `label/NAME/values`.
+const FORWARDED: [&str; 7] = [
+    "query",
+    "query_range",
+    "query_exemplars",
+    "series",
+    "labels",
+    "metadata",
+    "format_query",
+];
+const FORM_BYTES_MAX: usize = 10 << 20;
+const ANSWER_BYTES_MAX: usize = 128 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_about_series_goes_to_the_cluster() {
+        for (path, expected) in [
+            ("/api/v1/query", true),
+            ("/api/v1/query_range", true),
+            ("/api/v1/label/job/values", true),
+            ("/api/v1/label/a/b/values", false),
+            ("/api/v1/rules", false),
+            ("/api/v1/write", false),
+            ("/api/v1/admin/tsdb/snapshot", false),
+            ("/api/v1/query/../rules", false),
+            ("/api/v2/alerts", false),
+        ] {
+            assert_eq!(is_forwarded(path), expected, "{path}");
+        }
+    }
+}

@@ -1,0 +1,246 @@
+//! What goes to and comes from a Prometheus-compatible cluster that is asked and written to.
+//!
+//! *Sources*: Prometheus, `web/api/v1/api.go`; the remote write 1.0 specification.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use firebell_model::{Labels, METRIC_NAME, Sample, parse_float};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+
+use crate::protobuf::Writer;
+
+/// The answer to an instant query.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Answered {
+    /// Labels and values.
+    Vector(Vec<(Labels, f64)>),
+    /// A number.
+    Scalar(f64),
+    /// What is no result of a rule: a text or a range vector.
+    Other,
+}
+
+/// An answer without a result.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// The cluster says why; the text is its own.
+    #[error("{0}")]
+    Refused(String),
+    /// It is no answer of a Prometheus.
+    #[error("the answer is none of a Prometheus API: {0}")]
+    Foreign(String),
+    /// Native histograms lose their buckets' layout in JSON.
+    #[error("the result has native histograms, which cannot be read from a cluster's API")]
+    Histograms,
+}
+
+/// Reads the body of an answer to `/api/v1/query`, whatever its status was.
+///
+/// # Errors
+/// See [`AnswerError`].
+pub fn read_instant(body: &[u8]) -> Result<Answered, AnswerError> {
+    let foreign = |error: serde_json::Error| AnswerError::Foreign(error.to_string());
+    let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(foreign)?;
+    let kind = match (envelope.status.as_ref(), envelope.data) {
+        ("success", Some(Kind { kind })) => kind,
+        ("error", _) => return Err(AnswerError::Refused(envelope.error.into_owned())),
+        _ => return Err(AnswerError::Foreign("it has no data".to_owned())),
+    };
+    // The kind may stand after the result, and decides what that is: the body is read again.
+    match kind.as_ref() {
+        "scalar" => {
+            let full: Full<Point<'_>> = serde_json::from_slice(body).map_err(foreign)?;
+            Ok(Answered::Scalar(number(&full.data.result.1)?))
+        }
+        "vector" => {
+            let full: Full<Vec<Element<'_>>> = serde_json::from_slice(body).map_err(foreign)?;
+            let samples: Result<_, _> = full.data.result.into_iter().map(sample).collect();
+            Ok(Answered::Vector(samples?))
+        }
+        _ => Ok(Answered::Other),
+    }
+}
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    status: Cow<'a, str>,
+    #[serde(borrow, default)]
+    error: Cow<'a, str>,
+    #[serde(borrow)]
+    data: Option<Kind<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Kind<'a> {
+    #[serde(borrow, rename = "resultType")]
+    kind: Cow<'a, str>,
+}
+
+#[derive(Deserialize)]
+struct Full<T> {
+    data: Data<T>,
+}
+
+#[derive(Deserialize)]
+struct Data<T> {
+    result: T,
+}
+
+#[derive(Deserialize)]
+struct Element<'a> {
+    #[serde(borrow)]
+    metric: BTreeMap<Cow<'a, str>, Cow<'a, str>>,
+    value: Option<Point<'a>>,
+}
+
+/// A moment in seconds, and a value.
+type Point<'a> = (IgnoredAny, Cow<'a, str>);
+
+fn sample(element: Element<'_>) -> Result<(Labels, f64), AnswerError> {
+    let Some((_, value)) = element.value else {
+        return Err(AnswerError::Histograms);
+    };
+    let pairs = element
+        .metric
+        .iter()
+        .map(|(name, value)| (&**name, &**value));
+    Ok((Labels::from_pairs(pairs), number(&value)?))
+}
+
+fn number(text: &str) -> Result<f64, AnswerError> {
+    let foreign = || AnswerError::Foreign(format!("`{text}` is no number"));
+    parse_float(text).ok_or_else(foreign)
+}
+
+/// The body of a remote write (version 1): a snappy block, a series for each sample, in order.
+#[must_use]
+pub fn write_request(samples: &[(Labels, Sample)]) -> Vec<u8> {
+    let request = Writer::of(|request| {
+        for (labels, sample) in samples {
+            request.message(1, |series| {
+                for label in labels.iter() {
+                    series.message(1, |pair| {
+                        pair.text(1, &label.name);
+                        pair.text(2, &label.value);
+                    });
+                }
+                series.message(2, |written| {
+                    written.double(1, sample.value);
+                    written.varint(2, sample.at.0.cast_unsigned());
+                });
+            });
+        }
+    });
+    // Only a block of more than four gigabytes cannot be compressed; batches are small.
+    snap::raw::Encoder::new()
+        .compress_vec(&request)
+        .unwrap_or_default()
+}
+
+/// A sample with labels that all of a Firebell's series have, where it lacks them.
+#[must_use]
+pub fn with_external(labels: &Labels, external: &Labels) -> Labels {
+    let mut all = labels.to_builder();
+    for label in external.iter() {
+        if labels.get(&label.name).is_none() && &*label.name != METRIC_NAME {
+            all.set(label.name.clone(), label.value.clone());
+        }
+    }
+    all.build()
+}
+
+#[cfg(test)]
+mod tests {
+    use firebell_model::{STALE_NAN, Timestamp};
+
+    use super::*;
+    use crate::remote_write::{DECODED_BYTES_MAX, WriteRequest};
+
+    fn check(body: &str, expected: &str) {
+        let shown = match read_instant(body.as_bytes()) {
+            Ok(Answered::Vector(samples)) => {
+                let samples = samples.iter();
+                let samples: Vec<_> = samples
+                    .map(|(labels, it)| format!("{labels} {it}"))
+                    .collect();
+                samples.join(", ")
+            }
+            Ok(other) => format!("{other:?}"),
+            Err(error) => error.to_string(),
+        };
+        assert_eq!(shown, expected, "{body}");
+    }
+
+    #[test]
+    fn answers_of_clusters_are_read() {
+        let vector = r#"{"status":"success","data":{"resultType":"vector","result":["#;
+        let element = |value: &str| {
+            format!(
+                r#"{vector}{{"metric":{{"__name__":"up","a\"b":"c"}},"value":[1.5,"{value}"]}}]}}}}"#
+            )
+        };
+        check(&element("2.5"), "up{\"a\\\"b\"=\"c\"} 2.5");
+        check(&element("+Inf"), "up{\"a\\\"b\"=\"c\"} inf");
+        check(&format!("{vector}]}},\"stats\":{{}}}}"), "");
+        check(
+            &element("x"),
+            "the answer is none of a Prometheus API: `x` is no number",
+        );
+        check(
+            r#"{"status":"success","data":{"resultType":"scalar","result":[1,"3"]}}"#,
+            "Scalar(3.0)",
+        );
+        check(
+            r#"{"status":"success","data":{"resultType":"string","result":[1,"x"]}}"#,
+            "Other",
+        );
+        check(
+            r#"{"status":"error","errorType":"execution","error":"too \"many\""}"#,
+            "too \"many\"",
+        );
+        check(
+            r#"{"status":"success","data":{"resultType":"vector","result":[{"metric":{},"histogram":[1,{}]}]}}"#,
+            "the result has native histograms, which cannot be read from a cluster's API",
+        );
+        check(
+            "<html>",
+            "the answer is none of a Prometheus API: expected value at line 1 column 1",
+        );
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let series = |name: &str| Labels::from_pairs([("__name__", name), ("a", "b")]);
+        let stale = Sample {
+            at: Timestamp(-5),
+            value: STALE_NAN,
+        };
+        let plain = Sample {
+            at: Timestamp(1_700_000_000_000),
+            value: 0.5,
+        };
+        let body = write_request(&[(series("x"), plain), (series("y"), stale)]);
+        let request = WriteRequest::decode(&body, DECODED_BYTES_MAX).unwrap();
+        let mut reader = request.series();
+        for (name, expected) in [("x", plain), ("y", stale)] {
+            let read = reader.next_series().unwrap().unwrap();
+            assert_eq!(read.labels(), Ok(series(name)));
+            let [sample] = read.samples[..] else {
+                panic!("one sample each");
+            };
+            assert_eq!(sample.at, expected.at);
+            assert_eq!(sample.value.to_bits(), expected.value.to_bits());
+        }
+    }
+
+    #[test]
+    fn external_labels_win_over_nothing_that_is_there() {
+        let own = Labels::from_pairs([("a", "own")]);
+        let external = Labels::from_pairs([("a", "external"), ("b", "external")]);
+        let expected = Labels::from_pairs([("a", "own"), ("b", "external")]);
+        assert_eq!(with_external(&own, &external), expected);
+    }
+}
