@@ -146,6 +146,7 @@ impl Parts {
             external_url: external_url.clone(),
             alert_relabel: self.alert_relabel,
             subquery_step: self.global.evaluation_interval,
+            lookback: self.query.lookback,
             ..Context::default()
         };
         let rules = RuleSet::new(self.groups, context);

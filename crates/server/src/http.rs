@@ -124,6 +124,11 @@ pub(crate) fn router(app: App) -> Router {
         "" => routes,
         _ => Router::new()
             .nest(&prefix, routes)
+            // What is nested does not have its own root.
+            .route(
+                &format!("{prefix}/"),
+                get(async || page::page(Uri::from_static("/")).await),
+            )
             .fallback(async move || Redirect::to(&format!("{prefix}/"))),
     };
     routes

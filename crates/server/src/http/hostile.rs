@@ -1,4 +1,4 @@
-//! Queries that want too much, and askers who do not wait: over real sockets.
+//! Queries that want too much, askers who do not wait, and paths: over real sockets.
 
 use std::io::Write as _;
 use std::net::TcpStream;
@@ -39,6 +39,12 @@ async fn start(overrides: Overrides) -> (Server, tempfile::TempDir) {
     (server, folder)
 }
 
+fn client() -> reqwest::Client {
+    // A second installation fails, and changes nothing.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    reqwest::Client::builder().no_proxy().build().unwrap()
+}
+
 /// Resident bytes of this process.
 fn resident() -> usize {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
@@ -58,7 +64,7 @@ async fn queries_that_want_too_much_are_refused_before_they_take_the_memory() {
         ..Overrides::default()
     })
     .await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = client();
     let before = resident();
     let too_many = "query processing would load too many samples into memory in query execution";
     let series =
@@ -118,7 +124,7 @@ async fn an_asker_who_goes_away_ends_the_evaluation() {
     socket.write_all(request.as_bytes()).unwrap();
     wait_until("the query runs", || free() == 0).await;
     // Who comes meanwhile waits for as long as its own time allows.
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = client();
     let url = format!(
         "http://{}/api/v1/query?query=1&timeout=100ms",
         server.address
@@ -143,4 +149,35 @@ async fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
         tokio::time::sleep(Duration::from_millis(25)).await;
     }
     panic!("{what}: not within ten seconds");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_route_prefix_stands_before_every_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = Options {
+        config_file: None,
+        listen: Some(([127, 0, 0, 1], 0).into()),
+        data_dir: folder.path().join("data"),
+        external_url: None,
+        flags: Flags {
+            route_prefix: "/bell".to_owned(),
+            ..Flags::default()
+        },
+    };
+    let server = Server::start(&options).await.unwrap();
+    let client = client();
+    for (path, expected) in [
+        ("/", "Firebell"),
+        ("/bell/", "Firebell"),
+        ("/graph", "Firebell"),
+        ("/bell/-/ready", "Firebell is Ready."),
+        ("/bell/api/v1/query?query=1", "scalar"),
+    ] {
+        let url = format!("http://{}{path}", server.address);
+        let answer = client.get(url).send().await.unwrap();
+        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        let body = answer.text().await.unwrap();
+        assert!(body.contains(expected), "{path}: {body:.200}");
+    }
+    server.stop().await.unwrap();
 }
