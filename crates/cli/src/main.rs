@@ -6,6 +6,7 @@ mod check;
 mod import;
 mod promql;
 mod serve;
+mod store;
 mod test;
 
 use std::io::Write as _;
@@ -51,6 +52,12 @@ enum Command {
                             Killed, it goes on where it was; what is there already stays."
     )]
     Import(import::Import),
+    /// Look at, check, repair and export the store of a data folder.
+    #[command(after_help = "Example: firebell store verify --data firebell-data")]
+    Store {
+        #[command(subcommand)]
+        command: store::Command,
+    },
     /// Test and print PromQL.
     Promql {
         #[command(subcommand)]
@@ -64,6 +71,7 @@ fn main() -> ExitCode {
         Command::Check { files } => check::check(&files),
         Command::Test { files } => test::test(&files),
         Command::Import(options) => import::import(&options),
+        Command::Store { command } => store::store(&command),
         Command::Promql { command } => promql::promql(&command),
     }
 }
