@@ -1,4 +1,4 @@
-"""Shows that what comes in by OTLP, protobuf and remote write is what a real Prometheus makes of it.
+"""Shows that what comes in by OTLP, protobuf and remote write is what Prometheus makes of it.
 
 A real Prometheus 3.5 gets the same bodies, sends by remote write 2, and reads by remote read. What
 it stores and what Firebell stores have to be the same series with the same values.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import time
+from functools import partial
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from bench.systems import PEERS_SCRIPT, peers
+
 from proofs.check import NOT_CHECKED, Proofs, wait_for
 from proofs.client import ask, is_ready
 from proofs.process import Firebell, Process, free_port, run
@@ -111,8 +113,11 @@ def histograms_agree(proofs: Proofs, theirs: int, ours: int) -> None:
     for port in (theirs, ours):
         result = ask(port, f"/api/v1/query?{asked}").json()["data"]["result"]
         histograms = [it for it in result if "histogram" in it]
-        found.append(sorted(json.dumps([it["metric"], it["histogram"][1]], sort_keys=True)
-                            for it in histograms))
+        found.append(
+            sorted(
+                json.dumps([it["metric"], it["histogram"][1]], sort_keys=True) for it in histograms
+            )
+        )
     proofs.check("there are native histograms", found[0], found)
     proofs.equal("the same native histograms", found[1], found[0])
 
@@ -133,7 +138,7 @@ def attribute(key: str, value: dict[str, Any]) -> dict[str, Any]:
 def otlp_body(nanos: int, temporality: int = 2) -> dict[str, Any]:
     """Return a request with every kind of point, of attribute, and with strange names."""
     attributes = [
-        attribute("http.route", {"stringValue": "/a\"b\\c"}),
+        attribute("http.route", {"stringValue": '/a"b\\c'}),
         attribute("http_route", {"stringValue": "second"}),
         attribute("_private", {"boolValue": True}),
         attribute("__double", {"intValue": "-7"}),
@@ -141,35 +146,84 @@ def otlp_body(nanos: int, temporality: int = 2) -> dict[str, Any]:
         attribute("whole", {"doubleValue": 1e6}),
         attribute("größe", {"stringValue": "ü"}),
         attribute("list", {"arrayValue": {"values": [{"intValue": "1"}, {"stringValue": "<x>"}]}}),
-        attribute("map", {"kvlistValue": {"values": [
-            attribute("b", {"boolValue": False}), attribute("a", {"bytesValue": "Zm9v"})]}}),
+        attribute(
+            "map",
+            {
+                "kvlistValue": {
+                    "values": [
+                        attribute("b", {"boolValue": False}),
+                        attribute("a", {"bytesValue": "Zm9v"}),
+                    ]
+                }
+            },
+        ),
         attribute("bytes", {"bytesValue": "//79"}),
         attribute("empty", {"stringValue": ""}),
     ]
     common = {"timeUnixNano": str(nanos), "startTimeUnixNano": str(nanos - 10**9)}
     number = {**common, "attributes": attributes, "asDouble": 1.5}
     whole = {**common, "asInt": "-3"}
-    histogram = {**common, "count": "6", "sum": 9.5, "bucketCounts": ["1", "2", "3"],
-                 "explicitBounds": [0.005, 10]}
-    exponential = {**common, "count": "7", "sum": 9.5, "scale": 10, "zeroCount": "1",
-                   "positive": {"offset": -2, "bucketCounts": ["1", "2", "0", "0", "0", "1"]},
-                   "negative": {"offset": 3, "bucketCounts": ["2"]}}
-    summary = {**common, "count": "2", "sum": 3.5, "quantileValues": [
-        {"quantile": 0.5, "value": 1.5}, {"quantile": 1, "value": 2}]}
+    histogram = {
+        **common,
+        "count": "6",
+        "sum": 9.5,
+        "bucketCounts": ["1", "2", "3"],
+        "explicitBounds": [0.005, 10],
+    }
+    exponential = {
+        **common,
+        "count": "7",
+        "sum": 9.5,
+        "scale": 10,
+        "zeroCount": "1",
+        "positive": {"offset": -2, "bucketCounts": ["1", "2", "0", "0", "0", "1"]},
+        "negative": {"offset": 3, "bucketCounts": ["2"]},
+    }
+    summary = {
+        **common,
+        "count": "2",
+        "sum": 3.5,
+        "quantileValues": [{"quantile": 0.5, "value": 1.5}, {"quantile": 1, "value": 2}],
+    }
 
     def gauge(name: str, unit: str) -> dict[str, Any]:
         return {"name": name, "unit": unit, "gauge": {"dataPoints": [whole]}}
 
     def total(name: str, unit: str, *, is_monotonic: bool = True) -> dict[str, Any]:
-        return {"name": name, "unit": unit, "sum": {
-            "dataPoints": [whole], "aggregationTemporality": temporality,
-            "isMonotonic": is_monotonic}}
+        return {
+            "name": name,
+            "unit": unit,
+            "sum": {
+                "dataPoints": [whole],
+                "aggregationTemporality": temporality,
+                "isMonotonic": is_monotonic,
+            },
+        }
 
     metrics = [
         {"name": "all.attributes", "gauge": {"dataPoints": [number]}},
-        *(gauge(f"units.{idx}", unit) for idx, unit in enumerate((
-            "1", "s", "By/s", "{request}", "{request}/s", "%", "m/s", "/h", "Cel", "weird unit",
-            "By/{x}", "ms/mo", "__x__", "1/s", "kBy"))),
+        *(
+            gauge(f"units.{idx}", unit)
+            for idx, unit in enumerate(
+                (
+                    "1",
+                    "s",
+                    "By/s",
+                    "{request}",
+                    "{request}/s",
+                    "%",
+                    "m/s",
+                    "/h",
+                    "Cel",
+                    "weird unit",
+                    "By/{x}",
+                    "ms/mo",
+                    "__x__",
+                    "1/s",
+                    "kBy",
+                )
+            )
+        ),
         gauge("ratio.ratio.of", "1"),
         gauge("5xx.errors", ""),
         gauge("système..näme__x", ""),
@@ -180,10 +234,19 @@ def otlp_body(nanos: int, temporality: int = 2) -> dict[str, Any]:
         total("requests_total", "{r}"),
         total("bytes.sent", "By"),
         total("queue.size", "1", is_monotonic=False),
-        {"name": "latency", "unit": "s", "histogram": {
-            "dataPoints": [histogram], "aggregationTemporality": temporality}},
-        {"name": "sizes", "unit": "By", "exponentialHistogram": {
-            "dataPoints": [exponential], "aggregationTemporality": temporality}},
+        {
+            "name": "latency",
+            "unit": "s",
+            "histogram": {"dataPoints": [histogram], "aggregationTemporality": temporality},
+        },
+        {
+            "name": "sizes",
+            "unit": "By",
+            "exponentialHistogram": {
+                "dataPoints": [exponential],
+                "aggregationTemporality": temporality,
+            },
+        },
         {"name": "quantiles", "unit": "ms", "summary": {"dataPoints": [summary]}},
     ]
     resource = [
@@ -193,13 +256,19 @@ def otlp_body(nanos: int, temporality: int = 2) -> dict[str, Any]:
         attribute("cloud.region", {"stringValue": "north"}),
         attribute("0digit", {"stringValue": "zero"}),
     ]
-    nameless = {"resource": {"attributes": [attribute("host", {"stringValue": "h"})]},
-                "scopeMetrics": [{"metrics": [gauge("nameless", "")]}]}
-    return {"resourceMetrics": [
-        {"resource": {"attributes": resource},
-         "scopeMetrics": [{"scope": {"name": "lib", "version": "1"}, "metrics": metrics}]},
-        nameless,
-    ]}
+    nameless = {
+        "resource": {"attributes": [attribute("host", {"stringValue": "h"})]},
+        "scopeMetrics": [{"metrics": [gauge("nameless", "")]}],
+    }
+    return {
+        "resourceMetrics": [
+            {
+                "resource": {"attributes": resource},
+                "scopeMetrics": [{"scope": {"name": "lib", "version": "1"}, "metrics": metrics}],
+            },
+            nameless,
+        ]
+    }
 
 
 class ProtobufTarget(Served):
@@ -215,7 +284,7 @@ class ProtobufTarget(Served):
 
             def do_GET(self) -> None:
                 target.n_scrapes += 1
-                if PROTOBUF.split(";")[0] in self.headers.get("Accept", ""):
+                if PROTOBUF.split(";", maxsplit=1)[0] in self.headers.get("Accept", ""):
                     answer(self, 200, target.families(), PROTOBUF)
                 else:
                     answer(self, 200, b"plain 1\n", "text/plain; version=0.0.4")
@@ -230,16 +299,22 @@ class ProtobufTarget(Served):
         n = self.n_scrapes
         at = blob(3, integer(1, int(time.time())))
         exemplar = blob(1, blob(1, "trace_id") + blob(2, f"{n:032x}")) + double(2, 0.7) + at
-        buckets = blob(3, integer(1, n) + double(2, 1.0)) + blob(3, integer(1, 3 * n) + double(2, 4))
+        buckets = blob(3, integer(1, n) + double(2, 1.0)) + blob(
+            3, integer(1, 3 * n) + double(2, 4)
+        )
         native = signed(5, 0) + double(6, 0.25) + integer(7, n)
         native += blob(12, signed(1, 1) + integer(2, 2)) + signed(13, n) + signed(13, n)
         histogram = blob(7, integer(1, 4 * n) + double(2, 9.5 * n) + buckets + native)
-        return b"".join((
-            family("work_total", 0, pair("kind", "a") + blob(3, double(1, n) + blob(2, exemplar))),
-            family("depth", 1, pair("queue", "mail") + blob(2, double(1, 3.25))),
-            family("lengths", 4, pair("kind", "a") + histogram),
-            family("classic", 4, blob(7, integer(1, 4 * n) + double(2, 9.5 * n) + buckets)),
-        ))
+        return b"".join(
+            (
+                family(
+                    "work_total", 0, pair("kind", "a") + blob(3, double(1, n) + blob(2, exemplar))
+                ),
+                family("depth", 1, pair("queue", "mail") + blob(2, double(1, 3.25))),
+                family("lengths", 4, pair("kind", "a") + histogram),
+                family("classic", 4, blob(7, integer(1, 4 * n) + double(2, 9.5 * n) + buckets)),
+            )
+        )
 
 
 def samples_travel(proofs: Proofs, folder: Path) -> None:
@@ -252,17 +327,26 @@ scrape_configs:
     static_configs: [{{targets: ['{target.address}']}}]
 """
         receiver = Firebell(folder)
-        sender = RealPrometheus(folder, "sender", f"""{scrape}
+        sender = RealPrometheus(
+            folder,
+            "sender",
+            f"""{scrape}
 remote_write:
   - url: {receiver.url}/api/v1/write
     protobuf_message: io.prometheus.write.v2.Request
     send_native_histograms: true
     send_exemplars: true
     queue_config: {{batch_send_deadline: 500ms}}
-""", "--enable-feature=native-histograms,exemplar-storage,metadata-wal-records")
-        reader = RealPrometheus(folder, "reader", f"""\
+""",
+            "--enable-feature=native-histograms,exemplar-storage,metadata-wal-records",
+        )
+        reader = RealPrometheus(
+            folder,
+            "reader",
+            f"""\
 remote_read: [{{url: '{receiver.url}/api/v1/read', read_recent: true}}]
-""")
+""",
+        )
         with receiver, sender, reader:
             receiver.wait_ready()
             sender.wait_ready()
@@ -292,8 +376,11 @@ def written_is_the_same(proofs: Proofs, sender: RealPrometheus, receiver: Firebe
     text = ask(sender.port, "/metrics").text()
     for what in ("samples", "histograms", "exemplars"):
         name = f"prometheus_remote_storage_{what}"
-        counted = {line.split("{")[0]: float(line.rsplit(" ", 1)[1])
-                   for line in text.splitlines() if line.startswith(name)}
+        counted = {
+            line.split("{")[0]: float(line.rsplit(" ", 1)[1])
+            for line in text.splitlines()
+            if line.startswith(name)
+        }
         proofs.check(f"{what} were sent", counted.get(f"{name}_total", 0) > 0, counted)
         proofs.equal(f"no {what} failed", counted.get(f"{name}_failed_total"), 0.0)
 
@@ -301,8 +388,13 @@ def written_is_the_same(proofs: Proofs, sender: RealPrometheus, receiver: Firebe
 def read_is_the_same(proofs: Proofs, reader: RealPrometheus, receiver: Firebell) -> None:
     """Ask a Prometheus without data of its own, and Firebell, for the same."""
     at = time.time() - 2
-    for selector in ("depth", "rate(work_total[4s])", "sum by (job) (up)", "depth{queue=~'m.*'}",
-                     "histogram_count(lengths)"):
+    for selector in (
+        "depth",
+        "rate(work_total[4s])",
+        "sum by (job) (up)",
+        "depth{queue=~'m.*'}",
+        "histogram_count(lengths)",
+    ):
         theirs, ours = (latest(port, at, selector) for port in (reader.port, receiver.port))
         proofs.check(f"`{selector}` is read", theirs, (theirs, ours))
         proofs.equal(f"the same `{selector}`", theirs, ours)
@@ -318,7 +410,7 @@ scrape_configs:
   - job_name: shop
     static_configs: [{{targets: ['{target.address}']}}]
     scrape_protocols: [PrometheusProto]
-    {options.replace(', ', chr(10) + '    ')}
+    {options.replace(", ", chr(10) + "    ")}
 """
         place = folder / f"own-{idx}"
         place.mkdir()
@@ -329,10 +421,15 @@ scrape_configs:
         with prometheus, server:
             server.wait_ready()
             prometheus.wait_ready()
-            wait_for("own scrapes", STARTS_SECONDS, lambda: server.value("work_total"))
+            wait_for("own scrapes", STARTS_SECONDS, partial(server.value, "work_total"))
             ports = (prometheus.port, server.port)
-            theirs, ours = (wait_for("series", STARTS_SECONDS, lambda p=p: series(p)) for p in ports)
+            theirs, ours = (series_of(p) for p in ports)
             proofs.equal(f"the same series with `{options}`", ours, theirs)
+
+
+def series_of(port: int) -> list[str]:
+    """Return the labels of all series of the target, as soon as there are any."""
+    return wait_for("series", STARTS_SECONDS, lambda: series(port) or None)
 
 
 def series(port: int) -> list[str]:
