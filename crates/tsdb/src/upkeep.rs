@@ -336,6 +336,7 @@ fn tend(shared: &Shared, cells: &[Arc<Cell>], unseen: i64, epoch: u64, due: i64)
             state.empty_rounds = state.empty_rounds.saturating_add(1);
             let had_samples = state.newest_at().is_some();
             if had_samples || state.empty_rounds > EMPTY_ROUNDS_MAX {
+                state.forget(&shared.room);
                 gone.push(slot_of(cell.id));
             }
             continue;
