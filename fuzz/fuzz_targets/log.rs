@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firebell_disk::{Disk, Log, LogOptions, MemoryDisk};
 
 const OPTIONS: LogOptions =
-    LogOptions { folder: "log", magic: *b"FBFUZZ 1", segment_bytes_max: 1 << 20 };
+    LogOptions { folder: "log", magic: *b"FBFUZZ 1", magics_read: &[], segment_bytes_max: 1 << 20 };
 
 libfuzzer_sys::fuzz_target!(|content: &[u8]| {
     let disk = MemoryDisk::default();
