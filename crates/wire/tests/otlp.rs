@@ -1,0 +1,133 @@
+//! One request with every kind of point and attribute, under every strategy. What is expected was
+//! compared with what the translator of Prometheus 3.5 makes of the same request.
+
+use std::collections::BTreeSet;
+
+use expect_test::{expect, expect_file};
+use firebell_model::Labels;
+use firebell_wire::otlp::{Deltas, Encoding, Item, Naming, Options, Promotion, read};
+
+const BODY: &str = include_str!("otlp/body.json");
+
+fn dump(body: &str, options: &Options, deltas: &mut Deltas) -> String {
+    let mut lines = Vec::new();
+    let mut refused = Vec::new();
+    read(body.as_bytes(), Encoding::Json, options, deltas, |item| match item {
+        Item::Sample(labels, sample) => lines.push(format!("{} {}", text(&labels), sample.value)),
+        Item::Histogram(labels, sample) => {
+            let histogram = &sample.histogram;
+            let labels = text(&labels);
+            lines.push(format!(
+                "{labels} count {} sum {} schema {} zero {}@{} positive {:?} negative {:?} bounds {:?}",
+                histogram.count,
+                histogram.sum,
+                histogram.schema,
+                histogram.zero_count,
+                histogram.zero_threshold,
+                histogram.positive.iter().collect::<Vec<_>>(),
+                histogram.negative.iter().collect::<Vec<_>>(),
+                histogram.custom_bounds
+            ));
+        }
+        Item::Exemplar(labels, exemplar) => {
+            lines.push(format!("{} # {} {}", text(&labels), exemplar.labels, exemplar.value));
+        }
+        Item::Metadata(..) => {}
+        Item::Refused { points, why } => refused.push(format!("refused {points}: {why}")),
+    })
+    .unwrap();
+    lines.sort();
+    lines.extend(refused);
+    lines.join("\n") + "\n"
+}
+
+fn text(labels: &Labels) -> String {
+    let mut pairs: Vec<_> = labels
+        .iter()
+        .map(|label| format!("{}={:?}", label.name, label.value))
+        .collect();
+    pairs.sort();
+    format!("{{{}}}", pairs.join(", "))
+}
+
+fn options(is_utf8: bool, has_suffixes: bool) -> Options {
+    let promoted = ["cloud.region", "0digit", "service.name"].map(str::to_owned);
+    Options {
+        naming: Naming {
+            is_utf8,
+            has_suffixes,
+        },
+        promotion: Promotion::Only(BTreeSet::from(promoted)),
+        ..Options::default()
+    }
+}
+
+#[test]
+fn every_strategy_gives_the_series_that_upstreams_translator_gives() {
+    for (is_utf8, has_suffixes, expected) in [
+        (
+            false,
+            true,
+            expect_file!["./otlp/escaped_with_suffixes.txt"],
+        ),
+        (
+            false,
+            false,
+            expect_file!["./otlp/escaped_without_suffixes.txt"],
+        ),
+        (true, true, expect_file!["./otlp/utf8_with_suffixes.txt"]),
+        (true, false, expect_file!["./otlp/untranslated.txt"]),
+    ] {
+        let options = options(is_utf8, has_suffixes);
+        expected.assert_eq(&dump(BODY, &options, &mut Deltas::default()));
+    }
+}
+
+#[test]
+fn deltas_are_refused_unless_they_are_to_be_added_up() {
+    let point = |secs: u32, value: u32| {
+        format!(
+            r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"a","sum":{{
+            "aggregationTemporality":1,"isMonotonic":true,
+            "dataPoints":[{{"timeUnixNano":"{secs}000000000","asInt":"{value}"}}]}}}}]}}]}}]}}"#
+        )
+    };
+    let mut deltas = Deltas::default();
+    let refusing = Options::default();
+    expect![[r#"
+        refused 1: invalid temporality and type combination for metric "a"
+    "#]]
+    .assert_eq(&dump(&point(1, 5), &refusing, &mut deltas));
+    let adding = Options {
+        adds_deltas: true,
+        ..Options::default()
+    };
+    let mut text = String::new();
+    for (secs, value) in [(1, 5), (2, 3), (2, 4)] {
+        text += &dump(&point(secs, value), &adding, &mut deltas);
+    }
+    expect![[r#"
+        {__name__="a_total"} 5
+        {__name__="a_total"} 8
+        refused 1: a_total: a delta came out of order
+    "#]]
+    .assert_eq(&text);
+}
+
+#[test]
+fn options_of_the_section_change_the_labels() {
+    let options = Options {
+        promotion: Promotion::AllBut(BTreeSet::from(["0digit".to_owned()])),
+        keep_identifying: true,
+        promote_scope: true,
+        to_custom: true,
+        ..Options::default()
+    };
+    let dumped = dump(BODY, &options, &mut Deltas::default());
+    let is_wanted = |line: &&str| line.contains("\"target_info\"") || line.contains("latency");
+    let wanted: Vec<&str> = dumped.lines().filter(is_wanted).collect();
+    expect![[r#"
+        {__name__="latency_seconds", cloud_region="north", instance="i-1", job="eu/shop", otel_scope_name="lib", otel_scope_version="1", service_instance_id="i-1", service_name="shop", service_namespace="eu"} count 6 sum 9.5 schema -53 zero 0@0 positive [(0, 1.0), (1, 2.0), (2, 3.0)] negative [] bounds [0.005, 10.0]
+        {__name__="target_info", cloud_region="north", instance="i-1", job="eu/shop", key_0digit="zero", service_instance_id="i-1", service_name="shop", service_namespace="eu"} 1
+    "#]].assert_eq(&(wanted.join("\n") + "\n"));
+}
