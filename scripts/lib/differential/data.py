@@ -22,7 +22,7 @@ CODES = ("200", "404", "500")
 ZONES = ("eu", "us")
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, math.inf)
 CUSTOM_BOUNDS = (0.1, 0.5, 1.0, 5.0)
-WILD = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e100, -1e100, 1e-9, 1.0, -1.0, 3.5)
+WILD = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e6, -1e6, 1e-9, 1.0, -1.0, 3.5)
 # Close to where numbers end. No subnormal ones: Go's logarithms of them are wrong on amd64.
 HUGE = (1.7e308, -1.7e308, 1e308, 3e-308, -3e-308, 4e15, 1e-160)
 SERIES_PER_REQUEST = 50
@@ -56,16 +56,26 @@ class Data:
 def runs(series: list[Series]) -> list[list[Series]]:
     """Return requests one after the other: within one, a series has samples of one kind.
 
-    A request has floats and histograms apart, so that their order would be lost.
+    A request has floats and histograms apart, so that their order would be lost; and Prometheus
+    makes a histogram of a stale marker that follows one.
     """
     requests: list[list[Series]] = []
     for labels, samples in series:
-        kinds = itertools.groupby(samples, lambda it: isinstance(it[1], Histogram))
+        has_histograms = any(isinstance(value, Histogram) for _, value in samples)
+        kinds = itertools.groupby(samples, kind_of if has_histograms else lambda _: None)
         for idx, (_, run) in enumerate(kinds):
             if idx == len(requests):
                 requests.append([])
             requests[idx].append((labels, list(run)))
     return requests
+
+
+def kind_of(sample: tuple[int, Value]) -> str:
+    """Say what a sample is."""
+    value = sample[1]
+    if isinstance(value, Histogram):
+        return "histogram"
+    return "stale" if struct.pack("<d", value) == struct.pack("<d", STALE) else "float"
 
 
 def make(chance: random.Random, start: int, *, has_histograms: bool) -> Data:
@@ -136,33 +146,38 @@ class Maker:
         self.add("mixed", of, mixed)
 
     def histograms(self, schema: int) -> list[Histogram]:
-        """Return histograms that count on, start anew, and change their resolution."""
+        """Return histograms that count on, start anew, and change their resolution.
+
+        They begin with something in every bucket. Otherwise Prometheus's answers would depend on
+        which buckets share a chunk, and Prometheus 3.5 does not extrapolate to a count of zero.
+        """
         chance, out = self.chance, []
-        positive: dict[int, int] = {}
-        negative: dict[int, int] = {}
-        zero, total = 0, 0.0
+        is_custom = schema == -53
+        indexes = range(len(CUSTOM_BOUNDS) + 1) if is_custom else range(-4, 8)
+        sides = self.first_counts(indexes, is_custom=is_custom)
+        zero, total = 20, 100.0
         for _ in self.moments():
             if chance.random() < 0.02:
-                positive, negative, zero, total = {}, {}, 0, 0.0
-                if schema >= -4 and chance.random() < 0.3:
+                sides, zero, total = self.first_counts(indexes, is_custom=is_custom), 20, 100.0
+                if not is_custom and chance.random() < 0.3:
                     schema = chance.choice((-1, 0, 1, 2))
             for _ in range(chance.randrange(6)):
-                indexes = 5 if schema == -53 else 12
-                idx = chance.randrange(indexes) - (0 if schema == -53 else 4)
-                side = negative if schema != -53 and chance.random() < 0.2 else positive
-                side[idx] = side.get(idx, 0) + 1
+                side = sides[0] if not is_custom and chance.random() < 0.2 else sides[1]
+                side[chance.choice(indexes)] += 1
                 total += chance.uniform(-1, 3)
-            if schema != -53 and chance.random() < 0.3:
-                zero += 1
-            count = zero + sum(positive.values()) + sum(negative.values())
-            is_custom = schema == -53
-            threshold = 0.0 if is_custom else 0.001
-            bounds = CUSTOM_BOUNDS if is_custom else ()
-            sides = (dict(negative), dict(positive))
-            out.append(
-                Histogram(count, total, schema, threshold, zero, *sides, custom_bounds=bounds)
-            )
+            zero = 0 if is_custom else zero + (chance.random() < 0.3)
+            count = zero + sum(sum(side.values()) for side in sides)
+            copies = [dict(side) for side in sides]
+            threshold, bounds = (0.0, CUSTOM_BOUNDS) if is_custom else (0.001, ())
+            known = (threshold, zero, copies[0], copies[1])
+            out.append(Histogram(count, total, schema, *known, custom_bounds=bounds))
         return out
+
+    def first_counts(self, indexes: range, *, is_custom: bool) -> list[dict[int, int]]:
+        """Return negative and positive buckets to begin with."""
+        positive = {idx: self.chance.randrange(150, 250) for idx in indexes}
+        negative = {} if is_custom else {idx: self.chance.randrange(10, 60) for idx in indexes}
+        return [negative, positive]
 
     def counter(self, *, whole: bool) -> list[float]:
         """Return values that grow and now and then begin again."""

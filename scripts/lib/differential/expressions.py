@@ -36,10 +36,12 @@ def words(text: str) -> tuple[str, ...]:
 
 
 MAPS = words(
-    "abs acos acosh asin asinh atan atanh ceil cos cosh deg exp floor ln log10 log2 rad sgn sin "
-    "sinh sqrt tan tanh minute hour day_of_week day_of_month day_of_year days_in_month month year "
+    "abs acos acosh asin asinh atan atanh ceil cosh deg exp floor ln log10 log2 rad sgn "
+    "sinh sqrt tanh minute hour day_of_week day_of_month day_of_year days_in_month month year "
     "round timestamp"
 )
+# Of large numbers the last digit decides: only for what has been scraped.
+PERIODIC = words("sin cos tan")
 HISTOGRAM_MAPS = words(
     "histogram_avg histogram_count histogram_sum histogram_stddev histogram_stdvar"
 )
@@ -48,6 +50,7 @@ WINDOWS = words(
     "sum_over_time count_over_time last_over_time present_over_time absent_over_time "
     "stddev_over_time stdvar_over_time changes resets"
 )
+DISCRETE = words("rate increase irate changes resets")
 HISTOGRAM_WINDOWS = words(
     "rate increase delta irate idelta avg_over_time sum_over_time count_over_time last_over_time "
     "present_over_time changes resets"
@@ -57,7 +60,7 @@ RANGES = ("10s", "15s", "30s", "1m", "2m", "5m", "7m3s", "20m", "1h")
 OFFSETS = ("15s", "1m", "3m7s", "-1m", "10m", "-45s")
 STEPS = ("", "7s", "15s", "1m", "2m30s")
 NUMBERS = ("0", "1", "-1", "2", "0.5", "1e9", "3.7", "NaN", "Inf", "-Inf", "0x1F", "1e-3")
-ARITHMETIC = ("+", "-", "*", "/", "%", "^", "atan2")
+ARITHMETIC = ("+", "-", "*", "/", "^", "atan2")
 COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
 
 
@@ -111,6 +114,7 @@ class Grammar:
         self.chance = chance
         self.start = start
         self.is_old = is_old
+        self.has_natives = not is_old
 
     def any(self) -> Node:
         """Return what a query may be."""
@@ -154,7 +158,7 @@ class Grammar:
 
     def metric(self) -> str:
         """Return the name of a metric; histograms are rarer."""
-        if not self.is_old and self.chance.random() < 0.2:
+        if self.has_natives and self.chance.random() < 0.2:
             return self.chance.choice(tuple(NATIVES))
         return self.chance.choice(tuple(FLOATS))
 
@@ -195,7 +199,10 @@ class Grammar:
         window = self.chance.choice(RANGES)
         if depth > 0 and not self.is_old and metric is None and self.chance.random() < 0.3:
             step = self.chance.choice(STEPS)
+            # Prometheus 3.5 changes histograms that windows share: its answers differ by chance.
+            has_natives, self.has_natives = self.has_natives, False
             inner = self.vector(depth - 1)
+            self.has_natives = has_natives
             # One that is neither a call nor a selector needs them.
             return Node("matrix", ("(", inner, f")[{window}:{step}]", self.shift()))
         metric = metric or self.metric()
@@ -214,12 +221,16 @@ class Grammar:
             inner = self.matrix(depth - 1)
             return vector("predict_linear(", inner, ", ", self.scalar(depth - 2), ")")
         name = self.chance.choice(WINDOWS)
+        # A last digit that is smaller is a reset: of what was computed these say too much.
+        if name in DISCRETE:
+            return self.windowed(self.metric(), name)
         return vector(f"{name}(", self.matrix(depth - 1), ")")
 
     def map(self, depth: int) -> Node:
         """Return a function of each value."""
         # Sums of such depend on the order of the series, which is chance there.
-        inner = vector("huge") if self.chance.random() < 0.05 else self.vector(depth - 1)
+        is_huge = self.has_natives and self.chance.random() < 0.05
+        inner = vector("huge") if is_huge else self.vector(depth - 1)
         return self.map_of(inner, depth)
 
     def map_of(self, inner: Node, depth: int) -> Node:
@@ -232,12 +243,14 @@ class Grammar:
             return vector(f"{name}(", inner, ", ", self.scalar(depth - 2), ")")
         if pick < 0.27:
             return vector("-(", inner, ")")
+        if pick < 0.32:
+            return vector(f"{self.chance.choice(PERIODIC)}(", self.selector("g"), ")")
         return vector(f"{self.chance.choice(MAPS)}(", inner, ")")
 
     def histogram(self, depth: int) -> Node:
         """Return something about buckets, classic or native."""
         pick = self.chance.random()
-        if self.is_old or pick < 0.3:
+        if not self.has_natives or pick < 0.3:
             by = self.chance.choice(("", "sum by (le) ", "sum by (le, job) ", "avg by (job, le) "))
             inner = vector(by, "(", self.windowed("h_bucket"), ")")
             return vector("histogram_quantile(", self.scalar(0), ", ", inner, ")")
@@ -255,9 +268,12 @@ class Grammar:
         """Return a number that is mostly between 0 and 1."""
         return scalar(self.chance.choice(("0", "0.1", "0.5", "0.9", "0.99", "1", "-1", "2", "NaN")))
 
-    def windowed(self, metric: str) -> Node:
+    def windowed(self, metric: str, name: str = "") -> Node:
         """Return a rate, or the like, of one metric."""
-        name = self.chance.choice(HISTOGRAM_WINDOWS)
+        name = name or self.chance.choice(HISTOGRAM_WINDOWS)
+        # Of gauges, Prometheus 3.5 finds other resets when only their sums are asked for.
+        if metric == "ng" and name in DISCRETE:
+            name = "delta"
         return vector(f"{name}(", self.matrix(0, metric), ")")
 
     def natives(self, depth: int) -> Node:
@@ -340,6 +356,8 @@ class Grammar:
 
     def with_number(self, depth: int) -> Node:
         """Return a vector and a number, in either order."""
+        if self.chance.random() < 0.08:
+            return vector("(", self.selector("g"), " % ", self.scalar(0), ")")
         sides = [self.vector(depth - 1), self.scalar(depth - 2)]
         self.chance.shuffle(sides)
         return vector("(", sides[0], f" {self.operator()} ", sides[1], ")")
