@@ -147,7 +147,6 @@ impl Parts {
             alert_relabel: self.alert_relabel,
             subquery_step: self.global.evaluation_interval,
             lookback: self.query.lookback,
-            ..Context::default()
         };
         let rules = RuleSet::new(self.groups, context);
         // The reader finds these with their places; this is only the last line of defence.
