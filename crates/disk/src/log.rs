@@ -413,6 +413,33 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_full_segment_waits_for_a_sync_but_not_for_ever() {
+        let disk = MemoryDisk::default();
+        let (mut log, _) = Log::open(Arc::new(disk.clone()), OPTIONS).unwrap();
+        let append = |log: &mut Log, n| (0..n).for_each(|_| log.append(b"payload").unwrap());
+        // The magic, and frames of 15 bytes: the second one fills the segment.
+        append(&mut log, 4);
+        assert_eq!(log.segment(), 0);
+        let unsynced = log.unsynced().unwrap();
+        append(&mut log, 1);
+        // What came while the disk was syncing still is not durable.
+        log.mark_synced(&unsynced);
+        append(&mut log, 1);
+        assert_eq!(log.segment(), 0);
+        let unsynced = log.unsynced().unwrap();
+        log.mark_synced(&unsynced);
+        append(&mut log, 1);
+        assert_eq!(log.segment(), 1);
+        // Nobody syncs: at four times its size the segment ends all the same.
+        append(&mut log, 7);
+        assert_eq!(log.segment(), 1);
+        append(&mut log, 1);
+        assert_eq!(log.segment(), 2);
+        let frames = read_log(&disk, &OPTIONS).unwrap();
+        assert_eq!(frames.frames.len(), 15);
+    }
+
     /// Takes a part of each write, and does not cut either, while `is_broken`.
     struct BrokenDisk {
         files: MemoryDisk,

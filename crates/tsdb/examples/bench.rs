@@ -115,6 +115,61 @@ impl Bench {
     }
 }
 
+/// Runs of 40 samples of counters, a thousand series at a time, as remote write brings history;
+/// then a restart without notice.
+fn runs(n_series: usize, hours: u64) {
+    for keeps_log in [false, true] {
+        let rss_before = rss_kib();
+        let mut bench = Bench::new(n_series, keeps_log, Options::default());
+        let (mut spent, mut n_samples) = (0, 0_u64);
+        let mut counts = vec![0.0; n_series];
+        let mut batch = Batch::default();
+        for _ in 0..hours * 240 / RUN {
+            for first in (0..n_series).step_by(BATCH) {
+                batch.clear();
+                for (count, series) in counts[first..].iter_mut().zip(first..).take(BATCH) {
+                    let samples = (0..RUN).map(|n| {
+                        let at = bench.now + n as i64 * 15_000;
+                        *count += growth_of(series, at as u64);
+                        let (at, value) = (Timestamp(at), *count);
+                        Sample { at, value }
+                    });
+                    batch.add(bench.ids[series], &samples.collect::<Vec<_>>());
+                }
+                let start = cpu_ns();
+                bench.store.append(&batch).expect("the disk is never full");
+                bench.store.shorten_log().expect("the disk is never full");
+                spent += cpu_ns() - start;
+                n_samples += batch.len() as u64;
+            }
+            bench.now += RUN as i64 * 15_000;
+        }
+        if !keeps_log {
+            println!("{n_series} counters, {hours} h at 15 s, in runs of {RUN}");
+            let ns = spent as f64 / n_samples as f64;
+            println!("  append           {ns:8.1} ns per sample, log shortened");
+            println!("  memory           {:8} KiB", rss_kib() - rss_before);
+            continue;
+        }
+        let disk: Arc<dyn Disk> = Arc::clone(&bench.disk) as Arc<dyn Disk>;
+        drop(bench.store);
+        let start = cpu_ns();
+        let opened = Store::open(disk, bench.options.clone()).expect("what was written is read");
+        let ms = (cpu_ns() - start) / 1_000_000;
+        println!(
+            "  restart          {ms:8} ms for {} samples",
+            opened.1.samples_replayed
+        );
+    }
+}
+
+/// Some count slowly, some quickly.
+fn growth_of(series: usize, n: u64) -> f64 {
+    let noise = (n ^ (series as u64) << 20).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 40;
+    let mean = [750.0, 120.0, 15.0, 0.15, 0.08][series % 5];
+    (mean * (0.7 + 0.6 * noise as f64 / f64::from(1 << 24))).round()
+}
+
 fn main() {
     let arg = |idx: usize, default: u64| {
         std::env::args()
@@ -123,6 +178,7 @@ fn main() {
             .unwrap_or(default)
     };
     let (n_series, hours) = (arg(1, 100_000) as usize, arg(2, 2));
+    runs(n_series, hours);
     ingest(n_series, hours);
     windows();
     replay();
@@ -295,6 +351,8 @@ const ALL: TimeRange = TimeRange {
     after: Timestamp::MIN,
     until: Timestamp::MAX,
 };
+/// Samples of one series in a batch of history.
+const RUN: u64 = 40;
 const START: i64 = 1_700_000_000_000;
 /// Samples of one scrape.
 const BATCH: usize = 1000;

@@ -112,6 +112,36 @@ impl Batch {
         self.end_run(series.into());
     }
 
+    /// Adds samples and native histograms of one series, in order of time together: a series that
+    /// turns from one to the other and back would else be out of order. At one time the sample
+    /// comes first.
+    pub fn add_mixed(
+        &mut self,
+        series: impl Into<SeriesKey>,
+        mut samples: &[Sample],
+        mut histograms: &[HistogramSample],
+    ) {
+        let key = series.into();
+        while let (Some(sample), Some(histogram)) = (samples.first(), histograms.first()) {
+            if sample.at <= histogram.at {
+                let n = samples.iter().take_while(|it| it.at <= histogram.at);
+                let front;
+                (front, samples) = samples.split_at(n.count());
+                self.add(key.clone(), front);
+            } else {
+                let n = histograms.iter().take_while(|it| it.at < sample.at);
+                let front;
+                (front, histograms) = histograms.split_at(n.count());
+                self.add_histograms(key.clone(), front.iter().cloned());
+            }
+        }
+        if !histograms.is_empty() {
+            self.add_histograms(key, histograms.iter().cloned());
+        } else if !samples.is_empty() {
+            self.add(key, samples);
+        }
+    }
+
     /// Adds an exemplar of a series.
     pub fn add_exemplar(&mut self, series: impl Into<SeriesKey>, exemplar: Exemplar) {
         self.exemplars.push((series.into(), exemplar));

@@ -6,8 +6,6 @@
 //! and a *float*), the sum as *float*, the rest only where the flags say that it is not what
 //! follows from these.
 
-use std::sync::Arc;
-
 use firebell_model::{Sample, Summary, TimeRange, Timestamp};
 
 use crate::bytes::{Put, Reader};
@@ -22,7 +20,7 @@ pub(crate) const PAGE_SAMPLES_MAX: usize = 120;
 pub(crate) struct Page {
     pub(crate) first_at: i64,
     pub(crate) last_at: i64,
-    pub(crate) bytes: Arc<[u8]>,
+    pub(crate) bytes: Box<[u8]>,
 }
 
 /// Samples, a column each.
@@ -44,7 +42,8 @@ impl Page {
         Self {
             first_at,
             last_at: columns.at.last().copied().unwrap_or(0),
-            bytes: bytes.into(),
+            // A copy: allocators leave what is shrunk where it is, with the room that it had.
+            bytes: bytes.as_slice().into(),
         }
     }
 

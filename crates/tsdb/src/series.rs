@@ -96,6 +96,9 @@ impl State {
             self.seal(columns);
             raw = new;
         }
+        if raw.len() > 1 {
+            self.tail.reserve(raw.len());
+        }
         for sample in raw {
             if self.tail.is_far(sample.at.0) {
                 self.seal_tail();
@@ -135,6 +138,11 @@ impl State {
                 columns = joined;
                 self.pages.pop();
             }
+        }
+        // Most often it is one page, of columns that need no copy; an empty one says nothing.
+        if (1..=PAGE_SAMPLES_MAX).contains(&columns.len()) {
+            self.pages.push(Page::seal(&columns));
+            return;
         }
         for run in columns.chunks(PAGE_SAMPLES_MAX) {
             self.pages.push(Page::seal(&run));
@@ -316,7 +324,7 @@ impl State {
     }
 
     /// The chunks have the first `n` pages now.
-    pub(crate) fn filed(&mut self, n: usize, chunks: Vec<ChunkRef>) {
+    pub(crate) fn filed(&mut self, n: usize, chunks: impl Iterator<Item = ChunkRef>) {
         let mut are_added = true;
         for chunk in chunks {
             are_added &= self.add_chunk(chunk);

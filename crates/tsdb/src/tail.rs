@@ -68,6 +68,11 @@ impl Tail {
         self.offsets.is_empty() && self.len() > 1 && at == self.at(self.len())
     }
 
+    /// Makes room for `n` more samples.
+    pub(crate) fn reserve(&mut self, n: usize) {
+        self.values.reserve(n);
+    }
+
     /// Appends a sample that is later than the others, and not far.
     pub(crate) fn push(&mut self, at: i64, value: f64) {
         match self.len() {
@@ -99,7 +104,7 @@ impl Tail {
         }
         let base = self.at(n);
         if !self.offsets.is_empty() {
-            self.offsets.drain(..n);
+            drop_first(&mut self.offsets, n);
             let later = (base - self.base) as u32;
             self.offsets.iter_mut().for_each(|offset| *offset -= later);
             self.even_out();
@@ -213,8 +218,15 @@ impl Values {
 
     fn drop_first(&mut self, n: usize) {
         match self {
-            Self::Whole(_, distances) => drop(distances.drain(..n)),
-            Self::Float(values) => drop(values.drain(..n)),
+            Self::Whole(_, distances) => drop_first(distances, n),
+            Self::Float(values) => drop_first(values, n),
+        }
+    }
+
+    fn reserve(&mut self, n: usize) {
+        match self {
+            Self::Whole(_, distances) => distances.reserve_exact(n),
+            Self::Float(values) => values.reserve_exact(n),
         }
     }
 }
@@ -229,6 +241,12 @@ impl Default for Values {
 #[inline]
 fn whole(base: i64, distance: i32) -> f64 {
     base as f64 + f64::from(distance)
+}
+
+/// Keeps room for some more: what was sealed would be missed elsewhere.
+fn drop_first<T>(column: &mut Vec<T>, n: usize) {
+    column.drain(..n);
+    column.shrink_to(column.len() + TAIL_STEP);
 }
 
 /// By doubling, most of 100,000 tails would be half empty.

@@ -1,56 +1,74 @@
 //! Until when the appends of each epoch reach, as far as a view may ask.
 
+use std::num::NonZeroU64;
+
 /// For one series.
 #[derive(Default)]
 pub(crate) struct Visible {
-    now: Option<(u64, i64)>,
+    now: Option<Reach>,
     /// The state before the epoch of `now`: what views see while that epoch is written.
-    before: Option<(u64, i64)>,
-    /// Older states that living views see, oldest first.
-    older: Vec<(u64, i64)>,
+    before: Option<Reach>,
+    /// Older states that living views see, oldest first. Most often there are none.
+    older: Option<Box<[Reach]>>,
+}
+
+/// Appends up to an epoch reach until then.
+#[derive(Clone, Copy)]
+struct Reach {
+    /// One more than the epoch.
+    after: NonZeroU64,
+    until: i64,
 }
 
 impl Visible {
     /// True when this is the first append.
     pub(crate) fn advance(&mut self, epoch: u64, at: i64, live: &[u64]) -> bool {
-        let now = self.now.replace((epoch, at));
-        if now.is_none_or(|now| now.0 == epoch) {
+        let after = NonZeroU64::MIN.saturating_add(epoch);
+        let now = self.now.replace(Reach { after, until: at });
+        if now.is_none_or(|now| now.after == after) {
             return now.is_none();
         }
-        if !live.is_empty() {
-            self.older.extend(self.before);
-        }
-        self.before = now;
-        if !self.older.is_empty() {
-            self.forget(live);
+        let before = std::mem::replace(&mut self.before, now);
+        if self.older.is_some() || !live.is_empty() {
+            let mut older = self.older.take().map_or_else(Vec::new, Vec::from);
+            older.extend(before);
+            let kept = self.seen_of(&older, live);
+            self.older = (!kept.is_empty()).then(|| kept.into());
         }
         false
     }
 
-    /// Keeps of `older` what a living view sees: for each, the latest state not after its epoch.
-    fn forget(&mut self, live: &[u64]) {
-        let mut end = self.before.map_or(u64::MAX, |before| before.0);
-        let mut kept: Vec<(u64, i64)> = Vec::new();
-        for &state in self.older.iter().rev() {
-            let seen_from = live.partition_point(|&epoch| epoch < state.0);
+    /// What of `older` a living view sees: for each view, the latest state not after its epoch.
+    fn seen_of(&self, older: &[Reach], live: &[u64]) -> Vec<Reach> {
+        let mut end = self.before.map_or(u64::MAX, |before| before.epoch());
+        let mut kept = Vec::new();
+        for &state in older.iter().rev() {
+            let seen_from = live.partition_point(|&epoch| epoch < state.epoch());
             if live.get(seen_from).is_some_and(|&epoch| epoch < end) {
                 kept.push(state);
             }
-            end = state.0;
+            end = state.epoch();
         }
         kept.reverse();
-        self.older = kept;
+        kept
     }
 
     pub(crate) fn last_at(&self) -> Option<i64> {
-        self.now.map(|now| now.1)
+        self.now.map(|now| now.until)
     }
 
     pub(crate) fn until(&self, epoch: u64) -> Option<i64> {
         let newest_first = [self.now, self.before].into_iter().flatten();
+        let older = self.older.as_deref().unwrap_or_default();
         newest_first
-            .chain(self.older.iter().rev().copied())
-            .find(|state| state.0 <= epoch)
-            .map(|state| state.1)
+            .chain(older.iter().rev().copied())
+            .find(|state| state.epoch() <= epoch)
+            .map(|state| state.until)
+    }
+}
+
+impl Reach {
+    fn epoch(self) -> u64 {
+        self.after.get() - 1
     }
 }

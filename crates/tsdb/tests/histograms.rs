@@ -161,6 +161,34 @@ fn what_is_refused_is_counted_with_its_reason() {
 }
 
 #[test]
+fn floats_and_histograms_of_one_batch_are_taken_in_order_of_time() {
+    let disk = MemoryDisk::default();
+    let store = open(&disk, &options(Duration::ZERO));
+    let floats = [1, 2, 5, 7, 8].map(|at| sample(at * 1000, 1.0));
+    let histograms = [3, 4, 6, 8, 9].map(|at| histogram_at(at * 1000, at));
+    let mut batch = Batch::default();
+    batch.add_mixed(labels(SERIES), &floats, &histograms);
+    batch.add_mixed(labels("job=b"), &floats, &[]);
+    batch.add_mixed(labels("job=c"), &[], &histograms);
+    batch.add_mixed(labels("job=d"), &[], &[]);
+    let report = store.append(&batch).unwrap();
+    // Of both for one time, the float is taken.
+    assert_eq!((report.appended, report.histograms_appended), (10, 9));
+    assert_eq!(
+        (report.duplicate_different_value, report.out_of_order),
+        (1, 0)
+    );
+    let found = content(&store.view(), ALL_TIME);
+    let is_float = |it: &String| it == "1";
+    let kinds: Vec<bool> = found.values().map(is_float).collect();
+    let expected = [1, 1, 0, 0, 1, 0, 1, 1, 0].map(|it| it == 1);
+    assert_eq!(kinds, expected);
+    drop(store);
+    let store = open(&disk, &options(Duration::ZERO));
+    assert_eq!(content(&store.view(), ALL_TIME), found);
+}
+
+#[test]
 fn many_series_say_which_of_them_have_histograms() {
     let store = open(&MemoryDisk::default(), &options(Duration::ZERO));
     let mut batch = Batch::default();
