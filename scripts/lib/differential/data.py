@@ -24,7 +24,8 @@ BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, math.inf)
 CUSTOM_BOUNDS = (0.1, 0.5, 1.0, 5.0)
 WILD = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e6, -1e6, 1e-9, 1.0, -1.0, 3.5)
 # Close to where numbers end. No subnormal ones: Go's logarithms of them are wrong on amd64.
-HUGE = (1.7e308, -1.7e308, 1e308, 3e-308, -3e-308, 4e15, 1e-160)
+HUGE = (1.7e308, -1.7e308, 1e308, 3e-300, -3e-300, 4e15, 1e-160)
+LEAST_MIN = 16
 SERIES_PER_REQUEST = 50
 
 Value = float | Histogram
@@ -148,17 +149,20 @@ class Maker:
     def histograms(self, schema: int) -> list[Histogram]:
         """Return histograms that count on, start anew, and change their resolution.
 
-        They begin with something in every bucket. Otherwise Prometheus's answers would depend on
-        which buckets share a chunk, and Prometheus 3.5 does not extrapolate to a count of zero.
+        They begin with something in every bucket: otherwise Prometheus's answers would depend on
+        which buckets share a chunk. And each time with less than they lose: Prometheus 3.5 does not
+        extrapolate to a count of zero.
         """
-        chance, out = self.chance, []
+        chance, out, least = self.chance, [], 1024
         is_custom = schema == -53
         indexes = range(len(CUSTOM_BOUNDS) + 1) if is_custom else range(-4, 8)
-        sides = self.first_counts(indexes, is_custom=is_custom)
+        sides = self.first_counts(indexes, least, is_custom=is_custom)
         zero, total = 20, 100.0
         for _ in self.moments():
-            if chance.random() < 0.02:
-                sides, zero, total = self.first_counts(indexes, is_custom=is_custom), 20, 100.0
+            if chance.random() < 0.02 and least > LEAST_MIN:
+                least //= 2
+                sides = self.first_counts(indexes, least, is_custom=is_custom)
+                zero, total = 20, 100.0
                 if not is_custom and chance.random() < 0.3:
                     schema = chance.choice((-1, 0, 1, 2))
             for _ in range(chance.randrange(6)):
@@ -173,10 +177,11 @@ class Maker:
             out.append(Histogram(count, total, schema, *known, custom_bounds=bounds))
         return out
 
-    def first_counts(self, indexes: range, *, is_custom: bool) -> list[dict[int, int]]:
+    def first_counts(self, indexes: range, least: int, *, is_custom: bool) -> list[dict[int, int]]:
         """Return negative and positive buckets to begin with."""
-        positive = {idx: self.chance.randrange(150, 250) for idx in indexes}
-        negative = {} if is_custom else {idx: self.chance.randrange(10, 60) for idx in indexes}
+        counts = range(least, least + least // 4)
+        positive = {idx: self.chance.choice(counts) for idx in indexes}
+        negative = {} if is_custom else {idx: self.chance.choice(counts) for idx in indexes}
         return [negative, positive]
 
     def counter(self, *, whole: bool) -> list[float]:

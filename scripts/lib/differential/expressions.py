@@ -38,7 +38,7 @@ def words(text: str) -> tuple[str, ...]:
 MAPS = words(
     "abs acos acosh asin asinh atan atanh ceil cosh deg exp floor ln log10 log2 rad sgn "
     "sinh sqrt tanh minute hour day_of_week day_of_month day_of_year days_in_month month year "
-    "round timestamp"
+    "round"
 )
 # Of large numbers the last digit decides: only for what has been scraped.
 PERIODIC = words("sin cos tan")
@@ -50,6 +50,8 @@ WINDOWS = words(
     "sum_over_time count_over_time last_over_time present_over_time absent_over_time "
     "stddev_over_time stdvar_over_time changes resets"
 )
+# To the last digit, so that equals are equals on both sides.
+EXACT = words("min_over_time max_over_time count_over_time last_over_time changes resets")
 DISCRETE = words("rate increase irate changes resets")
 HISTOGRAM_WINDOWS = words(
     "rate increase delta irate idelta avg_over_time sum_over_time count_over_time last_over_time "
@@ -285,10 +287,11 @@ class Grammar:
             op = self.chance.choice(("sum", "avg", "count", "group", "min", "stddev"))
             return vector(f"{op}{self.grouping()}(", inner, ")")
         if depth > 1 and pick < 0.45:
-            op = self.chance.choice(("*", "/", "+", "=="))
-            return vector(inner, f" {op} ", self.scalar(0))
+            op = self.chance.choice(("*", "/", "+"))
+            return vector(inner, f" {op} {self.chance.choice(('2', '-1', '0.5', '1e-3'))}")
         if depth > 1 and pick < 0.6:
-            op = self.chance.choice(("+", "-", "==", "!=", "*", ">"))
+            # Whose buckets nobody asks for are compared without them in Prometheus 3.5.
+            op = self.chance.choice(("+", "-", "*", ">"))
             return vector(inner, f" {op} ", self.selector(metric))
         return inner
 
@@ -310,6 +313,10 @@ class Grammar:
             return vector("absent(", self.vector(depth - 1), ")")
         if pick < 0.45:
             return vector("vector(", self.scalar(depth - 1), ")")
+        if pick < 0.5:
+            # Prometheus 3.5 takes no notice of an offset beside an @ here.
+            metric = self.metric()
+            return vector("timestamp(", metric, self.matchers(metric), ")")
         if pick < 0.7:
             name = self.chance.choice(("sort", "sort_desc"))
             return vector(f"{name}(", self.vector(depth - 1), ")")
@@ -346,7 +353,7 @@ class Grammar:
         """Return series in an order that is no chance: among equals the first ones win."""
         if depth <= 0 or self.chance.random() < 0.4:
             return self.selector()
-        return vector(f"{self.chance.choice(WINDOWS)}(", self.matrix(0), ")")
+        return vector(f"{self.chance.choice(EXACT)}(", self.matrix(0), ")")
 
     def operator(self) -> str:
         """Return one that takes two vectors."""

@@ -1,5 +1,6 @@
-//! Inverse hyperbolic functions that hold for large numbers: the standard library's double their
-//! argument on the way, and end at infinity above half of the largest number.
+//! Inverse hyperbolic functions that hold at the ends. The standard library's double their argument
+//! on the way, so that they end at infinity above half of the largest number; and close to -1 its
+//! `atanh` loses half of the digits.
 
 use std::f64::consts::LN_2;
 
@@ -17,6 +18,10 @@ pub(crate) fn asinh(value: f64) -> f64 {
     } else {
         value.asinh()
     }
+}
+
+pub(crate) fn atanh(value: f64) -> f64 {
+    value.abs().atanh().copysign(value)
 }
 
 /// From here on one more or less under the root changes nothing.
@@ -40,6 +45,10 @@ mod tests {
             assert!(is_close(asinh(value)), "asinh({value})");
             assert!(is_close(-asinh(-value)), "asinh(-{value})");
         }
+        let close = 1e-9 - 1.0;
+        assert!((atanh(close) / -10.708_206_522_644_144 - 1.0).abs() < 1e-14);
+        assert_eq!(atanh(-close), -atanh(close));
+        assert!(atanh(f64::NAN).is_nan() && atanh(-1.5).is_nan());
         assert!(acosh(f64::NAN).is_nan() && acosh(0.5).is_nan() && asinh(f64::NAN).is_nan());
     }
 }

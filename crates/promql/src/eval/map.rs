@@ -177,7 +177,7 @@ fn plain(map: Map) -> Option<fn(f64) -> f64> {
         Map::Asin => f64::asin,
         Map::Asinh => hyperbolic::asinh,
         Map::Atan => f64::atan,
-        Map::Atanh => f64::atanh,
+        Map::Atanh => hyperbolic::atanh,
         Map::Ceil => f64::ceil,
         Map::Cos => f64::cos,
         Map::Cosh => f64::cosh,
