@@ -323,14 +323,28 @@ impl State {
         (n, sum)
     }
 
-    /// The chunks have the first `n` pages now.
-    pub(crate) fn filed(&mut self, n: usize, chunks: impl Iterator<Item = ChunkRef>) {
-        let mut are_added = true;
+    /// The chunks have the samples of the first pages now, up to their own end: the last page may
+    /// have been filled up since, and what came there stays.
+    pub(crate) fn filed(&mut self, chunks: impl Iterator<Item = ChunkRef>) {
+        let (mut until, mut are_added) = (None, true);
         for chunk in chunks {
+            let last_at = chunk.last_at;
             are_added &= self.add_chunk(chunk);
+            until = are_added.then_some(last_at).or(until);
         }
-        if are_added {
-            self.pages.drain(..n);
+        let Some(until) = until else {
+            return;
+        };
+        let n_whole = self.pages.partition_point(|page| page.last_at <= until);
+        self.pages.drain(..n_whole);
+        let Some(page) = self.pages.first_mut().filter(|it| it.first_at <= until) else {
+            return;
+        };
+        let mut columns = Columns::default();
+        // Bytes in memory were made here.
+        if page.as_bytes().columns(&mut columns).is_some() {
+            let n_filed = columns.at.partition_point(|&at| at <= until);
+            *page = Page::seal(&columns.split_off(n_filed));
         }
     }
 }

@@ -250,9 +250,9 @@ impl Upkeep {
     fn file(&mut self, shared: &Shared, cells: &[Arc<Cell>], until: i64) -> Result<(), StoreError> {
         let number = self.next_segment;
         let mut file = segment::Writer::create(Arc::clone(&shared.disk), number)?;
-        // Each with how many of its pages, and which chunks they became. All chunks stand in one
+        // Each with how many chunks its pages became. All chunks stand in one
         // vector, which goes back to the system whole: a vector for each series would not.
-        let mut filed: Vec<(&Arc<Cell>, usize, usize)> = Vec::new();
+        let mut filed: Vec<(&Arc<Cell>, usize)> = Vec::new();
         let mut chunks: Vec<ChunkRef> = Vec::new();
         let mut columns = Columns::default();
         for cell in cells {
@@ -261,7 +261,7 @@ impl Upkeep {
             if n_pages > 0 {
                 let n_before = chunks.len();
                 file.push(cell.id, &cell.labels, &columns, summary, &mut chunks)?;
-                filed.push((cell, n_pages, chunks.len() - n_before));
+                filed.push((cell, chunks.len() - n_before));
             }
         }
         if filed.is_empty() {
@@ -269,9 +269,9 @@ impl Upkeep {
         }
         self.add(file.finish()?);
         let mut chunks = chunks.into_iter();
-        for (cell, n_pages, n_chunks) in filed {
+        for (cell, n_chunks) in filed {
             let chunks = chunks.by_ref().take(n_chunks);
-            cell.state().filed(n_pages, chunks);
+            cell.state().filed(chunks);
         }
         self.is_log_stale = true;
         Ok(())
