@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use firebell_disk::{Disk, Overlay};
-use firebell_model::{Labels, METRIC_NAME, Matcher, Quoted, Timestamp, format_float, is_stale};
+use firebell_model::{Labels, METRIC_NAME, Matcher, Timestamp, format_float, is_stale};
 use firebell_server::{FileDisk, ReadOnlyDisk};
 use firebell_tsdb::{OpenReport, Options, Salvaged, Store};
 
@@ -284,14 +284,14 @@ fn series_text(labels: &Labels) -> String {
     let is_plain = firebell_model::is_valid_metric_name(metric);
     let mut pairs = Vec::new();
     if !is_plain {
-        pairs.push(Quoted(metric).to_string());
+        pairs.push(quoted(metric));
     }
     for label in labels.iter().filter(|label| &*label.name != METRIC_NAME) {
-        let value = Quoted(&label.value);
+        let value = quoted(&label.value);
         pairs.push(if firebell_model::is_valid_label_name(&label.name) {
             format!("{}={value}", label.name)
         } else {
-            format!("{}={value}", Quoted(&label.name))
+            format!("{}={value}", quoted(&label.name))
         });
     }
     let name = if is_plain { metric } else { "" };
@@ -299,6 +299,13 @@ fn series_text(labels: &Labels) -> String {
         return name.to_owned();
     }
     format!("{name}{{{}}}", pairs.join(","))
+}
+
+/// A string as OpenMetrics quotes it: readers know these three escapes and take the rest as it is.
+fn quoted(text: &str) -> String {
+    let escaped = text.replace('\\', r"\\");
+    let escaped = escaped.replace('"', "\\\"").replace('\n', r"\n");
+    format!("\"{escaped}\"")
 }
 
 const TOP_MAX: usize = 10;
