@@ -353,7 +353,13 @@ mod tests {
                 true => format!("stale@{}", sample.at.0),
                 false => format!("{}@{}", format_float(sample.value), sample.at.0),
             };
-            let values: Vec<String> = samples.iter().map(value).collect();
+            let mut values: Vec<String> = samples.iter().map(value).collect();
+            let mut histograms = Vec::new();
+            series.histograms(all, &mut histograms).unwrap();
+            values.extend(histograms.iter().map(|HistogramSample { at, histogram }| {
+                let (bounds, buckets) = (&histogram.custom_bounds, &histogram.positive.counts);
+                format!("{bounds:?}: {buckets:?}@{}", at.0)
+            }));
             text += &format!("{} {}\n", series.labels(), values.join(" "));
         }
         text
@@ -422,6 +428,7 @@ mod tests {
             bodies,
             &expect![[r#"
                 g_count{instance="a:80", job="shop"} 1@1000
+                h{instance="a:80", job="shop"} [1.0, 5.0]: [2.0, 1.0]@1000
             "#]],
         );
         check(
@@ -429,6 +436,7 @@ mod tests {
             bodies,
             &expect![[r#"
                 g_count{instance="a:80", job="shop"} 1@1000
+                h{instance="a:80", job="shop"} [1.0, 5.0]: [2.0, 1.0]@1000
                 h_bucket{instance="a:80", job="shop", le="+Inf"} 3@1000
                 h_bucket{instance="a:80", job="shop", le="1.0"} 2@1000
                 h_bucket{instance="a:80", job="shop", le="5.0"} 2@1000
