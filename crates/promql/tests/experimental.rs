@@ -185,3 +185,35 @@ fn what_is_not_turned_on_is_refused_in_upstreams_words() {
         assert!(parse(text).is_ok());
     }
 }
+
+#[test]
+fn ratios_out_of_bounds_are_warned_of_and_complement_each_other() {
+    check(
+        r#"
+load 1m
+  x{g="a"} 1
+  x{g="b"} 2
+  x{g="c"} 3
+
+eval instant at 0 limit_ratio(1.5, x)
+  expect warn msg: PromQL warning: ratio value should be between -1 and 1, got 1.5, capping to 1 (1:13)
+  x{g="a"} 1
+  x{g="b"} 2
+  x{g="c"} 3
+
+eval instant at 0 limit_ratio(-1.5, x)
+  expect warn msg: PromQL warning: ratio value should be between -1 and 1, got -1.5, capping to -1 (1:13)
+  x{g="a"} 1
+  x{g="b"} 2
+  x{g="c"} 3
+
+eval range from 0 to 0 step 1m limit_ratio(0.3, x) or limit_ratio(-0.7, x)
+  expect no_warn
+  x{g="a"} 1
+  x{g="b"} 2
+  x{g="c"} 3
+
+eval instant at 0 limit_ratio(0.3, x) and limit_ratio(-0.7, x)
+"#,
+    );
+}

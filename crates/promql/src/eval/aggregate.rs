@@ -54,6 +54,9 @@ pub(crate) fn run(
         histograms::ignore(aggregation.op, &mut block, span, context);
     }
     let grouping = bind(aggregation, &block, state);
+    if aggregation.op == AggregateOp::LimitRatio {
+        check_ratio(&param, aggregation.param_span, context);
+    }
     if aggregation.op.keeps_series() {
         return keep(aggregation, grouping, block, &param);
     }
@@ -385,6 +388,18 @@ fn check_count(op: AggregateOp, param: f64) -> Result<usize, EvalError> {
         return execution(format!("Scalar value {param} underflows int64"));
     }
     Ok(param.max(0.0) as usize)
+}
+
+/// Warns of ratios beyond -1 and 1, of each side by the farthest.
+fn check_ratio(param: &[f64], span: Span, context: &mut Context<'_>) {
+    let highest = param.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let lowest = param.iter().copied().fold(f64::INFINITY, f64::min);
+    if highest > 1.0 {
+        context.note(span, &Note::InvalidRatio(highest, 1.0));
+    }
+    if lowest < -1.0 {
+        context.note(span, &Note::InvalidRatio(lowest, -1.0));
+    }
 }
 
 /// Whether `limit_ratio` keeps a series: by a hash of its labels, from below for positive ratios

@@ -8,6 +8,8 @@ use firebell_model::{Quoted, format_float_general};
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Note {
     InvalidQuantile(f64),
+    /// A ratio of `limit_ratio` beyond its bounds, and the bound that stands for it.
+    InvalidRatio(f64, f64),
     /// A classic bucket without a bound that is a number: the bound and the name of the metric.
     BadBucketLabel(String, String),
     /// Floats and histograms in one window of a metric.
@@ -44,6 +46,7 @@ impl Note {
         matches!(
             self,
             Self::InvalidQuantile(_)
+                | Self::InvalidRatio(..)
                 | Self::BadBucketLabel(..)
                 | Self::MixedWindow(_)
                 | Self::MixedAggregation
@@ -61,6 +64,10 @@ impl Note {
             Self::InvalidQuantile(q) => {
                 let q = format_float_general(*q);
                 format!("quantile value should be between 0 and 1, got {q}")
+            }
+            Self::InvalidRatio(ratio, bound) => {
+                let (ratio, bound) = (format_float_general(*ratio), format_float_general(*bound));
+                format!("ratio value should be between -1 and 1, got {ratio}, capping to {bound}")
             }
             Self::BadBucketLabel(bound, name) => {
                 let bound = Quoted(bound);
