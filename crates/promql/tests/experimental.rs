@@ -73,6 +73,22 @@ eval_fail instant at 0 info(up)
 
 eval_fail instant at 0 info(up, {__name__=~"target_info|build_info", data!="y"})
   expected_fail_message conflicting label: data
+
+clear
+load 1m
+  up{instance="a", job="1"} 0x10
+  up{instance="b", job="2"} 1x10
+  target_info{instance="a", job="1", data="x"} 1 _x9 {{count:1 sum:1}}
+
+eval instant at 0 info(up{instance="a"})
+  up{instance="a", job="1", data="x"} 0
+
+eval instant at 10m info(up)
+  expect fail msg: info sample should be float
+
+# It describes none of these.
+eval instant at 10m info(up{instance="b"})
+  up{instance="b", job="2"} 1
 "#,
     );
 }

@@ -42,6 +42,10 @@ pub(crate) fn run(
     let mut joined = Joined::new(call, &base, &infos);
     for step in 0..steps.n {
         context.check_cancelled()?;
+        // Without anything to describe, what describes is not looked at, nor found wrong.
+        if (0..is_info.len()).all(|row| is_absent(base.get(row, step))) {
+            continue;
+        }
         let newest = newest(&candidates, &infos, step)?;
         for (row, &is_info) in is_info.iter().enumerate() {
             let value = match base.cell(row, step) {
@@ -110,6 +114,9 @@ fn newest<'a>(
             let at = infos.get(row, step);
             if is_absent(at) {
                 continue;
+            }
+            if infos.histogram(row, step).is_some() {
+                return execution("info sample should be float");
             }
             match best {
                 Some((_, known)) if known > at => {}

@@ -118,14 +118,15 @@ pub(crate) fn timestamps(
     Ok(Frame::Vector(block))
 }
 
-/// When the value of each series at each step was taken, in seconds, with all labels.
+/// When the float of each series at each step was taken, in seconds, with all labels; a histogram
+/// stays what it is.
 pub(crate) fn moments(
     reader: &Reader,
     bound: &mut Option<Selection>,
     context: &mut Context<'_>,
     steps: Steps,
 ) -> Result<Block, EvalError> {
-    read(reader, bound, context, steps, Wanted::Time)
+    read(reader, bound, context, steps, Wanted::TimeOfFloat)
 }
 
 /// What is read of a sample.
@@ -134,6 +135,8 @@ enum Wanted {
     Value,
     /// The moment, in seconds.
     Time,
+    /// The moment of a float, the histogram itself.
+    TimeOfFloat,
 }
 
 fn read(
@@ -183,7 +186,7 @@ fn value_of(sample: Option<Sample>, wanted: Wanted) -> f64 {
     match sample {
         Some(sample) if !is_stale(sample.value) => match wanted {
             Wanted::Value => sample.value,
-            Wanted::Time => sample.at.as_secs_f64(),
+            Wanted::Time | Wanted::TimeOfFloat => sample.at.as_secs_f64(),
         },
         _ => ABSENT,
     }
@@ -281,9 +284,10 @@ impl Moments {
                 SampleValue::Float(value) => !is_stale(*value),
                 SampleValue::Histogram(histogram) => !histogram.is_stale(),
             });
-            let value = fresh.map(|(at, value)| match wanted {
-                Wanted::Value => value,
-                Wanted::Time => SampleValue::Float(at.as_secs_f64()),
+            let value = fresh.map(|(at, value)| match (wanted, value) {
+                (Wanted::Value, value) => value,
+                (Wanted::TimeOfFloat, value @ SampleValue::Histogram(_)) => value,
+                _ => SampleValue::Float(at.as_secs_f64()),
             });
             cells.set(row * self.steps.n + step, value);
         }
