@@ -279,11 +279,12 @@ impl WrittenSeries<'_, '_> {
         Ok(labels)
     }
 
-    /// Whether there is neither a sample nor a histogram, good or bad.
+    /// Whether there is nothing, good or bad. The specification wants a sample or a histogram;
+    /// Prometheus sends series with nothing but an exemplar.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         let n_histograms = self.histograms.len() + self.invalid_histograms.len();
-        self.samples.is_empty() && n_histograms == 0
+        self.samples.is_empty() && n_histograms == 0 && self.exemplars.is_empty()
     }
 
     #[cold]
