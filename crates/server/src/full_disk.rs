@@ -1,4 +1,4 @@
-//! A server whose disk is full for a while: pages go out, people are told, and it heals.
+//! A server whose disk is full or broken for a while: pages go out, people are told, and it heals.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -7,14 +7,17 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::post;
 use firebell_disk::{Disk, DiskError, MemoryDisk};
+use firebell_model::{Labels, Sample, Timestamp};
+use firebell_wire::source::write_request;
 
 use crate::serve::{Options, Server};
 
-/// Memory that can be full.
+/// Memory that can be full, or fail to make durable what it has taken.
 #[derive(Clone, Default)]
 struct SmallDisk {
     memory: MemoryDisk,
     is_full: Arc<AtomicBool>,
+    is_broken: Arc<AtomicBool>,
 }
 
 impl SmallDisk {
@@ -39,6 +42,15 @@ impl Disk for SmallDisk {
     }
 
     fn sync(&self, path: &str) -> Result<(), DiskError> {
+        if self.is_broken.load(Ordering::Relaxed) {
+            return Err(DiskError {
+                action: "sync",
+                path: path.to_owned(),
+                why: "input/output error".to_owned(),
+                is_not_found: false,
+                is_full: false,
+            });
+        }
         self.memory.sync(path)
     }
 
@@ -146,5 +158,36 @@ async fn a_full_disk_stops_no_page_and_refuses_changes_until_it_has_room() {
     assert_eq!(silences.await, Ok(2));
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(n_messages(), 1);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn samples_that_wait_for_room_are_answered_for_and_samples_that_may_be_lost_are_not() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("firebell.yml");
+    std::fs::write(&config, "{}").unwrap();
+    let disk = SmallDisk::default();
+    let server = start(&config, &disk).await;
+    let now = server.app.handle.read(|_, now| now).await.unwrap();
+    let write = async |at: i64| {
+        let labels = Labels::from_pairs([("__name__", "up")]);
+        let (at, value) = (Timestamp(now.0 + at), 1.0);
+        let body = write_request(&[(labels, Sample { at, value })]);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let url = format!("http://{}/api/v1/write", server.address);
+        let request = client.post(url).header("content-encoding", "snappy");
+        request.body(body).send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(write(1).await, 204);
+    disk.is_broken.store(true, Ordering::Relaxed);
+    assert_eq!(write(2).await, 503);
+    disk.is_broken.store(false, Ordering::Relaxed);
+    // The sender comes again with what it was not answered for.
+    assert_eq!(write(2).await, 204);
+    disk.is_full.store(true, Ordering::Relaxed);
+    assert_eq!(write(3).await, 204);
+    disk.is_full.store(false, Ordering::Relaxed);
+    assert_eq!(write(4).await, 204);
     server.stop().await.unwrap();
 }

@@ -42,16 +42,10 @@ impl Intake {
         self.n_samples += samples.len() as u64;
         self.n_histograms += histograms.len() as u64;
         let series = series.into();
-        if !histograms.is_empty() {
-            let histograms = histograms.iter().cloned();
-            self.batch.add_histograms(series.clone(), histograms);
-        }
         for exemplar in exemplars {
             self.batch.add_exemplar(series.clone(), exemplar.clone());
         }
-        if !samples.is_empty() {
-            self.batch.add(series, samples);
-        }
+        self.batch.add_mixed(series, samples, histograms);
     }
 
     /// Notes something that cannot be stored.
@@ -65,13 +59,18 @@ impl Intake {
     /// Stores what was taken.
     ///
     /// # Errors
-    /// When the store can take nothing; the sender should try again.
+    /// When the store can take nothing, or cannot make it durable; the sender should try again.
     pub(super) fn store(mut self, app: &App) -> Result<Stored, StoreError> {
         let report = app.store.append(&self.batch)?;
         app.metrics.count_append(&report);
-        // What is answered for is durable. Requests at the same time share the wait; a disk that
-        // fails is no reason to refuse what memory has, and whoever syncs in the background says it.
-        let _ = app.store.sync();
+        // What is answered for is durable; requests at the same time share the wait. What a full
+        // disk has not taken waits in memory, is written later and needs no sender to come again;
+        // what the disk took and then could not make durable may be lost for good.
+        if let Err(error) = app.store.sync()
+            && app.store.trouble().is_none()
+        {
+            return Err(error);
+        }
         let hidden = self.n_problems - self.problems.len() as u64;
         if hidden > 0 {
             self.problems.push(format!("{hidden} more problems"));

@@ -71,7 +71,7 @@ fn store(app: &App, version: WriteVersion, body: &[u8]) -> Response {
     }
     let (response, counts) = match intake.store(app) {
         Err(error) => {
-            let why = format!("nothing of the request was stored: {error}\n");
+            let why = format!("the request is not sure to be stored: {error}\n");
             let response = (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
             (response, [0; 3])
         }

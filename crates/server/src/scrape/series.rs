@@ -1,7 +1,8 @@
 //! What a scrape's body becomes: samples of series that are looked up by the target's own text.
 //!
 //! *Invariants*: a body counts whole or not at all. A series that was there at the last scrape and
-//! is not at this one gets a stale marker; when a scrape fails, all of them do.
+//! is not at this one gets a stale marker; when a scrape fails, all of them do. A store that is full
+//! refuses new series only: those that it has go on.
 //!
 //! *Sources*: Prometheus, `scrape/scrape.go`, as behaviour.
 
@@ -13,7 +14,7 @@ use firebell_model::{
     Exemplar, Histogram, HistogramSample, Labels, METRIC_NAME, Metadata, STALE_NAN, Sample,
     SeriesId, Timestamp, relabel,
 };
-use firebell_tsdb::{Batch, Store};
+use firebell_tsdb::{Batch, Store, TooManySeries};
 use firebell_wire::exposition::{BodyFormat, Point};
 use firebell_wire::histogram::{limit_buckets, reduce};
 
@@ -80,6 +81,8 @@ pub(super) struct Taken {
     pub n_kept: usize,
     /// Series that were not there at the last scrape.
     pub n_added: usize,
+    /// Samples of series for which the store has no room, and what to say of them.
+    pub over_limit: Option<(u64, TooManySeries)>,
 }
 
 impl TargetSeries {
@@ -217,8 +220,14 @@ impl Taking<'_> {
         }
         let labels = labels().map_err(|name| format!("label name `{name}` occurs twice"))?;
         let labels = self.treatment.labels_of(labels)?;
-        let id = labels.map(|labels| self.store.resolve(&labels)).transpose();
-        let id = id.map_err(|error| error.to_string())?;
+        let id = match labels.map(|labels| self.store.resolve(&labels)).transpose() {
+            Ok(id) => id,
+            // Those that were there before go on; at the next scrape there may be room again.
+            Err(error) => {
+                self.taken.over_limit.get_or_insert((0, error)).0 += 1;
+                return Ok(None);
+            }
+        };
         let known = Known { id, seen, is_live };
         self.series.known.insert(key.into(), known);
         self.taken.n_added += usize::from(id.is_some());
@@ -313,6 +322,10 @@ mod tests {
     /// Scrapes bodies one after the other, a second apart; prints what is then stored. An empty
     /// body is a scrape that failed.
     fn check(options: &str, bodies: &[&str], expected: &Expect) {
+        check_on(firebell_tsdb::Options::default(), options, bodies, expected);
+    }
+
+    fn check_on(store: firebell_tsdb::Options, options: &str, bodies: &[&str], expected: &Expect) {
         let text = format!("scrape_configs: [{{job_name: shop, {options}}}]");
         let file = Some(Path::new("firebell.yml"));
         let config = load(file, &ExternalUrl::default(), &OneFile(text)).unwrap();
@@ -321,14 +334,19 @@ mod tests {
             job: Arc::new(config.scrape[0].clone()),
         };
         let disk = Arc::new(MemoryDisk::default());
-        let (store, _) = Store::open(disk, firebell_tsdb::Options::default()).unwrap();
+        let (store, _) = Store::open(disk, store).unwrap();
         let mut series = TargetSeries::default();
         let mut problems = String::new();
         for (idx, body) in bodies.iter().enumerate() {
             let at = Timestamp(1000 * (idx as i64 + 1));
             let body = body.replace("; ", "\n") + "\n";
             let batch = match series.take(body.as_bytes(), TEXT, at, &treatment, &store) {
-                Ok(taken) if body.len() > 1 => taken.batch,
+                Ok(taken) if body.len() > 1 => {
+                    if let Some((n, why)) = taken.over_limit {
+                        problems += &format!("{n} samples refused: {why}\n");
+                    }
+                    taken.batch
+                }
                 Ok(_) => series.end(at),
                 Err(why) => {
                     problems += &format!("{why}\n");
@@ -484,6 +502,25 @@ mod tests {
             &expect![[r#"
             label_limit exceeded (metric: x, number of labels: 5, limit: 3)
         "#]],
+        );
+    }
+
+    #[test]
+    fn a_full_store_refuses_new_series_and_goes_on_with_those_it_has() {
+        let options = firebell_tsdb::Options {
+            series_max: 2,
+            ..firebell_tsdb::Options::default()
+        };
+        check_on(
+            options,
+            "",
+            &["x 1; y 1", "x 2; z 1; w 1; y 2", "x 3; z 2"],
+            &expect![[r#"
+                2 samples refused: the store has 2 series, and more are not allowed: label `__name__` has 2 values
+                1 samples refused: the store has 2 series, and more are not allowed: label `__name__` has 2 values
+                x{instance="a:80", job="shop"} 1@1000 2@2000 3@3000
+                y{instance="a:80", job="shop"} 1@1000 2@2000 stale@3000
+            "#]],
         );
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration as StdDuration;
 
 use firebell_config::{ScrapeJob, ScrapeProtocol};
 use firebell_model::{Duration, METRIC_NAME, STALE_NAN, Sample, Timestamp};
-use firebell_tsdb::Batch;
+use firebell_tsdb::{AppendReport, Batch};
 use firebell_wire::exposition::{BodyFormat, Protocol, accept};
 use tokio::sync::Notify;
 
@@ -164,6 +164,14 @@ impl Target {
             taken.n_kept as f64,
             taken.n_added as f64,
         ];
+        if let Some((n, error)) = &taken.over_limit {
+            let url = &spec.target.url;
+            tracing::warn!(url, n, %error, "samples of new series are refused");
+            self.shared.metrics.count_append(&AppendReport {
+                over_limit: *n,
+                ..AppendReport::default()
+            });
+        }
         let mut batch = taken.batch;
         for (name, value) in REPORTS.iter().zip(figures) {
             let (labels, sample) = report(spec, name, at, value);
