@@ -397,7 +397,7 @@ fn one_by_one(
         }
         rows.read(context.source, row, windows.whole(), &mut samples)?;
         context.hold(samples.len())?;
-        evaluate(call, &samples, windows, steps, values);
+        evaluate(call, &samples, windows, steps, context, values)?;
         context.release(samples.len());
     }
     Ok(())
@@ -409,12 +409,14 @@ fn evaluate(
     samples: &[Sample],
     windows: &Windows,
     steps: Steps,
+    context: &Context<'_>,
     values: &mut Vec<f64>,
-) {
+) -> Result<(), EvalError> {
     if slide::suits(call, windows) {
-        return slide::evaluate(call, samples, windows, steps, values);
+        slide::evaluate(call, samples, windows, steps, values);
+        return Ok(());
     }
-    let (mut start, mut end) = (0, 0);
+    let (mut start, mut end, mut n_unasked) = (0, 0, 0);
     for step in 0..steps.n {
         let range = windows.range(step);
         while samples.get(end).is_some_and(|it| it.at <= range.until) {
@@ -427,6 +429,12 @@ fn evaluate(
             values.push(ABSENT);
             continue;
         }
+        // A single series with long windows can take minutes.
+        n_unasked += end - start;
+        if n_unasked > SAMPLES_UNASKED_MAX {
+            n_unasked = 0;
+            context.check_cancelled()?;
+        }
         let arg = |idx: usize| call.args.get(idx).map_or(0.0, |column| column[step]);
         let slice = Slice {
             samples: &samples[start..end],
@@ -436,7 +444,11 @@ fn evaluate(
         };
         values.push(value_of(call.window, &slice));
     }
+    Ok(())
 }
+
+/// How many samples of windows are gone through without asking whether anybody still waits.
+const SAMPLES_UNASKED_MAX: usize = 1 << 18;
 
 /// The value of one window, which has samples.
 fn value_of(window: Window, slice: &Slice<'_>) -> f64 {

@@ -117,7 +117,7 @@ async fn an_asker_who_goes_away_ends_the_evaluation() {
     })
     .await;
     // Long enough that it would not end in the time of this test.
-    let query = "sum_over_time(sum_over_time(vector(1)[3d:1s])[1h:1s])";
+    let query = "sum_over_time(quantile_over_time(0.5,vector(1)[3d:1s])[1h:1s])";
     let free = || server.app.slots.queries.available_permits();
     let mut socket = TcpStream::connect(server.address).unwrap();
     let request = format!("GET /api/v1/query?query={query} HTTP/1.1\r\nHost: localhost\r\n\r\n");
