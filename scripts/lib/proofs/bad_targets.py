@@ -85,7 +85,7 @@ BEHAVIOURS: tuple[tuple[Callable[[BaseHTTPRequestHandler], None], str], ...] = (
     (half_a_line, "line 2"),
     (hang, "no answer in time"),
     (drip, "no answer in time"),
-    (huge, f"longer than {BODY_LIMIT} bytes"),
+    (huge, "body size limit exceeded"),
     (image, "image/png"),
     (error, "500"),
     (cut, ""),
