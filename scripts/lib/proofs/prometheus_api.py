@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from bench.systems import PEERS_SCRIPT, peers
+
 from proofs import shop
-from proofs.check import NOT_CHECKED, ProofError, Proofs, wait_for
+from proofs.check import NOT_CHECKED, Proofs, wait_for
 from proofs.client import ask, is_ready
 from proofs.process import Firebell, Process, free_port, run
 from proofs.world import Target
