@@ -161,6 +161,7 @@ impl Backfill<'_> {
             let range = range_of(first.at.0, last.at.0);
             let chunks: Vec<ChunkRef> = cell.state().chunks_in(range).cloned().collect();
             for chunk in chunks {
+                // What cannot be read cannot be in the way.
                 let _ = chunk.samples(disk, range, &mut floats);
             }
         }
@@ -237,6 +238,7 @@ impl Backfill<'_> {
         };
         let mut there = Vec::new();
         for chunk in chunks {
+            // What cannot be read cannot be in the way.
             let _ = chunk.read(self.store.shared.disk(), range, &mut there);
         }
         let is_free = |it: &&Sample| there.binary_search_by_key(&it.at, |it| it.at).is_err();

@@ -32,6 +32,18 @@ def peers() -> Path:
     return Path(done.stdout.split()[-1])
 
 
+def peers_if_any() -> Path | None:
+    """Return the folder of the peers' programs; None, and say why, when there are none here."""
+    if not PEERS_SCRIPT.exists():
+        print(f"not checked: the peers come by {PEERS_SCRIPT}, which is not there")
+        return None
+    try:
+        return peers()
+    except ProofError as error:
+        print(f"not checked: {error}")
+        return None
+
+
 def cpu_seconds(process: Process) -> float:
     """Return the processor time, user and system, that a process has used so far."""
     if process.popen is None:

@@ -15,7 +15,7 @@ from threading import Thread
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from bench.systems import PEERS_SCRIPT, Prometheus, System, VictoriaMetrics, peers
+from bench.systems import Prometheus, System, VictoriaMetrics, peers_if_any
 
 from proofs import shop
 from proofs.check import NOT_CHECKED, ProofError, Proofs, wait_for
@@ -56,10 +56,9 @@ groups:
 def main() -> int:
     """Show it; 77 when there are no clusters here."""
     proofs = Proofs()
-    if not PEERS_SCRIPT.exists():
-        print(f"not checked: there is no {PEERS_SCRIPT}")
+    programs = peers_if_any()
+    if programs is None:
         return NOT_CHECKED
-    programs = peers()
     for kind in (Prometheus, VictoriaMetrics):
         with proofs.scene(f"rules over a real {kind.name}") as folder:
             play(proofs, folder, kind(folder, programs))

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from bench.systems import PEERS_SCRIPT, peers
+from bench.systems import peers, peers_if_any
 
 from proofs import shop
 from proofs.check import NOT_CHECKED, Proofs, wait_for
@@ -195,8 +195,7 @@ LIMITED = {
 def main() -> int:
     """Show it; 77 when there is no Prometheus 3 here, whose words these are."""
     proofs = Proofs()
-    if not PEERS_SCRIPT.exists():
-        print(f"not checked: Prometheus 3 comes by {PEERS_SCRIPT}, which is not there")
+    if peers_if_any() is None:
         return NOT_CHECKED
     with proofs.scene("the same samples") as folder, Target() as target:
         server = Firebell(folder, HEAD)

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from bench.systems import PEERS_SCRIPT, peers
+from bench.systems import peers, peers_if_any
 
 from proofs.check import NOT_CHECKED, Proofs, wait_for
 from proofs.client import ask, is_ready
@@ -40,8 +40,7 @@ PROTOBUF = (
 def main() -> int:
     """Show it; 77 when there is no Prometheus 3 here."""
     proofs = Proofs()
-    if not PEERS_SCRIPT.exists():
-        print(f"not checked: Prometheus 3 comes by {PEERS_SCRIPT}, which is not there")
+    if peers_if_any() is None:
         return NOT_CHECKED
     has_receiver = "otlp" in run([peers() / "prometheus", "--help"])[1]
     for strategy in STRATEGIES if has_receiver else ():
