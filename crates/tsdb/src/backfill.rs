@@ -83,7 +83,9 @@ impl Store {
     /// # Errors
     /// When the disk is full or fails; nothing is lost.
     pub fn flush(&self) -> Result<(), StoreError> {
-        self.shared.upkeep().flush(&self.shared)
+        let done = self.shared.upkeep().flush(&self.shared);
+        self.shared.figures.forget();
+        done
     }
 }
 
@@ -222,6 +224,8 @@ impl Backfill<'_> {
                 state.add_histograms(chunk, true);
             }
         }
+        drop(writer);
+        shared.figures.forget();
         shared.registry().bump_generation();
         Ok(())
     }

@@ -64,6 +64,11 @@ impl Index {
         self.at(slot_of(id)).filter(|cell| cell.id == id)
     }
 
+    /// How many series there are.
+    pub(crate) fn len(&self) -> usize {
+        self.by_labels.len()
+    }
+
     /// All series, in order of slots.
     pub(crate) fn cells(&self) -> impl Iterator<Item = &Arc<Cell>> {
         self.slots.iter().flatten()

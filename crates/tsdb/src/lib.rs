@@ -29,6 +29,7 @@ mod codec;
 mod coder;
 mod edges;
 mod exemplars;
+mod figures;
 mod histogram;
 mod index;
 mod ladder;

@@ -16,6 +16,7 @@ use crate::View;
 use crate::batch::{Batch, SeriesKey, SeriesRun};
 use crate::edges::Room;
 use crate::exemplars::Exemplars;
+use crate::figures::Figures;
 use crate::index::{Index, slot_of};
 use crate::metadata::Metrics;
 use crate::options::{AppendReport, OpenReport, Options, Stats, StoreError, TooManySeries};
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     synced: Mutex<u64>,
     /// In chunk files.
     pub(crate) filed_bytes: AtomicU64,
+    pub(crate) figures: Figures,
     pub(crate) room: Room,
 }
 
@@ -89,6 +91,7 @@ impl Store {
                 registry: Mutex::new(registry),
                 writer: Mutex::new(writer),
                 filed_bytes: AtomicU64::new(upkeep.bytes()),
+                figures: Figures::default(),
                 room: Room::default(),
                 upkeep: Mutex::new(upkeep),
                 exemplars: Mutex::default(),
@@ -306,6 +309,7 @@ impl Store {
     pub fn maintain(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut upkeep = self.shared.upkeep();
         let done = upkeep.run(&self.shared, now);
+        self.shared.figures.forget();
         let done = done.and(self.shared.file_metadata());
         self.shared
             .filed_bytes
@@ -325,34 +329,12 @@ impl Store {
         Ok(())
     }
 
-    /// Figures about the store. Walks over all series.
+    /// Figures about the store. They cost the same for any store, but that who asks first after
+    /// upkeep walks over all series.
     #[must_use]
     pub fn stats(&self) -> Stats {
-        let (log_bytes, unlogged_bytes) = {
-            let writer = self.shared.writer();
-            (writer.log_bytes, writer.unlogged_bytes())
-        };
-        let mut stats = Stats {
-            disk_bytes: self.shared.filed_bytes.load(Ordering::Relaxed) + log_bytes,
-            unlogged_bytes,
-            ..Stats::default()
-        };
-        let cells: Vec<_> = self.shared.index().cells().cloned().collect();
-        for cell in cells {
-            let state = cell.state();
-            if state.is_empty() {
-                continue;
-            }
-            let (n_memory, bytes, n_filed, n_chunks) = state.figures();
-            stats.series += 1;
-            stats.samples += n_memory + n_filed;
-            stats.chunks += n_chunks;
-            stats.memory_bytes += bytes;
-            let oldest = state.oldest_at().map(Timestamp);
-            stats.oldest = stats.oldest.into_iter().chain(oldest).min();
-            stats.newest = stats.newest.max(state.newest_at().map(Timestamp));
-        }
-        stats
+        let filed_bytes = self.shared.filed_bytes.load(Ordering::Relaxed);
+        self.shared.figures.stats(&self.shared, filed_bytes)
     }
 }
 

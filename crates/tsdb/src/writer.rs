@@ -3,9 +3,10 @@
 use std::collections::VecDeque;
 
 use firebell_disk::{Log, LogError};
-use firebell_model::{HistogramSample, Sample};
+use firebell_model::{HistogramSample, Sample, Timestamp};
 
 use crate::batch::{SeriesKey, SeriesRun};
+use crate::figures::Brought;
 use crate::histogram::{is_storable, mark};
 use crate::index::Index;
 use crate::options::{AppendReport, StoreError};
@@ -26,6 +27,7 @@ pub(crate) struct Writer {
     tips: Vec<Tip>,
     /// The newest timestamp of all series.
     pub(crate) newest: i64,
+    pub(crate) brought: Brought,
     pub(crate) frame: Vec<u8>,
     unlogged: Unlogged,
 }
@@ -83,6 +85,7 @@ impl Writer {
             first_segment: 0,
             tips: Vec::new(),
             newest: i64::MIN,
+            brought: Brought::default(),
             frame: Vec::new(),
             unlogged: Unlogged::default(),
         }
@@ -199,11 +202,13 @@ impl Writer {
         for &(slot, samples) in &checked.runs {
             let newest = samples.last().map_or(i64::MIN, |it| it.at.0);
             self.newest = self.newest.max(newest);
+            self.bring(samples.len(), samples.first().map(|it| it.at));
             if let Some(cell) = index.at(slot) {
                 comes |= cell.state().append(epoch, samples, live);
             }
         }
         for &(slot, sample) in &checked.late {
+            self.bring(1, Some(sample.at));
             if let Some(cell) = index.at(slot) {
                 let (at, value) = (sample.at.0, sample.value);
                 cell.state().append_late(Late { epoch, at, value });
@@ -212,11 +217,13 @@ impl Writer {
         for &(slot, histograms) in &checked.histograms {
             let newest = histograms.last().map_or(i64::MIN, |it| it.at.0);
             self.newest = self.newest.max(newest);
+            self.bring(histograms.len(), histograms.first().map(|it| it.at));
             if let Some(cell) = index.at(slot) {
                 comes |= cell.state().append_histograms(epoch, histograms, live);
             }
         }
         for &(slot, histogram) in &checked.late_histograms {
+            self.bring(1, Some(histogram.at));
             if let Some(cell) = index.at(slot) {
                 let mut state = cell.state();
                 let track = state.histograms.get_or_insert_default();
@@ -224,6 +231,13 @@ impl Writer {
             }
         }
         comes
+    }
+
+    /// Counts what comes into memory.
+    fn bring(&mut self, n_samples: usize, oldest: Option<Timestamp>) {
+        self.brought.samples += n_samples as u64;
+        let oldest = oldest.map_or(i64::MAX, |at| at.0);
+        self.brought.oldest = self.brought.oldest.min(oldest);
     }
 
     /// Forgets what [`Judge`] has noted of samples that were not appended after all.

@@ -334,3 +334,36 @@ fn a_view_is_one_moment_while_others_append() {
         }
     });
 }
+
+#[test]
+fn figures_follow_appends_without_a_walk() {
+    let (_, store) = fresh(Options::default());
+    let figures = || {
+        let stats = store.stats();
+        let at = |at: Option<Timestamp>| at.map(|at| at.0);
+        (
+            stats.series,
+            stats.samples,
+            at(stats.oldest),
+            at(stats.newest),
+        )
+    };
+    assert_eq!(figures(), (0, 0, None, None));
+    for n in 0..40_i64 {
+        let at = 100_000 + n * 1000;
+        store.append(&batch(&[("a=1", at, 1.0)])).unwrap();
+        assert_eq!(figures(), (1, n as u64 + 1, Some(100_000), Some(at)));
+    }
+    // Refused, as too old for its series; and a new series that begins before all others.
+    store.append(&batch(&[("a=1", 5, 1.0)])).unwrap();
+    store.append(&batch(&[("a=2", 7, 1.0)])).unwrap();
+    assert_eq!(figures(), (2, 41, Some(7), Some(139_000)));
+    store.maintain(Timestamp(139_000)).unwrap();
+    assert_eq!(figures(), (2, 41, Some(7), Some(139_000)));
+    let late = 139_000 + Options::default().retention.0 + 3_600_000;
+    store.append(&batch(&[("a=3", late, 1.0)])).unwrap();
+    // What was raw is sealed first.
+    store.maintain(Timestamp(late)).unwrap();
+    store.maintain(Timestamp(late)).unwrap();
+    assert_eq!(figures(), (1, 1, Some(late), Some(late)));
+}
