@@ -1,7 +1,7 @@
 //! `firebell import`: history of Prometheus, as blocks or as text, into the store.
 
 use std::fs;
-use std::io::{IsTerminal as _, Write as _};
+use std::io::{IsTerminal as _, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::{Args, Subcommand};
 use firebell_disk::Disk;
-use firebell_import::{Importer, Journal, Progress, Report, TextFormat};
+use firebell_import::{Importer, Journal, Progress, Report, TextFormat, is_export};
 use firebell_server::{FileDisk, ReadOnlyDisk};
 use firebell_tsdb::{Options, Store};
 
@@ -35,7 +35,8 @@ enum Kind {
 
 #[derive(Args)]
 struct Sources {
-    /// Files and folders. Text that does not end with `# EOF` is read as the older text format.
+    /// Files and folders: what `firebell store export` writes, blocks of Prometheus, text. Text that
+    /// does not end with `# EOF` is read as the older text format.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The data folder of a Firebell that is not running; it is made when it is not there.
@@ -55,6 +56,7 @@ struct Sources {
 enum Source {
     Block(PathBuf),
     Text(PathBuf, TextFormat),
+    Export(PathBuf),
 }
 
 pub(crate) fn import(import: &Import) -> ExitCode {
@@ -84,6 +86,7 @@ fn find(paths: &[PathBuf], kind: Option<&Kind>) -> Result<Vec<Source>, String> {
             fs::metadata(path).map_err(|error| format!("failed to read `{shown}`: {error}"))?;
         if !meta.is_dir() {
             found.push(match kind {
+                None if begins_as_export(path) => Source::Export(path.clone()),
                 None => Source::Text(path.clone(), TextFormat::Guess),
                 Some(Kind::Openmetrics(_)) => Source::Text(path.clone(), TextFormat::OpenMetrics),
                 Some(Kind::Tsdb(_)) => {
@@ -105,6 +108,13 @@ fn find(paths: &[PathBuf], kind: Option<&Kind>) -> Result<Vec<Source>, String> {
         found.extend(blocks.into_iter().map(Source::Block));
     }
     Ok(found)
+}
+
+/// What cannot be read is no export; reading it as text says why.
+fn begins_as_export(path: &Path) -> bool {
+    let mut head = [0; 8];
+    let read = fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.is_ok() && is_export(&head)
 }
 
 /// The folder itself, or the blocks right in it.
@@ -141,12 +151,17 @@ fn run(sources: &Sources, found: &[Source]) -> Result<Report, Box<dyn std::error
                 let block = Arc::new(ReadOnlyDisk::new(path));
                 importer.block(block, &path.display().to_string())?;
             }
-            Source::Text(path, format) => {
-                let folder = path.parent().unwrap_or(Path::new(""));
+            Source::Text(path, _) | Source::Export(path) => {
+                let folder = ReadOnlyDisk::new(path.parent().unwrap_or(Path::new("")));
                 let name = path.file_name().unwrap_or_default().to_string_lossy();
                 let len = fs::metadata(path)?.len();
                 let shown = path.display().to_string();
-                importer.text(&ReadOnlyDisk::new(folder), &name, (len, *format), &shown)?;
+                match source {
+                    Source::Text(_, format) => {
+                        importer.text(&folder, &name, (len, *format), &shown)?;
+                    }
+                    _ => importer.export(&folder, (&name, len), &shown)?,
+                }
             }
         }
     }

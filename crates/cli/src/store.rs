@@ -1,19 +1,22 @@
 //! `firebell store`: what is in the store of a data folder, whether it is whole, and how to get it out.
 
+mod export;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
 use firebell_disk::{Disk, Overlay};
-use firebell_model::{Labels, METRIC_NAME, Matcher, Timestamp, format_float, is_stale};
+use firebell_model::{TimeRange, Timestamp};
 use firebell_server::{FileDisk, ReadOnlyDisk};
-use firebell_tsdb::{OpenReport, Options, Salvaged, Store};
+use firebell_tsdb::{Batch, OpenReport, Options, Salvaged, Store};
 
 use crate::{fail, say};
+
+use self::export::Export;
 
 type Failed = Box<dyn std::error::Error>;
 
@@ -29,7 +32,7 @@ pub(crate) enum Command {
     /// Write what is good to a new store, and name what is lost. The old files are moved aside, into
     /// `damaged-N` in the data folder.
     Repair(Folder),
-    /// Print samples as OpenMetrics text, which `firebell import` and promtool read.
+    /// Print samples, as OpenMetrics text, or all there is, as `firebell import` reads it back.
     Export(Export),
 }
 
@@ -45,27 +48,12 @@ pub(crate) struct Folder {
     data: PathBuf,
 }
 
-#[derive(Args)]
-pub(crate) struct Export {
-    #[command(flatten)]
-    folder: Folder,
-    /// Only series that satisfy this selector; may be given several times.
-    #[arg(long = "match", value_name = "SELECTOR")]
-    selectors: Vec<String>,
-    /// Only samples from this time on.
-    #[arg(long, value_name = "TIME")]
-    start: Option<Timestamp>,
-    /// Only samples up to this time.
-    #[arg(long, value_name = "TIME")]
-    end: Option<Timestamp>,
-}
-
 pub(crate) fn store(command: &Command) -> ExitCode {
     let done = match command {
         Command::Inspect(folder) => inspect(&folder.data),
         Command::Verify(folder) => verify(&folder.data),
         Command::Repair(folder) => repair(&folder.data),
-        Command::Export(export) => self::export(export),
+        Command::Export(export) => export::export(export),
     };
     done.unwrap_or_else(|error| fail(&*error))
 }
@@ -206,6 +194,17 @@ fn repair(data: &Path) -> Result<ExitCode, Failed> {
         Ok::<(), Failed>(())
     })?;
     write(&new, &mut all)?;
+    let mut beside = Batch::default();
+    for (metric, metadata) in old.all_metadata() {
+        beside.set_metadata(&metric, metadata);
+    }
+    for (labels, exemplars) in old.exemplars(&[Vec::new()], ALL_TIME) {
+        let exemplars = exemplars.into_iter();
+        exemplars.for_each(|it| beside.add_exemplar(&labels, it));
+    }
+    new.append(&beside)?;
+    new.sync()?;
+    new.flush()?;
     say(format_args!(
         "{n_samples} samples kept, {n_lost} parts lost"
     ));
@@ -221,93 +220,10 @@ fn write(store: &Store, all: &mut Vec<Salvaged>) -> Result<(), Failed> {
     Ok(file.finish()?)
 }
 
-fn export(export: &Export) -> Result<ExitCode, Failed> {
-    let mut selectors: Vec<Vec<Matcher>> = Vec::new();
-    for text in &export.selectors {
-        let selector = firebell_promql::parse_selector(text);
-        selectors.push(selector.map_err(|error| error.to_string())?.matchers);
-    }
-    let (store, report) = look(&export.folder.data)?;
-    report
-        .damage
-        .iter()
-        .for_each(|what| eprintln!("firebell: {what}"));
-    let mut out = BufWriter::new(std::io::stdout().lock());
-    let (mut n_histograms, mut n_damaged) = (0, report.damage.len());
-    let is_wanted = |at: Timestamp| {
-        export.start.is_none_or(|start| start <= at) && export.end.is_none_or(|end| at <= end)
-    };
-    store.salvage(|series| {
-        let matches =
-            |matchers: &Vec<Matcher>| matchers.iter().all(|it| it.matches(&series.labels));
-        if !selectors.is_empty() && !selectors.iter().any(matches) {
-            return Ok(());
-        }
-        n_histograms += series
-            .histograms
-            .iter()
-            .filter(|it| is_wanted(it.at))
-            .count();
-        n_damaged += series.damage.len();
-        series
-            .damage
-            .iter()
-            .for_each(|what| eprintln!("firebell: {what}"));
-        let name = series_text(&series.labels);
-        for sample in series
-            .samples
-            .iter()
-            .filter(|it| is_wanted(it.at) && !is_stale(it.value))
-        {
-            let (secs, millis) = (sample.at.0.div_euclid(1000), sample.at.0.rem_euclid(1000));
-            writeln!(
-                out,
-                "{name} {} {secs}.{millis:03}",
-                format_float(sample.value)
-            )?;
-        }
-        Ok::<(), Failed>(())
-    })?;
-    writeln!(out, "# EOF")?;
-    out.flush()?;
-    if n_histograms > 0 {
-        eprintln!(
-            "firebell: {n_histograms} native histograms are left out: OpenMetrics text has none"
-        );
-    }
-    Ok(ExitCode::from(u8::from(n_damaged > 0)))
-}
-
-/// A series as OpenMetrics spells it.
-fn series_text(labels: &Labels) -> String {
-    let metric = labels.metric_name();
-    let is_plain = firebell_model::is_valid_metric_name(metric);
-    let mut pairs = Vec::new();
-    if !is_plain {
-        pairs.push(quoted(metric));
-    }
-    for label in labels.iter().filter(|label| &*label.name != METRIC_NAME) {
-        let value = quoted(&label.value);
-        pairs.push(if firebell_model::is_valid_label_name(&label.name) {
-            format!("{}={value}", label.name)
-        } else {
-            format!("{}={value}", quoted(&label.name))
-        });
-    }
-    let name = if is_plain { metric } else { "" };
-    if pairs.is_empty() {
-        return name.to_owned();
-    }
-    format!("{name}{{{}}}", pairs.join(","))
-}
-
-/// A string as OpenMetrics quotes it: readers know these three escapes and take the rest as it is.
-fn quoted(text: &str) -> String {
-    let escaped = text.replace('\\', r"\\");
-    let escaped = escaped.replace('"', "\\\"").replace('\n', r"\n");
-    format!("\"{escaped}\"")
-}
-
+const ALL_TIME: TimeRange = TimeRange {
+    after: Timestamp::MIN,
+    until: Timestamp::MAX,
+};
 const TOP_MAX: usize = 10;
 /// Samples that are gathered before they are written.
 const WRITE_SAMPLES: usize = 4 << 20;

@@ -1,4 +1,4 @@
-//! History from elsewhere, read into a store: blocks of Prometheus's TSDB and text files.
+//! History from elsewhere, read into a store: blocks of Prometheus's TSDB, text files, and exports of Firebell.
 //!
 //! - [`Importer`] puts one source after the other into a store, remembers in a journal how far it
 //!   came, and names what could not be read.
@@ -10,11 +10,13 @@
 //! *Not here*: files and clocks. Bytes come through [`firebell_disk::Disk`].
 
 pub mod block;
+mod export;
 mod importer;
 mod journal;
 mod series;
 mod text;
 
+pub use crate::export::is_export;
 pub use crate::importer::{Importer, Progress, Report};
 pub use crate::journal::{Journal, JournalError};
 pub use crate::text::TextFormat;

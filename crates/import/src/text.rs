@@ -268,7 +268,7 @@ fn behind_line(text: &[u8], n_lines: usize) -> &[u8] {
 }
 
 /// The first and the last bytes of a file.
-fn ends(disk: &dyn Disk, path: &str, len: u64) -> Result<(Vec<u8>, Vec<u8>), String> {
+pub(crate) fn ends(disk: &dyn Disk, path: &str, len: u64) -> Result<(Vec<u8>, Vec<u8>), String> {
     let read = |at| {
         let bytes = disk.read_at(path, at, ENDS_BYTES);
         bytes.map_err(|error| error.why)
@@ -277,7 +277,7 @@ fn ends(disk: &dyn Disk, path: &str, len: u64) -> Result<(Vec<u8>, Vec<u8>), Str
 }
 
 /// What a file is known by besides its name and length (FNV-1a).
-fn hash(head: &[u8], tail: &[u8]) -> u64 {
+pub(crate) fn hash(head: &[u8], tail: &[u8]) -> u64 {
     let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
     head.iter().chain(tail).fold(0xcbf2_9ce4_8422_2325, mix)
 }
@@ -288,4 +288,4 @@ const PIECE_BYTES: usize = 1 << 20;
 const LINE_BYTES_MAX: usize = 64 << 20;
 const ENDS_BYTES: usize = 4096;
 /// So much of a file is gathered before it is written.
-const GATHERED_BYTES_MAX: usize = 256 << 20;
+pub(crate) const GATHERED_BYTES_MAX: usize = 256 << 20;

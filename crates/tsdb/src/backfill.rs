@@ -78,14 +78,14 @@ impl Store {
         })
     }
 
-    /// Moves all samples from memory to a chunk file, and empties the log.
+    /// Moves all samples from memory to a chunk file, and empties the log; writes what metrics are.
     ///
     /// # Errors
     /// When the disk is full or fails; nothing is lost.
     pub fn flush(&self) -> Result<(), StoreError> {
         let done = self.shared.upkeep().flush(&self.shared);
         self.shared.figures.forget();
-        done
+        done.and(self.shared.file_metadata())
     }
 }
 

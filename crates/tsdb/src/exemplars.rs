@@ -1,17 +1,21 @@
 //! Exemplars: the newest of all series, up to a number of them.
 //!
-//! They are in memory only: a restart forgets them.
+//! They are in memory; the log has them too, so that a restart brings them back. See `wal` for the
+//! frames.
 //!
 //! *Sources*: Prometheus, `tsdb/exemplar.go`: what is refused, and that the oldest go first whichever
 //! series they are of.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::PoisonError;
+use std::sync::{MutexGuard, PoisonError};
 
 use firebell_model::{Exemplar, Labels, Matcher, TimeRange};
 
 use crate::Store;
 use crate::batch::{Batch, SeriesKey};
+use crate::options::StoreError;
+use crate::store::Shared;
+use crate::wal;
 
 /// The exemplars of a store.
 #[derive(Default)]
@@ -49,6 +53,17 @@ impl Exemplars {
         true
     }
 
+    /// All, with their series, in the order in which they came.
+    fn in_order(&self) -> Vec<(Labels, Exemplar)> {
+        let mut own: BTreeMap<&Labels, _> = BTreeMap::new();
+        let next = |series| {
+            let known = self.by_series.get(series).into_iter().flatten();
+            let left = own.entry(series).or_insert(known);
+            Some((series.clone(), left.next()?.clone()))
+        };
+        self.order.iter().filter_map(next).collect()
+    }
+
     fn drop_oldest(&mut self) {
         let Some(series) = self.order.pop_front() else {
             return;
@@ -84,17 +99,13 @@ impl Store {
         selectors: &[Vec<Matcher>],
         range: TimeRange,
     ) -> Vec<(Labels, Vec<Exemplar>)> {
-        let exemplars = self.shared.exemplars.lock();
-        let exemplars = exemplars.unwrap_or_else(PoisonError::into_inner);
-        exemplars.select(selectors, range)
+        self.shared.exemplars().select(selectors, range)
     }
 
     /// How many exemplars there are.
     #[must_use]
     pub fn n_exemplars(&self) -> u64 {
-        let exemplars = self.shared.exemplars.lock();
-        let exemplars = exemplars.unwrap_or_else(PoisonError::into_inner);
-        exemplars.order.len() as u64
+        self.shared.exemplars().order.len() as u64
     }
 
     /// Takes the exemplars of a batch; returns how many were taken and how many refused.
@@ -102,22 +113,64 @@ impl Store {
         if batch.exemplars().is_empty() {
             return (0, 0);
         }
-        let index = self.shared.index();
-        let exemplars = self.shared.exemplars.lock();
-        let mut exemplars = exemplars.unwrap_or_else(PoisonError::into_inner);
-        let n_max = self.shared.options.exemplars_max;
-        let is_taken = |(key, exemplar): &&(SeriesKey, Exemplar)| match key {
-            SeriesKey::Labels(labels) => exemplars.push(labels, exemplar, n_max),
-            SeriesKey::Id(id) => index
-                .get(*id)
-                .is_some_and(|cell| exemplars.push(&cell.labels, exemplar, n_max)),
-        };
-        let n_taken = batch.exemplars().iter().filter(is_taken).count();
-        let n_refused = batch.exemplars().len() - n_taken;
-        (n_taken as u64, n_refused as u64)
+        let mut taken = Vec::new();
+        {
+            let index = self.shared.index();
+            let mut exemplars = self.shared.exemplars();
+            let n_max = self.shared.options.exemplars_max;
+            for (key, exemplar) in batch.exemplars() {
+                let labels = match key {
+                    SeriesKey::Labels(labels) => Some(labels),
+                    SeriesKey::Id(id) => index.get(*id).map(|cell| &cell.labels),
+                };
+                let is_taken = |labels: &&Labels| exemplars.push(labels, exemplar, n_max);
+                taken.extend(
+                    labels
+                        .filter(is_taken)
+                        .map(|labels| (labels.clone(), exemplar)),
+                );
+            }
+        }
+        let taken: Vec<_> = taken.iter().map(|(labels, it)| (labels, *it)).collect();
+        self.shared.log_exemplars(&taken);
+        let n_refused = batch.exemplars().len() - taken.len();
+        (taken.len() as u64, n_refused as u64)
     }
 }
 
+impl Shared {
+    fn exemplars(&self) -> MutexGuard<'_, Exemplars> {
+        let exemplars = self.exemplars.lock();
+        exemplars.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes exemplars that memory has to the log. One that the disk does not take, now or later,
+    /// is in memory only: samples are not refused for its sake.
+    fn log_exemplars(&self, taken: &[(&Labels, &Exemplar)]) {
+        for frame in taken.chunks(EXEMPLARS_PER_FRAME) {
+            let mut writer = self.writer();
+            wal::put_exemplars(frame, &mut writer.frame);
+            if let Err(error) = writer.write_frame() {
+                writer.put_off(&error, self.options.unlogged_bytes_max);
+            }
+        }
+    }
+
+    /// Writes all exemplars to the log, which is about to lose what is older.
+    pub(crate) fn log_all_exemplars(&self) -> Result<(), StoreError> {
+        let all = self.exemplars().in_order();
+        let all: Vec<_> = all.iter().map(|(labels, it)| (labels, it)).collect();
+        for frame in all.chunks(EXEMPLARS_PER_FRAME) {
+            let mut writer = self.writer();
+            wal::put_exemplars(frame, &mut writer.frame);
+            writer.write_frame()?;
+        }
+        Ok(())
+    }
+}
+
+/// With labels of up to 2 KiB each they fit into a frame of the log.
+const EXEMPLARS_PER_FRAME: usize = 1 << 12;
 /// Names and values of an exemplar's labels together, as OpenMetrics has it.
 const LABELS_CHARS_MAX: usize = 128;
 

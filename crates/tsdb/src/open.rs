@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use firebell_disk::{Disk, Log};
-use firebell_model::{HistogramSample, Labels, Sample, SeriesId};
+use firebell_model::{Exemplar, HistogramSample, Labels, Sample, SeriesId};
 
+use crate::exemplars::Exemplars;
 use crate::histogram::{Files, Memory};
 use crate::index::{Index, slot_of};
 use crate::metadata::Metrics;
@@ -31,6 +32,8 @@ pub(crate) fn open(
         index,
         by_slot: Vec::new(),
         has_late: options.out_of_order_window.0 > 0,
+        exemplars: Exemplars::default(),
+        exemplars_max: options.exemplars_max,
         floor: i64::MIN,
         n_samples: 0,
         n_orphans: 0,
@@ -60,7 +63,7 @@ pub(crate) fn open(
         replayer.index,
         writer,
         upkeep,
-        metrics,
+        (metrics, replayer.exemplars),
         replayer.floor,
     );
     Ok((store, report))
@@ -168,6 +171,8 @@ struct Replayer {
     /// The series that the log means by a slot at this point; `None` when a younger one took it.
     by_slot: Vec<Option<Arc<Cell>>>,
     has_late: bool,
+    exemplars: Exemplars,
+    exemplars_max: usize,
     floor: i64,
     n_samples: u64,
     n_orphans: u64,
@@ -256,6 +261,11 @@ impl Replay for Replayer {
             self.n_samples += in_pages + memory.tail.len() as u64;
             cell.state().restore_histograms(memory);
         }
+    }
+
+    fn exemplar(&mut self, series: &Labels, exemplar: &Exemplar) {
+        // One that is said twice is refused the second time.
+        self.exemplars.push(series, exemplar, self.exemplars_max);
     }
 
     fn floor(&mut self, floor: i64) {

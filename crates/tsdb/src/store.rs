@@ -76,7 +76,7 @@ impl Store {
         index: Index,
         writer: Writer,
         upkeep: Upkeep,
-        metrics: Metrics,
+        (metrics, exemplars): (Metrics, Exemplars),
         floor: i64,
     ) -> Self {
         let registry = Registry {
@@ -94,7 +94,7 @@ impl Store {
                 figures: Figures::default(),
                 room: Room::default(),
                 upkeep: Mutex::new(upkeep),
-                exemplars: Mutex::default(),
+                exemplars: Mutex::new(exemplars),
                 metrics: Mutex::new(metrics),
                 synced: Mutex::default(),
             }),

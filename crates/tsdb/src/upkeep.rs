@@ -418,6 +418,7 @@ fn rewrite_log(shared: &Shared) -> Result<(), StoreError> {
         }
         log_histograms(&mut writer, &index, run)?;
     }
+    shared.log_all_exemplars()?;
     let mut writer = shared.writer();
     writer.log.sync()?;
     writer.log.remove_before(segment)?;

@@ -23,6 +23,9 @@
 //! with first timestamp (*signed*), how much later the last one is (varint), number (varint) and *bytes*;
 //! then raw ones and late ones, as pages are written, as *bytes*.
 //!
+//! *Exemplars* (7): exemplars up to the end, each with the labels of its series and its own (their
+//! number, names and values as texts), its timestamp (*signed*) and its value (8 bytes).
+//!
 //! *Floor* (4): a *signed*; samples not later than that are past retention.
 //!
 //! *States* (2): series up to the end, each with all that memory held of it: the series as above;
@@ -34,7 +37,7 @@
 //! with any segment after which every series with samples in memory has its state.
 
 use firebell_disk::LogOptions;
-use firebell_model::{HistogramSample, Labels, Sample, SeriesId, Timestamp};
+use firebell_model::{Exemplar, HistogramSample, Labels, Sample, SeriesId, Timestamp};
 
 use crate::bytes::{Put, Reader, unzigzag, zigzag};
 use crate::codec;
@@ -225,6 +228,18 @@ pub(crate) fn put_histogram_state(id: SeriesId, labels: &Labels, track: &Track, 
     put_histograms(&track.late(), out);
 }
 
+/// Writes an *exemplars* frame.
+pub(crate) fn put_exemplars(exemplars: &[(&Labels, &Exemplar)], out: &mut Vec<u8>) {
+    out.clear();
+    out.push(KIND_EXEMPLARS);
+    for (series, exemplar) in exemplars {
+        put_labels(series, out);
+        put_labels(&exemplar.labels, out);
+        out.put_signed(exemplar.at.0);
+        out.extend_from_slice(&exemplar.value.to_le_bytes());
+    }
+}
+
 /// Who listens to a replay.
 pub(crate) trait Replay {
     fn series(&mut self, id: SeriesId, labels: Labels);
@@ -233,6 +248,7 @@ pub(crate) trait Replay {
     fn state(&mut self, id: SeriesId, pages: Vec<Page>, tail: Columns, late: Vec<Late>);
     fn histograms(&mut self, slot: u32, histograms: &[HistogramSample]);
     fn histogram_state(&mut self, id: SeriesId, memory: Memory);
+    fn exemplar(&mut self, series: &Labels, exemplar: &Exemplar);
 }
 
 /// Replays a frame. `None` when it says what cannot be.
@@ -252,6 +268,12 @@ pub(crate) fn replay(frame: &[u8], to: &mut dyn Replay) -> Option<()> {
         KIND_HISTOGRAM_STATES => {
             while !reader.is_empty() {
                 replay_histogram_state(&mut reader, to)?;
+            }
+            Some(())
+        }
+        KIND_EXEMPLARS => {
+            while !reader.is_empty() {
+                replay_exemplar(&mut reader, to)?;
             }
             Some(())
         }
@@ -395,6 +417,17 @@ fn replay_histogram_state(reader: &mut Reader<'_>, to: &mut dyn Replay) -> Optio
     Some(())
 }
 
+fn replay_exemplar(reader: &mut Reader<'_>, to: &mut dyn Replay) -> Option<()> {
+    let series = labels(reader)?;
+    let exemplar = Exemplar {
+        labels: labels(reader)?,
+        at: Timestamp(reader.signed()?),
+        value: f64::from_le_bytes(reader.take(8)?.try_into().ok()?),
+    };
+    to.exemplar(&series, &exemplar);
+    Some(())
+}
+
 fn histograms(reader: &mut Reader<'_>) -> Option<Vec<HistogramSample>> {
     let mut histograms = Vec::new();
     histogram::read(reader.bytes()?, histogram::ALL_TIME, &mut histograms)?;
@@ -403,6 +436,10 @@ fn histograms(reader: &mut Reader<'_>) -> Option<Vec<HistogramSample>> {
 
 fn put_series(id: SeriesId, labels: &Labels, out: &mut Vec<u8>) {
     out.put_varint(id.0);
+    put_labels(labels, out);
+}
+
+fn put_labels(labels: &Labels, out: &mut Vec<u8>) {
     out.put_varint(labels.len() as u64);
     for label in labels.iter() {
         out.put_bytes(label.name.as_bytes());
@@ -411,13 +448,16 @@ fn put_series(id: SeriesId, labels: &Labels, out: &mut Vec<u8>) {
 }
 
 fn series(reader: &mut Reader<'_>) -> Option<(SeriesId, Labels)> {
-    let id = SeriesId(reader.varint()?);
+    Some((SeriesId(reader.varint()?), labels(reader)?))
+}
+
+fn labels(reader: &mut Reader<'_>) -> Option<Labels> {
     let n_labels = reader.count()?;
     let mut pairs = Vec::with_capacity(n_labels);
     for _ in 0..n_labels {
         pairs.push((reader.text()?, reader.text()?));
     }
-    Some((id, Labels::from_pairs(pairs)))
+    Some(Labels::from_pairs(pairs))
 }
 
 const KIND_SAMPLES: u8 = 1;
@@ -426,6 +466,7 @@ const KIND_RUNS: u8 = 3;
 const KIND_FLOOR: u8 = 4;
 const KIND_MIXED: u8 = 5;
 const KIND_HISTOGRAM_STATES: u8 = 6;
+const KIND_EXEMPLARS: u8 = 7;
 /// Whole numbers up to here are exact as floats.
 const WHOLE_MAX: u64 = 1 << 53;
 const NEXT_SLOT: u8 = 0x10;

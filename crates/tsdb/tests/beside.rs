@@ -84,3 +84,41 @@ fn exemplars_are_found_by_matchers_and_time() {
     assert_eq!(store.exemplars(&selectors[..1], ALL_TIME), []);
     assert_eq!(store.n_exemplars(), 3);
 }
+
+#[test]
+fn exemplars_outlive_a_restart_also_when_the_log_was_rewritten() {
+    let disk = MemoryDisk::default();
+    let store = open(&disk, &Options::default());
+    let selectors = [Vec::new()];
+    for round in 0..3 {
+        let mut batch = Batch::default();
+        for (n, name) in ["a", "b", "a"].into_iter().enumerate() {
+            let at = Timestamp(1000 * round + n as i64);
+            let exemplar = Exemplar {
+                labels: Labels::from_pairs([("trace_id", at.0.to_string())]),
+                value: at.0 as f64 / 7.0,
+                at,
+            };
+            batch.add_exemplar(labels(&format!("__name__={name}")), exemplar);
+        }
+        batch.add(labels("__name__=a"), &[sample(1000 * round, 1.0)]);
+        store.append(&batch).unwrap();
+        if round == 1 {
+            store.flush().unwrap();
+        }
+    }
+    let all = store.exemplars(&selectors, ALL_TIME);
+    assert_eq!(store.n_exemplars(), 9);
+    drop(store);
+    let small = Options {
+        exemplars_max: 4,
+        ..Options::default()
+    };
+    assert_eq!(
+        open(&disk, &Options::default()).exemplars(&selectors, ALL_TIME),
+        all
+    );
+    let left = open(&disk, &small).exemplars(&selectors, ALL_TIME);
+    let times: Vec<i64> = left.iter().flat_map(|it| &it.1).map(|it| it.at.0).collect();
+    assert_eq!(times, [1002, 2000, 2002, 2001]);
+}

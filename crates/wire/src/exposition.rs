@@ -14,13 +14,15 @@ mod line;
 pub(crate) mod number;
 mod series;
 mod write;
+mod write_families;
 
 pub use self::classic::{ClassicCollector, Converted};
-pub use self::content::{BodyFormat, Format, Protocol, UnknownContentType, accept};
+pub use self::content::{BodyFormat, Format, Negotiated, Protocol, UnknownContentType, accept};
 pub use self::families::{HistogramOptions, Point, Scraped, ScrapedPoint, read_families};
 pub use self::line::{Entry, Exemplar, Parser, SampleLine};
 pub use self::series::SeriesText;
 pub use self::write::TextWriter;
+pub use self::write_families::FamilyWriter;
 
 /// A body that is not in the format it claims.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]

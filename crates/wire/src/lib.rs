@@ -6,6 +6,7 @@
 //! *Not here*: sockets and HTTP (`firebell-server`), messages to integrations (`firebell-notify`).
 
 pub mod alertmanager_json;
+pub mod export;
 pub mod exposition;
 pub mod go;
 pub mod histogram;
@@ -16,6 +17,7 @@ pub mod prometheus_json;
 pub mod remote_read;
 pub mod remote_write;
 pub mod remote_write2;
+pub mod row;
 pub mod similar;
 pub mod source;
 

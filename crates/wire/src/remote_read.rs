@@ -6,14 +6,12 @@
 mod chunks;
 mod xor;
 
-use firebell_model::{
-    BucketSpan, Histogram, HistogramSample, Labels, MatchOp, Matcher, ResetHint, Sample, TimeRange,
-    Timestamp,
-};
+use firebell_model::{HistogramSample, Labels, MatchOp, Matcher, Sample, TimeRange, Timestamp};
 
 pub use self::chunks::ChunkedSeries;
 use crate::protobuf::{Malformed, Message, Writer};
 use crate::remote_write::decompress;
+use crate::row::Row;
 
 /// What is asked for.
 #[derive(Debug)]
@@ -148,18 +146,12 @@ pub struct SamplesWriter {
 impl SamplesWriter {
     /// Adds a series to the result of the query at hand. Samples and histograms are in order.
     pub fn series(&mut self, labels: &Labels, samples: &[Sample], histograms: &[HistogramSample]) {
-        self.result.message(1, |series| {
-            write_labels(labels, series);
-            for sample in samples {
-                series.message(2, |message| {
-                    message.double(1, sample.value);
-                    message.varint(2, sample.at.0.cast_unsigned());
-                });
-            }
-            for HistogramSample { at, histogram } in histograms {
-                series.message(4, |message| write_histogram(histogram, *at, message));
-            }
-        });
+        let row = Row {
+            samples,
+            histograms,
+            ..Row::of(labels)
+        };
+        self.result.message(1, |series| row.write(series));
     }
 
     /// Ends the result of the query at hand.
@@ -175,46 +167,6 @@ impl SamplesWriter {
     pub fn finish(self) -> Result<Vec<u8>, ReadError> {
         let compressed = snap::raw::Encoder::new().compress_vec(&self.response.bytes);
         compressed.map_err(|error| ReadError(error.to_string()))
-    }
-}
-
-fn write_labels(labels: &Labels, series: &mut Writer) {
-    for label in labels.iter() {
-        series.message(1, |pair| {
-            pair.text(1, &label.name);
-            pair.text(2, &label.value);
-        });
-    }
-}
-
-/// Writes `prompb.Histogram`, with counts as floats.
-fn write_histogram(histogram: &Histogram, at: Timestamp, out: &mut Writer) {
-    let hint = match histogram.reset_hint {
-        ResetHint::Unknown => 0,
-        ResetHint::Reset => 1,
-        ResetHint::NotReset => 2,
-        ResetHint::Gauge => 3,
-    };
-    out.double(2, histogram.count);
-    out.double(3, histogram.sum);
-    out.sint(4, histogram.schema.into());
-    out.double(5, histogram.zero_threshold);
-    out.double(7, histogram.zero_count);
-    write_spans(8, &histogram.negative.spans, out);
-    out.doubles(10, &histogram.negative.counts);
-    write_spans(11, &histogram.positive.spans, out);
-    out.doubles(13, &histogram.positive.counts);
-    out.varint(14, hint);
-    out.varint(15, at.0.cast_unsigned());
-    out.doubles(16, &histogram.custom_bounds);
-}
-
-fn write_spans(number: u32, spans: &[BucketSpan], out: &mut Writer) {
-    for span in spans {
-        out.message(number, |message| {
-            message.sint(1, span.offset.into());
-            message.varint(2, span.length.into());
-        });
     }
 }
 

@@ -9,7 +9,7 @@ use firebell_model::{Labels, METRIC_NAME, Sample, parse_float};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use crate::protobuf::Writer;
+use crate::row::{RequestWriter, Row};
 
 /// The answer to an instant query.
 #[derive(Clone, PartialEq, Debug)]
@@ -118,26 +118,14 @@ fn number(text: &str) -> Result<f64, AnswerError> {
 /// The body of a remote write (version 1): a snappy block, a series for each sample, in order.
 #[must_use]
 pub fn write_request(samples: &[(Labels, Sample)]) -> Vec<u8> {
-    let request = Writer::of(|request| {
-        for (labels, sample) in samples {
-            request.message(1, |series| {
-                for label in labels.iter() {
-                    series.message(1, |pair| {
-                        pair.text(1, &label.name);
-                        pair.text(2, &label.value);
-                    });
-                }
-                series.message(2, |written| {
-                    written.double(1, sample.value);
-                    written.varint(2, sample.at.0.cast_unsigned());
-                });
-            });
-        }
-    });
-    // Only a block of more than four gigabytes cannot be compressed; batches are small.
-    snap::raw::Encoder::new()
-        .compress_vec(&request)
-        .unwrap_or_default()
+    let mut request = RequestWriter::default();
+    for (labels, sample) in samples {
+        request.series(&Row {
+            samples: std::slice::from_ref(sample),
+            ..Row::of(labels)
+        });
+    }
+    request.finish()
 }
 
 /// A sample with labels that all of a Firebell's series have, where it lacks them.

@@ -124,6 +124,22 @@ def whole(proofs: Proofs, folder: Path) -> None:
     proofs.check("an export says what it leaves out", "native histograms are left out" in said)
     code, said = tool("import", "tsdb", BLOCK, "--data", folder / "block")
     proofs.check("a second time changes nothing", "0 samples imported" in said, said)
+    whole_of(proofs, folder / "block", folder)
+
+
+def whole_of(proofs: Proofs, data: Path, folder: Path) -> None:
+    """Export a store with native histograms whole, import that, and export it again."""
+    export = ("store", "export", "--format", "firebell", "--data")
+    files = [folder / "first.export", folder / "second.export"]
+    for path, source in zip(files, (data, folder / "whole"), strict=True):
+        with path.open("wb") as out:
+            done = subprocess.run([binary(), *export, source], stdout=out, check=False)
+        proofs.equal("an export of all there is", done.returncode, 0)
+        if path == files[0]:
+            code, said = tool("import", path, "--data", folder / "whole")
+            proofs.check("is imported", code == 0 and " 0 left out" in said, said)
+    first, second = (path.read_bytes() for path in files)
+    proofs.check("and is the same to the byte", first == second, (len(first), len(second)))
 
 
 def damaged(proofs: Proofs, folder: Path) -> None:

@@ -8,8 +8,10 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use firebell_model::{Labels, Matcher, TimeRange, Timestamp, is_stale};
-use firebell_wire::exposition::TextWriter;
+use firebell_model::{
+    Histogram, Labels, Matcher, Sample, Series, SourceError, TimeRange, Timestamp, is_stale,
+};
+use firebell_wire::exposition::{FamilyWriter, Negotiated, Point, TextWriter};
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 
 use super::prometheus::{Job, compute_with, selector};
@@ -29,20 +31,14 @@ pub(super) async fn federate(
     };
     let accept = headers.get(header::ACCEPT);
     let accept = accept.and_then(|accept| accept.to_str().ok());
-    let allows_utf8 = accept.is_some_and(|accept| accept.contains("escaping=allow-utf-8"));
+    let wanted = Negotiated::of_accept(accept.unwrap_or_default());
     let external = app.live.config().external_labels.clone();
     let now = app.clock.now();
     let written = compute_with(&app, None, move |job| {
-        write(job, &selectors, &external, now, allows_utf8)
+        write(job, &selectors, &external, now, wanted)
     });
-    let escaping = if allows_utf8 {
-        "allow-utf-8"
-    } else {
-        "underscores"
-    };
-    let kind = format!("text/plain; version=0.0.4; charset=utf-8; escaping={escaping}");
     match written.await {
-        Ok(text) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
+        Ok(body) => ([(header::CONTENT_TYPE, wanted.content_type())], body).into_response(),
         Err(error) => {
             let status = StatusCode::from_u16(error.kind.status());
             let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -56,25 +52,20 @@ fn write(
     selectors: &[Vec<Matcher>],
     external: &Labels,
     now: Timestamp,
-    allows_utf8: bool,
-) -> Result<String, ApiError> {
+    wanted: Negotiated,
+) -> Result<Vec<u8>, ApiError> {
     let range = TimeRange {
         after: now - job.options.lookback,
         until: now,
     };
-    let failed =
-        |error: firebell_model::SourceError| ApiError::new(ErrorKind::Internal, error.to_string());
     // By name first: a family has to stand together.
     let mut latest = BTreeMap::new();
     for matchers in selectors {
         for series in job.source.select(matchers, range).map_err(failed)? {
             job.check()?;
-            let Some(sample) = series.last_sample(range).map_err(failed)? else {
-                continue;
-            };
-            if !is_stale(sample.value) {
+            if let Some(point) = newest(&*series, range)? {
                 let labels = series.labels().clone();
-                latest.insert((labels.metric_name().to_owned(), labels), sample);
+                latest.insert((labels.metric_name().to_owned(), labels), point);
             }
         }
     }
@@ -83,9 +74,40 @@ fn write(
     // What has no instance must not get that of this Firebell.
     extra.entry("instance").or_insert("");
     let extra: Vec<(&str, &str)> = extra.into_iter().collect();
-    let mut writer = TextWriter::new(allows_utf8);
-    for ((_, labels), sample) in latest {
-        writer.sample(&labels, &extra, sample);
+    if wanted.is_protobuf {
+        let mut writer = FamilyWriter::new(wanted.allows_utf8);
+        for ((_, labels), (at, point)) in &latest {
+            writer.point(labels, &extra, (*at, point));
+        }
+        return Ok(writer.finish());
     }
-    Ok(writer.finish())
+    let mut writer = TextWriter::new(wanted.allows_utf8);
+    for ((_, labels), (at, point)) in &latest {
+        // The text has no form for native histograms: they are left out, as upstream.
+        if let Point::Float(value) = *point {
+            writer.sample(labels, &extra, Sample { at: *at, value });
+        }
+    }
+    Ok(writer.finish().into_bytes())
+}
+
+/// The newest value of a series, float or histogram; none where it ended.
+fn newest(series: &dyn Series, range: TimeRange) -> Result<Option<(Timestamp, Point)>, ApiError> {
+    let float = series.last_sample(range).map_err(failed)?;
+    let mut histograms = Vec::new();
+    if series.has_histograms() {
+        series.histograms(range, &mut histograms).map_err(failed)?;
+    }
+    if let Some(last) = histograms.pop()
+        && float.is_none_or(|float| float.at < last.at)
+    {
+        let point = Point::Histogram(Box::new(Histogram::clone(&last.histogram)));
+        return Ok((!last.histogram.is_stale()).then_some((last.at, point)));
+    }
+    let float = float.filter(|it| !is_stale(it.value));
+    Ok(float.map(|it| (it.at, Point::Float(it.value))))
+}
+
+fn failed(error: SourceError) -> ApiError {
+    ApiError::new(ErrorKind::Internal, error.to_string())
 }

@@ -66,6 +66,23 @@ impl ClassicHistogram {
     }
 }
 
+/// The upper bounds of a native histogram with custom buckets, each with the count up to there.
+pub(crate) fn cumulative(histogram: &Histogram) -> Vec<(f64, f64)> {
+    let mut own = vec![0.0; histogram.custom_bounds.len() + 1];
+    for (idx, count) in histogram.positive.iter() {
+        if let Some(bucket) = usize::try_from(idx).ok().and_then(|idx| own.get_mut(idx)) {
+            *bucket += count;
+        }
+    }
+    let bounds = histogram.custom_bounds.iter().copied();
+    let mut sum = 0.0;
+    let counts = own.into_iter().map(|count| {
+        sum += count;
+        sum
+    });
+    bounds.chain([f64::INFINITY]).zip(counts).collect()
+}
+
 /// Puts the lines of a text together that belong to one classic histogram.
 #[derive(Debug, Default)]
 pub struct ClassicCollector {

@@ -105,9 +105,139 @@ impl BodyFormat {
     }
 }
 
+/// How an answer is written that a client's `Accept` header has asked for.
+///
+/// *Sources*: `prometheus/common`, `expfmt/expfmt.go`, `Negotiate`, as behaviour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Negotiated {
+    /// Protobuf, each message after its length; else the text format 0.0.4.
+    pub is_protobuf: bool,
+    /// Names may be of any characters.
+    pub allows_utf8: bool,
+}
+
+impl Negotiated {
+    /// What is liked best of what can be given.
+    #[must_use]
+    pub fn of_accept(header: &str) -> Self {
+        let mut wishes: Vec<Wish<'_>> = header.split(',').map(Wish::read).collect();
+        // Of two that are liked the same, the first one counts.
+        wishes.sort_by(|a, b| b.weight.total_cmp(&a.weight));
+        let mut allows_utf8 = false;
+        for wish in wishes {
+            match wish.param("escaping") {
+                "allow-utf-8" => allows_utf8 = true,
+                "underscores" | "dots" | "values" => allows_utf8 = false,
+                _ => {}
+            }
+            let is_delimited = wish.param("proto") == "io.prometheus.client.MetricFamily"
+                && wish.param("encoding") == "delimited";
+            let is_protobuf = match wish.media_type {
+                "application/vnd.google.protobuf" if is_delimited => true,
+                "text/plain" if matches!(wish.param("version"), "" | "0.0.4") => false,
+                _ => continue,
+            };
+            return Self {
+                is_protobuf,
+                allows_utf8,
+            };
+        }
+        Self {
+            is_protobuf: false,
+            allows_utf8,
+        }
+    }
+
+    /// What the answer says of itself.
+    #[must_use]
+    pub fn content_type(self) -> String {
+        let escaping = match self.allows_utf8 {
+            true => "allow-utf-8",
+            false => "underscores",
+        };
+        let kind = match self.is_protobuf {
+            true => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; \
+                 encoding=delimited"
+            }
+            false => "text/plain; version=0.0.4; charset=utf-8",
+        };
+        format!("{kind}; escaping={escaping}")
+    }
+}
+
+/// A part of an `Accept` header.
+struct Wish<'a> {
+    media_type: &'a str,
+    params: Vec<(&'a str, &'a str)>,
+    weight: f64,
+}
+
+impl<'a> Wish<'a> {
+    fn read(text: &'a str) -> Self {
+        let mut parts = text.split(';').map(str::trim);
+        let media_type = parts.next().unwrap_or_default();
+        let pair = |part: &'a str| {
+            let (name, value) = part.split_once('=')?;
+            Some((name.trim(), value.trim().trim_matches('"')))
+        };
+        let params: Vec<_> = parts.filter_map(pair).collect();
+        let wish = Self {
+            media_type,
+            params,
+            weight: 1.0,
+        };
+        let weight = wish.param("q").parse().unwrap_or(1.0);
+        Self { weight, ..wish }
+    }
+
+    fn param(&self, name: &str) -> &'a str {
+        let found = self.params.iter().find(|param| param.0 == name);
+        found.map_or("", |param| param.1)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_liked_best_is_given() {
+        const PROTOBUF: &str = "application/vnd.google.protobuf;\
+            proto=io.prometheus.client.MetricFamily;encoding=delimited";
+        for (header, is_protobuf, allows_utf8) in [
+            ("", false, false),
+            ("*/*", false, false),
+            (PROTOBUF, true, false),
+            (
+                &format!("{PROTOBUF};escaping=allow-utf-8;q=0.6, text/plain;q=0.5"),
+                true,
+                true,
+            ),
+            (
+                &format!("{PROTOBUF};q=0.4,text/plain;version=0.0.4;q=0.5"),
+                false,
+                false,
+            ),
+            (
+                "application/vnd.google.protobuf;encoding=delimited",
+                false,
+                false,
+            ),
+            ("text/plain;version=1.0.0;escaping=allow-utf-8", false, true),
+            (
+                &accept(&[Protocol::Protobuf, Protocol::Text100]),
+                true,
+                false,
+            ),
+        ] {
+            let expected = Negotiated {
+                is_protobuf,
+                allows_utf8,
+            };
+            assert_eq!(Negotiated::of_accept(header), expected, "{header}");
+        }
+    }
 
     #[test]
     fn the_content_type_decides() {

@@ -2,8 +2,9 @@
 
 use firebell_model::{Labels, Sample};
 
-use super::{write_labels, xor};
+use super::xor;
 use crate::protobuf::Writer;
+use crate::row::write_labels;
 
 /// A series of a streamed answer, cut into frames.
 #[derive(Clone, Copy, Debug)]

@@ -1,0 +1,221 @@
+//! The protobuf format, written: untyped samples and native histograms with their times, as
+//! `/federate` gives them to those who ask for it.
+//!
+//! *Sources*: `prometheus/common`, `expfmt/encode.go`; Prometheus, `web/federate.go`; `client_model`,
+//! `metrics.proto`.
+
+use std::borrow::Cow;
+
+use firebell_model::{BucketSpan, Histogram, Labels, METRIC_NAME, ResetHint, Timestamp};
+
+use super::classic::cumulative;
+use super::families::Point;
+use crate::names::with_underscores;
+use crate::protobuf::Writer;
+use crate::row::{write_pair, write_spans};
+
+/// Writes values, family by family.
+#[derive(Debug)]
+pub struct FamilyWriter {
+    body: Writer,
+    /// The family at hand: name, kind, and its message so far.
+    family: Option<(String, u64, Writer)>,
+    /// Whether names may be of any characters; else they get underscores.
+    allows_utf8: bool,
+}
+
+impl FamilyWriter {
+    /// An empty body. `allows_utf8` is what the reader says of names.
+    #[must_use]
+    pub fn new(allows_utf8: bool) -> Self {
+        Self {
+            body: Writer::default(),
+            family: None,
+            allows_utf8,
+        }
+    }
+
+    /// Adds a value; those of one metric have to follow each other. `extra` labels are added where
+    /// the series has none of the name. A series without a metric name is left out.
+    pub fn point(
+        &mut self,
+        labels: &Labels,
+        extra: &[(&str, &str)],
+        (at, point): (Timestamp, &Point),
+    ) {
+        let metric = labels.metric_name();
+        if metric.is_empty() {
+            return;
+        }
+        let kind = match point {
+            Point::Float(_) => UNTYPED,
+            Point::Histogram(it) if it.reset_hint == ResetHint::Gauge => GAUGE_HISTOGRAM,
+            Point::Histogram(_) => HISTOGRAM,
+        };
+        self.begin(metric, kind);
+        let own = labels.iter().map(|label| (&*label.name, &*label.value));
+        let own = own.filter(|(name, _)| *name != METRIC_NAME);
+        let extra = extra.iter().filter(|(name, _)| labels.get(name).is_none());
+        let allows_utf8 = self.allows_utf8;
+        let Some((_, _, family)) = &mut self.family else {
+            return;
+        };
+        family.message(4, |metric| {
+            for (name, value) in own.chain(extra.copied()) {
+                write_pair(&spelt(name, false, allows_utf8), value, metric);
+            }
+            match point {
+                Point::Float(value) => metric.message(5, |untyped| untyped.double(1, *value)),
+                Point::Histogram(it) => metric.message(7, |out| write_histogram(it, out)),
+            }
+            metric.varint(6, at.0.cast_unsigned());
+        });
+    }
+
+    /// Begins a family unless it is the one at hand. Floats and histograms of one metric are families
+    /// of their own, as upstream.
+    fn begin(&mut self, metric: &str, kind: u64) {
+        if let Some((name, known, _)) = &self.family
+            && (name, *known) == (&metric.to_owned(), kind)
+        {
+            return;
+        }
+        self.end();
+        let mut family = Writer::default();
+        family.text(1, &spelt(metric, true, self.allows_utf8));
+        family.varint(3, kind);
+        self.family = Some((metric.to_owned(), kind, family));
+    }
+
+    fn end(&mut self) {
+        if let Some((_, _, family)) = self.family.take() {
+            self.body.raw(family.bytes.len() as u64);
+            self.body.bytes.extend_from_slice(&family.bytes);
+        }
+    }
+
+    /// The body.
+    #[must_use]
+    pub fn finish(mut self) -> Vec<u8> {
+        self.end();
+        self.body.bytes
+    }
+}
+
+fn spelt(name: &str, is_metric: bool, allows_utf8: bool) -> Cow<'_, str> {
+    match allows_utf8 {
+        true => Cow::Borrowed(name),
+        false => with_underscores(name, is_metric),
+    }
+}
+
+/// Writes a `Histogram`. One with bounds of its own becomes a classic one: the format has no other
+/// place for bounds.
+fn write_histogram(histogram: &Histogram, out: &mut Writer) {
+    out.double(2, histogram.sum);
+    out.double(4, histogram.count);
+    if histogram.has_custom_buckets() {
+        for (bound, count) in cumulative(histogram) {
+            out.message(3, |bucket| {
+                bucket.double(2, bound);
+                bucket.double(4, count);
+            });
+        }
+        return;
+    }
+    out.sint(5, histogram.schema.into());
+    out.double(6, histogram.zero_threshold);
+    out.double(8, histogram.zero_count);
+    if histogram.count == 0.0 {
+        // Readers take a count of zero for a whole number, and then look for whole buckets; an empty
+        // span tells them that it is a native histogram all the same.
+        write_spans(12, &[BucketSpan::default()], out);
+        return;
+    }
+    write_spans(9, &histogram.negative.spans, out);
+    out.doubles(11, &histogram.negative.counts);
+    write_spans(12, &histogram.positive.spans, out);
+    out.doubles(14, &histogram.positive.counts);
+}
+
+/// Numbers of `MetricType`.
+const UNTYPED: u64 = 3;
+const HISTOGRAM: u64 = 4;
+const GAUGE_HISTOGRAM: u64 = 5;
+
+#[cfg(test)]
+mod tests {
+    use firebell_model::{Buckets, CUSTOM_BUCKETS_SCHEMA};
+
+    use super::*;
+    use crate::exposition::{HistogramOptions, Scraped, read_families};
+
+    fn buckets(offset: i32, counts: &[f64]) -> Buckets {
+        let length = counts.len() as u32;
+        let (spans, counts) = (vec![BucketSpan { offset, length }], counts.to_vec());
+        Buckets { spans, counts }
+    }
+
+    fn histograms() -> Vec<Histogram> {
+        let full = Histogram {
+            schema: 3,
+            zero_threshold: 0.25,
+            zero_count: 0.5,
+            count: 7.5,
+            sum: -2.5,
+            positive: buckets(-3, &[1.0, 2.0]),
+            negative: buckets(4, &[4.0]),
+            ..Histogram::default()
+        };
+        let gauge = Histogram {
+            reset_hint: ResetHint::Gauge,
+            ..full.clone()
+        };
+        let custom = Histogram {
+            schema: CUSTOM_BUCKETS_SCHEMA,
+            count: 6.0,
+            sum: 9.0,
+            positive: buckets(1, &[2.0, 4.0]),
+            custom_bounds: [0.5, 1.0].into(),
+            ..Histogram::default()
+        };
+        let empty = Histogram {
+            positive: buckets(0, &[]),
+            ..Histogram::default()
+        };
+        vec![full, gauge, empty, custom]
+    }
+
+    #[test]
+    fn what_is_written_is_what_a_scrape_reads() {
+        let mut writer = FamilyWriter::new(false);
+        let labels = |n: usize| Labels::from_pairs([("__name__", "h.x"), ("n", &n.to_string())]);
+        let extra = [("instance", ""), ("n", "other")];
+        let mut expected = Vec::new();
+        for (n, it) in histograms().into_iter().enumerate() {
+            let point = Point::Histogram(Box::new(it));
+            writer.point(&labels(n), &extra, (Timestamp(5 + n as i64), &point));
+            let own =
+                Labels::from_pairs([("__name__", "h_x"), ("n", &n.to_string()), ("instance", "")]);
+            expected.push((own, Some(Timestamp(5 + n as i64)), point));
+        }
+        let float = Point::Float(-0.5);
+        writer.point(&labels(9), &[], (Timestamp(-7), &float));
+        let own = Labels::from_pairs([("__name__", "h_x"), ("n", "9")]);
+        expected.push((own, Some(Timestamp(-7)), float));
+        let options = HistogramOptions {
+            native: true,
+            classic: false,
+            to_custom: true,
+        };
+        let mut read = Vec::new();
+        read_families(&writer.finish(), options, |it| {
+            if let Scraped::Point(it) = it {
+                read.push((it.labels()?, it.at, it.point.clone()));
+            }
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(read, expected);
+    }
+}
