@@ -50,10 +50,18 @@ impl Importer<'_> {
         (path, len): (&str, u64),
         source: &str,
     ) -> Result<(), StoreError> {
-        let (head, tail) = match ends(disk, path, len) {
-            Ok(ends) if is_export(&ends.0) => ends,
-            Ok(_) => return Ok(self.bad(source, "it is no export of Firebell")),
-            Err(why) => return Ok(self.bad(source, &why)),
+        let foreign = || "it is no export of Firebell".to_owned();
+        let checked = ends(disk, path, len).and_then(|ends| match is_export(&ends.0) {
+            true => Ok(ends),
+            false => Err(foreign()),
+        });
+        let (head, tail) = match checked {
+            Ok(ends) => ends,
+            Err(why) => {
+                self.report.sources_bad += 1;
+                self.report.problem(source, &why);
+                return Ok(());
+            }
         };
         let key = format!("export {path} {len} {:016x}", hash(&head, &tail));
         let place = self.journal.place(&key);
@@ -74,11 +82,6 @@ impl Importer<'_> {
         self.report.sources += u64::from(is_done);
         self.report.sources_bad += u64::from(!is_done);
         Ok(())
-    }
-
-    fn bad(&mut self, source: &str, why: &str) {
-        self.report.sources_bad += 1;
-        self.report.problem(source, why);
     }
 
     /// Reads all frames; false when the end is missing.
