@@ -20,6 +20,7 @@ use crate::problem::{Problem, Problems};
 use crate::query::QueryLimits;
 use crate::relabel;
 use crate::rule_files::{self, Defaults};
+use crate::rule_policy::RuleDefaults;
 use crate::scrape::{self, Global, ScrapeJob};
 use crate::secrets::text_without_secrets;
 use crate::size::parse_bytes;
@@ -118,6 +119,7 @@ struct Parts {
     scrape: Vec<ScrapeJob>,
     groups: Vec<RuleGroup>,
     alert_relabel: Vec<RelabelRule>,
+    rule_defaults: RuleDefaults,
     otlp: Otlp,
     notifications: Option<Notifications>,
     has_alertmanager: bool,
@@ -147,6 +149,7 @@ impl Parts {
             alert_relabel: self.alert_relabel,
             subquery_step: self.global.evaluation_interval,
             lookback: self.query.lookback,
+            failing_alert: self.rule_defaults.failing_alert,
         };
         let rules = RuleSet::new(self.groups, context);
         // The reader finds these with their places; this is only the last line of defence.
@@ -196,7 +199,7 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
             return parts;
         }
         Kind::Rules => {
-            let defaults = Defaults::of(&parts.global);
+            let defaults = Defaults::of(&parts.global, &parts.rule_defaults);
             parts.groups = rule_files::groups(loader, path, source, defaults);
             return parts;
         }
@@ -204,6 +207,7 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     parts.text = text_without_secrets(source, &root);
     let fields = doc.fields(&root, "the configuration");
     parts.source = SourceSection::read(loader, &fields);
+    parts.rule_defaults = RuleDefaults::read(&fields);
     match fields.scalar("prometheus") {
         Some((_, path)) => {
             read_prometheus_file(loader, &doc.path(&path.text), &mut parts);
@@ -313,7 +317,7 @@ fn read_prometheus(loader: &Loader<'_>, fields: &Fields<'_, '_>, parts: &mut Par
             fields.finish();
         }
     }
-    let defaults = Defaults::of(&parts.global);
+    let defaults = Defaults::of(&parts.global, &parts.rule_defaults);
     for path in named_files(loader, fields, "rule_files") {
         if let Some(source) = loader.read(&path) {
             parts

@@ -20,6 +20,7 @@ mod problem;
 mod query;
 mod relabel;
 mod rule_files;
+mod rule_policy;
 mod scrape;
 mod secrets;
 mod size;

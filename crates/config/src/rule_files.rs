@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use firebell_model::{Duration, Labels, METRIC_NAME};
 use firebell_promql::Plan;
-use firebell_rules::{AlertingRule, Place, Rule, RuleGroup};
+use firebell_rules::{AlertingRule, FlapLimit, Place, Rule, RuleGroup};
 use firebell_template::Template;
 
 use crate::fields::{Doc, Fields};
 use crate::load::Loader;
 use crate::problem::Pos;
+use crate::rule_policy::{self, OWN_KEYS, RuleDefaults};
 use crate::scrape::Global;
 use crate::yaml::{Node, Scalar, Value};
 
@@ -22,14 +23,16 @@ use crate::yaml::{Node, Scalar, Value};
 pub(crate) struct Defaults {
     pub(crate) interval: Duration,
     pub(crate) query_offset: Duration,
+    pub(crate) flapping: Option<FlapLimit>,
 }
 
 impl Defaults {
-    /// What `global` says.
-    pub(crate) fn of(global: &Global) -> Self {
+    /// What `global` and `rule_defaults` say.
+    pub(crate) fn of(global: &Global, rules: &RuleDefaults) -> Self {
         Self {
             interval: global.evaluation_interval,
             query_offset: global.rule_query_offset,
+            flapping: rules.flapping,
         }
     }
 }
@@ -73,7 +76,7 @@ fn group(doc: &Doc<'_>, node: &Node, defaults: Defaults) -> Option<RuleGroup> {
         .and_then(|limit| usize::try_from(limit).ok());
     let rules = fields.list("rules").iter();
     let rules = rules
-        .filter_map(|node| rule(doc, node, &labels))
+        .filter_map(|node| rule(doc, node, &labels, defaults))
         .map(Arc::new)
         .collect();
     let group = RuleGroup {
@@ -90,7 +93,7 @@ fn group(doc: &Doc<'_>, node: &Node, defaults: Defaults) -> Option<RuleGroup> {
     name.map(|_| group)
 }
 
-fn rule(doc: &Doc<'_>, node: &Node, group_labels: &Texts) -> Option<Rule> {
+fn rule(doc: &Doc<'_>, node: &Node, group_labels: &Texts, defaults: Defaults) -> Option<Rule> {
     let fields = doc.fields(node, "a rule");
     let (record, alert) = (fields.text("record"), fields.text("alert"));
     let (record, alert) = (non_empty(record), non_empty(alert));
@@ -104,12 +107,13 @@ fn rule(doc: &Doc<'_>, node: &Node, group_labels: &Texts) -> Option<Rule> {
     };
     let expr = expr(&fields);
     let rule = match (alert, record) {
-        (Some(name), _) => alerting(&fields, name, expr, group_labels, place),
+        (Some(name), _) => alerting(&fields, name, expr, (group_labels, defaults), place),
         (None, Some(name)) => recording(&fields, name, expr, group_labels, place),
         (None, None) => {
             doc.problem(node.at, "a rule needs `record` or `alert`", None);
             // Asked for here so that they are not called unknown.
             fields.ignore(&["labels", "annotations", "for", "keep_firing_for"]);
+            fields.ignore(&OWN_KEYS);
             None
         }
     };
@@ -124,8 +128,13 @@ fn non_empty(text: Option<String>) -> Option<String> {
 fn expr(fields: &Fields<'_, '_>) -> Option<Plan> {
     // A missing one is noted; a list or map has been noted by `scalar`.
     let text = fields.needed_text("expr")?;
-    let (_, scalar) = fields.scalar("expr")?;
-    match Plan::with_features(&text, fields.doc.features) {
+    parsed_expr(fields, "expr", &text)
+}
+
+/// The expression that is the text of a field; what is wrong in it is noted.
+pub(crate) fn parsed_expr(fields: &Fields<'_, '_>, name: &'static str, text: &str) -> Option<Plan> {
+    let (_, scalar) = fields.scalar(name)?;
+    match Plan::with_features(text, fields.doc.features) {
         Ok(plan) => Some(plan),
         Err(error) => {
             let at = scalar.position_of(fields.doc.source, error.span.start);
@@ -141,13 +150,15 @@ fn alerting(
     fields: &Fields<'_, '_>,
     name: String,
     expr: Option<Plan>,
-    group_labels: &Texts,
+    (group_labels, defaults): (&Texts, Defaults),
     place: Place,
 ) -> Option<Rule> {
     let mut labels = group_labels.clone();
     labels.extend(texts(fields, "labels", Kind::Label { is_templated: true }));
+    let hold_for = fields.duration("for").unwrap_or_default();
     let rule = AlertingRule {
-        hold_for: fields.duration("for").unwrap_or_default(),
+        hold_for,
+        policy: rule_policy::read(fields, hold_for, defaults.flapping),
         keep_firing_for: fields.duration("keep_firing_for").unwrap_or_default(),
         labels: compiled(labels),
         annotations: compiled(texts(fields, "annotations", Kind::Annotation)),
@@ -162,7 +173,8 @@ fn recording(
     group_labels: &Texts,
     place: Place,
 ) -> Option<Rule> {
-    for field in ["annotations", "for", "keep_firing_for"] {
+    let alerting_only = ["annotations", "for", "keep_firing_for"];
+    for field in alerting_only.into_iter().chain(OWN_KEYS) {
         if fields.get(field).is_some() {
             let message = format!("a recording rule has no `{field}`");
             fields.doc.problem(fields.at(field), message, None);

@@ -12,6 +12,7 @@ use firebell_config::{
 use firebell_dispatch::InhibitRule;
 use firebell_model::matchers_text;
 use firebell_notify::Integration;
+use firebell_rules::{FailingAlert, Policy};
 use proptest::prelude::*;
 
 /// Every `.yml` of a folder, loaded; `describe` is compared with the `.txt` beside it.
@@ -99,7 +100,15 @@ fn describe(config: &Config) -> String {
             let (labels, annotations) = (&rule.label_texts, &rule.annotation_texts);
             let (line, column) = (rule.place.line, rule.place.column);
             writeln!(text, "  {line}:{column} {rule:?} {labels} {annotations}").unwrap();
+            let policy = rule.as_alerting().map(|rule| &rule.policy);
+            if let Some(policy) = policy.filter(|it| format!("{it:?}") != default_policy()) {
+                writeln!(text, "    {policy:?}").unwrap();
+            }
         }
+    }
+    let failing = &config.rules.context().failing_alert;
+    if *failing != Some(FailingAlert::default()) {
+        writeln!(text, "failing rules {failing:?}").unwrap();
     }
     describe_routing(config, &mut text);
     let (url, labels) = (&config.external_url, &config.external_labels);
@@ -113,6 +122,10 @@ fn describe(config: &Config) -> String {
         writeln!(text, "note: {note}").unwrap();
     }
     text + &config.alertmanager_text
+}
+
+fn default_policy() -> String {
+    format!("{:?}", Policy::default())
 }
 
 fn describe_job(job: &ScrapeJob, text: &mut String) {

@@ -27,12 +27,45 @@ pub struct AlertInstance {
     /// When it was last due to be sent to external Alertmanagers; see [`AlertInstance::is_due`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_sent_at: Option<Timestamp>,
+    /// What it is about.
+    #[serde(default, skip_serializing_if = "Cause::is_condition")]
+    pub cause: Cause,
+    /// Whether it begins and ends too often to be told each time.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_flapping: bool,
     /// As what dispatch knows it while it fires; `None` also when relabelling drops it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed: Option<Handed>,
     // The series that the last evaluation wrote for it: `ALERTS`, then `ALERTS_FOR_STATE`.
     #[serde(skip)]
     pub(crate) written: Option<[Labels; 2]>,
+}
+
+/// What an alert is about.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// The condition of its rule.
+    #[default]
+    Condition,
+    /// None of the series is there that the rule asks for.
+    NoData,
+    /// The rule fails, and wants that told in its own name.
+    Error,
+    /// The rule fails: Firebell's own alert.
+    Failing,
+}
+
+/// Why an alert fires on although its condition does not hold, besides `keep_firing_for`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// `clear` does not hold yet.
+    Clear,
+    /// There is no data, and `no_data: keep`.
+    NoData,
+    /// It flaps.
+    Flapping,
 }
 
 /// How far an alert has come.
@@ -49,6 +82,9 @@ pub enum AlertPhase {
         /// holds the alert.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         keep_firing_since: Option<Timestamp>,
+        /// What else holds it while the condition does not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        held: Option<Hold>,
     },
     /// It has ended, and is kept for [`RESOLVED_KEPT_FOR`].
     Resolved {
@@ -78,7 +114,7 @@ pub(crate) struct Timing {
 
 impl AlertInstance {
     /// A new alert, at the first evaluation that finds it.
-    pub(crate) fn begin(sample: RuleSample, timing: Timing) -> Self {
+    pub(crate) fn begin(sample: RuleSample, timing: Timing, cause: Cause) -> Self {
         let mut alert = Self {
             labels: sample.labels,
             annotations: sample.annotations,
@@ -86,6 +122,8 @@ impl AlertInstance {
             active_at: timing.at,
             phase: AlertPhase::Pending,
             last_sent_at: None,
+            cause,
+            is_flapping: false,
             handed: None,
             written: None,
         };
@@ -110,29 +148,40 @@ impl AlertInstance {
         self.annotations = sample.annotations;
         self.value = sample.value.float_or_zero();
         if let AlertPhase::Firing {
-            keep_firing_since, ..
+            keep_firing_since,
+            held,
+            ..
         } = &mut self.phase
         {
-            *keep_firing_since = None;
+            (*keep_firing_since, *held) = (None, None);
         }
         self.judge_hold(timing);
     }
 
-    /// The condition does not hold at this evaluation. Says whether anything is left of the alert.
+    /// The condition does not hold at this evaluation; `hold` is what goes before `keep_firing_for`.
+    /// Says whether anything is left of the alert.
     #[must_use]
-    pub(crate) fn missed(&mut self, timing: Timing) -> bool {
+    pub(crate) fn missed(&mut self, timing: Timing, hold: Option<Hold>) -> bool {
         let at = timing.at;
         match self.phase {
-            AlertPhase::Pending => false,
+            AlertPhase::Pending => hold == Some(Hold::NoData),
             AlertPhase::Resolved { resolved_at, .. } => at - resolved_at <= RESOLVED_KEPT_FOR,
             AlertPhase::Firing {
                 fired_at,
                 keep_firing_since,
+                ..
             } => {
-                if self.is_kept_firing(timing) {
+                if hold.is_some() {
+                    self.phase = AlertPhase::Firing {
+                        fired_at,
+                        keep_firing_since,
+                        held: hold,
+                    };
+                } else if self.is_kept_firing(timing) {
                     self.phase = AlertPhase::Firing {
                         fired_at,
                         keep_firing_since: keep_firing_since.or(Some(at)),
+                        held: None,
                     };
                     self.judge_hold(timing);
                 } else {
@@ -149,12 +198,16 @@ impl AlertInstance {
     /// Whether it fires on although the condition does not hold at this evaluation.
     pub(crate) fn is_kept_firing(&self, timing: Timing) -> bool {
         let AlertPhase::Firing {
-            keep_firing_since, ..
+            keep_firing_since,
+            held,
+            ..
         } = self.phase
         else {
             return false;
         };
-        timing.at - keep_firing_since.unwrap_or(timing.at) < timing.keep_firing_for
+        // What flaps has been through that.
+        held != Some(Hold::Flapping)
+            && timing.at - keep_firing_since.unwrap_or(timing.at) < timing.keep_firing_for
     }
 
     /// Pending to firing once `for` has passed, and back when a reload made `for` longer.
@@ -165,6 +218,7 @@ impl AlertInstance {
                 self.phase = AlertPhase::Firing {
                     fired_at: at,
                     keep_firing_since: None,
+                    held: None,
                 };
             }
             AlertPhase::Firing { .. } if !has_held => {
@@ -210,6 +264,12 @@ impl AlertInstance {
         let mut for_state = self.labels.to_builder();
         for_state.set(METRIC_NAME, ALERTS_FOR_STATE);
         Some([alerts.build(), for_state.build()])
+    }
+}
+
+impl Cause {
+    fn is_condition(&self) -> bool {
+        *self == Self::Condition
     }
 }
 
@@ -261,6 +321,8 @@ mod tests {
             active_at: Timestamp(0),
             phase,
             last_sent_at: last_sent_at.map(|mins| Timestamp(0) + MIN * mins),
+            cause: Cause::Condition,
+            is_flapping: false,
             handed: None,
             written: None,
         }
@@ -270,6 +332,7 @@ mod tests {
         AlertPhase::Firing {
             fired_at: Timestamp(0),
             keep_firing_since: None,
+            held: None,
         }
     }
 

@@ -7,10 +7,14 @@
 
 use firebell_model::{Duration, Labels, Timestamp};
 
-use crate::alert::{AlertInstance, AlertPhase, Handed, Timing, expiry};
+use crate::alert::{AlertInstance, AlertPhase, Cause, Handed, Hold, Timing, expiry};
+use crate::ask::Answers;
 use crate::definition::{AlertingRule, Context};
 use crate::evaluate::RuleSample;
+use crate::flapping::Flaps;
+use crate::held::Holds;
 use crate::join::join;
+use crate::policy::{FlapLimit, Mode};
 use crate::record::RuleRecord;
 use crate::state::{Outcome, RuleState};
 
@@ -35,41 +39,69 @@ pub(crate) struct Step<'a> {
 pub(crate) fn update(
     state: &mut RuleState,
     rule: &AlertingRule,
-    samples: Vec<RuleSample>,
+    (samples, answers): (Vec<RuleSample>, &Answers),
     step: &Step<'_>,
     out: &mut Outcome,
 ) -> Result<(), String> {
-    if samples.is_empty() && state.alerts.is_empty() && state.series.is_empty() {
+    if samples.is_empty() && state.is_blank() {
         return Ok(());
     }
+    let holds = Holds::new(rule, answers);
     let timing = Timing {
         at: step.at,
         hold_for: rule.hold_for,
         keep_firing_for: rule.keep_firing_for,
     };
     if let Some(limit) = step.limit {
-        let n_active = count_active(&state.alerts, &samples, timing);
+        let n_active = count_active(&state.alerts, &samples, timing, &holds);
         if n_active > limit {
             drop_all(state, step, out);
             return Err(format!("exceeded limit of {limit} with {n_active} alerts"));
         }
     }
+    let mut flaps = std::mem::take(&mut state.flaps);
     let before = std::mem::take(&mut state.alerts);
     let mut after = Vec::with_capacity(before.len().max(samples.len()));
     for (alert, sample) in join(before, samples) {
-        after.extend(carry_on(state, alert, sample, timing, step, out));
+        let change = Change {
+            hold: match (&alert, &sample) {
+                (Some(alert), None) => holds.of(alert),
+                _ => None,
+            },
+            cause: Cause::Condition,
+            mode: rule.policy.mode,
+            alert,
+            sample,
+        };
+        let flaps = rule.policy.flapping.map(|limit| (&mut flaps, limit));
+        after.extend(carry_on(state, change, timing, flaps, step, out));
     }
+    if !flaps.is_empty() {
+        flaps.prune(rule.policy.flapping, step.at, (&state.key, out));
+    }
+    let has_begun = |alert: &&AlertInstance| alert.firing_since() == Some(step.at);
+    state.n_fired += after.iter().filter(has_begun).count() as u64;
+    state.flaps = flaps;
     state.alerts = after;
     end_left_series(state, step, out);
     Ok(())
 }
 
 /// How many alerts would be pending or firing after this evaluation.
-fn count_active(alerts: &[AlertInstance], samples: &[RuleSample], timing: Timing) -> usize {
+fn count_active(
+    alerts: &[AlertInstance],
+    samples: &[RuleSample],
+    timing: Timing,
+    holds: &Holds,
+) -> usize {
     join(alerts, samples)
         .filter(|pair| match pair {
             (_, Some(_)) => true,
-            (Some(alert), None) => alert.is_kept_firing(timing),
+            (Some(alert), None) => {
+                alert.is_kept_firing(timing)
+                    || holds.of(alert).is_some()
+                    || (alert.is_active() && alert.is_flapping)
+            }
             (None, None) => false,
         })
         .count()
@@ -89,6 +121,7 @@ fn drop_all(state: &mut RuleState, step: &Step<'_>, out: &mut Outcome) {
         out.records.push(RuleRecord::AlertGone {
             rule: state.key.clone(),
             labels: alert.labels,
+            cause: alert.cause,
         });
     }
     left.sort();
@@ -110,47 +143,84 @@ fn end_left_series(state: &mut RuleState, step: &Step<'_>, out: &mut Outcome) {
     state.record_series(Vec::new(), left, out);
 }
 
+/// What happens to one alert.
+pub(crate) struct Change {
+    /// As it was, if it was there.
+    pub(crate) alert: Option<AlertInstance>,
+    /// What the evaluation found for it.
+    pub(crate) sample: Option<RuleSample>,
+    pub(crate) cause: Cause,
+    /// What holds it although nothing was found.
+    pub(crate) hold: Option<Hold>,
+    pub(crate) mode: Mode,
+}
+
 /// Moves one alert on, or begins it; returns what is left of it.
-fn carry_on(
+pub(crate) fn carry_on(
     state: &RuleState,
-    alert: Option<AlertInstance>,
-    sample: Option<RuleSample>,
+    change: Change,
     timing: Timing,
+    flaps: Option<(&mut Flaps, FlapLimit)>,
     step: &Step<'_>,
     out: &mut Outcome,
 ) -> Option<AlertInstance> {
+    let Change {
+        alert,
+        sample,
+        cause,
+        hold,
+        mode,
+    } = change;
     // A resolved alert that is found again is a new one, and pending again.
     let known = alert.filter(|alert| sample.is_none() || alert.is_active());
     let before = known
         .as_ref()
-        .map(|alert| (alert.phase, alert.annotations.clone()));
+        .map(|alert| (alert.phase, alert.annotations.clone(), alert.is_flapping));
     let (mut alert, is_left) = match (known, sample) {
         (Some(mut alert), Some(sample)) => {
             alert.seen(sample, timing);
             (alert, true)
         }
-        (None, Some(sample)) => (AlertInstance::begin(sample, timing), true),
+        (None, Some(sample)) => (AlertInstance::begin(sample, timing, cause), true),
         (Some(mut alert), None) => {
-            let is_left = alert.missed(timing);
+            let is_left = alert.missed(timing, hold);
             (alert, is_left)
         }
         (None, None) => return None,
     };
     let rule = &state.key;
-    let phase_before = before.as_ref().map(|(phase, _)| *phase);
+    let phase_before = before.as_ref().map(|(phase, ..)| *phase);
+    match flaps {
+        Some((flaps, limit)) => {
+            let was_firing = phase_before.and_then(AlertPhase::firing_since).is_some();
+            flaps.judge(&mut alert, was_firing, limit, step.at, (rule, out));
+        }
+        None => alert.is_flapping = false,
+    }
     write_series(&mut alert, phase_before, is_left, step, out);
     if !is_left {
         let (rule, labels) = (rule.clone(), alert.labels);
-        out.records.push(RuleRecord::AlertGone { rule, labels });
+        out.records.push(RuleRecord::AlertGone {
+            rule,
+            labels,
+            cause,
+        });
         return None;
     }
-    let is_reworded = before.is_some_and(|(_, annotations)| annotations != alert.annotations);
-    tell_dispatch(&mut alert, phase_before, is_reworded, state, step, out);
-    if alert.is_due(step.at, step.resend_delay) {
+    let is_reworded = before
+        .as_ref()
+        .is_some_and(|(_, annotations, _)| *annotations != alert.annotations);
+    let is_changed = before.is_none_or(|(phase, _, was_flapping)| {
+        (phase, was_flapping) != (alert.phase, alert.is_flapping)
+    });
+    if mode == Mode::Live {
+        tell_dispatch(&mut alert, phase_before, is_reworded, state, step, out);
+    }
+    if mode == Mode::Live && alert.is_due(step.at, step.resend_delay) {
         alert.last_sent_at = Some(step.at);
     }
     let is_told_anew = is_reworded && alert.firing_since().is_some();
-    if phase_before != Some(alert.phase) || is_told_anew {
+    if is_changed || is_told_anew {
         let (rule, alert) = (rule.clone(), alert.clone());
         out.records.push(RuleRecord::Alert { rule, alert });
     }

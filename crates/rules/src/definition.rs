@@ -9,6 +9,7 @@ use firebell_promql::Plan;
 use firebell_template::Template;
 
 use crate::evaluate::Bound;
+use crate::policy::{FailingAlert, Mode, Policy};
 
 /// Rules that are evaluated one after the other, at the same slots of time.
 #[derive(Clone, Debug)]
@@ -65,6 +66,8 @@ pub struct AlertingRule {
     pub labels: Vec<(Arc<str>, Template)>,
     /// Texts for people.
     pub annotations: Vec<(Arc<str>, Template)>,
+    /// What Firebell's own keys ask for.
+    pub policy: Policy,
 }
 
 /// Line and column of a file, both from 1.
@@ -90,6 +93,8 @@ pub struct Context {
     pub lookback: Duration,
     /// The step of subqueries that name none: `global.evaluation_interval`.
     pub subquery_step: Duration,
+    /// The alert of Firebell's own about rules that fail, if there is to be one.
+    pub failing_alert: Option<FailingAlert>,
 }
 
 impl Default for Context {
@@ -100,6 +105,7 @@ impl Default for Context {
             alert_relabel: Vec::new(),
             lookback: Duration::from_mins(5),
             subquery_step: Duration::from_mins(1),
+            failing_alert: None,
         }
     }
 }
@@ -151,7 +157,7 @@ impl Rule {
     pub fn alerting(name: impl Into<String>, expr: Plan, rule: AlertingRule, place: Place) -> Self {
         Self {
             name: name.into(),
-            bound: Mutex::new(Bound::new(&expr)),
+            bound: Mutex::new(Bound::new(&expr, Some(&rule))),
             expr,
             label_texts: texts_of(&rule.labels),
             annotation_texts: texts_of(&rule.annotations),
@@ -165,7 +171,7 @@ impl Rule {
     pub fn recording(name: impl Into<String>, expr: Plan, labels: Labels, place: Place) -> Self {
         Self {
             name: name.into(),
-            bound: Mutex::new(Bound::new(&expr)),
+            bound: Mutex::new(Bound::new(&expr, None)),
             expr,
             label_texts: labels,
             annotation_texts: Labels::empty(),
@@ -178,6 +184,13 @@ impl Rule {
     #[must_use]
     pub fn expr_text(&self) -> String {
         self.expr.expr().to_string()
+    }
+
+    /// Whether its alerts reach people.
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.as_alerting()
+            .map_or(Mode::Live, |rule| rule.policy.mode)
     }
 
     /// What only an alerting rule has.

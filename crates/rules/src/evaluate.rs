@@ -9,6 +9,7 @@ use firebell_model::{ALERT_NAME, Labels, METRIC_NAME, SampleValue, Source, Times
 use firebell_promql::{Options, Plan, Prepared, Value, VectorSample};
 use firebell_template::{AlertData, Query, QuerySample, Template};
 
+use crate::ask::{Answers, Asks, Probes};
 use crate::definition::{AlertingRule, Context, Rule, RuleKind};
 
 /// A rule of the core's present configuration.
@@ -35,6 +36,8 @@ pub struct EvaluationRequest {
     pub rule: Arc<Rule>,
     /// What all rules share.
     pub context: Arc<Context>,
+    /// What the rule's own keys want to know besides.
+    pub asks: Asks,
 }
 
 impl PartialEq for EvaluationRequest {
@@ -54,6 +57,8 @@ pub struct Evaluation {
     pub took: std::time::Duration,
     /// The samples in order of labels, all different, or what went wrong.
     pub outcome: Result<Vec<RuleSample>, String>,
+    /// What came of [`EvaluationRequest::asks`]; the default where the outcome is an error.
+    pub answers: Answers,
 }
 
 /// One alert, or one sample to record.
@@ -73,13 +78,16 @@ pub(crate) struct Bound {
     // The labels that the sample at the same position had, and what they became. Series come in the
     // same order as long as they stay the same, so the label sets of a quiet rule are built once.
     labels: Vec<(Labels, Labels)>,
+    // Of an alerting rule with own keys.
+    probes: Option<Probes>,
 }
 
 impl Bound {
-    pub(crate) fn new(expr: &Plan) -> Self {
+    pub(crate) fn new(expr: &Plan, rule: Option<&AlertingRule>) -> Self {
         Self {
             prepared: Prepared::new(expr.clone()),
             labels: Vec::new(),
+            probes: rule.and_then(|rule| Probes::new(expr, rule)),
         }
     }
 
@@ -134,15 +142,27 @@ pub fn evaluate_by(request: &EvaluationRequest, querier: &dyn Querier) -> Evalua
             // A worker died half way: what it had bound may be half made.
             request.rule.bound.clear_poison();
             let mut bound = PoisonError::into_inner(poisoned);
-            *bound = Bound::new(&request.rule.expr);
+            *bound = Bound::new(&request.rule.expr, request.rule.as_alerting());
             bound
         }
+    };
+    let outcome = samples(request, querier, &mut bound).and_then(|samples| {
+        let answers = match &mut bound.probes {
+            Some(probes) => probes.ask(request, samples.is_empty(), querier)?,
+            None => Answers::default(),
+        };
+        Ok((samples, answers))
+    });
+    let (outcome, answers) = match outcome {
+        Ok((samples, answers)) => (Ok(samples), answers),
+        Err(error) => (Err(error), Answers::default()),
     };
     Evaluation {
         id: request.id,
         at: request.at,
         took: std::time::Duration::ZERO,
-        outcome: samples(request, querier, &mut bound),
+        outcome,
+        answers,
     }
 }
 
@@ -293,7 +313,7 @@ fn alerts(
     out
 }
 
-fn expand(text: &Template, data: &AlertData<'_>, query: &Query<'_>) -> String {
+pub(crate) fn expand(text: &Template, data: &AlertData<'_>, query: &Query<'_>) -> String {
     // An alert with a broken text still has to wake somebody.
     text.expand(data, query)
         .unwrap_or_else(|error| format!("<error expanding template: {error}>"))

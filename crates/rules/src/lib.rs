@@ -13,12 +13,20 @@
 //! *Sources*: Prometheus, `rules/group.go`, `rules/alerting.go`, `rules/recording.go`, as behaviour.
 
 mod definition;
+mod policy;
+
+mod ask;
 mod evaluate;
+mod probe;
 
 mod alert;
 mod alerting;
+mod apply;
+mod flapping;
+mod held;
 mod join;
 mod recording;
+mod reports;
 
 mod record;
 mod schedule;
@@ -27,13 +35,16 @@ mod state;
 mod rules;
 mod view;
 
-pub use crate::alert::{AlertInstance, AlertPhase, Handed, RESOLVED_KEPT_FOR, expiry};
+pub use crate::alert::{AlertInstance, AlertPhase, Cause, Handed, Hold, RESOLVED_KEPT_FOR, expiry};
+pub use crate::ask::{Answers, Asks};
 pub use crate::definition::{
     AlertingRule, Context, Place, Rule, RuleGroup, RuleKind, RuleSet, RuleSetError,
 };
 pub use crate::evaluate::{
     Evaluation, EvaluationRequest, NO_VECTOR, Querier, RuleId, RuleSample, evaluate, evaluate_by,
 };
+pub use crate::flapping::Flap;
+pub use crate::policy::{FLAP_CHANGES_MAX, FailingAlert, FlapLimit, Mode, Policy, Reaction};
 pub use crate::record::{RuleKey, RuleRecord};
 pub use crate::rules::{Options, RuleEffect, Rules};
 pub use crate::state::Health;

@@ -12,8 +12,9 @@ use std::sync::Arc;
 use firebell_model::{Fingerprint, Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::alert::AlertInstance;
+use crate::alert::{AlertInstance, Cause};
 use crate::definition::{Rule, RuleGroup};
+use crate::flapping::Flap;
 
 /// Identity of a rule over reloads and restarts. A rule whose name or labels were changed is
 /// another rule, as upstream; its expression, `for` and annotations may change.
@@ -87,6 +88,19 @@ pub enum RuleRecord {
         rule: Arc<RuleKey>,
         /// Its labels.
         labels: Labels,
+        /// What it was about.
+        #[serde(default)]
+        cause: Cause,
+    },
+    /// When an alert began or ended lately, or that this is long ago.
+    Flap {
+        /// Its rule.
+        rule: Arc<RuleKey>,
+        /// Its labels.
+        labels: Labels,
+        /// The changes.
+        #[serde(default)]
+        flap: Option<Flap>,
     },
     /// What the last evaluation of a rule wrote, as a difference. For an alerting rule only series
     /// that its alerts do not account for.

@@ -10,11 +10,11 @@ use std::sync::Arc;
 
 use firebell_model::{Alert, Duration, HistogramSample, Labels, Sample, Timestamp};
 
-use crate::alerting::{self, Step};
-use crate::definition::{RuleGroup, RuleKind, RuleSet};
+use crate::alerting::Step;
+use crate::apply::apply;
+use crate::definition::{RuleGroup, RuleSet};
 use crate::evaluate::{Evaluation, EvaluationRequest, RuleId};
 use crate::record::{RuleKey, RuleRecord};
-use crate::recording;
 use crate::schedule::{Grid, SLOT_RECORD_EVERY};
 use crate::state::{Outcome, RuleState};
 use crate::view::GroupView;
@@ -106,8 +106,13 @@ impl Rules {
     pub fn restore(&mut self, record: RuleRecord) {
         match record {
             RuleRecord::Alert { rule, alert } => self.restored.rule(rule).restore_alert(alert),
-            RuleRecord::AlertGone { rule, labels } => {
-                self.restored.rule(rule).forget_alert(&labels)
+            RuleRecord::AlertGone {
+                rule,
+                labels,
+                cause,
+            } => self.restored.rule(rule).forget_alert(&labels, cause),
+            RuleRecord::Flap { rule, labels, flap } => {
+                self.restored.rule(rule).restore_flap(labels, flap);
             }
             RuleRecord::Series {
                 rule,
@@ -153,10 +158,14 @@ impl Rules {
         }
         let context = self.set.context().clone();
         for (group, state) in self.set.groups().iter().zip(&mut self.groups) {
+            let mut names: BTreeMap<&str, usize> = BTreeMap::new();
             for (rule, state) in group.rules.iter().zip(&mut state.rules) {
                 kept.move_to(state, &mut outcome);
+                let n_before = names.entry(&rule.name).or_default();
+                state.nth_of_name = *n_before;
+                *n_before += 1;
                 state.generator_url = context.generator_url(&rule.expr_text()).into();
-                state.readdress(&context, now, &mut outcome);
+                state.readdress(rule, &context, now, &mut outcome);
             }
         }
         for gone in kept.rules.into_values() {
@@ -177,6 +186,7 @@ impl Rules {
             at,
             took,
             outcome: result,
+            answers,
         } = evaluation;
         if id.generation != self.generation {
             return;
@@ -206,12 +216,7 @@ impl Rules {
             context: self.set.context(),
         };
         let mut outcome = Outcome::default();
-        let result = result.and_then(|samples| match &rule.kind {
-            RuleKind::Alerting(rule) => {
-                alerting::update(rule_state, rule, samples, &step, &mut outcome)
-            }
-            RuleKind::Recording => recording::update(rule_state, samples, &step, &mut outcome),
-        });
+        let result = apply(rule_state, rule, (result, &answers), &step, &mut outcome);
         rule_state.note(at, took, result);
         self.emit(outcome, out);
         self.evaluate_next(id.group_idx, at, id.rule_idx + 1, out);
@@ -295,6 +300,7 @@ impl Rules {
             return;
         };
         state.running = Some((at, rule_idx));
+        let asks = state.rules.get(rule_idx).map(|state| state.asks(rule));
         out.push(RuleEffect::Evaluate(EvaluationRequest {
             id: RuleId {
                 generation: self.generation,
@@ -305,6 +311,7 @@ impl Rules {
             query_at: at - group.query_offset,
             rule: rule.clone(),
             context: self.set.context().clone(),
+            asks: asks.unwrap_or_default(),
         }));
     }
 

@@ -4,8 +4,10 @@ use std::sync::Arc;
 
 use firebell_model::{Alert, HistogramSample, Labels, STALE_NAN, Sample, SampleValue, Timestamp};
 
-use crate::alert::{AlertInstance, Handed};
-use crate::definition::Context;
+use crate::alert::{AlertInstance, Cause, Handed};
+use crate::definition::{Context, Rule};
+use crate::flapping::{Flap, Flaps};
+use crate::policy::Mode;
 use crate::record::{RuleKey, RuleRecord};
 
 /// How the last evaluation of a rule went.
@@ -25,14 +27,22 @@ pub enum Health {
 pub(crate) struct RuleState {
     pub(crate) key: Arc<RuleKey>,
     pub(crate) generator_url: Arc<str>,
+    /// How many rules before it in the group have the same name.
+    pub(crate) nth_of_name: usize,
     pub(crate) health: Health,
     pub(crate) last_error: Option<String>,
     pub(crate) last_evaluation: Option<Timestamp>,
     pub(crate) took: std::time::Duration,
     pub(crate) n_evaluations: u64,
     pub(crate) n_failures: u64,
+    /// How often one of its alerts began to fire.
+    pub(crate) n_fired: u64,
     /// In order of labels.
     pub(crate) alerts: Vec<AlertInstance>,
+    /// Alerts about the rule rather than by it, in order of labels.
+    pub(crate) reports: Vec<AlertInstance>,
+    /// Which label sets changed lately, where flapping is looked for.
+    pub(crate) flaps: Flaps,
     /// What the last evaluation wrote, in order of labels. For an alerting rule only series that
     /// its alerts do not account for, because they were dropped by the limit.
     pub(crate) series: Vec<Labels>,
@@ -52,13 +62,17 @@ impl RuleState {
         Self {
             key,
             generator_url: Arc::from(""),
+            nth_of_name: 0,
             health: Health::Unknown,
             last_error: None,
             last_evaluation: None,
             took: std::time::Duration::ZERO,
             n_evaluations: 0,
             n_failures: 0,
+            n_fired: 0,
             alerts: Vec::new(),
+            reports: Vec::new(),
+            flaps: Flaps::default(),
             series: Vec::new(),
         }
     }
@@ -82,17 +96,20 @@ impl RuleState {
 
     /// Whether there is nothing to keep.
     pub(crate) fn is_blank(&self) -> bool {
-        self.alerts.is_empty() && self.series.is_empty()
+        let is_quiet = self.alerts.is_empty() && self.reports.is_empty();
+        is_quiet && self.series.is_empty() && self.flaps.is_empty()
     }
 
     /// The rule has moved: its records go along.
     pub(crate) fn rename(&mut self, key: Arc<RuleKey>, out: &mut Outcome) {
-        for alert in &self.alerts {
+        for alert in self.all_alerts() {
             out.records.push(RuleRecord::AlertGone {
                 rule: self.key.clone(),
                 labels: alert.labels.clone(),
+                cause: alert.cause,
             });
         }
+        out.records.extend(self.flaps.records(&self.key, true));
         self.record_series(Vec::new(), self.series.clone(), out);
         self.key = key;
         self.records(&mut out.records);
@@ -102,7 +119,9 @@ impl RuleState {
     ///
     /// Upstream just stops sending and lets the alerts run out; here nothing runs out by itself.
     pub(crate) fn retire(mut self, now: Timestamp, out: &mut Outcome) {
-        for mut alert in std::mem::take(&mut self.alerts) {
+        out.records.extend(self.flaps.records(&self.key, true));
+        let alerts = std::mem::take(&mut self.alerts).into_iter();
+        for mut alert in alerts.chain(std::mem::take(&mut self.reports)) {
             if let Some(series) = alert.written.take() {
                 out.end_series(series, now);
             }
@@ -112,20 +131,29 @@ impl RuleState {
             out.records.push(RuleRecord::AlertGone {
                 rule: self.key.clone(),
                 labels: alert.labels,
+                cause: alert.cause,
             });
         }
         out.end_series(self.series.iter().cloned(), now);
         self.record_series(Vec::new(), self.series.clone(), out);
     }
 
-    /// External labels, relabelling or links may have changed: dispatch is told what fires under
-    /// the new ones.
-    pub(crate) fn readdress(&mut self, context: &Context, now: Timestamp, out: &mut Outcome) {
-        for alert in &mut self.alerts {
+    /// External labels, relabelling, links or whether people are told may have changed: dispatch is
+    /// told what fires as it is now.
+    pub(crate) fn readdress(
+        &mut self,
+        rule: &Rule,
+        context: &Context,
+        now: Timestamp,
+        out: &mut Outcome,
+    ) {
+        let is_live = rule.mode() == Mode::Live;
+        for alert in self.alerts.iter_mut().chain(&mut self.reports) {
             let Some(fired_at) = alert.firing_since() else {
                 continue;
             };
-            let wanted = context.outgoing(&alert.labels).map(|labels| Handed {
+            let outgoing = is_live.then(|| context.outgoing(&alert.labels)).flatten();
+            let wanted = outgoing.map(|labels| Handed {
                 labels,
                 generator_url: self.generator_url.clone(),
             });
@@ -149,16 +177,34 @@ impl RuleState {
     pub(crate) fn restore_alert(&mut self, mut alert: AlertInstance) {
         // An active alert's series were written by the evaluation that made it what it is.
         alert.written = alert.series();
-        match self.find(&alert.labels) {
-            Ok(idx) => self.alerts[idx] = alert,
-            Err(idx) => self.alerts.insert(idx, alert),
+        let alerts = self.list_of(alert.cause);
+        match find(alerts, &alert.labels) {
+            Ok(idx) => alerts[idx] = alert,
+            Err(idx) => alerts.insert(idx, alert),
         }
     }
 
-    pub(crate) fn forget_alert(&mut self, labels: &Labels) {
-        if let Ok(idx) = self.find(labels) {
-            self.alerts.remove(idx);
+    pub(crate) fn forget_alert(&mut self, labels: &Labels, cause: Cause) {
+        let alerts = self.list_of(cause);
+        if let Ok(idx) = find(alerts, labels) {
+            alerts.remove(idx);
         }
+    }
+
+    pub(crate) fn restore_flap(&mut self, labels: Labels, flap: Option<Flap>) {
+        self.flaps.restore(labels, flap);
+    }
+
+    fn list_of(&mut self, cause: Cause) -> &mut Vec<AlertInstance> {
+        match cause {
+            Cause::Condition => &mut self.alerts,
+            Cause::NoData | Cause::Error | Cause::Failing => &mut self.reports,
+        }
+    }
+
+    /// Its alerts, and those about it.
+    pub(crate) fn all_alerts(&self) -> impl Iterator<Item = &AlertInstance> {
+        self.alerts.iter().chain(&self.reports)
     }
 
     pub(crate) fn restore_series(&mut self, added: Vec<Labels>, removed: &[Labels]) {
@@ -167,11 +213,6 @@ impl RuleState {
         self.series.extend(added);
         self.series.sort();
         self.series.dedup();
-    }
-
-    fn find(&self, labels: &Labels) -> Result<usize, usize> {
-        self.alerts
-            .binary_search_by(|alert| alert.labels.cmp(labels))
     }
 
     /// Both lists are in order of labels.
@@ -192,10 +233,11 @@ impl RuleState {
 
     /// The whole state, as records.
     pub(crate) fn records(&self, out: &mut Vec<RuleRecord>) {
-        out.extend(self.alerts.iter().map(|alert| RuleRecord::Alert {
+        out.extend(self.all_alerts().map(|alert| RuleRecord::Alert {
             rule: self.key.clone(),
             alert: alert.clone(),
         }));
+        out.extend(self.flaps.records(&self.key, false));
         if !self.series.is_empty() {
             out.push(RuleRecord::Series {
                 rule: self.key.clone(),
@@ -204,6 +246,10 @@ impl RuleState {
             });
         }
     }
+}
+
+fn find(alerts: &[AlertInstance], labels: &Labels) -> Result<usize, usize> {
+    alerts.binary_search_by(|alert| alert.labels.cmp(labels))
 }
 
 impl Outcome {

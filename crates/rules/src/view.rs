@@ -100,6 +100,18 @@ impl<'a> RuleView<'a> {
         &self.state.alerts
     }
 
+    /// Alerts about the rule rather than by it: that it fails, or has no data.
+    #[must_use]
+    pub fn reports(&self) -> &'a [AlertInstance] {
+        &self.state.reports
+    }
+
+    /// How often one of its alerts began to fire since the start.
+    #[must_use]
+    pub fn n_fired(&self) -> u64 {
+        self.state.n_fired
+    }
+
     /// `firing`, `pending`, `inactive`, or `unknown` before the first evaluation: upstream's state
     /// of an alerting rule.
     #[must_use]

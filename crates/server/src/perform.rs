@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use firebell_dispatch::{Delivery, DeliveryId, Failure};
 use firebell_engine::{Effect, Input};
-use firebell_rules::{Evaluation, EvaluationRequest, evaluate, evaluate_by};
+use firebell_rules::{Answers, Evaluation, EvaluationRequest, evaluate, evaluate_by};
 use firebell_tsdb::{Batch, Store};
 use tokio::task::AbortHandle;
 
@@ -141,6 +141,7 @@ fn finish(
         at: request.at,
         took: std::time::Duration::ZERO,
         outcome: Err("the evaluator failed: please report this rule".to_owned()),
+        answers: Answers::default(),
     });
     evaluation.took = watch.elapsed();
     metrics.rule_evaluations.inc();

@@ -51,6 +51,7 @@ impl Clocked {
             at: request.at,
             took: std::time::Duration::from_millis(3),
             outcome: Ok(vec![sample]),
+            answers: firebell_rules::Answers::default(),
         };
         let mut effects = Vec::new();
         let now = self.start + Duration::from_secs(secs);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use firebell_model::{Alert, Duration, Labels, Timestamp, format_float, is_stale};
 use firebell_promql::Plan;
 use firebell_rules::{
-    AlertPhase, AlertingRule, Context, Options, Place, Rule, RuleEffect, RuleGroup, RuleRecord,
-    RuleSet, Rules, evaluate,
+    AlertPhase, AlertingRule, Context, FailingAlert, FlapLimit, Mode, Options, Place, Policy,
+    Reaction, Rule, RuleEffect, RuleGroup, RuleRecord, RuleSet, Rules, evaluate,
 };
 use firebell_template::Template;
 
@@ -197,7 +197,7 @@ impl World {
     fn note_phases(&mut self) {
         let (mut phases, mut errors) = (BTreeMap::new(), BTreeMap::new());
         for rule in self.rules.groups().flat_map(|group| group.rules()) {
-            for alert in rule.alerts() {
+            for alert in rule.alerts().iter().chain(rule.reports()) {
                 let mut phase = alert.phase.name().to_owned();
                 if let AlertPhase::Firing {
                     keep_firing_since: Some(since),
@@ -205,6 +205,15 @@ impl World {
                 } = alert.phase
                 {
                     let _ = write!(phase, ", kept since {}", self.time(since));
+                }
+                if let AlertPhase::Firing {
+                    held: Some(hold), ..
+                } = alert.phase
+                {
+                    let _ = write!(phase, ", held: {hold:?}");
+                }
+                if alert.is_flapping {
+                    phase.push_str(", flapping");
                 }
                 phases.insert(alert.labels.to_string(), phase);
             }
@@ -250,6 +259,7 @@ impl World {
 }
 
 /// Rules from a text: a line `group NAME every 1m [offset 1m] [limit 2]` or `external NAME=VALUE`,
+/// `failing 5m` for Firebell's own alert,
 /// or a rule `alert NAME | EXPR | for 2m | keep 3m | label a: b | note c: d`, `record NAME | EXPR`.
 pub(crate) fn rules(text: &str) -> RuleSet {
     let mut groups: Vec<RuleGroup> = Vec::new();
@@ -261,6 +271,11 @@ pub(crate) fn rules(text: &str) -> RuleSet {
             let (name, value) = external.split_once('=').expect("name=value");
             context.external_labels = Labels::from_pairs([(name, value)]);
             context.external_url = "http://bell".to_owned();
+        } else if let Some(hold_for) = line.strip_prefix("failing ") {
+            context.failing_alert = Some(FailingAlert {
+                hold_for: hold_for.parse().expect("a duration"),
+                ..FailingAlert::default()
+            });
         } else {
             let group = groups.last_mut().expect("a group before the rules");
             group.rules.push(Arc::new(read_rule(line)));
@@ -310,12 +325,38 @@ fn read_rule(line: &str) -> Rule {
             "label" if kind == "record" => recorded.push(pair()),
             "label" => rule.labels.push(text()),
             "note" => rule.annotations.push(text()),
-            _ => panic!("what is `{key}`?"),
+            _ => read_policy(key, rest, &mut rule.policy),
         }
     }
     match kind {
         "alert" => Rule::alerting(name, expr, rule, Place::default()),
         _ => Rule::recording(name, expr, Labels::from_pairs(recorded), Place::default()),
+    }
+}
+
+/// `mode shadow`, `no_data alert 2m`, `on_error ok`, `clear EXPR`, `flap 3 within 10m`.
+fn read_policy(key: &str, rest: &str, policy: &mut Policy) {
+    let duration = |text: &str| text.parse().expect("a duration");
+    let reaction = || match rest.split_once(' ').unwrap_or((rest, "0s")) {
+        ("alert", hold_for) => Reaction::Alert {
+            hold_for: duration(hold_for),
+        },
+        ("keep", _) => Reaction::Keep,
+        _ => Reaction::End,
+    };
+    match key {
+        "mode" => policy.mode = Mode::Shadow,
+        "no_data" => policy.no_data = reaction(),
+        "on_error" => policy.on_error = reaction(),
+        "clear" => policy.clear = Some(Plan::new(rest).expect("PromQL")),
+        "flap" => {
+            let (changes, within) = rest.split_once(" within ").expect("within");
+            policy.flapping = Some(FlapLimit {
+                changes: changes.parse().expect("a number"),
+                within: duration(within),
+            });
+        }
+        _ => panic!("what is `{key}`?"),
     }
 }
 

@@ -1,0 +1,66 @@
+//! What an evaluation does to the state of its rule.
+
+use crate::alert::AlertPhase;
+use crate::alerting::{self, Step};
+use crate::ask::{Answers, Asks};
+use crate::definition::{AlertingRule, Rule, RuleKind};
+use crate::evaluate::RuleSample;
+use crate::policy::Reaction;
+use crate::recording;
+use crate::reports::{self, Condition};
+use crate::state::{Outcome, RuleState};
+
+/// Applies an evaluation.
+///
+/// # Errors
+/// What is wrong with the rule, for its health.
+pub(crate) fn apply(
+    state: &mut RuleState,
+    rule: &Rule,
+    (result, answers): (Result<Vec<RuleSample>, String>, &Answers),
+    step: &Step<'_>,
+    out: &mut Outcome,
+) -> Result<(), String> {
+    let result = match (result, &rule.kind) {
+        (Ok(samples), RuleKind::Alerting(rule)) => {
+            alerting::update(state, rule, (samples, answers), step, out)
+        }
+        (Ok(samples), RuleKind::Recording) => recording::update(state, samples, step, out),
+        (Err(error), kind) => {
+            if let RuleKind::Alerting(rule) = kind {
+                after_error(state, rule, step, out);
+            }
+            Err(error)
+        }
+    };
+    let condition = Condition {
+        error: result.as_ref().err().map(String::as_str),
+        is_silent: answers.is_silent,
+    };
+    reports::update(state, rule, condition, step, out);
+    result
+}
+
+/// An error leaves everything as it is, unless the rule says that it ends the alerts.
+fn after_error(state: &mut RuleState, rule: &AlertingRule, step: &Step<'_>, out: &mut Outcome) {
+    if rule.policy.on_error == Reaction::End {
+        // Without samples no limit can be exceeded.
+        let _ = alerting::update(state, rule, (Vec::new(), &Answers::default()), step, out);
+    }
+}
+
+impl RuleState {
+    /// What the rule's own keys want to know of the next evaluation.
+    pub(crate) fn asks(&self, rule: &Rule) -> Asks {
+        let Some(alerting) = rule.as_alerting() else {
+            return Asks::default();
+        };
+        let is_firing = || {
+            let mut alerts = self.alerts.iter();
+            alerts.any(|alert| matches!(alert.phase, AlertPhase::Firing { .. }))
+        };
+        Asks {
+            is_clear_asked: alerting.policy.clear.is_some() && is_firing(),
+        }
+    }
+}
