@@ -41,7 +41,7 @@ impl DurationExpr {
     #[must_use]
     pub fn constant(&self) -> Option<Duration> {
         match self {
-            Self::Literal(number) => Some(Duration::from_secs_f64(number.value)),
+            Self::Literal(number) => Some(number.duration()),
             Self::Paren(inner) if matches!(**inner, Self::Literal(_)) => inner.constant(),
             _ => None,
         }
@@ -49,11 +49,23 @@ impl DurationExpr {
 
     /// Its length, or why it has none.
     pub(crate) fn resolve(&self, shape: QueryShape) -> Result<Duration, String> {
+        if let Self::Literal(number) = self {
+            return Ok(number.duration());
+        }
         let secs = self.secs(shape)?;
         if secs.is_nan() || secs.abs() > SECS_MAX {
             return Err("duration is out of range".to_owned());
         }
-        Ok(Duration::from_secs_f64(secs))
+        // As upstream: what is computed is cut to milliseconds at once, not rounded.
+        Ok(Duration((secs * 1000.0) as i64))
+    }
+
+    /// Its length as that of a range: more than nothing, though perhaps less than a millisecond.
+    pub(crate) fn resolve_range(&self, shape: QueryShape) -> Result<Duration, String> {
+        if self.secs(shape)? <= 0.0 {
+            return Err("duration must be greater than 0".to_owned());
+        }
+        self.resolve(shape)
     }
 
     fn secs(&self, shape: QueryShape) -> Result<f64, String> {
@@ -77,6 +89,17 @@ impl DurationExpr {
     }
 }
 
+impl NumberLiteral {
+    /// These seconds. Those of a bare number are rounded to nanoseconds, of which whole milliseconds
+    /// count, as upstream; those of a duration were whole milliseconds.
+    pub(crate) fn duration(self) -> Duration {
+        if self.is_duration {
+            return Duration::from_secs_f64(self.value);
+        }
+        Duration((self.value * 1e9).round() as i64 / 1_000_000)
+    }
+}
+
 impl fmt::Display for DurationExpr {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -95,7 +118,7 @@ impl fmt::Display for DurationExpr {
 impl fmt::Display for NumberLiteral {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.is_duration {
-            write!(f, "{}", Duration::from_secs_f64(self.value))
+            write!(f, "{}", self.duration())
         } else {
             f.write_str(&format_float(self.value))
         }

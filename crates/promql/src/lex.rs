@@ -468,7 +468,8 @@ impl<'a> Lexer<'a> {
     }
 }
 
-fn keyword(word: &str) -> Option<Token> {
+/// The token of a word that is none of the user's own, in whatever case.
+pub(crate) fn keyword(word: &str) -> Option<Token> {
     // The longest keyword has 12 letters; longer words need no lower-case copy.
     if word.len() > 12 {
         return None;

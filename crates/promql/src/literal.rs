@@ -6,6 +6,7 @@
 use firebell_model::{Duration, Quoted};
 
 use crate::ast::StringLiteral;
+use crate::duration::SECS_MAX;
 
 /// Reads a number; `0x1f`, `0755` and `1_000` as in Go.
 pub(crate) fn number(text: &str) -> Result<f64, String> {
@@ -37,16 +38,23 @@ pub(crate) fn number(text: &str) -> Result<f64, String> {
 
 /// Reads a duration such as `1h30m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    text.parse().map_err(|_| {
-        let unit = text
-            .split(|c: char| c.is_ascii_digit())
-            .find(|unit| !matches!(*unit, "" | "y" | "w" | "d" | "h" | "m" | "s" | "ms"));
-        let text = Quoted(text);
-        match unit {
-            Some(unit) => format!("unknown unit {} in duration {text}", Quoted(unit)),
-            None => format!("not a valid duration string: {text}"),
-        }
-    })
+    let duration: Duration = text.parse().map_err(|_| unreadable(text))?;
+    if duration.as_secs_f64() > SECS_MAX {
+        return Err("duration out of range".to_owned());
+    }
+    Ok(duration)
+}
+
+/// Why a text is no duration.
+fn unreadable(text: &str) -> String {
+    let unit = text
+        .split(|c: char| c.is_ascii_digit())
+        .find(|unit| !matches!(*unit, "" | "y" | "w" | "d" | "h" | "m" | "s" | "ms"));
+    let text = Quoted(text);
+    match unit {
+        Some(unit) => format!("unknown unit {} in duration {text}", Quoted(unit)),
+        None => format!("not a valid duration string: {text}"),
+    }
 }
 
 /// The text of a quoted string that the lexer has let through.

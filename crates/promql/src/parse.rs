@@ -20,6 +20,7 @@ use crate::features::{Features, require};
 use crate::lex::{Keyword, Token};
 use crate::literal;
 use cursor::Parser;
+pub(crate) use groups::can_stand_bare;
 
 /// Deepest nesting of parentheses, calls, signs and right operands.
 pub const NESTING_MAX: usize = 200;

@@ -4,13 +4,14 @@
 
 use std::fmt::{self, Display, Formatter};
 
-use firebell_model::{METRIC_NAME, MatchOp, Quoted, is_valid_label_name};
+use firebell_model::{Duration, METRIC_NAME, MatchOp, Quoted, is_valid_label_name};
 
 use crate::ast::{
     Aggregate, At, Binary, Borders, Cardinality, Expr, Matching, Node, RangeSelector, Selector,
     Shift, Subquery,
 };
 use crate::duration::DurationExpr;
+use crate::parse::can_stand_bare;
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -225,13 +226,11 @@ struct InBrackets<'a>(&'a DurationExpr);
 impl Display for InBrackets<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self.0 {
-            DurationExpr::Literal(number) => {
-                write!(
-                    f,
-                    "{}",
-                    firebell_model::Duration::from_secs_f64(number.value)
-                )
+            // Upstream prints `0s`, which is nothing that a range may be.
+            DurationExpr::Literal(number) if number.duration() == Duration::ZERO => {
+                write!(f, "{number}")
             }
+            DurationExpr::Literal(number) => write!(f, "{}", number.duration()),
             other => write!(f, "{other}"),
         }
     }
@@ -243,7 +242,7 @@ impl Display for LabelNames<'_> {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         for (idx, name) in self.0.iter().enumerate() {
             let separator = if idx == 0 { "" } else { ", " };
-            if is_valid_label_name(name) {
+            if is_valid_label_name(name) && can_stand_bare(name) {
                 write!(f, "{separator}{name}")?;
             } else {
                 write!(f, "{separator}{}", Quoted(name))?;

@@ -65,17 +65,12 @@ struct Windows {
 
 impl Windows {
     fn of(source: &WindowSource, context: &Context<'_>, steps: Steps) -> Result<Self, EvalError> {
-        let resolve = |duration: &crate::duration::DurationExpr| {
-            duration
-                .resolve(context.shape)
-                .map_err(EvalError::Execution)
-        };
-        let length = resolve(source.range())?;
-        if length.0 <= 0 {
-            return execution("duration must be greater than 0");
-        }
+        let length = source.range().resolve_range(context.shape);
+        let length = length.map_err(EvalError::Execution)?;
         let offset = match &source.shift().offset {
-            Some(offset) => resolve(offset)?,
+            Some(offset) => offset
+                .resolve(context.shape)
+                .map_err(EvalError::Execution)?,
             None => Duration::ZERO,
         };
         let fixed = fixed_moment(source.shift(), context.start, context.end);

@@ -7,7 +7,7 @@ use crate::ast::{
     Aggregate, AggregateOp, BinaryOp, Cardinality, Expr, Matching, Node, Selector, Shift, Span,
 };
 use crate::features::require;
-use crate::lex::{Keyword, Token};
+use crate::lex::{Keyword, Token, keyword};
 
 impl Parser<'_> {
     pub(super) fn binary_modifiers(&mut self) -> Parsed<(bool, Matching)> {
@@ -202,4 +202,10 @@ fn can_name_label(token: Token) -> bool {
         Token::Keyword(keyword) => keyword != Keyword::Without,
         _ => false,
     }
+}
+
+/// Whether a label name needs no quotes in `by (…)` and the like. `without`, `inf` and `nan` do,
+/// which upstream prints without them all the same and then cannot read.
+pub(crate) fn can_stand_bare(name: &str) -> bool {
+    keyword(name).is_none_or(can_name_label)
 }
