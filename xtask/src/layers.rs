@@ -30,13 +30,14 @@ pub(crate) const LAYERS: &[Layer] = &[
     core("promql", &["model"]),
     core("template", &["model"]),
     core("rules", &["model", "promql", "template"]),
+    core("slo", &["model", "promql", "template", "rules"]),
     core("dispatch", &["model"]),
     core("notify", &["model", "template"]),
     core("engine", &["model", "disk", "rules", "dispatch"]),
     edge(
         "config",
         &[
-            "model", "tsdb", "promql", "template", "rules", "dispatch", "notify",
+            "model", "tsdb", "promql", "template", "rules", "slo", "dispatch", "notify",
         ],
     ),
     edge("wire", &["model"]),
@@ -44,8 +45,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     edge(
         "server",
         &[
-            "model", "disk", "tsdb", "promql", "template", "rules", "dispatch", "notify", "engine",
-            "config", "wire",
+            "model", "disk", "tsdb", "promql", "template", "rules", "slo", "dispatch", "notify",
+            "engine", "config", "wire",
         ],
     ),
     edge(
@@ -57,7 +58,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     edge(
         "cli",
         &[
-            "model", "disk", "tsdb", "promql", "config", "wire", "import", "server", "sim",
+            "model", "disk", "tsdb", "promql", "rules", "slo", "config", "wire", "import",
+            "server", "sim",
         ],
     ),
 ];

@@ -13,7 +13,7 @@ use firebell_promql::Features;
 
 use crate::problem::{Pos, Problem, did_you_mean};
 use crate::secrets::{blackened, may_be_secret};
-use crate::yaml::{Entry, Node, Scalar, Value, parse};
+use crate::yaml::{Entry, Mistake, Node, Scalar, Value, parse, parse_all};
 
 /// One file that is being read.
 pub(crate) struct Doc<'d> {
@@ -55,10 +55,21 @@ impl<'d> Doc<'d> {
         if let Some(root) = &root {
             *self.shown.borrow_mut() = blackened(self.source, root);
         }
+        self.note_all(mistakes);
+        root.filter(|root| !matches!(root.value, Value::Null))
+    }
+
+    /// The trees of all documents of the file. Meant for files that hold no secrets.
+    pub(crate) fn parse_all(&self) -> Vec<Node> {
+        let (roots, mistakes) = parse_all(self.source);
+        self.note_all(mistakes);
+        roots
+    }
+
+    fn note_all(&self, mistakes: Vec<Mistake>) {
         for mistake in mistakes {
             self.problem(mistake.at, mistake.message, None);
         }
-        root.filter(|root| !matches!(root.value, Value::Null))
     }
 
     /// Notes a problem.

@@ -9,6 +9,7 @@ use firebell_model::{Duration, Labels, RelabelRule};
 use firebell_notify::Integration;
 use firebell_promql::Features;
 use firebell_rules::{Context, RuleGroup, RuleSet};
+use firebell_slo::Objectives;
 use firebell_template::NotificationTemplates;
 
 use crate::alertmanager::{self, IntegrationKey, Notifications};
@@ -24,6 +25,7 @@ use crate::rule_policy::RuleDefaults;
 use crate::scrape::{self, Global, ScrapeJob};
 use crate::secrets::text_without_secrets;
 use crate::size::parse_bytes;
+use crate::slo;
 use crate::source::{ExternalSource, SourceSection};
 use crate::yaml::{Node, Value};
 
@@ -32,8 +34,10 @@ use crate::yaml::{Node, Value};
 pub struct Config {
     /// What is scraped.
     pub scrape: Vec<ScrapeJob>,
-    /// Rules, with what they share.
+    /// Rules, with what they share; those of objectives are among them.
     pub rules: RuleSet,
+    /// The objectives of `slo_files`, and the flows that they are about.
+    pub objectives: Arc<Objectives>,
     /// Who is told of what.
     pub routing: Arc<Routing>,
     /// How they are told: by receiver, kind of integration, and index within the kind. The inbox,
@@ -118,6 +122,7 @@ struct Parts {
     global: Global,
     scrape: Vec<ScrapeJob>,
     groups: Vec<RuleGroup>,
+    objectives: Objectives,
     alert_relabel: Vec<RelabelRule>,
     rule_defaults: RuleDefaults,
     otlp: Otlp,
@@ -168,6 +173,7 @@ impl Parts {
         Some(Config {
             scrape: self.scrape,
             rules: rules.ok()?,
+            objectives: Arc::new(self.objectives),
             routing,
             integrations,
             templates,
@@ -203,6 +209,10 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
             parts.groups = rule_files::groups(loader, path, source, defaults);
             return parts;
         }
+        Kind::Objectives => {
+            read_objectives(loader, [path.to_owned()], &mut parts);
+            return parts;
+        }
     }
     parts.text = text_without_secrets(source, &root);
     let fields = doc.fields(&root, "the configuration");
@@ -226,6 +236,11 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
         }
         None => read_prometheus(loader, &fields, &mut parts),
     }
+    read_objectives(
+        loader,
+        named_files(loader, &fields, "slo_files"),
+        &mut parts,
+    );
     if let Some(node) = fields.get("alertmanager") {
         match &node.value {
             Value::Scalar(path) => {
@@ -235,17 +250,9 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
         }
     }
     parts.storage = storage(&fields);
+    note_short_retention(loader, &parts);
     parts.query = QueryLimits::read(&fields);
-    parts.listen = fields.parsed("listen", |text| {
-        let parsed = text.parse::<std::net::SocketAddr>();
-        let failed = |_| format!("`{text}` is not an address such as 127.0.0.1:9494");
-        parsed.map(|_| text.to_owned()).map_err(failed)
-    });
-    parts.external_url = fields.parsed("external_url", |text| {
-        let is_url = text.starts_with("http://") || text.starts_with("https://");
-        let failed = || format!("`{text}` is not an address such as https://firebell.example");
-        is_url.then(|| text.to_owned()).ok_or_else(failed)
-    });
+    addresses(&fields, &mut parts);
     note_unused(loader, &fields);
     fields.finish();
     if parts.source.external.is_some() && !parts.scrape.is_empty() {
@@ -258,12 +265,27 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     parts
 }
 
+/// Where to listen, and where people reach what listens.
+fn addresses(fields: &Fields<'_, '_>, parts: &mut Parts) {
+    parts.listen = fields.parsed("listen", |text| {
+        let parsed = text.parse::<std::net::SocketAddr>();
+        let failed = |_| format!("`{text}` is not an address such as 127.0.0.1:9494");
+        parsed.map(|_| text.to_owned()).map_err(failed)
+    });
+    parts.external_url = fields.parsed("external_url", |text| {
+        let is_url = text.starts_with("http://") || text.starts_with("https://");
+        let failed = || format!("`{text}` is not an address such as https://firebell.example");
+        is_url.then(|| text.to_owned()).ok_or_else(failed)
+    });
+}
+
 /// What a file is that is given on its own.
 enum Kind {
     /// A firebell.yml, or a prometheus.yml, which is one.
     Firebell,
     Alertmanager,
     Rules,
+    Objectives,
 }
 
 fn kind_of(root: &Node) -> Kind {
@@ -275,6 +297,8 @@ fn kind_of(root: &Node) -> Kind {
         Kind::Alertmanager
     } else if has("groups") && !has("rule_files") {
         Kind::Rules
+    } else if slo::is_of_objectives(root) {
+        Kind::Objectives
     } else {
         Kind::Firebell
     }
@@ -335,6 +359,39 @@ fn read_prometheus(loader: &Loader<'_>, fields: &Fields<'_, '_>, parts: &mut Par
             ));
         }
         alerting.finish();
+    }
+}
+
+fn read_objectives(
+    loader: &Loader<'_>,
+    paths: impl IntoIterator<Item = PathBuf>,
+    parts: &mut Parts,
+) {
+    let mut reader = slo::Reader::new(loader, &parts.global);
+    for path in paths {
+        if let Some(source) = loader.read(&path) {
+            reader.read_file(&path, &source);
+        }
+    }
+    let (objectives, groups) = reader.finish();
+    parts.objectives = objectives;
+    parts.groups.extend(groups);
+}
+
+/// A budget over more time than is kept would silently be one over less.
+fn note_short_retention(loader: &Loader<'_>, parts: &Parts) {
+    let kept = parts.storage.retention;
+    let longest = parts
+        .objectives
+        .all
+        .iter()
+        .map(|it| it.window.period())
+        .max();
+    if let (Some(longest), None) = (longest.filter(|it| *it > kept), &parts.source.external) {
+        loader.note(format!(
+            "objectives look back {longest}, but samples are kept {kept}: set `retention` of \
+             `storage` to {longest} or more"
+        ));
     }
 }
 

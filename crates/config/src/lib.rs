@@ -24,6 +24,7 @@ mod rule_policy;
 mod scrape;
 mod secrets;
 mod size;
+mod slo;
 mod source;
 mod yaml;
 

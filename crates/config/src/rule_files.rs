@@ -198,16 +198,17 @@ fn recording(
 }
 
 /// Names with their texts.
-type Texts = BTreeMap<String, String>;
+pub(crate) type Texts = BTreeMap<String, String>;
 
 /// What the texts of a map are.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(crate) enum Kind {
     Label { is_templated: bool },
     Annotation,
 }
 
-fn texts(fields: &Fields<'_, '_>, name: &'static str, kind: Kind) -> Texts {
+/// The labels or annotations of a field, checked.
+pub(crate) fn texts(fields: &Fields<'_, '_>, name: &'static str, kind: Kind) -> Texts {
     let Some(node) = fields.get(name) else {
         return Texts::new();
     };

@@ -1,7 +1,7 @@
 //! YAML as a tree with places: read tolerantly, so that one mistake does not hide the next.
 //!
 //! Scalars keep their text: `version: 1.10` is `1.10` until somebody wants a number. Anchors and
-//! merge keys are resolved here. Only the first document of a file is read, as upstream does.
+//! merge keys are resolved here. Of most files only the first document is read, as upstream does.
 //!
 //! *Sources*: YAML 1.2 by way of `granit-parser`, which gives events with places and needs two
 //! small crates; YAML 1.1's merge key.
@@ -54,18 +54,36 @@ pub(crate) struct Mistake {
 
 /// Reads the first document. Mistakes that leave a tree are returned with it.
 pub(crate) fn parse(source: &str) -> (Option<Node>, Vec<Mistake>) {
-    let options = granit_parser::options! { emit_comments: false };
-    let mut builder = Builder {
-        events: Parser::new_from_str_with_options(source, options),
-        anchors: BTreeMap::new(),
-        mistakes: Vec::new(),
-        n_nodes: 0,
-    };
+    let mut builder = Builder::new(source);
     let root = builder.document().unwrap_or_else(|mistake| {
         builder.mistakes.push(mistake);
         None
     });
     (root, builder.mistakes)
+}
+
+/// Reads every document of a file, as [`parse`] does the first. Documents that hold nothing are left
+/// out; what follows a mistake that leaves no tree is not read.
+pub(crate) fn parse_all(source: &str) -> (Vec<Node>, Vec<Mistake>) {
+    let mut builder = Builder::new(source);
+    let mut roots = Vec::new();
+    loop {
+        let read = builder.next().and_then(|(event, span)| match event {
+            Event::StreamEnd => Ok(None),
+            Event::StreamStart | Event::DocumentStart(..) | Event::DocumentEnd => Ok(Some(None)),
+            event => Ok(Some(Some(builder.node(event, &span)?))),
+        });
+        match read {
+            Ok(Some(root)) => roots.extend(root),
+            Ok(None) => break,
+            Err(mistake) => {
+                builder.mistakes.push(mistake);
+                break;
+            }
+        }
+    }
+    roots.retain(|root| !matches!(root.value, Value::Null));
+    (roots, builder.mistakes)
 }
 
 impl Node {
@@ -198,6 +216,16 @@ struct Builder<'s> {
 }
 
 impl<'s> Builder<'s> {
+    fn new(source: &'s str) -> Self {
+        let options = granit_parser::options! { emit_comments: false };
+        Self {
+            events: Parser::new_from_str_with_options(source, options),
+            anchors: BTreeMap::new(),
+            mistakes: Vec::new(),
+            n_nodes: 0,
+        }
+    }
+
     fn next(&mut self) -> Result<(Event<'s>, Span), Mistake> {
         match self.events.next() {
             Some(Ok(event)) => Ok(event),
