@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 use firebell_model::{Duration, Regex};
-use firebell_server::{DEFAULT_LISTEN, Flags, Overrides};
+use firebell_server::{DEFAULT_LISTEN, Flags, Overrides, QueueLimits, RuleOptions};
 
 use crate::fail;
 
@@ -44,6 +44,8 @@ pub(crate) struct Serve {
     web: Web,
     #[command(flatten)]
     limits: Limits,
+    #[command(flatten)]
+    sending: Sending,
     #[command(flatten)]
     unused: Unused,
 }
@@ -100,6 +102,45 @@ struct Limits {
     series: Option<usize>,
 }
 
+/// How alerts reach Alertmanagers elsewhere.
+#[derive(Args)]
+#[command(next_help_heading = "Prometheus's flags: Alertmanagers elsewhere")]
+struct Sending {
+    /// After how long they hear of a firing alert again
+    #[arg(
+        long = "rules.alert.resend-delay",
+        value_name = "TIME",
+        value_parser = duration,
+        default_value = "1m"
+    )]
+    resend_delay: Duration,
+    /// How many alerts may wait for each of them
+    #[arg(
+        long = "alertmanager.notification-queue-capacity",
+        value_name = "N",
+        value_parser = positive,
+        default_value = "10000"
+    )]
+    capacity: usize,
+    /// How many alerts go at once
+    #[arg(
+        long = "alertmanager.notification-batch-size",
+        value_name = "N",
+        value_parser = positive,
+        default_value = "256"
+    )]
+    batch: usize,
+    /// Before Firebell ends, leave what waits unsent
+    #[arg(long = "no-alertmanager.drain-notification-queue-on-shutdown")]
+    leaves: bool,
+    /// The default.
+    #[arg(
+        long = "alertmanager.drain-notification-queue-on-shutdown",
+        hide = true
+    )]
+    drains: bool,
+}
+
 /// Flags of Prometheus that are taken, so that its command lines work, and change nothing here.
 #[derive(Args)]
 struct Unused {
@@ -131,12 +172,8 @@ struct Unused {
     outage_tolerance: Option<String>,
     #[arg(long = "rules.alert.for-grace-period", hide = true)]
     grace_period: Option<String>,
-    #[arg(long = "rules.alert.resend-delay", hide = true)]
-    resend_delay: Option<String>,
     #[arg(long = "rules.max-concurrent-evals", hide = true)]
     concurrent_evals: Option<String>,
-    #[arg(long = "alertmanager.notification-queue-capacity", hide = true)]
-    queue_capacity: Option<String>,
     #[arg(long = "log.format", hide = true)]
     log_format: Option<String>,
 }
@@ -162,9 +199,7 @@ impl Unused {
             ("storage.tsdb.max-block-duration", self.max_block_duration.is_some()),
             ("rules.alert.for-outage-tolerance", self.outage_tolerance.is_some()),
             ("rules.alert.for-grace-period", self.grace_period.is_some()),
-            ("rules.alert.resend-delay", self.resend_delay.is_some()),
             ("rules.max-concurrent-evals", self.concurrent_evals.is_some()),
-            ("alertmanager.notification-queue-capacity", self.queue_capacity.is_some()),
             ("log.format", self.log_format.is_some()),
         ];
         let always = always.map(|it| (it, "is not needed: it always works"));
@@ -199,6 +234,7 @@ impl Serve {
         let Self {
             web,
             limits,
+            sending,
             config,
             listen,
             data_dir,
@@ -215,6 +251,14 @@ impl Serve {
                 prefix => format!("/{prefix}"),
             },
             features: web.features.into_iter().collect(),
+            rules: RuleOptions {
+                resend_delay: sending.resend_delay,
+            },
+            queues: QueueLimits {
+                capacity: sending.capacity,
+                batch: sending.batch,
+                drains: !sending.leaves,
+            },
             overrides: Overrides {
                 retention: limits.retention,
                 retention_bytes: limits.retention_bytes,
@@ -237,7 +281,12 @@ impl Serve {
 
     /// The flags by upstream's names, with their values.
     fn shown(&self) -> BTreeMap<String, String> {
-        let Self { web, limits, .. } = self;
+        let Self {
+            web,
+            limits,
+            sending,
+            ..
+        } = self;
         let duration = |given: Option<Duration>, default: &str| match given {
             Some(duration) => duration.to_string(),
             None => default.to_owned(),
@@ -254,6 +303,18 @@ impl Serve {
             .as_ref()
             .map(|regex| regex.text().to_owned());
         let shown = [
+            (
+                "alertmanager.drain-notification-queue-on-shutdown",
+                (!sending.leaves).to_string(),
+            ),
+            (
+                "alertmanager.notification-batch-size",
+                sending.batch.to_string(),
+            ),
+            (
+                "alertmanager.notification-queue-capacity",
+                sending.capacity.to_string(),
+            ),
             ("config.file", file.unwrap_or_default()),
             ("enable-feature", web.features.join(",")),
             ("log.level", self.log_level.to_string().to_lowercase()),
@@ -262,6 +323,7 @@ impl Serve {
             ("query.max-samples", number(limits.samples, "50000000")),
             ("query.max-series", number(limits.series, "0")),
             ("query.timeout", duration(limits.timeout, "2m")),
+            ("rules.alert.resend-delay", sending.resend_delay.to_string()),
             ("storage.tsdb.path", self.data_dir.display().to_string()),
             (
                 "storage.tsdb.retention.size",

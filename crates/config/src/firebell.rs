@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firebell_dispatch::Routing;
-use firebell_model::{Duration, Labels, RelabelRule};
+use firebell_model::{Duration, Labels};
 use firebell_notify::Integration;
 use firebell_promql::Features;
 use firebell_rules::{Context, RuleGroup, RuleSet};
 use firebell_slo::Objectives;
 use firebell_template::NotificationTemplates;
 
+use crate::alerting::{Alerting, AlertmanagerJob};
 use crate::alertmanager::{self, IntegrationKey, Notifications};
 use crate::fields::{Doc, Fields};
 use crate::files::{Files, is_pattern};
@@ -19,7 +20,6 @@ use crate::load::Loader;
 use crate::otlp::Otlp;
 use crate::problem::{Problem, Problems};
 use crate::query::QueryLimits;
-use crate::relabel;
 use crate::rule_files::{self, Defaults};
 use crate::rule_policy::RuleDefaults;
 use crate::scrape::{self, Global, ScrapeJob};
@@ -43,6 +43,8 @@ pub struct Config {
     /// How they are told: by receiver, kind of integration, and index within the kind. The inbox,
     /// which every receiver has, is not among them.
     pub integrations: BTreeMap<IntegrationKey, Integration>,
+    /// Alertmanagers elsewhere that hear of this Firebell's alerts as well.
+    pub alertmanagers: Vec<AlertmanagerJob>,
     /// What texts of notifications may call.
     pub templates: NotificationTemplates,
     /// How OpenTelemetry metrics become series.
@@ -123,8 +125,8 @@ struct Parts {
     scrape: Vec<ScrapeJob>,
     groups: Vec<RuleGroup>,
     objectives: Objectives,
-    alert_relabel: Vec<RelabelRule>,
     rule_defaults: RuleDefaults,
+    alerting: Alerting,
     otlp: Otlp,
     notifications: Option<Notifications>,
     has_alertmanager: bool,
@@ -151,7 +153,8 @@ impl Parts {
         let context = Context {
             external_labels: self.global.external_labels.clone(),
             external_url: external_url.clone(),
-            alert_relabel: self.alert_relabel,
+            alert_relabel: self.alerting.relabel,
+            sends_outside: !self.alerting.alertmanagers.is_empty(),
             subquery_step: self.global.evaluation_interval,
             lookback: self.query.lookback,
             failing_alert: self.rule_defaults.failing_alert,
@@ -176,6 +179,7 @@ impl Parts {
             objectives: Arc::new(self.objectives),
             routing,
             integrations,
+            alertmanagers: self.alerting.alertmanagers,
             templates,
             otlp: self.otlp,
             storage: self.storage,
@@ -349,17 +353,7 @@ fn read_prometheus(loader: &Loader<'_>, fields: &Fields<'_, '_>, parts: &mut Par
                 .extend(rule_files::groups(loader, &path, &source, defaults));
         }
     }
-    if let Some(node) = fields.get("alerting") {
-        let alerting = fields.doc.fields(node, "`alerting`");
-        parts.alert_relabel = relabel::rules(&alerting, "alert_relabel_configs");
-        if alerting.get("alertmanagers").is_some() {
-            let file = &fields.doc.file;
-            loader.note(format!(
-                "{file}: `alertmanagers` is not used: Firebell routes its alerts itself"
-            ));
-        }
-        alerting.finish();
-    }
+    parts.alerting = Alerting::read(loader, fields);
 }
 
 fn read_objectives(

@@ -9,7 +9,9 @@
 //! *Not here*: watching files and scraping (`firebell-server`); what rules, routes and templates
 //! mean (their cores).
 
+mod alerting;
 mod alertmanager;
+mod discovery;
 mod fields;
 mod files;
 mod firebell;
@@ -28,7 +30,9 @@ mod slo;
 mod source;
 mod yaml;
 
+pub use crate::alerting::{AlertmanagerJob, AlertmanagerSet};
 pub use crate::alertmanager::IntegrationKey;
+pub use crate::discovery::{Discovery, FileDiscovery, TargetGroup, parse_target_file};
 pub use crate::files::{Files, OsFiles};
 pub use firebell_notify::{HttpConfig, Tls};
 
@@ -37,8 +41,8 @@ pub use crate::otlp::{Otlp, OtlpNaming, OtlpPromotion};
 pub use crate::problem::{Pos, Problem, Problems};
 pub use crate::query::QueryLimits;
 pub use crate::scrape::{
-    DroppedTarget, FileDiscovery, ScrapeHistograms, ScrapeJob, ScrapeLimits, ScrapeProtocol,
-    ScrapeTarget, TargetGroup, TargetSet, parse_target_file, targets,
+    DroppedTarget, ScrapeHistograms, ScrapeJob, ScrapeLimits, ScrapeProtocol, ScrapeTarget,
+    TargetSet, targets,
 };
 pub use crate::size::parse_bytes;
 pub use crate::source::ExternalSource;

@@ -1,21 +1,19 @@
 //! What is scraped: `global` and `scrape_configs`.
 //!
-//! *Sources*: Prometheus, `config/config.go`, `discovery/file`.
+//! *Sources*: Prometheus, `config/config.go`.
 
-mod file_sd;
 mod global;
 mod targets;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
-use firebell_model::{Duration, EXPONENTIAL_SCHEMAS, Labels, RelabelRule};
+use firebell_model::{Duration, EXPONENTIAL_SCHEMAS, RelabelRule};
 use firebell_notify::HttpConfig;
 
-pub use self::file_sd::parse_target_file;
 pub(crate) use self::global::Global;
 pub use self::targets::{DroppedTarget, ScrapeTarget, TargetSet, targets};
 
+use crate::discovery::{Discovery, TargetGroup};
 use crate::fields::{Doc, Fields};
 use crate::http;
 use crate::load::Loader;
@@ -59,10 +57,8 @@ pub struct ScrapeJob {
     pub relabel: Vec<RelabelRule>,
     /// Applied to series.
     pub metric_relabel: Vec<RelabelRule>,
-    /// Targets that stand in the configuration.
-    pub static_groups: Vec<TargetGroup>,
-    /// Files of targets.
-    pub file_discoveries: Vec<FileDiscovery>,
+    /// Where its targets stand.
+    pub discovery: Discovery,
     /// As it is written, with secrets as `<secret>`.
     pub text: String,
 }
@@ -112,24 +108,6 @@ pub struct ScrapeLimits {
     pub histogram_schema: Option<i8>,
 }
 
-/// Targets with the labels they share.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct TargetGroup {
-    /// Addresses such as `localhost:9100`.
-    pub targets: Vec<String>,
-    /// Labels of all of them.
-    pub labels: Labels,
-}
-
-/// An entry of `file_sd_configs`.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct FileDiscovery {
-    /// Patterns of files, each `.json`, `.yml` or `.yaml`.
-    pub patterns: Vec<PathBuf>,
-    /// After which files are read again even when nobody said that they changed.
-    pub refresh_interval: Duration,
-}
-
 /// Reads `scrape_configs`.
 pub(crate) fn jobs(
     loader: &Loader<'_>,
@@ -157,13 +135,7 @@ fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Opti
     let timeout = timeout(&fields, interval, global);
     let relabel = relabel::rules(&fields, "relabel_configs");
     let metric_relabel = relabel::rules(&fields, "metric_relabel_configs");
-    let static_groups = fields.list("static_configs").iter();
-    let static_groups = static_groups
-        .filter_map(|it| file_sd::group(doc, it))
-        .collect();
-    let files = fields.list("file_sd_configs").iter();
-    let file_discoveries = files.map(|it| file_discovery(doc, it)).collect();
-    refuse_discoveries(&fields);
+    let discovery = Discovery::read(&fields);
     let histograms = histograms(&fields, global.histograms);
     let job = ScrapeJob {
         interval,
@@ -183,8 +155,7 @@ fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Opti
         http: http::read(loader, &fields),
         relabel,
         metric_relabel,
-        static_groups,
-        file_discoveries,
+        discovery,
         text: text_without_secrets(doc.source, node),
         name: name.clone().unwrap_or_default(),
     };
@@ -220,7 +191,7 @@ fn histograms(fields: &Fields<'_, '_>, global: ScrapeHistograms) -> ScrapeHistog
 }
 
 /// A duration that is not zero; zero is as absent, as upstream.
-fn positive(fields: &Fields<'_, '_>, name: &'static str) -> Option<Duration> {
+pub(crate) fn positive(fields: &Fields<'_, '_>, name: &'static str) -> Option<Duration> {
     fields
         .duration(name)
         .filter(|duration| *duration > Duration::ZERO)
@@ -240,7 +211,7 @@ fn timeout(fields: &Fields<'_, '_>, interval: Duration, global: &Global) -> Dura
     timeout
 }
 
-fn scheme(fields: &Fields<'_, '_>) -> String {
+pub(crate) fn scheme(fields: &Fields<'_, '_>) -> String {
     let read = |text: &str| match text {
         "http" | "https" => Ok(text.to_owned()),
         _ => Err(format!("`{text}` is neither http nor https")),
@@ -365,71 +336,3 @@ fn schema_of(factor: f64) -> i8 {
 
 /// What upstream takes for factors that are too small.
 const FINEST_FACTOR: f64 = 1.00271;
-
-fn file_discovery(doc: &Doc<'_>, node: &Node) -> FileDiscovery {
-    let fields = doc.fields(node, "an entry of `file_sd_configs`");
-    let files = fields.texts("files");
-    if files.is_empty() {
-        fields.missing("files");
-    }
-    for file in files.iter().filter(|file| !file_sd::is_valid_pattern(file)) {
-        let message = format!("`{file}` is not a path of .json, .yml or .yaml files");
-        let hint = "a `*` may stand in the last part of the path only".to_owned();
-        doc.problem(fields.at("files"), message, Some(hint));
-    }
-    let default = Duration::from_mins(5);
-    let refresh_interval = positive(&fields, "refresh_interval").unwrap_or(default);
-    fields.finish();
-    let patterns = files.iter().map(|file| doc.path(file)).collect();
-    FileDiscovery {
-        patterns,
-        refresh_interval,
-    }
-}
-
-/// Kinds of discovery that are not there are named, rather than called unknown.
-fn refuse_discoveries(fields: &Fields<'_, '_>) {
-    for name in DISCOVERIES
-        .into_iter()
-        .filter(|name| fields.get(name).is_some())
-    {
-        let message = format!("`{name}` is not supported yet");
-        let hint = "`static_configs` and `file_sd_configs` are".to_owned();
-        fields.doc.problem(fields.at(name), message, Some(hint));
-    }
-}
-
-const DISCOVERIES: [&str; 32] = [
-    "aws_sd_configs",
-    "azure_sd_configs",
-    "consul_sd_configs",
-    "digitalocean_sd_configs",
-    "dns_sd_configs",
-    "docker_sd_configs",
-    "dockerswarm_sd_configs",
-    "ec2_sd_configs",
-    "ecs_sd_configs",
-    "elasticache_sd_configs",
-    "eureka_sd_configs",
-    "gce_sd_configs",
-    "hetzner_sd_configs",
-    "http_sd_configs",
-    "ionos_sd_configs",
-    "kubernetes_sd_configs",
-    "kuma_sd_configs",
-    "lightsail_sd_configs",
-    "linode_sd_configs",
-    "marathon_sd_configs",
-    "msk_sd_configs",
-    "nerve_sd_configs",
-    "nomad_sd_configs",
-    "openstack_sd_configs",
-    "ovhcloud_sd_configs",
-    "puppetdb_sd_configs",
-    "scaleway_sd_configs",
-    "serverset_sd_configs",
-    "stackit_sd_configs",
-    "triton_sd_configs",
-    "uyuni_sd_configs",
-    "vultr_sd_configs",
-];

@@ -111,6 +111,10 @@ fn describe(config: &Config) -> String {
         writeln!(text, "failing rules {failing:?}").unwrap();
     }
     describe_routing(config, &mut text);
+    for job in &config.alertmanagers {
+        let found = job.targets(&job.discovery.static_groups);
+        writeln!(text, "sends to {found:?} within {}", job.timeout).unwrap();
+    }
     let (url, labels) = (&config.external_url, &config.external_labels);
     writeln!(text, "at {url} {labels} {:?}", config.listen).unwrap();
     let (retention, bytes) = (config.storage.retention, config.storage.retention_bytes);
@@ -131,8 +135,8 @@ fn default_policy() -> String {
 fn describe_job(job: &ScrapeJob, text: &mut String) {
     let (name, interval, timeout) = (&job.name, job.interval, job.timeout);
     writeln!(text, "job {name} every {interval} within {timeout}").unwrap();
-    let mut groups = job.static_groups.clone();
-    for pattern in job.file_discoveries.iter().flat_map(|it| &it.patterns) {
+    let mut groups = job.discovery.static_groups.clone();
+    for pattern in job.discovery.files.iter().flat_map(|it| &it.patterns) {
         for path in OsFiles.glob(pattern).unwrap() {
             let read = OsFiles.read(&path).unwrap();
             groups.extend(parse_target_file(&path, &read).unwrap());

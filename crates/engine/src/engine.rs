@@ -49,6 +49,8 @@ pub enum Effect {
     Write(Vec<(Labels, Sample)>),
     /// Append native histograms to the store.
     WriteHistograms(Vec<(Labels, HistogramSample)>),
+    /// Send alerts to the Alertmanagers elsewhere that the configuration names.
+    Send(Vec<Alert>),
     /// Deliver a notification.
     Notify(Delivery),
     /// Give a delivery up; its outcome no longer matters.
@@ -82,7 +84,7 @@ impl Step {
     pub fn is_seen_outside(&self) -> bool {
         self.effects
             .iter()
-            .any(|effect| matches!(effect, Effect::Notify(_)))
+            .any(|effect| matches!(effect, Effect::Notify(_) | Effect::Send(_)))
     }
 }
 
@@ -265,6 +267,7 @@ impl Engine {
                 RuleEffect::WriteHistograms(samples) => {
                     step.effects.push(Effect::WriteHistograms(samples));
                 }
+                RuleEffect::Send(alerts) => step.effects.push(Effect::Send(alerts)),
                 RuleEffect::Alerts(alerts) => self.in_dispatch(now, step, |dispatch, out| {
                     dispatch.handle_own_alerts(now, &alerts, out);
                 }),

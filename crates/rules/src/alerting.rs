@@ -5,7 +5,7 @@
 //!
 //! *Sources*: Prometheus, `rules/alerting.go`, `Eval` and `sendAlerts`, as behaviour.
 
-use firebell_model::{Duration, Labels, Timestamp};
+use firebell_model::{Alert, Duration, Labels, Timestamp};
 
 use crate::alert::{AlertInstance, AlertPhase, Cause, Handed, Hold, Timing, expiry};
 use crate::ask::Answers;
@@ -218,6 +218,7 @@ pub(crate) fn carry_on(
     }
     if mode == Mode::Live && alert.is_due(step.at, step.resend_delay) {
         alert.last_sent_at = Some(step.at);
+        send_outside(&alert, state, step, out);
     }
     let is_told_anew = is_reworded && alert.firing_since().is_some();
     if is_changed || is_told_anew {
@@ -256,6 +257,30 @@ fn write_series(
         out.write(for_state.clone(), at, active_at_secs as f64);
     }
     alert.written = series;
+}
+
+/// Tells Alertmanagers elsewhere where the alert stands, and until when that holds.
+fn send_outside(alert: &AlertInstance, state: &RuleState, step: &Step<'_>, out: &mut Outcome) {
+    let (AlertPhase::Firing { fired_at, .. } | AlertPhase::Resolved { fired_at, .. }) = alert.phase
+    else {
+        return;
+    };
+    if !step.context.sends_outside {
+        return;
+    }
+    let Some(labels) = step.context.outgoing(&alert.labels) else {
+        return;
+    };
+    let expiry = expiry(step.at, step.interval, step.resend_delay);
+    out.sends.push(Alert {
+        labels,
+        annotations: alert.annotations.clone(),
+        starts_at: fired_at,
+        ends_at: Some(alert.external_ends_at(expiry)),
+        generator_url: state.generator_url.to_string(),
+        updated_at: step.now,
+        is_timeout: false,
+    });
 }
 
 /// Hands the alert over when it begins to fire, is worded anew, or ends.

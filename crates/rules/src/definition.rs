@@ -88,6 +88,8 @@ pub struct Context {
     pub external_url: String,
     /// `alerting.alert_relabel_configs`: applied to an alert after the external labels.
     pub alert_relabel: Vec<RelabelRule>,
+    /// Whether there are Alertmanagers elsewhere that hear of alerts as well.
+    pub sends_outside: bool,
     /// How old a sample may be to count as the current value; upstream's flag
     /// `--query.lookback-delta`.
     pub lookback: Duration,
@@ -103,6 +105,7 @@ impl Default for Context {
             external_labels: Labels::empty(),
             external_url: String::new(),
             alert_relabel: Vec::new(),
+            sends_outside: false,
             lookback: Duration::from_mins(5),
             subquery_step: Duration::from_mins(1),
             failing_alert: None,

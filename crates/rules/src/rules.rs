@@ -45,6 +45,9 @@ pub enum RuleEffect {
     WriteHistograms(Vec<(Labels, HistogramSample)>),
     /// Tell dispatch of alerts that began to fire, changed or ended.
     Alerts(Vec<Alert>),
+    /// Send alerts to the Alertmanagers elsewhere: each has an end, after which it counts as
+    /// resolved there unless it is sent again.
+    Send(Vec<Alert>),
 }
 
 /// The rules and the state of their alerts.
@@ -325,6 +328,9 @@ impl Rules {
         }
         if !outcome.alerts.is_empty() {
             out.push(RuleEffect::Alerts(outcome.alerts));
+        }
+        if !outcome.sends.is_empty() {
+            out.push(RuleEffect::Send(outcome.sends));
         }
     }
 }

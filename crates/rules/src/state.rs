@@ -54,6 +54,8 @@ pub(crate) struct Outcome {
     pub(crate) writes: Vec<(Labels, Sample)>,
     pub(crate) histograms: Vec<(Labels, HistogramSample)>,
     pub(crate) alerts: Vec<Alert>,
+    /// For Alertmanagers elsewhere.
+    pub(crate) sends: Vec<Alert>,
     pub(crate) records: Vec<RuleRecord>,
 }
 

@@ -112,11 +112,7 @@ impl Deliverer {
     async fn send(&self, request: HttpRequest, http: &HttpConfig) -> Result<HttpResponse, String> {
         let timeout = request.timeout.map_or(TIMEOUT, |timeout| timeout.to_std());
         let Method::Post = request.method;
-        let options = ClientOptions {
-            follows_redirects: http.follow_redirects,
-            trusts_anybody: http.tls.insecure_skip_verify,
-            ca_pem: http.tls.ca_pem.as_deref(),
-        };
+        let options = ClientOptions::of(http);
         let mut builder = self.clients.get(options)?.post(request.url.reveal());
         for (name, value) in &request.headers {
             builder = builder.header(name, value.reveal());

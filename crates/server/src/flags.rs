@@ -6,6 +6,8 @@ use firebell_config::Config;
 use firebell_model::{Duration, Regex};
 use firebell_promql::Features;
 
+use crate::alertmanagers::QueueLimits;
+
 /// Settings of the command line that are no part of the configuration; the defaults change nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Flags {
@@ -19,6 +21,10 @@ pub struct Flags {
     pub route_prefix: String,
     /// Features that are turned on, in upstream's words.
     pub features: BTreeSet<String>,
+    /// How the rules work.
+    pub rules: firebell_rules::Options,
+    /// What waits for Alertmanagers elsewhere.
+    pub queues: QueueLimits,
     /// What wins over the configuration.
     pub overrides: Overrides,
     /// All flags with their values, by upstream's names: what `/api/v1/status/flags` shows.

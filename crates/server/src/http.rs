@@ -37,6 +37,7 @@ use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use self::listen::listen;
 
+use crate::alertmanagers::Alertmanagers;
 use crate::clock::Clock;
 use crate::driver::{Handle, Unrecorded};
 use crate::external::External;
@@ -57,6 +58,7 @@ pub(crate) struct App {
     pub scraper: Scraper,
     pub external: Arc<External>,
     pub started_at: Timestamp,
+    pub alertmanagers: Arc<Alertmanagers>,
     pub slots: Arc<Slots>,
     pub flags: Arc<Flags>,
     /// What the store found damaged at the start.

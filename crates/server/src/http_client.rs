@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use firebell_config::HttpConfig;
 
 /// How a client treats its peers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +16,17 @@ pub(crate) struct ClientOptions<'a> {
     pub trusts_anybody: bool,
     /// Certificates, as PEM, that are trusted instead of the system's.
     pub ca_pem: Option<&'a str>,
+}
+
+impl<'a> ClientOptions<'a> {
+    /// As a configuration says.
+    pub(crate) fn of(http: &'a HttpConfig) -> Self {
+        Self {
+            follows_redirects: http.follow_redirects,
+            trusts_anybody: http.tls.insecure_skip_verify,
+            ca_pem: http.tls.ca_pem.as_deref(),
+        }
+    }
 }
 
 /// Clients by their options, each made at its first use: reading the system's certificates takes
@@ -42,6 +56,26 @@ impl Clients {
         let client = make(&key).map_err(|why| format!("failed to set up TLS: {why}"))?;
         made.insert(key, client.clone());
         Ok(client)
+    }
+
+    /// A request with the credentials and headers of a configuration.
+    ///
+    /// # Errors
+    /// When the certificates cannot be used.
+    pub(crate) fn request(
+        &self,
+        method: reqwest::Method,
+        url: &str,
+        http: &HttpConfig,
+    ) -> Result<reqwest::RequestBuilder, String> {
+        let mut request = self.get(ClientOptions::of(http))?.request(method, url);
+        if let Some(authorization) = &http.authorization {
+            request = request.header("Authorization", authorization.reveal());
+        }
+        for (name, value) in &http.headers {
+            request = request.header(name, value.reveal());
+        }
+        Ok(request)
     }
 }
 
@@ -90,6 +124,13 @@ pub(crate) fn headers(response: &reqwest::Response) -> Vec<(String, String)> {
     response.headers().iter().filter_map(text).collect()
 }
 
+/// `Retry-After` in seconds, within reason.
+pub(crate) fn retry_after(response: &reqwest::Response) -> Option<Duration> {
+    let header = response.headers().get(reqwest::header::RETRY_AFTER)?;
+    let seconds = header.to_str().ok()?.trim().parse::<u64>().ok()?;
+    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
+}
+
 /// The body of a response.
 ///
 /// # Errors
@@ -123,3 +164,4 @@ pub(crate) enum BodyError {
 }
 
 const REDIRECTS_MAX: usize = 10;
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);

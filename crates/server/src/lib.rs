@@ -11,10 +11,12 @@ mod evaluate;
 mod flags;
 mod perform;
 
+mod alertmanagers;
 mod deliver;
 mod external;
 mod http_client;
 mod scrape;
+mod target_files;
 
 mod http;
 mod live;
@@ -24,6 +26,8 @@ mod serve;
 #[cfg(test)]
 mod full_disk;
 
+pub use crate::alertmanagers::QueueLimits;
 pub use crate::disk::{DataDirError, FileDisk, ReadOnlyDisk};
 pub use crate::flags::{Flags, Overrides};
 pub use crate::serve::{DEFAULT_LISTEN, Options, ServeError, serve};
+pub use firebell_rules::Options as RuleOptions;

@@ -13,6 +13,7 @@ use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 /// The label of metrics that are counted for each kind of integration.
@@ -20,6 +21,13 @@ use prometheus_client::registry::{Registry, Unit};
 pub(crate) struct IntegrationLabel {
     /// Such as `webhook`.
     pub integration: String,
+}
+
+/// The label of metrics that are counted for each Alertmanager elsewhere.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(crate) struct AlertmanagerLabel {
+    /// Where alerts are posted to.
+    pub alertmanager: String,
 }
 
 /// Why samples were refused.
@@ -46,6 +54,13 @@ pub(crate) struct Metrics {
     pub rule_evaluation_seconds: FloatCounter,
     pub notifications: Family<IntegrationLabel, Counter>,
     pub notifications_failed: Family<IntegrationLabel, Counter>,
+    pub alerts_sent: Family<AlertmanagerLabel, Counter>,
+    pub alerts_dropped: Family<AlertmanagerLabel, Counter>,
+    pub alerts_send_errors: Family<AlertmanagerLabel, Counter>,
+    pub alerts_queue_length: Family<AlertmanagerLabel, Gauge>,
+    pub alerts_queue_capacity: Gauge,
+    pub alerts_latency: Latencies,
+    pub alertmanagers_discovered: Gauge,
     pub alerts_received: Counter,
     pub alerts_invalid: Counter,
     pub journal_records: Counter,
@@ -69,6 +84,20 @@ pub(crate) struct Metrics {
     pub config_reload_successful: Gauge,
     pub config_reload_success_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
 }
+
+/// How long each Alertmanager elsewhere takes to answer.
+pub(crate) struct Latencies(pub Family<AlertmanagerLabel, Histogram, fn() -> Histogram>);
+
+impl Default for Latencies {
+    fn default() -> Self {
+        Self(Family::new_with_constructor(|| {
+            Histogram::new(LATENCY_BOUNDS)
+        }))
+    }
+}
+
+/// Upper bounds of buckets, in seconds.
+const LATENCY_BOUNDS: [f64; 7] = [0.01, 0.1, 0.5, 1.0, 5.0, 10.0, 30.0];
 
 /// How fast a counter grew over the last minute.
 #[derive(Default)]
@@ -183,6 +212,13 @@ impl Metrics {
         count("firebell_source_samples_sent", "Samples of rules that `source` has taken", &self.source_samples_sent);
         count("firebell_source_samples_dropped", "Samples of rules that `source` refused, or that found no room while it took none", &self.source_samples_dropped);
         count("firebell_source_writes_retried", "Remote writes to `source` that have to be made again", &self.source_writes_retried);
+        registry.register("prometheus_notifications_sent", "Alerts that an Alertmanager elsewhere has taken", self.alerts_sent.clone());
+        registry.register("prometheus_notifications_dropped", "Alerts that an Alertmanager elsewhere refused, or that found no room in its queue", self.alerts_dropped.clone());
+        registry.register("prometheus_notifications_errors", "Alerts in requests that an Alertmanager elsewhere did not take", self.alerts_send_errors.clone());
+        registry.register("prometheus_notifications_queue_length", "Alerts that wait for an Alertmanager elsewhere", self.alerts_queue_length.clone());
+        registry.register("prometheus_notifications_queue_capacity", "Alerts that may wait for an Alertmanager elsewhere", self.alerts_queue_capacity.clone());
+        registry.register("prometheus_notifications_alertmanagers_discovered", "Alertmanagers elsewhere that get alerts", self.alertmanagers_discovered.clone());
+        registry.register_with_unit("prometheus_notifications_latency", "Time until an Alertmanager elsewhere answers", Unit::Seconds, self.alerts_latency.0.clone());
         registry.register("firebell_source_samples_pending", "Samples of rules that wait for `source`", self.source_samples_pending.clone());
         registry.register_with_unit("firebell_rule_evaluation", "Time spent on evaluating rules", Unit::Seconds, self.rule_evaluation_seconds.clone());
         registry.register("firebell_driver_queue", "Events that wait for the driver", self.driver_queue.clone());

@@ -12,6 +12,7 @@ use firebell_rules::{Answers, Evaluation, EvaluationRequest, evaluate, evaluate_
 use firebell_tsdb::{Batch, Store};
 use tokio::task::AbortHandle;
 
+use crate::alertmanagers::Alertmanagers;
 use crate::clock::Stopwatch;
 use crate::deliver::Deliverer;
 use crate::driver::Handle;
@@ -27,6 +28,7 @@ pub(crate) struct Performer {
     pub store: Arc<Store>,
     pub pool: Pool,
     pub external: Arc<External>,
+    pub alertmanagers: Arc<Alertmanagers>,
     pub deliverer: Arc<Deliverer>,
     pub runtime: tokio::runtime::Handle,
     pub handle: Handle,
@@ -58,6 +60,7 @@ impl Performer {
                     self.append(&batch);
                 }
                 Effect::Evaluate(request) => self.evaluate(request),
+                Effect::Send(alerts) => self.alertmanagers.send(&alerts),
                 Effect::Notify(delivery) => self.notify(delivery),
                 Effect::Cancel(id) => self.cancel(id),
             }

@@ -6,7 +6,6 @@
 //! *Sources*: Prometheus, `scrape/manager.go` and `scrape/scrape.go`, as behaviour.
 
 mod body;
-mod discover;
 mod families;
 mod limits;
 mod series;
@@ -16,19 +15,19 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration as StdDuration;
 
-use firebell_config::{Config, ScrapeJob, ScrapeTarget};
+use firebell_config::{Config, ScrapeJob, ScrapeTarget, targets};
 use firebell_model::Labels;
 use firebell_tsdb::Store;
 use firebell_wire::prometheus_json::{ActiveTarget, DroppedTarget, Targets};
 use tokio::sync::Notify;
 
-use self::discover::TargetFiles;
 use self::families::{Families, Family};
 use self::target::{Health, Target, TargetState};
 use crate::clock::Clock;
 use crate::driver::Handle;
 use crate::http_client::Clients;
 use crate::metrics::Metrics;
+use crate::target_files::TargetFiles;
 
 /// Keeps one task per target; cheap to clone.
 #[derive(Clone)]
@@ -101,7 +100,7 @@ impl Scraper {
         let (mut wanted, mut dropped) = (BTreeMap::new(), Vec::new());
         let mut files = lock(&self.0.files);
         for job in read(&self.0.jobs).iter() {
-            let found = files.discover(job);
+            let found = targets(job, &files.groups(&job.discovery));
             let refused = limits::targets(found.active.len(), &job.limits);
             for target in found.active {
                 let key = (job.name.clone(), target.labels.clone(), target.url.clone());
@@ -272,7 +271,7 @@ async fn watch_files(scraper: Scraper) {
         tokio::time::sleep(FILES_EVERY).await;
         let has_files = read(&scraper.0.jobs)
             .iter()
-            .any(|job| !job.file_discoveries.is_empty());
+            .any(|job| !job.discovery.files.is_empty());
         if has_files {
             let scraper = scraper.clone();
             let _ = tokio::task::spawn_blocking(move || scraper.discover()).await;

@@ -12,6 +12,7 @@ use firebell_tsdb::{Store, StoreError};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::alertmanagers::Alertmanagers;
 use crate::clock::{Clock, Stopwatch};
 use crate::deliver::Deliverer;
 use crate::disk::{DataDirError, FileDisk};
@@ -147,7 +148,7 @@ impl Server {
         let ready = Arc::new(OnceLock::new());
         // From now on whoever asks is told to wait.
         tokio::spawn(listen(listener, Arc::clone(&ready)));
-        let parts = open(&open_disk()?, &live.config())?;
+        let parts = open(&open_disk()?, &live.config(), &options.flags)?;
         let flags = options.flags.clone();
         let (app, driver) = start(parts, &Arc::new(live), flags, &clock, started_at)?;
         let _ = ready.set(router(app.clone()));
@@ -166,7 +167,8 @@ impl Server {
         self.app.handle.shut_down();
         let thread = self.driver.thread;
         let ended = tokio::task::spawn_blocking(move || thread.join()).await;
-        self.app.external.drain(DRAIN_TIMEOUT).await;
+        let external = self.app.external.drain(DRAIN_TIMEOUT);
+        tokio::join!(external, self.app.alertmanagers.drain(DRAIN_TIMEOUT));
         if let Err(error) = self.app.store.sync() {
             tracing::error!(%error, "failed to sync the metric store at shutdown");
         }
@@ -233,7 +235,7 @@ struct Parts {
     n_damaged: usize,
 }
 
-fn open(disk: &Arc<dyn Disk>, config: &Config) -> Result<Parts, ServeError> {
+fn open(disk: &Arc<dyn Disk>, config: &Config, flags: &Flags) -> Result<Parts, ServeError> {
     let (store, report) = Store::open(Arc::clone(disk), config.storage.clone())?;
     for damage in &report.damage {
         tracing::error!(
@@ -245,7 +247,7 @@ fn open(disk: &Arc<dyn Disk>, config: &Config) -> Result<Parts, ServeError> {
     for damage in &replayed.damage {
         tracing::error!(damage, "the journal is damaged; the rest of it is used");
     }
-    let mut engine = Engine::new(configuration(config));
+    let mut engine = Engine::new(configuration(config, flags));
     let n_records = replayed.records.len();
     for record in replayed.records {
         engine.restore(record);
@@ -265,10 +267,10 @@ fn open(disk: &Arc<dyn Disk>, config: &Config) -> Result<Parts, ServeError> {
 }
 
 /// What the engine is told of a configuration.
-fn configuration(config: &Config) -> Configuration {
+fn configuration(config: &Config, flags: &Flags) -> Configuration {
     Configuration {
         rules: config.rules.clone(),
-        rule_options: firebell_rules::Options::default(),
+        rule_options: flags.rules,
         routing: Arc::clone(&config.routing),
     }
 }
@@ -298,7 +300,9 @@ fn start(
         slots: Default::default(),
     };
     let external = Arc::new(External::start(Arc::clone(live), Arc::clone(&metrics)));
+    let alertmanagers = Alertmanagers::start(Arc::clone(live), Arc::clone(&metrics), flags.queues);
     let performer = Performer {
+        alertmanagers: Arc::clone(&alertmanagers),
         external: Arc::clone(&external),
         store: Arc::clone(&store),
         pool: Pool::start(EVALUATOR_THREADS)?,
@@ -329,6 +333,7 @@ fn start(
         live: Arc::clone(live),
         scraper,
         external,
+        alertmanagers,
         started_at,
         slots: Arc::new(Slots::new(queries_max)),
         flags: Arc::new(flags),
@@ -394,9 +399,11 @@ pub(crate) fn reload(app: &App) -> Result<(), Problems> {
     let result = app.live.reload(now);
     match &result {
         Ok(config) => {
-            app.handle
-                .input(Input::Configured(Box::new(configuration(config))));
+            app.handle.input(Input::Configured(Box::new(configuration(
+                config, &app.flags,
+            ))));
             app.scraper.configure(config);
+            app.alertmanagers.discover();
             app.metrics.note_reload(now);
             tracing::info!("the configuration was reloaded");
         }
@@ -454,6 +461,6 @@ const RATE_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 const SYNC_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
 const SHORTEN_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
 const MAINTAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
-/// For what rules recorded and the cluster has not taken yet.
+/// For what rules recorded and decided, and others have not taken yet.
 const DRAIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 const SHUTDOWN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);

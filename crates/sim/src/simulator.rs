@@ -486,6 +486,8 @@ impl<W: Watch> Sim<W> {
                     let after = self.chance.between(0, self.evaluation_max.0);
                     process.push(now + Duration(after), Event::Evaluated(evaluation));
                 }
+                // Alertmanagers elsewhere are beyond this world: what they are told is in the step.
+                Effect::Send(_) => {}
                 Effect::Notify(delivery) => {
                     if self.flaw == Flaw::LosesMessages && delivery.id.0.is_multiple_of(3) {
                         process.engine.handle(

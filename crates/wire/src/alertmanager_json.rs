@@ -8,6 +8,7 @@ mod answers;
 mod bodies;
 mod error;
 mod filter;
+mod sending;
 
 pub use self::answers::{
     AlertGroupJson, AlertState, AlertStatusJson, ClusterJson, ConfigJson, GettableAlert,
@@ -16,3 +17,4 @@ pub use self::answers::{
 pub use self::bodies::{PostableAlert, PostableSilence, parse_alerts, parse_silence};
 pub use self::error::RequestError;
 pub use self::filter::{AlertFilter, parse_filters};
+pub use self::sending::alerts_body;

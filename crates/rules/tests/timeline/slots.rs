@@ -27,7 +27,10 @@ impl Clocked {
     fn requests(&self, effects: Vec<RuleEffect>) -> Vec<EvaluationRequest> {
         let requests = effects.into_iter().filter_map(|effect| match effect {
             RuleEffect::Evaluate(request) => Some(request),
-            RuleEffect::Write(_) | RuleEffect::WriteHistograms(_) | RuleEffect::Alerts(_) => None,
+            RuleEffect::Write(_)
+            | RuleEffect::WriteHistograms(_)
+            | RuleEffect::Alerts(_)
+            | RuleEffect::Send(_) => None,
         });
         requests.collect()
     }

@@ -166,6 +166,7 @@ impl World {
                         self.line(&format!("{series} histogram of {count} @{at}"));
                     }
                 }
+                RuleEffect::Send(_) => {}
                 RuleEffect::Alerts(alerts) => {
                     for alert in alerts {
                         self.note_told(&alert);

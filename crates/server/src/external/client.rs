@@ -4,7 +4,7 @@ use firebell_config::ExternalSource;
 use firebell_model::Timestamp;
 use reqwest::{Method, RequestBuilder, StatusCode};
 
-use crate::http_client::{self, ClientOptions, Clients};
+use crate::http_client::{self, Clients};
 
 /// Connections to clusters.
 #[derive(Default)]
@@ -23,20 +23,8 @@ impl Client {
         method: Method,
         url: &str,
     ) -> Result<RequestBuilder, String> {
-        let http = &source.http;
-        let options = ClientOptions {
-            follows_redirects: http.follow_redirects,
-            trusts_anybody: http.tls.insecure_skip_verify,
-            ca_pem: http.tls.ca_pem.as_deref(),
-        };
-        let mut builder = self.clients.get(options)?.request(method, url);
-        if let Some(authorization) = &http.authorization {
-            builder = builder.header("Authorization", authorization.reveal());
-        }
-        for (name, value) in &http.headers {
-            builder = builder.header(name, value.reveal());
-        }
-        Ok(builder.timeout(source.timeout.to_std()))
+        let request = self.clients.request(method, url, &source.http)?;
+        Ok(request.timeout(source.timeout.to_std()))
     }
 
     /// Asks an instant query; returns the body of the answer.

@@ -215,7 +215,7 @@ impl Sender {
         if status.is_success() {
             return Outcome::Taken;
         }
-        let after = retry_after(&response);
+        let after = http_client::retry_after(&response);
         let said = http_client::body(response, SAID_BYTES_MAX).await;
         let why = foreign(status, &said.unwrap_or_default());
         if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
@@ -226,13 +226,6 @@ impl Sender {
     }
 }
 
-/// `Retry-After` in seconds, within reason.
-fn retry_after(response: &reqwest::Response) -> Option<Duration> {
-    let header = response.headers().get(reqwest::header::RETRY_AFTER)?;
-    let seconds = header.to_str().ok()?.trim().parse::<u64>().ok()?;
-    Some(Duration::from_secs(seconds).min(RETRY_AFTER_MAX))
-}
-
 /// An hour of a thousand rules that run every fifteen seconds; some fifty megabytes.
 const QUEUE_MAX: usize = 250_000;
 /// As upstream's `max_samples_per_send`.
@@ -241,7 +234,6 @@ const GATHER_FOR: Duration = Duration::from_millis(100);
 /// As upstream's `min_backoff` and `max_backoff`.
 const BACKOFF_MIN: Duration = Duration::from_millis(30);
 const BACKOFF_MAX: Duration = Duration::from_secs(5);
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// What is read of a refusal.
 const SAID_BYTES_MAX: usize = 64 << 10;

@@ -14,7 +14,7 @@ use super::families::Families;
 use super::series::{Taken, TargetSeries, Treatment};
 use super::{Shared, Spec, limits, lock, read};
 use crate::clock::Stopwatch;
-use crate::http_client::{self, BodyError, ClientOptions};
+use crate::http_client::{self, BodyError};
 
 /// How a target fared last.
 #[derive(Clone, Debug, Default)]
@@ -183,26 +183,14 @@ impl Target {
     async fn fetch(&self, spec: &Spec) -> Result<(Vec<u8>, BodyFormat), String> {
         let Spec { job, target, .. } = spec;
         let secs = target.timeout.as_secs_f64().to_string();
-        let options = ClientOptions {
-            follows_redirects: job.http.follow_redirects,
-            trusts_anybody: job.http.tls.insecure_skip_verify,
-            ca_pem: job.http.tls.ca_pem.as_deref(),
-        };
         let protocols: Vec<Protocol> = job.protocols.iter().copied().map(protocol).collect();
-        let mut request = self
+        let request = self
             .shared
             .clients
-            .get(options)?
-            .get(&target.url)
+            .request(reqwest::Method::GET, &target.url, &job.http)?
             .header("accept", accept(&protocols))
             .header("x-prometheus-scrape-timeout-seconds", secs)
             .timeout(target.timeout.to_std());
-        if let Some(authorization) = &job.http.authorization {
-            request = request.header("authorization", authorization.reveal());
-        }
-        for (name, value) in &job.http.headers {
-            request = request.header(name, value.reveal());
-        }
         let response = request
             .send()
             .await

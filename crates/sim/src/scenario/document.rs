@@ -47,6 +47,7 @@ impl Document {
             problems.push(problem(file, 1, 1, message, Some(hint), None));
         }
         let alternatives = Alternatives {
+            prometheus: of_kind("prometheus").into_iter().next(),
             rules: of_kind("rules"),
             routes: of_kind("alertmanager"),
         };
@@ -85,8 +86,9 @@ impl Document {
     }
 }
 
-/// The blocks of which one at a time is in force.
+/// The blocks of configuration; of rules and routes, one at a time is in force.
 struct Alternatives {
+    prometheus: Option<Block>,
     rules: Vec<Block>,
     routes: Vec<Block>,
 }
@@ -128,6 +130,7 @@ impl Alternatives {
         problems: &mut Vec<Problem>,
     ) -> Option<Configuration> {
         let files = Blocks {
+            prometheus: self.prometheus.as_ref(),
             rules: self.rules.get(rules_idx),
             routes: self.routes.get(routes_idx),
         };
@@ -156,23 +159,23 @@ impl Alternatives {
 
 /// The blocks as files of a configuration.
 struct Blocks<'a> {
+    prometheus: Option<&'a Block>,
     rules: Option<&'a Block>,
     routes: Option<&'a Block>,
 }
 
 impl Files for Blocks<'_> {
     fn read(&self, path: &Path) -> io::Result<String> {
-        let padded = |block: Option<&Block>| {
-            let block = block.ok_or(io::ErrorKind::NotFound)?;
-            Ok("\n".repeat(block.line as usize - 1) + &block.text)
-        };
+        let pad = |block: &Block| "\n".repeat(block.line as usize - 1) + &block.text;
+        let padded = |block: Option<&Block>| Ok(pad(block.ok_or(io::ErrorKind::NotFound)?));
         match path.to_str() {
             Some(ROOT) => {
                 let rules = self.rules.map_or("", |_| "rule_files: [rules.yml]\n");
                 let routes = self
                     .routes
                     .map_or("", |_| "alertmanager: alertmanager.yml\n");
-                Ok(format!("{rules}{routes}"))
+                let besides = self.prometheus.map(pad).unwrap_or_default();
+                Ok(format!("{besides}{rules}{routes}"))
             }
             Some("rules.yml") => padded(self.rules),
             Some("alertmanager.yml") => padded(self.routes),

@@ -4,8 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use firebell_dispatch::{DeliveryId, DispatchRecord, Integration};
-use firebell_engine::{Engine, Record, Step};
-use firebell_model::{AlertStatus, Fingerprint, Notification, NotificationReason, Timestamp};
+use firebell_engine::{Effect, Engine, Record, Step};
+use firebell_model::{
+    Alert, AlertStatus, Fingerprint, Notification, NotificationReason, Timestamp,
+};
 
 use crate::phases::{Phases, alert_text};
 use crate::simulator::{Happening, Scene, Stop, Watch};
@@ -89,6 +91,25 @@ impl Narrator {
                 }
                 _ => {}
             }
+        }
+        for effect in &step.effects {
+            if let Effect::Send(alerts) = effect {
+                self.sent_outside(scene.now, alerts);
+            }
+        }
+    }
+
+    fn sent_outside(&mut self, now: Timestamp, alerts: &[Alert]) {
+        for alert in alerts {
+            let text = alert_text(&alert.labels);
+            let line = match (alert.status_at(now), alert.ends_at) {
+                (AlertStatus::Firing, Some(ends_at)) => {
+                    format!("send outside: firing {text} until {}", ends_at - self.start)
+                }
+                (AlertStatus::Firing, None) => format!("send outside: firing {text}"),
+                (AlertStatus::Resolved, _) => format!("send outside: resolved {text}"),
+            };
+            self.say(now, &line);
         }
     }
 

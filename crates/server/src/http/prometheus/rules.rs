@@ -3,6 +3,7 @@
 //! The driver is held up only for a copy of references: filters that need no work are applied there,
 //! everything else, the texts above all, is made elsewhere.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::body::Bytes;
@@ -57,18 +58,26 @@ pub(super) async fn alerts(State(app): State<App>) -> Response {
     }
 }
 
-/// Alerts are routed in this process: there is no Alertmanager to name.
-pub(super) async fn alertmanagers() -> Response {
-    #[derive(Serialize)]
-    #[serde(rename_all = "camelCase")]
-    struct Alertmanagers {
-        active_alertmanagers: [(); 0],
-        dropped_alertmanagers: [(); 0],
-    }
+/// The Alertmanagers elsewhere; that of this process is not among them.
+pub(super) async fn alertmanagers(State(app): State<App>) -> Response {
+    let (active, dropped) = app.alertmanagers.addresses();
+    let named = |urls: BTreeSet<String>| urls.into_iter().map(|url| AlertmanagerJson { url });
     answer(Ok(Success::new(Alertmanagers {
-        active_alertmanagers: [],
-        dropped_alertmanagers: [],
+        active_alertmanagers: named(active).collect(),
+        dropped_alertmanagers: named(dropped).collect(),
     })))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Alertmanagers {
+    active_alertmanagers: Vec<AlertmanagerJson>,
+    dropped_alertmanagers: Vec<AlertmanagerJson>,
+}
+
+#[derive(Serialize)]
+struct AlertmanagerJson {
+    url: String,
 }
 
 /// Makes an answer on a thread for such work.

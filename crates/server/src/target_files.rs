@@ -1,15 +1,13 @@
-//! Finding the targets of jobs: those in the configuration and those in files.
+//! Groups of targets: those in the configuration and those in files, as they are now.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use firebell_config::{
-    Files, OsFiles, ScrapeJob, TargetGroup, TargetSet, parse_target_file, targets,
-};
+use firebell_config::{Discovery, Files, OsFiles, TargetGroup, parse_target_file};
 
 /// What discovery files held when they could last be read.
 #[derive(Default)]
-pub(super) struct TargetFiles {
+pub(crate) struct TargetFiles {
     groups: BTreeMap<PathBuf, Vec<TargetGroup>>,
     /// Why a file could not be read, so that each reason is logged once.
     failures: BTreeMap<PathBuf, String>,
@@ -17,18 +15,14 @@ pub(super) struct TargetFiles {
 
 impl TargetFiles {
     /// The targets of a job. A file that cannot be read keeps the targets it had.
-    pub(super) fn discover(&mut self, job: &ScrapeJob) -> TargetSet {
-        let mut groups = job.static_groups.clone();
-        for pattern in job
-            .file_discoveries
-            .iter()
-            .flat_map(|discovery| &discovery.patterns)
-        {
+    pub(crate) fn groups(&mut self, discovery: &Discovery) -> Vec<TargetGroup> {
+        let mut groups = discovery.static_groups.clone();
+        for pattern in discovery.files.iter().flat_map(|files| &files.patterns) {
             for path in OsFiles.glob(pattern).unwrap_or_default() {
                 groups.extend(self.read(path));
             }
         }
-        targets(job, &groups)
+        groups
     }
 
     fn read(&mut self, path: PathBuf) -> Vec<TargetGroup> {
