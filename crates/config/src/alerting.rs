@@ -74,7 +74,7 @@ impl Alerting {
 fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node) -> AlertmanagerJob {
     let fields = doc.fields(node, "an entry of `alertmanagers`");
     if let Some((at, version)) = fields.scalar("api_version")
-        && version.text != "v2"
+        && &*version.text != "v2"
     {
         let message = format!("`{}` is not v2, the only version there is", version.text);
         doc.problem(at, message, None);
