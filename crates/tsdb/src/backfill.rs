@@ -61,12 +61,14 @@ impl Store {
     /// When the disk is full or fails.
     pub fn backfill(&self) -> Result<Backfill<'_>, StoreError> {
         let mut upkeep = self.shared.upkeep();
-        upkeep.abort_merge(&self.shared)?;
+        // What was deleted must not hide what comes in its place.
+        upkeep.clean(&self.shared)?;
+        upkeep.abort_merges(&self.shared)?;
         upkeep.flush(&self.shared)?;
         let disk = Arc::clone(&self.shared.disk);
         let histograms = upkeep.histograms.next;
         let histograms = FileWriter::create(Arc::clone(&disk), histograms, true)?;
-        let file = segment::Writer::create_over(disk, upkeep.next_segment())?;
+        let file = segment::Writer::create_over(disk, upkeep.floats.next)?;
         Ok(Backfill {
             store: self,
             upkeep,
@@ -197,10 +199,10 @@ impl Backfill<'_> {
     pub fn finish(mut self) -> Result<(), StoreError> {
         let shared = &self.store.shared;
         if !self.placed.is_empty() {
-            self.upkeep.add(self.file.finish()?);
+            self.upkeep.floats.add(self.file.finish(&[])?);
         }
         if !self.placed_histograms.is_empty() {
-            self.histograms.finish(&mut self.upkeep.histograms)?;
+            self.upkeep.histograms.add(self.histograms.finish(&[])?);
         }
         let bytes = self.upkeep.bytes();
         shared.filed_bytes.store(bytes, Ordering::Relaxed);

@@ -6,6 +6,7 @@
 
 mod backfill;
 mod file;
+mod merge;
 mod page;
 
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ use std::collections::VecDeque;
 use firebell_model::{HistogramSample, TimeRange, Timestamp};
 
 pub(crate) use self::backfill::push as backfill;
-pub(crate) use self::file::{FileWriter, Filed, Files};
+pub(crate) use self::file::{FileWriter, Filed, open};
 pub(crate) use self::page::{PAGE_HISTOGRAMS_MAX, Page, is_storable, mark, put, read};
 
 /// The histograms of a series.

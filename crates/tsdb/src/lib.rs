@@ -6,7 +6,7 @@
 //!   moves pages to chunk files (`segment`), and rewrites the log to what only memory has.
 //! - Native histograms (`histogram`) go the same way, in pages and files of their own.
 //! - Older samples come by `backfill`, behind and between what is there.
-//! - Chunk files of a few hours are merged to days (`merge`).
+//! - Files of a few hours are merged to days, and what is deleted leaves them (`shelf`, `merge`).
 //! - Summaries of chunks add up by runs (`ladder`), so a window costs O(log n) of its length; what
 //!   evaluations read again and again is kept (`edges`).
 //!
@@ -40,9 +40,11 @@ mod options;
 mod page;
 mod part;
 mod read;
+mod replaced;
 mod salvage;
 mod segment;
 mod series;
+mod shelf;
 mod slots;
 mod snapshot;
 mod store;

@@ -7,13 +7,15 @@ use firebell_disk::{Disk, Log};
 use firebell_model::{Exemplar, HistogramSample, Labels, Sample, SeriesId};
 
 use crate::exemplars::Exemplars;
-use crate::histogram::{Files, Memory};
+use crate::histogram::{self, FileWriter, Memory};
 use crate::index::{Index, slot_of};
 use crate::metadata::Metrics;
 use crate::options::{OpenReport, Options, StoreError};
 use crate::page::{Columns, Page};
+use crate::replaced;
 use crate::segment::{self, Segment};
 use crate::series::{Cell, Late};
+use crate::shelf::Shelf;
 use crate::store::Store;
 use crate::tombstones;
 use crate::upkeep::Upkeep;
@@ -80,11 +82,14 @@ fn open_segments(
         over,
     } = segment::list(disk)?;
     let mut unsettled = BTreeMap::new();
-    for &number in &unfinished {
-        segment::remove(disk, number)?;
+    let markers = over.iter().filter(|number| finished.contains(number));
+    let markers = markers.map(|&number| segment::over_path(number));
+    let replaced = replaced::read(disk, markers, &mut report.damage)?;
+    for number in unfinished.iter().chain(&replaced) {
+        segment::remove(disk, *number)?;
     }
     let mut segments = Vec::with_capacity(finished.len());
-    for &number in &finished {
+    for &number in finished.iter().filter(|number| !replaced.contains(number)) {
         let mut n_overlapping = 0_u64;
         let is_over = over.contains(&number);
         let (segment, damage) = segment::open(disk, number, is_over, &mut |it| {
@@ -115,14 +120,14 @@ fn open_segments(
     }
     let next = finished.last().map_or(0, |last| last + 1);
     let histograms = open_histograms(disk, index, report)?;
-    Ok(Upkeep::new(segments, next, histograms))
+    Ok(Upkeep::new(Shelf::new(segments, next), histograms))
 }
 
 fn open_histograms(
     disk: &dyn Disk,
     index: &mut Index,
     report: &mut OpenReport,
-) -> Result<Files, StoreError> {
+) -> Result<Shelf<FileWriter>, StoreError> {
     let (mut n_chunks, mut n_overlapping) = (0, 0_u64);
     let mut visit = |id, labels, chunk, takes_over| {
         if let Some(cell) = index.make_as(id, &labels) {
@@ -131,14 +136,14 @@ fn open_histograms(
             n_overlapping += u64::from(!is_added);
         }
     };
-    let files = Files::open(disk, &mut visit, &mut report.damage)?;
+    let (files, next) = histogram::open(disk, &mut visit, &mut report.damage)?;
     report.chunks += n_chunks;
     if n_overlapping > 0 {
         report.damage.push(format!(
             "files of histograms have {n_overlapping} chunks that overlap older ones: they are left out"
         ));
     }
-    Ok(files)
+    Ok(Shelf::new(files, next))
 }
 
 /// Removes files all of whose chunks others have taken the place of: a merge that was published

@@ -124,6 +124,15 @@ impl Columns {
         }
     }
 
+    /// Leaves out samples by their time.
+    pub(crate) fn retain(&mut self, keep: impl Fn(i64) -> bool) {
+        let kept: Vec<bool> = self.at.iter().map(|&at| keep(at)).collect();
+        let mut flags = kept.iter();
+        self.at.retain(|_| flags.next() == Some(&true));
+        let mut flags = kept.iter();
+        self.value.retain(|_| flags.next() == Some(&true));
+    }
+
     pub(crate) fn clear(&mut self) {
         self.at.clear();
         self.value.clear();

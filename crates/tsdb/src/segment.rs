@@ -4,8 +4,9 @@
 //! little-endian; in version 1 the length comes before it), then its bytes (see `chunk`).
 //! `chunks/NNNNNNNN.idx` says whose they are (see `catalog`).
 //!
-//! `chunks/NNNNNNNN.over`, empty: the chunks of this file take the place of chunks of older files that
-//! they overlap, having all their samples (see `backfill` and `merge`).
+//! `chunks/NNNNNNNN.over`: the chunks of this file take the place of chunks of older files that
+//! they overlap, having all their samples (see `backfill` and `merge`), and of whole files that it names
+//! (see `replaced`).
 //!
 //! *Invariants*: the index is written last and at once: a chunk file without one was never
 //! finished, its samples are still in the log or in other files, and it goes at the next start.
@@ -19,6 +20,7 @@ use crate::catalog::{self, Catalog, Listed};
 use crate::chunk::{Builder, CHUNK_SAMPLES_MAX, Chunk, Format};
 use crate::options::StoreError;
 use crate::page::Columns;
+use crate::replaced;
 use crate::series::push_samples;
 
 /// A chunk in a file, and what it adds up to.
@@ -239,13 +241,14 @@ impl Writer {
         Ok(())
     }
 
-    /// Makes the file durable, and then part of the store.
-    pub(crate) fn finish(mut self) -> Result<Segment, StoreError> {
+    /// Makes the file durable, and then part of the store, in the place of other files.
+    pub(crate) fn finish(mut self, replaces: &[u64]) -> Result<Segment, StoreError> {
         self.write()?;
         self.disk.sync(&data_path(self.number))?;
         let index = self.catalog.finish();
         if self.takes_over {
-            self.disk.replace(&over_path(self.number), &[])?;
+            let content = replaced::content(replaces);
+            self.disk.replace(&over_path(self.number), &content)?;
         }
         self.disk.replace(&index_path(self.number), &index)?;
         Ok(Segment {
@@ -337,7 +340,7 @@ fn index_path(number: u64) -> String {
     format!("{FOLDER}/{number:08}.idx")
 }
 
-fn over_path(number: u64) -> String {
+pub(crate) fn over_path(number: u64) -> String {
     format!("{FOLDER}/{number:08}.over")
 }
 

@@ -230,6 +230,12 @@ impl State {
         self.chunks.insert(from, chunk);
     }
 
+    /// Drops chunks that these files hold. [`State::settle`] has to follow before anybody reads.
+    pub(crate) fn drop_chunks(&mut self, segments: &[u64]) {
+        self.chunks
+            .retain(|chunk| !segments.contains(&chunk.segment));
+    }
+
     /// Sums chunks up anew, after some were placed among them.
     pub(crate) fn settle(&mut self) {
         (self.first_chunk, self.ladder) = (0, Ladder::default());
@@ -413,6 +419,18 @@ impl State {
     /// Whether there are samples that only memory and log have.
     pub(crate) fn is_in_memory(&self) -> bool {
         !self.pages.is_empty() || self.tail.len() > 0 || !self.late.is_empty()
+    }
+
+    /// Whether there are samples or histograms in the range that only memory and log have.
+    pub(crate) fn has_in_memory(&self, range: TimeRange) -> bool {
+        let (mut samples, mut histograms) = (Vec::new(), Vec::new());
+        // Damaged bytes count: they may have some.
+        let is_read = self.memory_samples(range, &mut samples).is_some();
+        let track = self.histograms.as_ref();
+        let track = track.map(|it| it.in_memory(range, u64::MAX, &mut histograms));
+        let is_empty = samples.is_empty() && histograms.is_empty();
+        let is_read = is_read && track.is_none_or(|read| read.is_some());
+        !is_read || !is_empty || !self.late_in(range, u64::MAX).is_empty()
     }
 
     /// The value at one moment, of what is in memory.

@@ -9,63 +9,38 @@ use std::sync::Arc;
 
 use firebell_model::Timestamp;
 
-use crate::histogram::{FileWriter, Files};
+use crate::histogram::FileWriter;
 use crate::index::{Index, slot_of};
-use crate::merge::{Merge, Merged};
 use crate::options::StoreError;
 use crate::page::Columns;
-use crate::segment::{self, ChunkRef, Segment};
+use crate::segment::{self, ChunkRef};
 use crate::series::Cell;
+use crate::shelf::Shelf;
 use crate::store::Shared;
+use crate::tombstones;
 use crate::wal;
 use crate::writer::Writer;
 
 /// What upkeep keeps in mind between rounds.
 pub(crate) struct Upkeep {
-    /// Finished chunk files, in the order in which their newest samples pass retention.
-    segments: Vec<Segment>,
-    next_segment: u64,
-    /// Files of native histograms.
-    pub(crate) histograms: Files,
-    /// The log has to be rewritten: a chunk file has taken what it holds.
+    pub(crate) floats: Shelf<segment::Writer>,
+    pub(crate) histograms: Shelf<FileWriter>,
+    /// The log has to be rewritten: a file has taken what it holds.
     is_log_stale: bool,
     floor_logged: i64,
-    merge: Option<Merge>,
-    /// Files that nobody needs but views of this epoch and older ones.
-    waste: Vec<(u64, u64)>,
-    /// Files that are not merged: they have chunks that cannot be read.
-    damaged: BTreeSet<u64>,
-    /// A merge failed when this was the next file; the next comes with the next file.
-    failed_at: Option<u64>,
+    /// What is deleted is to leave the files, as soon as no view sees it.
+    wants_clean: bool,
 }
 
 impl Upkeep {
-    pub(crate) fn new(mut segments: Vec<Segment>, next_segment: u64, histograms: Files) -> Self {
-        segments.sort_by_key(|segment| segment.last_at);
+    pub(crate) fn new(floats: Shelf<segment::Writer>, histograms: Shelf<FileWriter>) -> Self {
         Self {
-            segments,
-            next_segment,
+            floats,
             histograms,
             is_log_stale: false,
             floor_logged: i64::MIN,
-            merge: None,
-            waste: Vec::new(),
-            damaged: BTreeSet::new(),
-            failed_at: None,
+            wants_clean: false,
         }
-    }
-
-    /// The number of the next chunk file.
-    pub(crate) fn next_segment(&self) -> u64 {
-        self.next_segment
-    }
-
-    /// Takes note of a finished chunk file.
-    pub(crate) fn add(&mut self, segment: Segment) {
-        let is_before = |it: &Segment| it.last_at <= segment.last_at;
-        let idx = self.segments.partition_point(is_before);
-        self.segments.insert(idx, segment);
-        self.next_segment = self.next_segment.max(segment.number + 1);
     }
 
     /// Moves all samples from memory to a chunk file, and empties the log.
@@ -96,10 +71,9 @@ impl Upkeep {
         Ok(())
     }
 
-    /// Bytes in chunk files.
+    /// Bytes in files.
     pub(crate) fn bytes(&self) -> u64 {
-        let floats: u64 = self.segments.iter().map(|segment| segment.bytes).sum();
-        floats + self.histograms.bytes()
+        self.floats.bytes() + self.histograms.bytes()
     }
 
     pub(crate) fn run(&mut self, shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
@@ -110,14 +84,7 @@ impl Upkeep {
         let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
         let due = now - shared.options.head_span;
         let is_due = tend(shared, &cells, unseen, epoch, due.0);
-        while self
-            .segments
-            .first()
-            .is_some_and(|segment| segment.last_at <= unseen)
-        {
-            segment::remove(shared.disk(), self.segments[0].number)?;
-            self.segments.remove(0);
-        }
+        self.floats.drop_until(shared.disk(), unseen)?;
         self.histograms.drop_until(shared.disk(), unseen)?;
         if is_due {
             let until = filable_until(shared);
@@ -130,8 +97,13 @@ impl Upkeep {
             log_floor(shared)?;
         }
         self.floor_logged = floor;
-        self.remove_waste(shared)?;
-        self.merge(shared)
+        if self.wants_clean {
+            self.clean(shared)?;
+        }
+        self.floats.remove_waste(shared)?;
+        self.histograms.remove_waste(shared)?;
+        self.floats.merge(shared)?;
+        self.histograms.merge(shared)
     }
 
     /// Rewrites the log to what only memory has.
@@ -155,8 +127,7 @@ impl Upkeep {
         let mut bytes = shared.writer().log_bytes;
         bytes += self.bytes();
         let mut floor = i64::MIN;
-        let floats = self.segments.iter().map(|it| (it.last_at, it.bytes));
-        let mut files: Vec<_> = floats.chain(self.histograms.ages()).collect();
+        let mut files: Vec<_> = self.floats.ages().chain(self.histograms.ages()).collect();
         files.sort_unstable();
         for (last_at, file_bytes) in files {
             if bytes <= bytes_max {
@@ -168,87 +139,43 @@ impl Upkeep {
         floor
     }
 
-    /// Removes files that were merged, when no view can read from them any more.
-    fn remove_waste(&mut self, shared: &Shared) -> Result<(), StoreError> {
+    /// Gives up merges that go on: chunks are about to change.
+    pub(crate) fn abort_merges(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        self.floats.abort_merge(shared)?;
+        self.histograms.abort_merge(shared)
+    }
+
+    /// Has what is deleted leave files and log. While views live that see it, it stays, and a later
+    /// round of upkeep tries again.
+    pub(crate) fn clean(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        let deleted = tombstones::cells(shared);
+        let newest = deleted.iter().map(|it| it.1.newest_epoch()).max();
+        self.wants_clean = newest.is_some();
         let oldest = shared.registry().oldest_live().unwrap_or(u64::MAX);
-        while let Some(&(number, epoch)) = self.waste.first()
-            && epoch < oldest
-        {
-            segment::remove(shared.disk(), number)?;
-            self.waste.remove(0);
+        if newest.is_none_or(|newest| oldest < newest) {
+            return Ok(());
         }
-        Ok(())
-    }
-
-    /// Begins a merge when there is something to merge, or goes on with one.
-    fn merge(&mut self, shared: &Shared) -> Result<(), StoreError> {
-        let mut merge = match self.merge.take() {
-            Some(merge) => merge,
-            None => match self.begin_merge(shared)? {
-                Some(merge) => merge,
-                None => return Ok(()),
-            },
+        self.abort_merges(shared)?;
+        self.is_log_stale = true;
+        self.flush(shared)?;
+        let (mut floats, mut histograms) = (BTreeSet::new(), BTreeSet::new());
+        for (cell, deleted) in &deleted {
+            deleted.files(&cell.state(), &mut floats, &mut histograms);
+        }
+        self.floats.clean(shared, &floats)?;
+        self.histograms.clean(shared, &histograms)?;
+        let is_damaged = |number, is_float| match is_float {
+            true => self.floats.is_damaged(number),
+            false => self.histograms.is_damaged(number),
         };
-        match merge.go_on(shared) {
-            Ok(false) => {
-                self.merge = Some(merge);
-                return Ok(());
-            }
-            Ok(true) => {}
-            Err(error) => {
-                self.failed_at = Some(self.next_segment);
-                merge.abort(shared)?;
-                return Err(error);
-            }
-        }
-        let Merged {
-            segment,
-            waste,
-            damaged,
-        } = merge.finish().inspect_err(|_| {
-            self.failed_at = Some(self.next_segment);
-        })?;
-        self.segments.retain(|it| !waste.contains(&it.number));
-        self.add(segment);
-        let epoch = shared.registry().epoch();
-        self.waste
-            .extend(waste.into_iter().map(|number| (number, epoch)));
-        self.damaged.extend(damaged);
-        self.remove_waste(shared)
-    }
-
-    fn begin_merge(&mut self, shared: &Shared) -> Result<Option<Merge>, StoreError> {
-        if self.failed_at == Some(self.next_segment) {
-            return Ok(None);
-        }
-        let is_small = |it: &&Segment| !it.is_over && !self.damaged.contains(&it.number);
-        let small = self.segments.iter().filter(is_small);
-        let from: Vec<&Segment> = small.take(MERGED_FILES).collect();
-        // A file goes whole: of a short retention it must not be a large part.
-        let is_long = match from[..] {
-            [first, .., last] => (last.last_at - first.last_at) > shared.options.retention.0 / 10,
-            _ => true,
-        };
-        if from.len() < MERGED_FILES || is_long {
-            return Ok(None);
-        }
-        let from = from.iter().map(|it| it.number).collect();
-        let number = self.next_segment;
-        self.next_segment += 1;
-        Merge::begin(shared, number, from).map(Some)
-    }
-
-    /// Gives up a merge that goes on: chunks are about to change.
-    pub(crate) fn abort_merge(&mut self, shared: &Shared) -> Result<(), StoreError> {
-        match self.merge.take() {
-            Some(merge) => merge.abort(shared),
-            None => Ok(()),
-        }
+        self.wants_clean = !tombstones::forget(shared, &deleted, &is_damaged)?;
+        self.floats.remove_waste(shared)?;
+        self.histograms.remove_waste(shared)
     }
 
     /// Writes the pages that will not change any more to a chunk file.
     fn file(&mut self, shared: &Shared, cells: &[Arc<Cell>], until: i64) -> Result<(), StoreError> {
-        let number = self.next_segment;
+        let number = self.floats.next;
         let mut file = segment::Writer::create(Arc::clone(&shared.disk), number)?;
         // Each with how many chunks its pages became. All chunks stand in one
         // vector, which goes back to the system whole: a vector for each series would not.
@@ -267,7 +194,7 @@ impl Upkeep {
         if filed.is_empty() {
             return Ok(());
         }
-        self.add(file.finish()?);
+        self.floats.add(file.finish(&[])?);
         let mut chunks = chunks.into_iter();
         for (cell, n_chunks) in filed {
             let chunks = chunks.by_ref().take(n_chunks);
@@ -296,7 +223,7 @@ impl Upkeep {
         if filed.is_empty() {
             return Ok(());
         }
-        file.finish(&mut self.histograms)?;
+        self.histograms.add(file.finish(&[])?);
         for (cell, chunks) in filed {
             if let Some(track) = &mut cell.state().histograms {
                 track.filed(chunks);
@@ -459,8 +386,6 @@ fn log_histograms(
     Ok(())
 }
 
-/// So many chunk files are merged into one: of two hours each, a day.
-const MERGED_FILES: usize = 12;
 /// So many series are written to the log between two appends.
 const STATES_PER_FRAME: usize = 256;
 /// A frame of histograms is written when it is longer than this.

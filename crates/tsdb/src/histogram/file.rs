@@ -9,6 +9,8 @@
 //! CRC-32 (u32), the number of histograms (varint), the first timestamp (*signed*), how much later the
 //! last one is (varint), and what the last histogram is known by (8 bytes).
 //!
+//! `histograms/NNNNNNNN.over`: files that this one takes the place of whole (see `crate::replaced`).
+//!
 //! *Invariants*: the index is written last and at once. A file without one was never finished; what it
 //! would have is still in the log, and it goes at the next start.
 
@@ -20,6 +22,8 @@ use firebell_model::{HistogramSample, Labels, SeriesId, TimeRange};
 use super::page::{Page, mark, read};
 use crate::bytes::{Put, Reader};
 use crate::options::StoreError;
+use crate::replaced;
+use crate::segment::Segment;
 
 /// A page in a file.
 #[derive(Clone, Debug)]
@@ -29,7 +33,7 @@ pub(crate) struct Filed {
     pub(crate) count: u32,
     /// What the last histogram is known by.
     pub(crate) last_mark: f64,
-    file: u64,
+    pub(crate) file: u64,
     offset: u64,
     len: u32,
     crc: u32,
@@ -53,89 +57,65 @@ impl Filed {
     }
 }
 
-/// The files there are.
-#[derive(Default)]
-pub(crate) struct Files {
-    /// Number, newest time, bytes; in the order in which they pass retention.
-    files: Vec<File>,
-    pub(crate) next: u64,
-}
-
-struct File {
-    number: u64,
-    last_at: i64,
-    bytes: u64,
-}
-
 /// Who listens when files are opened.
 pub(crate) type Visit<'a> = dyn FnMut(SeriesId, Labels, Filed, bool) + 'a;
 
-impl Files {
-    /// Reads all indexes, oldest first. What is damaged is named.
-    pub(crate) fn open(
-        disk: &dyn Disk,
-        visit: &mut Visit<'_>,
-        damage: &mut Vec<String>,
-    ) -> Result<Self, StoreError> {
-        let names = disk.list(FOLDER)?;
-        let number = |name: &String| name.strip_suffix(".idx")?.parse::<u64>().ok();
-        let finished: Vec<u64> = names.iter().filter_map(number).collect();
-        let mut all = Self::default();
-        for number in names.iter().filter_map(|name| name.parse::<u64>().ok()) {
-            if !finished.contains(&number) {
-                disk.remove(&data_path(number))?;
+/// Reads all indexes, oldest first, and removes what was never finished or is replaced. Returns the
+/// files and the number of the next one. What is damaged is named.
+pub(crate) fn open(
+    disk: &dyn Disk,
+    visit: &mut Visit<'_>,
+    damage: &mut Vec<String>,
+) -> Result<(Vec<Segment>, u64), StoreError> {
+    let names = disk.list(FOLDER)?;
+    let with = |suffix: &str| -> Vec<u64> {
+        let number = |name: &String| name.strip_suffix(suffix)?.parse().ok();
+        names.iter().filter_map(number).collect()
+    };
+    let finished = with(".idx");
+    let over = with(".over");
+    let over = over.iter().filter(|number| finished.contains(number));
+    let replaced = replaced::read(disk, over.map(|&number| over_path(number)), damage)?;
+    for number in with("") {
+        if !finished.contains(&number) || replaced.contains(&number) {
+            remove(disk, number)?;
+        }
+    }
+    let next = finished.last().map_or(0, |last| last + 1);
+    let mut files = Vec::with_capacity(finished.len());
+    for number in finished {
+        if replaced.contains(&number) {
+            continue;
+        }
+        let path = index_path(number);
+        let index = disk.read(&path)?;
+        let Some(body) = index.strip_prefix(&INDEX_MAGIC) else {
+            return Err(StoreError::Foreign { path });
+        };
+        let checked = body.split_first_chunk::<4>();
+        let body = checked
+            .filter(|(crc, body)| crc32fast::hash(body).to_le_bytes() == **crc)
+            .map(|(_, body)| body);
+        match body.and_then(|body| read_index(Reader(body), number, visit)) {
+            Some(mut file) => {
+                file.bytes += index.len() as u64;
+                files.push(file);
             }
+            None => damage.push(format!("`{path}` is damaged: its histograms are left out")),
         }
-        for number in finished {
-            let path = index_path(number);
-            let index = disk.read(&path)?;
-            all.next = number + 1;
-            let Some(body) = index.strip_prefix(&INDEX_MAGIC) else {
-                return Err(StoreError::Foreign { path });
-            };
-            let checked = body.split_first_chunk::<4>();
-            let body = checked
-                .filter(|(crc, body)| crc32fast::hash(body).to_le_bytes() == **crc)
-                .map(|(_, body)| body);
-            match body.and_then(|body| read_index(Reader(body), number, visit)) {
-                Some(mut file) => {
-                    file.bytes += index.len() as u64;
-                    all.add(file);
-                }
-                None => damage.push(format!("`{path}` is damaged: its histograms are left out")),
-            }
-        }
-        Ok(all)
     }
-
-    fn add(&mut self, file: File) {
-        let place = self.files.partition_point(|it| it.last_at <= file.last_at);
-        self.next = self.next.max(file.number + 1);
-        self.files.insert(place, file);
-    }
-
-    pub(crate) fn bytes(&self) -> u64 {
-        self.files.iter().map(|file| file.bytes).sum()
-    }
-
-    /// Newest time and bytes of each file, in the order in which they pass retention.
-    pub(crate) fn ages(&self) -> impl Iterator<Item = (i64, u64)> {
-        self.files.iter().map(|file| (file.last_at, file.bytes))
-    }
-
-    /// Removes files of which nothing is later than `floor`.
-    pub(crate) fn drop_until(&mut self, disk: &dyn Disk, floor: i64) -> Result<(), StoreError> {
-        while self.files.first().is_some_and(|file| file.last_at <= floor) {
-            let number = self.files[0].number;
-            disk.remove(&index_path(number))?;
-            disk.remove(&data_path(number))?;
-            self.files.remove(0);
-        }
-        Ok(())
-    }
+    Ok((files, next))
 }
 
-fn read_index(mut reader: Reader<'_>, file: u64, visit: &mut Visit<'_>) -> Option<File> {
+/// Removes a file. The index goes first: what is left after a crash is an unfinished file.
+pub(crate) fn remove(disk: &dyn Disk, number: u64) -> Result<(), StoreError> {
+    disk.remove(&index_path(number))?;
+    disk.remove(&over_path(number))?;
+    disk.remove(&data_path(number))?;
+    Ok(())
+}
+
+fn read_index(mut reader: Reader<'_>, file: u64, visit: &mut Visit<'_>) -> Option<Segment> {
     let bytes = reader.varint()?;
     let takes_over = reader.byte()? == 1;
     let mut offset = DATA_MAGIC.len() as u64;
@@ -169,10 +149,12 @@ fn read_index(mut reader: Reader<'_>, file: u64, visit: &mut Visit<'_>) -> Optio
             visit(id, labels.clone(), filed, takes_over);
         }
     }
-    Some(File {
+    Some(Segment {
         number: file,
         last_at: newest,
         bytes,
+        is_over: takes_over,
+        is_whole: true,
     })
 }
 
@@ -193,6 +175,7 @@ impl FileWriter {
         number: u64,
         takes_over: bool,
     ) -> Result<Self, StoreError> {
+        disk.remove(&over_path(number))?;
         disk.remove(&data_path(number))?;
         Ok(Self {
             disk,
@@ -203,6 +186,10 @@ impl FileWriter {
             last_at: i64::MIN,
             entries: Vec::new(),
         })
+    }
+
+    pub(crate) fn number(&self) -> u64 {
+        self.number
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -268,8 +255,8 @@ impl FileWriter {
         Ok(())
     }
 
-    /// Makes the file durable, and then part of the store.
-    pub(crate) fn finish(mut self, files: &mut Files) -> Result<(), StoreError> {
+    /// Makes the file durable, and then part of the store, in the place of other files.
+    pub(crate) fn finish(mut self, replaces: &[u64]) -> Result<Segment, StoreError> {
         self.write()?;
         self.disk.sync(&data_path(self.number))?;
         let mut body = Vec::with_capacity(self.entries.len() + 16);
@@ -279,13 +266,18 @@ impl FileWriter {
         let mut index = INDEX_MAGIC.to_vec();
         index.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
         index.extend_from_slice(&body);
+        if !replaces.is_empty() {
+            let content = replaced::content(replaces);
+            self.disk.replace(&over_path(self.number), &content)?;
+        }
         self.disk.replace(&index_path(self.number), &index)?;
-        files.add(File {
+        Ok(Segment {
             number: self.number,
             last_at: self.last_at,
             bytes: self.offset + index.len() as u64,
-        });
-        Ok(())
+            is_over: self.takes_over,
+            is_whole: true,
+        })
     }
 }
 
@@ -295,6 +287,10 @@ fn data_path(number: u64) -> String {
 
 fn index_path(number: u64) -> String {
     format!("{FOLDER}/{number:08}.idx")
+}
+
+fn over_path(number: u64) -> String {
+    format!("{FOLDER}/{number:08}.over")
 }
 
 const FOLDER: &str = "histograms";

@@ -49,9 +49,13 @@ async fn delete(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
     on_thread(delete).await
 }
 
-/// What was deleted is hidden already; its bytes go with retention.
 async fn clean(State(app): State<App>) -> Response {
-    answer_or(allowed(&app).map(|()| StatusCode::NO_CONTENT.into_response()))
+    let clean = move || {
+        allowed(&app)?;
+        app.store.clean_tombstones().map_err(internal)?;
+        Ok(StatusCode::NO_CONTENT.into_response())
+    };
+    on_thread(clean).await
 }
 
 async fn snapshot(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
