@@ -303,8 +303,10 @@ pub fn expiry(at: Timestamp, interval: Duration, resend_delay: Duration) -> Time
 /// How long a resolved alert is kept, and told to external Alertmanagers again.
 pub const RESOLVED_KEPT_FOR: Duration = Duration::from_mins(15);
 
-const ALERTS: &str = "ALERTS";
-const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
+/// The series that tells the phase of an alert.
+pub(crate) const ALERTS: &str = "ALERTS";
+/// The series that tells since when an alert is active.
+pub(crate) const ALERTS_FOR_STATE: &str = "ALERTS_FOR_STATE";
 const ALERT_STATE: &str = "alertstate";
 
 #[cfg(test)]

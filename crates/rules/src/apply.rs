@@ -4,7 +4,7 @@ use crate::alert::AlertPhase;
 use crate::alerting::{self, Step};
 use crate::ask::{Answers, Asks};
 use crate::definition::{AlertingRule, Rule, RuleKind};
-use crate::evaluate::RuleSample;
+use crate::evaluate::Found;
 use crate::policy::Reaction;
 use crate::recording;
 use crate::reports::{self, Condition};
@@ -17,13 +17,17 @@ use crate::state::{Outcome, RuleState};
 pub(crate) fn apply(
     state: &mut RuleState,
     rule: &Rule,
-    (result, answers): (Result<Vec<RuleSample>, String>, &Answers),
+    result: Result<Found, String>,
     step: &Step<'_>,
     out: &mut Outcome,
 ) -> Result<(), String> {
+    let (result, answers) = match result {
+        Ok(Found { samples, answers }) => (Ok(samples), answers),
+        Err(error) => (Err(error), Answers::default()),
+    };
     let result = match (result, &rule.kind) {
         (Ok(samples), RuleKind::Alerting(rule)) => {
-            alerting::update(state, rule, (samples, answers), step, out)
+            alerting::update(state, rule, (samples, &answers), step, out)
         }
         (Ok(samples), RuleKind::Recording) => recording::update(state, samples, step, out),
         (Err(error), kind) => {

@@ -9,7 +9,7 @@ use crate::policy::Reaction;
 use crate::probe;
 
 /// What the core wants to know of an evaluation besides its samples.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Asks {
     /// Whether alerts fire that `clear` may end.
     pub(crate) is_clear_asked: bool,
@@ -60,7 +60,7 @@ impl Probes {
     /// What is wrong with one of the expressions, for people.
     pub(crate) fn ask(
         &mut self,
-        request: &EvaluationRequest,
+        (request, asks): (&EvaluationRequest, Asks),
         is_empty: bool,
         querier: &dyn Querier,
     ) -> Result<Answers, String> {
@@ -69,7 +69,7 @@ impl Probes {
         if let (true, Some(any)) = (is_empty, &mut self.any_data) {
             answers.is_silent = querier.vector(any, at)?.is_empty();
         }
-        if request.asks.is_clear_asked {
+        if asks.is_clear_asked {
             answers.cleared = label_sets(&mut self.clear, request, querier)?;
             answers.valued = label_sets(&mut self.values, request, querier)?;
         }

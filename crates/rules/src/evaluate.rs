@@ -1,4 +1,4 @@
-//! The worker's side: one rule, evaluated over an immutable view of the series.
+//! The worker's side: a run of rules, evaluated over an immutable view of the series.
 //!
 //! *Invariants*: nothing here changes an alert; the samples come out in order of labels, no two of
 //! them with the same. What was bound in the evaluation before is used again, and may be lost.
@@ -12,52 +12,77 @@ use firebell_template::{AlertData, Query, QuerySample, Template};
 use crate::ask::{Answers, Asks, Probes};
 use crate::definition::{AlertingRule, Context, Rule, RuleKind};
 
-/// A rule of the core's present configuration.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
-pub struct RuleId {
-    /// Grows with each reload: an evaluation begun before one is not mistaken for one after it.
-    pub generation: u64,
-    /// Index into [`crate::RuleSet::groups`].
-    pub group_idx: usize,
-    /// Index into [`crate::RuleGroup::rules`].
-    pub rule_idx: usize,
-}
-
-/// The wish that a rule be evaluated: all that a worker needs besides the series.
+/// The wish that a run of rules be evaluated, each over the same series: all that a worker needs
+/// besides them.
 #[derive(Clone, Debug)]
 pub struct EvaluationRequest {
     /// To be given back with the result.
-    pub id: RuleId,
-    /// The slot. Alerts become active at it, and templates query at it.
-    pub at: Timestamp,
-    /// What the expression looks at: the slot less the group's query offset.
+    pub id: RunId,
+    /// What the expressions look at: the moment less the group's query offset.
     pub query_at: Timestamp,
-    /// The rule.
-    pub rule: Arc<Rule>,
+    /// The rules, in order.
+    pub rules: Vec<RunRule>,
     /// What all rules share.
     pub context: Arc<Context>,
+}
+
+/// One rule of a run.
+#[derive(Clone, Debug)]
+pub struct RunRule {
+    /// Index into [`crate::RuleGroup::rules`].
+    pub rule_idx: usize,
+    /// The rule.
+    pub rule: Arc<Rule>,
     /// What the rule's own keys want to know besides.
     pub asks: Asks,
 }
 
+/// Which evaluation of which group.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct RunId {
+    /// Grows with each reload: an evaluation begun before one is not mistaken for one after it.
+    pub generation: u64,
+    /// Index into [`crate::RuleSet::groups`].
+    pub group_idx: usize,
+    /// The moment. Alerts become active at it, and templates query at it.
+    pub at: Timestamp,
+}
+
 impl PartialEq for EvaluationRequest {
     fn eq(&self, other: &Self) -> bool {
-        (self.id, self.at, self.query_at) == (other.id, other.at, other.query_at)
+        let indices =
+            |it: &Self| -> Vec<usize> { it.rules.iter().map(|rule| rule.rule_idx).collect() };
+        (self.id, self.query_at) == (other.id, other.query_at) && indices(self) == indices(other)
     }
 }
 
-/// The result of a request. Every request has to be answered by one, or its group stands still.
+/// Results of a request: of all its rules, or of some, when the others let wait for themselves.
+/// Every rule of a request has to be answered once, or its group stands still.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Evaluation {
     /// From the request.
-    pub id: RuleId,
+    pub id: RunId,
+    /// In any order.
+    pub rules: Vec<RuleEvaluation>,
+}
+
+/// The result of one rule.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RuleEvaluation {
     /// From the request.
-    pub at: Timestamp,
+    pub rule_idx: usize,
     /// How long it took, for people only. Zero until the driver, who has a clock, sets it.
     pub took: std::time::Duration,
-    /// The samples in order of labels, all different, or what went wrong.
-    pub outcome: Result<Vec<RuleSample>, String>,
-    /// What came of [`EvaluationRequest::asks`]; the default where the outcome is an error.
+    /// What it found, or what went wrong.
+    pub outcome: Result<Found, String>,
+}
+
+/// What an evaluation found.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct Found {
+    /// In order of labels, all different.
+    pub samples: Vec<RuleSample>,
+    /// What came of [`RunRule::asks`].
     pub answers: Answers,
 }
 
@@ -109,17 +134,48 @@ impl Bound {
     }
 }
 
-/// Evaluates a rule. Pure: the same request over the same view gives the same result. The driver may
-/// end it, as on a timeout, by `is_cancelled`, which is asked now and then.
-///
-/// What is wrong with the expression or its samples becomes the evaluation's error text. What is
-/// wrong with a single template becomes the label or annotation itself, as upstream.
+/// Evaluates all rules of a request, one after the other; see [`evaluate_rule`].
 #[must_use]
-pub fn evaluate(
+pub fn evaluate(request: &EvaluationRequest, source: &dyn Source) -> Evaluation {
+    evaluate_all(request, |rule| {
+        evaluate_rule(request, rule, source, &|| false)
+    })
+}
+
+/// Evaluates all rules of a request, one after the other; see [`evaluate_rule_by`].
+#[must_use]
+pub fn evaluate_by(request: &EvaluationRequest, querier: &dyn Querier) -> Evaluation {
+    evaluate_all(request, |rule| evaluate_rule_by(request, rule, querier))
+}
+
+fn evaluate_all(
     request: &EvaluationRequest,
+    outcome: impl Fn(&RunRule) -> Result<Found, String>,
+) -> Evaluation {
+    let rules = request.rules.iter().map(|rule| RuleEvaluation {
+        rule_idx: rule.rule_idx,
+        took: std::time::Duration::ZERO,
+        outcome: outcome(rule),
+    });
+    Evaluation {
+        id: request.id,
+        rules: rules.collect(),
+    }
+}
+
+/// Evaluates one rule of a request. Pure: the same request over the same view gives the same
+/// result. The driver may end it, as on a timeout, by `is_cancelled`, which is asked now and then.
+///
+/// What is wrong with a single template becomes the label or annotation itself, as upstream.
+///
+/// # Errors
+/// What is wrong with the expression or its samples.
+pub fn evaluate_rule(
+    request: &EvaluationRequest,
+    rule: &RunRule,
     source: &dyn Source,
     is_cancelled: &(dyn Fn() -> bool + Sync),
-) -> Evaluation {
+) -> Result<Found, String> {
     let view = View {
         source,
         options: Options {
@@ -129,41 +185,35 @@ pub fn evaluate(
             ..Options::default()
         },
     };
-    evaluate_by(request, &view)
+    evaluate_rule_by(request, rule, &view)
 }
 
-/// Evaluates a rule by somebody else's answers, such as a cluster's: see [`evaluate`]. What
-/// `querier` says is wrong becomes the evaluation's error text.
-#[must_use]
-pub fn evaluate_by(request: &EvaluationRequest, querier: &dyn Querier) -> Evaluation {
-    let mut bound = match request.rule.bound.lock() {
+/// Evaluates one rule of a request by somebody else's answers, such as a cluster's.
+///
+/// # Errors
+/// As [`evaluate_rule`], and what `querier` says is wrong.
+pub fn evaluate_rule_by(
+    request: &EvaluationRequest,
+    rule: &RunRule,
+    querier: &dyn Querier,
+) -> Result<Found, String> {
+    let RunRule { rule, asks, .. } = rule;
+    let mut bound = match rule.bound.lock() {
         Ok(bound) => bound,
         Err(poisoned) => {
             // A worker died half way: what it had bound may be half made.
-            request.rule.bound.clear_poison();
+            rule.bound.clear_poison();
             let mut bound = PoisonError::into_inner(poisoned);
-            *bound = Bound::new(&request.rule.expr, request.rule.as_alerting());
+            *bound = Bound::new(&rule.expr, rule.as_alerting());
             bound
         }
     };
-    let outcome = samples(request, querier, &mut bound).and_then(|samples| {
-        let answers = match &mut bound.probes {
-            Some(probes) => probes.ask(request, samples.is_empty(), querier)?,
-            None => Answers::default(),
-        };
-        Ok((samples, answers))
-    });
-    let (outcome, answers) = match outcome {
-        Ok((samples, answers)) => (Ok(samples), answers),
-        Err(error) => (Err(error), Answers::default()),
+    let samples = samples(request, rule, querier, &mut bound)?;
+    let answers = match &mut bound.probes {
+        Some(probes) => probes.ask((request, *asks), samples.is_empty(), querier)?,
+        None => Answers::default(),
     };
-    Evaluation {
-        id: request.id,
-        at: request.at,
-        took: std::time::Duration::ZERO,
-        outcome,
-        answers,
-    }
+    Ok(Found { samples, answers })
 }
 
 /// Who evaluates what rules and their templates ask.
@@ -213,6 +263,7 @@ fn template_query(
 
 fn samples(
     request: &EvaluationRequest,
+    rule: &Rule,
     querier: &dyn Querier,
     bound: &mut Bound,
 ) -> Result<Vec<RuleSample>, String> {
@@ -224,13 +275,13 @@ fn samples(
         ));
     }
     bound.labels.truncate(vector.len());
-    let (mut samples, repeated) = match &request.rule.kind {
+    let (mut samples, repeated) = match &rule.kind {
         RuleKind::Alerting(alerting) => (
-            alerts(request, alerting, &vector, querier, bound),
+            alerts(request, (rule, alerting), &vector, querier, bound),
             "vector contains metrics with the same labelset after applying alert labels",
         ),
         RuleKind::Recording => (
-            recorded(&request.rule, &vector, bound),
+            recorded(rule, &vector, bound),
             "vector contains metrics with the same labelset after applying rule labels",
         ),
     };
@@ -265,16 +316,16 @@ fn recorded(rule: &Rule, vector: &[VectorSample], bound: &mut Bound) -> Vec<Rule
 
 fn alerts(
     request: &EvaluationRequest,
-    rule: &AlertingRule,
+    (rule, alerting): (&Rule, &AlertingRule),
     vector: &[VectorSample],
     querier: &dyn Querier,
     bound: &mut Bound,
 ) -> Vec<RuleSample> {
     let context = &*request.context;
-    let name: Arc<str> = request.rule.name.as_str().into();
+    let name: Arc<str> = rule.name.as_str().into();
     let run = |expr: &str, at: Timestamp| template_query(querier, expr, at);
-    let are_labels_plain = rule.labels.iter().all(|(_, text)| text.is_plain());
-    let are_annotations_plain = rule.annotations.iter().all(|(_, text)| text.is_plain());
+    let are_labels_plain = alerting.labels.iter().all(|(_, text)| text.is_plain());
+    let are_annotations_plain = alerting.annotations.iter().all(|(_, text)| text.is_plain());
     let mut out = Vec::with_capacity(vector.len());
     for (idx, sample) in vector.iter().enumerate() {
         let data = AlertData {
@@ -282,12 +333,12 @@ fn alerts(
             external_labels: &context.external_labels,
             external_url: &context.external_url,
             value: sample.value.float_or_zero(),
-            now: request.at,
+            now: request.id.at,
         };
         let make = || {
             let mut labels = sample.labels.to_builder();
             labels.remove(METRIC_NAME);
-            for (name, text) in &rule.labels {
+            for (name, text) in &alerting.labels {
                 labels.set(name.clone(), expand(text, &data, &run));
             }
             labels.set(ALERT_NAME, name.clone());
@@ -300,9 +351,9 @@ fn alerts(
                 make()
             },
             annotations: if are_annotations_plain {
-                request.rule.annotation_texts.clone()
+                rule.annotation_texts.clone()
             } else {
-                let pairs = rule.annotations.iter();
+                let pairs = alerting.annotations.iter();
                 Labels::from_pairs(
                     pairs.map(|(name, text)| (name.clone(), expand(text, &data, &run))),
                 )

@@ -3,8 +3,8 @@
 //! The core [`Rules`] decides which rule is evaluated when, and what a result means; [`evaluate`]
 //! computes a result on a worker, over an immutable view of the series. Effects are values.
 //!
-//! *Invariants*: the rules of a group run one after the other at one slot of time, and a rule sees
-//! what the earlier ones wrote. State is keyed by what people wrote, never by position, and all of
+//! *Invariants*: the rules of a group are evaluated at one slot of time, and a rule sees what the
+//! earlier ones wrote: only those that do not read one another's series run together. State is keyed by what people wrote, never by position, and all of
 //! it is handed out as records, so that a restart at any moment changes nothing.
 //!
 //! *Not here*: reading rule files (`firebell-config`), what happens to an alert after it was handed
@@ -29,6 +29,8 @@ mod recording;
 mod reports;
 
 mod record;
+mod round;
+mod runs;
 mod schedule;
 mod state;
 
@@ -41,7 +43,8 @@ pub use crate::definition::{
     AlertingRule, Context, Place, Rule, RuleGroup, RuleKind, RuleSet, RuleSetError,
 };
 pub use crate::evaluate::{
-    Evaluation, EvaluationRequest, NO_VECTOR, Querier, RuleId, RuleSample, evaluate, evaluate_by,
+    Evaluation, EvaluationRequest, Found, NO_VECTOR, Querier, RuleEvaluation, RuleSample, RunId,
+    RunRule, evaluate, evaluate_by, evaluate_rule, evaluate_rule_by,
 };
 pub use crate::flapping::Flap;
 pub use crate::policy::{FLAP_CHANGES_MAX, FailingAlert, FlapLimit, Mode, Policy, Reaction};

@@ -154,8 +154,8 @@ fn in_place_of(
     };
     let text = |text: &Template| expand(text, &data, &no_query);
     let (name, state_reason) = match cause {
-        Cause::NoData => ("DatasourceNoData", "NoData"),
-        _ => ("DatasourceError", "Error"),
+        Cause::NoData => (NO_DATA, "NoData"),
+        _ => (ERROR, "Error"),
     };
     let mut labels = none.to_builder();
     for (name, template) in &alerting.labels {
@@ -208,3 +208,7 @@ impl Report {
 
 /// The name of the alert that a rule fails.
 const FAILING: &str = "FirebellRuleFailing";
+const NO_DATA: &str = "DatasourceNoData";
+const ERROR: &str = "DatasourceError";
+/// The names of alerts about rules.
+pub(crate) const REPORTS: [&str; 3] = [FAILING, NO_DATA, ERROR];

@@ -13,8 +13,10 @@ use firebell_model::{Alert, Duration, HistogramSample, Labels, Sample, Timestamp
 use crate::alerting::Step;
 use crate::apply::apply;
 use crate::definition::{RuleGroup, RuleSet};
-use crate::evaluate::{Evaluation, EvaluationRequest, RuleId};
+use crate::evaluate::{Evaluation, EvaluationRequest, RuleEvaluation, RunId, RunRule};
 use crate::record::{RuleKey, RuleRecord};
+use crate::round::Round;
+use crate::runs::Dependencies;
 use crate::schedule::{Grid, SLOT_RECORD_EVERY};
 use crate::state::{Outcome, RuleState};
 use crate::view::GroupView;
@@ -78,13 +80,26 @@ struct State {
 pub(crate) struct GroupState {
     grid: Grid,
     next_slot: Timestamp,
-    // The slot that is being evaluated, and the rule.
-    running: Option<(Timestamp, usize)>,
+    dependencies: Dependencies,
+    // The rules that are being evaluated.
+    round: Option<Round>,
     pub(crate) last_slot: Option<Timestamp>,
     recorded_slot: Option<Timestamp>,
     pub(crate) n_iterations: u64,
     pub(crate) n_missed: u64,
+    pub(crate) last_round: LastRound,
     pub(crate) rules: Vec<RuleState>,
+}
+
+/// How the last round went; for people.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct LastRound {
+    /// From its begin to its end.
+    pub(crate) took: std::time::Duration,
+    /// All its rules, one after the other.
+    pub(crate) rules_took: std::time::Duration,
+    /// How many samples its rules wrote.
+    pub(crate) n_samples: u64,
 }
 
 impl Rules {
@@ -149,9 +164,10 @@ impl Rules {
         for group in self.set.groups() {
             let key = (group.file.clone(), group.name.clone());
             let last_slot = kept.last_slots.remove(&key);
+            let dependencies = Dependencies::of(group, self.set.context());
             let mut state = match old.remove(&key) {
-                Some(old) => old.reconfigured(group, now),
-                None => GroupState::new(group, last_slot, now),
+                Some(old) => old.reconfigured(group, now, dependencies),
+                None => GroupState::new(group, last_slot, now, dependencies),
             };
             let keys = RuleKey::of_group(group).into_iter();
             state.rules = keys.map(|key| kept.take(key)).collect();
@@ -177,20 +193,15 @@ impl Rules {
         self.emit(outcome, out);
     }
 
-    /// Takes the answer to a [`RuleEffect::Evaluate`]. One from before a reload has no effect.
+    /// Takes an answer to a [`RuleEffect::Evaluate`], or a part of one. One from before a reload has
+    /// no effect.
     pub fn handle_evaluated(
         &mut self,
         now: Timestamp,
         evaluation: Evaluation,
         out: &mut Vec<RuleEffect>,
     ) {
-        let Evaluation {
-            id,
-            at,
-            took,
-            outcome: result,
-            answers,
-        } = evaluation;
+        let Evaluation { id, rules } = evaluation;
         if id.generation != self.generation {
             return;
         }
@@ -200,29 +211,38 @@ impl Rules {
         ) else {
             return;
         };
-        let (Some(rule), Some(rule_state)) = (
-            group.rules.get(id.rule_idx),
-            state.rules.get_mut(id.rule_idx),
-        ) else {
+        let Some(round) = state.round.as_mut().filter(|round| round.at == id.at) else {
             return;
         };
-        if state.running != Some((at, id.rule_idx)) {
-            return;
-        }
         let step = Step {
             now,
-            at,
-            written_at: at - group.query_offset,
+            at: id.at,
+            written_at: id.at - group.query_offset,
             limit: group.limit,
             interval: group.interval,
             resend_delay: self.options.resend_delay,
             context: self.set.context(),
         };
         let mut outcome = Outcome::default();
-        let result = apply(rule_state, rule, (result, &answers), &step, &mut outcome);
-        rule_state.note(at, took, result);
+        for RuleEvaluation {
+            rule_idx,
+            took,
+            outcome: result,
+        } in rules
+        {
+            if round.answer(rule_idx) {
+                let (rule, state) = (&group.rules[rule_idx], &mut state.rules[rule_idx]);
+                round.took += took;
+                let result = apply(state, rule, result, &step, &mut outcome);
+                state.note(id.at, took, result);
+            }
+        }
+        round.n_samples += outcome.n_samples();
+        let is_run_over = round.is_run_over();
         self.emit(outcome, out);
-        self.evaluate_next(id.group_idx, at, id.rule_idx + 1, out);
+        if is_run_over {
+            self.evaluate_next(now, id.group_idx, out);
+        }
     }
 
     /// When there is something to do by itself; `None` without rules. The first time: at once.
@@ -248,7 +268,9 @@ impl Rules {
             let (group, state) = (&self.set.groups()[group_idx], &mut self.groups[group_idx]);
             let at = state.begin(now);
             self.changes.extend(state.slot_change(group, at));
-            self.evaluate_next(group_idx, at, 0, out);
+            let rules = (0..group.rules.len()).collect();
+            state.round = Some(Round::new(at, now, rules));
+            self.evaluate_next(now, group_idx, out);
         }
     }
 
@@ -288,33 +310,32 @@ impl Rules {
         groups.map(|(group, state)| GroupView { group, state })
     }
 
-    /// Asks for the group's next rule, or waits for its next slot after the last one.
-    fn evaluate_next(
-        &mut self,
-        group_idx: usize,
-        at: Timestamp,
-        rule_idx: usize,
-        out: &mut Vec<RuleEffect>,
-    ) {
+    /// Asks for the round's next run, or waits for the group's next slot after the last one.
+    fn evaluate_next(&mut self, now: Timestamp, group_idx: usize, out: &mut Vec<RuleEffect>) {
         let (group, state) = (&self.set.groups()[group_idx], &mut self.groups[group_idx]);
-        let Some(rule) = group.rules.get(rule_idx) else {
-            state.running = None;
-            self.queue.push(Reverse((state.next_slot, group_idx)));
+        let Some(round) = &mut state.round else {
             return;
         };
-        state.running = Some((at, rule_idx));
-        let asks = state.rules.get(rule_idx).map(|state| state.asks(rule));
+        let rules = round.next_run(&state.dependencies).map(|idx| RunRule {
+            rule_idx: idx,
+            rule: group.rules[idx].clone(),
+            asks: state.rules[idx].asks(&group.rules[idx]),
+        });
+        let rules: Vec<_> = rules.collect();
+        if rules.is_empty() {
+            state.end_round(now);
+            self.queue.push(Reverse((state.next_slot, group_idx)));
+            return;
+        }
         out.push(RuleEffect::Evaluate(EvaluationRequest {
-            id: RuleId {
+            id: RunId {
                 generation: self.generation,
                 group_idx,
-                rule_idx,
+                at: round.at,
             },
-            at,
-            query_at: at - group.query_offset,
-            rule: rule.clone(),
+            query_at: round.at - group.query_offset,
+            rules,
             context: self.set.context().clone(),
-            asks: asks.unwrap_or_default(),
         }));
     }
 
@@ -369,7 +390,12 @@ impl State {
 }
 
 impl GroupState {
-    fn new(group: &RuleGroup, last_slot: Option<Timestamp>, now: Timestamp) -> Self {
+    fn new(
+        group: &RuleGroup,
+        last_slot: Option<Timestamp>,
+        now: Timestamp,
+        dependencies: Dependencies,
+    ) -> Self {
         let grid = Grid::new(group);
         Self {
             grid,
@@ -377,23 +403,31 @@ impl GroupState {
                 Some(last_slot) => grid.resume(last_slot, now),
                 None => grid.after(now),
             },
-            running: None,
+            dependencies,
+            round: None,
             last_slot,
             recorded_slot: last_slot,
             n_iterations: 0,
             n_missed: 0,
+            last_round: LastRound::default(),
             rules: Vec::new(),
         }
     }
 
     /// The state after a reload, without rules. A group whose grid stays keeps its next slot.
-    fn reconfigured(mut self, group: &RuleGroup, now: Timestamp) -> Self {
+    fn reconfigured(
+        mut self,
+        group: &RuleGroup,
+        now: Timestamp,
+        dependencies: Dependencies,
+    ) -> Self {
         let grid = Grid::new(group);
         if grid != self.grid {
             self.next_slot = grid.after(now);
             self.grid = grid;
         }
-        self.n_missed += u64::from(self.running.take().is_some());
+        self.n_missed += u64::from(self.round.take().is_some());
+        self.dependencies = dependencies;
         self
     }
 
@@ -405,6 +439,19 @@ impl GroupState {
         self.next_slot = self.grid.after(slot);
         self.last_slot = Some(slot);
         slot
+    }
+
+    fn end_round(&mut self, now: Timestamp) {
+        let Some(round) = self.round.take() else {
+            return;
+        };
+        let passed = (now - round.began_at).to_std();
+        self.last_round = LastRound {
+            // A clock of milliseconds says nothing of quick rules.
+            took: passed.max(round.took),
+            rules_took: round.took,
+            n_samples: round.n_samples,
+        };
     }
 
     /// What to record of the slot that has begun, if the recorded one is old.

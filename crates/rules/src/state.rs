@@ -255,6 +255,11 @@ fn find(alerts: &[AlertInstance], labels: &Labels) -> Result<usize, usize> {
 }
 
 impl Outcome {
+    /// How many samples are written.
+    pub(crate) fn n_samples(&self) -> u64 {
+        (self.writes.len() + self.histograms.len()) as u64
+    }
+
     pub(crate) fn write(&mut self, series: Labels, at: Timestamp, value: f64) {
         self.writes.push((series, Sample { at, value }));
     }

@@ -32,10 +32,22 @@ impl<'a> GroupView<'a> {
         self.state.last_slot
     }
 
-    /// How long the rules took at their last evaluations, in sum.
+    /// How long its last evaluation took, from begin to end.
     #[must_use]
     pub fn took(&self) -> std::time::Duration {
-        self.state.rules.iter().map(|rule| rule.took).sum()
+        self.state.last_round.took
+    }
+
+    /// How long the rules of its last evaluation took, in sum.
+    #[must_use]
+    pub fn rules_took(&self) -> std::time::Duration {
+        self.state.last_round.rules_took
+    }
+
+    /// How many samples its last evaluation wrote.
+    #[must_use]
+    pub fn n_last_samples(&self) -> u64 {
+        self.state.last_round.n_samples
     }
 
     /// How many evaluations were begun since the start.

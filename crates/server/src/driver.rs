@@ -272,6 +272,7 @@ impl Driver {
                 }
             }
         }
+        self.performer.report_slow_runs();
         let now = self.clock.now();
         if goes_on
             && self

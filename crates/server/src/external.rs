@@ -112,5 +112,5 @@ impl Querier for ClusterQuerier {
     }
 }
 
-/// Rules that wait for the cluster at the same time; the rules of a group do so one by one.
+/// Rules that wait for the cluster at the same time, of all groups together.
 const EVALUATIONS_MAX: usize = 16;

@@ -3,20 +3,18 @@
 //! *Invariants*: every evaluation and every delivery has an outcome, also when its code panics.
 
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use firebell_dispatch::{Delivery, DeliveryId, Failure};
 use firebell_engine::{Effect, Input};
-use firebell_rules::{Answers, Evaluation, EvaluationRequest, evaluate, evaluate_by};
+use firebell_rules::{EvaluationRequest, evaluate_rule, evaluate_rule_by};
 use firebell_tsdb::{Batch, Store};
 use tokio::task::AbortHandle;
 
 use crate::alertmanagers::Alertmanagers;
-use crate::clock::Stopwatch;
 use crate::deliver::Deliverer;
 use crate::driver::Handle;
-use crate::evaluate::Pool;
+use crate::evaluate::{Pool, Run};
 use crate::external::External;
 use crate::metrics::Metrics;
 
@@ -35,11 +33,13 @@ pub(crate) struct Performer {
     pub metrics: Arc<Metrics>,
     /// Deliveries under way, so that they can be given up.
     pub under_way: UnderWay,
+    /// Runs of rules that may still be evaluated.
+    pub runs: Vec<Arc<Run>>,
 }
 
 impl Performer {
     /// Performs the effects of one step, in order.
-    pub(crate) fn perform(&self, effects: Vec<Effect>) {
+    pub(crate) fn perform(&mut self, effects: Vec<Effect>) {
         for effect in effects {
             match effect {
                 Effect::Write(samples) if self.external.source().is_some() => {
@@ -77,22 +77,34 @@ impl Performer {
     }
 
     /// Evaluates on a pool: over the store as it is now, or by asking the cluster.
-    fn evaluate(&self, request: EvaluationRequest) {
-        let (metrics, handle) = (Arc::clone(&self.metrics), self.handle.clone());
+    fn evaluate(&mut self, request: EvaluationRequest) {
+        let run = Run::new(request, Arc::clone(&self.metrics), self.handle.clone());
+        let run = Arc::new(run);
+        self.runs.push(Arc::clone(&run));
         let Some(source) = self.external.source() else {
             let view = self.store.view();
             self.pool.run(move || {
-                let work = |is_over: &IsOver<'_>| evaluate(&request, &view, is_over);
-                finish(&request, work, &metrics, &handle);
+                for rule in &run.request.rules {
+                    run.evaluate(rule, |is_over| {
+                        evaluate_rule(&run.request, rule, &view, is_over)
+                    });
+                }
             });
             return;
         };
-        let querier = self.external.querier(source);
         let pool = self.external.pool().unwrap_or(&self.pool);
-        pool.run(move || {
-            let work = |_: &IsOver<'_>| evaluate_by(&request, &querier);
-            finish(&request, work, &metrics, &handle);
-        });
+        for idx in 0..run.request.rules.len() {
+            let (run, querier) = (Arc::clone(&run), self.external.querier(Arc::clone(&source)));
+            pool.run(move || {
+                let rule = &run.request.rules[idx];
+                run.evaluate(rule, |_| evaluate_rule_by(&run.request, rule, &querier));
+            });
+        }
+    }
+
+    /// Has the driver hear of what slow runs have found so far. To be called every second or so.
+    pub(crate) fn report_slow_runs(&mut self) {
+        self.runs.retain(|run| run.report_if_slow());
     }
 
     fn notify(&self, delivery: Delivery) {
@@ -125,39 +137,6 @@ impl Performer {
     }
 }
 
-/// Whether an evaluation is to be given up.
-type IsOver<'a> = dyn Fn() -> bool + Sync + 'a;
-
-/// Evaluates, and tells the driver what came of it, whatever that is.
-fn finish(
-    request: &EvaluationRequest,
-    work: impl FnOnce(&IsOver<'_>) -> Evaluation,
-    metrics: &Metrics,
-    handle: &Handle,
-) {
-    let watch = Stopwatch::start();
-    let is_over = || watch.elapsed() > EVALUATION_TIMEOUT;
-    let result = catch_unwind(AssertUnwindSafe(|| work(&is_over)));
-    // A rule that brings the evaluator down must not take its group along.
-    let mut evaluation = result.unwrap_or_else(|_| Evaluation {
-        id: request.id,
-        at: request.at,
-        took: std::time::Duration::ZERO,
-        outcome: Err("the evaluator failed: please report this rule".to_owned()),
-        answers: Answers::default(),
-    });
-    evaluation.took = watch.elapsed();
-    metrics.rule_evaluations.inc();
-    metrics
-        .rule_evaluation_seconds
-        .inc_by(evaluation.took.as_secs_f64());
-    if let Err(error) = &evaluation.outcome {
-        metrics.rule_evaluation_failures.inc();
-        tracing::warn!(rule = request.rule.name, %error, "failed to evaluate a rule");
-    }
-    handle.input(Input::Evaluated(evaluation));
-}
-
 /// Notes that a delivery is no longer under way.
 struct Ending {
     id: DeliveryId,
@@ -187,6 +166,3 @@ impl Drop for Ending {
 fn lock(under_way: &UnderWay) -> std::sync::MutexGuard<'_, BTreeMap<DeliveryId, AbortHandle>> {
     under_way.lock().unwrap_or_else(PoisonError::into_inner)
 }
-
-/// A rule that takes longer is given up, as a query would be.
-const EVALUATION_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(120);

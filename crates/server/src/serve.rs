@@ -311,6 +311,7 @@ fn start(
         handle: handle.clone(),
         metrics: Arc::clone(&metrics),
         under_way: Arc::default(),
+        runs: Vec::new(),
     };
     let scraper = Scraper::start(
         Arc::clone(&store),

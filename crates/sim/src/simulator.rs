@@ -482,7 +482,7 @@ impl<W: Watch> Sim<W> {
                     process.append(now, &batch);
                 }
                 Effect::Evaluate(request) => {
-                    let evaluation = evaluate(&request, &process.store.view(), &|| false);
+                    let evaluation = evaluate(&request, &process.store.view());
                     let after = self.chance.between(0, self.evaluation_max.0);
                     process.push(now + Duration(after), Event::Evaluated(evaluation));
                 }

@@ -49,8 +49,8 @@ fn without_data_alerts_may_stay_as_they_are() {
         "0s cpu{a}=9 · 90s cpu{a}=gone · 210s cpu{a}=9 · 270s cpu{a}=1 · 8m end",
         expect![[r#"
             0s {alertname="High", instance="a"} firing
-            0s tell {alertname="High", instance="a"} fires since 0s
             0s {alertname="Slow", instance="a"} pending
+            0s tell {alertname="High", instance="a"} fires since 0s
             2m {alertname="High", instance="a"} firing, held: NoData
             4m {alertname="High", instance="a"} firing
             5m {alertname="High", instance="a"} firing, kept since 5m
@@ -96,19 +96,19 @@ fn a_rule_that_fails_can_end_its_alerts_or_say_so_in_its_own_name() {
         "0s cpu{a}=9 · 30s broken · 150s mended · 3m end",
         expect![[r#"
             0s {alertname="Ends", instance="a"} firing
-            0s tell {alertname="Ends", instance="a"} fires since 0s
             0s {alertname="Says", instance="a", severity="page"} firing
+            0s tell {alertname="Ends", instance="a"} fires since 0s
             0s tell {alertname="Says", instance="a", severity="page"} fires since 0s
+            1m {alertname="DatasourceError", rule_group="g", rulename="Says", severity="page"} pending
             1m {alertname="Ends", instance="a"} inactive
             1m Ends fails: failed to read series: the disk is gone
-            1m tell {alertname="Ends", instance="a"} fired 0s to 1m
-            1m {alertname="DatasourceError", rule_group="g", rulename="Says", severity="page"} pending
             1m Says fails: failed to read series: the disk is gone
+            1m tell {alertname="Ends", instance="a"} fired 0s to 1m
             2m {alertname="DatasourceError", rule_group="g", rulename="Says", severity="page"} firing
             2m tell {alertname="DatasourceError", rule_group="g", rulename="Says", severity="page"} fires since 2m {reason="failed to read series: the disk is gone", state_reason="Error"}
+            3m {alertname="DatasourceError", rule_group="g", rulename="Says", severity="page"} inactive
             3m {alertname="Ends", instance="a"} firing
             3m tell {alertname="Ends", instance="a"} fires since 3m
-            3m {alertname="DatasourceError", rule_group="g", rulename="Says", severity="page"} inactive
             3m tell {alertname="DatasourceError", rule_group="g", rulename="Says", severity="page"} fired 2m to 3m {reason="failed to read series: the disk is gone", state_reason="Error"}
         "#]],
     );
@@ -125,34 +125,37 @@ fn a_rule_that_fails_is_told_by_firebell_itself() {
          alert Well | up == 0 | mode shadow",
         "0s cpu{a}=9 up{a}=0 · 30s cpu{b}=9 · 210s restart · 270s cpu{b}=gone · 5m end",
         expect![[r#"
-            0s {alertname="High", instance="a", severity="warn"} firing
-            0s tell {alertname="High", instance="a", severity="warn"} fires since 0s
             0s {alertname="High", instance="a", severity="page"} firing
-            0s tell {alertname="High", instance="a", severity="page"} fires since 0s
+            0s {alertname="High", instance="a", severity="warn"} firing
             0s {alertname="Well", instance="a"} firing
+            0s tell {alertname="High", instance="a", severity="warn"} fires since 0s
+            0s tell {alertname="High", instance="a", severity="page"} fires since 0s
+            1m {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", rule_nth="2", severity="warning"} pending
             1m {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", severity="warning"} pending
+            1m {alertname="FirebellRuleFailing", rule="total", rule_file="rules.yml", rule_group="g", severity="warning"} pending
+            1m {alertname="High", instance="a", severity="page"} gone
             1m {alertname="High", instance="a", severity="warn"} gone
             1m High fails: exceeded limit of 1 with 2 alerts
-            1m tell {alertname="High", instance="a", severity="warn"} fired 0s to 5m
-            1m {alertname="High", instance="a", severity="page"} gone
-            1m tell {alertname="High", instance="a", severity="page"} fired 0s to 5m
-            1m {alertname="FirebellRuleFailing", rule="total", rule_file="rules.yml", rule_group="g", severity="warning"} pending
             1m total fails: exceeded limit of 1 with 2 series
-            3m tell {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", severity="warning"} fires since 3m {description="exceeded limit of 1 with 2 alerts", summary="Rule High of group g fails: what it watches is not seen."}
+            1m tell {alertname="High", instance="a", severity="warn"} fired 0s to 5m
+            1m tell {alertname="High", instance="a", severity="page"} fired 0s to 5m
+            3m {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", rule_nth="2", severity="warning"} firing
             3m {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", severity="warning"} firing
-            3m tell {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", severity="warning"} fires since 3m {description="exceeded limit of 1 with 2 alerts", summary="Rule High of group g fails: what it watches is not seen."}
             3m {alertname="FirebellRuleFailing", rule="total", rule_file="rules.yml", rule_group="g", severity="warning"} firing
+            3m tell {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", severity="warning"} fires since 3m {description="exceeded limit of 1 with 2 alerts", summary="Rule High of group g fails: what it watches is not seen."}
+            3m tell {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", rule_nth="2", severity="warning"} fires since 3m {description="exceeded limit of 1 with 2 alerts", summary="Rule High of group g fails: what it watches is not seen."}
             3m tell {alertname="FirebellRuleFailing", rule="total", rule_file="rules.yml", rule_group="g", severity="warning"} fires since 3m {description="exceeded limit of 1 with 2 series", summary="Rule total of group g fails: what it watches is not seen."}
             4m High fails: exceeded limit of 1 with 2 alerts
             4m total fails: exceeded limit of 1 with 2 series
+            5m {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", rule_nth="2", severity="warning"} inactive
+            5m {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", severity="warning"} inactive
+            5m {alertname="FirebellRuleFailing", rule="total", rule_file="rules.yml", rule_group="g", severity="warning"} inactive
+            5m {alertname="High", instance="a", severity="page"} firing
             5m {alertname="High", instance="a", severity="warn"} firing
             5m tell {alertname="High", instance="a", severity="warn"} fires since 5m
             5m tell {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", severity="warning"} fired 3m to 5m {description="exceeded limit of 1 with 2 alerts", summary="Rule High of group g fails: what it watches is not seen."}
-            5m {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", severity="warning"} inactive
-            5m {alertname="High", instance="a", severity="page"} firing
             5m tell {alertname="High", instance="a", severity="page"} fires since 5m
-            5m tell {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", severity="warning"} fired 3m to 5m {description="exceeded limit of 1 with 2 alerts", summary="Rule High of group g fails: what it watches is not seen."}
-            5m {alertname="FirebellRuleFailing", rule="total", rule_file="rules.yml", rule_group="g", severity="warning"} inactive
+            5m tell {alertname="FirebellRuleFailing", rule="High", rule_file="rules.yml", rule_group="g", rule_nth="2", severity="warning"} fired 3m to 5m {description="exceeded limit of 1 with 2 alerts", summary="Rule High of group g fails: what it watches is not seen."}
             5m tell {alertname="FirebellRuleFailing", rule="total", rule_file="rules.yml", rule_group="g", severity="warning"} fired 3m to 5m {description="exceeded limit of 1 with 2 series", summary="Rule total of group g fails: what it watches is not seen."}
         "#]],
     );

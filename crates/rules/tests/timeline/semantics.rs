@@ -202,12 +202,12 @@ fn item_8_external_labels_fill_gaps_only() {
         "0s cpu{a}=1 · 1m cpu{a}=gone end",
         expect![[r#"
             0s {alertname="Down", instance="a"} firing
-            0s tell {alertname="Down", dc="north", instance="a"} fires since 0s
             0s {alertname="Own", dc="south", instance="a"} firing
+            0s tell {alertname="Down", dc="north", instance="a"} fires since 0s
             0s tell {alertname="Own", dc="south", instance="a"} fires since 0s
             1m {alertname="Down", instance="a"} inactive
-            1m tell {alertname="Down", dc="north", instance="a"} fired 0s to 1m
             1m {alertname="Own", dc="south", instance="a"} inactive
+            1m tell {alertname="Down", dc="north", instance="a"} fired 0s to 1m
             1m tell {alertname="Own", dc="south", instance="a"} fired 0s to 1m
         "#]],
     );
@@ -264,8 +264,8 @@ fn item_11_an_error_freezes_everything() {
             0s {alertname="Down", instance="a"} firing
             0s ALERTS{alertname="Down", alertstate="firing", instance="a"} 1 @0s
             0s ALERTS_FOR_STATE{alertname="Down", instance="a"} 1700000004 @0s
-            0s tell {alertname="Down", instance="a"} fires since 0s
             0s total{instance="a"} 1 @0s
+            0s tell {alertname="Down", instance="a"} fires since 0s
             1m Down fails: failed to read series: the disk is gone
             1m total fails: failed to read series: the disk is gone
             3m {alertname="Down", instance="a"} firing, kept since 3m
@@ -291,20 +291,20 @@ fn item_12_too_many_alerts_drop_all_of_the_rules() {
             0s {alertname="Down", instance="a"} firing
             0s ALERTS{alertname="Down", alertstate="firing", instance="a"} 1 @0s
             0s ALERTS_FOR_STATE{alertname="Down", instance="a"} 1700000004 @0s
-            0s tell {alertname="Down", instance="a"} fires since 0s
             0s total{instance="a"} 1 @0s
+            0s tell {alertname="Down", instance="a"} fires since 0s
             1m {alertname="Down", instance="a"} gone
             1m Down fails: exceeded limit of 1 with 2 alerts
-            1m tell {alertname="Down", instance="a"} fired 0s to 5m
             1m total fails: exceeded limit of 1 with 2 series
+            1m tell {alertname="Down", instance="a"} fired 0s to 5m
             2m {alertname="Down", instance="b"} firing
             2m ALERTS{alertname="Down", alertstate="firing", instance="b"} 1 @2m
             2m ALERTS_FOR_STATE{alertname="Down", instance="b"} 1700000124 @2m
             2m ALERTS{alertname="Down", alertstate="firing", instance="a"} ends @2m
             2m ALERTS_FOR_STATE{alertname="Down", instance="a"} ends @2m
-            2m tell {alertname="Down", instance="b"} fires since 2m
             2m total{instance="b"} 1 @2m
             2m total{instance="a"} ends @2m
+            2m tell {alertname="Down", instance="b"} fires since 2m
             3m ALERTS{alertname="Down", alertstate="firing", instance="b"} 1 @3m
             3m ALERTS_FOR_STATE{alertname="Down", instance="b"} 1700000124 @3m
             3m total{instance="b"} 1 @3m
@@ -328,16 +328,16 @@ fn item_13_a_reload_keeps_the_state_of_rules_with_the_same_name_and_labels() {
         expect![[r#"
             0s {alertname="Down", instance="a"} pending
             0s {alertname="Gone", instance="a"} firing
-            0s tell {alertname="Gone", instance="a"} fires since 0s
             0s {alertname="Other", instance="a", severity="page"} firing
+            0s tell {alertname="Gone", instance="a"} fires since 0s
             0s tell {alertname="Other", instance="a", severity="page"} fires since 0s
             1m30s {alertname="Gone", instance="a"} gone
             1m30s {alertname="Other", instance="a", severity="page"} gone
             1m30s tell {alertname="Gone", instance="a"} fired 0s to 1m30s
             1m30s tell {alertname="Other", instance="a", severity="page"} fired 0s to 1m30s
+            2m {alertname="Down", instance="a"} firing
             2m {alertname="Other", instance="a", severity="warn"} firing
             2m tell {alertname="Other", instance="a", severity="warn"} fires since 2m
-            2m {alertname="Down", instance="a"} firing
             2m tell {alertname="Down", instance="a"} fires since 2m {n="new"}
         "#]],
     );
@@ -425,8 +425,8 @@ fn item_16_what_a_removed_group_wrote_ends_at_the_reload() {
         ],
         "0s cpu{a}=1 · 30s reload · 30s end",
         expect![[r#"
-            0s total{instance="a"} 1 @0s
             0s {alertname="Down", instance="a"} firing
+            0s total{instance="a"} 1 @0s
             0s ALERTS{alertname="Down", alertstate="firing", instance="a"} 1 @0s
             0s ALERTS_FOR_STATE{alertname="Down", instance="a"} 1700000004 @0s
             0s tell {alertname="Down", instance="a"} fires since 0s

@@ -1,14 +1,16 @@
 //! When groups are evaluated, and what happens to answers that come late.
 
 use firebell_model::{Duration, Labels, SampleValue, Timestamp};
-use firebell_rules::{Evaluation, EvaluationRequest, Options, RuleEffect, RuleSample, Rules};
+use firebell_rules::{
+    Evaluation, EvaluationRequest, Found, Options, RuleEffect, RuleEvaluation, RuleSample, Rules,
+};
 
 use crate::world::rules;
 
 const GROUP: &str = "
     group g every 10s
     alert First | up == 0
-    alert Second | up == 0";
+    alert Second | ALERTS{alertname='First'} == 1";
 
 struct Clocked {
     rules: Rules,
@@ -16,8 +18,8 @@ struct Clocked {
 }
 
 impl Clocked {
-    fn new() -> Self {
-        let mut rules = Rules::new(rules(GROUP), Options::default());
+    fn new(group: &str) -> Self {
+        let mut rules = Rules::new(rules(group), Options::default());
         assert_eq!(rules.poll_deadline(), Some(Timestamp::MIN));
         rules.handle_deadline(Timestamp(1_700_000_000_000), &mut Vec::new());
         let start = rules.poll_deadline().expect("a slot");
@@ -44,18 +46,29 @@ impl Clocked {
     }
 
     fn answer(&mut self, secs: i64, request: &EvaluationRequest) -> Vec<EvaluationRequest> {
-        let sample = RuleSample {
-            labels: Labels::from_pairs([("alertname", request.rule.name.as_str())]),
-            annotations: Labels::empty(),
-            value: SampleValue::Float(0.0),
-        };
+        let rules = request.rules.iter().map(|run| {
+            let sample = RuleSample {
+                labels: Labels::from_pairs([("alertname", run.rule.name.as_str())]),
+                annotations: Labels::empty(),
+                value: SampleValue::Float(0.0),
+            };
+            RuleEvaluation {
+                rule_idx: run.rule_idx,
+                took: std::time::Duration::from_millis(3),
+                outcome: Ok(Found {
+                    samples: vec![sample],
+                    ..Found::default()
+                }),
+            }
+        });
         let evaluation = Evaluation {
             id: request.id,
-            at: request.at,
-            took: std::time::Duration::from_millis(3),
-            outcome: Ok(vec![sample]),
-            answers: firebell_rules::Answers::default(),
+            rules: rules.collect(),
         };
+        self.hear(secs, evaluation)
+    }
+
+    fn hear(&mut self, secs: i64, evaluation: Evaluation) -> Vec<EvaluationRequest> {
         let mut effects = Vec::new();
         let now = self.start + Duration::from_secs(secs);
         self.rules.handle_evaluated(now, evaluation, &mut effects);
@@ -73,14 +86,14 @@ impl Clocked {
 }
 
 #[test]
-fn item_20_a_group_waits_for_its_next_slot_and_runs_its_rules_in_turn_at_it() {
-    let mut world = Clocked::new();
+fn item_20_a_group_waits_for_its_next_slot_and_runs_rules_in_turn_that_read_each_other() {
+    let mut world = Clocked::new(GROUP);
     let first = world.tick(0);
     assert_eq!(first.len(), 1);
     assert_eq!(world.tick(5), []);
     let second = world.answer(6, &first[0]);
-    assert_eq!((second.len(), second[0].id.rule_idx), (1, 1));
-    assert_eq!(second[0].at, first[0].at);
+    assert_eq!((second.len(), second[0].rules[0].rule_idx), (1, 1));
+    assert_eq!(second[0].id.at, first[0].id.at);
     assert_eq!(world.answer(7, &second[0]), []);
     assert_eq!(
         world.rules.poll_deadline(),
@@ -90,19 +103,19 @@ fn item_20_a_group_waits_for_its_next_slot_and_runs_its_rules_in_turn_at_it() {
 
 #[test]
 fn a_slow_group_runs_late_once_and_misses_the_slots_before() {
-    let mut world = Clocked::new();
+    let mut world = Clocked::new(GROUP);
     let first = world.tick(0);
     assert_eq!(world.rules.poll_deadline(), None);
     let second = world.answer(33, &first[0]);
     assert_eq!(world.answer(38, &second[0]), []);
     let late = world.tick(38);
-    assert_eq!(late[0].at, world.start + Duration::from_secs(30));
+    assert_eq!(late[0].id.at, world.start + Duration::from_secs(30));
     assert_eq!(world.n_missed(), 2);
 }
 
 #[test]
 fn an_answer_is_taken_once_and_not_after_a_reload() {
-    let mut world = Clocked::new();
+    let mut world = Clocked::new(GROUP);
     let first = world.tick(0);
     let second = world.answer(1, &first[0]);
     assert_eq!(world.n_alerts(), 1);
@@ -111,5 +124,99 @@ fn an_answer_is_taken_once_and_not_after_a_reload() {
     world.rules.configure(now, rules(GROUP), &mut Vec::new());
     assert_eq!(world.answer(4, &second[0]), []);
     assert_eq!((world.n_alerts(), world.n_missed()), (1, 1));
-    assert_eq!(world.tick(10)[0].id.rule_idx, 0);
+    assert_eq!(world.tick(10)[0].rules[0].rule_idx, 0);
+}
+
+/// The runs of a group, each rule by its name.
+fn runs(group: &str) -> String {
+    let mut world = Clocked::new(&format!("group g every 10s\n{group}"));
+    let mut waiting = world.tick(0);
+    let mut runs = Vec::new();
+    while let Some(request) = waiting.pop() {
+        let names = request.rules.iter().map(|run| run.rule.name.as_str());
+        runs.push(names.collect::<Vec<_>>().join(" "));
+        waiting.extend(world.answer(0, &request));
+    }
+    runs.join(", ")
+}
+
+#[test]
+fn rules_that_do_not_read_one_another_run_together() {
+    for (group, expected) in [
+        ("record a | x\n record b | y\n alert C | z", "a b C"),
+        ("record a | x\n record b | a\n record c | a", "a, b c"),
+        ("record a | x\n record b | a\n record c | b", "a, b, c"),
+        // What comes later is not read.
+        ("record a | b\n record b | a\n record c | y", "a, b c"),
+        ("record a | a\n record b | b", "a b"),
+        // A name is a matcher among others.
+        ("record a | x\n alert B | {__name__=~'[az]'}", "a, B"),
+        ("record a | x\n alert B | {__name__=~'b.*'}", "a B"),
+        (
+            "record a | x\n alert B | {__name__=~'.+', __name__!='a'}",
+            "a B",
+        ),
+        ("record a | x\n alert B | {job='p'}", "a, B"),
+        ("record a | x | label job: q\n alert B | {job='p'}", "a B"),
+        ("record a | x | label job: q\n alert B | a{job='p'}", "a B"),
+        ("record a | x | label job: q\n alert B | a{dc='p'}", "a, B"),
+        (
+            "record a | x\n alert B | rate(a[5m:1m]) > rate(x[5m])",
+            "a, B",
+        ),
+        ("record a | x\n alert B | max_over_time(a[5m])", "a, B"),
+        // What alerts write.
+        ("alert A | x\n alert B | ALERTS", "A, B"),
+        ("alert A | x\n alert B | ALERTS_FOR_STATE > 1", "A, B"),
+        ("alert A | x\n alert B | ALERTS{alertname='C'}", "A B"),
+        ("alert A | x\n alert B | ALERTS{alertname=~'[AC]'}", "A, B"),
+        (
+            "alert A | x | label to: me\n alert B | ALERTS{to='you'}",
+            "A B",
+        ),
+        (
+            "alert A | x | label to: {{$value}}\n alert B | ALERTS{to='you'}",
+            "A, B",
+        ),
+        // What templates query is not known before.
+        (
+            "record a | x\n alert B | y | note n: {{ len (query \"z\") }}",
+            "a, B",
+        ),
+        (
+            "record target_info | x\n record b | info(y)",
+            "target_info, b",
+        ),
+        ("record a | x\n record b | info(y)", "a b"),
+    ] {
+        assert_eq!(runs(group), expected, "{group}");
+    }
+}
+
+#[test]
+fn a_run_may_be_answered_in_parts_and_goes_on_after_the_last() {
+    let mut world =
+        Clocked::new("group g every 10s\n alert A | x\n alert B | y\n record c | ALERTS");
+    let run = world.tick(0).remove(0);
+    let part = |idx: usize| {
+        let rules = vec![run.rules[idx].clone()];
+        let context = run.context.clone();
+        EvaluationRequest {
+            rules,
+            context,
+            ..run
+        }
+    };
+    assert_eq!(world.answer(1, &part(1)), []);
+    assert_eq!(world.answer(2, &part(1)), []);
+    assert_eq!(world.n_alerts(), 1);
+    let rest = world.answer(3, &part(0));
+    assert_eq!(world.n_alerts(), 2);
+    assert_eq!(rest[0].rules[0].rule_idx, 2);
+    assert_eq!(world.answer(4, &run), []);
+    assert_eq!(world.answer(4, &rest[0]), []);
+    assert_eq!(
+        world.rules.poll_deadline(),
+        Some(world.start + Duration::from_secs(10))
+    );
 }

@@ -140,7 +140,7 @@ impl World {
             };
             match effect {
                 RuleEffect::Evaluate(request) => {
-                    let evaluation = evaluate(&request, &self.store, &|| false);
+                    let evaluation = evaluate(&request, &self.store);
                     let mut more = Vec::new();
                     self.rules.handle_evaluated(self.now, evaluation, &mut more);
                     effects.extend(more);
