@@ -220,6 +220,7 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     }
     parts.text = text_without_secrets(source, &root);
     let fields = doc.fields(&root, "the configuration");
+    parts.query = read_query(loader, &fields);
     parts.source = SourceSection::read(loader, &fields);
     parts.rule_defaults = RuleDefaults::read(&fields);
     match fields.scalar("prometheus") {
@@ -255,7 +256,6 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     }
     parts.storage = storage(&fields);
     note_short_retention(loader, &parts);
-    parts.query = QueryLimits::read(&fields);
     addresses(&fields, &mut parts);
     note_unused(loader, &fields);
     fields.finish();
@@ -281,6 +281,13 @@ fn addresses(fields: &Fields<'_, '_>, parts: &mut Parts) {
         let failed = || format!("`{text}` is not an address such as https://firebell.example");
         is_url.then(|| text.to_owned()).ok_or_else(failed)
     });
+}
+
+/// Reads what queries may take. Before any rule is read: it says what rules may use, too.
+fn read_query(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> QueryLimits {
+    let query = QueryLimits::read(fields);
+    loader.enable(Features::named(query.features.iter().map(String::as_str)));
+    query
 }
 
 /// What a file is that is given on its own.

@@ -1,6 +1,6 @@
 //! What is shared while files are read: where they come from, what was found wrong, what was noted.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 
 use firebell_model::Secret;
@@ -16,7 +16,7 @@ pub(crate) struct Loader<'f> {
     pub(crate) problems: RefCell<Vec<Problem>>,
     pub(crate) notes: RefCell<Vec<String>>,
     /// Which experimental parts of PromQL rules may use.
-    features: Features,
+    features: Cell<Features>,
 }
 
 impl<'f> Loader<'f> {
@@ -25,7 +25,7 @@ impl<'f> Loader<'f> {
             files,
             problems: RefCell::default(),
             notes: RefCell::default(),
-            features,
+            features: Cell::new(features),
         }
     }
 
@@ -51,8 +51,13 @@ impl<'f> Loader<'f> {
 
     pub(crate) fn doc<'d>(&'d self, path: &Path, source: &'d str) -> Doc<'d> {
         let mut doc = Doc::new(path, source, &self.problems);
-        doc.features = self.features;
+        doc.features = self.features.get();
         doc
+    }
+
+    /// Turns experimental parts of PromQL on for the files that are read from now on.
+    pub(crate) fn enable(&self, features: Features) {
+        self.features.set(self.features.get().and(features));
     }
 
     pub(crate) fn note(&self, note: impl Into<String>) {

@@ -17,6 +17,8 @@ pub struct QueryLimits {
     pub samples_max: usize,
     /// Series that one selector may give; `None` is no limit.
     pub series_max: Option<usize>,
+    /// Experimental parts of PromQL that are turned on, for queries and rules, by upstream's names.
+    pub features: Vec<String>,
 }
 
 impl Default for QueryLimits {
@@ -27,6 +29,7 @@ impl Default for QueryLimits {
             concurrency_max: 20,
             samples_max: 50_000_000,
             series_max: None,
+            features: Vec::new(),
         }
     }
 }
@@ -44,14 +47,35 @@ impl QueryLimits {
             let number = fields.number(name).filter(|it| *it > 0);
             number.map(|it| usize::try_from(it).unwrap_or(usize::MAX))
         };
+        let features = fields.texts("enable_features");
+        for name in features
+            .iter()
+            .filter(|name| !FEATURES.contains(&name.as_str()))
+        {
+            let message = format!("`{name}` is no experimental part of PromQL");
+            let hint = format!("known are {}", FEATURES.join(", "));
+            parent
+                .doc
+                .problem(fields.at("enable_features"), message, Some(hint));
+        }
         let limits = Self {
             timeout: duration("timeout").unwrap_or(default.timeout),
             lookback: duration("lookback_delta").unwrap_or(default.lookback),
             concurrency_max: number("max_concurrency").unwrap_or(default.concurrency_max),
             samples_max: number("max_samples").unwrap_or(default.samples_max),
             series_max: number("max_series"),
+            features,
         };
         fields.finish();
         limits
     }
 }
+
+/// Upstream's names, those of `--enable-feature`.
+const FEATURES: [&str; 5] = [
+    "promql-experimental-functions",
+    "promql-duration-expr",
+    "promql-extended-range-selectors",
+    "promql-binop-fill-modifiers",
+    "promql-delayed-name-removal",
+];

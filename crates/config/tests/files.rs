@@ -7,11 +7,13 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
 use firebell_config::{
-    Config, ExternalUrl, Files as _, OsFiles, ScrapeJob, load, parse_target_file, targets,
+    Config, ExternalUrl, Files as _, OsFiles, ScrapeJob, load, load_with, parse_target_file,
+    targets,
 };
 use firebell_dispatch::InhibitRule;
 use firebell_model::matchers_text;
 use firebell_notify::Integration;
+use firebell_promql::Features;
 use firebell_rules::{FailingAlert, Policy};
 use proptest::prelude::*;
 
@@ -69,6 +71,27 @@ fn upstreams_rule_files_are_good() {
         .map(|group| group.rules.len())
         .collect();
     assert_eq!(names, [2, 3]);
+}
+
+#[test]
+fn experimental_promql_of_rules_is_turned_on_by_the_file() {
+    let try_with = |query: &str| {
+        let file = format!("{query}\nrule_files: [tests/good/parts/limitk.yaml]");
+        let path = Path::new("firebell.yml");
+        load_with(
+            Some(path),
+            &ExternalUrl::default(),
+            &Root(file),
+            Features::default(),
+        )
+    };
+    let problems = try_with("global: {}").unwrap_err().to_string();
+    assert!(
+        problems.contains("--enable-feature=promql-experimental-functions"),
+        "{problems}"
+    );
+    let config = try_with("query: {enable_features: [promql-experimental-functions]}").unwrap();
+    assert_eq!(config.query.features, ["promql-experimental-functions"]);
 }
 
 /// The disk, with one file put over it.

@@ -116,13 +116,14 @@ impl Labels {
         )
     }
 
-    /// The labels without the metric name.
+    /// The labels without those that say which metric it is: its name, type and unit.
     #[must_use]
     pub fn without_metric_name(&self) -> Self {
-        if self.get(METRIC_NAME).is_none() {
-            return self.clone();
+        if self.iter().any(|label| is_metric_label(&label.name)) {
+            self.filter(|name| !is_metric_label(name))
+        } else {
+            self.clone()
         }
-        self.filter(|name| name != METRIC_NAME)
     }
 
     /// See [`Fingerprint`].
@@ -259,6 +260,12 @@ impl LabelsBuilder {
         self.labels.retain(|label| !label.value.is_empty());
         Labels(self.labels.into())
     }
+}
+
+/// Whether a label says which metric a series is of, so that it goes where the metric's name goes.
+#[must_use]
+pub fn is_metric_label(name: &str) -> bool {
+    matches!(name, METRIC_NAME | "__type__" | "__unit__")
 }
 
 /// Whether a name fits the classic grammar `[a-zA-Z_][a-zA-Z0-9_]*`.

@@ -32,7 +32,7 @@ pub use crate::histogram::{
     HistogramSample, HistogramSum, IncompatibleSchemas, Reconciled, ResetHint, Trim,
 };
 pub use crate::labels::{
-    ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, Quoted,
+    ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, Quoted, is_metric_label,
     is_valid_label_name, is_valid_metric_name,
 };
 pub use crate::matcher::{MatchOp, Matcher};

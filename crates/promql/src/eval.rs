@@ -16,6 +16,7 @@ mod map;
 mod mixed;
 mod note;
 mod other;
+mod ratio;
 mod select;
 mod top;
 mod window;
@@ -203,9 +204,13 @@ impl Prepared {
             },
             n_samples: 0,
             annotations: Vec::new(),
+            lifted: Vec::new(),
             scratch: std::mem::take(&mut self.scratch),
         };
         let result = run_program(self.plan.program(), &mut self.states, &mut context, steps);
+        for lifted in std::mem::take(&mut context.lifted) {
+            context.annotate(false, lifted.span, &lifted.text());
+        }
         self.n_samples = context.n_samples;
         self.annotations = context.annotations;
         self.scratch = context.scratch;
@@ -253,6 +258,7 @@ struct Context<'a> {
     shape: QueryShape,
     n_samples: usize,
     annotations: Vec<Annotation>,
+    lifted: Vec<note::LiftedNote>,
     scratch: Scratch,
 }
 
@@ -296,6 +302,23 @@ impl Context<'_> {
 
     fn note(&mut self, span: Span, note: &note::Note) {
         self.annotate(note.is_warning(), span, &note.text());
+    }
+
+    /// Notes what was lifted in a classic histogram at a step.
+    fn note_lifted(&mut self, span: Span, name: &str, step: usize, lifted: histogram::Lifted) {
+        let at = self.start + self.shape.step * step as i64;
+        let mut known = self.lifted.iter_mut();
+        if let Some(known) = known.find(|it| it.span == span && it.name == name) {
+            known.add(at, lifted);
+        } else if self.lifted.len() < ANNOTATIONS_MAX {
+            self.lifted.push(note::LiftedNote {
+                span,
+                name: name.to_owned(),
+                lifted,
+                n_samples: 1,
+                moments: (at, at),
+            });
+        }
     }
 
     fn annotate(&mut self, is_warning: bool, span: Span, message: &str) {

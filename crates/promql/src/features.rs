@@ -28,6 +28,17 @@ impl Features {
         fill: true,
     };
 
+    /// What this or another turns on.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self {
+            functions: self.functions | other.functions,
+            durations: self.durations | other.durations,
+            borders: self.borders | other.borders,
+            fill: self.fill | other.fill,
+        }
+    }
+
     /// Those that `--enable-feature=` turns on by these names; others are passed over.
     #[must_use]
     pub fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {

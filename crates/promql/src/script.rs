@@ -118,7 +118,7 @@ impl Runner {
                 }
             }
             if with_nhcb {
-                classic.collect(&labels, &samples)?;
+                classic.collect(&labels, &samples);
             }
             if !samples.is_empty() {
                 self.source.append(&labels, samples);
@@ -127,8 +127,7 @@ impl Runner {
                 self.source.append_histograms(&labels, histograms);
             }
         }
-        classic.store(&mut self.source);
-        Ok(())
+        classic.store(&mut self.source)
     }
 
     fn eval(&self, command: &str, block: &[&str]) -> Result<(), String> {

@@ -233,3 +233,36 @@ eval instant at 0 limit_ratio(0.3, x) and limit_ratio(-0.7, x)
 "#,
     );
 }
+
+#[test]
+fn type_and_unit_go_where_the_name_goes() {
+    check(
+        r#"
+load 1m
+  x_total{__type__="counter", __unit__="bytes", i="1"} 0+60x2
+  y{__type__="gauge", i="1"} 1 2 3
+
+eval instant at 2m x_total
+  x_total{__type__="counter", __unit__="bytes", i="1"} 120
+
+eval instant at 2m rate(x_total[2m])
+  {i="1"} 1
+
+# Matching by default looks at neither.
+eval instant at 2m x_total + y
+  {i="1"} 123
+
+eval instant at 2m x_total and -y
+  x_total{__type__="counter", __unit__="bytes", i="1"} 120
+
+eval instant at 2m x_total > ignoring () y
+  x_total{__type__="counter", __unit__="bytes", i="1"} 120
+
+eval instant at 2m x_total * on (i) group_left (__type__) y
+  {__type__="gauge", i="1"} 360
+
+eval instant at 2m sum by (__type__) (x_total)
+  {__type__="counter"} 120
+"#,
+    );
+}

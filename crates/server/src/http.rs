@@ -30,6 +30,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use firebell_config::QueryLimits;
 use firebell_model::Timestamp;
+use firebell_promql::Features;
 use firebell_tsdb::Store;
 use firebell_wire::otlp::Deltas;
 use firebell_wire::params::Params;
@@ -71,6 +72,19 @@ impl App {
     /// What a query may take now.
     fn query_limits(&self) -> QueryLimits {
         self.live.config().query.clone()
+    }
+
+    /// Whether the command line or the configuration turns a feature on.
+    fn has_feature(&self, name: &str) -> bool {
+        let config = self.live.config();
+        self.flags.has_feature(name) || config.query.features.iter().any(|it| it == name)
+    }
+
+    /// The experimental parts of PromQL that are turned on.
+    fn promql(&self) -> Features {
+        let config = self.live.config();
+        let named = Features::named(config.query.features.iter().map(String::as_str));
+        self.flags.promql().and(named)
     }
 }
 

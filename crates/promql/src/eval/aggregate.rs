@@ -11,6 +11,7 @@ use firebell_model::{Labels, METRIC_NAME, format_float, format_float_general};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
 use super::note::Note;
+use super::ratio::is_sampled;
 use super::top::keep_top;
 use super::{Context, Frames, State, Steps, labels};
 use crate::arithmetic::{Mean, Sum, quantile};
@@ -399,17 +400,6 @@ fn check_ratio(param: &[f64], span: Span, context: &mut Context<'_>) {
     }
     if lowest < -1.0 {
         context.note(span, &Note::InvalidRatio(lowest, -1.0));
-    }
-}
-
-/// Whether `limit_ratio` keeps a series: by a hash of its labels, from below for positive ratios
-/// and from above for negative ones, so that `r` and `r - 1` complement each other.
-fn is_sampled(labels: &Labels, ratio: f64) -> bool {
-    let offset = labels.fingerprint().0 as f64 / u64::MAX as f64;
-    if ratio >= 0.0 {
-        offset < ratio
-    } else {
-        offset >= 1.0 + ratio
     }
 }
 

@@ -19,6 +19,7 @@ use crate::error::{EvalError, execution};
 use crate::functions::Other;
 use crate::plan::OpIdx;
 use classic::Bucket;
+pub(crate) use classic::Lifted;
 pub(crate) use native::stat;
 
 /// The histograms of a vector: those that buckets make up, then one for each series where any may
@@ -38,8 +39,8 @@ pub(crate) struct Buckets {
 
 /// What is asked of every histogram at a step.
 trait Question {
-    /// Of a classic one, and whether its counts had to be made monotonic.
-    fn classic(&self, step: usize, buckets: &mut [Bucket]) -> (f64, bool);
+    /// Of a classic one, and what was lifted where its counts fall.
+    fn classic(&self, step: usize, buckets: &mut [Bucket]) -> (f64, Option<Lifted>);
     /// Of a native one, and what is to be noted of it.
     fn native(&self, step: usize, histogram: &firebell_model::Histogram) -> native::Answer;
 }
@@ -48,7 +49,7 @@ trait Question {
 struct Quantile<'a>(&'a [f64]);
 
 impl Question for Quantile<'_> {
-    fn classic(&self, step: usize, buckets: &mut [Bucket]) -> (f64, bool) {
+    fn classic(&self, step: usize, buckets: &mut [Bucket]) -> (f64, Option<Lifted>) {
         classic::quantile(self.0[step], buckets)
     }
 
@@ -64,9 +65,9 @@ struct Fraction<'a> {
 }
 
 impl Question for Fraction<'_> {
-    fn classic(&self, step: usize, buckets: &mut [Bucket]) -> (f64, bool) {
+    fn classic(&self, step: usize, buckets: &mut [Bucket]) -> (f64, Option<Lifted>) {
         let (lower, upper) = (self.lower[step], self.upper[step]);
-        (classic::fraction(lower, upper, buckets), false)
+        (classic::fraction(lower, upper, buckets), None)
     }
 
     fn native(&self, step: usize, histogram: &firebell_model::Histogram) -> native::Answer {
@@ -249,10 +250,10 @@ fn evaluate(
                 values.push(ABSENT);
                 continue;
             }
-            let (value, was_forced) = question.classic(step, &mut present);
-            if was_forced {
-                let name = block.set.labels[members[0].1 as usize].metric_name();
-                context.note(span, &Note::ForcedMonotonicity(name.to_owned()));
+            let (value, lifted) = question.classic(step, &mut present);
+            if let Some(lifted) = lifted {
+                let labels = &block.set.labels[members[0].1 as usize];
+                context.note_lifted(span, name_to_note(labels, context), step, lifted);
             }
             values.push(value);
         }
@@ -307,16 +308,20 @@ fn ask_native(
             }
             let answer = question.native(step, histogram);
             if let Some(note) = answer.note {
-                // Upstream has dropped the name by then, unless that waits for the end.
-                let name = if context.options.delays_name_removal {
-                    labels.metric_name()
-                } else {
-                    ""
-                };
+                let name = name_to_note(labels, context);
                 context.note(span, &note(name.to_owned()));
             }
             values.push(answer.value);
         }
+    }
+}
+
+/// Upstream has dropped the name when it notes something, unless that waits for the end.
+fn name_to_note<'a>(labels: &'a Labels, context: &Context<'_>) -> &'a str {
+    if context.options.delays_name_removal {
+        labels.metric_name()
+    } else {
+        ""
     }
 }
 

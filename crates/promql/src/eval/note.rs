@@ -2,7 +2,10 @@
 //!
 //! *Sources*: Prometheus, `util/annotations/annotations.go`: the texts are behaviour.
 
-use firebell_model::{Quoted, format_float_general};
+use firebell_model::{Quoted, Timestamp, format_float_exponent, format_float_general};
+
+use super::histogram::Lifted;
+use crate::ast::Span;
 
 /// Something about samples that the reader of a result should know.
 #[derive(Clone, PartialEq, Debug)]
@@ -27,7 +30,6 @@ pub(crate) enum Note {
     IgnoredInAggregation(&'static str),
     IgnoredInWindow(String),
     PossiblyNoCounter(String),
-    ForcedMonotonicity(String),
     QuantileOfNan(String),
     QuantileSkewedByNan(String),
     FractionWithNan(String),
@@ -128,7 +130,6 @@ impl Note {
                 "metric might not be a counter, name does not end in _total/_sum/_count/_bucket:",
                 Name(name),
             ),
-            Self::ForcedMonotonicity(name) => (FORCED_MONOTONICITY, IfNamed(name)),
             Self::QuantileOfNan(name) => (
                 "input to histogram_quantile has NaN observations, result is NaN",
                 IfNamed(name),
@@ -147,6 +148,51 @@ impl Note {
                 Word("aggregation"),
             ),
         }
+    }
+}
+
+/// What was lifted in classic histograms of one name at one place: one note for all of them.
+#[derive(Debug)]
+pub(crate) struct LiftedNote {
+    pub(crate) span: Span,
+    pub(crate) name: String,
+    pub(crate) lifted: Lifted,
+    pub(crate) n_samples: u64,
+    /// The first and the last moment.
+    pub(crate) moments: (Timestamp, Timestamp),
+}
+
+impl LiftedNote {
+    /// Takes in what was lifted at another moment.
+    pub(crate) fn add(&mut self, at: Timestamp, lifted: Lifted) {
+        let Self { lifted: known, .. } = self;
+        known.bounds.0 = known.bounds.0.min(lifted.bounds.0);
+        known.bounds.1 = known.bounds.1.max(lifted.bounds.1);
+        known.most = known.most.max(lifted.most);
+        self.n_samples += 1;
+        self.moments = (self.moments.0.min(at), self.moments.1.max(at));
+    }
+
+    pub(crate) fn text(&self) -> String {
+        let (low, high) = self.lifted.bounds;
+        let (low, high) = (format_float_general(low), format_float_general(high));
+        // Upstream prints two digits of it and no parts of seconds.
+        let digits = format!("{:.1e}", self.lifted.most);
+        let most = match digits.parse::<f64>() {
+            Ok(most) if most < 100.0 => format_float_general(most),
+            most => format_float_exponent(most.unwrap_or(self.lifted.most)),
+        };
+        let second = |at: Timestamp| {
+            let text = Timestamp(at.0 / 1000 * 1000).to_rfc3339_millis();
+            text.replace(".000Z", "Z")
+        };
+        let (first, last) = (second(self.moments.0), second(self.moments.1));
+        let name = Tail::IfNamed(&self.name);
+        let n = self.n_samples;
+        format!(
+            "{FORCED_MONOTONICITY}{name}, from buckets {low} to {high}, with a max diff of {most}, \
+             over {n} samples from {first} to {last}"
+        )
     }
 }
 

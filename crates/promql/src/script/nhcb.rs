@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use firebell_model::{
     CUSTOM_BUCKETS_SCHEMA, Histogram, HistogramSample, Labels, METRIC_NAME, Sample, Timestamp,
-    is_stale, parse_float,
+    format_float_general, is_stale, parse_float,
 };
 
 use crate::memory::MemorySource;
@@ -28,18 +28,20 @@ struct Collected {
 
 impl Classic {
     /// Takes note of a series, if it is part of a histogram.
-    pub(super) fn collect(&mut self, labels: &Labels, samples: &[Sample]) -> Result<(), String> {
+    pub(super) fn collect(&mut self, labels: &Labels, samples: &[Sample]) {
         let name = labels.metric_name();
         let parts = ["_bucket", "_count", "_sum"];
         let Some(part) = parts.into_iter().find(|part| name.ends_with(part)) else {
-            return Ok(());
+            return;
         };
         let bound = match labels.get("le") {
-            None if part == "_bucket" => return Ok(()),
+            None if part == "_bucket" => return,
             None => f64::INFINITY,
-            Some(text) => {
-                parse_float(text).ok_or_else(|| format!("`{text}` is no bound of a bucket"))?
-            }
+            // As upstream, which passes over what bounds nothing.
+            Some(text) => match parse_float(text).filter(|bound| !bound.is_nan()) {
+                Some(bound) => bound,
+                None => return,
+            },
         };
         let mut builder = labels.to_builder();
         builder.set(METRIC_NAME, &name[..name.len() - part.len()]);
@@ -53,31 +55,41 @@ impl Classic {
                 _ => collected.sum = sample.value,
             }
         }
-        Ok(())
     }
 
     /// Stores the histograms.
-    pub(super) fn store(self, source: &mut MemorySource) {
+    ///
+    /// # Errors
+    /// The first of them whose counts contradict each other, in upstream's words.
+    pub(super) fn store(self, source: &mut MemorySource) -> Result<(), String> {
         for (labels, histograms) in self.0 {
-            let sample = |(at, collected): (Timestamp, Collected)| HistogramSample {
-                at,
-                histogram: Arc::new(collected.convert()),
-            };
-            source.append_histograms(&labels, histograms.into_iter().map(sample));
+            let mut samples = Vec::with_capacity(histograms.len());
+            for (at, collected) in histograms {
+                let histogram = Arc::new(collected.convert()?);
+                samples.push(HistogramSample { at, histogram });
+            }
+            source.append_histograms(&labels, samples);
         }
+        Ok(())
     }
 }
 
 impl Collected {
-    fn convert(mut self) -> Histogram {
+    fn convert(mut self) -> Result<Histogram, String> {
         self.buckets.sort_by(|a, b| a.0.total_cmp(&b.0));
         self.buckets.dedup_by(|next, known| next.0 == known.0);
+        self.check()?;
         let highest = self.buckets.last().copied();
-        let count = self
-            .count
-            .unwrap_or_else(|| highest.map_or(0.0, |(_, count)| count));
+        let Some(count) = self.count.or(highest.map(|(_, count)| count)) else {
+            return Err("count must be provided when no buckets are present".to_owned());
+        };
         if highest.is_none_or(|(bound, _)| bound != f64::INFINITY) {
             self.buckets.push((f64::INFINITY, count));
+        } else if let Some((_, own)) = highest.filter(|(_, own)| *own != count) {
+            let (count, own) = (format_float_general(count), format_float_general(own));
+            return Err(format!(
+                "count mismatch: count={count} != le=+Inf count={own}"
+            ));
         }
         let mut before = 0.0;
         let counts = self.buckets.iter().enumerate().map(|(idx, &(_, count))| {
@@ -96,6 +108,27 @@ impl Collected {
         let bounds = self.buckets.iter().map(|&(bound, _)| bound);
         histogram.custom_bounds = bounds.filter(|bound| bound.is_finite()).collect();
         histogram.compact();
-        histogram
+        Ok(histogram)
+    }
+
+    /// Refuses counts below zero, and counts that fall from one bucket to the next.
+    fn check(&self) -> Result<(), String> {
+        let number = format_float_general;
+        if let Some((bound, count)) = self.buckets.iter().find(|(_, count)| *count < 0.0) {
+            let (bound, count) = (number(*bound), number(*count));
+            return Err(format!(
+                "bucket count must be non-negative: le={bound}, count={count}"
+            ));
+        }
+        if let Some(count) = self.count.filter(|count| *count < 0.0) {
+            let count = number(count);
+            return Err(format!("count must be non-negative: count={count}"));
+        }
+        let mut pairs = self.buckets.windows(2);
+        if let Some(pair) = pairs.find(|pair| pair[1].1 < pair[0].1) {
+            let (count, before) = (number(pair[1].1), number(pair[0].1));
+            return Err(format!("count is not cumulative: {count} < {before}"));
+        }
+        Ok(())
     }
 }

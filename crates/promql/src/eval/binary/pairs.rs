@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firebell_model::{Labels, METRIC_NAME, Quoted, SampleValue};
+use firebell_model::{Labels, Quoted, SampleValue};
 
 use super::{Groups, MatchingState, combine, drops_name, histograms, presence};
 use crate::ast::{Cardinality, Matching};
@@ -328,11 +328,12 @@ fn result_labels(
         (None, Some(one)) => super::signature(matching, one),
         (None, None) => Labels::empty(),
     };
-    let mut builder = from.to_builder();
     let drops_bool_name = operation.returns_bool && !delays_name_removal;
-    if drops_name(operation.op, false) || drops_bool_name {
-        builder.remove(METRIC_NAME);
-    }
+    let mut builder = if drops_name(operation.op, false) || drops_bool_name {
+        from.without_metric_name().to_builder()
+    } else {
+        from.to_builder()
+    };
     if matching.cardinality == Cardinality::OneToOne {
         let named = |name: &str| matching.labels.iter().any(|known| known == name);
         let labels = builder.build();

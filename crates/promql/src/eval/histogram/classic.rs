@@ -9,37 +9,49 @@ pub(super) struct Bucket {
     pub(super) count: f64,
 }
 
-/// The quantile, and whether the counts had to be made monotonic.
-pub(super) fn quantile(q: f64, buckets: &mut [Bucket]) -> (f64, bool) {
+/// What had to be done to counts that fall from one bucket to the next.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct Lifted {
+    /// The lowest and the highest bound of a bucket that was lifted.
+    pub(crate) bounds: (f64, f64),
+    /// The largest number of observations that one was lifted by.
+    pub(crate) most: f64,
+}
+
+/// The quantile, and what was lifted for it.
+pub(super) fn quantile(q: f64, buckets: &mut [Bucket]) -> (f64, Option<Lifted>) {
     if q.is_nan() {
-        return (f64::NAN, false);
+        return (f64::NAN, None);
     }
     if q < 0.0 {
-        return (f64::NEG_INFINITY, false);
+        return (f64::NEG_INFINITY, None);
     }
     if q > 1.0 {
-        return (f64::INFINITY, false);
+        return (f64::INFINITY, None);
     }
     let last = buckets.len() - 1;
     if buckets[last].bound != f64::INFINITY {
-        return (f64::NAN, false);
+        return (f64::NAN, None);
     }
-    let was_forced = make_monotonic(buckets);
-    if buckets.len() < 2 {
-        return (f64::NAN, was_forced);
-    }
+    let lifted = make_monotonic(buckets);
+    (quantile_of_monotonic(q, buckets), lifted)
+}
+
+/// The quantile of counts that do not fall, up to an infinite bound.
+fn quantile_of_monotonic(q: f64, buckets: &[Bucket]) -> f64 {
+    let last = buckets.len() - 1;
     let observations = buckets[last].count;
-    if observations == 0.0 {
-        return (f64::NAN, was_forced);
+    if last == 0 || observations == 0.0 {
+        return f64::NAN;
     }
     let mut rank = q * observations;
     let at = buckets[..last].partition_point(|bucket| bucket.count < rank || bucket.count.is_nan());
     if at == last {
-        return (buckets[last - 1].bound, was_forced);
+        return buckets[last - 1].bound;
     }
     let Bucket { bound, mut count } = buckets[at];
     if at == 0 && bound <= 0.0 {
-        return (bound, was_forced);
+        return bound;
     }
     let mut start = 0.0;
     if let Some(before) = at.checked_sub(1).map(|before| buckets[before]) {
@@ -47,12 +59,12 @@ pub(super) fn quantile(q: f64, buckets: &mut [Bucket]) -> (f64, bool) {
         count -= before.count;
         rank -= before.count;
     }
-    (start + (bound - start) * (rank / count), was_forced)
+    start + (bound - start) * (rank / count)
 }
 
-/// Lifts counts that fall; differences that only rounding explains do not count as forced.
-fn make_monotonic(buckets: &mut [Bucket]) -> bool {
-    let mut was_forced = false;
+/// Lifts counts that fall; differences that only rounding explains are not told of.
+fn make_monotonic(buckets: &mut [Bucket]) -> Option<Lifted> {
+    let mut lifted: Option<Lifted> = None;
     let mut before = buckets[0].count;
     for bucket in &mut buckets[1..] {
         let count = bucket.count;
@@ -63,12 +75,16 @@ fn make_monotonic(buckets: &mut [Bucket]) -> bool {
             bucket.count = before;
         } else if count < before {
             bucket.count = before;
-            was_forced = true;
+            let (low, most) = lifted.map_or((bucket.bound, 0.0), |it| (it.bounds.0, it.most));
+            lifted = Some(Lifted {
+                bounds: (low, bucket.bound),
+                most: f64::max(most, before - count),
+            });
         } else {
             before = count;
         }
     }
-    was_forced
+    lifted
 }
 
 /// Relative difference below 1e-12.

@@ -27,7 +27,7 @@ pub(super) async fn tree(State(app): State<App>, uri: Uri, body: Bytes) -> Respo
 fn expression(app: &App, uri: &Uri, body: &Bytes) -> Result<firebell_promql::Expr, ApiError> {
     let params = params(uri, body);
     let query = params.get("query").unwrap_or("");
-    firebell_promql::parse_with(query, app.flags.promql()).map_err(|error| bad_query(&error))
+    firebell_promql::parse_with(query, app.promql()).map_err(|error| bad_query(&error))
 }
 
 /// An expression that cannot be read.

@@ -61,8 +61,8 @@ async fn evaluate<R>(
 where
     R: FnOnce(&mut Prepared, &Job<'_>) -> Result<Value, EvalError> + Send + 'static,
 {
-    let features = app.flags.promql();
-    let delays_name_removal = app.flags.has_feature("promql-delayed-name-removal");
+    let features = app.promql();
+    let delays_name_removal = app.has_feature("promql-delayed-name-removal");
     compute(app, settings.timeout, move |job| {
         let watch = Stopwatch::start();
         let mut prepared = prepare(&query, features, kind)?;

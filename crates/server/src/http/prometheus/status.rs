@@ -189,7 +189,7 @@ pub(super) async fn features(State(app): State<App>) -> Response {
     let flags = &app.flags;
     let functions = firebell_promql::functions();
     let is_on = |it: &firebell_promql::Function| {
-        !it.is_experimental || flags.has_feature("promql-experimental-functions")
+        !it.is_experimental || app.has_feature("promql-experimental-functions")
     };
     let functions: BTreeMap<&str, bool> = functions.iter().map(|it| (it.name, is_on(it))).collect();
     let operators: BTreeMap<&str, bool> = OPERATORS.iter().map(|it| (*it, true)).collect();
@@ -210,8 +210,8 @@ pub(super) async fn features(State(app): State<App>) -> Response {
             "at_modifier": true,
             "bool": true,
             "by": true,
-            "delayed_name_removal": flags.has_feature("promql-delayed-name-removal"),
-            "duration_expr": flags.has_feature("promql-duration-expr"),
+            "delayed_name_removal": app.has_feature("promql-delayed-name-removal"),
+            "duration_expr": app.has_feature("promql-duration-expr"),
             "group_left": true,
             "group_right": true,
             "ignoring": true,

@@ -1,0 +1,101 @@
+//! What is said of histograms that are not as they should be.
+
+use firebell_promql::script;
+
+fn check(text: &str) {
+    let report = script::run(text);
+    let failed = report.failed.iter();
+    let failed: Vec<String> = failed
+        .map(|it| format!("{}: {}", it.command, it.message))
+        .collect();
+    assert_eq!(failed, Vec::<String>::new());
+    assert!(report.passed > 0);
+}
+
+/// The message of the one command that fails.
+fn failure(text: &str) -> String {
+    let report = script::run(text);
+    assert_eq!(report.failed.len(), 1);
+    report.failed[0].message.clone()
+}
+
+#[test]
+fn one_note_tells_what_was_lifted_in_all_samples() {
+    check(
+        r#"
+load 1m
+  x_bucket{le="1"} 2 20 20
+  x_bucket{le="2"} 1 20 19.25
+  x_bucket{le="4"} 9 7 20
+  x_bucket{le="+Inf"} 9 30 20
+
+eval range from 0 to 2m step 1m histogram_quantile(0.1, x_bucket)
+  expect info msg: PromQL info: input to histogram_quantile needed to be fixed for monotonicity (see https://prometheus.io/docs/prometheus/latest/querying/functions/#histogram_quantile) for metric name "x_bucket", from buckets 2 to 4, with a max diff of 13, over 3 samples from 1970-01-01T00:00:00Z to 1970-01-01T00:02:00Z (1:25)
+  {} 0.45 0.15 0.1
+
+eval instant at 2m histogram_quantile(0.1, x_bucket)
+  expect info regex: "x_bucket", from buckets 2 to 2, with a max diff of 0.75, over 1 samples from 1970-01-01T00:02:00Z to
+  {} 0.1
+"#,
+    );
+}
+
+#[test]
+fn classic_histograms_that_contradict_themselves_do_not_convert() {
+    for (series, expected) in [
+        (
+            "x_bucket{le=\"1\"} 2\n  x_bucket{le=\"+Inf\"} 1",
+            "count is not cumulative: 1 < 2",
+        ),
+        (
+            "x_bucket{le=\"1\"} -2",
+            "bucket count must be non-negative: le=1, count=-2",
+        ),
+        ("x_count -1", "count must be non-negative: count=-1"),
+        (
+            "x_sum 1",
+            "count must be provided when no buckets are present",
+        ),
+        (
+            "x_count 3\n  x_bucket{le=\"+Inf\"} 4",
+            "count mismatch: count=3 != le=+Inf count=4",
+        ),
+    ] {
+        assert_eq!(
+            failure(&format!("load_with_nhcb 1m\n  {series}\n")),
+            expected
+        );
+    }
+    // What bounds nothing is passed over.
+    check(
+        r#"
+load_with_nhcb 1m
+  x_bucket{le="huge"} 7
+  x_bucket{le="1"} 2
+  x_count 3
+
+eval instant at 0 histogram_count(x)
+  {} 3
+"#,
+    );
+}
+
+#[test]
+fn hints_that_contradict_each_other_are_told_of() {
+    // What only asks for counts sees resets between samples, which others leave unknown.
+    check(
+        r#"
+load 1m
+  {__name__="c", i="1"} {{count:5 buckets:[5]}} {{count:1 buckets:[1]}}
+  {__name__="c", i="2"} {{count:1 buckets:[1]}} {{count:2 buckets:[2]}}
+
+eval instant at 1m histogram_count(sum(c))
+  expect warn msg: PromQL warning: conflicting counter resets during histogram aggregation (1:21)
+  {} 3
+
+eval instant at 1m sum(c)
+  expect no_warn
+  {} {{count:3 buckets:[3]}}
+"#,
+    );
+}
