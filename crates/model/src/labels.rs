@@ -23,8 +23,11 @@ pub struct Label {
 ///
 /// Two label sets are equal when they have the same pairs. `Ord` compares pair by pair, as
 /// Prometheus does when it sorts results.
+///
+/// Pairs are shared: of a hundred thousand series with five labels each, a few thousand pairs are
+/// different, and a word for each is what a label set costs besides.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Labels(Arc<[Label]>);
+pub struct Labels(Arc<[Arc<Label>]>);
 
 /// Identity of an alert's label set: 64-bit FNV-1a over name, 0xff, value, 0xff, in order of name.
 ///
@@ -51,6 +54,14 @@ impl Labels {
         builder.build()
     }
 
+    /// Makes a label set of pairs that are shared with others, in order of name, each name once and
+    /// no value empty.
+    #[must_use]
+    pub fn from_shared(pairs: Vec<Arc<Label>>) -> Self {
+        debug_assert!(pairs.is_sorted_by(|a, b| a.name < b.name));
+        Self(pairs.into())
+    }
+
     /// The value of a label, or `None` when it is absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
@@ -74,8 +85,8 @@ impl Labels {
     }
 
     /// The pairs in order of name.
-    pub fn iter(&self) -> std::slice::Iter<'_, Label> {
-        self.0.iter()
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Label> + ExactSizeIterator + Clone {
+        self.0.iter().map(|label| &**label)
     }
 
     /// How many pairs there are.
@@ -211,16 +222,16 @@ impl fmt::Debug for Fingerprint {
 #[derive(Clone, Debug, Default)]
 pub struct LabelsBuilder {
     // Sorted by name, names unique; may hold empty values until `build`.
-    labels: Vec<Label>,
+    labels: Vec<Arc<Label>>,
 }
 
 impl LabelsBuilder {
     /// Sets a label; an empty value removes it.
     pub fn set(&mut self, name: impl Into<Arc<str>>, value: impl Into<Arc<str>>) -> &mut Self {
-        let label = Label {
+        let label = Arc::new(Label {
             name: name.into(),
             value: value.into(),
-        };
+        });
         match self
             .labels
             .binary_search_by(|known| known.name.cmp(&label.name))
@@ -250,8 +261,8 @@ impl LabelsBuilder {
     }
 
     /// The pairs set so far, in order of name.
-    pub fn iter(&self) -> std::slice::Iter<'_, Label> {
-        self.labels.iter()
+    pub fn iter(&self) -> impl DoubleEndedIterator<Item = &Label> + ExactSizeIterator + Clone {
+        self.labels.iter().map(|label| &**label)
     }
 
     /// The label set; pairs with an empty value are left out.

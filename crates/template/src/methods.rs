@@ -36,11 +36,8 @@ pub(crate) fn field(receiver: &Value, name: &str, args: &[Value]) -> Result<Valu
 
 /// A label's value, shared and not copied; the empty string when it is absent.
 fn label_value(labels: &Labels, name: &str) -> Value {
-    let sorted = labels.iter().as_slice();
-    match sorted.binary_search_by(|label| (*label.name).cmp(name)) {
-        Ok(idx) => Value::Text(sorted[idx].value.clone()),
-        Err(_) => Value::text(""),
-    }
+    let found = labels.iter().find(|label| &*label.name == name);
+    found.map_or_else(|| Value::text(""), |it| Value::Text(it.value.clone()))
 }
 
 /// Calls a method; nothing when the type has none of that name.

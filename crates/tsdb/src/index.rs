@@ -7,11 +7,13 @@
 //! *Sources*: Prometheus, `tsdb/querier.go`, `PostingsForMatchers`: what a matcher says of the empty
 //! string it says of series without the label.
 
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::hash::Hasher;
 use std::sync::Arc;
 
-use firebell_model::{Labels, MatchOp, Matcher, SeriesId};
+use firebell_model::{Label, Labels, MatchOp, Matcher, SeriesId};
 use roaring::RoaringBitmap;
 
 use crate::series::Cell;
@@ -24,10 +26,39 @@ pub(crate) struct Index {
     slots: Vec<Option<Arc<Cell>>>,
     free: Vec<u32>,
     n_made: u32,
-    /// Every label pair; also where its strings are held once for all series.
-    names: BTreeMap<Arc<str>, BTreeMap<Arc<str>, Postings>>,
+    /// Every label pair, which is held once for all series.
+    names: BTreeMap<Arc<str>, BTreeMap<ByValue, Postings>>,
     all: RoaringBitmap,
 }
+
+/// A pair among those of its name.
+struct ByValue(Arc<Label>);
+
+impl Borrow<str> for ByValue {
+    fn borrow(&self) -> &str {
+        &self.0.value
+    }
+}
+
+impl Ord for ByValue {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.value.cmp(&other.0.value)
+    }
+}
+
+impl PartialOrd for ByValue {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for ByValue {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for ByValue {}
 
 /// Slots in order. Most label pairs of a large store are of one series only.
 enum Postings {
@@ -140,17 +171,17 @@ impl Index {
                 None => Arc::clone(&label.name),
             };
             let values = self.names.entry(Arc::clone(&name)).or_default();
-            let value = match values.get_key_value(&label.value) {
-                Some((value, _)) => Arc::clone(value),
-                None => Arc::clone(&label.value),
-            };
-            values
-                .entry(Arc::clone(&value))
-                .and_modify(|postings| postings.insert(slot))
-                .or_insert(Postings::One(slot));
-            pairs.push((name, value));
+            if let Some(postings) = values.get_mut(&*label.value) {
+                postings.insert(slot);
+            } else {
+                let value = Arc::clone(&label.value);
+                let pair = ByValue(Arc::new(Label { name, value }));
+                values.insert(pair, Postings::One(slot));
+            }
+            let pair = values.get_key_value(&*label.value);
+            pairs.extend(pair.map(|(pair, _)| Arc::clone(&pair.0)));
         }
-        let labels = Labels::from_pairs(pairs);
+        let labels = Labels::from_shared(pairs);
         self.by_labels.insert(hash_of(&labels), slot);
         self.slots[slot as usize] = Some(Arc::new(Cell::new(id, labels)));
         self.n_made = self.n_made.max(made_of(id).wrapping_add(1));
@@ -169,10 +200,10 @@ impl Index {
                 continue;
             };
             if values
-                .get_mut(&label.value)
+                .get_mut(&*label.value)
                 .is_some_and(|it| it.remove(slot))
             {
-                values.remove(&label.value);
+                values.remove(&*label.value);
             }
             if values.is_empty() {
                 self.names.remove(&label.name);
@@ -224,7 +255,7 @@ impl Index {
         let mut listed = RoaringBitmap::new();
         for (value, postings) in self.names.get(matcher.name()).into_iter().flatten() {
             // With absent ones taken, series go only for a value that does not match.
-            if matcher.matches_value(value) != takes_absent {
+            if matcher.matches_value(value.borrow()) != takes_absent {
                 postings.add_to(&mut listed);
             }
         }

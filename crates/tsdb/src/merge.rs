@@ -246,7 +246,7 @@ fn read(
     }
     let deleted = deleted.filter(|it| it.touches((chunk.first_at, chunk.last_at)));
     let Some(deleted) = deleted else {
-        return Ok(chunk.summary);
+        return Ok(chunk.summary());
     };
     let mut own = out.split_off(len);
     own.retain(|at| !deleted.hides(firebell_model::Timestamp(at), u64::MAX));

@@ -19,6 +19,7 @@ use firebell_model::{Labels, Sample, SeriesId, Summary, TimeRange};
 use crate::catalog::{self, Catalog, Listed};
 use crate::chunk::{Builder, CHUNK_SAMPLES_MAX, Chunk, Format};
 use crate::options::StoreError;
+use crate::packed::{Frame, Packed};
 use crate::page::Columns;
 use crate::replaced;
 use crate::series::push_samples;
@@ -29,7 +30,7 @@ pub(crate) struct ChunkRef {
     pub(crate) first_at: i64,
     pub(crate) last_at: i64,
     pub(crate) samples: u32,
-    pub(crate) summary: Option<Summary>,
+    summary: Packed,
     pub(crate) segment: u64,
     offset: u64,
     len: u32,
@@ -58,16 +59,31 @@ pub(crate) struct Indexed {
 
 impl ChunkRef {
     fn new(segment: u64, format: Format, it: &Listed) -> Self {
+        let frame = Frame {
+            first_at: it.first_at,
+            last_at: it.last_at,
+            n_samples: it.n_samples,
+        };
         Self {
             first_at: it.first_at,
             last_at: it.last_at,
             samples: it.n_samples,
-            summary: it.summary,
+            summary: Packed::new(it.summary, frame),
             segment,
             offset: it.offset,
             len: it.len,
             format,
         }
+    }
+
+    /// What its samples add up to; `None` when all are stale markers.
+    pub(crate) fn summary(&self) -> Option<Summary> {
+        let frame = Frame {
+            first_at: self.first_at,
+            last_at: self.last_at,
+            n_samples: self.samples,
+        };
+        self.summary.summary(frame)
     }
 
     pub(crate) fn is_within(&self, range: TimeRange) -> bool {
@@ -76,7 +92,7 @@ impl ChunkRef {
 
     /// The newest sample, from the summary: what is not in there is a stale marker.
     pub(crate) fn newest(&self) -> (i64, f64) {
-        let known = self.summary.filter(|it| it.last.at.0 == self.last_at);
+        let known = self.summary().filter(|it| it.last.at.0 == self.last_at);
         let value = known.map_or(firebell_model::STALE_NAN, |it| it.last.value);
         (self.last_at, value)
     }

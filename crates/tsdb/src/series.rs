@@ -7,14 +7,13 @@
 
 pub(crate) mod ask;
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use firebell_model::{HistogramSample, Labels, Sample, SeriesId, Summary, TimeRange, Timestamp};
 
+use crate::chunks::Chunks;
 use crate::edges::Edges;
 use crate::histogram::{self, Filed, Memory, Track};
-use crate::ladder::Ladder;
 use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
 use crate::part::join;
 use crate::segment::ChunkRef;
@@ -32,10 +31,7 @@ pub(crate) struct Cell {
 /// What the lock guards.
 #[derive(Default)]
 pub(crate) struct State {
-    chunks: VecDeque<ChunkRef>,
-    /// The ordinal of the first of `chunks`; see [`Ladder`].
-    first_chunk: u64,
-    ladder: Ladder,
+    chunks: Chunks,
     pages: Vec<Page>,
     tail: Tail,
     late: Vec<Late>,
@@ -141,12 +137,19 @@ impl State {
         }
         // Most often it is one page, of columns that need no copy; an empty one says nothing.
         if (1..=PAGE_SAMPLES_MAX).contains(&columns.len()) {
-            self.pages.push(Page::seal(&columns));
+            self.push_page(&columns);
             return;
         }
         for run in columns.chunks(PAGE_SAMPLES_MAX) {
-            self.pages.push(Page::seal(&run));
+            self.push_page(&run);
         }
+    }
+
+    fn push_page(&mut self, columns: &Columns) {
+        if self.pages.len() == self.pages.capacity() {
+            self.pages.reserve_exact(PAGES_STEP);
+        }
+        self.pages.push(Page::seal(columns));
     }
 
     /// The series gets no samples any more, or not for long: nothing is kept raw.
@@ -201,49 +204,28 @@ impl State {
         if is_newest {
             self.visible.advance(0, chunk.last_at, &[]);
         }
-        if self.chunks.len() == self.chunks.capacity() {
-            // By doubling, the first chunk of each series would bring room for three more.
-            self.chunks.reserve_exact(1 + self.chunks.len() / 4);
-        }
-        self.chunks.push_back(chunk);
-        let count = self.first_chunk + self.chunks.len() as u64;
-        let (first, chunks) = (self.first_chunk, &self.chunks);
-        let leaf = |ordinal: u64| leaf(chunks, first, ordinal);
-        self.ladder.push(first, count, &leaf);
+        self.chunks.push(chunk);
         true
     }
 
     /// Puts a chunk that a file holds between those that are there; it takes the place of chunks
     /// that it overlaps. [`State::settle`] has to follow before anybody reads.
     pub(crate) fn place_chunk(&mut self, chunk: ChunkRef) {
-        let from = self
-            .chunks
-            .partition_point(|it| it.last_at < chunk.first_at);
-        let to = self
-            .chunks
-            .partition_point(|it| it.first_at <= chunk.last_at);
-        self.chunks.drain(from..to);
         let last = self.visible.last_at();
         if last.is_none_or(|last| last < chunk.last_at) {
             self.visible.advance(0, chunk.last_at, &[]);
         }
-        self.chunks.insert(from, chunk);
+        self.chunks.place(chunk);
     }
 
     /// Drops chunks that these files hold. [`State::settle`] has to follow before anybody reads.
     pub(crate) fn drop_chunks(&mut self, segments: &[u64]) {
-        self.chunks
-            .retain(|chunk| !segments.contains(&chunk.segment));
+        self.chunks.drop_of(segments);
     }
 
     /// Sums chunks up anew, after some were placed among them.
     pub(crate) fn settle(&mut self) {
-        (self.first_chunk, self.ladder) = (0, Ladder::default());
-        let chunks = &self.chunks;
-        let leaf = |ordinal: u64| leaf(chunks, 0, ordinal);
-        for count in 1..=chunks.len() as u64 {
-            self.ladder.push(0, count, &leaf);
-        }
+        self.chunks.settle();
     }
 
     /// Takes what a log remembers of the series' memory in place of what is there; what files hold
@@ -280,10 +262,7 @@ impl State {
 
     /// Drops what is not later than `floor`: chunks and pages whole. True when nothing is left.
     pub(crate) fn drop_until(&mut self, floor: i64) -> bool {
-        let n_chunks = self.chunks.partition_point(|chunk| chunk.last_at <= floor);
-        self.chunks.drain(..n_chunks);
-        self.first_chunk += n_chunks as u64;
-        self.ladder.drop_before(self.first_chunk);
+        self.chunks.drop_until(floor);
         let n_pages = self.pages.partition_point(|page| page.last_at <= floor);
         self.pages.drain(..n_pages);
         self.late.retain(|late| late.at > floor);
@@ -343,6 +322,7 @@ impl State {
         };
         let n_whole = self.pages.partition_point(|page| page.last_at <= until);
         self.pages.drain(..n_whole);
+        self.pages.shrink_to(PAGES_STEP);
         let Some(page) = self.pages.first_mut().filter(|it| it.first_at <= until) else {
             return;
         };
@@ -358,7 +338,7 @@ impl State {
 /// Reading.
 impl State {
     pub(crate) fn is_empty(&self) -> bool {
-        self.chunks.is_empty()
+        self.chunks.list().is_empty()
             && self.pages.is_empty()
             && self.tail.len() == 0
             && self.late.is_empty()
@@ -367,7 +347,7 @@ impl State {
 
     /// Until when files hold the samples.
     pub(crate) fn filed_until(&self) -> Option<i64> {
-        self.chunks.back().map(|chunk| chunk.last_at)
+        self.chunks.list().back().map(|chunk| chunk.last_at)
     }
 
     /// Until when files hold samples or histograms: late ones have to be later.
@@ -393,7 +373,7 @@ impl State {
             page.as_bytes().columns(&mut columns)?;
             return Some((page.last_at, *columns.value.last()?));
         }
-        self.chunks.back().map(ChunkRef::newest)
+        self.chunks.list().back().map(ChunkRef::newest)
     }
 
     /// The time of the newest float in place.
@@ -449,7 +429,7 @@ impl State {
 
     /// The oldest sample in place.
     pub(crate) fn oldest_at(&self) -> Option<i64> {
-        let chunk = self.chunks.front().map(|chunk| chunk.first_at);
+        let chunk = self.chunks.list().front().map(|chunk| chunk.first_at);
         let page = || self.pages.first().map(|page| page.first_at);
         let tail = || self.tail.first_at();
         let float = chunk.or_else(page).or_else(tail);
@@ -490,7 +470,7 @@ impl State {
         let is_of = |chunk: &ChunkRef| segments.contains(&chunk.segment);
         let mut runs: Vec<Vec<ChunkRef>> = Vec::new();
         let mut is_run = false;
-        for chunk in &self.chunks {
+        for chunk in self.chunks.list() {
             if !is_of(chunk) {
                 is_run = false;
                 continue;
@@ -508,21 +488,23 @@ impl State {
 
     /// The files that hold its chunks.
     pub(crate) fn segments(&self) -> impl Iterator<Item = u64> {
-        self.chunks.iter().map(|chunk| chunk.segment)
+        self.chunks.list().iter().map(|chunk| chunk.segment)
     }
 
     /// Chunks in files that the range touches.
     pub(crate) fn chunks_in(&self, range: TimeRange) -> impl DoubleEndedIterator<Item = &ChunkRef> {
         let (from, to) = self.chunk_span(range);
-        self.chunks.range(from..to)
+        self.chunks.list().range(from..to)
     }
 
     fn chunk_span(&self, range: TimeRange) -> (usize, usize) {
         let from = self
             .chunks
+            .list()
             .partition_point(|chunk| chunk.last_at <= range.after.0);
         let to = self
             .chunks
+            .list()
             .partition_point(|chunk| chunk.first_at <= range.until.0);
         (from, to.max(from))
     }
@@ -604,6 +586,7 @@ impl State {
         let bytes = page_bytes + self.tail.heap_bytes();
         let n_filed: u64 = self
             .chunks
+            .list()
             .iter()
             .map(|chunk| u64::from(chunk.samples))
             .sum();
@@ -613,7 +596,7 @@ impl State {
             n_memory as u64 + n_in_memory,
             bytes as u64 + their_bytes,
             n_filed + n_in_files,
-            self.chunks.len() as u64 + n_chunks,
+            self.chunks.list().len() as u64 + n_chunks,
         )
     }
 }
@@ -670,14 +653,11 @@ pub(crate) fn push_samples(columns: &Columns, range: TimeRange, out: &mut Vec<Sa
     out.extend(samples);
 }
 
-fn leaf(chunks: &VecDeque<ChunkRef>, first: u64, ordinal: u64) -> Option<Summary> {
-    let idx = usize::try_from(ordinal.checked_sub(first)?).ok()?;
-    chunks.get(idx)?.summary
-}
-
 /// What stays raw when a tail is sealed: a window of five minutes at 15 s, which rules ask for most.
 const TAIL_KEPT: usize = 20;
 /// Tails give so many samples to pages at a time: fewer would mean to seal each page more often.
 const SEAL_SAMPLES: usize = PAGE_SAMPLES_MAX / 2;
+/// Room for pages grows by so many: most of the time there are few.
+const PAGES_STEP: usize = 2;
 /// What a page costs besides its bytes.
 const PAGE_EXTRA: usize = size_of::<Page>() + 32;

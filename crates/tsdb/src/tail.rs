@@ -19,17 +19,18 @@ pub(crate) struct Tail {
     values: Values,
 }
 
-/// Values, bit for bit.
+/// Values, bit for bit; whole numbers as their distance from a base.
 enum Values {
-    /// Whole numbers, as their distance from the base.
-    Whole(i64, Vec<i32>),
+    Narrow(i64, Vec<i16>),
+    Wide(i64, Vec<i32>),
     Float(Vec<f64>),
 }
 
 impl Tail {
     pub(crate) fn len(&self) -> usize {
         match &self.values {
-            Values::Whole(_, distances) => distances.len(),
+            Values::Narrow(_, distances) => distances.len(),
+            Values::Wide(_, distances) => distances.len(),
             Values::Float(values) => values.len(),
         }
     }
@@ -83,7 +84,7 @@ impl Tail {
                     let even = (0..n).map(|idx| (self.at(idx) - self.base) as u32);
                     self.offsets = even.collect();
                 }
-                reserve(&mut self.offsets);
+                grow(&mut self.offsets, 1);
                 self.offsets.push((at - self.base) as u32);
             }
             _ => {}
@@ -160,7 +161,8 @@ impl Tail {
     /// Bytes on the heap.
     pub(crate) fn heap_bytes(&self) -> usize {
         let values = match &self.values {
-            Values::Whole(_, distances) => distances.capacity() * 4,
+            Values::Narrow(_, distances) => distances.capacity() * 2,
+            Values::Wide(_, distances) => distances.capacity() * 4,
             Values::Float(values) => values.capacity() * 8,
         };
         values + self.offsets.capacity() * 4
@@ -171,7 +173,8 @@ impl Values {
     #[inline]
     fn get(&self, idx: usize) -> f64 {
         match self {
-            Self::Whole(base, distances) => whole(*base, distances[idx]),
+            Self::Narrow(base, distances) => whole(*base, distances[idx]),
+            Self::Wide(base, distances) => whole(*base, distances[idx]),
             Self::Float(values) => values[idx],
         }
     }
@@ -182,85 +185,185 @@ impl Values {
         buffer: &'a mut [f64; TAIL_SAMPLES_MAX],
     ) -> &'a [f64] {
         match self {
-            Self::Whole(base, distances) => {
-                let distances = &distances[span];
-                for (value, &distance) in buffer.iter_mut().zip(distances) {
-                    *value = whole(*base, distance);
-                }
-                &buffer[..distances.len()]
-            }
+            Self::Narrow(base, distances) => wholes(*base, &distances[span], buffer),
+            Self::Wide(base, distances) => wholes(*base, &distances[span], buffer),
             Self::Float(values) => &values[span],
         }
     }
 
     fn push(&mut self, value: f64) {
-        let mut whole = value as i64;
+        let whole = value as i64;
         let is_whole = (whole as f64).to_bits() == value.to_bits() && whole.abs() <= WHOLE_MAX;
-        if let Self::Whole(base, distances) = self {
+        if let Self::Narrow(base, distances) = self {
             if distances.is_empty() && is_whole {
-                *base = whole;
+                *base = narrow_base(whole);
             }
-            whole = whole.wrapping_sub(*base);
-            if let Some(distance) = i32::try_from(whole).ok().filter(|_| is_whole) {
-                reserve(distances);
+            if let Ok(distance) = i16::try_from(whole.wrapping_sub(*base))
+                && is_whole
+            {
+                grow(distances, 1);
                 distances.push(distance);
                 return;
             }
-            let n = distances.len();
-            let floats = (0..n).map(|idx| self.get(idx)).collect();
-            *self = Self::Float(floats);
+            let known = distances.iter().map(|&it| i32::from(it));
+            *self = Self::Wide(*base, grown(known));
+        }
+        if let Self::Wide(base, distances) = self {
+            if distances.is_empty() && is_whole {
+                *base = whole;
+            }
+            if let Ok(distance) = i32::try_from(whole.wrapping_sub(*base))
+                && is_whole
+            {
+                grow(distances, 1);
+                distances.push(distance);
+                return;
+            }
+            *self = Self::Float(grown(distances.iter().map(|&it| self::whole(*base, it))));
         }
         if let Self::Float(values) = self {
-            reserve(values);
+            grow(values, 1);
             values.push(value);
         }
     }
 
     fn drop_first(&mut self, n: usize) {
         match self {
-            Self::Whole(_, distances) => drop_first(distances, n),
+            Self::Narrow(_, distances) => drop_first(distances, n),
+            Self::Wide(_, distances) => drop_first(distances, n),
             Self::Float(values) => drop_first(values, n),
+        }
+        self.settle();
+    }
+
+    /// Moves the base to what is left, and turns narrow when what comes will most likely fit.
+    fn settle(&mut self) {
+        match self {
+            Self::Narrow(base, distances) => {
+                let Some((min, max)) = ends(distances) else {
+                    return;
+                };
+                let min = *base + i64::from(min);
+                let new = narrow_base(min);
+                if i64::from(max) + *base - new <= i64::from(i16::MAX) {
+                    let later = (new - *base) as i32;
+                    // Both bases are at most 2^16 apart, and every sum fits: its ends do.
+                    let moved = |it: i16| (i32::from(it) - later) as i16;
+                    distances.iter_mut().for_each(|it| *it = moved(*it));
+                    *base = new;
+                }
+            }
+            Self::Wide(base, distances) => {
+                let Some((min, max)) = ends(distances) else {
+                    return;
+                };
+                let span = max.abs_diff(min);
+                if span > NARROW_SPAN {
+                    if span < 1 << 30 {
+                        distances
+                            .iter_mut()
+                            .for_each(|it| *it = it.wrapping_sub(min));
+                        *base += i64::from(min);
+                    }
+                    return;
+                }
+                let new = narrow_base(*base + i64::from(min));
+                let later = new - *base;
+                let narrow = distances.iter().map(|&it| (i64::from(it) - later) as i16);
+                *self = Self::Narrow(new, grown(narrow));
+            }
+            Self::Float(_) => {}
         }
     }
 
     fn reserve(&mut self, n: usize) {
         match self {
-            Self::Whole(_, distances) => distances.reserve_exact(n),
-            Self::Float(values) => values.reserve_exact(n),
+            Self::Narrow(_, distances) => grow(distances, n),
+            Self::Wide(_, distances) => grow(distances, n),
+            Self::Float(values) => grow(values, n),
         }
     }
 }
 
 impl Default for Values {
     fn default() -> Self {
-        Self::Whole(0, Vec::new())
+        Self::Narrow(0, Vec::new())
     }
 }
 
-/// Exact: base and sum are whole numbers up to [`WHOLE_MAX`].
+/// Exact: base and sum are whole numbers up to 2^53.
 #[inline]
-fn whole(base: i64, distance: i32) -> f64 {
-    base as f64 + f64::from(distance)
+fn whole(base: i64, distance: impl Into<f64>) -> f64 {
+    base as f64 + distance.into()
 }
 
-/// Keeps room for some more: what was sealed would be missed elsewhere.
+fn wholes<'a, D: Copy + Into<f64>>(
+    base: i64,
+    distances: &[D],
+    buffer: &'a mut [f64; TAIL_SAMPLES_MAX],
+) -> &'a [f64] {
+    for (value, &distance) in buffer.iter_mut().zip(distances) {
+        *value = whole(base, distance);
+    }
+    &buffer[..distances.len()]
+}
+
+/// The base for values of which this is the least so far: counters grow, so most room is above.
+fn narrow_base(least: i64) -> i64 {
+    least - i64::from(i16::MIN) - NARROW_BELOW
+}
+
+/// The least and the greatest.
+fn ends<D: Copy + Ord>(distances: &[D]) -> Option<(D, D)> {
+    let min = distances.iter().min()?;
+    Some((*min, *distances.iter().max()?))
+}
+
+/// A column of these, with room as if they had been pushed.
+fn grown<T>(items: impl ExactSizeIterator<Item = T>) -> Vec<T> {
+    let mut column = Vec::new();
+    grow(&mut column, items.len());
+    column.extend(items);
+    column
+}
+
+/// Keeps the room of a column that will be as long again soon: to give it back and take it anew
+/// would leave holes everywhere.
 fn drop_first<T>(column: &mut Vec<T>, n: usize) {
     column.drain(..n);
-    column.shrink_to(column.len() + TAIL_STEP);
+    if column.capacity() * size_of::<T>() > KEPT_BYTES {
+        column.shrink_to(room_for::<T>(column.len()));
+    }
 }
 
-/// By doubling, most of 100,000 tails would be half empty.
-fn reserve<T>(column: &mut Vec<T>) {
-    if column.len() == column.capacity() {
-        column.reserve_exact(TAIL_STEP);
+/// Makes room for `n` more.
+fn grow<T>(column: &mut Vec<T>, n: usize) {
+    let len = column.len() + n;
+    if len > column.capacity() {
+        column.reserve_exact(room_for::<T>(len) - column.len());
     }
+}
+
+/// Small columns double, up to a whole tail; large ones grow by steps: most would be half empty.
+fn room_for<T>(len: usize) -> usize {
+    if TAIL_SAMPLES_MAX * size_of::<T>() > KEPT_BYTES {
+        return len.next_multiple_of(TAIL_STEP);
+    }
+    let n_steps = len.div_ceil(TAIL_STEP).next_power_of_two();
+    n_steps * TAIL_STEP
 }
 
 /// A tail that would get longer gives its oldest samples to pages.
 pub(crate) const TAIL_SAMPLES_MAX: usize = 80;
 const TAIL_STEP: usize = 10;
-/// Whole numbers up to here are exact as floats.
-const WHOLE_MAX: i64 = 1 << 53;
+/// A column that takes no more for a whole tail keeps its room.
+const KEPT_BYTES: usize = TAIL_SAMPLES_MAX * 4;
+/// Room of narrow values below the least so far.
+const NARROW_BELOW: i64 = 1 << 13;
+/// What a whole tail spans is four times what is left of it when the rest is sealed.
+const NARROW_SPAN: u32 = ((1 << 16) - NARROW_BELOW as u32) / 4;
+/// Whole numbers up to here are exact as floats, and so are bases a little further.
+const WHOLE_MAX: i64 = (1 << 53) - (1 << 16);
 
 #[cfg(test)]
 mod tests {
@@ -334,6 +437,47 @@ mod tests {
                 })
                 .collect();
             check(&samples, n_taken);
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+        #[test]
+        fn values_that_wander_come_back_through_many_seals(
+            steps in prop::collection::vec(
+                prop::sample::select(vec![0.0, 1.0, -1.0, 700.0, 3000.0, -40_000.0, 1e6, -9e9, 0.5]),
+                1..400,
+            ),
+            first in prop::sample::select(vec![0.0, -5.0, 9.007e15, -9.007e15, 1e300]),
+        ) {
+            let (mut tail, mut sealed) = (Tail::default(), Columns::default());
+            let mut value = first;
+            let mut expected = Vec::new();
+            for (n, step) in steps.iter().enumerate() {
+                value += step;
+                expected.push(value);
+                if tail.len() == TAIL_SAMPLES_MAX {
+                    tail.take(60, &mut sealed);
+                }
+                tail.push(n as i64 * 1000, value);
+            }
+            let mut buffer = [0.0; TAIL_SAMPLES_MAX];
+            sealed.value.extend(tail.values.slice(0..tail.len(), &mut buffer));
+            prop_assert_eq!(sealed.value, expected);
+        }
+    }
+
+    #[test]
+    fn a_tail_takes_two_bytes_for_a_value_of_most_counters() {
+        for (step, bytes) in [(1, 160), (700, 160), (2000, 320), (1 << 40, 640)] {
+            let mut tail = Tail::default();
+            for n in 0..260 {
+                if tail.len() == TAIL_SAMPLES_MAX {
+                    tail.take(60, &mut Columns::default());
+                }
+                tail.push(n * 15_000, (n * step) as f64);
+            }
+            assert_eq!(tail.heap_bytes(), bytes, "{step}");
         }
     }
 

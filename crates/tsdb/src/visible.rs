@@ -9,8 +9,11 @@ pub(crate) struct Visible {
     /// The state before the epoch of `now`: what views see while that epoch is written.
     before: Option<Reach>,
     /// Older states that living views see, oldest first. Most often there are none.
-    older: Option<Box<[Reach]>>,
+    older: Option<Box<Older>>,
 }
+
+/// Boxed twice: one word of every series, for what hardly any has.
+struct Older(Box<[Reach]>);
 
 /// Appends up to an epoch reach until then.
 #[derive(Clone, Copy)]
@@ -30,10 +33,10 @@ impl Visible {
         }
         let before = std::mem::replace(&mut self.before, now);
         if self.older.is_some() || !live.is_empty() {
-            let mut older = self.older.take().map_or_else(Vec::new, Vec::from);
+            let mut older = self.older.take().map_or_else(Vec::new, |it| it.0.into());
             older.extend(before);
             let kept = self.seen_of(&older, live);
-            self.older = (!kept.is_empty()).then(|| kept.into());
+            self.older = (!kept.is_empty()).then(|| Box::new(Older(kept.into())));
         }
         false
     }
@@ -59,7 +62,7 @@ impl Visible {
 
     pub(crate) fn until(&self, epoch: u64) -> Option<i64> {
         let newest_first = [self.now, self.before].into_iter().flatten();
-        let older = self.older.as_deref().unwrap_or_default();
+        let older = self.older.as_ref().map_or(&[][..], |it| &it.0);
         newest_first
             .chain(older.iter().rev().copied())
             .find(|state| state.epoch() <= epoch)

@@ -4,7 +4,7 @@
 
 use firebell_model::{Sample, TimeRange, is_stale};
 
-use super::{Horizon, State, leaf};
+use super::{Horizon, State};
 use crate::chunk::Chunk;
 use crate::edges::Room;
 use crate::page::Columns;
@@ -73,13 +73,14 @@ impl State {
         let (mut from, mut to) = self.chunk_span(range);
         let (mut page_from, mut page_to) = self.page_span(range);
         let edges = self.edges.get_or_insert_default();
+        let chunks = self.chunks.list();
         let mut cut_chunk = |idx: usize| {
-            let chunk = &self.chunks[idx];
+            let chunk = &chunks[idx];
             let times = (chunk.first_at, chunk.last_at);
             let known = edges.chunk_part(times, range, room);
             known.map_or_else(|| Cut::Unread(chunk.clone()), Cut::Known)
         };
-        let is_cut = |idx: usize| !self.chunks[idx].is_within(range);
+        let is_cut = |idx: usize| !chunks[idx].is_within(range);
         let (mut first, mut last) = (Cut::Known(None), Cut::Known(None));
         if from < to && is_cut(from) {
             first = cut_chunk(from);
@@ -105,7 +106,7 @@ impl State {
             after = cut_page(page_to - 1)?;
             page_to -= 1;
         }
-        let (chunks, pages) = (&self.chunks, &self.pages[page_from..page_to]);
+        let pages = &self.pages[page_from..page_to];
         let begin = if from < to {
             Some(chunks[from].first_at)
         } else {
@@ -115,10 +116,8 @@ impl State {
             Some(page) => Some(page.last_at),
             None => (from < to).then(|| chunks[to - 1].last_at),
         };
-        let ordinal = |idx: usize| self.first_chunk + idx as u64;
-        let leaf = |ordinal: u64| leaf(chunks, self.first_chunk, ordinal);
         let add_up = || {
-            let filed = self.ladder.fold(ordinal(from), ordinal(to), &leaf);
+            let filed = self.chunks.fold(from..to);
             let summaries = pages
                 .iter()
                 .map(|page| page.as_bytes().summary(page.first_at));
