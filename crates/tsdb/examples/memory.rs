@@ -61,7 +61,7 @@ fn class_bytes(class: usize) -> usize {
         return class * 8;
     }
     let (doubling, quarter) = ((class - 9) / 4, (class - 9) % 4);
-    8 * (5 + quarter) << (doubling + 1)
+    (40 + 8 * quarter) << (doubling + 1)
 }
 
 /// Takes everything and keeps nothing: what is measured is memory.
