@@ -9,7 +9,7 @@ export FIREBELL ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/release/firebell
 PYTHON := $(CURDIR)/.venv/bin/python
 UI_SOURCES := $(wildcard ui/*.html ui/*.json ui/*.ts) $(shell find ui/src -type f ! -name '*.test.*')
 
-.PHONY: help demo test fuzz soak bench-metrics build fmt lint tools browser peers
+.PHONY: help demo test fuzz soak bench-metrics bench-rules build fmt lint tools browser peers
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -33,6 +33,9 @@ soak: build .venv/runs ## Play the demo's fault ROUNDS=20 times, after HOURS=200
 bench-metrics: build ## Measure beside Prometheus and VictoriaMetrics: QUICK=1 is minutes, ROWS=query,ingest
 	@cargo build -q --release --package firebell-server --example store
 	@scripts/bench/metrics $(if $(QUICK),--quick) $(ROWS)
+
+bench-rules: build ## Measure tests of rules beside promtool and vmalert-tool, and a cycle of 10,000 rules: QUICK=1 is a minute
+	@scripts/bench/rules $(if $(QUICK),--quick)
 
 build: tools ui/dist/index.html ## Build the page and the release binary
 	@cargo build --release --package firebell

@@ -39,13 +39,10 @@ enum Command {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
-    /// Run scenario files: rules, routes and a timeline on simulated time.
-    #[command(after_help = "Example: firebell test scenarios/*.md")]
-    Test {
-        /// The scenario files (Markdown).
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    /// Run unit tests of rules, as promtool does, and scenarios on simulated time.
+    #[command(after_help = "Example: firebell test tests/*.yml scenarios/*.md\n\
+                      What ends in .md is a scenario; everything else is a test file of promtool.")]
+    Test(test::Test),
     /// Read history into the store: blocks of Prometheus's TSDB, or text with timestamps.
     #[command(
         after_help = "Example: firebell import /var/lib/prometheus --data firebell-data\n\
@@ -69,7 +66,7 @@ fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(options) => serve::serve(*options),
         Command::Check { files } => check::check(&files),
-        Command::Test { files } => test::test(&files),
+        Command::Test(options) => test::test(&options),
         Command::Import(options) => import::import(&options),
         Command::Store { command } => store::store(&command),
         Command::Promql { command } => promql::promql(&command),

@@ -1,65 +1,88 @@
-//! `firebell test`: scenario files on simulated time.
+//! `firebell test`: unit tests of rules in promtool's format, and scenarios on simulated time.
+
+mod junit;
+mod scenarios;
+mod unit;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::{fs, io};
 
-use firebell_sim::scenario;
+use clap::Args;
 
-use crate::say;
+use self::junit::Suite;
 
-/// Runs each file; prints a line per file and a count at the end. `UPDATE=1` rewrites transcripts.
-pub(crate) fn test(files: &[PathBuf]) -> ExitCode {
-    let is_update = std::env::var_os("UPDATE").is_some_and(|value| value == "1");
-    let (mut n_passed, mut n_failed, mut n_unreadable) = (0, 0, 0);
-    for file in files.iter().filter(|file| !file.ends_with("README.md")) {
-        match run(file, is_update) {
-            Ok(None) => {
-                say(format_args!("{}: ok", file.display()));
-                n_passed += 1;
-            }
-            Ok(Some(failure)) => {
-                say(format_args!("{failure}"));
-                n_failed += 1;
-            }
-            Err(error) => {
-                eprintln!("{}: {error}", file.display());
-                n_unreadable += 1;
-            }
+/// What is tested, and how.
+#[derive(Args)]
+pub(crate) struct Test {
+    /// Test files of promtool (YAML), and scenarios (Markdown).
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Only run tests whose name matches the regular expression; can be given several times.
+    #[arg(long, value_name = "REGEX")]
+    run: Vec<String>,
+    /// Write the results as JUnit XML.
+    #[arg(long, value_name = "FILE")]
+    junit: Option<PathBuf>,
+    /// Show every series that a test put in or its rules wrote.
+    #[arg(long)]
+    debug: bool,
+    /// Show alerts that differ as a coloured difference.
+    #[arg(long)]
+    diff: bool,
+    /// Pass over fields of rule files that rules do not have.
+    #[arg(long)]
+    ignore_unknown_fields: bool,
+    /// Fail where promtool passes without testing anything.
+    #[arg(long)]
+    strict: bool,
+    /// Experimental parts of PromQL, in Prometheus's words, such as promql-experimental-functions.
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
+    enable_feature: Vec<String>,
+}
+
+/// How many files went how.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    n_failed: usize,
+    n_unreadable: usize,
+}
+
+/// Runs each file. Unit tests are reported as promtool does; of scenarios there is a line per file
+/// and a count at the end, and `UPDATE=1` rewrites their transcripts.
+pub(crate) fn test(options: &Test) -> ExitCode {
+    if let Some(missing) = options.files.iter().find(|file| !file.exists()) {
+        eprintln!(
+            "firebell: error: path '{}' does not exist",
+            missing.display()
+        );
+        return ExitCode::from(2);
+    }
+    let (scenarios, units): (Vec<&Path>, Vec<&Path>) = options
+        .files
+        .iter()
+        .map(PathBuf::as_path)
+        .partition(|file| file.extension().is_some_and(|it| it == "md"));
+    let mut suites: Vec<Suite> = Vec::new();
+    let mut tally = Tally::default();
+    match unit::run(&units, options, &mut suites) {
+        Ok(n_failed) => tally.n_failed += n_failed,
+        Err(error) => {
+            eprintln!("firebell: error: {error}");
+            return ExitCode::from(2);
         }
     }
-    say(format_args!(
-        "{n_passed} passed, {} failed",
-        n_failed + n_unreadable
-    ));
-    match (n_failed, n_unreadable) {
+    if !scenarios.is_empty() {
+        scenarios::run(&scenarios, &mut suites, &mut tally);
+    }
+    if let Some(file) = &options.junit
+        && let Err(error) = std::fs::write(file, junit::xml(&suites))
+    {
+        eprintln!("failed to write JUnit XML: {}: {error}", file.display());
+        tally.n_unreadable += 1;
+    }
+    match (tally.n_failed, tally.n_unreadable) {
         (0, 0) => ExitCode::SUCCESS,
         (_, 0) => ExitCode::from(1),
         _ => ExitCode::from(2),
     }
-}
-
-/// What is wrong with a scenario, or how it went otherwise than its transcript says.
-fn run(file: &Path, is_update: bool) -> io::Result<Option<String>> {
-    let name = file.display().to_string();
-    let report = match scenario::run(&name, &fs::read_to_string(file)?) {
-        Ok(report) => report,
-        Err(problems) => return Ok(Some(problems.to_string())),
-    };
-    if report.has_passed() {
-        return Ok(None);
-    }
-    if is_update {
-        fs::write(file, report.rewritten)?;
-        return Ok(None);
-    }
-    let n_lines = report.difference.len();
-    let lines = report
-        .difference
-        .iter()
-        .map(|line| format!("\n  {name}:{line}"));
-    Ok(Some(format!(
-        "{name}: {n_lines} lines differ{}",
-        lines.collect::<String>()
-    )))
 }

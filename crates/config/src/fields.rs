@@ -24,6 +24,8 @@ pub(crate) struct Doc<'d> {
     problems: &'d RefCell<Vec<Problem>>,
     /// Which experimental parts of PromQL expressions may use.
     pub(crate) features: Features,
+    /// Whether fields that nobody knows are passed over.
+    pub(crate) ignores_unknown: bool,
 }
 
 /// A map of a file that is being read.
@@ -46,6 +48,7 @@ impl<'d> Doc<'d> {
             shown: RefCell::default(),
             problems,
             features: Features::ALL,
+            ignores_unknown: false,
         }
     }
 
@@ -327,6 +330,9 @@ impl<'d, 'n> Fields<'d, 'n> {
     /// Notes every field that nobody asked for.
     pub(crate) fn finish(self) {
         let asked = self.asked.into_inner();
+        if self.doc.ignores_unknown {
+            return;
+        }
         for entry in self.entries {
             if asked.contains(&&*entry.key) {
                 continue;

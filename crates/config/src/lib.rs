@@ -28,6 +28,7 @@ mod secrets;
 mod size;
 mod slo;
 mod source;
+mod unit_test;
 mod yaml;
 
 pub use crate::alerting::{AlertmanagerJob, AlertmanagerSet};
@@ -46,3 +47,7 @@ pub use crate::scrape::{
 };
 pub use crate::size::parse_bytes;
 pub use crate::source::ExternalSource;
+pub use crate::unit_test::{
+    AlertTest, ExpectedAlert, ExpectedSample, ExpectedState, ExprTest, Extension, InputSeries,
+    NotificationTest, UnitTest, UnitTests, load_rule_files, parse_unit_tests,
+};

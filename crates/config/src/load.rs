@@ -17,6 +17,8 @@ pub(crate) struct Loader<'f> {
     pub(crate) notes: RefCell<Vec<String>>,
     /// Which experimental parts of PromQL rules may use.
     features: Cell<Features>,
+    /// Whether fields that nobody knows are passed over.
+    pub(crate) ignores_unknown: bool,
 }
 
 impl<'f> Loader<'f> {
@@ -26,6 +28,7 @@ impl<'f> Loader<'f> {
             problems: RefCell::default(),
             notes: RefCell::default(),
             features: Cell::new(features),
+            ignores_unknown: false,
         }
     }
 
@@ -52,6 +55,7 @@ impl<'f> Loader<'f> {
     pub(crate) fn doc<'d>(&'d self, path: &Path, source: &'d str) -> Doc<'d> {
         let mut doc = Doc::new(path, source, &self.problems);
         doc.features = self.features.get();
+        doc.ignores_unknown = self.ignores_unknown;
         doc
     }
 

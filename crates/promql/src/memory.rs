@@ -80,6 +80,19 @@ impl MemorySource {
         }
     }
 
+    /// The latest sample of the series with these labels: when, and the float if it is one.
+    #[must_use]
+    pub fn last(&self, labels: &Labels) -> Option<(Timestamp, Option<f64>)> {
+        let series = self.series[*self.ids.get(labels)?].as_ref()?;
+        let float = series.samples.last().map(|it| (it.at, Some(it.value)));
+        let histogram = series.histograms.last().map(|it| (it.at, None));
+        match (float, histogram) {
+            (Some(float), Some(histogram)) if histogram.0 > float.0 => Some(histogram),
+            (Some(float), _) => Some(float),
+            (None, histogram) => histogram,
+        }
+    }
+
     /// How many series there are.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -34,6 +34,7 @@ mod runs;
 mod schedule;
 mod state;
 
+mod lone;
 mod rules;
 mod view;
 
@@ -47,6 +48,7 @@ pub use crate::evaluate::{
     RunRule, evaluate, evaluate_by, evaluate_rule, evaluate_rule_by,
 };
 pub use crate::flapping::Flap;
+pub use crate::lone::{LoneRule, Written};
 pub use crate::policy::{FLAP_CHANGES_MAX, FailingAlert, FlapLimit, Mode, Policy, Reaction};
 pub use crate::record::{RuleKey, RuleRecord};
 pub use crate::rules::{Options, RuleEffect, Rules};

@@ -10,6 +10,7 @@ mod world;
 
 mod phases;
 pub mod scenario;
+pub mod unit_test;
 
 mod checkers;
 mod random;

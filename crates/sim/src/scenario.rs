@@ -17,6 +17,7 @@ use firebell_config::Problems;
 pub(crate) use self::document::Document;
 pub(crate) use self::narrator::Narrator;
 pub(crate) use self::play::{Options, play};
+pub(crate) use self::timeline::{Line, What};
 
 /// What running a scenario gave.
 #[derive(Clone, PartialEq, Eq, Debug)]

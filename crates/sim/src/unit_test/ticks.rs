@@ -1,0 +1,100 @@
+//! A test played tick by tick, as upstream does it: what decides whenever something is odd.
+
+use firebell_model::{Labels, Sample, Timestamp, is_stale};
+use firebell_promql::MemorySource;
+use firebell_rules::{Written, evaluate_rule_by};
+
+use super::play::{Asker, Played, Player, Scene};
+use super::text::go_duration;
+
+/// Plays all ticks, until one at which a rule fails.
+pub(super) fn play(scene: &Scene<'_>) -> Played {
+    let mut played = scene.played();
+    let mut players = scene.players();
+    let mut fed = None;
+    for tick in 0..scene.n_ticks {
+        let at = scene.at(tick);
+        for input in scene.inputs {
+            input.feed(&mut played.memory, fed, at);
+        }
+        fed = Some(at);
+        for player in &mut players {
+            let is_compared = scene.compared.contains(&tick);
+            if let Err(error) = step(player, scene, at, is_compared, &mut played.memory) {
+                played.errors.push(format!(
+                    "    rule: {}, time: {}, err: {error}",
+                    player.run.rule().name,
+                    go_duration(at.0)
+                ));
+            }
+        }
+        if !played.errors.is_empty() {
+            return played;
+        }
+        for player in &players {
+            player.show(tick, &scene.compared, &mut played);
+        }
+        played.n_ticks = tick + 1;
+    }
+    played
+}
+
+/// Evaluates a rule and writes what it gives.
+fn step(
+    player: &mut Player,
+    scene: &Scene<'_>,
+    at: Timestamp,
+    is_compared: bool,
+    memory: &mut MemorySource,
+) -> Result<(), String> {
+    let request = player.request(at, is_compared);
+    let asker = Asker {
+        memory,
+        query: &scene.query,
+        own: &player.prepared,
+        known: None.into(),
+    };
+    let found = evaluate_rule_by(&request, &request.rules[0], &asker);
+    let mut written = Written::default();
+    let result = player.run.apply(at, found, &mut written);
+    result.and(write(memory, written))
+}
+
+/// Appends what a rule wrote.
+///
+/// # Errors
+/// Upstream's, when the store has something later or something else already. The rest is written.
+fn write(memory: &mut MemorySource, written: Written) -> Result<(), String> {
+    let mut result = Ok(());
+    for (labels, sample) in written.samples {
+        match refusal(memory, &labels, sample.at, Some(sample)) {
+            None => memory.append(&labels, [sample]),
+            // That a series ends is no news when somebody else goes on with it.
+            Some(_) if is_stale(sample.value) => {}
+            Some(error) => result = Err(error.to_owned()),
+        }
+    }
+    for (labels, sample) in written.histograms {
+        match refusal(memory, &labels, sample.at, None) {
+            None => memory.append_histograms(&labels, [sample]),
+            Some(error) => result = Err(error.to_owned()),
+        }
+    }
+    result
+}
+
+/// Why the store refuses a sample.
+fn refusal(
+    memory: &MemorySource,
+    labels: &Labels,
+    at: Timestamp,
+    sample: Option<Sample>,
+) -> Option<&'static str> {
+    let (last_at, last) = memory.last(labels)?;
+    if at < last_at {
+        return Some("out of order sample");
+    }
+    let bits = |value: f64| value.to_bits();
+    let is_same = last.map(bits) == sample.map(|it| bits(it.value));
+    (at == last_at && !is_same).then_some("duplicate sample for timestamp")
+}
