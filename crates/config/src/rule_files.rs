@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use firebell_model::{Duration, Labels, METRIC_NAME};
 use firebell_promql::Plan;
-use firebell_rules::{AlertingRule, FlapLimit, Place, Rule, RuleGroup};
+use firebell_rules::{ANOMALY_VARIABLES, AlertingRule, FlapLimit, Place, Rule, RuleGroup};
 use firebell_template::Template;
 
 use crate::fields::{Doc, Fields};
@@ -156,12 +156,17 @@ fn alerting(
     let mut labels = group_labels.clone();
     labels.extend(texts(fields, "labels", Kind::Label { is_templated: true }));
     let hold_for = fields.duration("for").unwrap_or_default();
+    let policy = rule_policy::read(fields, hold_for, defaults.flapping);
+    let annotation = match policy.anomaly {
+        Some(_) => Kind::Anomaly,
+        None => Kind::Annotation,
+    };
     let rule = AlertingRule {
         hold_for,
-        policy: rule_policy::read(fields, hold_for, defaults.flapping),
+        policy,
         keep_firing_for: fields.duration("keep_firing_for").unwrap_or_default(),
-        labels: compiled(labels),
-        annotations: compiled(texts(fields, "annotations", Kind::Annotation)),
+        labels: compiled(labels, Kind::Label { is_templated: true }),
+        annotations: compiled(texts(fields, "annotations", annotation), annotation),
     };
     Some(Rule::alerting(name, expr?, rule, place))
 }
@@ -197,14 +202,28 @@ fn recording(
     Some(Rule::recording(name, expr?, labels, place))
 }
 
+impl Kind {
+    /// What such a text may name besides what all templates may.
+    fn numbers(self) -> &'static [&'static str] {
+        match self {
+            Self::Anomaly => &ANOMALY_VARIABLES,
+            Self::Label { .. } | Self::Annotation => &[],
+        }
+    }
+}
+
 /// Names with their texts.
 pub(crate) type Texts = BTreeMap<String, String>;
 
 /// What the texts of a map are.
 #[derive(Clone, Copy)]
 pub(crate) enum Kind {
-    Label { is_templated: bool },
+    Label {
+        is_templated: bool,
+    },
     Annotation,
+    /// Of an anomaly rule.
+    Anomaly,
 }
 
 /// The labels or annotations of a field, checked.
@@ -217,10 +236,10 @@ pub(crate) fn texts(fields: &Fields<'_, '_>, name: &'static str, kind: Kind) -> 
     for (entry, text) in doc.text_map(node, name) {
         let is_name_ok = match kind {
             Kind::Label { .. } => !entry.key.is_empty() && entry.key != METRIC_NAME,
-            Kind::Annotation => !entry.key.is_empty(),
+            Kind::Annotation | Kind::Anomaly => !entry.key.is_empty(),
         };
         if !is_name_ok {
-            let what = if matches!(kind, Kind::Annotation) {
+            let what = if matches!(kind, Kind::Annotation | Kind::Anomaly) {
                 "annotation"
             } else {
                 "label"
@@ -238,15 +257,15 @@ pub(crate) fn texts(fields: &Fields<'_, '_>, name: &'static str, kind: Kind) -> 
             }
         );
         if let (true, Value::Scalar(scalar)) = (is_templated, &entry.value.value) {
-            check_template(doc, scalar);
+            check_template(doc, scalar, kind.numbers());
         }
         texts.insert(entry.key.clone(), text);
     }
     texts
 }
 
-fn check_template(doc: &Doc<'_>, scalar: &Scalar) {
-    if let Err(error) = Template::compile(&scalar.text) {
+fn check_template(doc: &Doc<'_>, scalar: &Scalar, numbers: &[&str]) {
+    if let Err(error) = Template::compile_with(&scalar.text, numbers) {
         let at = place_in(doc, scalar, error.line, error.column);
         doc.problem(at, format!("invalid template: {}", error.message), None);
     }
@@ -276,9 +295,10 @@ pub(crate) fn place_in_text(line: usize, column: usize) -> Pos {
 }
 
 /// The texts that are templates; one that is none has been noted.
-fn compiled(texts: Texts) -> Vec<(Arc<str>, Template)> {
+fn compiled(texts: Texts, kind: Kind) -> Vec<(Arc<str>, Template)> {
+    let compile = |text: &str| Template::compile_with(text, kind.numbers()).ok();
     let texts = texts.into_iter();
     texts
-        .filter_map(|(name, text)| Some((name.into(), Template::compile(&text).ok()?)))
+        .filter_map(|(name, text)| Some((name.into(), compile(&text)?)))
         .collect()
 }

@@ -2,7 +2,10 @@
 
 use firebell_model::Duration;
 use firebell_promql::Plan;
-use firebell_rules::{FLAP_CHANGES_MAX, FailingAlert, FlapLimit, Mode, Policy, Reaction};
+use firebell_rules::{
+    AnomalyOptions, DetectorKind, Direction, FLAP_CHANGES_MAX, FailingAlert, FlapLimit, Mode,
+    Policy, Reaction, WINDOW_MAX, WINDOW_MIN,
+};
 
 use crate::fields::Fields;
 use crate::rule_files::parsed_expr;
@@ -72,7 +75,13 @@ pub(crate) fn read(
         "shadow" => Ok(Mode::Shadow),
         _ => Err(format!("has to be `live` or `shadow`, not `{text}`")),
     });
+    let anomaly = anomaly(fields);
+    if anomaly.is_some() && fields.get("clear").is_some() {
+        let message = "`clear` and `anomaly` do not go together: the detector says when it is over";
+        fields.doc.problem(fields.at("clear"), message, None);
+    }
     Policy {
+        anomaly,
         mode: mode.unwrap_or_default(),
         no_data: reaction(fields, "no_data", hold_for, |text| match text {
             "ok" => Some(Reaction::Upstream),
@@ -90,7 +99,9 @@ pub(crate) fn read(
 }
 
 /// The names of the own keys, which only an alerting rule has.
-pub(crate) const OWN_KEYS: [&str; 5] = ["mode", "no_data", "on_error", "clear", "flapping"];
+pub(crate) const OWN_KEYS: [&str; 6] = [
+    "mode", "no_data", "on_error", "clear", "flapping", "anomaly",
+];
 
 /// `no_data: alert`, or `no_data: {policy: alert, for: 10m}`; `alert` waits as long as the rule.
 fn reaction(
@@ -164,6 +175,69 @@ fn flapping(parent: &Fields<'_, '_>) -> Option<Option<FlapLimit>> {
     fields.finish();
     let (changes, within) = (changes?, within?);
     Some(Some(FlapLimit { changes, within }))
+}
+
+/// `anomaly: robust`, or a map.
+fn anomaly(parent: &Fields<'_, '_>) -> Option<AnomalyOptions> {
+    let default = AnomalyOptions::default();
+    let node = parent.get("anomaly")?;
+    if !matches!(node.value, Value::Map(_)) {
+        let detector = parent.parsed("anomaly", detector)?;
+        return Some(AnomalyOptions {
+            detector,
+            ..default
+        });
+    }
+    let fields = parent.doc.fields(node, "`anomaly`");
+    let whole = |name, range: std::ops::RangeInclusive<usize>| {
+        fields.parsed(name, |text| {
+            let parsed = text.parse().ok().filter(|n| range.contains(n));
+            let (least, most) = (range.start(), range.end());
+            parsed.ok_or_else(|| {
+                format!("has to be a number of values from {least} to {most}, not `{text}`")
+            })
+        })
+    };
+    let number = |name| {
+        fields.parsed(name, |text| {
+            let parsed =
+                firebell_model::parse_float(text).filter(|it| it.is_finite() && *it >= 0.0);
+            parsed.ok_or_else(|| format!("has to be a number from 0 on, not `{text}`"))
+        })
+    };
+    let window = whole("window", WINDOW_MIN..=WINDOW_MAX).unwrap_or(default.window);
+    let read = AnomalyOptions {
+        detector: fields
+            .parsed("detector", detector)
+            .unwrap_or(default.detector),
+        window,
+        warm_up: whole("warm_up", 2..=window).unwrap_or(default.warm_up.min(window)),
+        sensitivity: number("sensitivity").unwrap_or(default.sensitivity),
+        direction: fields
+            .parsed("direction", direction)
+            .unwrap_or(default.direction),
+        min_deviation: number("min_deviation").unwrap_or(default.min_deviation),
+        min_deviation_ratio: number("min_deviation_ratio").unwrap_or(default.min_deviation_ratio),
+    };
+    fields.finish();
+    Some(read)
+}
+
+fn detector(text: &str) -> Result<DetectorKind, String> {
+    match text {
+        "robust" => Ok(DetectorKind::Robust),
+        "zscore" => Ok(DetectorKind::ZScore),
+        _ => Err(format!("has to be `robust` or `zscore`, not `{text}`")),
+    }
+}
+
+fn direction(text: &str) -> Result<Direction, String> {
+    match text {
+        "up" => Ok(Direction::Up),
+        "down" => Ok(Direction::Down),
+        "both" => Ok(Direction::Both),
+        _ => Err(format!("has to be `up`, `down` or `both`, not `{text}`")),
+    }
 }
 
 /// YAML 1.1's and people's word for no.

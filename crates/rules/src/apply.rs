@@ -25,6 +25,10 @@ pub(crate) fn apply(
         Ok(Found { samples, answers }) => (Ok(samples), answers),
         Err(error) => (Err(error), Answers::default()),
     };
+    if let Some(watch) = &state.watch {
+        let records = (&state.key, &mut *out);
+        watch.write().observe(&answers.observed, step, records);
+    }
     let result = match (result, &rule.kind) {
         (Ok(samples), RuleKind::Alerting(rule)) => {
             alerting::update(state, rule, (samples, &answers), step, out)
@@ -65,6 +69,7 @@ impl RuleState {
         };
         Asks {
             is_clear_asked: alerting.policy.clear.is_some() && is_firing(),
+            watch: self.watch.clone(),
         }
     }
 }

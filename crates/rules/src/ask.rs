@@ -3,16 +3,19 @@
 use firebell_model::Labels;
 use firebell_promql::{Plan, Prepared};
 
+use crate::anomaly::{Observed, SharedWatch};
 use crate::definition::AlertingRule;
 use crate::evaluate::{EvaluationRequest, Querier};
 use crate::policy::Reaction;
 use crate::probe;
 
 /// What the core wants to know of an evaluation besides its samples.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Asks {
     /// Whether alerts fire that `clear` may end.
     pub(crate) is_clear_asked: bool,
+    /// What values of an anomaly rule are judged by.
+    pub(crate) watch: Option<SharedWatch>,
 }
 
 /// What came of [`Asks`]; the default answers none.
@@ -24,6 +27,8 @@ pub struct Answers {
     pub(crate) cleared: Vec<Labels>,
     /// Which label sets have a value, whatever the thresholds say of it.
     pub(crate) valued: Vec<Labels>,
+    /// The values of an anomaly rule, as they were judged.
+    pub(crate) observed: Vec<Observed>,
 }
 
 /// The expressions behind the own keys, prepared.
@@ -60,11 +65,11 @@ impl Probes {
     /// What is wrong with one of the expressions, for people.
     pub(crate) fn ask(
         &mut self,
-        (request, asks): (&EvaluationRequest, Asks),
+        (request, asks): (&EvaluationRequest, &Asks),
         is_empty: bool,
         querier: &dyn Querier,
-    ) -> Result<Answers, String> {
-        let mut answers = Answers::default();
+        answers: &mut Answers,
+    ) -> Result<(), String> {
         let at = request.query_at;
         if let (true, Some(any)) = (is_empty, &mut self.any_data) {
             answers.is_silent = querier.vector(any, at)?.is_empty();
@@ -73,7 +78,7 @@ impl Probes {
             answers.cleared = label_sets(&mut self.clear, request, querier)?;
             answers.valued = label_sets(&mut self.values, request, querier)?;
         }
-        Ok(answers)
+        Ok(())
     }
 }
 

@@ -7,8 +7,9 @@ use std::sync::{Arc, PoisonError};
 
 use firebell_model::{ALERT_NAME, Labels, METRIC_NAME, SampleValue, Source, Timestamp};
 use firebell_promql::{Options, Plan, Prepared, Value, VectorSample};
-use firebell_template::{AlertData, Query, QuerySample, Template};
+use firebell_template::{AlertData, Query, QuerySample, Template, TemplateError};
 
+use crate::anomaly::{Observed, Verdict, WATCHED_MAX};
 use crate::ask::{Answers, Asks, Probes};
 use crate::definition::{AlertingRule, Context, Rule, RuleKind};
 
@@ -208,11 +209,8 @@ pub fn evaluate_rule_by(
             bound
         }
     };
-    let samples = samples(request, rule, querier, &mut bound)?;
-    let answers = match &mut bound.probes {
-        Some(probes) => probes.ask((request, *asks), samples.is_empty(), querier)?,
-        None => Answers::default(),
-    };
+    let mut answers = Answers::default();
+    let samples = samples((request, &**rule, asks), querier, &mut bound, &mut answers)?;
     Ok(Found { samples, answers })
 }
 
@@ -262,22 +260,26 @@ fn template_query(
 }
 
 fn samples(
-    request: &EvaluationRequest,
-    rule: &Rule,
+    (request, rule, asks): (&EvaluationRequest, &Rule, &Asks),
     querier: &dyn Querier,
     bound: &mut Bound,
+    answers: &mut Answers,
 ) -> Result<Vec<RuleSample>, String> {
-    let vector = querier.vector(&mut bound.prepared, request.query_at)?;
+    let mut vector = querier.vector(&mut bound.prepared, request.query_at)?;
     if vector.len() > SAMPLES_PER_RULE_MAX {
         let n = vector.len();
         return Err(format!(
             "the expression returned {n} samples, more than the {SAMPLES_PER_RULE_MAX} that a rule may"
         ));
     }
+    if let Some(probes) = &mut bound.probes {
+        probes.ask((request, asks), vector.is_empty(), querier, answers)?;
+    }
+    let verdicts = judge(asks, &mut vector, &mut answers.observed)?;
     bound.labels.truncate(vector.len());
     let (mut samples, repeated) = match &rule.kind {
         RuleKind::Alerting(alerting) => (
-            alerts(request, (rule, alerting), &vector, querier, bound),
+            alerts(request, (rule, alerting), (&vector, &verdicts), querier, bound),
             "vector contains metrics with the same labelset after applying alert labels",
         ),
         RuleKind::Recording => (
@@ -293,6 +295,44 @@ fn samples(
         return Err(repeated.to_owned());
     }
     Ok(samples)
+}
+
+/// Leaves only what is odd of an anomaly rule's samples, and says why it is.
+fn judge(
+    asks: &Asks,
+    vector: &mut Vec<VectorSample>,
+    observed: &mut Vec<Observed>,
+) -> Result<Vec<Verdict>, String> {
+    let Some(watch) = &asks.watch else {
+        return Ok(Vec::new());
+    };
+    if vector.len() > WATCHED_MAX {
+        let n = vector.len();
+        return Err(format!(
+            "the expression returned {n} series, more than the {WATCHED_MAX} that an anomaly rule \
+             may watch"
+        ));
+    }
+    let watch = watch.read();
+    let mut verdicts = Vec::new();
+    vector.retain(|sample| {
+        let value = match sample.value {
+            SampleValue::Float(value) if !value.is_nan() => value,
+            _ => return false,
+        };
+        let verdict = watch.judge(&sample.labels, value);
+        let is_odd = verdict.is_some_and(|verdict| verdict.is_odd);
+        if value.is_finite() {
+            observed.push(Observed {
+                series: sample.labels.clone(),
+                value,
+                is_odd,
+            });
+        }
+        verdicts.extend(verdict.filter(|verdict| verdict.is_odd));
+        is_odd
+    });
+    Ok(verdicts)
 }
 
 fn recorded(rule: &Rule, vector: &[VectorSample], bound: &mut Bound) -> Vec<RuleSample> {
@@ -317,7 +357,7 @@ fn recorded(rule: &Rule, vector: &[VectorSample], bound: &mut Bound) -> Vec<Rule
 fn alerts(
     request: &EvaluationRequest,
     (rule, alerting): (&Rule, &AlertingRule),
-    vector: &[VectorSample],
+    (vector, verdicts): (&[VectorSample], &[Verdict]),
     querier: &dyn Querier,
     bound: &mut Bound,
 ) -> Vec<RuleSample> {
@@ -354,9 +394,11 @@ fn alerts(
                 rule.annotation_texts.clone()
             } else {
                 let pairs = alerting.annotations.iter();
-                Labels::from_pairs(
-                    pairs.map(|(name, text)| (name.clone(), expand(text, &data, &run))),
-                )
+                // Only an anomaly rule has verdicts, one for each sample.
+                let more = verdicts.get(idx).map(Verdict::values);
+                let more = more.as_ref().map_or(&[][..], |values| values);
+                let text = |text: &Template| or_error(text.expand_with(&data, more, &run));
+                Labels::from_pairs(pairs.map(|(name, it)| (name.clone(), text(it))))
             },
             value: sample.value.clone(),
         });
@@ -364,10 +406,13 @@ fn alerts(
     out
 }
 
-pub(crate) fn expand(text: &Template, data: &AlertData<'_>, query: &Query<'_>) -> String {
-    // An alert with a broken text still has to wake somebody.
-    text.expand(data, query)
-        .unwrap_or_else(|error| format!("<error expanding template: {error}>"))
+fn expand(text: &Template, data: &AlertData<'_>, query: &Query<'_>) -> String {
+    or_error(text.expand(data, query))
+}
+
+/// An alert with a broken text still has to wake somebody.
+pub(crate) fn or_error(text: Result<String, TemplateError>) -> String {
+    text.unwrap_or_else(|error| format!("<error expanding template: {error}>"))
 }
 
 /// What is neither a vector nor a scalar is no result of a rule.

@@ -21,6 +21,7 @@ mod probe;
 
 mod alert;
 mod alerting;
+mod anomaly;
 mod apply;
 mod flapping;
 mod held;
@@ -39,6 +40,10 @@ mod rules;
 mod view;
 
 pub use crate::alert::{AlertInstance, AlertPhase, Cause, Handed, Hold, RESOLVED_KEPT_FOR, expiry};
+pub use crate::anomaly::{
+    AnomalyOptions, DetectorKind, Direction, VARIABLES as ANOMALY_VARIABLES, WATCHED_MAX,
+    WINDOW_MAX, WINDOW_MIN,
+};
 pub use crate::ask::{Answers, Asks};
 pub use crate::definition::{
     AlertingRule, Context, Place, Rule, RuleGroup, RuleKind, RuleSet, RuleSetError,

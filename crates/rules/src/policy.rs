@@ -3,6 +3,8 @@
 use firebell_model::Duration;
 use firebell_promql::Plan;
 
+use crate::anomaly::AnomalyOptions;
+
 /// The own keys of one alerting rule.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
@@ -16,6 +18,8 @@ pub struct Policy {
     pub clear: Option<Plan>,
     /// `flapping`: how often an alert may begin and end before it is held firing.
     pub flapping: Option<FlapLimit>,
+    /// `anomaly`: only values are alerts that are not as their past leads to expect.
+    pub anomaly: Option<AnomalyOptions>,
 }
 
 /// Whether a rule's alerts reach people.

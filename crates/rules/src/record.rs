@@ -13,6 +13,7 @@ use firebell_model::{Fingerprint, Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::alert::{AlertInstance, Cause};
+use crate::anomaly::WatchedSeries;
 use crate::definition::{Rule, RuleGroup};
 use crate::flapping::Flap;
 
@@ -92,6 +93,36 @@ pub enum RuleRecord {
         #[serde(default)]
         cause: Cause,
     },
+    /// An anomaly rule watches a series; this is all that it has learned of it.
+    Watched {
+        /// The rule.
+        rule: Arc<RuleKey>,
+        /// The series.
+        watched: WatchedSeries,
+    },
+    /// An anomaly rule watches a series no longer.
+    Unwatched {
+        /// The rule.
+        rule: Arc<RuleKey>,
+        /// The series's number.
+        number: usize,
+    },
+    /// What an evaluation of an anomaly rule has added to what it has learned.
+    Learned {
+        /// The rule.
+        rule: Arc<RuleKey>,
+        /// The slot.
+        at: Timestamp,
+        /// Numbers of series that a value was learned of.
+        #[serde(default)]
+        numbers: Vec<usize>,
+        /// The values, in the same order.
+        #[serde(default, with = "float_list")]
+        values: Vec<f64>,
+        /// Numbers of series whose value was odd, sorted.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        odd: Vec<usize>,
+    },
     /// When an alert began or ended lately, or that this is long ago.
     Flap {
         /// Its rule.
@@ -126,6 +157,31 @@ pub enum RuleRecord {
     /// Written by a later version; has no effect.
     #[serde(other)]
     Unknown,
+}
+
+/// Numbers as one text: exact, and short.
+pub(crate) mod float_list {
+    use std::borrow::Cow;
+
+    use firebell_model::{format_float, parse_float};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(crate) fn serialize<S: Serializer>(
+        values: &[f64],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let texts: Vec<String> = values.iter().copied().map(format_float).collect();
+        serializer.serialize_str(&texts.join(" "))
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<f64>, D::Error> {
+        let text = Cow::<str>::deserialize(deserializer)?;
+        let values = text.split_whitespace().map(parse_float);
+        let values: Option<Vec<f64>> = values.collect();
+        values.ok_or_else(|| serde::de::Error::custom("not a list of numbers"))
+    }
 }
 
 /// A number as text, since JSON has no infinity and no NaN.

@@ -11,8 +11,9 @@ use firebell_template::{AlertData, QuerySample, Template};
 
 use crate::alert::{Cause, Timing};
 use crate::alerting::{Change, Step, carry_on};
+use crate::anomaly::VARIABLES;
 use crate::definition::{AlertingRule, Rule};
-use crate::evaluate::{RuleSample, expand};
+use crate::evaluate::{RuleSample, or_error};
 use crate::join::join;
 use crate::policy::{Mode, Reaction};
 use crate::state::{Outcome, RuleState};
@@ -152,7 +153,11 @@ fn in_place_of(
     let no_query = |_: &str, _| -> Result<Vec<QuerySample>, String> {
         Err("there is no sample to query for".to_owned())
     };
-    let text = |text: &Template| expand(text, &data, &no_query);
+    let numbers: &[f64] = match alerting.policy.anomaly {
+        Some(_) => &[f64::NAN; VARIABLES.len()],
+        None => &[],
+    };
+    let text = |text: &Template| or_error(text.expand_with(&data, numbers, &no_query));
     let (name, state_reason) = match cause {
         Cause::NoData => (NO_DATA, "NoData"),
         _ => (ERROR, "Error"),

@@ -137,6 +137,22 @@ impl Rules {
                 added,
                 removed,
             } => self.restored.rule(rule).restore_series(added, &removed),
+            RuleRecord::Watched { rule, watched } => {
+                self.restored.rule(rule).restore_watched(watched);
+            }
+            RuleRecord::Unwatched { rule, number } => {
+                self.restored.rule(rule).restore_unwatched(number);
+            }
+            RuleRecord::Learned {
+                rule,
+                at,
+                numbers,
+                values,
+                odd,
+            } => {
+                let learned = numbers.into_iter().zip(values);
+                self.restored.rule(rule).restore_learned(at, learned, &odd);
+            }
             RuleRecord::Slot { file, group, at } => {
                 self.restored.last_slots.insert((file, group), at);
             }
@@ -180,6 +196,7 @@ impl Rules {
             let mut names: BTreeMap<&str, usize> = BTreeMap::new();
             for (rule, state) in group.rules.iter().zip(&mut state.rules) {
                 kept.move_to(state, &mut outcome);
+                state.configure_watch(rule, &mut outcome);
                 let n_before = names.entry(&rule.name).or_default();
                 state.nth_of_name = *n_before;
                 *n_before += 1;

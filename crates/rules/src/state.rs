@@ -5,6 +5,7 @@ use std::sync::Arc;
 use firebell_model::{Alert, HistogramSample, Labels, STALE_NAN, Sample, SampleValue, Timestamp};
 
 use crate::alert::{AlertInstance, Cause, Handed};
+use crate::anomaly::{SharedWatch, WatchedSeries, shared};
 use crate::definition::{Context, Rule};
 use crate::flapping::{Flap, Flaps};
 use crate::policy::Mode;
@@ -43,6 +44,8 @@ pub(crate) struct RuleState {
     pub(crate) reports: Vec<AlertInstance>,
     /// Which label sets changed lately, where flapping is looked for.
     pub(crate) flaps: Flaps,
+    /// What an anomaly rule has learned.
+    pub(crate) watch: Option<SharedWatch>,
     /// What the last evaluation wrote, in order of labels. For an alerting rule only series that
     /// its alerts do not account for, because they were dropped by the limit.
     pub(crate) series: Vec<Labels>,
@@ -75,6 +78,7 @@ impl RuleState {
             alerts: Vec::new(),
             reports: Vec::new(),
             flaps: Flaps::default(),
+            watch: None,
             series: Vec::new(),
         }
     }
@@ -99,7 +103,8 @@ impl RuleState {
     /// Whether there is nothing to keep.
     pub(crate) fn is_blank(&self) -> bool {
         let is_quiet = self.alerts.is_empty() && self.reports.is_empty();
-        is_quiet && self.series.is_empty() && self.flaps.is_empty()
+        let has_learned = || self.watch.as_ref().is_some_and(|it| !it.read().is_empty());
+        is_quiet && self.series.is_empty() && self.flaps.is_empty() && !has_learned()
     }
 
     /// The rule has moved: its records go along.
@@ -111,7 +116,7 @@ impl RuleState {
                 cause: alert.cause,
             });
         }
-        out.records.extend(self.flaps.records(&self.key, true));
+        self.records_of_keys(true, &mut out.records);
         self.record_series(Vec::new(), self.series.clone(), out);
         self.key = key;
         self.records(&mut out.records);
@@ -121,7 +126,7 @@ impl RuleState {
     ///
     /// Upstream just stops sending and lets the alerts run out; here nothing runs out by itself.
     pub(crate) fn retire(mut self, now: Timestamp, out: &mut Outcome) {
-        out.records.extend(self.flaps.records(&self.key, true));
+        self.records_of_keys(true, &mut out.records);
         let alerts = std::mem::take(&mut self.alerts).into_iter();
         for mut alert in alerts.chain(std::mem::take(&mut self.reports)) {
             if let Some(series) = alert.written.take() {
@@ -193,6 +198,49 @@ impl RuleState {
         }
     }
 
+    /// What own keys have to remember.
+    fn records_of_keys(&self, is_gone: bool, out: &mut Vec<RuleRecord>) {
+        out.extend(self.flaps.records(&self.key, is_gone));
+        if let Some(watch) = &self.watch {
+            out.extend(watch.read().records(&self.key, is_gone));
+        }
+    }
+
+    /// Begins, changes or ends what an anomaly rule learns.
+    pub(crate) fn configure_watch(&mut self, rule: &Rule, out: &mut Outcome) {
+        let options = rule.as_alerting().and_then(|rule| rule.policy.anomaly);
+        match options {
+            Some(options) => self.watch().write().configure(options),
+            None => {
+                if let Some(watch) = self.watch.take() {
+                    out.records.extend(watch.read().records(&self.key, true));
+                }
+            }
+        }
+    }
+
+    fn watch(&mut self) -> &SharedWatch {
+        self.watch.get_or_insert_with(shared)
+    }
+
+    /// Takes a record of what an anomaly rule has learned.
+    pub(crate) fn restore_watched(&mut self, watched: WatchedSeries) {
+        self.watch().write().restore(watched);
+    }
+
+    pub(crate) fn restore_learned(
+        &mut self,
+        at: Timestamp,
+        learned: impl Iterator<Item = (usize, f64)>,
+        odd: &[usize],
+    ) {
+        self.watch().write().restore_learned(at, learned, odd);
+    }
+
+    pub(crate) fn restore_unwatched(&mut self, number: usize) {
+        self.watch().write().restore_gone(number);
+    }
+
     pub(crate) fn restore_flap(&mut self, labels: Labels, flap: Option<Flap>) {
         self.flaps.restore(labels, flap);
     }
@@ -239,7 +287,7 @@ impl RuleState {
             rule: self.key.clone(),
             alert: alert.clone(),
         }));
-        out.extend(self.flaps.records(&self.key, false));
+        self.records_of_keys(false, out);
         if !self.series.is_empty() {
             out.push(RuleRecord::Series {
                 rule: self.key.clone(),

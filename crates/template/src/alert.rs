@@ -56,10 +56,20 @@ impl Template {
     /// # Errors
     /// With the place inside `text` of the first mistake.
     pub fn compile(text: &str) -> Result<Self, TemplateError> {
+        Self::compile_with(text, &[])
+    }
+
+    /// The same for a text that may name further numbers, such as `$score`, whose values
+    /// [`Template::expand_with`] is given.
+    ///
+    /// # Errors
+    /// As [`Template::compile`].
+    pub fn compile_with(text: &str, numbers: &[&str]) -> Result<Self, TemplateError> {
         if !text.contains("{{") {
             return Ok(Self(Form::Plain(text.into())));
         }
-        let parsed = parse(text, Functions::Prometheus, &VARIABLES)?;
+        let variables = [&VARIABLES, numbers].concat();
+        let parsed = parse(text, Functions::Prometheus, &variables)?;
         Ok(Self(Form::Parsed(Arc::new(parsed))))
     }
 
@@ -85,6 +95,19 @@ impl Template {
     /// 1,000,000 steps); with the place inside the text. Upstream shows
     /// `<error expanding template: …>` then.
     pub fn expand(&self, data: &AlertData<'_>, query: &Query<'_>) -> Result<String, TemplateError> {
+        self.expand_with(data, &[], query)
+    }
+
+    /// The same with the values of the numbers that the text was compiled with.
+    ///
+    /// # Errors
+    /// As [`Template::expand`].
+    pub fn expand_with(
+        &self,
+        data: &AlertData<'_>,
+        numbers: &[f64],
+        query: &Query<'_>,
+    ) -> Result<String, TemplateError> {
         let parsed = match &self.0 {
             Form::Plain(text) => return Ok(text.as_ref().to_owned()),
             Form::Parsed(parsed) => parsed,
@@ -95,7 +118,7 @@ impl Template {
             external_url: data.external_url,
             query: Some(query),
         };
-        let variables = vec![
+        let mut variables = vec![
             Value::Labels(data.labels.clone()),
             Value::Labels(data.external_labels.clone()),
             Value::text(data.external_url),
@@ -107,6 +130,7 @@ impl Template {
         } else {
             Value::Nil
         };
+        variables.extend(numbers.iter().copied().map(Value::Float));
         run(&parsed.main, &[definitions], &context, dot, variables)
     }
 }

@@ -289,3 +289,54 @@ fn a_shadow_rule_is_recorded_and_tells_nobody_until_it_is_live() {
         "#]],
     );
 }
+
+#[test]
+fn a_value_that_its_past_does_not_lead_to_expect_is_an_alert_until_it_lasts() {
+    let mut timeline = String::from("0s cpu{a}=10 cpu{new}=1");
+    // Seven values around 10, then a step to 20 that stays.
+    for (minute, value) in [11, 10, 9, 10, 11, 10, 20, 20, 20, 20, 20, 20]
+        .iter()
+        .enumerate()
+    {
+        let secs = 60 * minute + 30;
+        timeline.push_str(&format!(" · {secs}s cpu{{a}}={value}"));
+    }
+    timeline.push_str(" · 450s restart · 14m end");
+    check(
+        "group g every 1m
+         alert Odd | cpu | anomaly robust up | note v: {{ $value }} of {{ $expected }}, {{ $score }} off, {{ $lower }} to {{ $upper }}
+         alert Score | cpu | anomaly zscore both
+         alert Low | cpu | anomaly robust down
+         alert Large | cpu | anomaly robust both 15",
+        &timeline,
+        expect![[""]],
+    );
+}
+
+#[test]
+fn what_is_no_number_is_not_learned_and_infinity_is_odd() {
+    let steady: String = (1..6)
+        .map(|it| format!(" · {it}m cpu{{a}}={}", 10 + it % 2))
+        .collect();
+    check(
+        "group g every 1m
+         alert Odd | cpu | anomaly robust up 1",
+        &format!(
+            "0s cpu{{a}}=10{steady} · 390s cpu{{a}}=NaN · 450s cpu{{a}}=+Inf · 510s cpu{{a}}=-Inf · 570s cpu{{a}}=gone · 690s cpu{{a}}=99 · 13m end"
+        ),
+        expect![[""]],
+    );
+}
+
+#[test]
+fn a_series_that_is_away_for_a_whole_window_is_new() {
+    let steady: String = (1..6)
+        .map(|it| format!(" · {it}m cpu{{a}}={}", 10 + it % 2))
+        .collect();
+    check(
+        "group g every 1m
+         alert Odd | cpu | anomaly zscore up 1",
+        &format!("0s cpu{{a}}=10{steady} · 390s cpu{{a}}=gone · 930s cpu{{a}}=99 · 17m end"),
+        expect![[""]],
+    );
+}

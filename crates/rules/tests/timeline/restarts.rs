@@ -14,6 +14,10 @@ const BEFORE: &str = "
     alert Slow | cpu > 1 | for 70s | keep 45s | note v: {{ $value }}
     alert Now | cpu > 2 | label severity: page
     record cpu:copy | cpu
+    alert Odd | cpu * 10 | anomaly robust both 1 | keep 20s | note v: {{ $value }} {{ $score }} {{ $lower }}
+    alert Flaps | cpu > 1 | flap 2 within 3m | clear cpu < 1 | no_data alert 20s
+    alert Kept | cpu > 1 | no_data keep | on_error alert 20s
+    failing 30s
     group h every 1m offset 10s limit 2
     alert Copied | cpu:copy > 1 | for 1m
     record cpu:other | cpu:copy";
@@ -24,7 +28,10 @@ const AFTER: &str = "
     group g every 20s
     alert Slow | cpu > 1 | for 2m | keep 45s | note v: {{ $value }}
     record cpu:copy | cpu
+    alert Odd | cpu * 10 | anomaly zscore up
+    alert Flaps | cpu > 1 | flap 1 within 5m
     group h every 1m offset 10s limit 2
+    alert Kept | cpu > 1 | no_data keep
     alert Now | cpu > 2 | label severity: page
     alert Copied | cpu:copy > 1 | for 1m";
 

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use firebell_model::{Alert, Duration, Labels, Timestamp, format_float, is_stale};
 use firebell_promql::Plan;
 use firebell_rules::{
-    AlertPhase, AlertingRule, Context, FailingAlert, FlapLimit, Mode, Options, Place, Policy,
-    Reaction, Rule, RuleEffect, RuleGroup, RuleRecord, RuleSet, Rules, evaluate,
+    ANOMALY_VARIABLES, AlertPhase, AlertingRule, AnomalyOptions, Context, DetectorKind, Direction,
+    FailingAlert, FlapLimit, Mode, Options, Place, Policy, Reaction, Rule, RuleEffect, RuleGroup,
+    RuleRecord, RuleSet, Rules, evaluate,
 };
 use firebell_template::Template;
 
@@ -317,7 +318,7 @@ fn read_rule(line: &str) -> Rule {
         let text = || {
             (
                 pair().0.into(),
-                Template::compile(pair().1).expect("a template"),
+                Template::compile_with(pair().1, &ANOMALY_VARIABLES).expect("a template"),
             )
         };
         match key {
@@ -335,7 +336,8 @@ fn read_rule(line: &str) -> Rule {
     }
 }
 
-/// `mode shadow`, `no_data alert 2m`, `on_error ok`, `clear EXPR`, `flap 3 within 10m`.
+/// `mode shadow`, `no_data alert 2m`, `on_error ok`, `clear EXPR`, `flap 3 within 10m`,
+/// `anomaly robust up 0.5`.
 fn read_policy(key: &str, rest: &str, policy: &mut Policy) {
     let duration = |text: &str| text.parse().expect("a duration");
     let reaction = || match rest.split_once(' ').unwrap_or((rest, "0s")) {
@@ -350,6 +352,26 @@ fn read_policy(key: &str, rest: &str, policy: &mut Policy) {
         "no_data" => policy.no_data = reaction(),
         "on_error" => policy.on_error = reaction(),
         "clear" => policy.clear = Some(Plan::new(rest).expect("PromQL")),
+        "anomaly" => {
+            let mut words = rest.split_whitespace();
+            let detector = match words.next() {
+                Some("zscore") => DetectorKind::ZScore,
+                _ => DetectorKind::Robust,
+            };
+            policy.anomaly = Some(AnomalyOptions {
+                detector,
+                window: 8,
+                warm_up: 4,
+                sensitivity: 3.0,
+                direction: match words.next() {
+                    Some("up") => Direction::Up,
+                    Some("down") => Direction::Down,
+                    _ => Direction::Both,
+                },
+                min_deviation: words.next().map_or(0.0, |it| it.parse().expect("a number")),
+                min_deviation_ratio: 0.0,
+            });
+        }
         "flap" => {
             let (changes, within) = rest.split_once(" within ").expect("within");
             policy.flapping = Some(FlapLimit {
