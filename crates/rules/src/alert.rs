@@ -143,6 +143,15 @@ impl AlertInstance {
         self.phase.firing_since()
     }
 
+    /// What holds it firing although its condition does not hold, besides `keep_firing_for`.
+    #[must_use]
+    pub fn held(&self) -> Option<Hold> {
+        match self.phase {
+            AlertPhase::Firing { held, .. } => held,
+            AlertPhase::Pending | AlertPhase::Resolved { .. } => None,
+        }
+    }
+
     /// The condition holds at this evaluation.
     pub(crate) fn seen(&mut self, sample: RuleSample, timing: Timing) {
         self.annotations = sample.annotations;
@@ -264,6 +273,18 @@ impl AlertInstance {
         let mut for_state = self.labels.to_builder();
         for_state.set(METRIC_NAME, ALERTS_FOR_STATE);
         Some([alerts.build(), for_state.build()])
+    }
+}
+
+impl Hold {
+    /// Its name in APIs.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Clear => "clear",
+            Self::NoData => "no_data",
+            Self::Flapping => "flapping",
+        }
     }
 }
 

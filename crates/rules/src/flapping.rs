@@ -28,7 +28,16 @@ pub struct Flap {
 pub(crate) struct Flaps(BTreeMap<Labels, Flap>);
 
 impl Flap {
-    fn forget_before(&mut self, limit: FlapLimit, at: Timestamp) {
+    /// How many changes count. What does not is forgotten only where that is recorded, or a restart
+    /// would know more than the run before it.
+    fn count(&self, limit: FlapLimit, at: Timestamp) -> usize {
+        let counts = |change: &&Timestamp| at - **change < limit.within;
+        self.changes.iter().filter(counts).count()
+    }
+
+    fn change(&mut self, limit: FlapLimit, at: Timestamp) {
+        self.is_burning = !self.is_burning;
+        self.changes.push(at);
         self.changes.retain(|change| at - *change < limit.within);
         let n_over = self.changes.len().saturating_sub(limit.changes + 1);
         self.changes.drain(..n_over);
@@ -59,16 +68,12 @@ impl Flaps {
             None => return,
         };
         if flap.is_burning != is_burning {
-            flap.is_burning = is_burning;
-            flap.changes.push(at);
-            flap.forget_before(limit, at);
+            flap.change(limit, at);
             let (rule, labels) = (rule.clone(), alert.labels.clone());
             let flap = Some(flap.clone());
             out.records.push(RuleRecord::Flap { rule, labels, flap });
-        } else {
-            flap.forget_before(limit, at);
         }
-        let is_flapping = flap.changes.len() > limit.changes;
+        let is_flapping = flap.count(limit, at) > limit.changes;
         alert.is_flapping = is_flapping && (is_burning || was_firing);
         if let (true, true, AlertPhase::Resolved { fired_at, .. }) =
             (is_flapping, was_firing, alert.phase)
@@ -89,10 +94,7 @@ impl Flaps {
         (rule, out): (&Arc<RuleKey>, &mut Outcome),
     ) {
         self.0.retain(|labels, flap| {
-            let is_kept = limit.is_some_and(|limit| {
-                flap.forget_before(limit, at);
-                flap.is_burning || !flap.changes.is_empty()
-            });
+            let is_kept = limit.is_some_and(|limit| flap.is_burning || flap.count(limit, at) > 0);
             if !is_kept {
                 let (rule, labels) = (rule.clone(), labels.clone());
                 out.records.push(RuleRecord::Flap {

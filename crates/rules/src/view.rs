@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firebell_model::Timestamp;
 
-use crate::alert::{AlertInstance, AlertPhase};
+use crate::alert::{AlertInstance, AlertPhase, Cause};
 use crate::definition::{Rule, RuleGroup};
 use crate::rules::GroupState;
 use crate::state::{Health, RuleState};
@@ -125,11 +125,13 @@ impl<'a> RuleView<'a> {
     }
 
     /// `firing`, `pending`, `inactive`, or `unknown` before the first evaluation: upstream's state
-    /// of an alerting rule.
+    /// of an alerting rule. An alert that stands in for its own ones counts.
     #[must_use]
     pub fn state_name(&self) -> &'static str {
         let mut is_pending = false;
-        for alert in self.alerts() {
+        let stands_in = self.reports().iter();
+        let stands_in = stands_in.filter(|alert| alert.cause != Cause::Failing);
+        for alert in self.alerts().iter().chain(stands_in) {
             match alert.phase {
                 AlertPhase::Firing { .. } => return "firing",
                 AlertPhase::Pending => is_pending = true,

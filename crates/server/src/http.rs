@@ -228,6 +228,9 @@ async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
         unlogged_bytes: stats.unlogged_bytes,
         firing: counts.firing as u64,
         pending: counts.pending as u64,
+        flapping: counts.flapping as u64,
+        rules_failing: counts.rules_failing as u64,
+        shadow_fired: counts.shadow_fired,
     };
     let text = app.metrics.render(&readings);
     let accept = headers.get(header::ACCEPT);

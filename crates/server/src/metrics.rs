@@ -147,6 +147,12 @@ pub(crate) struct Readings {
     pub firing: u64,
     /// Alerts that wait for their `for`.
     pub pending: u64,
+    /// Alerts that begin and end too often.
+    pub flapping: u64,
+    /// Rules whose last evaluation failed.
+    pub rules_failing: u64,
+    /// Alerts of rules in shadow mode that began to fire.
+    pub shadow_fired: u64,
 }
 
 impl Metrics {
@@ -266,5 +272,8 @@ fn register_readings(registry: &mut Registry, readings: &Readings) {
     read("firebell_store_memory_bytes", "Bytes of the store in memory", readings.memory_bytes);
     read("firebell_store_unlogged_bytes", "Bytes that a full or failing disk has not taken; a restart would forget them", readings.unlogged_bytes);
     read("firebell_alerts_firing", "Alerts that fire, of own rules and from outside", readings.firing);
+    read("firebell_alerts_flapping", "Alerts of own rules that begin and end more often than they may, held firing", readings.flapping);
+    read("firebell_rules_failing", "Rules whose last evaluation failed", readings.rules_failing);
+    read("firebell_shadow_alerts_fired", "Alerts of rules in shadow mode that began to fire since the start, or the last reload of their rule", readings.shadow_fired);
     read("firebell_alerts_pending", "Alerts of own rules that wait for their `for`", readings.pending);
 }

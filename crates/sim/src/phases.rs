@@ -15,7 +15,7 @@ pub enum Change {
     Dropped,
     /// It burns.
     Firing,
-    /// The condition has ended, and `keep_firing_for` holds it.
+    /// The condition has ended, and `keep_firing_for` or a key of Firebell's own holds it.
     Kept,
     /// It has ended.
     Resolved,
@@ -64,14 +64,16 @@ impl Phases {
         for alert in rules
             .groups()
             .flat_map(|it| it.rules())
-            .flat_map(|it| it.alerts())
+            .flat_map(|it| it.alerts().iter().chain(it.reports()))
         {
             let phase = match alert.phase {
                 AlertPhase::Pending => Seen::Pending,
                 AlertPhase::Firing {
-                    keep_firing_since, ..
+                    keep_firing_since,
+                    held,
+                    ..
                 } => Seen::Firing {
-                    is_kept: keep_firing_since.is_some(),
+                    is_kept: keep_firing_since.is_some() || held.is_some(),
                 },
                 AlertPhase::Resolved { .. } => Seen::Resolved,
             };

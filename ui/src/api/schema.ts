@@ -101,6 +101,8 @@ export interface components {
             configProblems: string[];
             /** @description What a restart would forget, and why: the disk is full or fails. Empty when all is written down. */
             storageProblems: string[];
+            /** @description Rules whose last evaluation failed, with the reason; of many the first, and how many more. */
+            ruleProblems?: string[];
             counts: components["schemas"]["Counts"];
             /** @description What to do next; not empty while nothing is configured. */
             nextSteps: components["schemas"]["NextStep"][];
@@ -168,6 +170,13 @@ export interface components {
              * @description When it resolved; null before that.
              */
             resolvedAt: string | null;
+            /** @description Whether it begins and ends more often than its rule allows; it is held firing until it is calm. */
+            isFlapping?: boolean;
+            /**
+             * @description What holds it firing although its condition does not hold, besides `keep_firing_for`.
+             * @enum {string|null}
+             */
+            heldBy?: "clear" | "no_data" | "flapping" | null;
             /** @description Names of the receivers that its routes lead to. */
             receivers: string[];
             /** @description Ids of the silences that mute it now. */
@@ -201,6 +210,8 @@ export interface components {
             query: string;
             /** @description How long the condition has to hold before the alert fires. */
             forSeconds: number;
+            /** @description Whether the rule is evaluated and shown, and tells nobody. */
+            isShadow?: boolean;
             /** @description How to draw the expression; null when it is not one comparison with a number. */
             graph: components["schemas"]["Graph"] | null;
         };

@@ -26,6 +26,13 @@ export function Banners({ status }: { status: UseQueryResult<Status> }) {
         </Notice>
       )}
       {status.data && status.data.configProblems.length > 0 && <ConfigNotice {...status.data} />}
+      {status.data?.ruleProblems && status.data.ruleProblems.length > 0 && (
+        <Notice kind="bad" title="Rules fail: what they watch is not seen">
+          {status.data.ruleProblems.map((problem) => (
+            <p key={problem}>{problem}</p>
+          ))}
+        </Notice>
+      )}
       {status.data && status.data.storageProblems.length > 0 && (
         <Notice kind="bad" title="The disk does not take what Firebell writes">
           {status.data.storageProblems.map((problem) => (

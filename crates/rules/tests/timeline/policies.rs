@@ -309,7 +309,17 @@ fn a_value_that_its_past_does_not_lead_to_expect_is_an_alert_until_it_lasts() {
          alert Low | cpu | anomaly robust down
          alert Large | cpu | anomaly robust both 15",
         &timeline,
-        expect![[""]],
+        expect![[r#"
+            7m {alertname="Odd", instance="a"} firing
+            7m tell {alertname="Odd", instance="a"} fires since 7m {v="20 of 10, 18.61730845848154 off, 8.388596285714286 to 11.611403714285714"}
+            7m {alertname="Score", instance="a"} firing
+            7m tell {alertname="Score", instance="a"} fires since 7m
+            12m tell {alertname="Odd", instance="a"} fires since 7m {v="20 of 10, 13.489815189531905 off, 7.7761 to 12.2239"}
+            12m {alertname="Score", instance="a"} inactive
+            12m tell {alertname="Score", instance="a"} fired 7m to 12m
+            13m tell {alertname="Odd", instance="a"} fires since 7m {v="20 of 10.5, 12.815324430055309 off, 8.2761 to 12.7239"}
+            14m tell {alertname="Odd", instance="a"} fires since 7m {v="20 of 10.5, 6.4076622150276545 off, 6.0522 to 14.9478"}
+        "#]],
     );
 }
 
@@ -324,7 +334,14 @@ fn what_is_no_number_is_not_learned_and_infinity_is_odd() {
         &format!(
             "0s cpu{{a}}=10{steady} · 390s cpu{{a}}=NaN · 450s cpu{{a}}=+Inf · 510s cpu{{a}}=-Inf · 570s cpu{{a}}=gone · 690s cpu{{a}}=99 · 13m end"
         ),
-        expect![[""]],
+        expect![[r#"
+            8m {alertname="Odd", instance="a"} firing
+            8m tell {alertname="Odd", instance="a"} fires since 8m
+            9m {alertname="Odd", instance="a"} inactive
+            9m tell {alertname="Odd", instance="a"} fired 8m to 9m
+            12m {alertname="Odd", instance="a"} firing
+            12m tell {alertname="Odd", instance="a"} fires since 12m
+        "#]],
     );
 }
 

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use firebell_dispatch::{AlertView, Dispatch};
 use firebell_engine::{Engine, InboxEntry};
 use firebell_model::{Fingerprint, Labels, Timestamp, format_float};
-use firebell_rules::{AlertInstance, AlertPhase, GroupView, RuleView};
+use firebell_rules::{AlertInstance, AlertPhase, GroupView, Hold, Mode, RuleView};
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -32,6 +32,7 @@ pub(super) async fn status(State(app): State<App>) -> Response {
         "configLoadedAt": app.live.file().map(|_| app.live.loaded_at().to_string()),
         "configProblems": app.live.problems(),
         "storageProblems": storage_problems(&app),
+        "ruleProblems": counts.rule_problems,
         "counts": {
             "targets": targets,
             "targetsUp": up,
@@ -104,6 +105,14 @@ pub(super) struct Counts {
     pub firing: usize,
     /// Alerts that wait for their `for`.
     pub pending: usize,
+    /// Alerts that begin and end too often.
+    pub flapping: usize,
+    /// Rules whose last evaluation failed.
+    pub rules_failing: usize,
+    /// Alerts of rules in shadow mode that began to fire.
+    pub shadow_fired: u64,
+    /// Of each of them why, and of many how many more.
+    pub rule_problems: Vec<String>,
     /// Entries of the inbox.
     pub inbox: usize,
 }
@@ -114,14 +123,38 @@ pub(super) fn counts(engine: &Engine, now: Timestamp) -> Counts {
         inbox: engine.inbox().entries().len(),
         ..Counts::default()
     };
-    for rule in engine.rules().groups().flat_map(|group| group.rules()) {
+    for (group, rule) in all_rules(engine) {
         counts.rules += 1;
+        counts.flapping += rule.alerts().iter().filter(|it| it.is_flapping).count();
+        if rule.rule.mode() == Mode::Shadow {
+            counts.shadow_fired += rule.n_fired();
+        }
+        if let Some(error) = rule.last_error() {
+            counts.rules_failing += 1;
+            if counts.rules_failing <= RULE_PROBLEMS_MAX {
+                let (name, group) = (&rule.rule.name, &group.group.name);
+                let problem = format!("{name} in group {group}: {error}");
+                counts.rule_problems.push(problem);
+            }
+        }
         let is_pending = |alert: &&AlertInstance| alert.phase == AlertPhase::Pending;
         counts.pending += rule.alerts().iter().filter(is_pending).count();
+    }
+    let n_more = counts.rules_failing - counts.rule_problems.len();
+    if n_more > 0 {
+        counts.rule_problems.push(format!("and {n_more} more"));
     }
     counts.firing = engine.dispatch().alerts(now).count();
     counts
 }
+
+fn all_rules(engine: &Engine) -> impl Iterator<Item = (GroupView<'_>, RuleView<'_>)> {
+    let groups = engine.rules().groups();
+    groups.flat_map(|group| group.rules().map(move |rule| (group, rule)))
+}
+
+/// So many rules that fail are named at the head of the page.
+const RULE_PROBLEMS_MAX: usize = 5;
 
 fn next_steps(app: &App) -> Value {
     let config = app.live.config();
@@ -171,6 +204,8 @@ struct AlertJson {
     active_at: String,
     fired_at: Option<String>,
     resolved_at: Option<String>,
+    is_flapping: bool,
+    held_by: Option<&'static str>,
     #[serde(rename = "generatorURL")]
     generator_url: String,
     rule: Value,
@@ -193,7 +228,7 @@ fn list_alerts(engine: &Engine, now: Timestamp) -> Vec<AlertJson> {
     let mut own = std::collections::BTreeSet::new();
     for group in engine.rules().groups() {
         for rule in group.rules() {
-            for alert in rule.alerts() {
+            for alert in rule.alerts().iter().chain(rule.reports()) {
                 let labels = outgoing(engine, alert);
                 own.insert(labels.fingerprint());
                 listed.push(own_alert(engine, now, (group, rule), alert, labels));
@@ -241,6 +276,8 @@ fn own_alert(
         active_at: alert.active_at.to_string(),
         fired_at: fired_at.map(|at| at.to_string()),
         resolved_at: resolved_at.map(|at| at.to_string()),
+        is_flapping: alert.is_flapping,
+        held_by: alert.held().map(Hold::name),
         generator_url: context.generator_url(&rule.rule.expr_text()),
         rule: rule_json(group, rule),
         told: told(engine.dispatch(), now, labels.fingerprint()),
@@ -259,6 +296,8 @@ fn posted_alert(dispatch: &Dispatch, view: &AlertView<'_>, now: Timestamp) -> Al
         active_at: alert.starts_at.to_string(),
         fired_at: Some(alert.starts_at.to_string()),
         resolved_at: None,
+        is_flapping: false,
+        held_by: None,
         generator_url: alert.generator_url.clone(),
         rule: Value::Null,
         told: told(dispatch, now, view.fingerprint),
@@ -298,6 +337,7 @@ fn rule_json(group: GroupView<'_>, rule: RuleView<'_>) -> Value {
         "group": group.group.name,
         "name": rule.rule.name,
         "query": rule.rule.expr.text(),
+        "isShadow": rule.rule.mode() == Mode::Shadow,
         "forSeconds": rule.rule.as_alerting().map_or(0.0, |it| it.hold_for.as_secs_f64()),
         "graph": graph,
     })

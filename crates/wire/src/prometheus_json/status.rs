@@ -82,6 +82,9 @@ pub struct AlertingRuleJson {
     pub keep_firing_for: Duration,
     /// As written.
     pub annotations: Labels,
+    /// Firebell's own: whether the rule tells nobody. Only there when it does not.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_shadow: bool,
     /// Those that are pending or firing; `null` when they were not asked for.
     pub alerts: Option<Vec<AlertJson>>,
 }
@@ -134,6 +137,12 @@ pub struct AlertJson {
     pub keep_firing_since: Option<Timestamp>,
     /// In the form `1e+00`.
     pub value: String,
+    /// Firebell's own: whether it begins and ends too often. Only there when it does.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub is_flapping: bool,
+    /// Firebell's own: what holds it firing although its condition does not hold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub held_by: Option<&'static str>,
 }
 
 /// Data of `/api/v1/targets`.

@@ -12,7 +12,7 @@ use axum::http::Uri;
 use axum::response::Response;
 use firebell_engine::Engine;
 use firebell_model::{Matcher, Timestamp, format_float_exponent};
-use firebell_rules::{AlertInstance, AlertPhase, GroupView, Rule, RuleView};
+use firebell_rules::{AlertInstance, AlertPhase, Cause, GroupView, Hold, Mode, Rule, RuleView};
 use firebell_wire::go;
 use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{
@@ -45,7 +45,9 @@ pub(super) async fn rules(State(app): State<App>, uri: Uri) -> Response {
 pub(super) async fn alerts(State(app): State<App>) -> Response {
     let copied = app.handle.read(|engine, _| {
         let rules = engine.rules().groups().flat_map(|group| group.rules());
-        rules.flat_map(active_alerts).collect::<Vec<AlertCopy>>()
+        rules
+            .flat_map(|rule| active_alerts(rule).chain(failing_report(rule)))
+            .collect::<Vec<AlertCopy>>()
     });
     match copied.await {
         Ok(alerts) => {
@@ -305,6 +307,7 @@ impl RuleCopy {
             duration: alerting.hold_for,
             keep_firing_for: alerting.keep_firing_for,
             annotations: rule.annotation_texts.clone(),
+            is_shadow: alerting.policy.mode == Mode::Shadow,
             alerts: with_alerts.then(|| alerts.collect()),
         });
         let labels = rule.label_texts.clone();
@@ -330,16 +333,28 @@ impl AlertCopy {
 }
 
 fn active_alerts(rule: RuleView<'_>) -> impl Iterator<Item = AlertCopy> {
-    rule.alerts().iter().filter_map(copy_alert)
+    // That a rule fails is told, and shown as its health; it is no alert of the rule.
+    let reports = rule.reports().iter();
+    let reports = reports.filter(|alert| alert.cause != Cause::Failing);
+    rule.alerts().iter().chain(reports).filter_map(copy_alert)
+}
+
+/// Firebell's own alert that a rule fails, while there is one.
+fn failing_report(rule: RuleView<'_>) -> Option<AlertCopy> {
+    let mut reports = rule.reports().iter();
+    let failing = reports.find(|alert| alert.cause == Cause::Failing);
+    failing.and_then(copy_alert)
 }
 
 /// `None` for a resolved alert: the API lists only those that are pending or firing.
 fn copy_alert(alert: &AlertInstance) -> Option<AlertCopy> {
-    let (state, keep_firing_since) = match alert.phase {
-        AlertPhase::Pending => (RuleState::Pending, None),
+    let (state, keep_firing_since, held) = match alert.phase {
+        AlertPhase::Pending => (RuleState::Pending, None, None),
         AlertPhase::Firing {
-            keep_firing_since, ..
-        } => (RuleState::Firing, keep_firing_since),
+            keep_firing_since,
+            held,
+            ..
+        } => (RuleState::Firing, keep_firing_since, held),
         AlertPhase::Resolved { .. } => return None,
     };
     let json = AlertJson {
@@ -350,6 +365,8 @@ fn copy_alert(alert: &AlertInstance) -> Option<AlertCopy> {
         keep_firing_since,
         // Written elsewhere.
         value: String::new(),
+        is_flapping: alert.is_flapping,
+        held_by: held.map(Hold::name),
     };
     Some(AlertCopy {
         json,
