@@ -279,7 +279,13 @@ fn samples(
     bound.labels.truncate(vector.len());
     let (mut samples, repeated) = match &rule.kind {
         RuleKind::Alerting(alerting) => (
-            alerts(request, (rule, alerting), (&vector, &verdicts), querier, bound),
+            alerts(
+                request,
+                (rule, alerting),
+                (&vector, &verdicts),
+                querier,
+                bound,
+            ),
             "vector contains metrics with the same labelset after applying alert labels",
         ),
         RuleKind::Recording => (

@@ -311,11 +311,11 @@ fn a_value_that_its_past_does_not_lead_to_expect_is_an_alert_until_it_lasts() {
         &timeline,
         expect![[r#"
             7m {alertname="Odd", instance="a"} firing
-            7m tell {alertname="Odd", instance="a"} fires since 7m {v="20 of 10, 18.61730845848154 off, 8.388596285714286 to 11.611403714285714"}
             7m {alertname="Score", instance="a"} firing
+            7m tell {alertname="Odd", instance="a"} fires since 7m {v="20 of 10, 18.61730845848154 off, 8.388596285714286 to 11.611403714285714"}
             7m tell {alertname="Score", instance="a"} fires since 7m
-            12m tell {alertname="Odd", instance="a"} fires since 7m {v="20 of 10, 13.489815189531905 off, 7.7761 to 12.2239"}
             12m {alertname="Score", instance="a"} inactive
+            12m tell {alertname="Odd", instance="a"} fires since 7m {v="20 of 10, 13.489815189531905 off, 7.7761 to 12.2239"}
             12m tell {alertname="Score", instance="a"} fired 7m to 12m
             13m tell {alertname="Odd", instance="a"} fires since 7m {v="20 of 10.5, 12.815324430055309 off, 8.2761 to 12.7239"}
             14m tell {alertname="Odd", instance="a"} fires since 7m {v="20 of 10.5, 6.4076622150276545 off, 6.0522 to 14.9478"}

@@ -287,7 +287,10 @@ mod tests {
             duration: Duration::from_mins(5),
             keep_firing_for: Duration(1500),
             annotations: Labels::empty(),
+            is_shadow: false,
             alerts: Some(vec![AlertJson {
+                is_flapping: false,
+                held_by: None,
                 labels: Labels::from_pairs([("alertname", "Down")]),
                 annotations: Labels::empty(),
                 state: RuleState::Firing,
