@@ -266,3 +266,45 @@ eval instant at 2m sum by (__type__) (x_total)
 "#,
     );
 }
+
+#[test]
+fn borders_of_histograms_are_those_of_floats() {
+    // What holds for the floats holds for the counts of the histograms beside them.
+    check(
+        r#"
+load 15s
+  f 1+1x4 9+1x4
+  h {{schema:0 count:1 sum:1 buckets:[1]}}+{{schema:0 count:1 sum:1 buckets:[1]}}x4 {{schema:0 count:9 sum:9 buckets:[9]}}+{{schema:0 count:1 sum:1 buckets:[1]}}x4
+  reset {{schema:0 count:9 sum:9 buckets:[9]}} {{schema:0 count:8 sum:8 buckets:[8]}} {{schema:0 count:5 sum:5 buckets:[5]}} {{schema:0 count:4 sum:4 buckets:[4]}}
+  reset_f 9 8 5 4
+  gauge {{schema:0 counter_reset_hint:gauge count:9 sum:9 buckets:[9]}} {{schema:0 counter_reset_hint:gauge count:5 sum:5 buckets:[5]}}
+
+eval range from 20s to 125s step 15s histogram_count(increase(h[1m] anchored)) - increase(f[1m] anchored)
+  {} 0x7
+
+eval range from 5s to 125s step 15s round(histogram_count(increase(h[1m] smoothed)) - increase(f[1m] smoothed), 0.000001)
+  {} 0x8
+
+eval range from 5s to 65s step 5s round(histogram_sum(rate(reset[30s] smoothed)) - rate(reset_f[30s] smoothed), 0.000001)
+  {} 0x12
+
+eval range from 5s to 65s step 5s histogram_sum(increase(reset[30s] anchored)) - increase(reset_f[30s] anchored)
+  {} 0x12
+
+eval range from 5s to 65s step 5s resets(reset[30s] anchored) - resets(reset_f[30s] anchored)
+  {} 0x12
+
+eval instant at 30s delta(gauge[30s] anchored)
+  expect no_warn
+  {} {{schema:0 counter_reset_hint:gauge count:-4 sum:-4 buckets:[-4]}}
+
+eval instant at 22s500ms delta(h[15s] smoothed)
+  expect warn msg: PromQL warning: this native histogram metric is not a gauge: "h" (1:7)
+  {} {{schema:0 counter_reset_hint:gauge count:1 sum:1 buckets:[1]}}
+
+# An instant selector.
+eval instant at 20s histogram_count(h smoothed)
+  {} 2.3333333333333335
+"#,
+    );
+}

@@ -8,7 +8,7 @@ use firebell_model::{
 
 use super::frame::{ABSENT, Block, Cells, Frame, SeriesSet, without_names};
 use super::mixed::Mixed;
-use super::window::borders;
+use super::window::{borders, histograms};
 use super::{Context, Renamed, State, Steps};
 use crate::ast::Borders;
 use crate::error::EvalError;
@@ -159,10 +159,8 @@ fn read(
     };
     let mut values = Vec::with_capacity(ids.len() * steps.n);
     if reader.borders == Some(Borders::Smoothed) && wanted == Wanted::Value {
-        for &id in ids.iter() {
-            borders::smooth_row(context, id, first, steps, &mut values)?;
-        }
-        return Ok(Block::new(set, steps.n, values));
+        let cells = smoothed(reader, (&set, &ids), &moments, context, values)?;
+        return Ok(Block::new(set, steps.n, cells));
     }
     let with_histograms = if steps.n == 1 {
         at_once(&ids, &moments, wanted, context, &mut values)?
@@ -179,6 +177,45 @@ fn read(
         context.release(mixed.len());
     }
     Ok(Block::new(set, steps.n, cells))
+}
+
+/// The values of a selector with `smoothed`, series after series.
+fn smoothed(
+    reader: &Reader,
+    (set, ids): (&SeriesSet, &[SeriesId]),
+    moments: &Moments,
+    context: &mut Context<'_>,
+    mut values: Vec<f64>,
+) -> Result<Cells, EvalError> {
+    let (first, steps) = (moments.first, moments.steps);
+    let mut with_histograms = Vec::new();
+    for (row, &id) in ids.iter().enumerate() {
+        if borders::has_histograms(context, id) {
+            with_histograms.push(row);
+            values.extend(std::iter::repeat_n(ABSENT, steps.n));
+        } else {
+            borders::smooth_row(context, id, first, steps, &mut values)?;
+        }
+    }
+    let mut cells = Cells::from(values);
+    for row in with_histograms {
+        let mut mixed = Mixed::default();
+        let whole = borders::around(moments.whole(), Borders::Smoothed, moments.lookback);
+        mixed.read(context.source, ids[row], whole, reader.skips_buckets)?;
+        mixed.drop_stale();
+        context.hold(mixed.len())?;
+        histograms::smooth(
+            &mixed,
+            &set.labels[row],
+            (first, steps),
+            context,
+            |step, value| {
+                cells.set(row * steps.n + step, value);
+            },
+        );
+        context.release(mixed.len());
+    }
+    Ok(cells)
 }
 
 /// What is wanted of a float, if there is a fresh one.

@@ -7,7 +7,7 @@
 
 mod at_once;
 pub(crate) mod borders;
-mod histograms;
+pub(crate) mod histograms;
 mod over_time;
 mod rate;
 mod slide;
@@ -282,12 +282,12 @@ pub(crate) fn matrix(
     for (row, labels) in bound.set.labels.iter().enumerate() {
         let mut mixed = Mixed::default();
         let (rows, range) = (&bound.rows, windows.range(0));
-        if let (Rows::Series(ids), Some(it)) = (rows, source.borders()) {
+        if rows.has_histograms(context.source, row) {
+            rows.read_mixed(source, context.source, row, range, &mut mixed)?;
+        } else if let (Rows::Series(ids), Some(it)) = (rows, source.borders()) {
             let mut around = Vec::new();
             borders::read(context, ids[row], range, it, &mut around)?;
             mixed.samples = borders::extend(&around, it, range);
-        } else if rows.has_histograms(context.source, row) {
-            rows.read_mixed(source, context.source, row, range, &mut mixed)?;
         } else {
             rows.read(context.source, row, range, &mut mixed.samples)?;
         }
@@ -332,7 +332,7 @@ pub(crate) fn run(
     };
     match (&bound.rows, call.source.borders()) {
         (Rows::Series(ids), Some(it)) => {
-            borders::evaluate(call, it, ids, &windows, context, &mut out.values)?;
+            borders::evaluate(call, it, ids, &windows, context, &mut out)?;
         }
         (Rows::Series(ids), None) if steps.n == 1 => {
             at_once::read(call, ids, &windows, steps, context, &mut out)?;

@@ -1,14 +1,14 @@
 //! `anchored` and `smoothed`: windows that look at the samples around their borders, instead of
 //! guessing what is there.
 //!
-//! *Invariants*: only floats, as upstream at first; series with native histograms are refused.
+//! *Not here*: native histograms, which `histograms` sees to.
 //!
 //! *Sources*: Prometheus, `promql/functions.go`, `extendedRate`; `promql/engine.go`, `extendFloats`
 //! and `smoothSeries`.
 
 use firebell_model::{Duration, Sample, SampleRows, SeriesId, TimeRange, Timestamp};
 
-use super::{Steps, WindowCall, Windows};
+use super::{Rowwise, Steps, WindowCall, Windows};
 use crate::ast::Borders;
 use crate::error::{EvalError, execution};
 use crate::eval::frame::ABSENT;
@@ -34,7 +34,7 @@ pub(super) fn check(window: Window, borders: Borders) -> Result<(), EvalError> {
 }
 
 /// How far a range is looked at.
-pub(super) fn around(range: TimeRange, borders: Borders, lookback: Duration) -> TimeRange {
+pub(crate) fn around(range: TimeRange, borders: Borders, lookback: Duration) -> TimeRange {
     TimeRange {
         after: range.after - lookback,
         until: match borders {
@@ -57,35 +57,29 @@ pub(super) fn read(
         return Ok(());
     };
     let range = around(range, borders, context.options.lookback);
-    if series.has_histograms() {
-        let mut histograms = Vec::new();
-        series.histograms(range, &mut histograms)?;
-        if !histograms.is_empty() {
-            let name = match borders {
-                Borders::Anchored => "anchored",
-                Borders::Smoothed => "smoothed",
-            };
-            return execution(format!("{name} modifier is not supported with histograms"));
-        }
-    }
     series.samples(range, out)?;
     SampleRows::drop_stale(out, 0);
     Ok(())
 }
 
-/// Evaluates series after series.
+/// Evaluates series after series, without those that have histograms.
 pub(super) fn evaluate(
     call: &WindowCall<'_>,
     borders: Borders,
     ids: &[SeriesId],
     windows: &Windows,
     context: &mut Context<'_>,
-    values: &mut Vec<f64>,
+    out: &mut Rowwise,
 ) -> Result<(), EvalError> {
     let mut samples = Vec::new();
     for (idx, &id) in ids.iter().enumerate() {
         if idx % CANCEL_CHECK_EVERY == 0 {
             context.check_cancelled()?;
+        }
+        if has_histograms(context, id) {
+            out.with_histograms.push(idx);
+            out.values.extend(std::iter::repeat_n(ABSENT, windows.n));
+            continue;
         }
         read(context, id, windows.whole(), borders, &mut samples)?;
         context.hold(samples.len())?;
@@ -93,11 +87,16 @@ pub(super) fn evaluate(
             let range = windows.range(step);
             let seen = within(&samples, around(range, borders, context.options.lookback));
             let value = value_of(call.window, borders, seen, range);
-            values.push(value.unwrap_or(ABSENT));
+            out.values.push(value.unwrap_or(ABSENT));
         }
         context.release(samples.len());
     }
     Ok(())
+}
+
+pub(crate) fn has_histograms(context: &Context<'_>, id: SeriesId) -> bool {
+    let series = context.source.series(id);
+    series.is_some_and(|series| series.has_histograms())
 }
 
 fn within(samples: &[Sample], range: TimeRange) -> &[Sample] {
@@ -106,7 +105,12 @@ fn within(samples: &[Sample], range: TimeRange) -> &[Sample] {
     &samples[start..end.max(start)]
 }
 
-fn value_of(window: Window, borders: Borders, samples: &[Sample], range: TimeRange) -> Option<f64> {
+pub(super) fn value_of(
+    window: Window,
+    borders: Borders,
+    samples: &[Sample],
+    range: TimeRange,
+) -> Option<f64> {
     let ends = Ends::of(samples, borders, range)?;
     let values = || samples[ends.first..=ends.last].iter().map(|it| it.value);
     let pairs = || values().zip(values().skip(1));

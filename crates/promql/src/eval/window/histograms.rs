@@ -2,15 +2,17 @@
 //!
 //! *Sources*: Prometheus, `promql/functions.go`.
 
+mod bordered;
+
 use std::sync::Arc;
 
 use firebell_model::{
-    Histogram, HistogramSample, Reconciled, ResetHint, SampleValue, TimeRange, Timestamp,
+    Histogram, HistogramSample, Labels, Reconciled, ResetHint, SampleValue, TimeRange, Timestamp,
 };
 
-use super::{Bound, Slice, WindowCall, Windows, rate};
+use super::{Bound, Slice, WindowCall, Windows, borders, rate};
 use crate::arithmetic::HistogramMean;
-use crate::ast::Span;
+use crate::ast::{Borders, Span};
 use crate::error::EvalError;
 use crate::eval::aggregate::Hints;
 use crate::eval::frame::{Cells, is_absent};
@@ -32,7 +34,12 @@ pub(super) fn read(
     let mut mixed = Mixed::default();
     for &row in rows {
         context.check_cancelled()?;
-        let whole = windows.whole();
+        let lookback = context.options.lookback;
+        let reach = |range| match call.source.borders() {
+            Some(it) => borders::around(range, it, lookback),
+            None => range,
+        };
+        let whole = reach(windows.whole());
         bound
             .rows
             .read_mixed(call.source, context.source, row, whole, &mut mixed)?;
@@ -41,7 +48,7 @@ pub(super) fn read(
         for step in 0..steps.n {
             let range = windows.range(step);
             let arg = |idx: usize| call.args.get(idx).map_or(0.0, |column| column[step]);
-            let part = mixed.window(range, &mut ends);
+            let part = mixed.window(reach(range), &mut ends);
             let mut window = MixedWindow {
                 window: call.window,
                 part,
@@ -54,6 +61,8 @@ pub(super) fn read(
             };
             let value = if part.samples.is_empty() && part.histograms.is_empty() {
                 None
+            } else if let Some(it) = call.source.borders() {
+                window.bordered(it)
             } else {
                 window.value()
             };
@@ -62,6 +71,39 @@ pub(super) fn read(
         context.release(mixed.len());
     }
     Ok(())
+}
+
+/// The values of a series that has histograms at all steps, for an instant selector with `smoothed`.
+pub(crate) fn smooth(
+    mixed: &Mixed,
+    labels: &Labels,
+    (first, steps): (Timestamp, Steps),
+    context: &mut Context<'_>,
+    mut place: impl FnMut(usize, Option<SampleValue>),
+) {
+    let mut ends = Default::default();
+    for step in 0..steps.n {
+        let at = first + steps.step * step as i64;
+        let range = TimeRange {
+            after: at,
+            until: at,
+        };
+        let part = mixed.window(
+            borders::around(range, Borders::Smoothed, context.options.lookback),
+            &mut ends,
+        );
+        let mut window = MixedWindow {
+            window: Window::Last,
+            part,
+            range,
+            at,
+            args: [0.0; 2],
+            name: labels.metric_name(),
+            span: Span::default(),
+            context,
+        };
+        place(step, window.smoothed());
+    }
 }
 
 /// One window of one series, with at least one sample.
