@@ -165,11 +165,27 @@ describe("the targets", () => {
   });
 });
 
+describe("the objectives", () => {
+  test("show what burns first, what holds an alert back, and what nobody promised", async () => {
+    const { page } = await open(scenario("busy"), "#/objectives");
+    const rows = page.getByRole("region", { name: "Error budgets" }).getByRole("listitem");
+    await rows.first().waitFor();
+    const burning = await rows.first().innerText();
+    for (const part of ["pay-works", "burning", "99.9 % over 30d", "31.0 % left", "213×", "10h 9m"])
+      expect(burning).toContain(part);
+    await page.getByText("page-fast held back: only 1 bad events").waitFor();
+    await page.getByText("The indicator gives nothing").waitFor();
+    const flows = page.getByRole("region", { name: "Flows" });
+    expect(await flows.innerText()).toContain("1 of 2 without an objective");
+  });
+});
+
 describe("every page", () => {
   const places = (world: ReturnType<typeof scenario>) => [
     "#/alerts",
     `#/alerts/${fingerprintOf(world, "CheckoutErrors")}`,
     `#/alerts/${fingerprintOf(world, "DiskFillsUp")}`,
+    "#/objectives",
     "#/inbox/4",
     "#/silences",
     "#/targets",

@@ -1,11 +1,20 @@
 // Worlds that the fake Firebell shows: real shapes, made-up shop.
-import type { Alert, InboxEntry, Labels, Status } from "../src/api/types.ts";
+import type {
+  Alert,
+  Budget,
+  InboxEntry,
+  Labels,
+  Objective,
+  ObjectiveList,
+  Status,
+} from "../src/api/types.ts";
 import type { Silence, Target } from "../src/api/upstream.ts";
 
 export interface World {
   status: Status;
   alerts: Alert[];
   inbox: InboxEntry[];
+  objectives: ObjectiveList;
   targets: Target[];
   silences: Silence[];
   /** Paths that fail, with what they answer. */
@@ -54,6 +63,7 @@ function busy(): World {
       target("node", "http://10.20.4.17:9100/metrics", "db-3"),
     ],
     silences: [silence()],
+    objectives: objectives(),
   };
 }
 
@@ -63,6 +73,7 @@ function calm(): World {
     status: statusOf([], { targets: 2, targetsUp: 2, series: 640, samplesPerSecond: 42 }),
     alerts: [],
     inbox: [],
+    objectives: { at: ago(0), objectives: [], flows: [] },
     targets: [
       target("shop", "http://127.0.0.1:8001/metrics", "worker-1"),
       target("shop", "http://127.0.0.1:8002/metrics", "worker-2"),
@@ -114,6 +125,95 @@ function crowded(): World {
     }),
   );
   return { ...calm(), alerts, status: statusOf(alerts, {}) };
+}
+
+/** One that burns, one that is kept, one held back, one that measures nothing; a bare flow. */
+function objectives(): ObjectiveList {
+  const flow = (name: string, description: string, ids: string[]) => ({
+    service: "checkout",
+    name,
+    description,
+    owner: "payments",
+    critical: true,
+    objectives: ids,
+  });
+  return {
+    at: ago(0),
+    objectives: [
+      objective("pay-is-quick", 99, [
+        { ...budget(0.62, [0.2, 0.3, 0.4]), labels: { region: "eu" } },
+        { ...budget(0.18, [1.4, 1.2, 0.9]), labels: { region: "us" } },
+      ]),
+      {
+        ...objective("pay-works", 99.9, [
+          {
+            ...budget(0.31, [213, 21.4, 4.2]),
+            exhaustedInSeconds: 36_540,
+            alerts: [{ name: "page-fast", isFiring: true, heldBack: null }],
+          },
+        ]),
+        state: "burning",
+      },
+      objective("refund-works", 99.5, [
+        {
+          ...budget(0.97, [16.7, 2.8, 0.7]),
+          badEvents: 1,
+          totalEvents: 6_120,
+          alerts: [
+            {
+              name: "page-fast",
+              isFiring: false,
+              heldBack: "only 1 bad events, at least 3 are wanted",
+            },
+          ],
+        },
+      ]),
+      { ...objective("receipts-are-sent", 99, []), state: "noData", owner: "", notify: null },
+    ],
+    flows: [
+      flow("pay", "A customer pays the basket.", ["checkout/pay-is-quick", "checkout/pay-works"]),
+      flow("sign up", "Somebody becomes a customer.", []),
+    ],
+  };
+}
+
+function objective(name: string, percent: number, budgets: Budget[]): Objective {
+  return {
+    id: `checkout/${name}`,
+    service: "checkout",
+    name,
+    flow: "pay",
+    description: "",
+    objective: percent,
+    window: "30d",
+    windowSeconds: 2_592_000,
+    from: ago(30 * 24 * 60 * MINUTE),
+    until: ago(0),
+    owner: "payments",
+    runbook: "https://runbooks.example.org/checkout",
+    notify: "payments-oncall",
+    alertName: "ErrorBudgetBurn",
+    file: "slo/checkout.yml",
+    line: 12,
+    state: "ok",
+    error: null,
+    alerts: [],
+    budgets,
+  };
+}
+
+function budget(remaining: number, rates: number[]): Budget {
+  return {
+    labels: {},
+    badEvents: Math.round((1 - remaining) * 1_204),
+    totalEvents: 1_204_113,
+    badRatio: (1 - remaining) * 0.001,
+    spent: 1 - remaining,
+    remaining,
+    exhaustedInSeconds: null,
+    burns: ["5m", "1h", "6h"].map((window, idx) => ({ window, rate: rates[idx] ?? null })),
+    alerts: [],
+  };
 }
 
 interface AlertParts {

@@ -52,6 +52,7 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
   "GET /api/firebell/v1/status": (world) => world.status,
   "GET /api/firebell/v1/alerts": (world) => ({ alerts: world.alerts }),
   "GET /api/firebell/v1/inbox": (world) => ({ entries: world.inbox }),
+  "GET /api/firebell/v1/slos": (world) => world.objectives,
   "GET /api/v1/targets": (world) => ({
     status: "success",
     data: { activeTargets: world.targets, droppedTargets: [] },

@@ -14,6 +14,7 @@ import { type Route, useRoute } from "./state/route.ts";
 
 const AlertPage = lazy(() => import("./pages/AlertPage.tsx"));
 const InboxPage = lazy(() => import("./pages/InboxPage.tsx"));
+const ObjectivesPage = lazy(() => import("./pages/ObjectivesPage.tsx"));
 const SilencesPage = lazy(() => import("./pages/SilencesPage.tsx"));
 const TargetsPage = lazy(() => import("./pages/TargetsPage.tsx"));
 
@@ -54,6 +55,7 @@ function CurrentPage({ route }: { route: Route }) {
     if (route.id === null) return <AlertsPage params={route.params} />;
     return <AlertPage fingerprint={route.id} />;
   }
+  if (route.page === "objectives") return <ObjectivesPage />;
   if (route.page === "inbox") return <InboxPage params={route.params} openId={route.id} />;
   return route.page === "targets" ? <TargetsPage /> : <SilencesPage />;
 }

@@ -6,6 +6,7 @@ mod check;
 mod import;
 mod promql;
 mod serve;
+mod slo;
 mod store;
 mod test;
 
@@ -35,7 +36,8 @@ enum Command {
     /// Check configuration files and all that they name; print every problem.
     #[command(after_help = "Example: firebell check firebell.yml")]
     Check {
-        /// The files, each a firebell.yml, prometheus.yml, alertmanager.yml or rule file.
+        /// The files, each a firebell.yml, prometheus.yml, alertmanager.yml, rule file or file of
+        /// objectives.
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
@@ -55,6 +57,15 @@ enum Command {
         #[command(subcommand)]
         command: store::Command,
     },
+    /// Objectives: what is promised, what is left of the error budgets, the rules that follow.
+    #[command(
+        after_help = "Example: firebell slo list firebell.yml --data firebell-data\n\
+                            firebell slo export --prometheus objectives.yml > slo.rules.yml"
+    )]
+    Slo {
+        #[command(subcommand)]
+        command: slo::Command,
+    },
     /// Test and print PromQL.
     Promql {
         #[command(subcommand)]
@@ -69,6 +80,7 @@ fn main() -> ExitCode {
         Command::Test(options) => test::test(&options),
         Command::Import(options) => import::import(&options),
         Command::Store { command } => store::store(&command),
+        Command::Slo { command } => slo::slo(&command),
         Command::Promql { command } => promql::promql(&command),
     }
 }

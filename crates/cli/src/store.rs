@@ -59,7 +59,7 @@ pub(crate) fn store(command: &Command) -> ExitCode {
 }
 
 /// Opens a store without changing anything.
-fn look(data: &Path) -> Result<(Store, OpenReport), Failed> {
+pub(crate) fn look(data: &Path) -> Result<(Store, OpenReport), Failed> {
     if !data.join("wal").is_dir() && !data.join("chunks").is_dir() {
         return Err(format!("`{}` holds no store", data.display()).into());
     }

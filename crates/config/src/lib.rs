@@ -46,6 +46,7 @@ pub use crate::scrape::{
     TargetSet, targets,
 };
 pub use crate::size::parse_bytes;
+pub use crate::slo::prometheus_rules;
 pub use crate::source::ExternalSource;
 pub use crate::unit_test::{
     AlertTest, ExpectedAlert, ExpectedSample, ExpectedState, ExprTest, Extension, InputSeries,

@@ -3,13 +3,17 @@
 //! Each reader makes [`Objective`]s; what is wrong with one, whatever it was written in, is found by
 //! `firebell-slo` and noted here at its place.
 
+mod export;
+mod openslo;
 mod own;
 mod parts;
 mod pyrra;
 mod sloth;
 
+pub use self::export::prometheus_rules;
+
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firebell_model::Duration;
@@ -28,6 +32,8 @@ pub(crate) struct Reader<'l> {
     scrape_interval: Duration,
     evaluation_interval: Duration,
     query_offset: Duration,
+    /// Files of OpenSLO, with the documents in them that are its own: they may name each other's.
+    openslo: Vec<(PathBuf, String)>,
     found: Objectives,
     ids: BTreeSet<String>,
     groups: Vec<RuleGroup>,
@@ -40,6 +46,7 @@ enum Format {
     Sloth,
     SlothOnKubernetes,
     Pyrra,
+    OpenSlo,
 }
 
 /// Which format a document has; `None` when it is none of objectives.
@@ -58,6 +65,7 @@ fn format_of(root: &Node) -> Option<Format> {
     let api = text("apiVersion").unwrap_or_default();
     let group = api.split_once('/').map_or("", |(group, _)| group);
     match (group, text("version")) {
+        ("openslo", _) => Some(Format::OpenSlo),
         ("pyrra.dev", _) => Some(Format::Pyrra),
         ("sloth.slok.dev", _) => Some(Format::SlothOnKubernetes),
         (_, Some("prometheus/v1")) => Some(Format::Sloth),
@@ -77,6 +85,7 @@ impl<'l> Reader<'l> {
             scrape_interval: global.scrape_interval,
             evaluation_interval: global.evaluation_interval,
             query_offset: global.rule_query_offset,
+            openslo: Vec::new(),
             found: Objectives::default(),
             ids: BTreeSet::new(),
             groups: Vec::new(),
@@ -87,8 +96,10 @@ impl<'l> Reader<'l> {
     pub(crate) fn read_file(&mut self, path: &Path, source: &str) {
         let loader = self.loader;
         let doc = loader.doc(path, source);
+        let mut has_openslo = false;
         for root in doc.parse_all() {
             match format_of(&root) {
+                Some(Format::OpenSlo) => has_openslo = true,
                 Some(Format::Own) => own::read(self, &doc, &root),
                 Some(Format::Sloth) => sloth::read(self, &doc, &root),
                 Some(Format::SlothOnKubernetes) => sloth::read_kubernetes(self, &doc, &root),
@@ -100,10 +111,28 @@ impl<'l> Reader<'l> {
                 }
             }
         }
+        if has_openslo {
+            self.openslo.push((path.to_owned(), source.to_owned()));
+        }
+    }
+
+    /// What of OpenSLO names each other is read when all files are known.
+    fn read_openslo(&mut self) {
+        let sources = std::mem::take(&mut self.openslo);
+        let loader = self.loader;
+        let files = sources.iter().map(|(path, source)| {
+            let doc = loader.doc(path, source);
+            let mut roots = doc.parse_all();
+            roots.retain(|root| format_of(root) == Some(Format::OpenSlo));
+            (doc, roots)
+        });
+        let files: Vec<_> = files.collect();
+        openslo::read(self, &files);
     }
 
     /// What was read, and its rules.
-    pub(crate) fn finish(self) -> (Objectives, Vec<RuleGroup>) {
+    pub(crate) fn finish(mut self) -> (Objectives, Vec<RuleGroup>) {
+        self.read_openslo();
         (self.found, self.groups)
     }
 
@@ -127,6 +156,8 @@ impl<'l> Reader<'l> {
             return None;
         }
         match expand(&objective, self.evaluation_interval, self.query_offset) {
+            // The parts of a whole may have no alerts of their own.
+            Ok(group) if group.rules.is_empty() => {}
             Ok(group) => self.groups.push(group),
             Err(why) => {
                 doc.problem(place("indicator"), why, None);

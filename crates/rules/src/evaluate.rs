@@ -177,7 +177,7 @@ pub fn evaluate_rule(
     source: &dyn Source,
     is_cancelled: &(dyn Fn() -> bool + Sync),
 ) -> Result<Found, String> {
-    let view = View {
+    let view = StoreQuerier {
         source,
         options: Options {
             lookback: request.context.lookback,
@@ -224,12 +224,14 @@ pub trait Querier {
 }
 
 /// Evaluates here, over series.
-struct View<'a> {
-    source: &'a dyn Source,
-    options: Options<'a>,
+pub struct StoreQuerier<'a> {
+    /// The series.
+    pub source: &'a dyn Source,
+    /// Limits of an evaluation.
+    pub options: Options<'a>,
 }
 
-impl Querier for View<'_> {
+impl Querier for StoreQuerier<'_> {
     fn vector(&self, expr: &mut Prepared, at: Timestamp) -> Result<Vec<VectorSample>, String> {
         match expr.instant(self.source, at, &self.options) {
             Ok(Value::Vector(samples)) => Ok(samples),

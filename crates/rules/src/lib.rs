@@ -50,7 +50,7 @@ pub use crate::definition::{
 };
 pub use crate::evaluate::{
     Evaluation, EvaluationRequest, Found, NO_VECTOR, Querier, RuleEvaluation, RuleSample, RunId,
-    RunRule, evaluate, evaluate_by, evaluate_rule, evaluate_rule_by,
+    RunRule, StoreQuerier, evaluate, evaluate_by, evaluate_rule, evaluate_rule_by,
 };
 pub use crate::flapping::Flap;
 pub use crate::lone::{LoneRule, Written};

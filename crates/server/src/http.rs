@@ -17,6 +17,7 @@ mod own;
 mod page;
 mod prometheus;
 mod read;
+mod slos;
 mod write;
 
 use std::sync::Arc;
@@ -125,6 +126,8 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/firebell/v1/status", get(own::status))
         .route("/api/firebell/v1/alerts", get(own::alerts))
         .route("/api/firebell/v1/inbox", get(own::inbox))
+        .route("/api/firebell/v1/slos", get(slos::list))
+        .route("/api/firebell/v1/slos/history", get(slos::past))
         .route("/api/firebell/v1/events", get(events::events))
         .route("/v1/metrics", post(otlp::export))
         .route(otlp::GRPC_PATH, post(otlp::export_grpc))

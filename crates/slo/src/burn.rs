@@ -6,7 +6,7 @@
 //!
 //! *Sources*: SRE workbook, chapter 5; Sloth, for the third pair of windows.
 
-use firebell_model::Duration;
+use firebell_model::{Duration, Labels};
 
 use crate::text::tidy;
 
@@ -45,6 +45,8 @@ pub struct Tier {
     pub factor: f64,
     /// `for` of the alert; zero in the standard tiers.
     pub hold_for: Duration,
+    /// Labels that win over all others; none in the standard tiers.
+    pub labels: Labels,
 }
 
 /// Why windows cannot alert.
@@ -157,6 +159,7 @@ pub fn standard_tiers(period: Duration, shortest: Duration, budget: f64) -> Vec<
             short,
             factor: tidy(wanted.min(reachable).max(1.0)),
             hold_for: Duration::ZERO,
+            labels: Labels::empty(),
         }
     };
     STANDARD.iter().map(tier).collect()
@@ -312,6 +315,7 @@ mod tests {
             short: short.parse().unwrap(),
             factor,
             hold_for: Duration::ZERO,
+            labels: Labels::empty(),
         };
         for (tier, expected) in [
             (tier("1h", "1m", 14.4), "the window 1m is shorter than 2"),

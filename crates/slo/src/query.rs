@@ -32,12 +32,14 @@ impl QueryError {
     }
 }
 
-/// Reads a selector of a counter or gauge, such as `http_requests_total{job="shop"}`.
+/// Reads a selector of a counter or gauge, such as `http_requests_total{job="shop"}`. A `sum` of
+/// one is the same: its increase is the sum of increases.
 ///
 /// # Errors
 /// When the text is something else, or may select series of any name.
 pub fn counter(text: &str) -> Result<Selector, QueryError> {
-    let selector = parse_selector(text).map_err(|error| {
+    let summed = summed(text);
+    let selector = parse_selector(summed.as_deref().unwrap_or(text)).map_err(|error| {
         let failed = QueryError {
             message: format!("parse error: {}", error.message),
             at: Some(error.span.start),
@@ -53,6 +55,22 @@ pub fn counter(text: &str) -> Result<Selector, QueryError> {
     match selector.metric_name() {
         Some(_) => Ok(selector),
         None => Err(QueryError::new("the selector names no metric")),
+    }
+}
+
+/// What is summed, when the text is the sum of a selector and nothing else.
+fn summed(text: &str) -> Option<String> {
+    let expr = parse(text).ok()?;
+    let Node::Aggregate(aggregate) = &expr.unwrap_parens().node else {
+        return None;
+    };
+    let is_plain = aggregate.op == AggregateOp::Sum && aggregate.grouping.is_empty();
+    match (
+        &aggregate.expr.unwrap_parens().node,
+        is_plain && !aggregate.is_without,
+    ) {
+        (Node::Selector(selector), true) => Some(selector.to_string()),
+        _ => None,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firebell_model::{Duration, Labels};
+use firebell_model::{Duration, Label, Labels};
 use firebell_promql::Plan;
 use firebell_rules::{AlertingRule, Rule, RuleGroup};
 use firebell_template::Template;
@@ -56,9 +56,14 @@ fn burning(objective: &Objective, tier: &Tier) -> Result<Rule, String> {
         ("short", tier.short.to_string()),
     ];
     let annotations = burning_texts(objective, tier, &threshold);
+    let mut labels = texts(objective, tier.severity, labels, |it| &it.0)?;
+    for label in tier.labels.iter() {
+        labels.retain(|(name, _)| *name != label.name);
+        labels.push((label.name.clone(), template(label)?));
+    }
     let rule = AlertingRule {
         hold_for: tier.hold_for,
-        labels: texts(objective, tier.severity, labels, |it| &it.0)?,
+        labels,
         annotations: texts(objective, tier.severity, annotations, |it| &it.1)?,
         ..AlertingRule::default()
     };
@@ -169,9 +174,11 @@ fn texts<const N: usize>(
     for label in which(&of_all).iter().chain(which(of_severity).iter()) {
         all.set(label.name.clone(), label.value.clone());
     }
-    let compile = |label: &firebell_model::Label| match Template::compile(&label.value) {
-        Ok(template) => Ok((label.name.clone(), template)),
-        Err(error) => Err(format!("`{}` is no template: {error}", label.name)),
-    };
+    let compile = |label: &Label| Ok((label.name.clone(), template(label)?));
     all.build().iter().map(compile).collect()
+}
+
+fn template(label: &Label) -> Result<Template, String> {
+    let failed = |error| format!("`{}` is no template: {error}", label.name);
+    Template::compile(&label.value).map_err(failed)
 }

@@ -5,7 +5,7 @@ import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tansta
 import { useLive } from "../state/live.ts";
 import { refetchChanged } from "./changes.ts";
 import { fetchJson } from "./http.ts";
-import type { Alert, InboxEntry, Status } from "./types.ts";
+import type { Alert, InboxEntry, ObjectiveList, Status } from "./types.ts";
 import { createSilence, endSilence, fetchSilences, fetchTargets, queryRange } from "./upstream.ts";
 
 /** How often to look when events tell of changes, and when they do not, in milliseconds. */
@@ -34,6 +34,14 @@ export function useAlerts() {
     queryFn: ({ signal }) => fetchJson<{ alerts: Alert[] }>("api/firebell/v1/alerts", { signal }),
     select: (answer) => answer.alerts,
     refetchInterval: useCalm(),
+  });
+}
+
+export function useObjectives() {
+  return useQuery({
+    queryKey: ["objectives"],
+    queryFn: ({ signal }) => fetchJson<ObjectiveList>("api/firebell/v1/slos", { signal }),
+    refetchInterval: FIGURES_MS,
   });
 }
 

@@ -55,6 +55,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/slos": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Every objective with what is left of its error budgets, and the flows they are about */
+        get: operations["listObjectives"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/slos/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What was left of the budgets of an objective, over its window */
+        get: operations["objectiveHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/events": {
         parameters: {
             query?: never;
@@ -277,6 +311,146 @@ export interface components {
             /** @description As in `Alert`. */
             generatorURL: string;
         };
+        ObjectiveList: {
+            /**
+             * Format: date-time
+             * @description The moment that it is true of.
+             */
+            at: string;
+            objectives: components["schemas"]["Objective"][];
+            flows: components["schemas"]["Flow"][];
+        };
+        /** @description A promise about a service over a window of time. */
+        Objective: {
+            /** @description `service/name`; unique. */
+            id: string;
+            /** @description The service. */
+            service: string;
+            /** @description Unique within the service. */
+            name: string;
+            /** @description The flow it is about; empty when nobody said. */
+            flow: string;
+            /** @description For people; may be empty. */
+            description: string;
+            /** @description The percentage of events that has to be good. */
+            objective: number;
+            /** @description Such as `30d`, or `month, Europe/Berlin`. */
+            window: string;
+            /** @description Its length, that of an average one in a calendar. */
+            windowSeconds: number;
+            /**
+             * Format: date-time
+             * @description Where the present window begins.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Where it ends: now, or later in a calendar.
+             */
+            until: string;
+            /** @description The team; may be empty. */
+            owner: string;
+            /** @description May be empty. */
+            runbook: string;
+            /** @description Label `notify` of its pages, by which routes find who is called. */
+            notify: string | null;
+            /** @description Name of its alerts. */
+            alertName: string;
+            /** @description The file it stands in. */
+            file: string;
+            /** @description Where in the file. */
+            line: number;
+            /**
+             * @description The worst of its budgets: `burning` while an alert's condition holds, `spent` when nothing is left.
+             * @enum {string}
+             */
+            state: "ok" | "burning" | "spent" | "noData" | "error";
+            /** @description Why it could not be evaluated. */
+            error: string | null;
+            alerts: components["schemas"]["ObjectiveAlert"][];
+            budgets: components["schemas"]["Budget"][];
+        };
+        /** @description An alert of an objective: fires while both windows burn faster than `factor`. */
+        ObjectiveAlert: {
+            /** @description Such as `page-fast`. */
+            name: string;
+            /** @enum {string} */
+            severity: "page" | "ticket";
+            /** @description The long window. */
+            long: string;
+            /** @description The short one. */
+            short: string;
+            /** @description The burn rate; at least 1. */
+            factor: number;
+            /** @description The share of bad events at that rate. */
+            threshold: number;
+        };
+        /** @description The error budget of an objective, or one of several when it is told apart by labels. */
+        Budget: {
+            labels: components["schemas"]["Labels"];
+            /** @description Bad events in the window so far; null when only ratios are known. */
+            badEvents: number | null;
+            /** @description All events in the window so far; null likewise. */
+            totalEvents: number | null;
+            /** @description The share of bad events. */
+            badRatio: number;
+            /** @description The share of the budget that is gone; more than 1 when the objective is broken. */
+            spent: number;
+            /** @description The share that is left; negative when the objective is broken. */
+            remaining: number;
+            /** @description When it is gone, if it burns on as over the longest page window; null when it is gone already or will not be. */
+            exhaustedInSeconds: number | null;
+            burns: components["schemas"]["Burn"][];
+            alerts: components["schemas"]["BudgetAlert"][];
+        };
+        Burn: {
+            /** @description Over which time. */
+            window: string;
+            /** @description 1 spends the budget just in the objective's window; null without events. */
+            rate: number | null;
+        };
+        BudgetAlert: {
+            /** @description As in `ObjectiveAlert`. */
+            name: string;
+            /** @description Whether its condition holds. */
+            isFiring: boolean;
+            /** @description Which guard for low traffic holds it back, although both windows burn too fast. */
+            heldBack: string | null;
+        };
+        /** @description Something that users do and that matters. */
+        Flow: {
+            /** @description Whose it is. */
+            service: string;
+            /** @description Unique within the service. */
+            name: string;
+            /** @description May be empty. */
+            description: string;
+            /** @description May be empty. */
+            owner: string;
+            /** @description Whether business stands still without it. */
+            critical: boolean;
+            /** @description Ids of the objectives about it; none when nobody promised anything. */
+            objectives: string[];
+        };
+        ObjectiveHistory: {
+            /**
+             * Format: date-time
+             * @description The moment of the newest point.
+             */
+            at: string;
+            budgets: {
+                labels: components["schemas"]["Labels"];
+                points: {
+                    /**
+                     * Format: date-time
+                     * @description When.
+                     */
+                    at: string;
+                    /** @description As in `Budget`, at that moment. */
+                    remaining: number;
+                }[];
+            }[];
+        };
         /** @description Data of a `changed` event. */
         Changed: {
             /** @description What to fetch again. */
@@ -368,6 +542,54 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Inbox"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listObjectives: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description In the order of the files. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectiveList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    objectiveHistory: {
+        parameters: {
+            query: {
+                /**
+                 * @description As in `Objective`.
+                 * @example shop/answers
+                 */
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The oldest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectiveHistory"];
                 };
             };
             default: components["responses"]["Problem"];

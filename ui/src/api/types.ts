@@ -5,11 +5,15 @@ type Schemas = components["schemas"];
 
 export type Alert = Schemas["Alert"];
 export type AlertState = Alert["state"];
+export type Budget = Schemas["Budget"];
 export type Changed = Schemas["Changed"];
+export type Flow = Schemas["Flow"];
 export type Graph = Schemas["Graph"];
 export type InboxEntry = Schemas["InboxEntry"];
 export type Labels = Schemas["Labels"];
 export type NextStep = Schemas["NextStep"];
+export type Objective = Schemas["Objective"];
+export type ObjectiveList = Schemas["ObjectiveList"];
 export type Reason = InboxEntry["reason"];
 export type Rule = Schemas["Rule"];
 export type Status = Schemas["Status"];

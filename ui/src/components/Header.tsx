@@ -8,6 +8,7 @@ import { BellIcon, MoonIcon, SunIcon, SystemIcon } from "./icons.tsx";
 
 const TITLES: Record<Page, string> = {
   alerts: "Alerts",
+  objectives: "Objectives",
   inbox: "Inbox",
   silences: "Silences",
   targets: "Targets",

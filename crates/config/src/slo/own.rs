@@ -535,6 +535,7 @@ fn tier(fields: &Fields<'_, '_>, period: Duration, idx: usize) -> Option<Tier> {
         short: short.unwrap_or(Duration(long.0 / SHORT_PART)),
         factor: factor.or(share.map(of_share))?,
         hold_for,
+        labels: Labels::empty(),
     })
 }
 

@@ -11,7 +11,7 @@ use crate::rule_files::{Kind, Texts, texts};
 use crate::yaml::Scalar;
 
 /// Reads a text by one of the core's readers; what is wrong is noted where in the text it is.
-fn query<T>(
+pub(super) fn query<T>(
     doc: &Doc<'_>,
     (at, scalar): (Pos, &Scalar),
     read: impl FnOnce(&str) -> Result<T, firebell_slo::QueryError>,

@@ -44,6 +44,18 @@ impl Bell {
         bell
     }
 
+    /// Puts an objective in force, besides all the rest.
+    async fn promise(&self) {
+        let file = |name: &str, text: &str| {
+            std::fs::write(self.folder.path().join(name), text).unwrap();
+        };
+        file("firebell.yml", &format!("{CONFIG}\nslo_files: [slo.yml]\n"));
+        file("slo.yml", SLO);
+        let reload = self.client.post(self.url("/-/reload"));
+        assert_eq!(self.send(reload).await.0, 200);
+        self.wait_for("/api/firebell/v1/slos", "\"badRatio\"").await;
+    }
+
     async fn wait_for(&self, path: &str, text: &str) {
         for _ in 0..200 {
             if self.get(path).await.2.contains(text) {
@@ -180,6 +192,7 @@ async fn alertmanager_api() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_api_is_as_its_document_says() {
     let bell = Bell::start().await;
+    bell.promise().await;
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
     let document: Value =
         serde_json::from_str(&std::fs::read_to_string(document).unwrap()).unwrap();
@@ -189,13 +202,31 @@ async fn own_api_is_as_its_document_says() {
         let Some(answer) = content.get("application/json") else {
             continue;
         };
-        let (status, kind, body) = bell.get(path).await;
-        assert_eq!((status, &*kind), (200, "application/json"), "{path}");
+        let asked = format!("{path}{}", examples(&operations["get"]["parameters"]));
+        let (status, kind, body) = bell.get(&asked).await;
+        assert_eq!(
+            (status, &*kind),
+            (200, "application/json"),
+            "{path}: {body}"
+        );
         let body = serde_json::from_str(&body).unwrap();
         validate(&document, &answer["schema"], &body, path, &mut problems);
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     bell.server.stop().await.unwrap();
+}
+
+/// The query of the parameters of an operation, each with its example.
+fn examples(parameters: &Value) -> String {
+    let parameters = parameters.as_array().into_iter().flatten();
+    let pairs = parameters.filter_map(|it| Some((it["name"].as_str()?, it["example"].as_str()?)));
+    let pairs: Vec<String> = pairs
+        .map(|(name, example)| format!("{name}={example}"))
+        .collect();
+    match pairs.is_empty() {
+        true => String::new(),
+        false => format!("?{}", pairs.join("&")),
+    }
 }
 
 /// Compares a value with a schema, in the words that the document uses.
@@ -353,6 +384,12 @@ async fn a_reload_that_is_refused_says_why_and_one_that_is_fine_counts() {
     bell.server.stop().await.unwrap();
 }
 
+/// An objective that is broken: the target is down.
+const SLO: &str = "service: shop
+flows: [{name: buy}, {name: pay}]
+slos:
+  - {name: answers, flow: buy, objective: 99, indicator: {up: up}}
+";
 const CONFIG: &str = "
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [shop.rules.yml]
