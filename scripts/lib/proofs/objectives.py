@@ -25,12 +25,12 @@ slos:
       bad: requests_total{code="500"}
       total: requests_total
 """
-# Requests succeed for three hours; then a tenth fails, which the quick page sees after 8.64 minutes
+# Requests succeed for seven hours; then a tenth fails, which the quick page sees after 8.64 minutes
 # and the slow one after 21.6.
-BREAKS_AT = 180
+BREAKS_AT = 420
 SERIES = [
-    {"series": 'requests_total{code="200"}', "values": "0+600x180 108540+540x60"},
-    {"series": 'requests_total{code="500"}', "values": "0x180 60+60x60"},
+    {"series": 'requests_total{code="200"}', "values": "0+600x420 252540+540x60"},
+    {"series": 'requests_total{code="500"}', "values": "0x420 60+60x60"},
 ]
 FIRES_AFTER = {8: [], 10: ["1h"], 21: ["1h"], 23: ["1h", "6h"]}
 
