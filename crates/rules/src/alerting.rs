@@ -197,7 +197,9 @@ pub(crate) fn carry_on(
         }
         None => alert.is_flapping = false,
     }
-    write_series(&mut alert, phase_before, is_left, step, out);
+    if state.n_before_migration == 0 {
+        write_series(&mut alert, phase_before, is_left, step, out);
+    }
     if !is_left {
         let (rule, labels) = (rule.clone(), alert.labels);
         out.records.push(RuleRecord::AlertGone {

@@ -5,6 +5,7 @@ use crate::alerting::{self, Step};
 use crate::ask::{Answers, Asks};
 use crate::definition::{AlertingRule, Rule, RuleKind};
 use crate::evaluate::Found;
+use crate::migrate;
 use crate::policy::Reaction;
 use crate::recording;
 use crate::reports::{self, Condition};
@@ -41,6 +42,12 @@ pub(crate) fn apply(
             Err(error)
         }
     };
+    if state.n_before_migration > 0 {
+        state.n_before_migration -= 1;
+        if let (0, Some(rule)) = (state.n_before_migration, rule.as_alerting()) {
+            migrate::restore(state, rule, &answers.for_states, step, out);
+        }
+    }
     let condition = Condition {
         error: result.as_ref().err().map(String::as_str),
         is_silent: answers.is_silent,
@@ -70,6 +77,7 @@ impl RuleState {
         Asks {
             is_clear_asked: alerting.policy.clear.is_some() && is_firing(),
             watch: self.watch.clone(),
+            is_migration_asked: self.n_before_migration == 1,
         }
     }
 }

@@ -6,6 +6,7 @@ use firebell_promql::{Plan, Prepared};
 use crate::anomaly::{Observed, SharedWatch};
 use crate::definition::AlertingRule;
 use crate::evaluate::{EvaluationRequest, Querier};
+use crate::migrate::ForState;
 use crate::policy::Reaction;
 use crate::probe;
 
@@ -16,6 +17,8 @@ pub struct Asks {
     pub(crate) is_clear_asked: bool,
     /// What values of an anomaly rule are judged by.
     pub(crate) watch: Option<SharedWatch>,
+    /// Whether an imported Prometheus is asked since when alerts are active.
+    pub(crate) is_migration_asked: bool,
 }
 
 /// What came of [`Asks`]; the default answers none.
@@ -29,6 +32,8 @@ pub struct Answers {
     pub(crate) valued: Vec<Labels>,
     /// The values of an anomaly rule, as they were judged.
     pub(crate) observed: Vec<Observed>,
+    /// Since when alerts are active, as an imported Prometheus has it.
+    pub(crate) for_states: Vec<ForState>,
 }
 
 /// The expressions behind the own keys, prepared.

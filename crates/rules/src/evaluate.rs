@@ -5,13 +5,16 @@
 
 use std::sync::{Arc, PoisonError};
 
-use firebell_model::{ALERT_NAME, Labels, METRIC_NAME, SampleValue, Source, Timestamp};
+use firebell_model::{
+    ALERT_NAME, Labels, METRIC_NAME, Matcher, Sample, SampleValue, Source, TimeRange, Timestamp,
+};
 use firebell_promql::{Options, Plan, Prepared, Value, VectorSample};
-use firebell_template::{AlertData, Query, QuerySample, Template, TemplateError};
+use firebell_template::{AlertData, QuerySample, Template, TemplateError};
 
 use crate::anomaly::{Observed, Verdict, WATCHED_MAX};
 use crate::ask::{Answers, Asks, Probes};
 use crate::definition::{AlertingRule, Context, Rule, RuleKind};
+use crate::migrate;
 
 /// The wish that a run of rules be evaluated, each over the same series: all that a worker needs
 /// besides them.
@@ -211,6 +214,9 @@ pub fn evaluate_rule_by(
     };
     let mut answers = Answers::default();
     let samples = samples((request, &**rule, asks), querier, &mut bound, &mut answers)?;
+    if asks.is_migration_asked {
+        answers.for_states = migrate::for_states(rule, request.id.at, querier)?;
+    }
     Ok(Found { samples, answers })
 }
 
@@ -221,6 +227,19 @@ pub trait Querier {
     /// # Errors
     /// What is wrong, for people.
     fn vector(&self, expr: &mut Prepared, at: Timestamp) -> Result<Vec<VectorSample>, String>;
+
+    /// The last sample of each series that satisfies the matchers, in a range, stale markers
+    /// included. None from who cannot tell.
+    ///
+    /// # Errors
+    /// What is wrong, for people.
+    fn last_samples(
+        &self,
+        _matchers: &[Matcher],
+        _range: TimeRange,
+    ) -> Result<Vec<(Labels, Sample)>, String> {
+        Ok(Vec::new())
+    }
 }
 
 /// Evaluates here, over series.
@@ -243,6 +262,20 @@ impl Querier for StoreQuerier<'_> {
             Ok(Value::String(_) | Value::Matrix(_)) => Err(NO_VECTOR.to_owned()),
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    fn last_samples(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<(Labels, Sample)>, String> {
+        let failed = |error: firebell_model::SourceError| error.to_string();
+        let mut found = Vec::new();
+        for series in self.source.select(matchers, range).map_err(failed)? {
+            let last = series.last_sample(range).map_err(failed)?;
+            found.extend(last.map(|last| (series.labels().clone(), last)));
+        }
+        Ok(found)
     }
 }
 
@@ -387,7 +420,7 @@ fn alerts(
             let mut labels = sample.labels.to_builder();
             labels.remove(METRIC_NAME);
             for (name, text) in &alerting.labels {
-                labels.set(name.clone(), expand(text, &data, &run));
+                labels.set(name.clone(), or_error(&rule.name, text.expand(&data, &run)));
             }
             labels.set(ALERT_NAME, name.clone());
             labels.build()
@@ -405,7 +438,8 @@ fn alerts(
                 // Only an anomaly rule has verdicts, one for each sample.
                 let more = verdicts.get(idx).map(Verdict::values);
                 let more = more.as_ref().map_or(&[][..], |values| values);
-                let text = |text: &Template| or_error(text.expand_with(&data, more, &run));
+                let text =
+                    |text: &Template| or_error(&rule.name, text.expand_with(&data, more, &run));
                 Labels::from_pairs(pairs.map(|(name, it)| (name.clone(), text(it))))
             },
             value: sample.value.clone(),
@@ -414,13 +448,9 @@ fn alerts(
     out
 }
 
-fn expand(text: &Template, data: &AlertData<'_>, query: &Query<'_>) -> String {
-    or_error(text.expand(data, query))
-}
-
 /// An alert with a broken text still has to wake somebody.
-pub(crate) fn or_error(text: Result<String, TemplateError>) -> String {
-    text.unwrap_or_else(|error| format!("<error expanding template: {error}>"))
+pub(crate) fn or_error(rule: &str, text: Result<String, TemplateError>) -> String {
+    text.unwrap_or_else(|error| format!("<error expanding template: {}>", error.of_rule(rule)))
 }
 
 /// What is neither a vector nor a scalar is no result of a rule.

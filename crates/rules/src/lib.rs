@@ -26,6 +26,7 @@ mod apply;
 mod flapping;
 mod held;
 mod join;
+mod migrate;
 mod recording;
 mod reports;
 

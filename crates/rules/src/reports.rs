@@ -157,7 +157,7 @@ fn in_place_of(
         Some(_) => &[f64::NAN; VARIABLES.len()],
         None => &[],
     };
-    let text = |text: &Template| or_error(text.expand_with(&data, numbers, &no_query));
+    let text = |text: &Template| or_error(&rule.name, text.expand_with(&data, numbers, &no_query));
     let (name, state_reason) = match cause {
         Cause::NoData => (NO_DATA, "NoData"),
         _ => (ERROR, "Error"),

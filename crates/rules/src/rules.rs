@@ -14,6 +14,7 @@ use crate::alerting::Step;
 use crate::apply::apply;
 use crate::definition::{RuleGroup, RuleSet};
 use crate::evaluate::{Evaluation, EvaluationRequest, RuleEvaluation, RunId, RunRule};
+use crate::migrate;
 use crate::record::{RuleKey, RuleRecord};
 use crate::round::Round;
 use crate::runs::Dependencies;
@@ -164,6 +165,8 @@ impl Rules {
     /// all in the same file and group. Alerts of rules that are gone are resolved, their series end.
     /// Evaluations under way are dropped, and their slots missed.
     pub fn configure(&mut self, now: Timestamp, set: RuleSet, out: &mut Vec<RuleEffect>) {
+        let has_state = !self.restored.rules.is_empty() || !self.restored.last_slots.is_empty();
+        let is_first_start = !self.is_started && !has_state;
         self.is_started = true;
         let mut old: BTreeMap<(String, String), GroupState> = BTreeMap::new();
         for (group, mut state) in self.set.groups().iter().zip(self.groups.drain(..)) {
@@ -197,6 +200,9 @@ impl Rules {
             for (rule, state) in group.rules.iter().zip(&mut state.rules) {
                 kept.move_to(state, &mut outcome);
                 state.configure_watch(rule, &mut outcome);
+                if is_first_start {
+                    state.n_before_migration = migrate::evaluations_before(rule);
+                }
                 let n_before = names.entry(&rule.name).or_default();
                 state.nth_of_name = *n_before;
                 *n_before += 1;

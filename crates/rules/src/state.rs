@@ -36,6 +36,9 @@ pub(crate) struct RuleState {
     pub(crate) took: std::time::Duration,
     pub(crate) n_evaluations: u64,
     pub(crate) n_failures: u64,
+    /// Evaluations until an imported Prometheus has been asked since when alerts are active; no
+    /// series of alerts are written before.
+    pub(crate) n_before_migration: u8,
     /// How often one of its alerts began to fire.
     pub(crate) n_fired: u64,
     /// In order of labels.
@@ -74,6 +77,7 @@ impl RuleState {
             took: std::time::Duration::ZERO,
             n_evaluations: 0,
             n_failures: 0,
+            n_before_migration: 0,
             n_fired: 0,
             alerts: Vec::new(),
             reports: Vec::new(),

@@ -12,6 +12,8 @@ pub struct TemplateError {
     pub line: usize,
     /// Column inside the line, in characters, from 1.
     pub column: usize,
+    /// Bytes before it in its line.
+    n_bytes_before: usize,
 }
 
 impl TemplateError {
@@ -27,7 +29,24 @@ impl TemplateError {
             message: message.into(),
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
+            n_bytes_before: offset - line_start,
         }
+    }
+
+    /// What Prometheus writes of a template of an alerting rule that failed while it ran.
+    #[must_use]
+    pub fn of_rule(&self, rule: &str) -> String {
+        let before = if self.line == 1 {
+            DECLARATIONS_BYTES
+        } else {
+            0
+        };
+        let (name, message) = (format!("__alert_{rule}"), &self.message);
+        let (line, column) = (self.line, before + self.n_bytes_before);
+        format!(
+            "error executing template {name}: template: {name}:{line}:{column}: \
+             executing {name:?} {message}"
+        )
     }
 
     /// An error of a run: says which piece of the text failed, as Go does.
@@ -40,5 +59,8 @@ impl TemplateError {
     }
 }
 
+/// Prometheus puts the declarations of `$labels` and the like before a text, and counts them.
+const DECLARATIONS_BYTES: usize = 112;
+
 /// How much of the failing piece is shown.
-const PIECE_CHARS_MAX: usize = 60;
+const PIECE_CHARS_MAX: usize = 1000;

@@ -292,7 +292,7 @@ impl<'a> Run<'a> {
         let first = &command.first;
         match &first.kind {
             ExprKind::Function(function) => {
-                self.function(frame, function, first.span, &command.rest, dot, piped)
+                self.function(frame, function, command.span, &command.rest, dot, piped)
             }
             ExprKind::Field(names) => {
                 let args = self.args(frame, &command.rest, dot, piped)?;

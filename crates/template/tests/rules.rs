@@ -438,13 +438,13 @@ fn a_failure_of_a_run_says_where() {
         ],
         &expect![[r#"
             {{ first (query "none") }}
-                1:4: at <first>: error calling first: first() called on vector with no elements
+                1:4: at <first (query "none")>: error calling first: first() called on vector with no elements
             {{ query "bad" }}
-                1:4: at <query>: error calling query: no such query
+                1:4: at <query "bad">: error calling query: no such query
             {{ if gt $value 10 }}x{{ end }}
-                1:7: at <gt>: error calling gt: incompatible types for comparison
+                1:7: at <gt $value 10>: error calling gt: incompatible types for comparison
             {{ eq $labels $labels }}
-                1:4: at <eq>: error calling eq: non-comparable type map[string]string
+                1:4: at <eq $labels $labels>: error calling eq: non-comparable type map[string]string
             {{ .Nope }}
                 1:4: at <.Nope>: can't evaluate field Nope in type struct
             é {{ $labels.job.x }}
@@ -452,9 +452,9 @@ fn a_failure_of_a_run_says_where() {
             {{ template "nope" }}
                 1:4: at <template "nope">: template "nope" not defined
             {{ humanize 1 2 }}
-                1:4: at <humanize>: wrong number of args for humanize: want 1 got 2
+                1:4: at <humanize 1 2>: wrong number of args for humanize: want 1 got 2
             {{ toUpper 5 }}
-                1:4: at <toUpper>: error calling toUpper: wrong type for value; expected string; got int
+                1:4: at <toUpper 5>: error calling toUpper: wrong type for value; expected string; got int
             {{ 5 6 }}
                 1:4: at <5>: can't give argument to non-function
             {{ nil }}
@@ -462,9 +462,9 @@ fn a_failure_of_a_run_says_where() {
             {{ range 1.5 }}{{ end }}
                 1:10: at <1.5>: range can't iterate over float64
             {{ humanizeTimestamp 1e20 }}
-                1:4: at <humanizeTimestamp>: error calling humanizeTimestamp: 1e+20 cannot be represented as a nanoseconds timestamp since it overflows int64
+                1:4: at <humanizeTimestamp 1e20>: error calling humanizeTimestamp: 1e+20 cannot be represented as a nanoseconds timestamp since it overflows int64
             {{ reReplaceAll "a(" "" "x" }}
-                1:4: at <reReplaceAll>: error calling reReplaceAll: regexp: Compile(`a(`): error parsing regexp: missing closing ): `a(`
+                1:4: at <reReplaceAll "a(" "" "x">: error calling reReplaceAll: regexp: Compile(`a(`): error parsing regexp: missing closing ): `a(`
         "#]],
     );
 }
@@ -488,17 +488,17 @@ fn a_hostile_template_is_stopped() {
             {{ range 1000000 }}0123456789{{ end }}
                 1:1: text grows longer than 1048576 bytes
             {{ $x := "xxxxxxxxxxxxxxxx" }}{{ range 64 }}{{ $x = print $x $x }}{{ end }}
-                1:53: at <print>: error calling print: text grows longer than 1048576 bytes
+                1:53: at <print $x $x>: error calling print: text grows longer than 1048576 bytes
             {{ $x := "xxxxxxxxxx" }}{{ range 9 }}{{ $x = print $x $x $x $x }}{{ end }}{{ reReplaceAll "" $x $x }}
-                1:46: at <print>: error calling print: text grows longer than 1048576 bytes
+                1:46: at <print $x $x $x $x>: error calling print: text grows longer than 1048576 bytes
             {{ define "a" }}{{ template "a" }}{{ end }}{{ template "a" }}
                 1:20: at <template "a">: templates, blocks and parentheses are deeper than 200
             {{ define "a" }}{{ template "b" }}{{ template "b" }}{{ end }}{{ define "b" }}{{ range 5000 }}{{ range 5000 }}{{ end }}{{ end }}{{ end }}{{ template "a" }}
                 1:103: at <5000>: template takes more than 1000000 steps
             {{ $x := 1 }}{{ range 1000000 }}{{ $x = args $x $x }}{{ end }}
-                1:41: at <args>: error calling args: values are nested deeper than 100
+                1:41: at <args $x $x>: error calling args: values are nested deeper than 100
             {{ printf "%1000000d%1000000d" 1 2 }}
-                1:4: at <printf>: error calling printf: text grows longer than 1048576 bytes
+                1:4: at <printf "%1000000d%1000000d" 1 2>: error calling printf: text grows longer than 1048576 bytes
         "#]],
     );
     let deep = |open: &str, close: &str| format!("{}{}", open.repeat(5000), close.repeat(5000));

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use expect_test::expect;
-use firebell_model::Duration;
+use firebell_model::{Duration, Labels};
 use proptest::prelude::*;
 
 use crate::world::{Show, World, rules, run};
@@ -193,4 +193,95 @@ fn records_of_later_versions_do_no_harm() {
         let record: firebell_rules::RuleRecord = serde_json::from_str(line).unwrap();
         World::new(rules("group g every 1m"), Show::default()).restore(record);
     }
+}
+
+#[test]
+fn item_14_the_first_start_takes_for_over_from_an_imported_prometheus() {
+    let show = Show {
+        told: true,
+        writes: true,
+        errors: true,
+    };
+    let text = "group g every 1m
+                alert Slow | cpu > 0 | for 30m
+                alert Short | cpu > 0 | for 5m";
+    let mut world = World::new(rules(text), show);
+    let start = world.start_secs();
+    let mut remember = |alert: &str, instance: &str, mins: i64, value: f64| {
+        let labels = Labels::from_pairs([
+            ("__name__", "ALERTS_FOR_STATE"),
+            ("alertname", alert),
+            ("instance", instance),
+        ]);
+        world.remember(&labels, Duration::from_mins(mins), value);
+    };
+    // Burnt for 35 minutes when Prometheus was last seen, 8 minutes ago.
+    remember("Slow", "a", 8, start - 43.0 * 60.0);
+    // Had waited for 10 of 30 minutes.
+    remember("Slow", "b", 8, start - 18.0 * 60.0);
+    // Had ended; was never there; waits for less than ten minutes.
+    remember("Slow", "c", 8, firebell_model::STALE_NAN);
+    remember("Short", "a", 8, start - 43.0 * 60.0);
+    let timeline = "0s cpu{a}=1 cpu{b}=1 cpu{c}=1 cpu{d}=1 · 130s restart · 3m end";
+    run(&mut world, timeline, VecDeque::new());
+    expect![[r#"
+        0s {alertname="Short", instance="a"} pending
+        0s {alertname="Short", instance="b"} pending
+        0s {alertname="Short", instance="c"} pending
+        0s {alertname="Short", instance="d"} pending
+        0s {alertname="Slow", instance="a"} pending
+        0s {alertname="Slow", instance="b"} pending
+        0s {alertname="Slow", instance="c"} pending
+        0s {alertname="Slow", instance="d"} pending
+        0s ALERTS{alertname="Short", alertstate="pending", instance="a"} 1 @0s
+        0s ALERTS_FOR_STATE{alertname="Short", instance="a"} 1700000004 @0s
+        0s ALERTS{alertname="Short", alertstate="pending", instance="b"} 1 @0s
+        0s ALERTS_FOR_STATE{alertname="Short", instance="b"} 1700000004 @0s
+        0s ALERTS{alertname="Short", alertstate="pending", instance="c"} 1 @0s
+        0s ALERTS_FOR_STATE{alertname="Short", instance="c"} 1700000004 @0s
+        0s ALERTS{alertname="Short", alertstate="pending", instance="d"} 1 @0s
+        0s ALERTS_FOR_STATE{alertname="Short", instance="d"} 1700000004 @0s
+        1m ALERTS{alertname="Short", alertstate="pending", instance="a"} 1 @1m
+        1m ALERTS_FOR_STATE{alertname="Short", instance="a"} 1700000004 @1m
+        1m ALERTS{alertname="Short", alertstate="pending", instance="b"} 1 @1m
+        1m ALERTS_FOR_STATE{alertname="Short", instance="b"} 1700000004 @1m
+        1m ALERTS{alertname="Short", alertstate="pending", instance="c"} 1 @1m
+        1m ALERTS_FOR_STATE{alertname="Short", instance="c"} 1700000004 @1m
+        1m ALERTS{alertname="Short", alertstate="pending", instance="d"} 1 @1m
+        1m ALERTS_FOR_STATE{alertname="Short", instance="d"} 1700000004 @1m
+        2m {alertname="Slow", instance="a"} firing
+        2m ALERTS{alertname="Slow", alertstate="firing", instance="a"} 1 @2m
+        2m ALERTS_FOR_STATE{alertname="Slow", instance="a"} 1699997424 @2m
+        2m ALERTS{alertname="Slow", alertstate="pending", instance="b"} 1 @2m
+        2m ALERTS_FOR_STATE{alertname="Slow", instance="b"} 1699999464 @2m
+        2m ALERTS{alertname="Slow", alertstate="pending", instance="c"} 1 @2m
+        2m ALERTS_FOR_STATE{alertname="Slow", instance="c"} 1700000004 @2m
+        2m ALERTS{alertname="Slow", alertstate="pending", instance="d"} 1 @2m
+        2m ALERTS_FOR_STATE{alertname="Slow", instance="d"} 1700000004 @2m
+        2m ALERTS{alertname="Short", alertstate="pending", instance="a"} 1 @2m
+        2m ALERTS_FOR_STATE{alertname="Short", instance="a"} 1700000004 @2m
+        2m ALERTS{alertname="Short", alertstate="pending", instance="b"} 1 @2m
+        2m ALERTS_FOR_STATE{alertname="Short", instance="b"} 1700000004 @2m
+        2m ALERTS{alertname="Short", alertstate="pending", instance="c"} 1 @2m
+        2m ALERTS_FOR_STATE{alertname="Short", instance="c"} 1700000004 @2m
+        2m ALERTS{alertname="Short", alertstate="pending", instance="d"} 1 @2m
+        2m ALERTS_FOR_STATE{alertname="Short", instance="d"} 1700000004 @2m
+        2m tell {alertname="Slow", instance="a"} fires since 2m
+        3m ALERTS{alertname="Slow", alertstate="firing", instance="a"} 1 @3m
+        3m ALERTS_FOR_STATE{alertname="Slow", instance="a"} 1699997424 @3m
+        3m ALERTS{alertname="Slow", alertstate="pending", instance="b"} 1 @3m
+        3m ALERTS_FOR_STATE{alertname="Slow", instance="b"} 1699999464 @3m
+        3m ALERTS{alertname="Slow", alertstate="pending", instance="c"} 1 @3m
+        3m ALERTS_FOR_STATE{alertname="Slow", instance="c"} 1700000004 @3m
+        3m ALERTS{alertname="Slow", alertstate="pending", instance="d"} 1 @3m
+        3m ALERTS_FOR_STATE{alertname="Slow", instance="d"} 1700000004 @3m
+        3m ALERTS{alertname="Short", alertstate="pending", instance="a"} 1 @3m
+        3m ALERTS_FOR_STATE{alertname="Short", instance="a"} 1700000004 @3m
+        3m ALERTS{alertname="Short", alertstate="pending", instance="b"} 1 @3m
+        3m ALERTS_FOR_STATE{alertname="Short", instance="b"} 1700000004 @3m
+        3m ALERTS{alertname="Short", alertstate="pending", instance="c"} 1 @3m
+        3m ALERTS_FOR_STATE{alertname="Short", instance="c"} 1700000004 @3m
+        3m ALERTS{alertname="Short", alertstate="pending", instance="d"} 1 @3m
+        3m ALERTS_FOR_STATE{alertname="Short", instance="d"} 1700000004 @3m
+    "#]].assert_eq(&world.transcript);
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use firebell_model::{Alert, Duration, Labels, Timestamp, format_float, is_stale};
+use firebell_model::{Alert, Duration, Labels, Sample, Timestamp, format_float, is_stale};
 use firebell_promql::Plan;
 use firebell_rules::{
     ANOMALY_VARIABLES, AlertPhase, AlertingRule, AnomalyOptions, Context, DetectorKind, Direction,
@@ -101,6 +101,17 @@ impl World {
                 self.store.set(labels, value);
             }
         }
+    }
+
+    /// A sample from before the world began.
+    pub(crate) fn remember(&mut self, series: &Labels, before: Duration, value: f64) {
+        let at = self.start - before;
+        self.store.write(series, Sample { at, value });
+    }
+
+    /// What the store's clock says at the start, in seconds.
+    pub(crate) fn start_secs(&self) -> f64 {
+        self.start.0.div_euclid(1000) as f64
     }
 
     /// Forgets everything but the journal.
