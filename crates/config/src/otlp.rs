@@ -30,6 +30,10 @@ pub struct OtlpNaming {
     pub is_utf8: bool,
     /// Units and `total` are appended.
     pub has_suffixes: bool,
+    /// Names of labels that begin with one `_` get `key` in front, unless they keep all characters.
+    pub prefixes_underscores: bool,
+    /// Neighbouring `_` of names of labels stay as many as they are.
+    pub keeps_underscores: bool,
 }
 
 /// Attributes of a resource that become labels.
@@ -47,6 +51,8 @@ impl Default for Otlp {
             naming: OtlpNaming {
                 is_utf8: false,
                 has_suffixes: true,
+                prefixes_underscores: true,
+                keeps_underscores: true,
             },
             promotion: OtlpPromotion::Only(BTreeSet::new()),
             keep_identifying: false,
@@ -66,36 +72,36 @@ impl Otlp {
         let fields = parent.doc.fields(node, "`otlp`");
         let is_on = |name| fields.bool(name).unwrap_or(false);
         let otlp = Self {
-            naming: naming(&fields).unwrap_or(Self::default().naming),
+            naming: naming(&fields),
             promotion: promotion(&fields),
             keep_identifying: is_on("keep_identifying_resource_attributes"),
             to_custom: is_on("convert_histograms_to_nhcb"),
             promote_scope: is_on("promote_scope_metadata"),
             adds_deltas: is_on("delta_to_cumulative"),
         };
-        fields.ignore(&[
-            "label_name_underscore_sanitization",
-            "label_name_preserve_multiple_underscores",
-        ]);
         fields.finish();
         otlp
     }
 }
 
-fn naming(fields: &Fields<'_, '_>) -> Option<OtlpNaming> {
-    fields.parsed("translation_strategy", |text| {
-        let (is_utf8, has_suffixes) = match text {
+fn naming(fields: &Fields<'_, '_>) -> OtlpNaming {
+    let strategy = fields.parsed("translation_strategy", |text| {
+        Ok(match text {
             "UnderscoreEscapingWithSuffixes" | "" => (false, true),
             "UnderscoreEscapingWithoutSuffixes" => (false, false),
             "NoUTF8EscapingWithSuffixes" => (true, true),
             "NoTranslation" => (true, false),
             _ => return Err(format!("unsupported OTLP translation strategy {text:?}")),
-        };
-        Ok(OtlpNaming {
-            is_utf8,
-            has_suffixes,
         })
-    })
+    });
+    let (is_utf8, has_suffixes) = strategy.unwrap_or((false, true));
+    let is_on = |name| fields.bool(name).unwrap_or(true);
+    OtlpNaming {
+        is_utf8,
+        has_suffixes,
+        prefixes_underscores: is_on("label_name_underscore_sanitization"),
+        keeps_underscores: is_on("label_name_preserve_multiple_underscores"),
+    }
 }
 
 fn promotion(fields: &Fields<'_, '_>) -> OtlpPromotion {

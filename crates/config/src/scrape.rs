@@ -45,6 +45,8 @@ pub struct ScrapeJob {
     pub track_timestamps_staleness: bool,
     /// What targets are asked for, the best first.
     pub protocols: Vec<ScrapeProtocol>,
+    /// Nobody has chosen the protocols.
+    pub has_usual_protocols: bool,
     /// Which histograms are taken.
     pub histograms: ScrapeHistograms,
     /// How an answer with an unknown content type is read.
@@ -149,6 +151,7 @@ fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Opti
         honor_timestamps: fields.bool("honor_timestamps").unwrap_or(true),
         track_timestamps_staleness: fields.bool("track_timestamps_staleness").unwrap_or(false),
         protocols: protocols(&fields, global.protocols.as_deref(), histograms.native),
+        has_usual_protocols: fields.get("scrape_protocols").is_none() && global.protocols.is_none(),
         histograms,
         fallback: protocol(&fields, "fallback_scrape_protocol"),
         limits: job_limits(&fields, &global.limits),

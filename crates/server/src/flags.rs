@@ -44,6 +44,9 @@ pub struct Overrides {
     pub query_series_max: Option<usize>,
 }
 
+/// The feature that stores zeros for the times at which series began.
+pub(crate) const ZERO_AT_CREATION: &str = "created-timestamp-zero-ingestion";
+
 impl Flags {
     /// The experimental parts of PromQL that are turned on.
     pub(crate) fn promql(&self) -> Features {

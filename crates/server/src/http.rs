@@ -148,7 +148,8 @@ pub(crate) fn router(app: App) -> Router {
                 &format!("{prefix}/"),
                 get(async || page::page(Uri::from_static("/")).await),
             )
-            .fallback(async move || Redirect::to(&format!("{prefix}/"))),
+            .fallback(async move || Redirect::to(&format!("{prefix}/")))
+            .layer(middleware::from_fn_with_state(app.clone(), end_root)),
     };
     routes
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
@@ -156,6 +157,16 @@ pub(crate) fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), limit))
         .layer(middleware::from_fn_with_state(app.clone(), origin::guard))
         .with_state(app)
+}
+
+/// The prefix without a slash behind it leads to the page, whose files lie beside the slash.
+async fn end_root(State(app): State<App>, request: Request, next: Next) -> Response {
+    if request.uri().path() != app.flags.route_prefix {
+        return next.run(request).await;
+    }
+    let query = request.uri().query().map(|query| format!("?{query}"));
+    let query = query.unwrap_or_default();
+    Redirect::to(&format!("{}/{query}", app.flags.route_prefix)).into_response()
 }
 
 /// As upstream says it.

@@ -25,6 +25,7 @@ use self::families::{Families, Family};
 use self::target::{Health, Target, TargetState};
 use crate::clock::Clock;
 use crate::driver::Handle;
+use crate::flags::{Flags, ZERO_AT_CREATION};
 use crate::http_client::Clients;
 use crate::metrics::Metrics;
 use crate::target_files::TargetFiles;
@@ -44,6 +45,8 @@ struct Shared {
     running: Mutex<BTreeMap<TargetKey, Running>>,
     dropped: Mutex<Vec<DroppedTarget>>,
     files: Mutex<TargetFiles>,
+    /// Whether series were zero when they began, and that is stored.
+    zero_at_creation: bool,
 }
 
 /// Identity of a target over reloads: its job, its labels and where it is.
@@ -73,6 +76,7 @@ impl Scraper {
         clock: Arc<Clock>,
         metrics: Arc<Metrics>,
         handle: Handle,
+        flags: &Flags,
     ) -> Self {
         let scraper = Self(Arc::new(Shared {
             store,
@@ -84,6 +88,7 @@ impl Scraper {
             running: Mutex::default(),
             dropped: Mutex::default(),
             files: Mutex::default(),
+            zero_at_creation: flags.has_feature(ZERO_AT_CREATION),
         }));
         tokio::spawn(watch_files(scraper.clone()));
         scraper

@@ -318,6 +318,7 @@ fn start(
         Arc::clone(clock),
         Arc::clone(&metrics),
         handle.clone(),
+        &flags,
     );
     scraper.configure(&live.config());
     let (ledger, driver_clock) = (Ledger::new(journal), Arc::clone(clock));

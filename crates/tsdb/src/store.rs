@@ -131,6 +131,23 @@ impl Store {
         index.with_pairs(pairs).map(|cell| cell.labels.clone())
     }
 
+    /// The time of the newest sample or native histogram of a series, from memory and files; `None`
+    /// when it has none, or is not there.
+    #[must_use]
+    pub fn newest(&self, series: &SeriesKey) -> Option<Timestamp> {
+        let id = match series {
+            SeriesKey::Labels(labels) => {
+                let index = self.shared.index();
+                let slot = index.slot_of(labels)?;
+                index.at(slot)?.id
+            }
+            SeriesKey::Id(id) => *id,
+        };
+        let cell = self.shared.index().get(id).cloned()?;
+        let newest = cell.state().newest_at();
+        newest.map(Timestamp)
+    }
+
     /// What to say about samples that were refused because there are too many series.
     #[must_use]
     pub fn too_many_series(&self) -> TooManySeries {

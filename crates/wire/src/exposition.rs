@@ -8,6 +8,7 @@
 
 pub(crate) mod classic;
 mod content;
+mod created;
 mod cursor;
 mod families;
 mod line;
@@ -18,6 +19,7 @@ mod write_families;
 
 pub use self::classic::{ClassicCollector, Converted};
 pub use self::content::{BodyFormat, Format, Negotiated, Protocol, UnknownContentType, accept};
+pub use self::created::CreatedTimes;
 pub use self::families::{HistogramOptions, Point, Scraped, ScrapedPoint, read_families};
 pub use self::line::{Entry, Exemplar, Parser, SampleLine};
 pub use self::series::SeriesText;

@@ -259,6 +259,19 @@ fn last_bucket(spans: &[BucketSpan]) -> Option<i64> {
     spans.last().map(|_| end.sum::<i64>() - 1)
 }
 
+/// A histogram without observations, with the layout of another: what that one was when its series
+/// began.
+#[must_use]
+pub fn empty_of(histogram: &Histogram) -> Histogram {
+    Histogram {
+        reset_hint: ResetHint::Reset,
+        schema: histogram.schema,
+        zero_threshold: histogram.zero_threshold,
+        custom_bounds: histogram.custom_bounds.clone(),
+        ..Histogram::default()
+    }
+}
+
 /// The histogram in an exponential schema no finer than `schema_max`.
 #[must_use]
 pub fn reduce(histogram: Histogram, schema_max: i8) -> Histogram {

@@ -18,7 +18,7 @@ mod translate;
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use firebell_model::{Exemplar, HistogramSample, Labels, Metadata, Sample};
+use firebell_model::{Exemplar, Histogram, HistogramSample, Labels, Metadata, Sample, Timestamp};
 
 pub use self::answer::{Encoding, Rejected};
 pub use self::deltas::Deltas;
@@ -39,6 +39,8 @@ pub struct Options {
     pub promote_scope: bool,
     /// Whether deltas are added up; they are refused otherwise.
     pub adds_deltas: bool,
+    /// Whether it is told when series began.
+    pub tells_beginnings: bool,
 }
 
 /// How names of metrics and labels are made: `translation_strategy`.
@@ -48,6 +50,10 @@ pub struct Naming {
     pub is_utf8: bool,
     /// Units and `total` are appended.
     pub has_suffixes: bool,
+    /// Names of labels that begin with one `_` get `key` in front, unless they keep all characters.
+    pub prefixes_underscores: bool,
+    /// Neighbouring `_` of names of labels stay as many as they are.
+    pub keeps_underscores: bool,
 }
 
 /// Attributes of a resource that become labels.
@@ -65,12 +71,15 @@ impl Default for Options {
             naming: Naming {
                 is_utf8: false,
                 has_suffixes: true,
+                prefixes_underscores: true,
+                keeps_underscores: true,
             },
             promotion: Promotion::Only(BTreeSet::new()),
             keep_identifying: false,
             to_custom: false,
             promote_scope: false,
             adds_deltas: false,
+            tells_beginnings: false,
         }
     }
 }
@@ -82,6 +91,8 @@ pub enum Item<'i> {
     Sample(Labels, Sample),
     /// A native histogram of a series.
     Histogram(Labels, HistogramSample),
+    /// When the series began whose sample comes next; with an empty histogram if it is one of those.
+    Beginning(Labels, Timestamp, Option<Histogram>),
     /// An exemplar of a series.
     Exemplar(Labels, Exemplar),
     /// What a metric is.

@@ -144,6 +144,7 @@ pub(crate) struct SeriesParts<'a> {
     pub(crate) invalid: Vec<String>,
     pub(crate) exemplars: Vec<Exemplar>,
     pub(crate) metadata: Option<Metadata>,
+    pub(crate) created: Option<Timestamp>,
 }
 
 /// One series with its samples.
@@ -161,6 +162,8 @@ pub struct WrittenSeries<'r, 'a> {
     pub exemplars: &'r [Exemplar],
     /// What remote write 2 says of the metric.
     pub metadata: Option<&'r Metadata>,
+    /// When the series began, if remote write 2 says so.
+    pub created: Option<Timestamp>,
 }
 
 impl<'a> SeriesReader<'a> {
@@ -208,6 +211,7 @@ impl<'a> SeriesParts<'a> {
             invalid,
             exemplars,
             metadata,
+            created,
         } = self;
         labels.clear();
         samples.clear();
@@ -215,6 +219,7 @@ impl<'a> SeriesParts<'a> {
         invalid.clear();
         exemplars.clear();
         *metadata = None;
+        *created = None;
     }
 
     /// Reads `prometheus.TimeSeries`.
@@ -248,6 +253,7 @@ impl<'a> SeriesParts<'a> {
             invalid_histograms: &self.invalid,
             exemplars: &self.exemplars,
             metadata: self.metadata.as_ref(),
+            created: self.created,
         }
     }
 }

@@ -91,8 +91,17 @@ impl<'a> SeriesReader<'a> {
         while let Some((number, value)) = message.next_field()? {
             match number {
                 1 => value.varints(|number| number, &mut self.refs)?,
-                2 => self.series.samples.push(read_sample(value.bytes()?)?),
-                3 => self.series.push_histogram(value.bytes()?)?,
+                2 => {
+                    let bytes = value.bytes()?;
+                    self.begin(SAMPLE_START, bytes)?;
+                    self.series.samples.push(read_sample(bytes)?);
+                }
+                3 => {
+                    let bytes = value.bytes()?;
+                    self.begin(HISTOGRAM_START, bytes)?;
+                    self.series.push_histogram(bytes)?;
+                }
+                CREATED => self.series.created = time_of(value.int()?),
                 4 => {
                     let exemplar = self.exemplar(value.message()?)?;
                     self.series.exemplars.push(exemplar);
@@ -103,6 +112,20 @@ impl<'a> SeriesReader<'a> {
         }
         let (symbols, refs) = (&self.symbols, &self.refs);
         pairs(symbols, refs, &mut self.series.labels)
+    }
+
+    /// Notes when the series began, as its first sample or histogram says it.
+    fn begin(&mut self, field: u64, bytes: &[u8]) -> Result<(), Malformed> {
+        let is_first = self.series.samples.is_empty() && self.series.histograms.is_empty();
+        if is_first && self.series.created.is_none() {
+            let mut message = Message::new(bytes);
+            while let Some((number, value)) = message.next_field()? {
+                if number == field {
+                    self.series.created = time_of(value.int()?);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn exemplar(&self, mut message: Message<'a>) -> Result<Exemplar, Malformed> {
@@ -135,6 +158,11 @@ impl<'a> SeriesReader<'a> {
     }
 }
 
+/// A moment; none when nothing is said.
+fn time_of(millis: i64) -> Option<Timestamp> {
+    (millis != 0).then_some(Timestamp(millis))
+}
+
 fn pairs<'a>(
     symbols: &[&'a str],
     refs: &[u64],
@@ -161,6 +189,11 @@ fn symbol<'a>(symbols: &[&'a str], number: u64) -> Result<&'a str, Malformed> {
 
 /// Symbols that a request may have: about 16 MiB of references. Prometheus sends some thousands.
 pub const SYMBOLS_MAX: usize = 1 << 20;
+/// Field numbers of when a series began: `TimeSeries.created_timestamp`, and in the newest version of
+/// the protocol `Sample.start_timestamp` and `Histogram.start_timestamp`.
+const CREATED: u64 = 6;
+const SAMPLE_START: u64 = 3;
+const HISTOGRAM_START: u64 = 17;
 /// Field number of `Request.symbols`.
 const SYMBOLS: u64 = 4;
 /// Field number of `Request.timeseries`.

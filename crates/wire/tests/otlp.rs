@@ -32,6 +32,7 @@ fn dump(body: &str, options: &Options, deltas: &mut Deltas) -> String {
         Item::Exemplar(labels, exemplar) => {
             lines.push(format!("{} # {} {}", text(&labels), exemplar.labels, exemplar.value));
         }
+        Item::Beginning(labels, at, _) => lines.push(format!("{} began {}", text(&labels), at.0)),
         Item::Metadata(..) => {}
         Item::Refused { points, why } => refused.push(format!("refused {points}: {why}")),
     })
@@ -56,6 +57,7 @@ fn options(is_utf8: bool, has_suffixes: bool) -> Options {
         naming: Naming {
             is_utf8,
             has_suffixes,
+            ..Options::default().naming
         },
         promotion: Promotion::Only(BTreeSet::from(promoted)),
         ..Options::default()
@@ -130,4 +132,55 @@ fn options_of_the_section_change_the_labels() {
         {__name__="latency_seconds", cloud_region="north", instance="i-1", job="eu/shop", otel_scope_name="lib", otel_scope_version="1", service_instance_id="i-1", service_name="shop", service_namespace="eu"} count 6 sum 9.5 schema -53 zero 0@0 positive [(0, 1.0), (1, 2.0), (2, 3.0)] negative [] bounds [0.005, 10.0]
         {__name__="target_info", cloud_region="north", instance="i-1", job="eu/shop", key_0digit="zero", service_instance_id="i-1", service_name="shop", service_namespace="eu"} 1
     "#]].assert_eq(&(wanted.join("\n") + "\n"));
+}
+
+#[test]
+fn labels_may_have_fewer_underscores() {
+    let body = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":[
+        {"timeUnixNano":"1000000","asInt":"1","attributes":[
+        {"key":"_one","value":{"stringValue":"1"}},{"key":"__two","value":{"stringValue":"2"}},
+        {"key":"a..b__c","value":{"stringValue":"3"}},{"key":"__d.__e__","value":{"stringValue":"4"}},
+        {"key":"1.f","value":{"stringValue":"5"}}]}]}}]}]}]}"#;
+    let dumped = |prefixes_underscores, keeps_underscores| {
+        let options = Options {
+            naming: Naming {
+                prefixes_underscores,
+                keeps_underscores,
+                ..Options::default().naming
+            },
+            ..Options::default()
+        };
+        dump(body, &options, &mut Deltas::default())
+    };
+    expect![[r#"
+        {__d___e__="4", __name__="a", __two="2", a__b__c="3", key_1_f="5", key_one="1"} 1
+        {__d___e__="4", __name__="a", __two="2", _one="1", a__b__c="3", key_1_f="5"} 1
+        {__d_e__="4", __name__="a", a_b_c="3", key_1_f="5", key_one="1", key_two="2"} 1
+        {__d_e__="4", __name__="a", _one="1", _two="2", a_b_c="3", key_1_f="5"} 1
+    "#]]
+    .assert_eq(
+        &[(true, true), (false, true), (true, false), (false, false)]
+            .map(|it| dumped(it.0, it.1))
+            .concat(),
+    );
+}
+
+#[test]
+fn beginnings_are_told_where_they_are_asked_for() {
+    let body = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","sum":{
+        "aggregationTemporality":2,"isMonotonic":true,"dataPoints":[
+        {"startTimeUnixNano":"5000000","timeUnixNano":"9000000","asInt":"3"},
+        {"timeUnixNano":"10000000","asInt":"4"},
+        {"startTimeUnixNano":"11000000","timeUnixNano":"11000000","asInt":"5"}]}}]}]}]}"#;
+    let options = Options {
+        tells_beginnings: true,
+        ..Options::default()
+    };
+    expect![[r#"
+        {__name__="a_total"} 3
+        {__name__="a_total"} 4
+        {__name__="a_total"} 5
+        {__name__="a_total"} began 5
+    "#]]
+    .assert_eq(&dump(body, &options, &mut Deltas::default()));
 }

@@ -147,7 +147,6 @@ ON_CONFIGURATION = [
     ("metadata", {"limit": "0"}),
     ("metadata", {"limit": "x"}),
     ("metadata", {"limit_per_metric": "x"}),
-    # A scrape that a limit refused leaves no metadata here: COMPAT.md, Scrape.
     ("targets/metadata", {"match_target": '{job="shop"}'}),
     ("targets/metadata", {"match_target": '{job="shop"}', "metric": "checkout_total"}),
     ("targets/metadata", {"match_target": '{job="none"}'}),

@@ -30,6 +30,11 @@ def double(field: int, number: float) -> bytes:
     return varint(field << 3 | 1) + struct.pack("<d", number)
 
 
+def fixed(field: int, number: int) -> bytes:
+    """Return a field with a `fixed64`."""
+    return varint(field << 3 | 1) + struct.pack("<Q", number)
+
+
 def blob(field: int, content: bytes | str) -> bytes:
     """Return a field with a message, a text or bytes."""
     content = content.encode() if isinstance(content, str) else content

@@ -6,7 +6,9 @@ it stores and what Firebell stores have to be the same series with the same valu
 
 from __future__ import annotations
 
+import gzip
 import json
+import subprocess
 import time
 from functools import partial
 from http.server import BaseHTTPRequestHandler
@@ -18,7 +20,7 @@ from bench.systems import peers, peers_if_any
 from proofs.check import NOT_CHECKED, Proofs, wait_for
 from proofs.client import ask, is_ready
 from proofs.process import Firebell, Process, free_port, run
-from proofs.protobuf import blob, double, family, integer, pair, signed
+from proofs.protobuf import blob, double, family, fixed, integer, pair, signed
 from proofs.world import Served, answer
 
 if TYPE_CHECKING:
@@ -40,8 +42,10 @@ PROTOBUF = (
 def main() -> int:
     """Show it; 77 when there is no Prometheus 3 here."""
     proofs = Proofs()
+    with proofs.scene("OTLP over gRPC") as folder:
+        grpc_is_taken(proofs, folder)
     if peers_if_any() is None:
-        return NOT_CHECKED
+        return proofs.finish() or NOT_CHECKED
     has_receiver = "otlp" in run([peers() / "prometheus", "--help"])[1]
     for strategy in STRATEGIES if has_receiver else ():
         with proofs.scene(f"OTLP, {strategy}") as folder:
@@ -51,6 +55,50 @@ def main() -> int:
     with proofs.scene("protobuf scrapes, remote write 2 and remote read") as folder:
         samples_travel(proofs, folder)
     return proofs.finish()
+
+
+def grpc_is_taken(proofs: Proofs, folder: Path) -> None:
+    """Send OTLP by a real client of HTTP/2, whole, compressed and broken."""
+    server = Firebell(folder)
+    with server:
+        server.wait_ready()
+        now = time.time_ns()
+        for value, is_gzip in ((1.5, False), (2.5, True)):
+            message = gauge_request(f"by_grpc_{is_gzip}".lower(), now, value)
+            said, answer = grpc(folder, server.port, message, is_gzip=is_gzip)
+            proofs.check("HTTP says 200", "HTTP/2 200" in said, said)
+            proofs.check("gRPC says 0", "grpc-status: 0" in said, said)
+            proofs.equal("with an empty message", answer, bytes(5))
+        result = server.json("/api/v1/query?query={__name__=~%22by_grpc_.*%22}")["data"]["result"]
+        seen = sorted((it["metric"]["__name__"], it["metric"]["a"], it["value"][1]) for it in result)
+        wanted = [("by_grpc_false", "b", "1.5"), ("by_grpc_true", "b", "2.5")]
+        proofs.equal("both are stored", seen, wanted)
+        said, _ = grpc(folder, server.port, b"\x0a\xff", is_gzip=False)
+        proofs.check("what cannot be read is status 3", "grpc-status: 3" in said, said)
+        proofs.check("and it says why", "grpc-message: failed to read the metrics" in said, said)
+    proofs.check("no panic", "panicked" not in server.text(), server.tail())
+
+
+def grpc(folder: Path, port: int, message: bytes, *, is_gzip: bool) -> tuple[str, bytes]:
+    """Call the export of metrics; return all headers, trailers among them, and the body."""
+    content = gzip.compress(message) if is_gzip else message
+    (folder / "message").write_bytes(bytes([is_gzip]) + len(content).to_bytes(4, "big") + content)
+    command = ["curl", "-sS", "--max-time", "10", "--http2-prior-knowledge"]
+    command += ["-H", "content-type: application/grpc", "-H", "te: trailers"]
+    command += ["-H", "grpc-encoding: gzip"] if is_gzip else []
+    command += ["--data-binary", f"@{folder}/message", "-D", f"{folder}/head", "-o"]
+    path = "opentelemetry.proto.collector.metrics.v1.MetricsService/Export"
+    (folder / "body").write_bytes(b"")
+    subprocess.run([*command, f"{folder}/body", f"http://127.0.0.1:{port}/{path}"], check=True)
+    return (folder / "head").read_text(), (folder / "body").read_bytes()
+
+
+def gauge_request(name: str, nanos: int, value: float) -> bytes:
+    """Return an `ExportMetricsServiceRequest` with a point of a gauge."""
+    label = blob(1, "a") + blob(2, blob(1, "b"))
+    point = fixed(3, nanos) + double(4, value) + blob(7, label)
+    metric = blob(1, name) + blob(5, blob(1, point))
+    return blob(1, blob(2, blob(2, metric)))
 
 
 class RealPrometheus(Process):
@@ -352,8 +400,33 @@ remote_read: [{{url: '{receiver.url}/api/v1/read', read_recent: true}}]
             reader.wait_ready()
             written_is_the_same(proofs, sender, receiver)
             read_is_the_same(proofs, reader, receiver)
+            federation_has_histograms(proofs, folder, receiver)
         proofs.check("no panic", "panicked" not in receiver.text(), receiver.tail())
         own_scrape_is_the_same(proofs, folder, target)
+
+
+def federation_has_histograms(proofs: Proofs, folder: Path, receiver: Firebell) -> None:
+    """Let a real Prometheus scrape what we have; it asks for protobuf."""
+    config = f"""\
+global: {{scrape_interval: 1s, scrape_timeout: 1s}}
+scrape_configs:
+  - job_name: federate
+    honor_labels: true
+    metrics_path: /federate
+    params: {{"match[]": ['{{job="shop"}}']}}
+    static_configs: [{{targets: ['127.0.0.1:{receiver.port}']}}]
+"""
+    flags = "--enable-feature=native-histograms"
+    with RealPrometheus(folder, "federating", config, flags) as prometheus:
+        prometheus.wait_ready()
+
+        def native(port: int) -> list[str]:
+            asked = urlencode({"query": 'histogram_count({job="shop"})'})
+            found = ask(port, f"/api/v1/query?{asked}").json()["data"]["result"]
+            return sorted(json.dumps(it["metric"], sort_keys=True) for it in found)
+
+        theirs = wait_for("histograms", STARTS_SECONDS, lambda: native(prometheus.port) or None)
+        proofs.equal("federation carries native histograms", theirs, native(receiver.port))
 
 
 def latest(port: int, at: float, selector: str) -> list[str]:

@@ -21,8 +21,8 @@ pub(super) fn decode(
 ) -> Option<()> {
     match encoding {
         ENCODING_XOR => xor(bytes, samples),
-        ENCODING_HISTOGRAM => histogram_chunk(bytes, histograms, &mut WholeCounts::default()),
-        ENCODING_FLOAT_HISTOGRAM => histogram_chunk(bytes, histograms, &mut FloatCounts::default()),
+        ENCODING_HISTOGRAM => histogram_chunk::<Dod>(bytes, histograms),
+        ENCODING_FLOAT_HISTOGRAM => histogram_chunk::<XorFloat>(bytes, histograms),
         _ => None,
     }
 }
@@ -78,20 +78,55 @@ struct Layout {
     custom_bounds: Arc<[f64]>,
 }
 
-/// How the counts of a chunk are written.
-trait Counts {
-    fn first(&mut self, bits: &mut Bits<'_>, n_buckets: [usize; 2]) -> Option<()>;
-    /// The buckets of a stale marker are not written.
+/// A count, as histograms of a chunk change it one after the other.
+trait Count: Copy + Default {
+    fn first(bits: &mut Bits<'_>) -> Option<Self>;
+    fn first_bucket(bits: &mut Bits<'_>) -> Option<Self>;
     fn next(&mut self, bits: &mut Bits<'_>) -> Option<()>;
-    fn put(&self, histogram: &mut Histogram);
-    fn sum(&self) -> f64;
+    fn value(self) -> f64;
+    /// What neighbouring buckets hold.
+    fn values(buckets: &[Self]) -> Vec<f64>;
 }
 
-fn histogram_chunk(
-    bytes: &[u8],
-    histograms: &mut Vec<HistogramSample>,
-    counts: &mut dyn Counts,
-) -> Option<()> {
+/// The counts of the histogram that is being read.
+#[derive(Default)]
+struct Counts<C> {
+    count: C,
+    zero_count: C,
+    sum: XorFloat,
+    buckets: [Vec<C>; 2],
+}
+
+impl<C: Count> Counts<C> {
+    fn first(&mut self, bits: &mut Bits<'_>, n_buckets: [usize; 2]) -> Option<()> {
+        self.count = C::first(bits)?;
+        self.zero_count = C::first(bits)?;
+        self.sum = XorFloat::first(bits.float()?);
+        for (buckets, n) in self.buckets.iter_mut().zip(n_buckets) {
+            for _ in 0..n {
+                buckets.push(C::first_bucket(bits)?);
+            }
+        }
+        Some(())
+    }
+
+    /// The buckets of a stale marker are not written.
+    fn next(&mut self, bits: &mut Bits<'_>) -> Option<()> {
+        self.count.next(bits)?;
+        self.zero_count.next(bits)?;
+        self.sum.next(bits)?;
+        if is_stale(self.sum.value) {
+            return Some(());
+        }
+        for bucket in self.buckets.iter_mut().flatten() {
+            bucket.next(bits)?;
+        }
+        Some(())
+    }
+}
+
+fn histogram_chunk<C: Count>(bytes: &[u8], histograms: &mut Vec<HistogramSample>) -> Option<()> {
+    let mut counts = Counts::<C>::default();
     let (head, stream) = bytes.split_first_chunk::<3>()?;
     let n = u16::from_be_bytes([head[0], head[1]]);
     if n == 0 {
@@ -115,10 +150,10 @@ fn histogram_chunk(
             counts.next(&mut bits)?;
         }
         let reset_hint = reset_hint(head[2], idx);
-        let histogram = if is_stale(counts.sum()) {
+        let histogram = if is_stale(counts.sum.value) {
             Histogram::stale()
         } else {
-            layout.histogram(counts, reset_hint)
+            layout.histogram(&counts, reset_hint)
         };
         histograms.push(HistogramSample {
             at: Timestamp(at),
@@ -188,36 +223,27 @@ fn n_of(spans: &[BucketSpan]) -> Option<usize> {
 }
 
 impl Layout {
-    fn histogram(&self, counts: &dyn Counts, reset_hint: ResetHint) -> Histogram {
-        let buckets = |spans: &[BucketSpan]| Buckets {
+    fn histogram<C: Count>(&self, counts: &Counts<C>, reset_hint: ResetHint) -> Histogram {
+        let [positive, negative] = &counts.buckets;
+        let buckets = |spans: &[BucketSpan], counts: &[C]| Buckets {
             spans: spans.to_vec(),
-            counts: Vec::new(),
+            counts: C::values(counts),
         };
-        let mut histogram = Histogram {
+        Histogram {
             reset_hint,
             schema: self.schema,
             zero_threshold: self.zero_threshold,
-            positive: buckets(&self.positive),
-            negative: buckets(&self.negative),
+            zero_count: counts.zero_count.value(),
+            count: counts.count.value(),
+            sum: counts.sum.value,
+            positive: buckets(&self.positive, positive),
+            negative: buckets(&self.negative, negative),
             custom_bounds: Arc::clone(&self.custom_bounds),
-            ..Histogram::default()
-        };
-        counts.put(&mut histogram);
-        histogram
+        }
     }
 }
 
-/// Counts as whole numbers: each bucket as the distance from the one before it, and of that the
-/// distance of distances from histogram to histogram.
-#[derive(Default)]
-struct WholeCounts {
-    count: Dod,
-    zero_count: Dod,
-    sum: XorFloat,
-    buckets: [Vec<Dod>; 2],
-}
-
-/// A number of which the change of its change is written.
+/// A whole number, of which the change of its change is written.
 #[derive(Clone, Copy, Default)]
 struct Dod {
     value: i64,
@@ -225,8 +251,18 @@ struct Dod {
 }
 
 impl Dod {
-    fn first(value: i64) -> Self {
+    fn of(value: i64) -> Self {
         Self { value, step: 0 }
+    }
+}
+
+impl Count for Dod {
+    fn first(bits: &mut Bits<'_>) -> Option<Self> {
+        Some(Self::of(bits.varbit_uint()? as i64))
+    }
+
+    fn first_bucket(bits: &mut Bits<'_>) -> Option<Self> {
+        Some(Self::of(bits.varbit_int()?))
     }
 
     #[inline]
@@ -235,101 +271,42 @@ impl Dod {
         self.value = self.value.wrapping_add(self.step);
         Some(())
     }
-}
 
-impl Counts for WholeCounts {
-    fn first(&mut self, bits: &mut Bits<'_>, n_buckets: [usize; 2]) -> Option<()> {
-        self.count = Dod::first(bits.varbit_uint()? as i64);
-        self.zero_count = Dod::first(bits.varbit_uint()? as i64);
-        self.sum = XorFloat::first(bits.float()?);
-        for (buckets, n) in self.buckets.iter_mut().zip(n_buckets) {
-            for _ in 0..n {
-                buckets.push(Dod::first(bits.varbit_int()?));
-            }
-        }
-        Some(())
+    fn value(self) -> f64 {
+        self.value as u64 as f64
     }
 
+    /// Each is the distance from the one before it.
+    fn values(buckets: &[Self]) -> Vec<f64> {
+        let mut count = 0_i64;
+        let counts = buckets.iter().map(|bucket| {
+            count = count.wrapping_add(bucket.value);
+            count as f64
+        });
+        counts.collect()
+    }
+}
+
+impl Count for XorFloat {
+    fn first(bits: &mut Bits<'_>) -> Option<Self> {
+        Some(Self::first(bits.float()?))
+    }
+
+    fn first_bucket(bits: &mut Bits<'_>) -> Option<Self> {
+        Some(Self::first(bits.float()?))
+    }
+
+    #[inline]
     fn next(&mut self, bits: &mut Bits<'_>) -> Option<()> {
-        self.count.next(bits)?;
-        self.zero_count.next(bits)?;
-        self.sum.next(bits)?;
-        if is_stale(self.sum.value) {
-            return Some(());
-        }
-        for bucket in self.buckets.iter_mut().flatten() {
-            bucket.next(bits)?;
-        }
-        Some(())
+        Self::next(self, bits)
     }
 
-    fn put(&self, histogram: &mut Histogram) {
-        histogram.count = self.count.value as u64 as f64;
-        histogram.zero_count = self.zero_count.value as u64 as f64;
-        histogram.sum = self.sum.value;
-        let absolute = |buckets: &[Dod]| {
-            let mut count = 0_i64;
-            let counts = buckets.iter().map(|bucket| {
-                count = count.wrapping_add(bucket.value);
-                count as f64
-            });
-            counts.collect()
-        };
-        histogram.positive.counts = absolute(&self.buckets[0]);
-        histogram.negative.counts = absolute(&self.buckets[1]);
+    fn value(self) -> f64 {
+        self.value
     }
 
-    fn sum(&self) -> f64 {
-        self.sum.value
-    }
-}
-
-/// Counts as floats, each by itself.
-#[derive(Default)]
-struct FloatCounts {
-    count: XorFloat,
-    zero_count: XorFloat,
-    sum: XorFloat,
-    buckets: [Vec<XorFloat>; 2],
-}
-
-impl Counts for FloatCounts {
-    fn first(&mut self, bits: &mut Bits<'_>, n_buckets: [usize; 2]) -> Option<()> {
-        self.count = XorFloat::first(bits.float()?);
-        self.zero_count = XorFloat::first(bits.float()?);
-        self.sum = XorFloat::first(bits.float()?);
-        for (buckets, n) in self.buckets.iter_mut().zip(n_buckets) {
-            for _ in 0..n {
-                buckets.push(XorFloat::first(bits.float()?));
-            }
-        }
-        Some(())
-    }
-
-    fn next(&mut self, bits: &mut Bits<'_>) -> Option<()> {
-        self.count.next(bits)?;
-        self.zero_count.next(bits)?;
-        self.sum.next(bits)?;
-        if is_stale(self.sum.value) {
-            return Some(());
-        }
-        for bucket in self.buckets.iter_mut().flatten() {
-            bucket.next(bits)?;
-        }
-        Some(())
-    }
-
-    fn put(&self, histogram: &mut Histogram) {
-        histogram.count = self.count.value;
-        histogram.zero_count = self.zero_count.value;
-        histogram.sum = self.sum.value;
-        let values = |buckets: &[XorFloat]| buckets.iter().map(|bucket| bucket.value).collect();
-        histogram.positive.counts = values(&self.buckets[0]);
-        histogram.negative.counts = values(&self.buckets[1]);
-    }
-
-    fn sum(&self) -> f64 {
-        self.sum.value
+    fn values(buckets: &[Self]) -> Vec<f64> {
+        buckets.iter().map(|bucket| bucket.value).collect()
     }
 }
 

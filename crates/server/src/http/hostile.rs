@@ -179,5 +179,13 @@ async fn a_route_prefix_stands_before_every_path() {
         let body = answer.text().await.unwrap();
         assert!(body.contains(expected), "{path}: {body:.200}");
     }
+    let url = format!("http://{}/bell?a=b", server.address);
+    let answer = client.get(url).send().await.unwrap();
+    let (path, query) = (answer.url().path(), answer.url().query());
+    assert_eq!(
+        (path, query),
+        ("/bell/", Some("a=b")),
+        "files lie beside it"
+    );
     server.stop().await.unwrap();
 }

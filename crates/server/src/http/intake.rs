@@ -1,8 +1,8 @@
 //! What all ways in have in common once a body is read: what is good is stored, what is not is
 //! named and counted.
 
-use firebell_model::{Exemplar, HistogramSample, Sample};
-use firebell_tsdb::{AppendReport, Batch, SeriesKey, StoreError};
+use firebell_model::{Exemplar, Histogram, HistogramSample, Labels, Sample, Timestamp};
+use firebell_tsdb::{AppendReport, Batch, SeriesKey, Store, StoreError};
 
 use super::App;
 
@@ -46,6 +46,29 @@ impl Intake {
             self.batch.add_exemplar(series.clone(), exemplar.clone());
         }
         self.batch.add_mixed(series, samples, histograms);
+    }
+
+    /// Takes when a series began, of which something later comes next: it was zero then, which is
+    /// stored when nothing newer is known of the series. The sender is told nothing of it.
+    pub(super) fn begin(
+        &mut self,
+        store: &Store,
+        labels: Labels,
+        at: Timestamp,
+        empty: Option<Histogram>,
+    ) {
+        let series = SeriesKey::from(labels);
+        if store.newest(&series).is_some_and(|newest| newest >= at) {
+            return;
+        }
+        match empty {
+            None => self.batch.add(series, &[Sample { at, value: 0.0 }]),
+            Some(empty) => {
+                let histogram = empty.into();
+                let zero = HistogramSample { at, histogram };
+                self.batch.add_histograms(series, [zero]);
+            }
+        }
     }
 
     /// Notes something that cannot be stored.

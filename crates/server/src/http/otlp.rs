@@ -22,6 +22,7 @@ use hyper::body::Frame;
 
 use super::App;
 use super::intake::Intake;
+use crate::flags::ZERO_AT_CREATION;
 
 /// The path of gRPC.
 pub(super) const GRPC_PATH: &str =
@@ -187,11 +188,13 @@ fn store(app: &App, body: &[u8], is_gzip: bool, encoding: Encoding) -> Result<Re
     }
     let mut intake = Intake::default();
     let mut n_refused = 0;
-    let options = options(&app.live.config().otlp);
+    let tells_beginnings = app.flags.has_feature(ZERO_AT_CREATION);
+    let options = options(&app.live.config().otlp, tells_beginnings);
     let mut read = |deltas: &mut Deltas| {
         otlp::read(body, encoding, &options, deltas, |item| match item {
             Item::Sample(labels, sample) => intake.add(&labels, &[sample], &[], &[]),
             Item::Histogram(labels, histogram) => intake.add(&labels, &[], &[histogram], &[]),
+            Item::Beginning(labels, at, empty) => intake.begin(&app.store, labels, at, empty),
             Item::Exemplar(labels, exemplar) => intake.add(&labels, &[], &[], &[exemplar]),
             Item::Metadata(metric, metadata) => intake.batch.set_metadata(metric, metadata),
             Item::Refused { points, why } => {
@@ -229,15 +232,19 @@ fn unzip(body: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(unzipped)
 }
 
-fn options(otlp: &Otlp) -> Options {
+fn options(otlp: &Otlp, tells_beginnings: bool) -> Options {
     let OtlpNaming {
         is_utf8,
         has_suffixes,
+        prefixes_underscores,
+        keeps_underscores,
     } = otlp.naming;
     Options {
         naming: Naming {
             is_utf8,
             has_suffixes,
+            prefixes_underscores,
+            keeps_underscores,
         },
         promotion: match &otlp.promotion {
             OtlpPromotion::Only(names) => Promotion::Only(names.clone()),
@@ -247,6 +254,7 @@ fn options(otlp: &Otlp) -> Options {
         to_custom: otlp.to_custom,
         promote_scope: otlp.promote_scope,
         adds_deltas: otlp.adds_deltas,
+        tells_beginnings,
     }
 }
 

@@ -7,7 +7,8 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use firebell_model::METRIC_NAME;
+use firebell_model::{Labels, METRIC_NAME, Timestamp};
+use firebell_wire::histogram::empty_of;
 use firebell_wire::remote_write::{
     self, DECODED_BYTES_MAX, RemoteWriteError, WriteVersion, WrittenSeries,
 };
@@ -15,6 +16,7 @@ use firebell_wire::remote_write2;
 
 use super::App;
 use super::intake::{Intake, Stored};
+use crate::flags::ZERO_AT_CREATION;
 
 /// Takes samples in. What is good of a request is stored even when some of it is refused; the
 /// sender must then not send it again (400). When nothing could be stored it should (503).
@@ -158,12 +160,40 @@ fn take(app: &App, series: &WrittenSeries<'_, '_>, intake: &mut Intake) {
     match known.map_or_else(|| series.labels(), Ok) {
         Ok(labels) => {
             let (samples, histograms) = (series.samples, series.histograms);
+            if let Some(created) = series.created.filter(|_| stores_beginnings(app)) {
+                begin(app, series, (&labels, created), intake);
+            }
             intake.add(labels, samples, histograms, series.exemplars);
             for why in series.invalid_histograms {
                 intake.refuse(format!("series `{}`: {why}", series.text()));
             }
         }
         Err(error) => intake.refuse(error.to_string()),
+    }
+}
+
+fn stores_beginnings(app: &App) -> bool {
+    app.flags.has_feature(ZERO_AT_CREATION)
+}
+
+/// Takes when a series began that has something later.
+fn begin(
+    app: &App,
+    series: &WrittenSeries<'_, '_>,
+    (labels, created): (&Labels, Timestamp),
+    intake: &mut Intake,
+) {
+    if series
+        .samples
+        .first()
+        .is_some_and(|first| created < first.at)
+    {
+        intake.begin(&app.store, labels.clone(), created, None);
+    } else if let Some(first) = series.histograms.first()
+        && created < first.at
+    {
+        let empty = empty_of(&first.histogram);
+        intake.begin(&app.store, labels.clone(), created, Some(empty));
     }
 }
 

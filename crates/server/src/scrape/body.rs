@@ -2,8 +2,8 @@
 
 use firebell_model::{Exemplar, Metadata};
 use firebell_wire::exposition::{
-    BodyFormat, ClassicCollector, Converted, Entry, Format, HistogramOptions, Parser, Point,
-    SampleLine, Scraped, read_families,
+    BodyFormat, ClassicCollector, Converted, CreatedTimes, Entry, Format, HistogramOptions, Parser,
+    Point, SampleLine, Scraped, read_families,
 };
 
 use super::series::{Spelled, Taking};
@@ -31,6 +31,7 @@ pub(super) fn read(body: &[u8], format: BodyFormat, taking: &mut Taking<'_>) -> 
                 let spelled = Spelled {
                     key: point.key,
                     at: point.at,
+                    created: point.created,
                     point: value,
                 };
                 let exemplars = point.exemplars.iter().cloned();
@@ -46,40 +47,62 @@ fn read_text(
     histograms: HistogramOptions,
     taking: &mut Taking<'_>,
 ) -> Result<(), String> {
+    let times = match taking.treatment.zero_at_creation {
+        true => CreatedTimes::read(body, format).map_err(|error| error.to_string())?,
+        false => CreatedTimes::default(),
+    };
     let mut described = (String::new(), Metadata::default());
+    let read = read_entries(body, (format, histograms), &times, &mut described, taking);
+    // Also of a body that turns bad in the middle.
+    describe(&mut described, "", taking);
+    read
+}
+
+fn read_entries(
+    body: &[u8],
+    (format, histograms): (Format, HistogramOptions),
+    times: &CreatedTimes,
+    described: &mut (String, Metadata),
+    taking: &mut Taking<'_>,
+) -> Result<(), String> {
+    let drops_created = taking.treatment.zero_at_creation && format == Format::OpenMetrics;
     let mut collector = ClassicCollector::default();
     let mut parser = Parser::new(body, format).map_err(|error| error.to_string())?;
     while let Some(entry) = parser.next_entry().map_err(|error| error.to_string())? {
         match entry {
+            Entry::Sample(line) if drops_created && CreatedTimes::is_one(&line) => {}
             Entry::Sample(line) => {
                 let mut is_wanted = true;
                 if histograms.to_custom {
                     let (is_classic, ended) = collector.add(&line)?;
                     is_wanted = histograms.classic || !is_classic;
-                    take_converted(ended, taking)?;
+                    take_converted(ended, times, taking)?;
                 }
                 if is_wanted {
-                    take_line(&line, taking)?;
+                    take_line(&line, times, taking)?;
                 }
             }
             Entry::Help { metric, help } => {
-                describe(&mut described, &metric, taking).help = help.as_ref().into();
+                describe(described, &metric, taking).help = help.as_ref().into();
             }
-            Entry::Type { metric, kind } => describe(&mut described, &metric, taking).kind = kind,
+            Entry::Type { metric, kind } => describe(described, &metric, taking).kind = kind,
             Entry::Unit { metric, unit } => {
-                describe(&mut described, &metric, taking).unit = unit.into();
+                describe(described, &metric, taking).unit = unit.into();
             }
         }
     }
-    take_converted(collector.finish(), taking)?;
-    describe(&mut described, "", taking);
-    Ok(())
+    take_converted(collector.finish(), times, taking)
 }
 
-fn take_line(line: &SampleLine<'_, '_>, taking: &mut Taking<'_>) -> Result<(), String> {
+fn take_line(
+    line: &SampleLine<'_, '_>,
+    times: &CreatedTimes,
+    taking: &mut Taking<'_>,
+) -> Result<(), String> {
     let spelled = Spelled {
         key: line.series.text(),
         at: line.at,
+        created: times.of(line),
         point: Point::Float(line.value),
     };
     let exemplar = match &line.exemplar {
@@ -96,7 +119,11 @@ fn take_line(line: &SampleLine<'_, '_>, taking: &mut Taking<'_>) -> Result<(), S
     taking.take(spelled, || line.series.labels(), exemplar)
 }
 
-fn take_converted(converted: Option<Converted>, taking: &mut Taking<'_>) -> Result<(), String> {
+fn take_converted(
+    converted: Option<Converted>,
+    times: &CreatedTimes,
+    taking: &mut Taking<'_>,
+) -> Result<(), String> {
     let Some(converted) = converted else {
         return Ok(());
     };
@@ -105,6 +132,7 @@ fn take_converted(converted: Option<Converted>, taking: &mut Taking<'_>) -> Resu
     let spelled = Spelled {
         key: &key,
         at: converted.at,
+        created: times.of_labels(&converted.labels),
         point: Point::Histogram(Box::new(converted.histogram)),
     };
     let exemplars = converted

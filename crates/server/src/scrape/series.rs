@@ -16,7 +16,7 @@ use firebell_model::{
 };
 use firebell_tsdb::{Batch, Store, TooManySeries};
 use firebell_wire::exposition::{BodyFormat, Point};
-use firebell_wire::histogram::{limit_buckets, reduce};
+use firebell_wire::histogram::{empty_of, limit_buckets, reduce};
 
 use super::body;
 use super::families::Families;
@@ -29,6 +29,8 @@ pub(super) struct Treatment {
     pub labels: Labels,
     /// Its job.
     pub job: Arc<ScrapeJob>,
+    /// Whether a series was zero when it began, and that is stored.
+    pub zero_at_creation: bool,
 }
 
 /// The series of one target, over its scrapes.
@@ -38,6 +40,8 @@ pub(super) struct TargetSeries {
     /// Series that were live when their spellings were forgotten.
     leftover: BTreeSet<SeriesId>,
     families: Arc<Mutex<Families>>,
+    /// What was said of metrics and the store was not told yet, also by scrapes that are refused.
+    untold: Vec<(Box<str>, Metadata)>,
     round: u64,
 }
 
@@ -56,6 +60,8 @@ pub(super) struct Spelled<'p> {
     pub key: &'p str,
     /// When it was, if the target says so.
     pub at: Option<Timestamp>,
+    /// When its metric began, if the target says so.
+    pub created: Option<Timestamp>,
     /// The value.
     pub point: Point,
 }
@@ -68,6 +74,8 @@ struct Known {
     seen: u64,
     /// Whether it ends by being absent: not when it has ended, or its timestamps are its own.
     is_live: bool,
+    /// When it began, as far as it is stored.
+    created: Option<Timestamp>,
 }
 
 /// A body, read.
@@ -83,6 +91,8 @@ pub(super) struct Taken {
     pub n_added: usize,
     /// Samples of series for which the store has no room, and what to say of them.
     pub over_limit: Option<(u64, TooManySeries)>,
+    /// Why the scrape fails: nothing of the body counts but these figures.
+    pub refused: Option<String>,
 }
 
 impl TargetSeries {
@@ -91,10 +101,7 @@ impl TargetSeries {
         Arc::clone(&self.families)
     }
 
-    /// Reads a body.
-    ///
-    /// # Errors
-    /// Why the scrape fails; [`TargetSeries::end`] has to follow.
+    /// Reads a body. When it is refused, [`TargetSeries::end`] has to follow.
     pub(super) fn take(
         &mut self,
         body: &[u8],
@@ -102,7 +109,7 @@ impl TargetSeries {
         at: Timestamp,
         treatment: &Treatment,
         store: &Store,
-    ) -> Result<Taken, String> {
+    ) -> Taken {
         self.round += 1;
         let mut taking = Taking {
             series: self,
@@ -111,18 +118,30 @@ impl TargetSeries {
             store,
             taken: Taken::default(),
         };
-        body::read(body, format, &mut taking)?;
+        let read = body::read(body, format, &mut taking);
         let mut taken = taking.taken;
-        limits::series(self.known.len(), &treatment.job.limits, body, format)?;
-        let round = self.round;
-        self.mark_gone(at, &mut taken.batch, |seen| seen != round);
-        Ok(taken)
+        let is_within = |()| limits::series(self.known.len(), &treatment.job.limits, body, format);
+        taken.refused = taken.refused.or(read.and_then(is_within).err());
+        if taken.refused.is_none() {
+            let round = self.round;
+            self.mark_gone(at, &mut taken.batch, |seen| seen != round);
+            self.tell(&mut taken.batch);
+        }
+        taken
+    }
+
+    /// Has the store told what was said of metrics.
+    fn tell(&mut self, batch: &mut Batch) {
+        for (metric, metadata) in self.untold.drain(..) {
+            batch.set_metadata(&metric, metadata);
+        }
     }
 
     /// Ends all series: the scrape failed, or the target is gone.
     pub(super) fn end(&mut self, at: Timestamp) -> Batch {
         let mut batch = Batch::default();
         self.mark_gone(at, &mut batch, |_| true);
+        self.tell(&mut batch);
         batch
     }
 
@@ -178,15 +197,36 @@ impl Taking<'_> {
         let own_time = spelled.at.filter(|_| job.honor_timestamps);
         let is_live = own_time.is_none() || job.track_timestamps_staleness;
         self.taken.n_scraped += 1;
+        if self.taken.refused.is_some() {
+            return self.count(spelled.key, labels);
+        }
+        let n_added = self.taken.n_added;
         let Some(id) = self.series_of(spelled.key, is_live, labels)? else {
             return Ok(());
         };
         self.taken.n_kept += 1;
+        let n_kept = self.taken.n_kept as u64;
+        if job.limits.samples.is_some_and(|limit| n_kept > limit) {
+            self.taken.n_added = n_added;
+            self.taken.refused = Some(limits::SAMPLES.to_owned());
+            return Ok(());
+        }
         let at = own_time.unwrap_or(self.at);
+        let created = spelled.created.filter(|_| self.treatment.zero_at_creation);
+        if let Some(created) = created.filter(|created| created.0 > 0 && *created < at) {
+            self.begin(spelled.key, id, created, &spelled.point);
+        }
         match spelled.point {
             Point::Float(value) => self.taken.batch.add(id, &[Sample { at, value }]),
             Point::Histogram(histogram) => {
-                let limited = limited(*histogram, &job.limits)?;
+                let limited = match limited(*histogram, &job.limits) {
+                    Ok(limited) => limited,
+                    Err(why) => {
+                        self.taken.n_added = n_added;
+                        self.taken.refused = Some(why);
+                        return Ok(());
+                    }
+                };
                 let histogram = Arc::new(limited);
                 let sample = HistogramSample { at, histogram };
                 self.taken.batch.add_histograms(id, [sample]);
@@ -198,9 +238,42 @@ impl Taking<'_> {
             }
             self.taken.batch.add_exemplar(id, exemplar);
         }
-        match job.limits.samples {
-            Some(limit) if self.taken.n_kept as u64 > limit => Err(limits::SAMPLES.to_owned()),
-            _ => Ok(()),
+        Ok(())
+    }
+
+    /// Counts a sample of a body that is refused already, as upstream: the figures tell how many it
+    /// has, and what it says of metrics is noted.
+    fn count(
+        &mut self,
+        key: &str,
+        labels: impl FnOnce() -> Result<Labels, String>,
+    ) -> Result<(), String> {
+        let is_kept = match self.series.known.get(key) {
+            Some(known) => known.id.is_some(),
+            None => {
+                let labels = labels().map_err(|name| twice(&name))?;
+                self.treatment.labels_of(labels)?.is_some()
+            }
+        };
+        self.taken.n_kept += usize::from(is_kept);
+        Ok(())
+    }
+
+    /// A series was zero when it began, which is stored when nothing newer is known of it.
+    fn begin(&mut self, key: &str, id: SeriesId, at: Timestamp, point: &Point) {
+        let known = self.series.known.get_mut(key);
+        let before = known.and_then(|known| known.created.replace(at));
+        let is_newer = |newest| newest >= at;
+        if before == Some(at) || self.store.newest(&id.into()).is_some_and(is_newer) {
+            return;
+        }
+        match point {
+            Point::Float(_) => self.taken.batch.add(id, &[Sample { at, value: 0.0 }]),
+            Point::Histogram(histogram) => {
+                let histogram = Arc::new(empty_of(histogram));
+                let zero = HistogramSample { at, histogram };
+                self.taken.batch.add_histograms(id, [zero]);
+            }
         }
     }
 
@@ -218,7 +291,7 @@ impl Taking<'_> {
             self.taken.n_added += usize::from(is_back && known.id.is_some());
             return Ok(known.id);
         }
-        let labels = labels().map_err(|name| format!("label name `{name}` occurs twice"))?;
+        let labels = labels().map_err(|name| twice(&name))?;
         let labels = self.treatment.labels_of(labels)?;
         let id = match labels.map(|labels| self.store.resolve(&labels)).transpose() {
             Ok(id) => id,
@@ -228,7 +301,13 @@ impl Taking<'_> {
                 return Ok(None);
             }
         };
-        let known = Known { id, seen, is_live };
+        let created = None;
+        let known = Known {
+            id,
+            seen,
+            is_live,
+            created,
+        };
         self.series.known.insert(key.into(), known);
         self.taken.n_added += usize::from(id.is_some());
         Ok(id)
@@ -238,9 +317,13 @@ impl Taking<'_> {
     pub(super) fn describe(&mut self, metric: &str, metadata: Metadata) {
         let is_news = lock(&self.series.families).note(metric, &metadata, self.series.round);
         if is_news {
-            self.taken.batch.set_metadata(metric, metadata);
+            self.series.untold.push((metric.into(), metadata));
         }
     }
+}
+
+fn twice(name: &str) -> String {
+    format!("label name `{name}` occurs twice")
 }
 
 /// A histogram within the limits of its job, made coarser if needed.
@@ -322,16 +405,23 @@ mod tests {
     /// Scrapes bodies one after the other, a second apart; prints what is then stored. An empty
     /// body is a scrape that failed.
     fn check(options: &str, bodies: &[&str], expected: &Expect) {
-        check_on(firebell_tsdb::Options::default(), options, bodies, expected);
+        let store = firebell_tsdb::Options::default();
+        check_on(store, (options, TEXT), bodies, expected);
     }
 
-    fn check_on(store: firebell_tsdb::Options, options: &str, bodies: &[&str], expected: &Expect) {
+    fn check_on(
+        store: firebell_tsdb::Options,
+        (options, format): (&str, BodyFormat),
+        bodies: &[&str],
+        expected: &Expect,
+    ) {
         let text = format!("scrape_configs: [{{job_name: shop, {options}}}]");
         let file = Some(Path::new("firebell.yml"));
         let config = load(file, &ExternalUrl::default(), &OneFile(text)).unwrap();
         let treatment = Treatment {
             labels: Labels::from_pairs([("instance", "a:80"), ("job", "shop")]),
             job: Arc::new(config.scrape[0].clone()),
+            zero_at_creation: format != TEXT,
         };
         let disk = Arc::new(MemoryDisk::default());
         let (store, _) = Store::open(disk, store).unwrap();
@@ -340,16 +430,18 @@ mod tests {
         for (idx, body) in bodies.iter().enumerate() {
             let at = Timestamp(1000 * (idx as i64 + 1));
             let body = body.replace("; ", "\n") + "\n";
-            let batch = match series.take(body.as_bytes(), TEXT, at, &treatment, &store) {
-                Ok(taken) if body.len() > 1 => {
+            let taken = series.take(body.as_bytes(), format, at, &treatment, &store);
+            let batch = match taken.refused {
+                None if body.len() > 1 => {
                     if let Some((n, why)) = taken.over_limit {
                         problems += &format!("{n} samples refused: {why}\n");
                     }
                     taken.batch
                 }
-                Ok(_) => series.end(at),
-                Err(why) => {
-                    problems += &format!("{why}\n");
+                None => series.end(at),
+                Some(why) => {
+                    let (n_scraped, n_kept) = (taken.n_scraped, taken.n_kept);
+                    problems += &format!("{why}: {n_scraped} scraped, {n_kept} kept\n");
                     series.end(at)
                 }
             };
@@ -479,11 +571,33 @@ mod tests {
             drop,
             &["x 1", "x 1; y 1", "x 2"],
             &expect![[r#"
-            sample limit exceeded
+            sample limit exceeded: 2 scraped, 2 kept
             x{instance="a:80", job="shop"} 1@1000 stale@2000 2@3000
             y{instance="a:80", job="shop"} stale@2000
         "#]],
         );
+    }
+
+    #[test]
+    fn a_refused_scrape_tells_what_metrics_are_all_the_same() {
+        let disk = Arc::new(MemoryDisk::default());
+        let (store, _) = Store::open(disk, firebell_tsdb::Options::default()).unwrap();
+        let text = "scrape_configs: [{job_name: shop, sample_limit: 1}]".to_owned();
+        let file = Some(Path::new("firebell.yml"));
+        let config = load(file, &ExternalUrl::default(), &OneFile(text)).unwrap();
+        let treatment = Treatment {
+            labels: Labels::default(),
+            job: Arc::new(config.scrape[0].clone()),
+            zero_at_creation: false,
+        };
+        let mut series = TargetSeries::default();
+        let body = b"# TYPE a counter\na 1\na{x=\"1\"} 2\n# TYPE b gauge\nb 1\n";
+        let taken = series.take(body, TEXT, Timestamp(1000), &treatment, &store);
+        assert_eq!(taken.refused.as_deref(), Some(limits::SAMPLES));
+        assert_eq!((taken.n_scraped, taken.n_kept, taken.n_added), (3, 3, 1));
+        store.append(&series.end(Timestamp(1000))).unwrap();
+        let kinds = ["a", "b"].map(|name| store.metadata(name).unwrap().kind.name());
+        assert_eq!(kinds, ["counter", "gauge"]);
     }
 
     #[test]
@@ -492,7 +606,7 @@ mod tests {
             "",
             &["x 1", "x 2; x{ 3", "x 4"],
             &expect![[r#"
-            line 2: expected a label name or `}`, found `3`
+            line 2: expected a label name or `}`, found `3`: 1 scraped, 1 kept
             x{instance="a:80", job="shop"} 1@1000 stale@2000 4@3000
         "#]],
         );
@@ -500,7 +614,7 @@ mod tests {
             "label_limit: 3",
             &["x{a=\"1\",b=\"2\"} 1"],
             &expect![[r#"
-            label_limit exceeded (metric: x, number of labels: 5, limit: 3)
+            label_limit exceeded (metric: x, number of labels: 5, limit: 3): 1 scraped, 0 kept
         "#]],
         );
     }
@@ -513,13 +627,48 @@ mod tests {
         };
         check_on(
             options,
-            "",
+            ("", TEXT),
             &["x 1; y 1", "x 2; z 1; w 1; y 2", "x 3; z 2"],
             &expect![[r#"
                 2 samples refused: the store has 2 series, and more are not allowed: label `__name__` has 2 values
                 1 samples refused: the store has 2 series, and more are not allowed: label `__name__` has 2 values
                 x{instance="a:80", job="shop"} 1@1000 2@2000 3@3000
                 y{instance="a:80", job="shop"} 1@1000 2@2000 stale@3000
+            "#]],
+        );
+    }
+
+    #[test]
+    fn a_counter_was_zero_when_it_began_where_that_is_asked_for() {
+        let body = |value: &str, created: &str| {
+            format!(
+                "# TYPE c counter; c_total{{a=\"b\"}} {value}; c_created{{a=\"b\"}} {created}; \
+                 # TYPE h histogram; h_bucket{{le=\"+Inf\"}} 1; h_sum 2; h_count 1; \
+                 h_created 0.5; # TYPE g gauge; g_created 7; # EOF"
+            )
+        };
+        let bodies = [
+            body("5", "0.25"),
+            body("6", "0.25"),
+            body("1", "2.5"),
+            // It began before what is known of it, or later than now.
+            body("2", "1.5"),
+            body("3", "77"),
+        ];
+        let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+        check_on(
+            firebell_tsdb::Options {
+                out_of_order_window: firebell_model::Duration::from_hours(1),
+                ..firebell_tsdb::Options::default()
+            },
+            ("", BodyFormat::Text(Format::OpenMetrics)),
+            &bodies,
+            &expect![[r#"
+                c_total{a="b", instance="a:80", job="shop"} 0@250 5@1000 6@2000 0@2500 1@3000 2@4000 3@5000
+                g_created{instance="a:80", job="shop"} 7@1000 7@2000 7@3000 7@4000 7@5000
+                h_bucket{instance="a:80", job="shop", le="+Inf"} 0@500 1@1000 1@2000 1@3000 1@4000 1@5000
+                h_count{instance="a:80", job="shop"} 0@500 1@1000 1@2000 1@3000 1@4000 1@5000
+                h_sum{instance="a:80", job="shop"} 0@500 2@1000 2@2000 2@3000 2@4000 2@5000
             "#]],
         );
     }
@@ -533,7 +682,7 @@ mod tests {
                 "x{id=\"3\",le=\"1\"} 1",
             ],
             &expect![[r#"
-                series_limit exceeded (number of series: 3, limit: 2, label with the most values: le, values: 1)
+                series_limit exceeded (number of series: 3, limit: 2, label with the most values: le, values: 1): 1 scraped, 1 kept
                 x{id="1", instance="a:80", job="shop", le="1"} 1@1000 stale@2000
                 x{id="2", instance="a:80", job="shop", le="1"} 1@1000 stale@2000
                 x{id="3", instance="a:80", job="shop", le="1"} stale@2000

@@ -137,28 +137,25 @@ impl Target {
             Some(why) => Err(why.clone()),
             None => self.fetch(spec).await,
         };
-        let treatment = treatment(spec);
-        let taken = fetched.and_then(|(body, format)| {
-            let (series, store) = (&mut self.series, &self.shared.store);
-            aside(body.len(), || {
+        let treatment = treatment(spec, self.shared.zero_at_creation);
+        let (series, store) = (&mut self.series, &self.shared.store);
+        let mut taken = match fetched {
+            Ok((body, format)) => aside(body.len(), || {
                 series.take(&body, format, at, &treatment, store)
-            })
-        });
-        let took = watch.elapsed();
-        self.note(at, took, taken.as_ref().err());
-        let (up, taken) = match taken {
-            Ok(taken) => (1.0, taken),
-            Err(_) => {
-                let batch = self.series.end(at);
-                let taken = Taken {
-                    batch,
-                    ..Taken::default()
-                };
-                (0.0, taken)
-            }
+            }),
+            Err(why) => Taken {
+                refused: Some(why),
+                ..Taken::default()
+            },
         };
+        let took = watch.elapsed();
+        self.note(at, took, taken.refused.as_ref());
+        let is_up = taken.refused.is_none();
+        if !is_up {
+            taken.batch = self.series.end(at);
+        }
         let figures = [
-            up,
+            f64::from(u8::from(is_up)),
             took.as_secs_f64(),
             taken.n_scraped as f64,
             taken.n_kept as f64,
@@ -183,7 +180,12 @@ impl Target {
     async fn fetch(&self, spec: &Spec) -> Result<(Vec<u8>, BodyFormat), String> {
         let Spec { job, target, .. } = spec;
         let secs = target.timeout.as_secs_f64().to_string();
-        let protocols: Vec<Protocol> = job.protocols.iter().copied().map(protocol).collect();
+        let mut protocols: Vec<Protocol> = job.protocols.iter().copied().map(protocol).collect();
+        if self.shared.zero_at_creation && job.has_usual_protocols {
+            // Protobuf says when metrics began.
+            protocols.retain(|it| *it != Protocol::Protobuf);
+            protocols.insert(0, Protocol::Protobuf);
+        }
         let request = self
             .shared
             .clients
@@ -291,11 +293,12 @@ fn protocol(configured: ScrapeProtocol) -> Protocol {
     }
 }
 
-fn treatment(spec: &Spec) -> Treatment {
+fn treatment(spec: &Spec, zero_at_creation: bool) -> Treatment {
     let Spec { job, target, .. } = spec;
     Treatment {
         labels: target.labels.clone(),
         job: Arc::clone(job),
+        zero_at_creation,
     }
 }
 

@@ -46,6 +46,8 @@ pub struct ScrapedPoint<'s> {
     bound: Option<(&'static str, &'s str)>,
     /// When it was, if the target says so.
     pub at: Option<Timestamp>,
+    /// When the metric began, if the target says so.
+    pub created: Option<Timestamp>,
     /// The value.
     pub point: Point,
     /// Examples; those without a time are of the same moment.
@@ -170,6 +172,7 @@ struct Line<'s> {
     suffix: &'static str,
     bound: Option<(&'static str, f64)>,
     point: Point,
+    created: Option<Timestamp>,
     exemplars: &'s [(Exemplar, bool)],
 }
 
@@ -214,15 +217,17 @@ impl Reader<'_> {
         metric: &Metric<'_>,
         mut data: Message<'_>,
     ) -> Result<(), Stopped> {
-        let (mut value, mut exemplar) = (0.0, None);
+        let (mut value, mut exemplar, mut created) = (0.0, None, None);
         while let Some((number, field)) = data.next_field()? {
             match number {
                 1 => value = field.double()?,
                 2 => exemplar = Some(read_exemplar(field.message()?)?),
+                3 => created = Some(read_time(field.message()?)?),
                 _ => {}
             }
         }
         let line = Line {
+            created,
             exemplars: exemplar.as_slice(),
             ..Line::of(family, "", value)
         };
@@ -236,19 +241,23 @@ impl Reader<'_> {
         mut data: Message<'_>,
     ) -> Result<(), Stopped> {
         let (mut count, mut sum, mut quantiles) = (0.0, 0.0, Vec::new());
+        let mut created = None;
         while let Some((number, field)) = data.next_field()? {
             match number {
                 1 => count = field.varint()? as f64,
                 2 => sum = field.double()?,
                 3 => quantiles.push(read_quantile(field.message()?)?),
+                4 => created = Some(read_time(field.message()?)?),
                 _ => {}
             }
         }
-        self.point(metric, Line::of(family, "_count", count))?;
-        self.point(metric, Line::of(family, "_sum", sum))?;
+        let begun = |line| Line { created, ..line };
+        self.point(metric, begun(Line::of(family, "_count", count)))?;
+        self.point(metric, begun(Line::of(family, "_sum", sum)))?;
         for (quantile, value) in quantiles {
             let line = Line {
                 bound: Some(("quantile", quantile)),
+                created,
                 ..Line::of(family, "", value)
             };
             self.point(metric, line)?;
@@ -281,6 +290,7 @@ impl Reader<'_> {
             if let Some(histogram) = histogram {
                 let line = Line {
                     point: Point::Histogram(Box::new(histogram)),
+                    created: read.created,
                     exemplars: &exemplars,
                     ..Line::of(family, "", 0.0)
                 };
@@ -310,12 +320,15 @@ impl Reader<'_> {
             sum,
         } = &read.classic;
         let count = count.unwrap_or(0.0);
-        self.point(metric, Line::of(family, "_count", count))?;
-        self.point(metric, Line::of(family, "_sum", *sum))?;
+        let created = read.created;
+        let begun = |line| Line { created, ..line };
+        self.point(metric, begun(Line::of(family, "_count", count)))?;
+        self.point(metric, begun(Line::of(family, "_sum", *sum)))?;
         for (idx, (bound, count)) in buckets.iter().enumerate() {
             let exemplar = read.bucket_exemplars.iter().find(|it| it.0 == idx);
             let line = Line {
                 bound: Some(("le", *bound)),
+                created,
                 exemplars: exemplar.map_or(&[], |it| std::slice::from_ref(&it.1)),
                 ..Line::of(family, "_bucket", *count)
             };
@@ -326,6 +339,7 @@ impl Reader<'_> {
         }
         let line = Line {
             bound: Some(("le", f64::INFINITY)),
+            created,
             ..Line::of(family, "_bucket", count)
         };
         self.point(metric, line)
@@ -351,6 +365,7 @@ impl Reader<'_> {
             name: &self.name,
             bound,
             at: metric.at,
+            created: line.created,
             point: line.point,
             exemplars: line.exemplars,
         };
@@ -365,6 +380,7 @@ impl<'s> Line<'s> {
             suffix,
             bound: None,
             point: Point::Float(value),
+            created: None,
             exemplars: &[],
         }
     }
@@ -397,6 +413,7 @@ struct ReadHistogram {
     exemplars: Vec<(Exemplar, bool)>,
     /// By index of the bucket.
     bucket_exemplars: Vec<(usize, (Exemplar, bool))>,
+    created: Option<Timestamp>,
 }
 
 impl ReadHistogram {
@@ -439,6 +456,7 @@ impl ReadHistogram {
             12 => raw.positive.spans.push(read_span(value.bytes()?)?),
             13 => value.varints(zigzag, &mut raw.positive.deltas)?,
             14 => value.fixeds(f64::from_bits, &mut raw.positive.counts)?,
+            15 => self.created = Some(read_time(value.message()?)?),
             16 => self.exemplars.push(read_exemplar(value.message()?)?),
             _ => {}
         }

@@ -56,21 +56,49 @@ pub(super) fn label_name(name: &str, naming: Naming) -> Cow<'_, str> {
     if naming.is_utf8 || name.is_empty() {
         return Cow::Borrowed(name);
     }
+    let escaped = match naming.keeps_underscores {
+        true => each_escaped(name),
+        false => Cow::Owned(collapsed(name)),
+    };
+    if escaped.starts_with(|c: char| c.is_ascii_digit()) {
+        Cow::Owned(format!("key_{escaped}"))
+    } else if naming.prefixes_underscores && escaped.starts_with('_') && !escaped.starts_with("__")
+    {
+        Cow::Owned(format!("key{escaped}"))
+    } else {
+        escaped
+    }
+}
+
+/// Each character that a label must not have becomes `_`.
+fn each_escaped(name: &str) -> Cow<'_, str> {
     let is_fine = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let escaped = match name.chars().all(is_fine) {
+    match name.chars().all(is_fine) {
         true => Cow::Borrowed(name),
         false => name
             .chars()
             .map(|c| if is_fine(c) { c } else { '_' })
             .collect(),
-    };
-    if escaped.starts_with(|c: char| c.is_ascii_digit()) {
-        Cow::Owned(format!("key_{escaped}"))
-    } else if escaped.starts_with('_') && !escaped.starts_with("__") {
-        Cow::Owned(format!("key{escaped}"))
-    } else {
-        escaped
     }
+}
+
+/// Each run of characters that are no letters or digits becomes one `_`, but for the ends of a name
+/// that is reserved: `__…__`.
+fn collapsed(name: &str) -> String {
+    let inner = name.strip_prefix("__").and_then(|it| it.strip_suffix("__"));
+    let edge = if inner.is_some() { "__" } else { "" };
+    let mut escaped = edge.to_owned();
+    let mut is_run = false;
+    for c in inner.unwrap_or(name).chars() {
+        let is_fine = c.is_ascii_alphanumeric();
+        if is_fine {
+            escaped.push(c);
+        } else if !is_run {
+            escaped.push('_');
+        }
+        is_run = !is_fine;
+    }
+    escaped + edge
 }
 
 /// A suffix that is there already moves to its place: unit, rate, kind.
@@ -292,6 +320,7 @@ mod tests {
                 let naming = Naming {
                     is_utf8,
                     has_suffixes,
+                    ..crate::otlp::Options::default().naming
                 };
                 let named = metric_name(name, unit, kind, naming);
                 assert_eq!(named.as_deref(), Ok(expected), "{name} {naming:?}");
@@ -300,6 +329,7 @@ mod tests {
         let naming = Naming {
             is_utf8: false,
             has_suffixes: true,
+            ..crate::otlp::Options::default().naming
         };
         assert!(metric_name("...", "", Other, naming).is_err());
     }
@@ -309,6 +339,7 @@ mod tests {
         let naming = Naming {
             is_utf8: false,
             has_suffixes: true,
+            ..crate::otlp::Options::default().naming
         };
         for (name, expected) in [
             ("http.route", "http_route"),

@@ -18,6 +18,8 @@ pub(super) struct Point<'a> {
     pub(super) attributes: Attributes<'a>,
     /// Nanoseconds since the epoch.
     pub(super) nanos: u64,
+    /// When the series began, in nanoseconds since the epoch; 0 when it is not known.
+    pub(super) start_nanos: u64,
     /// The flag "no recorded value": the series ends.
     pub(super) is_end: bool,
     pub(super) exemplars: Vec<Exemplar>,
@@ -112,6 +114,8 @@ impl<'a> Point<'a> {
                 if point.attributes.len() > ATTRIBUTES_MAX {
                     return Err(TOO_MANY_ATTRIBUTES);
                 }
+            } else if number == 2 {
+                point.start_nanos = value.fixed()?;
             } else if number == 3 {
                 point.nanos = value.fixed()?;
             } else if number == flags {

@@ -1,5 +1,7 @@
 //! Requests as series, metric by metric.
 
+use std::sync::Arc;
+
 use firebell_model::{
     Exemplar, Histogram, HistogramSample, Labels, LabelsBuilder, METRIC_NAME, Metadata, MetricKind,
     STALE_NAN, Sample, Timestamp, format_float,
@@ -11,6 +13,7 @@ use super::labels::{Resource, Scope, of_point};
 use super::names::{NameKind, metric_name};
 use super::points::{ATTRIBUTES_MAX, Classic, Data, Kind, Point, TOO_MANY_ATTRIBUTES, millis};
 use super::{Item, Options};
+use crate::histogram::empty_of;
 use crate::protobuf::{Malformed, Message};
 
 /// Reads an `ExportMetricsServiceRequest`.
@@ -26,6 +29,7 @@ pub(super) fn translate(
         take,
         span: None,
         n_points: 0,
+        start: None,
     };
     let mut request = Message::new(body);
     while let Some((number, value)) = request.next_field()? {
@@ -43,6 +47,8 @@ struct Translator<'t> {
     /// The earliest and the latest point of the resource, in nanoseconds.
     span: Option<(u64, u64)>,
     n_points: u64,
+    /// When the series of the point at hand began, if that is to be told.
+    start: Option<Timestamp>,
 }
 
 /// What holds for all points of a metric.
@@ -215,6 +221,9 @@ impl Translator<'_> {
         is_delta: bool,
     ) {
         let at = point.at();
+        let start = millis(point.start_nanos);
+        let is_told = self.options.tells_beginnings && !is_delta && start.0 > 0 && start < at;
+        self.start = is_told.then_some(start);
         if is_delta && !point.is_end {
             let mut key = labels.clone();
             key.set(METRIC_NAME, name);
@@ -309,6 +318,9 @@ impl Translator<'_> {
 
     fn sample(&mut self, labels: Labels, at: Timestamp, value: f64, is_end: bool) {
         let value = if is_end { STALE_NAN } else { value };
+        if let Some(start) = self.start {
+            (self.take)(Item::Beginning(labels.clone(), start, None));
+        }
         (self.take)(Item::Sample(labels, Sample { at, value }));
     }
 
@@ -320,7 +332,7 @@ impl Translator<'_> {
         is_end: bool,
         exemplars: Vec<Exemplar>,
     ) {
-        let histogram = match native {
+        let histogram: Arc<Histogram> = match native {
             _ if is_end => Histogram::stale().into(),
             Ok(histogram) => histogram.into(),
             Err(why) => return self.refuse(1, format!("{labels}: {why}")),
@@ -328,11 +340,16 @@ impl Translator<'_> {
         for exemplar in exemplars {
             (self.take)(Item::Exemplar(labels.clone(), exemplar));
         }
+        if let Some(start) = self.start {
+            let empty = empty_of(&histogram);
+            (self.take)(Item::Beginning(labels.clone(), start, Some(empty)));
+        }
         (self.take)(Item::Histogram(labels, HistogramSample { at, histogram }));
     }
 
     /// Samples of `target_info` over the time of the points, so close that queries find one.
     fn target_info(&mut self, resource: &Resource<'_>) {
+        self.start = None;
         let Some((earliest, latest)) = self.span else {
             return;
         };
