@@ -43,12 +43,12 @@ impl Room {
 }
 
 /// First and last time.
-type Times = (i64, i64);
+type Ends = (i64, i64);
 
 struct Shelf<T>(Vec<Kept<T>>);
 
 struct Kept<T> {
-    times: Times,
+    times: Ends,
     is_used: bool,
     bytes: u64,
     it: T,
@@ -62,13 +62,13 @@ impl<T> Default for Shelf<T> {
 
 impl<T> Shelf<T> {
     #[inline]
-    fn get(&mut self, times: Times) -> Option<&mut T> {
+    fn get(&mut self, times: Ends) -> Option<&mut T> {
         let kept = self.0.iter_mut().find(|kept| kept.times == times)?;
         kept.is_used = true;
         Some(&mut kept.it)
     }
 
-    fn put(&mut self, times: Times, it: T, bytes: u64, room: &Room) {
+    fn put(&mut self, times: Ends, it: T, bytes: u64, room: &Room) {
         if self.0.len() < KEPT_MAX && room.take(bytes) {
             let is_used = true;
             self.0.push(Kept {
@@ -145,65 +145,129 @@ impl EdgeChunk {
 
 /// The samples of a page in which a window begins or ends.
 struct Cuttable {
-    columns: Columns,
+    times: Times,
+    values: Values,
     is_rising: bool,
-    /// How far the samples are apart, when that is even: then their times need not be looked at.
-    step: Option<i64>,
 }
 
-impl Cuttable {
-    fn new(columns: Columns) -> Self {
-        let at = &columns.at;
-        let step = match at[..] {
-            [first, second, ..] => second.wrapping_sub(first),
-            _ => 0,
-        };
-        let is_even = step > 0 && at.windows(2).all(|it| it[1].wrapping_sub(it[0]) == step);
-        Self {
-            is_rising: is_rising(&columns.value),
-            step: is_even.then_some(step),
-            columns,
+/// When samples are.
+enum Times {
+    /// At even steps, above zero, from the first one; so many.
+    Even(i64, i64, usize),
+    Uneven(Box<[i64]>),
+}
+
+/// Values, bit for bit: of a hundred thousand windows, every byte of them counts.
+enum Values {
+    /// Whole numbers, as their distance from the first.
+    Whole(f64, Box<[i32]>),
+    Float(Box<[f64]>),
+}
+
+impl Times {
+    fn new(at: &[i64]) -> Self {
+        if let &[first, second, ..] = at {
+            let step = second.wrapping_sub(first);
+            if step > 0 && at.windows(2).all(|it| it[1].wrapping_sub(it[0]) == step) {
+                return Self::Even(first, step, at.len());
+            }
+        }
+        Self::Uneven(at.into())
+    }
+
+    fn at(&self, idx: usize) -> i64 {
+        match self {
+            Self::Even(first, step, _) => first + idx as i64 * step,
+            Self::Uneven(at) => at[idx],
         }
     }
 
     /// How many samples are not later than `until`.
     fn n_until(&self, until: i64) -> usize {
-        let at = &self.columns.at;
-        match (at.first(), at.last()) {
-            (Some(&first), _) if until < first => 0,
-            (_, Some(&last)) if last <= until => at.len(),
-            (Some(&first), _) => match self.step {
-                Some(step) => ((until - first) / step) as usize + 1,
-                None => at.partition_point(|&at| at <= until),
-            },
-            _ => 0,
+        match *self {
+            Self::Even(first, _, _) if until < first => 0,
+            Self::Even(first, step, n) => {
+                let n_steps = until.abs_diff(first) / step.unsigned_abs();
+                usize::try_from(n_steps).map_or(n, |steps| n.min(steps.saturating_add(1)))
+            }
+            Self::Uneven(ref at) => at.partition_point(|&at| at <= until),
+        }
+    }
+}
+
+impl Values {
+    fn new(values: Vec<f64>) -> Self {
+        let first = values.first().copied().unwrap_or(0.0);
+        let distance = |&value: &f64| {
+            let distance = (value - first) as i32;
+            let again = first + f64::from(distance);
+            (again.to_bits() == value.to_bits()).then_some(distance)
+        };
+        let whole: Option<Box<[i32]>> = values.iter().map(distance).collect();
+        match whole {
+            Some(distances) => Self::Whole(first, distances),
+            None => Self::Float(values.into()),
+        }
+    }
+
+    fn get(&self, idx: usize) -> f64 {
+        match self {
+            Self::Whole(first, distances) => first + f64::from(distances[idx]),
+            Self::Float(values) => values[idx],
+        }
+    }
+}
+
+impl Cuttable {
+    fn new(columns: Columns) -> Self {
+        Self {
+            is_rising: is_rising(&columns.value),
+            times: Times::new(&columns.at),
+            values: Values::new(columns.value),
         }
     }
 
     fn part<P: Part>(&self, range: TimeRange) -> Option<P> {
-        let start = self.n_until(range.after.0);
-        let span = start..self.n_until(range.until.0).max(start);
-        let at = &self.columns.at[span.clone()];
-        let values = &self.columns.value[span];
-        let of_ends = match (at, values) {
-            (&[first_at, .., last_at], &[first, .., last]) if self.is_rising => {
-                let sample = |at: i64, value: f64| Sample {
-                    at: Timestamp(at),
-                    value,
-                };
-                let n = at.len() as u64;
-                P::of_rising(n, sample(first_at, first), sample(last_at, last))
+        let start = self.times.n_until(range.after.0);
+        let span = start..self.times.n_until(range.until.0).max(start);
+        if self.is_rising && span.len() > 1 {
+            let sample = |idx: usize| Sample {
+                at: Timestamp(self.times.at(idx)),
+                value: self.values.get(idx),
+            };
+            let (first, last) = (sample(span.start), sample(span.end - 1));
+            if let Some(part) = P::of_rising(span.len() as u64, first, last) {
+                return Some(part);
             }
-            _ => None,
+        }
+        let at = |idx: usize| self.times.at(start + idx);
+        match &self.values {
+            Values::Float(values) => P::of(&values[span], at),
+            Values::Whole(..) => {
+                let values: Vec<f64> = span.map(|idx| self.values.get(idx)).collect();
+                P::of(&values, at)
+            }
+        }
+    }
+
+    /// Bytes on the heap.
+    fn bytes(&self) -> u64 {
+        let times = match &self.times {
+            Times::Even(..) => 0,
+            Times::Uneven(at) => size_of_val(&**at),
         };
-        of_ends.or_else(|| P::of(values, |idx| at[idx]))
+        let values = match &self.values {
+            Values::Whole(_, distances) => size_of_val(&**distances),
+            Values::Float(values) => size_of_val(&**values),
+        };
+        (times + values) as u64
     }
 }
 
 /// What the samples of a page add up to that lie in the range.
 fn cut<P: Part>(
     pages: &mut Shelf<Cuttable>,
-    times: Times,
+    times: Ends,
     range: TimeRange,
     read: impl FnOnce(&mut Columns) -> Option<()>,
     room: &Room,
@@ -213,9 +277,9 @@ fn cut<P: Part>(
     }
     let mut columns = Columns::default();
     read(&mut columns)?;
-    let bytes = (columns.len() * 16) as u64;
     let page = Cuttable::new(columns);
     let part = page.part(range);
+    let bytes = size_of::<Kept<Cuttable>>() as u64 + page.bytes();
     pages.put(times, page, bytes, room);
     Some(part)
 }
@@ -224,7 +288,7 @@ impl Edges {
     /// What the samples of a chunk add up to that lie in the range; `None` when it is not kept.
     pub(crate) fn chunk_part<P: Part>(
         &mut self,
-        times: Times,
+        times: Ends,
         range: TimeRange,
         room: &Room,
     ) -> Option<Option<P>> {
@@ -235,7 +299,7 @@ impl Edges {
     /// The same of a chunk that was read just now, which is kept if there is room.
     pub(crate) fn new_chunk_part<P: Part>(
         &mut self,
-        times: Times,
+        times: Ends,
         chunk: Chunk,
         range: TimeRange,
         room: &Room,
@@ -252,7 +316,7 @@ impl Edges {
     /// What the samples of a page add up to that lie in the range; `None` when it is damaged.
     pub(crate) fn page_part<P: Part>(
         &mut self,
-        times: Times,
+        times: Ends,
         range: TimeRange,
         read: impl FnOnce(&mut Columns) -> Option<()>,
         room: &Room,
@@ -263,7 +327,7 @@ impl Edges {
     /// What a run of whole chunks and pages adds up to; `None` when there is damage.
     pub(crate) fn sum<P: Part>(
         &mut self,
-        times: Times,
+        times: Ends,
         add_up: impl FnOnce() -> Option<Option<Summary>>,
         room: &Room,
     ) -> Option<Option<P>> {
@@ -298,3 +362,58 @@ impl Edges {
 const KEPT_MAX: usize = 16;
 /// More is not kept of all series together: then they are read again, as in a query for once.
 const KEPT_BYTES_MAX: u64 = 96 << 20;
+
+#[cfg(test)]
+mod tests {
+    use firebell_model::{Growth, STALE_NAN};
+
+    use super::*;
+
+    fn check(value: impl Fn(i64) -> f64, at: impl Fn(i64) -> i64, bytes: u64) {
+        let columns = Columns {
+            at: (0..480).map(at).collect(),
+            value: (0..480).map(value).collect(),
+        };
+        let page = Cuttable::new(columns.clone());
+        assert_eq!(page.bytes(), bytes);
+        for (after, until) in [
+            (-9, 9),
+            (0, 7_185_000),
+            (14_999, 15_000),
+            (600_000, 601_000),
+        ] {
+            let range = TimeRange {
+                after: Timestamp(after),
+                until: Timestamp(until),
+            };
+            let (at, values) = columns.within(range);
+            let growth: Option<Growth> = Part::of(values, |idx| at[idx]);
+            let summary: Option<Summary> = Part::of(values, |idx| at[idx]);
+            let found: Option<Growth> = page.part(range);
+            assert_eq!(
+                format!("{found:?}"),
+                format!("{growth:?}"),
+                "{after}..{until}"
+            );
+            let found: Option<Summary> = page.part(range);
+            assert_eq!(
+                format!("{found:?}"),
+                format!("{summary:?}"),
+                "{after}..{until}"
+            );
+        }
+    }
+
+    #[test]
+    fn pages_of_counters_are_kept_in_four_bytes_a_sample() {
+        let even = |n: i64| n * 15_000;
+        check(|n| (n * 700) as f64 + 1e12, even, 480 * 4);
+        check(|n| (n % 100) as f64, even, 480 * 4);
+        check(|n| n as f64, |n| n * 15_000 + n % 3, 480 * 12);
+        check(|n| (n as f64).sqrt(), even, 480 * 8);
+        for odd in [-0.0, STALE_NAN, f64::INFINITY, 1e300] {
+            check(|n| if n == 77 { odd } else { n as f64 }, even, 480 * 8);
+            check(|n| if n == 0 { odd } else { n as f64 }, even, 480 * 8);
+        }
+    }
+}

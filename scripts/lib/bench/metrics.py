@@ -1,13 +1,14 @@
 """Prints how Firebell compares with Prometheus and VictoriaMetrics as stores of metrics.
 
 Usage: metrics [--quick] [ROWS]      or `make bench-metrics [QUICK=1] [ROWS=query,ingest]`
-  ROWS     of query, ingest, disk, memory, rules, restart; default: all
+  ROWS     of query, ingest, disk, memory, rules, restart, million; default: all but the last
   --quick  smaller sets of series, about three minutes; targets are for the full size
   SYSTEMS  in the environment: of Prometheus, VictoriaMetrics, Firebell; default: all
 
 Processor time, user and system, of the servers alone; wall time only where it says so. One system
 runs at a time. Ingest counts until the background work is done. On disk: Prometheus's snapshot,
-VictoriaMetrics after a forced merge, Firebell's files but for the log, by the samples in them.
+VictoriaMetrics after a forced merge, Firebell's files but for the log, by the samples in them; of
+the seven days at 15 s alone.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from proofs.check import ProofError, wait_for
+from proofs.client import ask
 
 from bench.load import CODES, METRIC, TARGET, Shape, build, fill, now
 from bench.systems import Firebell, Prometheus, System, VictoriaMetrics, peers
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 WINDOWS = ("5m", "6h", "1d", "7d", "30d")
 HISTORY_ROWS = ("query", "ingest", "disk")
 LIVE_ROWS = ("memory", "rules", "restart")
+MILLION_ROWS = ("million",)
 ANSWER_SECONDS_MAX = 60.0
 REPEAT_SECONDS_MAX = 20.0
 REPEAT_CPU_SECONDS = 1.0
@@ -69,7 +72,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true")
     args = parser.parse_args()
     rows = {row for row in args.rows.split(",") if row} or {*HISTORY_ROWS, *LIVE_ROWS}
-    if unknown := rows - {*HISTORY_ROWS, *LIVE_ROWS}:
+    if unknown := rows - {*HISTORY_ROWS, *LIVE_ROWS, *MILLION_ROWS}:
         parser.error(f"unknown rows: {', '.join(sorted(unknown))}")
     systems = [s for s in os.environ.get("SYSTEMS", ",".join(SYSTEMS)).split(",") if s]
     try:
@@ -98,14 +101,20 @@ class Bench:
         old_end = int(end - size.full_days * 86400)
         self.old = Shape(100, 2, 30 - size.full_days, old_end, size.old_step)
         self.live = Shape(size.n_live_services, 10, 2 / 24, end)
+        # Ten minutes of ten times as many series.
+        self.million = Shape(10 * size.n_live_services, 10, 10 / 1440, end)
 
     def measure(self, name: str) -> None:
         """Measure one system."""
         print(f"\n{name}", flush=True)
-        if self.rows & set(HISTORY_ROWS):
+        if self.rows & {"query", "ingest"}:
             self.with_system(name, self.measure_history)
+        if "disk" in self.rows:
+            self.with_system(name, self.measure_disk)
         if self.rows & set(LIVE_ROWS):
             self.with_system(name, self.measure_live)
+        if "million" in self.rows:
+            self.with_system(name, self.measure_million)
 
     def with_system(self, name: str, measure: Callable[[System], None]) -> None:
         """Run something with a system whose folder and processes end with it."""
@@ -128,8 +137,9 @@ class Bench:
         raise ProofError(f"there is no system `{name}`")
 
     def measure_history(self, system: System) -> None:
-        """Thirty days of a thousand series: ingest, queries, disk."""
-        n_old = fill(self.loadgen, system, self.old) if "query" in self.rows else 0
+        """Thirty days of a thousand series: ingest, queries."""
+        if "query" in self.rows:
+            fill(self.loadgen, system, self.old)
         system.settle()
         before = system.cpu()
         n_samples = fill(self.loadgen, system, self.history)
@@ -137,11 +147,15 @@ class Bench:
         self.table.note("ingest", system.name, (system.cpu() - before) / n_samples * 1e9)
         if "query" in self.rows:
             self.measure_queries(system)
-        if "disk" in self.rows:
-            n_bytes, n_sealed = system.disk()
-            self.table.note("disk", system.name, n_bytes / (n_sealed or n_samples + n_old))
         if "query" in self.rows and isinstance(system, Firebell):
             self.measure_prepared(system)
+
+    def measure_disk(self, system: System) -> None:
+        """Measure the seven days alone: samples a minute apart say more each, and cost more."""
+        n_samples = fill(self.loadgen, system, self.history)
+        system.settle()
+        n_bytes, n_sealed = system.disk()
+        self.table.note("disk", system.name, n_bytes / (n_sealed or n_samples))
 
     def measure_queries(self, system: System) -> None:
         """Ask the same query over windows of every length."""
@@ -189,14 +203,37 @@ class Bench:
             seconds = time.monotonic() - began
             self.table.note("ready_cpu", system.name, system.cpu())
             self.table.note("ready", system.name, seconds)
-            self.check_count(system)
+            self.check_count(system, self.live)
         if "rules" in self.rows:
             self.measure_rules(system)
 
-    def check_count(self, system: System) -> None:
+    def measure_million(self, system: System) -> None:
+        """As many series as one process should hold: memory, ingest, labels, start after a kill."""
+        before = system.cpu()
+        n_samples = fill(self.loadgen, system, self.million)
+        system.settle()
+        self.table.note("million_ingest", system.name, (system.cpu() - before) / n_samples * 1e9)
+        self.table.note("million_memory", system.name, system.resident_mib())
+        span = f"start={self.million.end - 600}&end={self.million.end}"
+        for key, path in (
+            ("million_values", f"/api/v1/label/service/values?{span}"),
+            ("million_series", f"/api/v1/series?match[]={METRIC}{{service='svc-0007'}}&{span}"),
+        ):
+            before = system.cpu()
+            for _ in range(REPEATS_MIN):
+                answer = ask(system.port, path, timeout=ANSWER_SECONDS_MAX)
+                if answer.status != 200 or b"svc-0007" not in answer.body:
+                    raise ProofError(f"{system.name}: {path}: {answer.status}")
+            self.table.note(key, system.name, (system.cpu() - before) / REPEATS_MIN * 1000)
+        system.kill()
+        system.start()
+        self.table.note("million_ready", system.name, system.cpu())
+        self.check_count(system, self.million)
+
+    def check_count(self, system: System, shape: Shape) -> None:
         """See that a restart lost nothing."""
-        answer = system.query(f"count({METRIC})", self.live.end)
-        if f'"{self.live.n_series}"'.encode() not in answer:
+        answer = system.query(f"count({METRIC})", shape.end)
+        if f'"{shape.n_series}"'.encode() not in answer:
             raise ProofError(f"{system.name} lost series in the restart: {answer.decode()[:300]}")
 
     def measure_rules(self, system: System) -> None:
@@ -242,13 +279,14 @@ class Bench:
         history = (
             f"{self.history.n_series} series for {self.size.full_days:g} days every 15 s, "
             f"before that to 30 days every {self.size.old_step} s; "
-            f"ingest is of the {self.history.n_samples} at 15 s"
+            f"ingest and disk are of the {self.history.n_samples} at 15 s"
         )
         live = (
             f"live: {self.live.n_series} series, {self.live.n_samples} samples; "
             f"{self.live.n_services * len(CODES)} rules of ten series each"
         )
-        self.table.notes += [history, live]
+        million = f"million: {self.million.n_series} series, {self.million.n_samples} samples"
+        self.table.notes += [history, live, million]
         self.table.print()
         path = TARGET / "bench-metrics.json"
         self.table.write(path)

@@ -62,6 +62,11 @@ ROWS = (
     Row("rules", "all rules once", "s", share_of("Prometheus", 1 / 30)),
     Row("ready_cpu", "ready after kill -9: processor", "s", below(2)),
     Row("ready", "ready after kill -9: wall time", "s", below_both),
+    Row("million_ingest", "a million series: ingest, per sample", "ns"),
+    Row("million_memory", "a million series: resident memory", "MiB"),
+    Row("million_values", "a million series: values of a label", "ms"),
+    Row("million_series", "a million series: fifty by a label", "ms"),
+    Row("million_ready", "a million series: ready after kill -9", "s"),
 )
 
 
