@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use firebell_model::{Duration, Labels, METRIC_NAME};
 use firebell_promql::Plan;
-use firebell_rules::{ANOMALY_VARIABLES, AlertingRule, FlapLimit, Place, Rule, RuleGroup};
+use firebell_rules::{ANOMALY_VARIABLES, AlertingRule, Cadence, FlapLimit, Place, Rule, RuleGroup};
 use firebell_template::Template;
 
 use crate::fields::{Doc, Fields};
@@ -106,6 +106,7 @@ fn rule(doc: &Doc<'_>, node: &Node, group_labels: &Texts, defaults: Defaults) ->
         column: node.at.column,
     };
     let expr = expr(&fields);
+    let cadence = cadence(&fields);
     let rule = match (alert, record) {
         (Some(name), _) => alerting(&fields, name, expr, (group_labels, defaults), place),
         (None, Some(name)) => recording(&fields, name, expr, group_labels, place),
@@ -118,8 +119,34 @@ fn rule(doc: &Doc<'_>, node: &Node, group_labels: &Texts, defaults: Defaults) ->
         }
     };
     fields.finish();
-    rule
+    rule.map(|rule| rule.with_cadence(cadence))
 }
+
+/// Firebell's own keys `interval` and `evaluate`.
+fn cadence(fields: &Fields<'_, '_>) -> Cadence {
+    let interval = fields.duration("interval");
+    if interval.is_some_and(|interval| interval <= Duration::ZERO) {
+        let message = "the `interval` of a rule must be longer than 0s";
+        fields.doc.problem(fields.at("interval"), message, None);
+    }
+    let evaluate = fields.text("evaluate");
+    if let Some(other) = evaluate.as_deref().filter(|text| *text != ON_ARRIVAL) {
+        let message = format!("`evaluate: {other}` is not known");
+        let hint = format!(
+            "`evaluate: {ON_ARRIVAL}` evaluates the rule whenever samples of its series arrive"
+        );
+        fields
+            .doc
+            .problem(fields.at("evaluate"), message, Some(hint));
+    }
+    Cadence {
+        interval: interval.filter(|interval| *interval > Duration::ZERO),
+        on_arrival: evaluate.as_deref() == Some(ON_ARRIVAL),
+    }
+}
+
+/// The value of `evaluate`.
+const ON_ARRIVAL: &str = "on_arrival";
 
 fn non_empty(text: Option<String>) -> Option<String> {
     text.filter(|text| !text.is_empty())

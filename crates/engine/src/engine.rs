@@ -10,7 +10,9 @@ use firebell_dispatch::{
     SilenceId, SilenceRequest,
 };
 use firebell_model::{Alert, HistogramSample, Labels, Sample, Timestamp};
-use firebell_rules::{Evaluation, EvaluationRequest, RuleEffect, RuleRecord, RuleSet, Rules};
+use firebell_rules::{
+    Arrived, Evaluation, EvaluationRequest, RuleEffect, RuleRecord, RuleSet, Rules, Watchlist,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::inbox::{self, Inbox, InboxEntry};
@@ -30,8 +32,10 @@ pub struct Configuration {
 pub enum Input {
     /// People changed the configuration; state is kept where it still fits.
     Configured(Box<Configuration>),
-    /// A worker has evaluated a rule.
+    /// A worker has evaluated a run of rules, or a part of one.
     Evaluated(Evaluation),
+    /// Samples have arrived that [`Effect::Watch`] asked for.
+    Arrived(Arrived),
     /// Alerts came from outside, normalised by [`Dispatch::normalize`].
     AlertsPosted(Vec<Alert>),
     /// A notification was delivered.
@@ -43,12 +47,14 @@ pub enum Input {
 /// Everything that the engine wants done. The outcome comes back as an [`Input`].
 #[derive(Debug)]
 pub enum Effect {
-    /// Evaluate a rule over the store as it is after all earlier effects.
+    /// Evaluate a run of rules over the store as it is after all earlier effects.
     Evaluate(EvaluationRequest),
     /// Append samples to the store.
     Write(Vec<(Labels, Sample)>),
     /// Append native histograms to the store.
     WriteHistograms(Vec<(Labels, HistogramSample)>),
+    /// Tell from now on when samples of these series arrive.
+    Watch(Watchlist),
     /// Send alerts to the Alertmanagers elsewhere that the configuration names.
     Send(Vec<Alert>),
     /// Deliver a notification.
@@ -149,6 +155,7 @@ impl Engine {
                     rules.handle_evaluated(now, evaluation, out);
                 });
             }
+            Input::Arrived(arrived) => self.rules.handle_arrived(now, &arrived),
             Input::AlertsPosted(alerts) => {
                 self.in_dispatch(now, step, |dispatch, out| {
                     dispatch.handle_alerts(now, &alerts, out);
@@ -263,6 +270,7 @@ impl Engine {
         for effect in out {
             match effect {
                 RuleEffect::Evaluate(request) => step.effects.push(Effect::Evaluate(request)),
+                RuleEffect::Watch(list) => step.effects.push(Effect::Watch(list)),
                 RuleEffect::Write(samples) => step.effects.push(Effect::Write(samples)),
                 RuleEffect::WriteHistograms(samples) => {
                     step.effects.push(Effect::WriteHistograms(samples));

@@ -40,10 +40,22 @@ pub struct Rule {
     pub label_texts: Labels,
     /// The annotations as written; none for a recording rule.
     pub annotation_texts: Labels,
+    /// When it is evaluated, if not with its group.
+    pub cadence: Cadence,
     /// Where it stands in its file.
     pub place: Place,
     // What evaluating has bound; here so that it lives as long as the rule, on whichever worker.
     pub(crate) bound: Mutex<Bound>,
+}
+
+/// Firebell's own keys that say when a rule is evaluated; the default is at the slots of its group.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Cadence {
+    /// `interval`: a grid of its own, which lies in that of the group if this is a multiple of the
+    /// group's interval.
+    pub interval: Option<Duration>,
+    /// `evaluate: on_arrival`: also when samples of its series arrive, within a second.
+    pub on_arrival: bool,
 }
 
 /// What the samples of a rule's expression become.
@@ -165,6 +177,7 @@ impl Rule {
             label_texts: texts_of(&rule.labels),
             annotation_texts: texts_of(&rule.annotations),
             kind: RuleKind::Alerting(rule),
+            cadence: Cadence::default(),
             place,
         }
     }
@@ -179,8 +192,15 @@ impl Rule {
             label_texts: labels,
             annotation_texts: Labels::empty(),
             kind: RuleKind::Recording,
+            cadence: Cadence::default(),
             place,
         }
+    }
+
+    /// The rule, evaluated at other times.
+    #[must_use]
+    pub fn with_cadence(self, cadence: Cadence) -> Self {
+        Self { cadence, ..self }
     }
 
     /// The expression as the API shows it.

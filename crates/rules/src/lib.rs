@@ -36,6 +36,8 @@ mod runs;
 mod schedule;
 mod state;
 
+mod arrivals;
+mod group;
 mod lone;
 mod rules;
 mod view;
@@ -45,9 +47,10 @@ pub use crate::anomaly::{
     AnomalyOptions, DetectorKind, Direction, VARIABLES as ANOMALY_VARIABLES, WATCHED_MAX,
     WINDOW_MAX, WINDOW_MIN,
 };
+pub use crate::arrivals::{Arrived, Watchlist};
 pub use crate::ask::{Answers, Asks};
 pub use crate::definition::{
-    AlertingRule, Context, Place, Rule, RuleGroup, RuleKind, RuleSet, RuleSetError,
+    AlertingRule, Cadence, Context, Place, Rule, RuleGroup, RuleKind, RuleSet, RuleSetError,
 };
 pub use crate::evaluate::{
     Evaluation, EvaluationRequest, Found, NO_VECTOR, Querier, RuleEvaluation, RuleSample, RunId,

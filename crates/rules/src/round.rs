@@ -9,6 +9,8 @@ use crate::runs::Dependencies;
 pub(crate) struct Round {
     pub(crate) at: Timestamp,
     pub(crate) began_at: Timestamp,
+    /// Whether it is a slot of the group, and not of single rules for which samples have arrived.
+    pub(crate) is_slot: bool,
     /// How many samples its rules wrote so far.
     pub(crate) n_samples: u64,
     /// What its rules took so far.
@@ -22,10 +24,16 @@ pub(crate) struct Round {
 
 impl Round {
     /// A round that has not asked for anything; `rules` are in order.
-    pub(crate) fn new(at: Timestamp, began_at: Timestamp, rules: Vec<usize>) -> Self {
+    pub(crate) fn new(
+        at: Timestamp,
+        began_at: Timestamp,
+        is_slot: bool,
+        rules: Vec<usize>,
+    ) -> Self {
         Self {
             at,
             began_at,
+            is_slot,
             n_samples: 0,
             took: std::time::Duration::ZERO,
             rules: rules.into_iter().map(|rule| (rule, false)).collect(),

@@ -1,7 +1,7 @@
 //! The core: which rule is evaluated when, and what its result means.
 //!
-//! *Invariants*: a group has at most one evaluation under way, and is in the queue of deadlines
-//! exactly when it has none. What changed is in [`Rules::take_changes`] before any effect of the
+//! *Invariants*: a group has at most one round of evaluations under way, and is in the queue of
+//! deadlines when it has none. What changed is in [`Rules::take_changes`] before any effect of the
 //! change may be performed.
 
 use std::cmp::Reverse;
@@ -12,13 +12,13 @@ use firebell_model::{Alert, Duration, HistogramSample, Labels, Sample, Timestamp
 
 use crate::alerting::Step;
 use crate::apply::apply;
-use crate::definition::{RuleGroup, RuleSet};
+use crate::arrivals::{Arrived, Watched, Watchlist};
+use crate::definition::RuleSet;
 use crate::evaluate::{Evaluation, EvaluationRequest, RuleEvaluation, RunId, RunRule};
+use crate::group::{GroupState, slot_record};
 use crate::migrate;
 use crate::record::{RuleKey, RuleRecord};
-use crate::round::Round;
 use crate::runs::Dependencies;
-use crate::schedule::{Grid, SLOT_RECORD_EVERY};
 use crate::state::{Outcome, RuleState};
 use crate::view::GroupView;
 
@@ -48,6 +48,8 @@ pub enum RuleEffect {
     WriteHistograms(Vec<(Labels, HistogramSample)>),
     /// Tell dispatch of alerts that began to fire, changed or ended.
     Alerts(Vec<Alert>),
+    /// From now on, tell by [`Rules::handle_arrived`] when samples of these series arrive.
+    Watch(Watchlist),
     /// Send alerts to the Alertmanagers elsewhere: each has an end, after which it counts as
     /// resolved there unless it is sent again.
     Send(Vec<Alert>),
@@ -61,8 +63,10 @@ pub struct Rules {
     generation: u64,
     // As in the set.
     groups: Vec<GroupState>,
-    // Groups by the slot at which they are evaluated next.
+    // When which group is to be looked at. An entry may be out of date; there is one for each group
+    // that waits, at [`GroupState::wake_at`].
     queue: BinaryHeap<Reverse<(Timestamp, usize)>>,
+    watched: Watched,
     is_started: bool,
     // Restored state, until it is known what became of its rules.
     restored: State,
@@ -76,33 +80,6 @@ struct State {
     last_slots: BTreeMap<(String, String), Timestamp>,
 }
 
-/// One group's state.
-#[derive(Debug)]
-pub(crate) struct GroupState {
-    grid: Grid,
-    next_slot: Timestamp,
-    dependencies: Dependencies,
-    // The rules that are being evaluated.
-    round: Option<Round>,
-    pub(crate) last_slot: Option<Timestamp>,
-    recorded_slot: Option<Timestamp>,
-    pub(crate) n_iterations: u64,
-    pub(crate) n_missed: u64,
-    pub(crate) last_round: LastRound,
-    pub(crate) rules: Vec<RuleState>,
-}
-
-/// How the last round went; for people.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct LastRound {
-    /// From its begin to its end.
-    pub(crate) took: std::time::Duration,
-    /// All its rules, one after the other.
-    pub(crate) rules_took: std::time::Duration,
-    /// How many samples its rules wrote.
-    pub(crate) n_samples: u64,
-}
-
 impl Rules {
     /// Rules that have not begun: state from before a restart may follow by [`Rules::restore`].
     /// The first deadline is at once.
@@ -114,6 +91,7 @@ impl Rules {
             generation: 0,
             groups: Vec::new(),
             queue: BinaryHeap::new(),
+            watched: Watched::default(),
             is_started: false,
             restored: State::default(),
             changes: Vec::new(),
@@ -191,7 +169,7 @@ impl Rules {
             let keys = RuleKey::of_group(group).into_iter();
             state.rules = keys.map(|key| kept.take(key)).collect();
             self.queue
-                .push(Reverse((state.next_slot, self.groups.len())));
+                .push(Reverse((state.wake_at(), self.groups.len())));
             self.groups.push(state);
         }
         let context = self.set.context().clone();
@@ -213,7 +191,27 @@ impl Rules {
         for gone in kept.rules.into_values() {
             gone.retire(now, &mut outcome);
         }
+        for state in &mut self.groups {
+            state.count_pending();
+        }
         self.emit(outcome, out);
+        let watchlist = self.watched.replace(self.generation, self.set.groups());
+        out.extend(watchlist.map(RuleEffect::Watch));
+    }
+
+    /// Takes the news that samples have arrived which [`RuleEffect::Watch`] asked for. Their rules
+    /// are evaluated at once, or as soon as their last evaluation is not that recent.
+    pub fn handle_arrived(&mut self, now: Timestamp, arrived: &Arrived) {
+        if arrived.generation != self.generation {
+            return;
+        }
+        for (group_idx, rule_idx) in self.watched.rules(arrived) {
+            let offset = self.set.groups()[group_idx].query_offset;
+            let state = &mut self.groups[group_idx];
+            let wake_at = state.arrive(rule_idx, now + offset);
+            self.queue
+                .extend(wake_at.map(|at| Reverse((at, group_idx))));
+        }
     }
 
     /// Takes an answer to a [`RuleEffect::Evaluate`], or a part of one. One from before a reload has
@@ -237,7 +235,7 @@ impl Rules {
         let Some(round) = state.round.as_mut().filter(|round| round.at == id.at) else {
             return;
         };
-        let step = Step {
+        let mut step = Step {
             now,
             at: id.at,
             written_at: id.at - group.query_offset,
@@ -247,6 +245,8 @@ impl Rules {
             context: self.set.context(),
         };
         let mut outcome = Outcome::default();
+        let mut n_pending = state.n_pending;
+        let (mut n_evaluations, mut n_failures) = (0, 0);
         for RuleEvaluation {
             rule_idx,
             took,
@@ -256,12 +256,20 @@ impl Rules {
             if round.answer(rule_idx) {
                 let (rule, state) = (&group.rules[rule_idx], &mut state.rules[rule_idx]);
                 round.took += took;
+                step.interval = rule.cadence.interval.unwrap_or(group.interval);
+                n_pending -= state.n_pending();
                 let result = apply(state, rule, result, &step, &mut outcome);
+                n_pending += state.n_pending();
+                n_failures += u64::from(result.is_err());
+                n_evaluations += 1;
                 state.note(id.at, took, result);
             }
         }
         round.n_samples += outcome.n_samples();
         let is_run_over = round.is_run_over();
+        state.n_pending = n_pending;
+        state.n_evaluations += n_evaluations;
+        state.n_failures += n_failures;
         self.emit(outcome, out);
         if is_run_over {
             self.evaluate_next(now, id.group_idx, out);
@@ -283,16 +291,16 @@ impl Rules {
             let set = self.set.clone();
             self.configure(now, set, out);
         }
-        while let Some(Reverse((slot, group_idx))) = self.queue.peek().copied() {
-            if slot > now {
+        while let Some(Reverse((at, group_idx))) = self.queue.peek().copied() {
+            if at > now {
                 break;
             }
             self.queue.pop();
             let (group, state) = (&self.set.groups()[group_idx], &mut self.groups[group_idx]);
-            let at = state.begin(now);
-            self.changes.extend(state.slot_change(group, at));
-            let rules = (0..group.rules.len()).collect();
-            state.round = Some(Round::new(at, now, rules));
+            if !state.begin(now) {
+                continue;
+            }
+            self.changes.extend(state.slot_change(group));
             self.evaluate_next(now, group_idx, out);
         }
     }
@@ -347,7 +355,7 @@ impl Rules {
         let rules: Vec<_> = rules.collect();
         if rules.is_empty() {
             state.end_round(now);
-            self.queue.push(Reverse((state.next_slot, group_idx)));
+            self.queue.push(Reverse((state.wake_at(), group_idx)));
             return;
         }
         out.push(RuleEffect::Evaluate(EvaluationRequest {
@@ -409,89 +417,5 @@ impl State {
             moved.rename(state.key.clone(), out);
             *state = moved;
         }
-    }
-}
-
-impl GroupState {
-    fn new(
-        group: &RuleGroup,
-        last_slot: Option<Timestamp>,
-        now: Timestamp,
-        dependencies: Dependencies,
-    ) -> Self {
-        let grid = Grid::new(group);
-        Self {
-            grid,
-            next_slot: match last_slot {
-                Some(last_slot) => grid.resume(last_slot, now),
-                None => grid.after(now),
-            },
-            dependencies,
-            round: None,
-            last_slot,
-            recorded_slot: last_slot,
-            n_iterations: 0,
-            n_missed: 0,
-            last_round: LastRound::default(),
-            rules: Vec::new(),
-        }
-    }
-
-    /// The state after a reload, without rules. A group whose grid stays keeps its next slot.
-    fn reconfigured(
-        mut self,
-        group: &RuleGroup,
-        now: Timestamp,
-        dependencies: Dependencies,
-    ) -> Self {
-        let grid = Grid::new(group);
-        if grid != self.grid {
-            self.next_slot = grid.after(now);
-            self.grid = grid;
-        }
-        self.n_missed += u64::from(self.round.take().is_some());
-        self.dependencies = dependencies;
-        self
-    }
-
-    /// Begins the latest slot that is due, and returns it; those before it are missed.
-    fn begin(&mut self, now: Timestamp) -> Timestamp {
-        let slot = self.grid.at_or_before(now).max(self.next_slot);
-        self.n_missed += self.grid.steps(self.next_slot, slot);
-        self.n_iterations += 1;
-        self.next_slot = self.grid.after(slot);
-        self.last_slot = Some(slot);
-        slot
-    }
-
-    fn end_round(&mut self, now: Timestamp) {
-        let Some(round) = self.round.take() else {
-            return;
-        };
-        let passed = (now - round.began_at).to_std();
-        self.last_round = LastRound {
-            // A clock of milliseconds says nothing of quick rules.
-            took: passed.max(round.took),
-            rules_took: round.took,
-            n_samples: round.n_samples,
-        };
-    }
-
-    /// What to record of the slot that has begun, if the recorded one is old.
-    fn slot_change(&mut self, group: &RuleGroup, slot: Timestamp) -> Option<RuleRecord> {
-        let is_recent = |recorded| slot - recorded < SLOT_RECORD_EVERY;
-        if self.recorded_slot.is_some_and(is_recent) {
-            return None;
-        }
-        self.recorded_slot = Some(slot);
-        Some(slot_record(group, slot))
-    }
-}
-
-fn slot_record(group: &RuleGroup, at: Timestamp) -> RuleRecord {
-    RuleRecord::Slot {
-        file: group.file.clone(),
-        group: group.name.clone(),
-        at,
     }
 }

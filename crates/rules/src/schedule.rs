@@ -5,7 +5,75 @@ use firebell_model::{Duration, Labels, Timestamp};
 
 use crate::definition::RuleGroup;
 
-/// A group's grid of slots.
+/// The slots of a group: its grid, and those of rules with an interval of their own.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Slots {
+    group: Grid,
+    /// By index of the rule, in order.
+    own: Vec<(usize, Grid)>,
+}
+
+impl Slots {
+    pub(crate) fn new(group: &RuleGroup) -> Self {
+        let own = group.rules.iter().enumerate().filter_map(|(idx, rule)| {
+            let interval = rule.cadence.interval?;
+            Some((idx, Grid::new(group, interval)))
+        });
+        Self {
+            group: Grid::new(group, group.interval),
+            own: own.collect(),
+        }
+    }
+
+    fn grids(&self) -> impl Iterator<Item = Grid> {
+        let own = self.own.iter().map(|(_, grid)| *grid);
+        std::iter::once(self.group).chain(own)
+    }
+
+    /// The last slot that is not later than a moment.
+    pub(crate) fn at_or_before(&self, moment: Timestamp) -> Timestamp {
+        let slots = self.grids().map(|grid| grid.at_or_before(moment));
+        slots.max().unwrap_or(moment)
+    }
+
+    /// The first slot later than a moment.
+    pub(crate) fn after(&self, moment: Timestamp) -> Timestamp {
+        let slots = self.grids().map(|grid| grid.after(moment));
+        slots.min().unwrap_or(moment)
+    }
+
+    /// See [`Grid::resume`].
+    pub(crate) fn resume(&self, last_slot: Timestamp, now: Timestamp) -> Timestamp {
+        self.group.resume(last_slot, now)
+    }
+
+    /// How many slots of the group were not evaluated, when instead of the earlier slot the later
+    /// one is.
+    pub(crate) fn missed(&self, earlier: Timestamp, later: Timestamp) -> u64 {
+        self.group.steps(earlier, later)
+    }
+
+    /// Which of so many rules are to be evaluated at a slot: those that had one of their own since
+    /// the last.
+    pub(crate) fn due(&self, last: Option<Timestamp>, slot: Timestamp, n: usize) -> Vec<usize> {
+        let is_due = |grid: Grid| {
+            let own = grid.at_or_before(slot);
+            last.map_or(own == slot, |last| own > last)
+        };
+        if self.own.is_empty() {
+            return (0..n).collect();
+        }
+        let is_group_due = is_due(self.group);
+        let mut own = self.own.iter().peekable();
+        let rules = (0..n).filter(|rule| match own.next_if(|(idx, _)| idx == rule) {
+            Some((_, grid)) => is_due(*grid),
+            None => is_group_due,
+        });
+        rules.collect()
+    }
+}
+
+/// A grid of slots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Grid {
     interval: i64,
@@ -13,10 +81,10 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    pub(crate) fn new(group: &RuleGroup) -> Self {
+    fn new(group: &RuleGroup, interval: Duration) -> Self {
         let identity = Labels::from_pairs([("file", &*group.file), ("name", &*group.name)]);
         // `RuleSet` refuses intervals that are not positive.
-        let interval = group.interval.0.max(1);
+        let interval = interval.0.max(1);
         let phase = identity.fingerprint().0 % interval.unsigned_abs();
         Self {
             interval,

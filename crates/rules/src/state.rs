@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firebell_model::{Alert, HistogramSample, Labels, STALE_NAN, Sample, SampleValue, Timestamp};
 
-use crate::alert::{AlertInstance, Cause, Handed};
+use crate::alert::{AlertInstance, AlertPhase, Cause, Handed};
 use crate::anomaly::{SharedWatch, WatchedSeries, shared};
 use crate::definition::{Context, Rule};
 use crate::flapping::{Flap, Flaps};
@@ -254,6 +254,12 @@ impl RuleState {
             Cause::Condition => &mut self.alerts,
             Cause::NoData | Cause::Error | Cause::Failing => &mut self.reports,
         }
+    }
+
+    /// How many of its alerts are pending.
+    pub(crate) fn n_pending(&self) -> usize {
+        let is_pending = |alert: &&AlertInstance| alert.phase == AlertPhase::Pending;
+        self.all_alerts().filter(is_pending).count()
     }
 
     /// Its alerts, and those about it.

@@ -6,7 +6,7 @@ use firebell_model::Timestamp;
 
 use crate::alert::{AlertInstance, AlertPhase, Cause};
 use crate::definition::{Rule, RuleGroup};
-use crate::rules::GroupState;
+use crate::group::GroupState;
 use crate::state::{Health, RuleState};
 
 /// A group and how it fares.
@@ -42,6 +42,30 @@ impl<'a> GroupView<'a> {
     #[must_use]
     pub fn rules_took(&self) -> std::time::Duration {
         self.state.last_round.rules_took
+    }
+
+    /// How long all its evaluations since the start took, in sum.
+    #[must_use]
+    pub fn took_in_all(&self) -> std::time::Duration {
+        self.state.took
+    }
+
+    /// How often one of its rules was evaluated since the start.
+    #[must_use]
+    pub fn n_evaluations(&self) -> u64 {
+        self.state.n_evaluations
+    }
+
+    /// How often that failed.
+    #[must_use]
+    pub fn n_failures(&self) -> u64 {
+        self.state.n_failures
+    }
+
+    /// How many of its alerts are pending.
+    #[must_use]
+    pub fn n_pending(&self) -> usize {
+        self.state.n_pending
     }
 
     /// How many samples its last evaluation wrote.

@@ -17,6 +17,7 @@ use std::time::Duration as StdDuration;
 
 use firebell_engine::{Engine, Input, JournalError, Ledger, Record, Step};
 use firebell_model::{Duration, Timestamp};
+use firebell_rules::Arrived;
 use tokio::sync::{oneshot, watch};
 
 use crate::clock::Clock;
@@ -47,6 +48,8 @@ enum Event {
     Input(Input),
     Command(Command),
     Read(Look),
+    /// The store has samples that a rule waits for.
+    Arrived,
     Shutdown,
 }
 
@@ -78,6 +81,11 @@ impl Handle {
     pub(crate) fn input(&self, input: Input) {
         // After shutdown nobody listens, and nothing is lost: the sender will try again.
         let _ = self.send(Event::Input(input));
+    }
+
+    /// Says that [`firebell_tsdb::Store::take_arrived`] has something.
+    pub(crate) fn arrived(&self) {
+        let _ = self.send(Event::Arrived);
     }
 
     fn send(&self, event: Event) -> Result<(), Unrecorded> {
@@ -191,6 +199,8 @@ impl Driver {
         performer: Performer,
         clock: Arc<Clock>,
     ) -> Self {
+        let arrivals = queue.handle();
+        performer.store.notify_arrivals(move || arrivals.arrived());
         let Queue {
             handle:
                 Handle {
@@ -261,6 +271,12 @@ impl Driver {
                 Event::Read(look) => {
                     // Whoever only looks can do no harm, not even by a panic: its asker is told.
                     let _ = catch_unwind(AssertUnwindSafe(|| look(&self.engine, now)));
+                }
+                Event::Arrived => {
+                    if let Some((generation, rules)) = self.performer.store.take_arrived() {
+                        let arrived = Input::Arrived(Arrived { generation, rules });
+                        self.engine.handle(now, arrived, &mut step);
+                    }
                 }
                 Event::Command(command) => {
                     (command.act)(&mut self.engine, now, &mut step);

@@ -101,7 +101,6 @@ impl Run {
         let failed = "the evaluator failed: please report this rule".to_owned();
         let outcome = result.unwrap_or(Err(failed));
         if let Err(error) = &outcome {
-            self.metrics.rule_evaluation_failures.inc();
             tracing::warn!(rule = rule.rule.name, %error, "failed to evaluate a rule");
         }
         let evaluation = RuleEvaluation {

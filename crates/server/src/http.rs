@@ -46,6 +46,7 @@ use crate::external::External;
 use crate::flags::Flags;
 use crate::live::Live;
 use crate::metrics::{Metrics, Readings, as_text};
+use crate::rule_metrics::RuleFigures;
 use crate::scrape::Scraper;
 use crate::serve;
 
@@ -230,7 +231,10 @@ async fn reload(State(app): State<App>) -> Response {
 }
 
 async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
-    let Ok(counts) = app.handle.read(own::counts).await else {
+    let figures = app
+        .handle
+        .read(|engine, now| (own::counts(engine, now), RuleFigures::of(engine)));
+    let Ok((counts, rules)) = figures.await else {
         return stopped();
     };
     let stats = app.store.stats();
@@ -246,7 +250,8 @@ async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
         rules_failing: counts.rules_failing as u64,
         shadow_fired: counts.shadow_fired,
     };
-    let text = app.metrics.render(&readings);
+    let mut text = app.metrics.render(&readings);
+    rules.write(app.metrics.rules(), &mut text);
     let accept = headers.get(header::ACCEPT);
     let accept = accept.and_then(|accept| accept.to_str().ok());
     let (kind, text) = if accept.is_some_and(|it| it.contains("application/openmetrics-text")) {

@@ -15,6 +15,7 @@ mod alertmanagers;
 mod deliver;
 mod external;
 mod http_client;
+mod rule_metrics;
 mod scrape;
 mod target_files;
 

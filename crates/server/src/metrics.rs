@@ -50,7 +50,6 @@ type FloatCounter = Counter<f64, std::sync::atomic::AtomicU64>;
 #[derive(Default)]
 pub(crate) struct Metrics {
     pub rule_evaluations: Counter,
-    pub rule_evaluation_failures: Counter,
     pub rule_evaluation_seconds: FloatCounter,
     pub notifications: Family<IntegrationLabel, Counter>,
     pub notifications_failed: Family<IntegrationLabel, Counter>,
@@ -188,6 +187,14 @@ impl Metrics {
         self.config_reload_success_seconds.set(at.as_secs_f64());
     }
 
+    /// How often a rule was evaluated, and what that took, in seconds.
+    pub(crate) fn rules(&self) -> (u64, f64) {
+        (
+            self.rule_evaluations.get(),
+            self.rule_evaluation_seconds.get(),
+        )
+    }
+
     /// The metrics in OpenMetrics text.
     pub(crate) fn render(&self, readings: &Readings) -> String {
         let mut registry = Registry::default();
@@ -204,8 +211,6 @@ impl Metrics {
         let mut count = |name: &str, help: &str, counter: &Counter| {
             registry.register(name, help, counter.clone());
         };
-        count("prometheus_rule_evaluations", "Rules evaluated", &self.rule_evaluations);
-        count("prometheus_rule_evaluation_failures", "Rules that failed to evaluate", &self.rule_evaluation_failures);
         count("alertmanager_alerts_received", "Alerts that came over the API", &self.alerts_received);
         count("alertmanager_alerts_invalid", "Alerts over the API that were refused", &self.alerts_invalid);
         count("firebell_journal_records", "Records written to the journal", &self.journal_records);

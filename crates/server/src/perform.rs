@@ -59,6 +59,7 @@ impl Performer {
                     }
                     self.append(&batch);
                 }
+                Effect::Watch(list) => self.store.watch(list.generation, list.selectors),
                 Effect::Evaluate(request) => self.evaluate(request),
                 Effect::Send(alerts) => self.alertmanagers.send(&alerts),
                 Effect::Notify(delivery) => self.notify(delivery),

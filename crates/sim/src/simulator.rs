@@ -11,7 +11,7 @@ use std::sync::Arc;
 use firebell_disk::Disk;
 use firebell_engine::{Configuration, Effect, Engine, Input, Journal, Ledger, Record, Step};
 use firebell_model::{Duration, Labels, Sample, Timestamp};
-use firebell_rules::{Evaluation, Rule, RuleGroup, RuleKind, RuleSet, evaluate};
+use firebell_rules::{Arrived, Evaluation, Rule, RuleGroup, RuleKind, RuleSet, evaluate};
 use firebell_tsdb::{Batch, Store};
 
 use crate::chance::Chance;
@@ -54,6 +54,7 @@ struct Process {
 enum Event {
     Evaluated(Evaluation),
     Answer(Answer),
+    Arrived(Arrived),
 }
 
 /// How a process ends.
@@ -394,6 +395,11 @@ impl<W: Watch> Sim<W> {
                         .engine
                         .handle(now, Input::Evaluated(evaluation), &mut step);
                 }
+                Event::Arrived(arrived) => {
+                    process
+                        .engine
+                        .handle(now, Input::Arrived(arrived), &mut step);
+                }
                 Event::Answer(answer) => {
                     let Some(attempt) = self.world.hear(&answer) else {
                         continue;
@@ -481,6 +487,7 @@ impl<W: Watch> Sim<W> {
                     }
                     process.append(now, &batch);
                 }
+                Effect::Watch(list) => process.store.watch(list.generation, list.selectors),
                 Effect::Evaluate(request) => {
                     let evaluation = evaluate(&request, &process.store.view());
                     let after = self.chance.between(0, self.evaluation_max.0);
@@ -602,6 +609,9 @@ impl Process {
         self.sync_at.get_or_insert(now + SYNC_AFTER);
         // Samples that a full disk does not take are lost, live too.
         let _ = self.store.append(batch);
+        if let Some((generation, rules)) = self.store.take_arrived() {
+            self.push(now, Event::Arrived(Arrived { generation, rules }));
+        }
     }
 }
 
@@ -609,10 +619,11 @@ impl Process {
 fn read_again(rules: &RuleSet) -> RuleSet {
     let again = |rule: &Arc<Rule>| {
         let (name, expr, place) = (rule.name.clone(), rule.expr.clone(), rule.place);
-        Arc::new(match &rule.kind {
+        let fresh = match &rule.kind {
             RuleKind::Alerting(alerting) => Rule::alerting(name, expr, alerting.clone(), place),
             RuleKind::Recording => Rule::recording(name, expr, rule.label_texts.clone(), place),
-        })
+        };
+        Arc::new(fresh.with_cadence(rule.cadence))
     };
     let groups = rules.groups().iter().map(|group| RuleGroup {
         rules: group.rules.iter().map(again).collect(),

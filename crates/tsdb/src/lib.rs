@@ -56,6 +56,7 @@ mod upkeep;
 mod view;
 mod visible;
 mod wal;
+mod watch;
 mod writer;
 
 pub use crate::backfill::{Backfill, Backfilled};

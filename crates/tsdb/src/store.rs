@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use firebell_disk::Disk;
-use firebell_model::{Labels, SeriesId, Timestamp};
+use firebell_model::{Labels, Matcher, SeriesId, Timestamp};
 
 use crate::View;
 use crate::batch::{Batch, SeriesKey, SeriesRun};
@@ -22,6 +22,7 @@ use crate::metadata::Metrics;
 use crate::options::{AppendReport, OpenReport, Options, Stats, StoreError, TooManySeries};
 use crate::series::Horizon;
 use crate::upkeep::Upkeep;
+use crate::watch::Watches;
 use crate::writer::{Judge, Writer};
 
 /// A store of samples. Shared between threads; appends of several threads take turns.
@@ -44,6 +45,7 @@ pub(crate) struct Shared {
     /// In chunk files.
     pub(crate) filed_bytes: AtomicU64,
     pub(crate) figures: Figures,
+    watches: Watches,
     pub(crate) room: Room,
 }
 
@@ -92,6 +94,7 @@ impl Store {
                 writer: Mutex::new(writer),
                 filed_bytes: AtomicU64::new(upkeep.bytes()),
                 figures: Figures::default(),
+                watches: Watches::default(),
                 room: Room::default(),
                 upkeep: Mutex::new(upkeep),
                 exemplars: Mutex::new(exemplars),
@@ -230,6 +233,7 @@ impl Store {
         (report.appended, report.histograms_appended) = checked.count();
         let comes = writer.apply(&index, &checked, epoch, &live);
         shared.registry().publish(epoch, comes);
+        shared.watches.note(&index, checked.slots());
         Ok(report)
     }
 
@@ -261,6 +265,26 @@ impl Store {
             }
         }
         slots
+    }
+
+    /// From now on, notes for each watch whether samples of its series were appended: of those that
+    /// satisfy all matchers of one of its selectors. Replaces the watches before; `token` comes back
+    /// in [`Store::take_arrived`].
+    pub fn watch(&self, token: u64, watches: Vec<Vec<Vec<Matcher>>>) {
+        self.shared.watches.set(token, watches);
+    }
+
+    /// The token, and the indices of watches for which samples were appended since the last call, in
+    /// order; `None` when there are none.
+    #[must_use]
+    pub fn take_arrived(&self) -> Option<(u64, Vec<u32>)> {
+        self.shared.watches.take()
+    }
+
+    /// Has `notify` called whenever [`Store::take_arrived`] comes to have something; by whoever
+    /// appends, so it must not append itself. Only the first call counts.
+    pub fn notify_arrivals(&self, notify: impl Fn() + Send + Sync + 'static) {
+        self.shared.watches.notify_by(Box::new(notify));
     }
 
     /// Makes everything appended so far durable. Appends go on meanwhile, and those who ask at the

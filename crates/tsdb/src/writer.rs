@@ -463,6 +463,15 @@ impl Checked<'_> {
         )
     }
 
+    /// The series that get something, perhaps several times.
+    pub(crate) fn slots(&self) -> impl Iterator<Item = u32> {
+        let runs = self.runs.iter().map(|run| run.0);
+        let late = self.late.iter().map(|late| late.0);
+        let histograms = self.histograms.iter().map(|run| run.0);
+        let late_histograms = self.late_histograms.iter().map(|late| late.0);
+        runs.chain(late).chain(histograms).chain(late_histograms)
+    }
+
     /// The value that the batch has given a series at one moment.
     fn value_at(&self, slot: u32, at: i64) -> Option<f64> {
         let in_order = self.runs.iter().filter(|run| run.0 == slot);

@@ -367,3 +367,40 @@ fn figures_follow_appends_without_a_walk() {
     store.maintain(Timestamp(late)).unwrap();
     assert_eq!(figures(), (1, 1, Some(late), Some(late)));
 }
+
+#[test]
+fn whoever_watches_series_hears_of_their_samples_once_until_it_asks() {
+    let (_, store) = fresh(Options::default());
+    let n_calls = Arc::new(std::sync::atomic::AtomicU32::new(0));
+    let calls = Arc::clone(&n_calls);
+    store.notify_arrivals(move || {
+        calls.fetch_add(1, Ordering::Relaxed);
+    });
+    let mut at = 0;
+    let mut come = |series: &[&str]| {
+        at += 1000;
+        let samples: Vec<_> = series.iter().map(|it| (*it, at, 1.0)).collect();
+        store.append(&batch(&samples)).unwrap();
+    };
+    come(&["a=1"]);
+    assert_eq!(store.take_arrived(), None);
+    let any_b = Matcher::new("b", MatchOp::Regex, ".+").unwrap();
+    store.watch(
+        7,
+        vec![vec![vec![Matcher::equal("a", "1")]], vec![vec![any_b]]],
+    );
+    come(&["a=2"]);
+    assert_eq!(store.take_arrived(), None);
+    come(&["a=1", "a=2"]);
+    come(&["a=1"]);
+    come(&["b=x"]);
+    assert_eq!(n_calls.load(Ordering::Relaxed), 1);
+    assert_eq!(store.take_arrived(), Some((7, vec![0, 1])));
+    assert_eq!(store.take_arrived(), None);
+    come(&["b=x"]);
+    assert_eq!(store.take_arrived(), Some((7, vec![1])));
+    assert_eq!(n_calls.load(Ordering::Relaxed), 2);
+    store.watch(8, Vec::new());
+    come(&["a=1"]);
+    assert_eq!(store.take_arrived(), None);
+}

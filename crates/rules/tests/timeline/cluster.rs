@@ -42,7 +42,10 @@ fn a_rule_fires_by_a_clusters_answers_and_shows_its_refusals() {
                     core.handle_evaluated(now, evaluate_by(&request, &Cluster), &mut effects);
                 }
                 RuleEffect::Alerts(alerts) => told.extend(alerts),
-                RuleEffect::Write(_) | RuleEffect::WriteHistograms(_) | RuleEffect::Send(_) => {}
+                RuleEffect::Write(_)
+                | RuleEffect::WriteHistograms(_)
+                | RuleEffect::Watch(_)
+                | RuleEffect::Send(_) => {}
             }
         }
     }

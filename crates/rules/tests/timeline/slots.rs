@@ -2,7 +2,8 @@
 
 use firebell_model::{Duration, Labels, SampleValue, Timestamp};
 use firebell_rules::{
-    Evaluation, EvaluationRequest, Found, Options, RuleEffect, RuleEvaluation, RuleSample, Rules,
+    Arrived, Evaluation, EvaluationRequest, Found, Options, RuleEffect, RuleEvaluation, RuleSample,
+    Rules,
 };
 
 use crate::world::rules;
@@ -31,6 +32,7 @@ impl Clocked {
             RuleEffect::Evaluate(request) => Some(request),
             RuleEffect::Write(_)
             | RuleEffect::WriteHistograms(_)
+            | RuleEffect::Watch(_)
             | RuleEffect::Alerts(_)
             | RuleEffect::Send(_) => None,
         });
@@ -219,4 +221,140 @@ fn a_run_may_be_answered_in_parts_and_goes_on_after_the_last() {
         world.rules.poll_deadline(),
         Some(world.start + Duration::from_secs(10))
     );
+}
+
+/// The names of the rules that are evaluated at once at a moment, in seconds.
+fn evaluated(world: &mut Clocked, secs: i64) -> String {
+    let mut names = Vec::new();
+    let mut waiting = world.tick(secs);
+    while let Some(request) = waiting.pop() {
+        names.extend(request.rules.iter().map(|run| run.rule.name.clone()));
+        waiting.extend(world.answer(secs, &request));
+    }
+    names.join(" ")
+}
+
+#[test]
+fn a_rule_with_an_interval_of_its_own_is_evaluated_on_its_own_grid() {
+    let mut world = Clocked::new(
+        "group g every 10s\n record a | x\n record slow | x | every 30s\n record quick | x | every 5s",
+    );
+    let start = world.start;
+    let mut runs = std::collections::BTreeMap::<String, Vec<i64>>::new();
+    for _ in 0..24 {
+        let at = world.rules.poll_deadline().expect("a slot");
+        let secs = (at - start).0 / 1000;
+        for name in evaluated(&mut world, secs).split_whitespace() {
+            runs.entry(name.to_owned()).or_default().push(secs);
+        }
+    }
+    let steps = |name: &str| -> Vec<i64> {
+        let at = &runs[name];
+        at.windows(2).map(|pair| pair[1] - pair[0]).collect()
+    };
+    for (name, step, n_min) in [("a", 10, 10), ("slow", 30, 2), ("quick", 5, 20)] {
+        assert!(steps(name).len() >= n_min, "{runs:?}");
+        assert!(steps(name).iter().all(|it| *it == step), "{runs:?}");
+    }
+    // The grid of the slow rule is a part of the group's.
+    assert!(
+        runs["slow"].iter().all(|at| runs["a"].contains(at)),
+        "{runs:?}"
+    );
+    assert_eq!(world.n_missed(), 0);
+}
+
+#[test]
+fn a_slot_of_an_own_interval_that_was_missed_is_made_up_for_at_the_next_of_the_group() {
+    let mut world = Clocked::new("group g every 10s\n record a | x\n record slow | x | every 30s");
+    let mut at = 0;
+    while !evaluated(&mut world, at).contains("slow") {
+        at += 10;
+    }
+    // The group is held up over the next slot of the slow rule.
+    let held = world.tick(at + 20).remove(0);
+    assert_eq!(world.tick(at + 31), []);
+    world.answer(at + 42, &held);
+    assert_eq!(evaluated(&mut world, at + 42), "a slow");
+}
+
+fn arrive(world: &mut Clocked, secs: i64, rules: &[u32]) {
+    let arrived = Arrived {
+        generation: 1,
+        rules: rules.to_vec(),
+    };
+    let now = world.start + Duration::from_secs(secs);
+    world.rules.handle_arrived(now, &arrived);
+}
+
+#[test]
+fn a_rule_is_evaluated_on_arrival_at_once_and_then_not_too_often() {
+    let group = "group g every 60s\n alert A | x | evaluate on_arrival\n alert B | y\n \
+                 record c | {job='p'} | evaluate on_arrival\n record d | d + x | evaluate on_arrival";
+    let mut rules = Rules::new(rules(group), Options::default());
+    let mut effects = Vec::new();
+    rules.handle_deadline(Timestamp(1_700_000_000_000), &mut effects);
+    let start = rules.poll_deadline().expect("a slot");
+    let RuleEffect::Watch(list) = effects.remove(0) else {
+        panic!("no list");
+    };
+    let text = |selectors: &Vec<Vec<firebell_model::Matcher>>| -> Vec<String> {
+        let text = |matchers: &Vec<firebell_model::Matcher>| {
+            let all: Vec<String> = matchers.iter().map(ToString::to_string).collect();
+            all.join(",")
+        };
+        selectors.iter().map(text).collect()
+    };
+    let watched: Vec<_> = list.selectors.iter().map(text).collect();
+    assert_eq!(
+        watched,
+        [
+            vec![r#"__name__="x""#],
+            vec![r#"job="p",__name__!="c""#],
+            vec![r#"__name__="x""#],
+        ]
+    );
+    let mut world = Clocked { rules, start };
+    assert_eq!(evaluated(&mut world, 0), "A B c d");
+    arrive(&mut world, 7, &[0]);
+    arrive(&mut world, 7, &[0, 2]);
+    assert_eq!(evaluated(&mut world, 7), "A d");
+    assert_eq!(evaluated(&mut world, 8), "");
+    // Within half a second of the last evaluation: then, but not before.
+    arrive(&mut world, 20, &[1]);
+    assert_eq!(evaluated(&mut world, 20), "c");
+    arrive(&mut world, 20, &[1]);
+    assert_eq!(evaluated(&mut world, 20), "");
+    let half = world.start + Duration(20_500);
+    assert_eq!(world.rules.poll_deadline(), Some(half));
+    assert_eq!(evaluated(&mut world, 21), "c");
+    // The slots go on.
+    assert_eq!(
+        world.rules.poll_deadline(),
+        Some(world.start + Duration::from_secs(60))
+    );
+    let group = world.rules.groups().next().expect("the group");
+    assert_eq!((group.n_iterations(), group.n_missed()), (1, 0));
+    // After a reload the list is another.
+    let stale = Arrived {
+        generation: 0,
+        rules: vec![0],
+    };
+    world
+        .rules
+        .handle_arrived(world.start + Duration::from_secs(30), &stale);
+    assert_eq!(evaluated(&mut world, 30), "");
+}
+
+#[test]
+fn what_arrives_while_the_group_is_evaluated_is_looked_at_afterwards() {
+    let mut world =
+        Clocked::new("group g every 60s\n alert A | x | evaluate on_arrival\n alert B | y");
+    let slot = world.tick(0).remove(0);
+    arrive(&mut world, 1, &[0]);
+    assert_eq!(world.tick(1), []);
+    world.answer(2, &slot);
+    let late = world.tick(2);
+    assert_eq!(late[0].rules.len(), 1);
+    assert_eq!(late[0].id.at, world.start + Duration::from_secs(2));
 }

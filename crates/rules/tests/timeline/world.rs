@@ -8,9 +8,9 @@ use std::sync::Arc;
 use firebell_model::{Alert, Duration, Labels, Sample, Timestamp, format_float, is_stale};
 use firebell_promql::Plan;
 use firebell_rules::{
-    ANOMALY_VARIABLES, AlertPhase, AlertingRule, AnomalyOptions, Context, DetectorKind, Direction,
-    FailingAlert, FlapLimit, Mode, Options, Place, Policy, Reaction, Rule, RuleEffect, RuleGroup,
-    RuleRecord, RuleSet, Rules, evaluate,
+    ANOMALY_VARIABLES, AlertPhase, AlertingRule, AnomalyOptions, Cadence, Context, DetectorKind,
+    Direction, FailingAlert, FlapLimit, Mode, Options, Place, Policy, Reaction, Rule, RuleEffect,
+    RuleGroup, RuleRecord, RuleSet, Rules, evaluate,
 };
 use firebell_template::Template;
 
@@ -171,6 +171,7 @@ impl World {
                         }
                     }
                 }
+                RuleEffect::Watch(_) => {}
                 RuleEffect::WriteHistograms(samples) => {
                     for (series, sample) in samples {
                         let at = self.time(sample.at);
@@ -322,6 +323,7 @@ fn read_rule(line: &str) -> Rule {
         .expect("a rule");
     let expr = Plan::new(parts.next().expect("an expression")).expect("PromQL");
     let mut rule = AlertingRule::default();
+    let mut cadence = Cadence::default();
     let mut recorded = Vec::new();
     for part in parts {
         let (key, rest) = part.split_once(' ').expect("a key");
@@ -333,6 +335,8 @@ fn read_rule(line: &str) -> Rule {
             )
         };
         match key {
+            "every" => cadence.interval = Some(rest.parse().expect("a duration")),
+            "evaluate" => cadence.on_arrival = rest == "on_arrival",
             "for" => rule.hold_for = rest.parse().expect("a duration"),
             "keep" => rule.keep_firing_for = rest.parse().expect("a duration"),
             "label" if kind == "record" => recorded.push(pair()),
@@ -341,10 +345,11 @@ fn read_rule(line: &str) -> Rule {
             _ => read_policy(key, rest, &mut rule.policy),
         }
     }
-    match kind {
+    let rule = match kind {
         "alert" => Rule::alerting(name, expr, rule, Place::default()),
         _ => Rule::recording(name, expr, Labels::from_pairs(recorded), Place::default()),
-    }
+    };
+    rule.with_cadence(cadence)
 }
 
 /// `mode shadow`, `no_data alert 2m`, `on_error ok`, `clear EXPR`, `flap 3 within 10m`,
