@@ -306,6 +306,23 @@ fn values_print_as_in_go() {
     ]);
 }
 
+/// Go makes `gt` of `le` and `ge` of `lt`, turned around.
+#[test]
+fn nan_is_greater_than_everything_and_everything_than_it() {
+    let labels = Labels::empty();
+    let data = AlertData {
+        labels: &labels,
+        external_labels: &labels,
+        external_url: "",
+        value: f64::NAN,
+        now: NOW,
+    };
+    let text = "{{ gt $value 3.0 }} {{ ge $value 3.0 }} {{ gt 3.0 $value }} {{ lt $value 3.0 }} \
+                {{ le $value 3.0 }}";
+    let expanded = Template::compile(text).unwrap().expand(&data, &answer);
+    assert_eq!(expanded.unwrap(), "true true true false false");
+}
+
 #[test]
 fn the_language_is_go_s() {
     check(&[

@@ -72,7 +72,7 @@ LABELS: tuple[dict[str, str], ...] = (
     {"severity": "page", "team": "{{ $labels.job }}-team"},
     {"inst": "all"},
     {"job": "{{ $labels.nothing }}"},
-    {"level": "{{ if gt $value 3.0 }}high{{ else }}low{{ end }}"},
+    {"level": "{{ if eq $value 3.0 }}three{{ else }}other{{ end }}"},
 )
 ANNOTATIONS: tuple[dict[str, str], ...] = (
     {},
@@ -80,7 +80,7 @@ ANNOTATIONS: tuple[dict[str, str], ...] = (
     {"summary": "{{ $labels.job }} on {{ $labels.inst }} is at {{ $value }}"},
     {"summary": "{{ $value | humanize }} in {{ $externalLabels.dc }} {{ $externalURL }}"},
     {"summary": '{{ printf "%.2f" $value }}', "runbook": "https://x/{{ $labels.job | toUpper }}"},
-    {"n": '{{ range query "sum by (job) (m0)" }}{{ .Labels.job }}={{ .Value }} {{ end }}'},
+    {"n": 'all: {{ range query "sum by (job) (m0)" | sortByLabel "job" }}{{ .Value }} {{ end }}'},
     {"line": 'two\nlines "quoted"'},
 )
 

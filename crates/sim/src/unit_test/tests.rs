@@ -173,7 +173,7 @@ tests:
         expect![[r#"
             said:
                 rule: a, time: 1m0s, err: found duplicate series for the match group {job="a"} on the right hand-side of the operation: [{__name__="up", i="1", job="a"}, {__name__="up", i="2", job="a"}];many-to-many matching not allowed: matching labels must be unique on one side
-                rule: b, time: 1m0s, err: duplicate sample for timestamp
+                rule: b, time: 1m0s, err: duplicate sample for timestamp 60000; overrides not allowed: existing 1, new value 2
         "#]],
     );
 }

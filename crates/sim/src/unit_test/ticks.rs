@@ -1,6 +1,6 @@
 //! A test played tick by tick, as upstream does it: what decides whenever something is odd.
 
-use firebell_model::{Labels, Sample, Timestamp, is_stale};
+use firebell_model::{Labels, Timestamp, format_float_general, is_stale};
 use firebell_promql::MemorySource;
 use firebell_rules::{Written, evaluate_rule_by};
 
@@ -67,34 +67,48 @@ fn step(
 fn write(memory: &mut MemorySource, written: Written) -> Result<(), String> {
     let mut result = Ok(());
     for (labels, sample) in written.samples {
-        match refusal(memory, &labels, sample.at, Some(sample)) {
+        match refusal(memory, &labels, sample.at, Some(sample.value)) {
             None => memory.append(&labels, [sample]),
             // That a series ends is no news when somebody else goes on with it.
             Some(_) if is_stale(sample.value) => {}
-            Some(error) => result = Err(error.to_owned()),
+            Some(error) => result = Err(error),
         }
     }
     for (labels, sample) in written.histograms {
         match refusal(memory, &labels, sample.at, None) {
             None => memory.append_histograms(&labels, [sample]),
-            Some(error) => result = Err(error.to_owned()),
+            Some(error) => result = Err(error),
         }
     }
     result
 }
 
-/// Why the store refuses a sample.
+/// Why the store refuses a sample; a histogram when there is no float.
 fn refusal(
     memory: &MemorySource,
     labels: &Labels,
     at: Timestamp,
-    sample: Option<Sample>,
-) -> Option<&'static str> {
+    float: Option<f64>,
+) -> Option<String> {
     let (last_at, last) = memory.last(labels)?;
     if at < last_at {
-        return Some("out of order sample");
+        return Some("out of order sample".to_owned());
     }
-    let bits = |value: f64| value.to_bits();
-    let is_same = last.map(bits) == sample.map(|it| bits(it.value));
-    (at == last_at && !is_same).then_some("duplicate sample for timestamp")
+    if at > last_at || last.map(f64::to_bits) == float.map(f64::to_bits) {
+        return None;
+    }
+    let existing = match (last, float) {
+        (Some(last), Some(_)) => format_float_general(last),
+        _ => "is a histogram".to_owned(),
+    };
+    // Upstream leaves the rest out at the epoch, and where a histogram is new.
+    Some(match float {
+        Some(float) if at != Timestamp(0) => format!(
+            "duplicate sample for timestamp {}; overrides not allowed: existing {existing}, \
+             new value {}",
+            at.0,
+            format_float_general(float)
+        ),
+        _ => "duplicate sample for timestamp".to_owned(),
+    })
 }

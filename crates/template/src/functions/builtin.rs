@@ -31,9 +31,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
         truth(equal(call.arg(0), call.arg(1))?, false)
     }),
     Function::new("lt", 2, |call| truth(less(call.arg(0), call.arg(1))?, true)),
-    Function::new("gt", 2, |call| truth(less(call.arg(1), call.arg(0))?, true)),
-    Function::new("le", 2, |call| at_most(call.arg(0), call.arg(1))),
-    Function::new("ge", 2, |call| at_most(call.arg(1), call.arg(0))),
+    // As in Go the inverse of `le` and `lt`, so that NaN is above everything.
+    Function::new("gt", 2, |call| {
+        truth(at_most(call.arg(0), call.arg(1))?, false)
+    }),
+    Function::new("le", 2, |call| {
+        truth(at_most(call.arg(0), call.arg(1))?, true)
+    }),
+    Function::new("ge", 2, |call| {
+        truth(less(call.arg(0), call.arg(1))?, false)
+    }),
     Function::variadic("call", 1, |_| Err("no value here is a function".to_owned())),
 ];
 
@@ -41,9 +48,9 @@ fn truth(is_so: bool, wanted: bool) -> Result<Value, String> {
     Ok(Value::Bool(is_so == wanted))
 }
 
-fn at_most(a: &Value, b: &Value) -> Result<Value, String> {
+fn at_most(a: &Value, b: &Value) -> Result<bool, String> {
     // Not `!(b < a)`: with NaN both are false.
-    Ok(Value::Bool(less(a, b)? || equal(a, b)?))
+    Ok(less(a, b)? || equal(a, b)?)
 }
 
 fn eq(call: &mut Call<'_>) -> Result<Value, String> {
