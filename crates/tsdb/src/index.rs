@@ -11,6 +11,7 @@ use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::hash::Hasher;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use firebell_model::{Label, Labels, MatchOp, Matcher, SeriesId};
@@ -231,8 +232,7 @@ impl Index {
         let mut found = found.unwrap_or_else(|| self.all.clone());
         let mut by_series = Vec::new();
         for matcher in others {
-            let n_values = self.names.get(matcher.name()).map_or(0, BTreeMap::len);
-            if found.len() <= n_values as u64 {
+            if found.len() <= self.n_candidates(matcher, found.len()) {
                 // Fewer series than values: look at the series.
                 by_series.push(matcher);
             } else {
@@ -249,14 +249,40 @@ impl Index {
             .collect()
     }
 
+    /// How many values [`Index::narrow`] would look at; from `enough` on not counted any further.
+    fn n_candidates(&self, matcher: &Matcher, enough: u64) -> u64 {
+        let Some(values) = self.names.get(matcher.name()) else {
+            return 0;
+        };
+        let n = match Candidates::of(matcher) {
+            Candidates::All => values.len(),
+            Candidates::Listed(listed) => listed.len(),
+            Candidates::Prefixed(prefix) => {
+                let enough = usize::try_from(enough).unwrap_or(usize::MAX);
+                with_prefix(values, prefix).take(enough).count()
+            }
+        };
+        n as u64
+    }
+
     /// Leaves of `found` what satisfies the matcher, by its values.
     fn narrow(&self, matcher: &Matcher, found: &mut RoaringBitmap) {
         let takes_absent = matcher.matches_value("");
         let mut listed = RoaringBitmap::new();
-        for (value, postings) in self.names.get(matcher.name()).into_iter().flatten() {
-            // With absent ones taken, series go only for a value that does not match.
+        // With absent ones taken, series go only for a value that does not match.
+        let mut look = |(value, postings): (&ByValue, &Postings)| {
             if matcher.matches_value(value.borrow()) != takes_absent {
                 postings.add_to(&mut listed);
+            }
+        };
+        if let Some(values) = self.names.get(matcher.name()) {
+            match Candidates::of(matcher) {
+                Candidates::All => values.iter().for_each(look),
+                Candidates::Listed(listed) => {
+                    let pairs = listed.iter().filter_map(|it| values.get_key_value(&**it));
+                    pairs.for_each(&mut look);
+                }
+                Candidates::Prefixed(prefix) => with_prefix(values, prefix).for_each(look),
             }
         }
         if takes_absent {
@@ -265,6 +291,43 @@ impl Index {
             *found &= listed;
         }
     }
+}
+
+/// Which values of a label may differ from an absent one for a matcher: all values that a regular
+/// expression matches, when it does not match the empty one.
+enum Candidates<'m> {
+    All,
+    Listed(&'m [Box<str>]),
+    Prefixed(&'m str),
+}
+
+impl<'m> Candidates<'m> {
+    fn of(matcher: &'m Matcher) -> Self {
+        let matches_empty = match matcher.op() {
+            MatchOp::Regex => matcher.matches_value(""),
+            MatchOp::NotRegex => !matcher.matches_value(""),
+            MatchOp::Equal | MatchOp::NotEqual => return Self::All,
+        };
+        match (matches_empty, matcher.regex_values()) {
+            (true, _) => Self::All,
+            (false, Some(values)) => Self::Listed(values),
+            (false, None) if matcher.regex_prefix().is_empty() => Self::All,
+            (false, None) => Self::Prefixed(matcher.regex_prefix()),
+        }
+    }
+}
+
+/// The values that begin with a text.
+fn with_prefix<'v>(
+    values: &'v BTreeMap<ByValue, Postings>,
+    prefix: &'v str,
+) -> impl Iterator<Item = (&'v ByValue, &'v Postings)> {
+    let from = (Bound::Included(prefix), Bound::Unbounded);
+    let begins = move |(value, _): &(&ByValue, &Postings)| -> bool {
+        let value: &str = (*value).borrow();
+        value.starts_with(prefix)
+    };
+    values.range::<str, _>(from).take_while(begins)
 }
 
 impl Postings {
@@ -410,7 +473,7 @@ mod tests {
     fn matchers_see_absent_labels_as_empty() {
         use MatchOp::{Equal, NotEqual, NotRegex, Regex};
         let index = index();
-        let cases: [Case; 17] = [
+        let cases: [Case; 25] = [
             (&[], &[0, 1, 2, 3]),
             (&[("job", Equal, "api")], &[0, 1]),
             (&[("job", Equal, "nope")], &[]),
@@ -422,6 +485,15 @@ mod tests {
             (&[("env", Regex, ".+")], &[0, 2, 3]),
             (&[("env", NotRegex, ".+")], &[1]),
             (&[("env", NotRegex, "dev|")], &[0, 3]),
+            // Values that the expression lists, and those that begin as it does.
+            (&[("env", Regex, "prod|dev")], &[0, 2, 3]),
+            (&[("env", Regex, "dev|nope")], &[2]),
+            (&[("env", NotRegex, "dev|nope")], &[0, 1, 3]),
+            (&[("env", Regex, "(?i:DEV|nope)")], &[2]),
+            (&[("job", Regex, "ap.*")], &[0, 1]),
+            (&[("job", NotRegex, "a.+")], &[2, 3]),
+            (&[("env", NotRegex, "pr.*d")], &[1, 2]),
+            (&[("nope", Regex, "a|b")], &[]),
             (&[("nope", Equal, "")], &[0, 1, 2, 3]),
             (&[("nope", NotEqual, "")], &[]),
             (&[("nope", NotEqual, "x")], &[0, 1, 2, 3]),
