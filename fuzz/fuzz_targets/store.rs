@@ -61,7 +61,7 @@ static FILES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
             }
         }
     }
-    assert!(files.len() > 3, "{:?}", files.iter().map(|it| &it.0).collect::<Vec<_>>());
+    assert!(!files.is_empty());
     files
 });
 
