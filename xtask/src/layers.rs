@@ -33,11 +33,12 @@ pub(crate) const LAYERS: &[Layer] = &[
     core("slo", &["model", "promql", "template", "rules"]),
     core("dispatch", &["model"]),
     core("notify", &["model", "template"]),
+    core("lint", &["model", "promql", "template"]),
     core("engine", &["model", "disk", "rules", "dispatch"]),
     edge(
         "config",
         &[
-            "model", "tsdb", "promql", "template", "rules", "slo", "dispatch", "notify",
+            "model", "tsdb", "promql", "template", "rules", "slo", "dispatch", "notify", "lint",
         ],
     ),
     edge("wire", &["model"]),
@@ -58,7 +59,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     edge(
         "cli",
         &[
-            "model", "disk", "tsdb", "promql", "rules", "slo", "config", "wire", "import",
+            "model", "disk", "tsdb", "promql", "rules", "slo", "lint", "config", "wire", "import",
             "server", "sim",
         ],
     ),

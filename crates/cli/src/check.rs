@@ -1,63 +1,200 @@
-//! `firebell check`: every problem of configuration files, with its place.
+//! `firebell check`: every problem of the files that people write, and what lints say of the rules.
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+mod expand;
+mod explain;
+mod github;
+mod json;
+mod sarif;
+mod text;
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::SystemTime;
 
-use firebell_config::{ExternalUrl, OsFiles};
+use clap::{Args, ValueEnum};
+use firebell_config::{CheckReport, CheckRequest, ExternalUrl, OsFiles, Reader};
+use firebell_lint::Severity;
+use firebell_model::Timestamp;
 
 use crate::say;
 
-/// How a file fared.
-enum Outcome {
-    Passed,
-    Failed,
-    Unreadable,
+/// What is checked, and how it is told.
+#[derive(Args)]
+pub(crate) struct Check {
+    /// Files, folders (all files in them that Firebell reads) and patterns such as 'rules/*.yml'.
+    #[arg(required_unless_present_any = ["explain", "lints"])]
+    files: Vec<PathBuf>,
+    /// How findings are printed.
+    #[arg(long, value_enum, default_value_t)]
+    format: Format,
+    /// Fail from this severity on [default: error, or `check.fail_on` of firebell.yml].
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    fail_on: Option<FailOn>,
+    /// Say what a lint finds, why that matters and how it is mended, and check nothing.
+    #[arg(long, value_name = "ID")]
+    explain: Option<String>,
+    /// Print all lints, and check nothing.
+    #[arg(long)]
+    lints: bool,
 }
 
-/// Checks each file and all that it names; prints a line per file and a count at the end.
-pub(crate) fn check(files: &[PathBuf]) -> ExitCode {
-    let (mut n_passed, mut n_failed, mut n_unreadable) = (0, 0, 0);
-    for file in files {
-        match check_file(file) {
-            Outcome::Passed => n_passed += 1,
-            Outcome::Failed => n_failed += 1,
-            Outcome::Unreadable => n_unreadable += 1,
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// One document; `docs/check.md` describes it.
+    Json,
+    /// SARIF 2.1.0, as code hosts read it.
+    Sarif,
+    /// Workflow commands of GitHub Actions, which become annotations.
+    Github,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum FailOn {
+    Error,
+    Warning,
+    Info,
+}
+
+/// What was found, and what that means.
+pub(crate) struct Outcome {
+    report: CheckReport,
+    fail_on: Severity,
+}
+
+/// Checks; prints what was found, a line per file and a count at the end.
+pub(crate) fn check(options: &Check) -> ExitCode {
+    if options.lints {
+        return explain::list();
+    }
+    if let Some(id) = &options.explain {
+        return explain::explain(id);
+    }
+    let expanded = expand::expand(&options.files, &OsFiles);
+    let request = CheckRequest {
+        files: expanded.files,
+        source: &OsFiles,
+        external_url: ExternalUrl::default(),
+        readers: READERS,
+        now: now(),
+    };
+    let report = firebell_config::check(&request);
+    let fail_on = match options.fail_on {
+        Some(FailOn::Error) => Severity::Error,
+        Some(FailOn::Warning) => Severity::Warning,
+        Some(FailOn::Info) => Severity::Info,
+        None => report.fail_on.unwrap_or(Severity::Error),
+    };
+    let outcome = Outcome { report, fail_on };
+    match options.format {
+        Format::Text => text::print(&outcome, std::io::stdout().is_terminal()),
+        Format::Json => say(format_args!("{}", json::document(&outcome))),
+        Format::Sarif => say(format_args!("{}", sarif::document(&outcome))),
+        Format::Github => github::print(&outcome),
+    }
+    for problem in &expanded.unreadable {
+        eprintln!("{problem}");
+    }
+    for file in &outcome.report.files {
+        if let Some(why) = &file.unreadable {
+            eprintln!("{}: failed to read: {why}", file.name);
         }
     }
-    say(format_args!(
-        "{n_passed} passed, {} failed",
-        n_failed + n_unreadable
-    ));
-    match (n_failed, n_unreadable) {
-        (0, 0) => ExitCode::SUCCESS,
-        (_, 0) => ExitCode::from(1),
-        _ => ExitCode::from(2),
+    let is_unreadable = outcome
+        .report
+        .files
+        .iter()
+        .any(|it| it.unreadable.is_some());
+    if is_unreadable || !expanded.unreadable.is_empty() {
+        ExitCode::from(2)
+    } else if outcome.n_failed() > 0 {
+        ExitCode::from(1)
+    } else {
+        ExitCode::SUCCESS
     }
 }
 
-fn check_file(file: &Path) -> Outcome {
-    let name = file.display();
-    // A file that is not there was mistyped; one that it names and that is not there is its fault.
-    if let Err(error) = File::open(file) {
-        eprintln!("{name}: failed to read: {error}");
-        return Outcome::Unreadable;
+#[expect(
+    clippy::disallowed_methods,
+    reason = "comments switch lints off until a day"
+)]
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let ms = since.map_or(0, |it| it.as_millis());
+    Timestamp(i64::try_from(ms).unwrap_or(i64::MAX))
+}
+
+/// Kinds of files that other crates read.
+const READERS: &[Reader] = &[Reader {
+    kind: "scenario",
+    knows: |path, _| path.extension().is_some_and(|it| it == "md"),
+    problems: |name, text| match firebell_sim::scenario::check(name, text) {
+        Ok(()) => Vec::new(),
+        Err(problems) => problems.iter().cloned().collect(),
+    },
+}];
+
+impl Outcome {
+    /// How many findings have a severity.
+    fn count(&self, severity: Severity) -> usize {
+        self.report
+            .findings
+            .iter()
+            .filter(|it| it.severity == severity)
+            .count()
     }
-    match firebell_config::load(Some(file), &ExternalUrl::default(), &OsFiles) {
-        Ok(config) => {
-            say(format_args!("{name}: ok"));
-            for note in config.notes {
-                say(format_args!("  note: {note}"));
-            }
-            Outcome::Passed
-        }
-        Err(problems) => {
-            let s = if problems.len() == 1 { "" } else { "s" };
-            say(format_args!(
-                "{name}: {} problem{s}\n{problems}",
-                problems.len()
-            ));
-            Outcome::Failed
-        }
+
+    /// `1 error, 2 warnings`, without what there is none of; of some files only.
+    fn summary(&self, is_of: impl Fn(&str) -> bool) -> String {
+        let found = self
+            .report
+            .findings
+            .iter()
+            .filter(|it| is_of(&it.problem.file));
+        let counts = Severity::ALL.iter().rev().filter_map(|severity| {
+            let n = found.clone().filter(|it| it.severity == *severity).count();
+            let name = match (severity, n) {
+                (_, 0) => return None,
+                (Severity::Info, _) => "info",
+                (Severity::Warning, 1) => "warning",
+                (Severity::Warning, _) => "warnings",
+                (Severity::Error, 1) => "error",
+                (Severity::Error, _) => "errors",
+            };
+            Some(format!("{n} {name}"))
+        });
+        counts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// Whether a file, or one that it names, has a finding that counts.
+    fn has_failed(&self, file: &firebell_config::CheckedFile) -> bool {
+        file.unreadable.is_some()
+            || self.report.findings.iter().any(|it| {
+                let of = &*it.problem.file;
+                it.severity >= self.fail_on && (of == file.name || self.counts_for(file, of))
+            })
+    }
+
+    /// Whether what is wrong with one file is the fault of another: it names it, and nobody gave it.
+    fn counts_for(&self, file: &firebell_config::CheckedFile, of: &str) -> bool {
+        let is_given = self
+            .report
+            .files
+            .iter()
+            .any(|it| it.is_given && it.name == of);
+        let is_root = file.kind.is_root();
+        is_root && !is_given && (file.names.iter().any(|it| it == of) || !self.is_file(of))
+    }
+
+    fn is_file(&self, name: &str) -> bool {
+        self.report.files.iter().any(|it| it.name == name)
+    }
+
+    fn n_failed(&self) -> usize {
+        let given = self.report.files.iter().filter(|it| it.is_given);
+        given.filter(|it| self.has_failed(it)).count()
     }
 }

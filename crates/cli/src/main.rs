@@ -11,7 +11,6 @@ mod store;
 mod test;
 
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -33,14 +32,13 @@ enum Command {
     #[command(after_help = "Example: firebell serve --config firebell.yml\n\
                             Then open http://127.0.0.1:9494/")]
     Serve(Box<serve::Serve>),
-    /// Check configuration files and all that they name; print every problem.
-    #[command(after_help = "Example: firebell check firebell.yml")]
-    Check {
-        /// The files, each a firebell.yml, prometheus.yml, alertmanager.yml, rule file or file of
-        /// objectives.
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    /// Check the files that people write and all that they name; print every problem, and what
+    /// lints say of the rules.
+    #[command(
+        after_help = "Example: firebell check firebell.yml rules/ tests/*.yml\n\
+                            Exit codes: 0 fine, 1 findings of `--fail-on` or worse, 2 usage or IO."
+    )]
+    Check(Box<check::Check>),
     /// Run unit tests of rules, as promtool does, and scenarios on simulated time.
     #[command(after_help = "Example: firebell test tests/*.yml scenarios/*.md\n\
                       What ends in .md is a scenario; everything else is a test file of promtool.")]
@@ -76,7 +74,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(options) => serve::serve(*options),
-        Command::Check { files } => check::check(&files),
+        Command::Check(options) => check::check(&options),
         Command::Test(options) => test::test(&options),
         Command::Import(options) => import::import(&options),
         Command::Store { command } => store::store(&command),

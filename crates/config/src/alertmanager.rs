@@ -21,6 +21,7 @@ pub(crate) use self::receivers::INBOX;
 
 use self::receivers::Global;
 use self::route::{Names, RoutePlace};
+use crate::check::TEMPLATE_ERROR;
 use crate::fields::{Doc, Fields};
 use crate::files::is_pattern;
 use crate::load::Loader;
@@ -150,7 +151,7 @@ fn templates(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> NotificationTempla
                 let doc = loader.doc(&path, &text);
                 for (_, error) in errors {
                     let at = place_in_text(error.line, error.column);
-                    doc.problem(at, format!("invalid template: {}", error.message), None);
+                    doc.problem(at, format!("{TEMPLATE_ERROR}{}", error.message), None);
                 }
                 continue;
             }

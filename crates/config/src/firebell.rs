@@ -14,6 +14,7 @@ use firebell_template::NotificationTemplates;
 
 use crate::alerting::{Alerting, AlertmanagerJob};
 use crate::alertmanager::{self, IntegrationKey, Notifications};
+use crate::check::CheckSection;
 use crate::fields::{Doc, Fields};
 use crate::files::{Files, is_pattern};
 use crate::load::Loader;
@@ -53,6 +54,10 @@ pub struct Config {
     pub storage: firebell_tsdb::Options,
     /// What people's queries may take.
     pub query: QueryLimits,
+    /// How `firebell check` judges rules.
+    pub check: CheckSection,
+    /// Time between two scrapes, when a job or `global` says it.
+    pub scrape_interval: Option<Duration>,
     /// Time between two evaluations of a rule group that does not say otherwise; the step of
     /// subqueries that name none.
     pub evaluation_interval: Duration,
@@ -134,6 +139,7 @@ struct Parts {
     alertmanager_text: String,
     storage: firebell_tsdb::Options,
     query: QueryLimits,
+    check: CheckSection,
     source: SourceSection,
     listen: Option<String>,
     external_url: Option<String>,
@@ -173,6 +179,7 @@ impl Parts {
             integrations,
             templates,
         } = self.notifications?;
+        let scrape_interval = said_interval(&self.global, &self.scrape);
         Some(Config {
             scrape: self.scrape,
             rules: rules.ok()?,
@@ -184,6 +191,8 @@ impl Parts {
             otlp: self.otlp,
             storage: self.storage,
             query: self.query,
+            check: self.check,
+            scrape_interval,
             evaluation_interval: self.global.evaluation_interval,
             source: self.source.external.map(Arc::new),
             listen: self.listen,
@@ -256,7 +265,7 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     }
     parts.storage = storage(&fields);
     note_short_retention(loader, &parts);
-    addresses(&fields, &mut parts);
+    own_keys(&fields, &mut parts);
     note_unused(loader, &fields);
     fields.finish();
     if parts.source.external.is_some() && !parts.scrape.is_empty() {
@@ -269,8 +278,9 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     parts
 }
 
-/// Where to listen, and where people reach what listens.
-fn addresses(fields: &Fields<'_, '_>, parts: &mut Parts) {
+/// How rules are checked, where to listen, and where people reach what listens.
+fn own_keys(fields: &Fields<'_, '_>, parts: &mut Parts) {
+    parts.check = CheckSection::read(fields);
     parts.listen = fields.parsed("listen", |text| {
         let parsed = text.parse::<std::net::SocketAddr>();
         let failed = |_| format!("`{text}` is not an address such as 127.0.0.1:9494");
@@ -394,6 +404,13 @@ fn note_short_retention(loader: &Loader<'_>, parts: &Parts) {
              `storage` to {longest} or more"
         ));
     }
+}
+
+/// The shortest interval of a job, or `global`'s where it says another than the default.
+fn said_interval(global: &Global, jobs: &[ScrapeJob]) -> Option<Duration> {
+    let shortest = jobs.iter().map(|job| job.interval).min();
+    let is_said = global.scrape_interval != Global::default().scrape_interval;
+    shortest.or(is_said.then_some(global.scrape_interval))
 }
 
 /// The files that a list of patterns names, each once; a note when there are none.

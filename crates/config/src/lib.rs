@@ -11,6 +11,7 @@
 
 mod alerting;
 mod alertmanager;
+mod check;
 mod discovery;
 mod fields;
 mod files;
@@ -33,6 +34,9 @@ mod yaml;
 
 pub use crate::alerting::{AlertmanagerJob, AlertmanagerSet};
 pub use crate::alertmanager::IntegrationKey;
+pub use crate::check::{
+    CheckReport, CheckRequest, CheckSection, CheckedFile, FileKind, Found, Reader, check,
+};
 pub use crate::discovery::{Discovery, FileDiscovery, TargetGroup, parse_target_file};
 pub use crate::files::{Files, OsFiles};
 pub use firebell_notify::{HttpConfig, Tls};

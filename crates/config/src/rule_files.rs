@@ -11,6 +11,7 @@ use firebell_promql::Plan;
 use firebell_rules::{ANOMALY_VARIABLES, AlertingRule, Cadence, FlapLimit, Place, Rule, RuleGroup};
 use firebell_template::Template;
 
+use crate::check::{PARSE_ERROR, TEMPLATE_ERROR};
 use crate::fields::{Doc, Fields};
 use crate::load::Loader;
 use crate::problem::Pos;
@@ -167,7 +168,7 @@ pub(crate) fn parsed_expr(fields: &Fields<'_, '_>, name: &'static str, text: &st
             let at = scalar.position_of(fields.doc.source, error.span.start);
             fields
                 .doc
-                .problem(at, format!("parse error: {}", error.message), None);
+                .problem(at, format!("{PARSE_ERROR}{}", error.message), None);
             None
         }
     }
@@ -294,7 +295,7 @@ pub(crate) fn texts(fields: &Fields<'_, '_>, name: &'static str, kind: Kind) -> 
 fn check_template(doc: &Doc<'_>, scalar: &Scalar, numbers: &[&str]) {
     if let Err(error) = Template::compile_with(&scalar.text, numbers) {
         let at = place_in(doc, scalar, error.line, error.column);
-        doc.problem(at, format!("invalid template: {}", error.message), None);
+        doc.problem(at, format!("{TEMPLATE_ERROR}{}", error.message), None);
     }
 }
 

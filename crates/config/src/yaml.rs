@@ -7,7 +7,7 @@
 //! small crates; YAML 1.1's merge key.
 
 use std::collections::BTreeMap;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 
@@ -24,8 +24,8 @@ pub(crate) struct Node {
 pub(crate) enum Value {
     Null,
     Scalar(Scalar),
-    List(Rc<Vec<Node>>),
-    Map(Rc<Vec<Entry>>),
+    List(Arc<Vec<Node>>),
+    Map(Arc<Vec<Entry>>),
 }
 
 /// A key with its value.
@@ -39,7 +39,7 @@ pub(crate) struct Entry {
 /// A text, and which bytes of the file it was written as.
 #[derive(Clone, Debug)]
 pub(crate) struct Scalar {
-    pub(crate) text: Rc<str>,
+    pub(crate) text: Arc<str>,
     style: ScalarStyle,
     start: usize,
     end: usize,
@@ -95,6 +95,35 @@ impl Node {
             Value::List(_) => "a list",
             Value::Map(_) => "a map",
         }
+    }
+
+    /// The entry of a map.
+    pub(crate) fn get(&self, name: &str) -> Option<&Self> {
+        let Value::Map(entries) = &self.value else {
+            return None;
+        };
+        entries.iter().find(|it| it.key == name).map(|it| &it.value)
+    }
+
+    /// The items of a list that is the entry of a map; none of anything else.
+    pub(crate) fn items(&self, name: &str) -> &[Self] {
+        match self.get(name).map(|it| &it.value) {
+            Some(Value::List(items)) => items,
+            _ => &[],
+        }
+    }
+
+    /// A single value.
+    pub(crate) fn as_text(&self) -> Option<&str> {
+        match &self.value {
+            Value::Scalar(scalar) => Some(&scalar.text),
+            _ => None,
+        }
+    }
+
+    /// The single value that is the entry of a map.
+    pub(crate) fn text_of(&self, name: &str) -> Option<String> {
+        self.get(name)?.as_text().map(str::to_owned)
     }
 
     fn n_nodes(&self) -> usize {
@@ -199,7 +228,7 @@ fn position(source: &str, offset: usize) -> Pos {
     let before = source.get(..offset).unwrap_or(source);
     let line_start = before.rfind('\n').map_or(0, |idx| idx + 1);
     Pos {
-        line: number(before.matches('\n').count() + 1),
+        line: number(before.bytes().filter(|byte| *byte == b'\n').count() + 1),
         column: number(before[line_start..].chars().count() + 1),
     }
 }
@@ -265,7 +294,7 @@ impl<'s> Builder<'s> {
                 let value = if is_null {
                     Value::Null
                 } else {
-                    Value::Scalar(scalar(Rc::from(&*text)))
+                    Value::Scalar(scalar(Arc::from(&*text)))
                 };
                 (value, anchor)
             }
@@ -289,7 +318,7 @@ impl<'s> Builder<'s> {
         loop {
             let (event, span) = self.next()?;
             if event == Event::SequenceEnd {
-                return Ok(Value::List(Rc::new(items)));
+                return Ok(Value::List(Arc::new(items)));
             }
             items.push(self.node(event, &span)?);
         }
@@ -334,7 +363,7 @@ impl<'s> Builder<'s> {
         for value in &merged {
             self.merge(value, &mut entries);
         }
-        Ok(Value::Map(Rc::new(entries)))
+        Ok(Value::Map(Arc::new(entries)))
     }
 
     /// Adds the entries of `<<` that the map does not have itself.

@@ -57,6 +57,14 @@ pub fn run(file: &str, text: &str) -> Result<Report, Problems> {
     })
 }
 
+/// Reads the scenario in `text` without running it.
+///
+/// # Errors
+/// As [`run`].
+pub fn check(file: &str, text: &str) -> Result<(), Problems> {
+    Document::read(file, text).map(drop)
+}
+
 /// The lines that differ: from the first to the last difference, as far as they are not common.
 fn difference(expected: &str, got: &str, first_line: u32) -> Vec<String> {
     let (expected, got): (Vec<&str>, Vec<&str>) =

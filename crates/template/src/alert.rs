@@ -9,6 +9,7 @@ use crate::ast::Definition;
 use crate::error::TemplateError;
 use crate::exec::{Context, run};
 use crate::functions::Functions;
+use crate::mention::{Mention, mentions};
 use crate::parser::{Parsed, parse};
 use crate::value::Value;
 
@@ -88,6 +89,15 @@ impl Template {
         matches!(self.0, Form::Plain(_))
     }
 
+    /// What the text asks for, in its order.
+    #[must_use]
+    pub fn mentions(&self) -> Vec<Mention> {
+        match &self.0 {
+            Form::Plain(_) => Vec::new(),
+            Form::Parsed(parsed) => mentions(parsed),
+        }
+    }
+
     /// The text for one alert. A missing label is the empty string.
     ///
     /// # Errors
@@ -137,4 +147,4 @@ impl Template {
 
 const VARIABLES: [&str; 4] = ["$labels", "$externalLabels", "$externalURL", "$value"];
 /// The same, as fields of the dot.
-const FIELDS: [&str; 4] = ["Labels", "ExternalLabels", "ExternalURL", "Value"];
+pub(crate) const FIELDS: [&str; 4] = ["Labels", "ExternalLabels", "ExternalURL", "Value"];

@@ -28,10 +28,12 @@ mod time;
 mod functions;
 
 mod alert;
+mod mention;
 mod notification;
 
 pub use crate::alert::{AlertData, Query, QuerySample, Template};
 pub use crate::error::TemplateError;
+pub use crate::mention::{Mention, Mentioned};
 pub use crate::notification::{
     NotificationData, NotificationTemplates, NotificationText, ends_at, quote_meta, reason_name,
     status_name,

@@ -6,6 +6,7 @@ use firebell_template::NotificationText;
 
 use super::receivers::{Global, http_config};
 use super::webhook::{is_address, timeout};
+use crate::check::TEMPLATE_ERROR;
 use crate::fields::{Doc, Fields};
 use crate::load::Loader;
 use crate::rule_files::place_in;
@@ -124,7 +125,7 @@ fn set(fields: &Fields<'_, '_>, name: &'static str, text: &mut NotificationText)
             let at = place_in(fields.doc, scalar, error.line, error.column);
             fields
                 .doc
-                .problem(at, format!("invalid template: {}", error.message), None);
+                .problem(at, format!("{TEMPLATE_ERROR}{}", error.message), None);
         }
     }
 }

@@ -4,6 +4,7 @@ use firebell_model::Duration;
 use firebell_notify::{SecretText, WebhookConfig};
 
 use super::receivers::{Global, http_config};
+use crate::check::TEMPLATE_ERROR;
 use crate::fields::{Doc, Fields};
 use crate::load::Loader;
 use crate::yaml::Node;
@@ -63,7 +64,7 @@ fn url(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<SecretText> {
         Err(error) => {
             fields
                 .doc
-                .problem(at, format!("invalid template: {}", error.message), None);
+                .problem(at, format!("{TEMPLATE_ERROR}{}", error.message), None);
             None
         }
     }

@@ -5,6 +5,7 @@ use firebell_promql::Selector;
 use firebell_rules::Place;
 use firebell_slo::{Count, Target, WindowQuery, counter};
 
+use crate::check::PARSE_ERROR;
 use crate::fields::{Doc, Fields};
 use crate::problem::Pos;
 use crate::rule_files::{Kind, Texts, texts};
@@ -53,7 +54,7 @@ pub(super) fn expression(fields: &Fields<'_, '_>, name: &'static str) -> Option<
     let (_, scalar) = fields.scalar(name)?;
     if let Err(error) = firebell_promql::parse_with(&text, fields.doc.features) {
         let at = scalar.position_of(fields.doc.source, error.span.start);
-        let message = format!("parse error: {}", error.message);
+        let message = format!("{PARSE_ERROR}{}", error.message);
         fields.doc.problem(at, message, None);
         return None;
     }

@@ -1,0 +1,105 @@
+//! Unit tests of rules: whether they can be run, and which alerts they ask for. Running them is
+//! `firebell test`, which reads them in the same way.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::source::Source;
+use super::{CheckRequest, PARSE_ERROR};
+use crate::problem::{Pos, Problem};
+use crate::unit_test::{UnitTests, parse_unit_tests};
+use crate::yaml::{Node, Value};
+
+/// What a test file says.
+#[derive(Default)]
+pub(super) struct Tests {
+    pub(super) rule_files: BTreeSet<PathBuf>,
+    pub(super) alerts: BTreeSet<String>,
+    pub(super) notes: Vec<String>,
+    pub(super) problems: Vec<Problem>,
+}
+
+/// Reads a file.
+pub(super) fn read(source: &Source, request: &CheckRequest<'_>) -> Tests {
+    let mut tests = Tests::default();
+    match parse_unit_tests(&source.text) {
+        Ok(read) => named(&read, source, request, &mut tests),
+        Err(text) => tests.problems.extend(of_text(source, &text)),
+    }
+    expressions(source, &mut tests.problems);
+    tests
+}
+
+fn named(read: &UnitTests, source: &Source, request: &CheckRequest<'_>, tests: &mut Tests) {
+    for pattern in &read.rule_files {
+        let path = source.relative(pattern);
+        let found = request.source.glob(&path).unwrap_or_default();
+        if found.is_empty() {
+            let (file, path) = (&source.name, path.display());
+            tests
+                .notes
+                .push(format!("{file}: `rule_files`: no file matches `{path}`"));
+        }
+        tests.rule_files.extend(found);
+    }
+    let alerts = read.tests.iter().flat_map(|test| &test.alert_rule_tests);
+    tests.alerts.extend(alerts.map(|it| it.alertname.clone()));
+}
+
+/// Upstream's text has a line for each problem, such as `line 7: field x not found in type …`.
+fn of_text(source: &Source, text: &str) -> Vec<Problem> {
+    let lines: Vec<&str> = source.text.lines().collect();
+    let placed = text.lines().filter_map(|line| {
+        let (number, message) = line.split_once("line ")?.1.split_once(": ")?;
+        let number: u32 = number.parse().ok()?;
+        let written = lines
+            .get((number as usize).saturating_sub(1))
+            .copied()
+            .unwrap_or("");
+        let indent = written.len() - written.trim_start().len();
+        let at = Pos {
+            line: number,
+            column: u32::try_from(indent + 1).unwrap_or(1),
+        };
+        Some(problem(source, Some((at, written)), message.to_owned()))
+    });
+    let placed: Vec<Problem> = placed.collect();
+    if placed.is_empty() {
+        return vec![problem(source, None, text.replace('\n', "; "))];
+    }
+    placed
+}
+
+/// What upstream finds only when it runs the tests.
+fn expressions(source: &Source, out: &mut Vec<Problem>) {
+    let Some(root) = &source.root else {
+        return;
+    };
+    let lines: Vec<&str> = source.text.lines().collect();
+    for node in root
+        .items("tests")
+        .iter()
+        .flat_map(|test| test.items("promql_expr_test"))
+    {
+        let Some(Value::Scalar(expr)) = node.get("expr").map(|it: &Node| &it.value) else {
+            continue;
+        };
+        if let Err(error) = firebell_promql::parse(&expr.text) {
+            let at = expr.position_of(&source.text, error.span.start);
+            let written = lines.get((at.line as usize).saturating_sub(1)).copied();
+            let message = format!("{PARSE_ERROR}{}", error.message);
+            out.push(problem(source, written.map(|it| (at, it)), message));
+        }
+    }
+}
+
+fn problem(source: &Source, place: Option<(Pos, &str)>, message: String) -> Problem {
+    Problem {
+        file: Arc::clone(&source.name),
+        at: place.map(|(at, _)| at),
+        message,
+        hint: None,
+        excerpt: place.map(|(_, written)| written.to_owned()),
+    }
+}
