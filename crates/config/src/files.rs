@@ -17,6 +17,11 @@ pub trait Files {
     /// # Errors
     /// When a folder cannot be read.
     fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>>;
+
+    /// Rule files besides those that the configuration names: a name and the text of each.
+    fn managed_rules(&self) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }
 
 /// The disk.

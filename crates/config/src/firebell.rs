@@ -111,10 +111,15 @@ pub fn load_with(
 ) -> Result<Config, Problems> {
     let loader = Loader::new(files, features);
     let source = file.map(|file| loader.read(file).unwrap_or_default());
-    let parts = match (file, &source) {
+    let mut parts = match (file, &source) {
         (Some(file), Some(source)) => read_root(&loader, file, source),
         _ => Parts::default(),
     };
+    let defaults = Defaults::of(&parts.global, &parts.rule_defaults);
+    for (name, text) in files.managed_rules() {
+        let groups = rule_files::groups(&loader, Path::new(&name), &text, defaults);
+        parts.groups.extend(groups);
+    }
     let config = parts.finish(&loader, external_url);
     match (config, Problems::new(loader.problems.into_inner())) {
         (Some(config), None) => Ok(config),

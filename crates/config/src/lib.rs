@@ -24,6 +24,7 @@ mod query;
 mod relabel;
 mod rule_files;
 mod rule_policy;
+mod rule_text;
 mod scrape;
 mod secrets;
 mod size;
@@ -45,6 +46,7 @@ pub use crate::firebell::{Config, ExternalUrl, load, load_with};
 pub use crate::otlp::{Otlp, OtlpNaming, OtlpPromotion};
 pub use crate::problem::{Pos, Problem, Problems};
 pub use crate::query::QueryLimits;
+pub use crate::rule_text::{RuleGroupText, parse_rule_group, rule_file_text, rule_list_text};
 pub use crate::scrape::{
     DroppedTarget, ScrapeHistograms, ScrapeJob, ScrapeLimits, ScrapeProtocol, ScrapeTarget,
     TargetSet, targets,

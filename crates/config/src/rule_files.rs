@@ -65,7 +65,7 @@ pub(crate) fn groups(
     groups
 }
 
-fn group(doc: &Doc<'_>, node: &Node, defaults: Defaults) -> Option<RuleGroup> {
+pub(crate) fn group(doc: &Doc<'_>, node: &Node, defaults: Defaults) -> Option<RuleGroup> {
     let fields = doc.fields(node, "a rule group");
     let name = fields.needed_text("name");
     let interval = fields

@@ -17,6 +17,7 @@ mod own;
 mod page;
 mod prometheus;
 mod read;
+mod ruler;
 mod slos;
 mod write;
 
@@ -45,6 +46,7 @@ use crate::driver::{Handle, Unrecorded};
 use crate::external::External;
 use crate::flags::Flags;
 use crate::live::Live;
+use crate::managed_rules::ManagedRules;
 use crate::metrics::{Metrics, Readings, as_text};
 use crate::rule_metrics::RuleFigures;
 use crate::scrape::Scraper;
@@ -62,6 +64,7 @@ pub(crate) struct App {
     pub external: Arc<External>,
     pub started_at: Timestamp,
     pub alertmanagers: Arc<Alertmanagers>,
+    pub rules: Arc<ManagedRules>,
     pub slots: Arc<Slots>,
     pub flags: Arc<Flags>,
     /// What the store found damaged at the start.
@@ -134,6 +137,10 @@ pub(crate) fn router(app: App) -> Router {
         .route(otlp::GRPC_PATH, post(otlp::export_grpc))
         .nest("/api/v1", prometheus::routes())
         .nest("/api/v2", alertmanager::routes())
+        .nest("/api/firebell/v1", ruler::own_routes())
+        // Grafana knows both places.
+        .nest("/prometheus", ruler::routes())
+        .merge(ruler::routes())
         .fallback(page::page)
         .layer(middleware::from_fn_with_state(
             app.clone(),

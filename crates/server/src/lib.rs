@@ -21,6 +21,7 @@ mod target_files;
 
 mod http;
 mod live;
+mod managed_rules;
 mod metrics;
 mod serve;
 

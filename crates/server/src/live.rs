@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load_with};
+use firebell_config::{Config, ExternalUrl, Problems, load_with};
 use firebell_model::Timestamp;
 use firebell_promql::Features;
 
 use crate::flags::Overrides;
+use crate::managed_rules::{FilesAndRules, Namespaces};
 
 /// What is in force now. Shared; a reload swaps the configuration whole.
 pub(crate) struct Live {
@@ -82,34 +83,49 @@ impl Live {
         self.file.as_ref()
     }
 
-    /// Reads the file again; a bad one leaves everything as it was.
+    /// The experimental parts of PromQL that rules may use.
+    pub(crate) fn features(&self) -> Features {
+        self.features
+    }
+
+    /// Reads the file again, with the rules that are managed over HTTP; a bad one leaves everything
+    /// as it was.
     ///
     /// # Errors
     /// Every problem of the file.
-    pub(crate) fn reload(&self, now: Timestamp) -> Result<Arc<Config>, Problems> {
-        let loaded = load_with(
-            self.file.as_deref(),
-            &self.external_url,
-            &OsFiles,
-            self.features,
-        );
-        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
-        match loaded {
-            Ok(mut config) => {
-                self.overrides.apply(&mut config);
-                let config = Arc::new(config);
-                let problems = Vec::new();
-                *state = State {
-                    config: Arc::clone(&config),
-                    loaded_at: now,
-                    problems,
-                };
-                Ok(config)
-            }
-            Err(problems) => {
+    pub(crate) fn reload(
+        &self,
+        now: Timestamp,
+        rules: Namespaces,
+    ) -> Result<Arc<Config>, Problems> {
+        self.load(rules)
+            .map(|config| self.put(config, now))
+            .inspect_err(|problems| {
+                let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
                 state.problems = problems.iter().map(ToString::to_string).collect();
-                Err(problems)
-            }
-        }
+            })
+    }
+
+    /// Reads the file again, without putting anything in force.
+    ///
+    /// # Errors
+    /// Every problem of the file.
+    pub(crate) fn load(&self, rules: Namespaces) -> Result<Config, Problems> {
+        let files = FilesAndRules(rules);
+        let file = self.file.as_deref();
+        let mut config = load_with(file, &self.external_url, &files, self.features)?;
+        self.overrides.apply(&mut config);
+        Ok(config)
+    }
+
+    /// Puts a configuration in force.
+    pub(crate) fn put(&self, config: Config, now: Timestamp) -> Arc<Config> {
+        let config = Arc::new(config);
+        *self.state.write().unwrap_or_else(PoisonError::into_inner) = State {
+            config: Arc::clone(&config),
+            loaded_at: now,
+            problems: Vec::new(),
+        };
+        config
     }
 }

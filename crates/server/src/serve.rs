@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load_with};
-use firebell_disk::Disk;
+use firebell_disk::{Disk, LogError};
 use firebell_engine::{Configuration, Engine, Input, Journal, JournalError, Ledger};
 use firebell_model::Timestamp;
 use firebell_tsdb::{Store, StoreError};
@@ -23,6 +23,7 @@ use crate::flags::Flags;
 use crate::http::{App, Slots, listen, router};
 use crate::http_client::Clients;
 use crate::live::Live;
+use crate::managed_rules::{Change, ChangeError, ManagedRules, Namespaces};
 use crate::metrics::Metrics;
 use crate::perform::Performer;
 use crate::scrape::Scraper;
@@ -69,6 +70,9 @@ pub enum ServeError {
     /// The journal cannot be opened.
     #[error(transparent)]
     Journal(#[from] JournalError),
+    /// The rules that people manage over HTTP cannot be read.
+    #[error("failed to open the log of rules")]
+    Rules(#[from] LogError),
     /// The store cannot be opened.
     #[error("failed to open the metric store")]
     Store(#[from] StoreError),
@@ -148,9 +152,11 @@ impl Server {
         let ready = Arc::new(OnceLock::new());
         // From now on whoever asks is told to wait.
         tokio::spawn(listen(listener, Arc::clone(&ready)));
-        let parts = open(&open_disk()?, &live.config(), &options.flags)?;
+        let disk = open_disk()?;
+        let rules = open_rules(&disk, &live, started_at)?;
+        let parts = open(&disk, &live.config(), &options.flags)?;
         let flags = options.flags.clone();
-        let (app, driver) = start(parts, &Arc::new(live), flags, &clock, started_at)?;
+        let (app, driver) = start(parts, rules, &Arc::new(live), flags, &clock, started_at)?;
         let _ = ready.set(router(app.clone()));
         Ok(Self {
             address,
@@ -266,6 +272,26 @@ fn open(disk: &Arc<dyn Disk>, config: &Config, flags: &Flags) -> Result<Parts, S
     })
 }
 
+/// The rules that people manage over HTTP, put in force with the configuration. Should they no
+/// longer fit to it, it holds without them.
+fn open_rules(
+    disk: &Arc<dyn Disk>,
+    live: &Live,
+    now: Timestamp,
+) -> Result<ManagedRules, ServeError> {
+    let (rules, damage) = ManagedRules::open(Arc::clone(disk))?;
+    for damage in damage {
+        tracing::error!(damage, "the log of rules is damaged; the rest of it is used");
+    }
+    let namespaces = rules.namespaces();
+    if !namespaces.is_empty()
+        && let Err(problems) = live.reload(now, namespaces)
+    {
+        tracing::error!("the rules that were set over HTTP are not in force:\n{problems}");
+    }
+    Ok(rules)
+}
+
 /// What the engine is told of a configuration.
 fn configuration(config: &Config, flags: &Flags) -> Configuration {
     Configuration {
@@ -277,6 +303,7 @@ fn configuration(config: &Config, flags: &Flags) -> Configuration {
 
 fn start(
     parts: Parts,
+    rules: ManagedRules,
     live: &Arc<Live>,
     flags: Flags,
     clock: &Arc<Clock>,
@@ -336,6 +363,7 @@ fn start(
         scraper,
         external,
         alertmanagers,
+        rules: Arc::new(rules),
         started_at,
         slots: Arc::new(Slots::new(queries_max)),
         flags: Arc::new(flags),
@@ -398,15 +426,10 @@ pub(crate) fn reload(app: &App) -> Result<(), Problems> {
     let lock = &app.slots.reload;
     let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
     let now = app.clock.now();
-    let result = app.live.reload(now);
+    let result = app.live.reload(now, app.rules.namespaces());
     match &result {
         Ok(config) => {
-            app.handle.input(Input::Configured(Box::new(configuration(
-                config, &app.flags,
-            ))));
-            app.scraper.configure(config);
-            app.alertmanagers.discover();
-            app.metrics.note_reload(now);
+            put_in_force(app, config, now);
             tracing::info!("the configuration was reloaded");
         }
         Err(problems) => {
@@ -416,6 +439,51 @@ pub(crate) fn reload(app: &App) -> Result<(), Problems> {
     }
     app.handle.status_changed();
     result.map(|_| ())
+}
+
+/// Tells everybody of a configuration.
+fn put_in_force(app: &App, config: &Config, now: Timestamp) {
+    let configuration = configuration(config, &app.flags);
+    app.handle.input(Input::Configured(Box::new(configuration)));
+    app.scraper.configure(config);
+    app.alertmanagers.discover();
+    app.metrics.note_reload(now);
+}
+
+/// A change of rules that was not made.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RuleChangeError {
+    /// There is nothing to change, or something is in the way.
+    #[error(transparent)]
+    Change(#[from] ChangeError),
+    /// The configuration would be wrong with it.
+    #[error("{0}")]
+    Config(Problems),
+    /// It could not be written down.
+    #[error("the change could not be written down: {0}")]
+    Log(#[from] LogError),
+}
+
+/// Changes the rules that are managed over HTTP: checked with everything else, durable, in force.
+///
+/// # Errors
+/// Why nothing has changed.
+pub(crate) fn change_rules(
+    app: &App,
+    plan: impl FnOnce(&App, Timestamp) -> Result<(Change, Namespaces), ChangeError>,
+) -> Result<(), RuleChangeError> {
+    let lock = &app.slots.reload;
+    let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = app.clock.now();
+    let (change, namespaces) = plan(app, now)?;
+    let config = app.live.load(namespaces).map_err(RuleChangeError::Config)?;
+    let (id, who, namespace) = (change.id, change.who.clone(), change.namespace.clone());
+    app.rules.commit(change)?;
+    let config = app.live.put(config, now);
+    put_in_force(app, &config, now);
+    app.handle.status_changed();
+    tracing::info!(change = id, who, namespace, "rules were changed");
+    Ok(())
 }
 
 /// Allows as many open files as the system lets us have: every target and receiver holds a

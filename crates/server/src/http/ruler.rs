@@ -1,0 +1,167 @@
+//! Rules over HTTP: read and changed as Mimir's ruler has it, so that Grafana can edit them.
+//!
+//! *Sources*: Grafana Mimir, "HTTP API", section "Ruler": `…/config/v1/rules`.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+use axum::Router;
+use firebell_config::{OsFiles, parse_rule_group, rule_list_text};
+use serde_json::json;
+
+use super::{App, json as json_bytes};
+use crate::managed_rules::{Change, ChangeError, Namespaces};
+use crate::serve::{self, RuleChangeError};
+
+/// What a person wants.
+type Plan = Result<(Change, Namespaces), ChangeError>;
+
+/// The routes, to stand where clients look for them.
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/config/v1/rules", get(list))
+        .route(
+            "/config/v1/rules/{namespace}",
+            get(list_namespace).post(set_group).delete(remove_namespace),
+        )
+        .route(
+            "/config/v1/rules/{namespace}/{group}",
+            get(group).delete(remove_group),
+        )
+}
+
+/// The routes of Firebell's own API.
+pub(super) fn own_routes() -> Router<App> {
+    Router::new()
+        .route("/rules/changes", get(changes))
+        .route("/rules/changes/{id}/revert", post(revert))
+}
+
+async fn list(State(app): State<App>) -> Response {
+    let namespaces = app.rules.namespaces();
+    if namespaces.is_empty() {
+        return plain(StatusCode::NOT_FOUND, "no rule groups found");
+    }
+    let texts = namespaces.iter().map(|(name, groups)| {
+        rule_list_text(name, groups.values().map(String::as_str))
+    });
+    yaml(texts.collect())
+}
+
+async fn list_namespace(State(app): State<App>, Path(namespace): Path<String>) -> Response {
+    match app.rules.namespaces().get(&namespace) {
+        Some(groups) => yaml(rule_list_text(&namespace, groups.values().map(String::as_str))),
+        None => plain(StatusCode::NOT_FOUND, "no rule groups found"),
+    }
+}
+
+async fn group(
+    State(app): State<App>,
+    Path((namespace, group)): Path<(String, String)>,
+) -> Response {
+    let namespaces = app.rules.namespaces();
+    let text = namespaces.get(&namespace).and_then(|groups| groups.get(&group));
+    match text {
+        Some(text) => yaml(text.clone()),
+        None => plain(StatusCode::NOT_FOUND, ChangeError::NoGroup),
+    }
+}
+
+async fn set_group(
+    State(app): State<App>,
+    Path(namespace): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let Ok(text) = String::from_utf8(body.to_vec()) else {
+        return plain(StatusCode::BAD_REQUEST, "the body is not UTF-8");
+    };
+    let features = app.live.features();
+    let group = match parse_rule_group(&namespace, &text, &OsFiles, features) {
+        Ok(group) => group,
+        Err(problems) => return plain(StatusCode::BAD_REQUEST, problems),
+    };
+    let edits = vec![(group.name, Some(group.text))];
+    let who = who(&headers);
+    change(app, move |app, now| app.rules.plan(now, &who, &namespace, edits)).await
+}
+
+async fn remove_namespace(
+    State(app): State<App>,
+    Path(namespace): Path<String>,
+    headers: HeaderMap,
+) -> Response {
+    let who = who(&headers);
+    change(app, move |app, now| app.rules.plan_removal(now, &who, &namespace)).await
+}
+
+async fn remove_group(
+    State(app): State<App>,
+    Path((namespace, group)): Path<(String, String)>,
+    headers: HeaderMap,
+) -> Response {
+    let who = who(&headers);
+    let plan = move |app: &App, now| app.rules.plan(now, &who, &namespace, vec![(group, None)]);
+    change(app, plan).await
+}
+
+async fn changes(State(app): State<App>) -> Response {
+    Json(json!({ "changes": app.rules.changes() })).into_response()
+}
+
+async fn revert(State(app): State<App>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
+    let who = who(&headers);
+    change(app, move |app, now| app.rules.plan_revert(now, &who, id)).await
+}
+
+/// Makes a change, on a thread that may wait for the disk.
+async fn change(
+    app: App,
+    plan: impl FnOnce(&App, firebell_model::Timestamp) -> Plan + Send + 'static,
+) -> Response {
+    let made = tokio::task::spawn_blocking(move || serve::change_rules(&app, plan)).await;
+    match made {
+        Ok(Ok(())) => {
+            // As Mimir answers.
+            let body = json!({"status": "success", "data": null, "errorType": "", "error": ""});
+            json_bytes(202, body.to_string().into_bytes())
+        }
+        Ok(Err(error)) => plain(status_of(&error), error),
+        Err(_) => super::stopped(),
+    }
+}
+
+fn status_of(error: &RuleChangeError) -> StatusCode {
+    match error {
+        RuleChangeError::Change(ChangeError::NoGroup | ChangeError::NoNamespace) => {
+            StatusCode::NOT_FOUND
+        }
+        RuleChangeError::Change(ChangeError::NoChange(_)) => StatusCode::NOT_FOUND,
+        RuleChangeError::Change(ChangeError::ChangedSince { .. }) => StatusCode::CONFLICT,
+        RuleChangeError::Change(ChangeError::TooMany) | RuleChangeError::Config(_) => {
+            StatusCode::BAD_REQUEST
+        }
+        RuleChangeError::Log(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// Who asks: what Grafana or a reverse proxy says of its user. Firebell asks nobody who they are.
+fn who(headers: &HeaderMap) -> String {
+    let names = ["x-grafana-user", "x-forwarded-user", "x-remote-user"];
+    let mut values = names.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
+    let who = values.find(|value| !value.is_empty()).unwrap_or("unknown");
+    who.chars().take(WHO_CHARS_MAX).collect()
+}
+
+fn yaml(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/yaml")], text).into_response()
+}
+
+fn plain(status: StatusCode, why: impl std::fmt::Display) -> Response {
+    (status, format!("{why}\n")).into_response()
+}
+
+const WHO_CHARS_MAX: usize = 200;

@@ -1,0 +1,366 @@
+//! Rules that people change over HTTP: what there is, and who changed what when.
+//!
+//! A log (`firebell-disk`) of JSON frames in the folder `rules`, version 1: each a [`Change`]. What
+//! there is follows from all changes in order.
+//!
+//! *Invariants*: a change is durable before it is in force. A change can be taken back as long as
+//! what it made is still as it made it; taking back is a change as well.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use firebell_config::{Files, OsFiles, rule_file_text};
+use firebell_disk::{Disk, Log, LogError, LogOptions};
+use firebell_model::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What became of the groups of one namespace.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Change {
+    /// Counts from 1.
+    pub id: u64,
+    /// When it was made.
+    pub at: Timestamp,
+    /// Who made it, as far as is known.
+    pub who: String,
+    /// Where the groups stand: the name of their file, as the API of rules shows it.
+    pub namespace: String,
+    /// The change that it takes back.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reverts: Option<u64>,
+    /// In the order in which they were made.
+    pub groups: Vec<GroupChange>,
+}
+
+/// What became of one group.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct GroupChange {
+    /// Its name.
+    pub name: String,
+    /// Its text before; `None` when there was none.
+    pub before: Option<String>,
+    /// Its text after; `None` when it is gone.
+    pub after: Option<String>,
+}
+
+/// A change that cannot be made.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum ChangeError {
+    /// There is no such group.
+    #[error("group does not exist")]
+    NoGroup,
+    /// There is no such namespace.
+    #[error("group namespace does not exist")]
+    NoNamespace,
+    /// There is no such change.
+    #[error("there is no change {0}")]
+    NoChange(u64),
+    /// It would undo what came later.
+    #[error(
+        "change {id} cannot be taken back: group `{group}` of `{namespace}` was changed again since"
+    )]
+    ChangedSince {
+        /// What was to be taken back.
+        id: u64,
+        /// Where.
+        namespace: String,
+        /// The group.
+        group: String,
+    },
+    /// More than there is room for.
+    #[error("there are {GROUPS_MAX} groups of rules, and no more are taken")]
+    TooMany,
+}
+
+/// See the module's documentation.
+pub(crate) struct ManagedRules(Mutex<Inner>);
+
+struct Inner {
+    log: Log,
+    changes: Vec<Change>,
+    namespaces: Namespaces,
+}
+
+/// Texts of groups by namespace and name.
+pub(crate) type Namespaces = BTreeMap<String, BTreeMap<String, String>>;
+
+/// What is to become of groups: a new text, or none.
+pub(crate) type Edits = Vec<(String, Option<String>)>;
+
+impl ManagedRules {
+    /// Reads what there is; says what could not be read.
+    ///
+    /// # Errors
+    /// When the disk fails, or another version wrote the folder.
+    pub(crate) fn open(disk: Arc<dyn Disk>) -> Result<(Self, Vec<String>), LogError> {
+        let (log, frames) = Log::open(disk, OPTIONS)?;
+        let mut damage = frames.damage;
+        let mut inner = Inner {
+            log,
+            changes: Vec::new(),
+            namespaces: Namespaces::new(),
+        };
+        for (_, payload) in frames.frames {
+            match serde_json::from_slice(&payload) {
+                Ok(change) => inner.note(change),
+                Err(error) => damage.push(format!("a change of rules cannot be read: {error}")),
+            }
+        }
+        Ok((Self(Mutex::new(inner)), damage))
+    }
+
+    /// All namespaces.
+    pub(crate) fn namespaces(&self) -> Namespaces {
+        self.lock().namespaces.clone()
+    }
+
+    /// The latest changes, newest first.
+    pub(crate) fn changes(&self) -> Vec<Change> {
+        let inner = self.lock();
+        let changes = inner.changes.iter().rev().take(CHANGES_SHOWN_MAX);
+        changes.cloned().collect()
+    }
+
+    /// What setting or removing groups would be, and lead to.
+    ///
+    /// # Errors
+    /// When there is nothing to remove, or too much.
+    pub(crate) fn plan(
+        &self,
+        at: Timestamp,
+        who: &str,
+        namespace: &str,
+        edits: Edits,
+    ) -> Result<(Change, Namespaces), ChangeError> {
+        let inner = self.lock();
+        let known = inner.namespaces.get(namespace);
+        let mut groups = Vec::new();
+        for (name, after) in edits {
+            let before = known.and_then(|groups| groups.get(&name)).cloned();
+            if before.is_none() && after.is_none() {
+                return Err(ChangeError::NoGroup);
+            }
+            groups.push(GroupChange {
+                name,
+                before,
+                after,
+            });
+        }
+        inner.planned(Change {
+            id: inner.next_id(),
+            at,
+            who: who.to_owned(),
+            namespace: namespace.to_owned(),
+            reverts: None,
+            groups,
+        })
+    }
+
+    /// What removing a whole namespace would be, and lead to.
+    ///
+    /// # Errors
+    /// When there is none.
+    pub(crate) fn plan_removal(
+        &self,
+        at: Timestamp,
+        who: &str,
+        namespace: &str,
+    ) -> Result<(Change, Namespaces), ChangeError> {
+        let names: Vec<String> = match self.lock().namespaces.get(namespace) {
+            Some(groups) => groups.keys().cloned().collect(),
+            None => return Err(ChangeError::NoNamespace),
+        };
+        let edits = names.into_iter().map(|name| (name, None)).collect();
+        self.plan(at, who, namespace, edits)
+    }
+
+    /// What taking a change back would be, and lead to.
+    ///
+    /// # Errors
+    /// When there is no such change, or something came after it.
+    pub(crate) fn plan_revert(
+        &self,
+        at: Timestamp,
+        who: &str,
+        id: u64,
+    ) -> Result<(Change, Namespaces), ChangeError> {
+        let inner = self.lock();
+        let found = inner.changes.iter().find(|change| change.id == id);
+        let change = found.ok_or(ChangeError::NoChange(id))?;
+        let known = inner.namespaces.get(&change.namespace);
+        let now_is = |name: &String| known.and_then(|groups| groups.get(name));
+        let mut groups = Vec::new();
+        for group in change.groups.iter().rev() {
+            if now_is(&group.name) != group.after.as_ref() {
+                return Err(ChangeError::ChangedSince {
+                    id,
+                    namespace: change.namespace.clone(),
+                    group: group.name.clone(),
+                });
+            }
+            groups.push(GroupChange {
+                name: group.name.clone(),
+                before: group.after.clone(),
+                after: group.before.clone(),
+            });
+        }
+        inner.planned(Change {
+            id: inner.next_id(),
+            at,
+            who: who.to_owned(),
+            namespace: change.namespace.clone(),
+            reverts: Some(id),
+            groups,
+        })
+    }
+
+    /// Makes a planned change durable and notes it.
+    ///
+    /// # Errors
+    /// When the disk fails; nothing has changed then.
+    pub(crate) fn commit(&self, change: Change) -> Result<(), LogError> {
+        let mut inner = self.lock();
+        // Strings and numbers only: nothing that JSON could not hold.
+        let frame = serde_json::to_vec(&change).unwrap_or_default();
+        inner.log.append(&frame)?;
+        inner.log.sync()?;
+        inner.note(change);
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn next_id(&self) -> u64 {
+        self.changes.last().map_or(1, |change| change.id + 1)
+    }
+
+    fn planned(&self, change: Change) -> Result<(Change, Namespaces), ChangeError> {
+        let mut namespaces = self.namespaces.clone();
+        apply(&change, &mut namespaces);
+        if namespaces.values().map(BTreeMap::len).sum::<usize>() > GROUPS_MAX {
+            return Err(ChangeError::TooMany);
+        }
+        Ok((change, namespaces))
+    }
+
+    fn note(&mut self, change: Change) {
+        apply(&change, &mut self.namespaces);
+        self.changes.push(change);
+    }
+}
+
+fn apply(change: &Change, namespaces: &mut Namespaces) {
+    let groups = namespaces.entry(change.namespace.clone()).or_default();
+    for group in &change.groups {
+        match &group.after {
+            Some(text) => drop(groups.insert(group.name.clone(), text.clone())),
+            None => drop(groups.remove(&group.name)),
+        }
+    }
+    if groups.is_empty() {
+        namespaces.remove(&change.namespace);
+    }
+}
+
+/// The disk, with the rules that people manage over HTTP beside its files.
+pub(crate) struct FilesAndRules(pub Namespaces);
+
+impl Files for FilesAndRules {
+    fn read(&self, path: &Path) -> io::Result<String> {
+        OsFiles.read(path)
+    }
+
+    fn glob(&self, pattern: &Path) -> io::Result<Vec<PathBuf>> {
+        OsFiles.glob(pattern)
+    }
+
+    fn managed_rules(&self) -> Vec<(String, String)> {
+        let texts = |groups: &BTreeMap<_, String>| rule_file_text(groups.values().map(|it| &**it));
+        let namespaces = self.0.iter();
+        namespaces.map(|(name, groups)| (name.clone(), texts(groups))).collect()
+    }
+}
+
+const OPTIONS: LogOptions = LogOptions {
+    folder: "rules",
+    magic: *b"FBRULES1",
+    magics_read: &[],
+    segment_bytes_max: 64 << 20,
+};
+/// Groups of all namespaces together.
+const GROUPS_MAX: usize = 10_000;
+/// Changes that are told at once.
+const CHANGES_SHOWN_MAX: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use firebell_disk::MemoryDisk;
+
+    use super::*;
+
+    fn set(rules: &ManagedRules, namespace: &str, group: &str, text: Option<&str>) -> String {
+        let edits = vec![(group.to_owned(), text.map(str::to_owned))];
+        match rules.plan(Timestamp(1), "me", namespace, edits) {
+            Ok((change, _)) => {
+                rules.commit(change).unwrap();
+                told(rules)
+            }
+            Err(error) => error.to_string(),
+        }
+    }
+
+    fn told(rules: &ManagedRules) -> String {
+        let mut told = String::new();
+        for (namespace, groups) in rules.namespaces() {
+            told.push_str(&format!("{namespace}: {groups:?} "));
+        }
+        told
+    }
+
+    fn revert(rules: &ManagedRules, id: u64) -> String {
+        match rules.plan_revert(Timestamp(2), "you", id) {
+            Ok((change, planned)) => {
+                rules.commit(change).unwrap();
+                assert_eq!(rules.namespaces(), planned);
+                told(rules)
+            }
+            Err(error) => error.to_string(),
+        }
+    }
+
+    #[test]
+    fn changes_are_kept_and_can_be_taken_back() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
+        let (rules, _) = ManagedRules::open(Arc::clone(&disk)).unwrap();
+        assert_eq!(set(&rules, "a", "g", None), "group does not exist");
+        assert_eq!(set(&rules, "a", "g", Some("1")), r#"a: {"g": "1"} "#);
+        assert_eq!(set(&rules, "a", "g", Some("2")), r#"a: {"g": "2"} "#);
+        assert_eq!(set(&rules, "a", "h", Some("3")), r#"a: {"g": "2", "h": "3"} "#);
+        let again = "change 1 cannot be taken back: group `g` of `a` was changed again since";
+        assert_eq!(revert(&rules, 1), again);
+        assert_eq!(revert(&rules, 2), r#"a: {"g": "1", "h": "3"} "#);
+        let (change, _) = rules.plan_removal(Timestamp(3), "me", "a").unwrap();
+        rules.commit(change).unwrap();
+        assert_eq!(told(&rules), "");
+        assert_eq!(revert(&rules, 5), r#"a: {"g": "1", "h": "3"} "#);
+        assert_eq!(revert(&rules, 9), "there is no change 9");
+        let gone = rules.plan_removal(Timestamp(3), "me", "b").unwrap_err();
+        assert_eq!(gone.to_string(), "group namespace does not exist");
+
+        let (again, damage) = ManagedRules::open(disk).unwrap();
+        assert!(damage.is_empty());
+        assert_eq!((again.namespaces(), again.changes()), (rules.namespaces(), rules.changes()));
+        let ids = again.changes();
+        let ids: Vec<_> = ids.iter().map(|it| (it.id, &*it.who, it.reverts)).collect();
+        let you = |id, of| (id, "you", Some(of));
+        let me = |id| (id, "me", None);
+        assert_eq!(ids, [you(6, 5), me(5), you(4, 2), me(3), me(2), me(1)]);
+    }
+}
