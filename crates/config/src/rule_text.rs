@@ -8,7 +8,7 @@ use std::path::Path;
 
 use firebell_promql::Features;
 
-use crate::files::Files;
+use crate::files::OsFiles;
 use crate::load::Loader;
 use crate::problem::Problems;
 use crate::rule_files::{self, Defaults};
@@ -30,13 +30,9 @@ pub struct RuleGroupText {
 ///
 /// # Errors
 /// Everything that is wrong with it.
-pub fn parse_rule_group(
-    place: &str,
-    text: &str,
-    files: &dyn Files,
-    features: Features,
-) -> Result<RuleGroupText, Problems> {
-    let loader = Loader::new(files, features);
+pub fn parse_rule_group(place: &str, text: &str) -> Result<RuleGroupText, Problems> {
+    // Which parts of PromQL may be used is known when it is put in force.
+    let loader = Loader::new(&OsFiles, Features::ALL);
     let doc = loader.doc(Path::new(place), text);
     let root = doc.parse();
     if root.is_none() && loader.problems.borrow().is_empty() {
@@ -200,7 +196,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::files::OsFiles;
     use crate::yaml::parse;
 
     #[test]
@@ -208,7 +203,7 @@ mod tests {
         let text = r#"{"name": "g: 1", interval: 1m, "rules": [
           {"alert": "A", "expr": "up == 0\n  or vector(1)", "for": "5m", labels: {on: 'x', é: y},
            annotations: {summary: "a\tb # \u2028"}}, {record: r, expr: 'up{a="b"}', labels: {}}]}"#;
-        let group = parse_rule_group("space", text, &OsFiles, Features::ALL).unwrap();
+        let group = parse_rule_group("space", text).unwrap();
         assert_eq!(group.name, "g: 1");
         assert_eq!(
             rule_file_text([&*group.text]),
@@ -229,19 +224,19 @@ mod tests {
         labels: {}
 "#
         );
-        let again = parse_rule_group("space", &group.text, &OsFiles, Features::ALL).unwrap();
+        let again = parse_rule_group("space", &group.text).unwrap();
         assert_eq!(again, group);
     }
 
     #[test]
     fn all_that_is_wrong_is_named_with_its_place() {
         let text = "name: g\nintervall: 1m\nrules:\n  - alert: A\n    expr: up ==\n";
-        let problems = parse_rule_group("shop", text, &OsFiles, Features::ALL).unwrap_err();
+        let problems = parse_rule_group("shop", text).unwrap_err();
         let problems = problems.to_string();
         assert!(problems.contains("shop:2:1: "), "{problems}");
         assert!(problems.contains("shop:5:"), "{problems}");
         for text in ["", "[]", "name: ''", "x"] {
-            assert!(parse_rule_group("shop", text, &OsFiles, Features::ALL).is_err(), "{text}");
+            assert!(parse_rule_group("shop", text).is_err(), "{text}");
         }
     }
 

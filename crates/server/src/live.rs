@@ -83,11 +83,6 @@ impl Live {
         self.file.as_ref()
     }
 
-    /// The experimental parts of PromQL that rules may use.
-    pub(crate) fn features(&self) -> Features {
-        self.features
-    }
-
     /// Reads the file again, with the rules that are managed over HTTP; a bad one leaves everything
     /// as it was.
     ///

@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::Router;
-use firebell_config::{OsFiles, parse_rule_group, rule_list_text};
+use firebell_config::{parse_rule_group, rule_list_text};
 use serde_json::json;
 
 use super::{App, json as json_bytes};
@@ -79,8 +79,7 @@ async fn set_group(
     let Ok(text) = String::from_utf8(body.to_vec()) else {
         return plain(StatusCode::BAD_REQUEST, "the body is not UTF-8");
     };
-    let features = app.live.features();
-    let group = match parse_rule_group(&namespace, &text, &OsFiles, features) {
+    let group = match parse_rule_group(&namespace, &text) {
         Ok(group) => group,
         Err(problems) => return plain(StatusCode::BAD_REQUEST, problems),
     };
