@@ -143,7 +143,10 @@ fn write_key(key: &str, out: &mut String) {
     let is_plain = key
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || b"_./-".contains(&byte))
-        && key.bytes().next().is_some_and(|it| it.is_ascii_alphabetic())
+        && key
+            .bytes()
+            .next()
+            .is_some_and(|it| it.is_ascii_alphabetic())
         && !WORDS.contains(&&*key.to_ascii_lowercase());
     if is_plain {
         out.push_str(key);
@@ -187,9 +190,7 @@ fn is_one_line(text: &str) -> bool {
 }
 
 /// What YAML 1.1 takes for something else than a text.
-const WORDS: [&str; 9] = [
-    "y", "n", "yes", "no", "on", "off", "true", "false", "null",
-];
+const WORDS: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
 
 #[cfg(test)]
 mod tests {

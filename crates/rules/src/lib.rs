@@ -39,6 +39,7 @@ mod state;
 mod arrivals;
 mod group;
 mod lone;
+mod preview;
 mod rules;
 mod view;
 
@@ -59,6 +60,7 @@ pub use crate::evaluate::{
 pub use crate::flapping::Flap;
 pub use crate::lone::{LoneRule, Written};
 pub use crate::policy::{FLAP_CHANGES_MAX, FailingAlert, FlapLimit, Mode, Policy, Reaction};
+pub use crate::preview::{Firing, PreviewGrid, firings};
 pub use crate::record::{RuleKey, RuleRecord};
 pub use crate::rules::{Options, RuleEffect, Rules};
 pub use crate::state::Health;

@@ -284,7 +284,9 @@ impl Files for FilesAndRules {
     fn managed_rules(&self) -> Vec<(String, String)> {
         let texts = |groups: &BTreeMap<_, String>| rule_file_text(groups.values().map(|it| &**it));
         let namespaces = self.0.iter();
-        namespaces.map(|(name, groups)| (name.clone(), texts(groups))).collect()
+        namespaces
+            .map(|(name, groups)| (name.clone(), texts(groups)))
+            .collect()
     }
 }
 
@@ -342,7 +344,10 @@ mod tests {
         assert_eq!(set(&rules, "a", "g", None), "group does not exist");
         assert_eq!(set(&rules, "a", "g", Some("1")), r#"a: {"g": "1"} "#);
         assert_eq!(set(&rules, "a", "g", Some("2")), r#"a: {"g": "2"} "#);
-        assert_eq!(set(&rules, "a", "h", Some("3")), r#"a: {"g": "2", "h": "3"} "#);
+        assert_eq!(
+            set(&rules, "a", "h", Some("3")),
+            r#"a: {"g": "2", "h": "3"} "#
+        );
         let again = "change 1 cannot be taken back: group `g` of `a` was changed again since";
         assert_eq!(revert(&rules, 1), again);
         assert_eq!(revert(&rules, 2), r#"a: {"g": "1", "h": "3"} "#);
@@ -356,7 +361,10 @@ mod tests {
 
         let (again, damage) = ManagedRules::open(disk).unwrap();
         assert!(damage.is_empty());
-        assert_eq!((again.namespaces(), again.changes()), (rules.namespaces(), rules.changes()));
+        assert_eq!(
+            (again.namespaces(), again.changes()),
+            (rules.namespaces(), rules.changes())
+        );
         let ids = again.changes();
         let ids: Vec<_> = ids.iter().map(|it| (it.id, &*it.who, it.reverts)).collect();
         let you = |id, of| (id, "you", Some(of));

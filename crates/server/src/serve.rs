@@ -281,7 +281,10 @@ fn open_rules(
 ) -> Result<ManagedRules, ServeError> {
     let (rules, damage) = ManagedRules::open(Arc::clone(disk))?;
     for damage in damage {
-        tracing::error!(damage, "the log of rules is damaged; the rest of it is used");
+        tracing::error!(
+            damage,
+            "the log of rules is damaged; the rest of it is used"
+        );
     }
     let namespaces = rules.namespaces();
     if !namespaces.is_empty()

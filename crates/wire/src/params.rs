@@ -19,6 +19,14 @@ impl Params {
         Self(pairs.take(PARAMS_MAX).collect())
     }
 
+    /// These, and those of an encoded text for names that are not among them.
+    #[must_use]
+    pub fn or(&self, defaults: &str) -> Self {
+        let more = Self::parse([defaults]).0.into_iter();
+        let more = more.filter(|(name, _)| self.get(name).is_none());
+        Self(self.0.iter().cloned().chain(more).collect())
+    }
+
     /// The first value of a name.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {

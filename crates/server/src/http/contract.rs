@@ -24,16 +24,9 @@ impl Bell {
         };
         file("firebell.yml", CONFIG);
         file("shop.rules.yml", RULES);
-        let options = Options {
-            config_file: Some(folder.path().join("firebell.yml")),
-            listen: Some(([127, 0, 0, 1], 0).into()),
-            data_dir: folder.path().join("data"),
-            external_url: None,
-            flags: crate::flags::Flags::default(),
-        };
         let _ = rustls::crypto::ring::default_provider().install_default();
         let bell = Self {
-            server: Server::start(&options).await.unwrap(),
+            server: Server::start(&options_in(folder.path())).await.unwrap(),
             folder,
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
         };
@@ -54,6 +47,9 @@ impl Bell {
         let reload = self.client.post(self.url("/-/reload"));
         assert_eq!(self.send(reload).await.0, 200);
         self.wait_for("/api/firebell/v1/slos", "\"badRatio\"").await;
+
+    fn options(&self) -> Options {
+        options_in(self.folder.path())
     }
 
     async fn wait_for(&self, path: &str, text: &str) {
@@ -123,6 +119,16 @@ impl Bell {
     }
 }
 
+fn options_in(folder: &Path) -> Options {
+    Options {
+        config_file: Some(folder.join("firebell.yml")),
+        listen: Some(([127, 0, 0, 1], 0).into()),
+        data_dir: folder.join("data"),
+        external_url: None,
+        flags: crate::flags::Flags::default(),
+    }
+}
+
 fn steady(value: &Value) -> Value {
     match value {
         Value::Number(_) => json!("N"),
@@ -187,6 +193,55 @@ async fn alertmanager_api() {
         .await;
     expect_file!["contract/alertmanager.txt"].assert_eq(&transcript);
     bell.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rules_over_http_are_checked_kept_and_can_be_taken_back() {
+    let bell = Bell::start().await;
+    let rules = r#""rules":[{"alert":"New","expr":"vector(1)","labels":{"team":"shop"}}]"#;
+    let transcript = bell
+        .transcript(&format!(
+            r#"
+        GET /config/v1/rules
+        POST /config/v1/rules/a%2Fb {{"name":"g","interval":"100ms",{rules}}}
+        POST /prometheus/config/v1/rules/a%2Fb {{"name":"h",{rules}}}
+        POST /config/v1/rules/a%2Fb {{"name":"g","intervall":"1m","rules":[{{"alert":"New","expr":"vector("}}]}}
+        POST /config/v1/rules/a%2Fb {{"name":"","rules":[]}}
+        POST /config/v1/rules/a%2Fb []
+        GET /prometheus/config/v1/rules
+        GET /config/v1/rules/a%2Fb
+        GET /config/v1/rules/none
+        GET /config/v1/rules/a%2Fb/g
+        GET /config/v1/rules/a%2Fb/none
+        DELETE /config/v1/rules/a%2Fb/none
+        DELETE /config/v1/rules/none
+        DELETE /config/v1/rules/a%2Fb/h
+        POST /api/firebell/v1/rules/changes/1/revert
+        DELETE /config/v1/rules/a%2Fb
+        GET /config/v1/rules
+        POST /api/firebell/v1/rules/changes/2/revert
+        POST /api/firebell/v1/rules/changes/4/revert
+        POST /api/firebell/v1/rules/changes/99/revert
+        GET /api/firebell/v1/rules/changes
+        POST /api/firebell/v1/rules/preview query=vector(1)>bool+0&for=2m&start=0&end=600&step=60
+        POST /api/firebell/v1/rules/preview query=vector(1)&for=x
+        GET /api/firebell/v1/rules/preview?query=vector(
+        "#
+        ))
+        .await;
+    expect_file!["contract/ruler.txt"].assert_eq(&transcript);
+    bell.wait_for("/api/v1/alerts", r#""alertname":"New""#)
+        .await;
+    let options = bell.options();
+    bell.server.stop().await.unwrap();
+
+    let again = Server::start(&options).await.unwrap();
+    let url = format!("http://{}/config/v1/rules/a%2Fb/g", again.address);
+    let kept = bell.client.get(url).send().await.unwrap();
+    assert_eq!(kept.status(), 200);
+    let text = kept.text().await.unwrap();
+    assert!(text.contains("alert: \"New\""), "{text}");
+    again.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,6 +11,7 @@ mod compute;
 mod exemplars;
 mod notifications;
 mod parse;
+mod preview;
 mod query;
 mod rules;
 mod search;
@@ -27,6 +28,7 @@ use firebell_wire::prometheus_json::{ApiError, ErrorKind, Success};
 use serde::Serialize;
 
 pub(super) use self::compute::{Job, compute_with};
+pub(super) use self::preview::preview;
 pub(super) use self::selectors::{selector, selectors};
 pub(super) use self::status::plain_version;
 pub(crate) use self::status::version;

@@ -3,15 +3,16 @@
 //! *Sources*: Grafana Mimir, "HTTP API", section "Ruler": `…/config/v1/rules`.
 
 use axum::Json;
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use axum::Router;
 use firebell_config::{parse_rule_group, rule_list_text};
 use serde_json::json;
 
+use super::prometheus::preview;
 use super::{App, json as json_bytes};
 use crate::managed_rules::{Change, ChangeError, Namespaces};
 use crate::serve::{self, RuleChangeError};
@@ -36,6 +37,7 @@ pub(super) fn routes() -> Router<App> {
 /// The routes of Firebell's own API.
 pub(super) fn own_routes() -> Router<App> {
     Router::new()
+        .route("/rules/preview", get(preview).post(preview))
         .route("/rules/changes", get(changes))
         .route("/rules/changes/{id}/revert", post(revert))
 }
@@ -45,15 +47,18 @@ async fn list(State(app): State<App>) -> Response {
     if namespaces.is_empty() {
         return plain(StatusCode::NOT_FOUND, "no rule groups found");
     }
-    let texts = namespaces.iter().map(|(name, groups)| {
-        rule_list_text(name, groups.values().map(String::as_str))
-    });
+    let texts = namespaces
+        .iter()
+        .map(|(name, groups)| rule_list_text(name, groups.values().map(String::as_str)));
     yaml(texts.collect())
 }
 
 async fn list_namespace(State(app): State<App>, Path(namespace): Path<String>) -> Response {
     match app.rules.namespaces().get(&namespace) {
-        Some(groups) => yaml(rule_list_text(&namespace, groups.values().map(String::as_str))),
+        Some(groups) => yaml(rule_list_text(
+            &namespace,
+            groups.values().map(String::as_str),
+        )),
         None => plain(StatusCode::NOT_FOUND, "no rule groups found"),
     }
 }
@@ -63,7 +68,9 @@ async fn group(
     Path((namespace, group)): Path<(String, String)>,
 ) -> Response {
     let namespaces = app.rules.namespaces();
-    let text = namespaces.get(&namespace).and_then(|groups| groups.get(&group));
+    let text = namespaces
+        .get(&namespace)
+        .and_then(|groups| groups.get(&group));
     match text {
         Some(text) => yaml(text.clone()),
         None => plain(StatusCode::NOT_FOUND, ChangeError::NoGroup),
@@ -85,7 +92,10 @@ async fn set_group(
     };
     let edits = vec![(group.name, Some(group.text))];
     let who = who(&headers);
-    change(app, move |app, now| app.rules.plan(now, &who, &namespace, edits)).await
+    change(app, move |app, now| {
+        app.rules.plan(now, &who, &namespace, edits)
+    })
+    .await
 }
 
 async fn remove_namespace(
@@ -94,7 +104,10 @@ async fn remove_namespace(
     headers: HeaderMap,
 ) -> Response {
     let who = who(&headers);
-    change(app, move |app, now| app.rules.plan_removal(now, &who, &namespace)).await
+    change(app, move |app, now| {
+        app.rules.plan_removal(now, &who, &namespace)
+    })
+    .await
 }
 
 async fn remove_group(
@@ -108,7 +121,17 @@ async fn remove_group(
 }
 
 async fn changes(State(app): State<App>) -> Response {
-    Json(json!({ "changes": app.rules.changes() })).into_response()
+    let changes = app.rules.changes().into_iter().map(|change| {
+        json!({
+            "id": change.id,
+            "at": change.at.to_string(),
+            "who": change.who,
+            "namespace": change.namespace,
+            "reverts": change.reverts,
+            "groups": change.groups,
+        })
+    });
+    Json(json!({ "changes": changes.collect::<Vec<_>>() })).into_response()
 }
 
 async fn revert(State(app): State<App>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
@@ -150,7 +173,9 @@ fn status_of(error: &RuleChangeError) -> StatusCode {
 /// Who asks: what Grafana or a reverse proxy says of its user. Firebell asks nobody who they are.
 fn who(headers: &HeaderMap) -> String {
     let names = ["x-grafana-user", "x-forwarded-user", "x-remote-user"];
-    let mut values = names.iter().filter_map(|name| headers.get(*name)?.to_str().ok());
+    let mut values = names
+        .iter()
+        .filter_map(|name| headers.get(*name)?.to_str().ok());
     let who = values.find(|value| !value.is_empty()).unwrap_or("unknown");
     who.chars().take(WHO_CHARS_MAX).collect()
 }

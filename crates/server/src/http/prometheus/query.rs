@@ -96,12 +96,12 @@ where
 
 /// The two kinds of queries.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     Instant,
     Range,
 }
 
-fn prepare(query: &str, features: Features, kind: Kind) -> Result<Prepared, ApiError> {
+pub(super) fn prepare(query: &str, features: Features, kind: Kind) -> Result<Prepared, ApiError> {
     let plan =
         Plan::with_features(query, features).map_err(|error| super::parse::bad_query(&error))?;
     let found = plan.expr().value_type();
@@ -115,7 +115,7 @@ fn prepare(query: &str, features: Features, kind: Kind) -> Result<Prepared, ApiE
     Ok(Prepared::new(plan))
 }
 
-fn failed(error: EvalError) -> ApiError {
+pub(super) fn failed(error: EvalError) -> ApiError {
     let kind = match error {
         EvalError::Cancelled => ErrorKind::Canceled,
         EvalError::Source(_) => ErrorKind::Internal,

@@ -36,7 +36,23 @@ pub(super) async fn flags(State(app): State<App>) -> Response {
 }
 
 pub(super) async fn build_info() -> Response {
-    answer(Ok(Success::new(version(UPSTREAM))))
+    /// As Mimir has them: Grafana edits rules where it finds this.
+    #[derive(Serialize)]
+    struct Features {
+        ruler_config_api: &'static str,
+    }
+    #[derive(Serialize)]
+    struct WithFeatures {
+        #[serde(flatten)]
+        info: BuildInfo,
+        features: Features,
+    }
+    answer(Ok(Success::new(WithFeatures {
+        info: version(UPSTREAM),
+        features: Features {
+            ruler_config_api: "true",
+        },
+    })))
 }
 
 /// `/version`.
