@@ -47,6 +47,7 @@ impl Bell {
         let reload = self.client.post(self.url("/-/reload"));
         assert_eq!(self.send(reload).await.0, 200);
         self.wait_for("/api/firebell/v1/slos", "\"badRatio\"").await;
+    }
 
     fn options(&self) -> Options {
         options_in(self.folder.path())
