@@ -6,6 +6,7 @@ Alertmanager is closed for a while, one is a real one, one comes and goes in a d
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 import time
@@ -154,8 +155,7 @@ def play(proofs: Proofs, folder: Path) -> None:
             shaky.is_closed = True
             target.break_it()
             stubs = (theirs, ours)
-            for stub in stubs:
-                wait_for("firing told", TELLS_SECONDS, lambda it=stub: it.posts or None)
+            wait_for("firing told", TELLS_SECONDS, lambda: all(it.posts for it in stubs))
             wait_for("told again", TELLS_SECONDS, lambda: len(ours.posts) > 3 < len(theirs.posts))
             same_posts(proofs, prometheus, server, theirs, ours)
             same_list(proofs, prometheus.port, server.port)
@@ -182,7 +182,7 @@ def real_alertmanager(folder: Path) -> Process:
 def same_posts(
     proofs: Proofs, prometheus: RealPrometheus, server: Firebell, theirs: Stub, ours: Stub
 ) -> None:
-    """What both post differs in moments and in who they are only."""
+    """Compare what both post: it differs in moments and in who they are only."""
 
     def shape(posts: list[Post], port: int) -> set[str]:
         shown = set()
@@ -209,7 +209,8 @@ def same_posts(
             all(wanted - 1.5 < it <= wanted + 0.1 for it in ahead),
             ahead,
         )
-    gaps = [after.at - before.at for before, after in zip(ours.posts, ours.posts[1:])]
+    moments = [post.at for post in ours.posts]
+    gaps = [after - before for before, after in itertools.pairwise(moments)]
     proofs.check(
         "again after more than the resend delay",
         all(RESEND_SECONDS + 0.5 < gap < RESEND_SECONDS + 2.5 for gap in gaps),
@@ -218,7 +219,7 @@ def same_posts(
 
 
 def same_list(proofs: Proofs, theirs: int, ours: int) -> None:
-    """The API names them."""
+    """Compare what the API says of them."""
     answers = [ask(port, "/api/v1/alertmanagers").json()["data"] for port in (theirs, ours)]
     dropped = [it["droppedAlertmanagers"] for it in answers]
     proofs.equal("the same dropped Alertmanagers", dropped[1], dropped[0])
@@ -232,7 +233,7 @@ def same_list(proofs: Proofs, theirs: int, ours: int) -> None:
 
 
 def heard_by_the_real_one(proofs: Proofs, port: int) -> None:
-    """A real Alertmanager has the alert, with labels that only the first one is not given."""
+    """Look at a real Alertmanager: it has a label that the first one is not given."""
     alerts = wait_for(
         "the real one has it", TELLS_SECONDS, lambda: ask(port, "/api/v2/alerts").json() or None
     )
@@ -265,7 +266,7 @@ def found_in_a_file(proofs: Proofs, folder: Path, server: Firebell) -> None:
 def closed_for_a_while(
     proofs: Proofs, target: Target, server: Firebell, ours: Stub, shaky: Stub
 ) -> None:
-    """What was resolved while an Alertmanager was closed reaches it when it is open again."""
+    """Open a closed Alertmanager: what was resolved meanwhile reaches it."""
     proofs.check("one that is closed hears nothing", not shaky.posts)
     proofs.check("its alerts wait", server.metric("prometheus_notifications_queue_length") >= 1)
     mended_at = target.mend()

@@ -1,4 +1,4 @@
-"""Shows objectives as others see them: promtool takes the exported rules and gives the same alerts."""
+"""Shows objectives as others see them: promtool takes their rules and gives the same alerts."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from bench.systems import peers, peers_if_any
+
 from proofs.check import ROOT, Proofs
 from proofs.process import binary, run
 

@@ -70,7 +70,9 @@ def grpc_is_taken(proofs: Proofs, folder: Path) -> None:
             proofs.check("gRPC says 0", "grpc-status: 0" in said, said)
             proofs.equal("with an empty message", answer, bytes(5))
         result = server.json("/api/v1/query?query={__name__=~%22by_grpc_.*%22}")["data"]["result"]
-        seen = sorted((it["metric"]["__name__"], it["metric"]["a"], it["value"][1]) for it in result)
+        seen = sorted(
+            (it["metric"]["__name__"], it["metric"]["a"], it["value"][1]) for it in result
+        )
         wanted = [("by_grpc_false", "b", "1.5"), ("by_grpc_true", "b", "2.5")]
         proofs.equal("both are stored", seen, wanted)
         said, _ = grpc(folder, server.port, b"\x0a\xff", is_gzip=False)
