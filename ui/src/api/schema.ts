@@ -109,6 +109,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/rules/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The latest changes of rules that were made over HTTP */
+        get: operations["listRuleChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/rules/changes/{id}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a change back, which is a change as well */
+        post: operations["revertRuleChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/rules/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * When a rule would have fired
+         * @description A form with `query`, `for` and `keep_firing_for` as in a rule, and `start`, `end` and `step` as of a range query; by default the last day at the evaluation interval.
+         */
+        post: operations["previewRule"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -465,6 +519,59 @@ export interface components {
             /** @description What was tried and why it failed. */
             error: string;
         };
+        RuleChanges: {
+            changes: components["schemas"]["RuleChange"][];
+        };
+        /** @description What became of groups of one namespace. */
+        RuleChange: {
+            /** @description Counts from 1. */
+            id: number;
+            /**
+             * Format: date-time
+             * @description When it was made.
+             */
+            at: string;
+            /** @description Who made it, as far as is known. */
+            who: string;
+            /** @description Where the groups stand. */
+            namespace: string;
+            /** @description The change that it takes back; null when it takes none back. */
+            reverts: number | null;
+            groups: {
+                name: string;
+                /** @description YAML of the group before; null when there was none. */
+                before: string | null;
+                /** @description YAML of the group after; null when it is gone. */
+                after: string | null;
+            }[];
+        };
+        RulePreview: {
+            status: string;
+            data: {
+                /** Format: date-time */
+                start: string;
+                /** Format: date-time */
+                end: string;
+                step: string;
+                /** @description Series of the result; each would be an alert. */
+                series: number;
+                /** @description Alerts that would have been pending only. */
+                neverFired: number;
+                /** @description How often an alert would have begun to fire. */
+                fired: number;
+                /** @description In order of time; the first 1,000. */
+                firings: {
+                    labels: components["schemas"]["Labels"];
+                    /** Format: date-time */
+                    from: string;
+                    /**
+                     * Format: date-time
+                     * @description Absent while it fires at the end.
+                     */
+                    to?: string;
+                }[];
+            };
+        };
     };
     responses: {
         /** @description The request failed. */
@@ -617,6 +724,95 @@ export interface operations {
                      *     : still here
                      */
                     "text/event-stream": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listRuleChanges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleChanges"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    revertRuleChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is in force. */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description Why not, as text. */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Why not, as text. */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+            /** @description Why not, as text. */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/plain": string;
+                };
+            };
+        };
+    };
+    previewRule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What it would have done. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RulePreview"];
                 };
             };
             default: components["responses"]["Problem"];
