@@ -69,7 +69,11 @@ pub(crate) fn put(histograms: &[HistogramSample], out: &mut Vec<u8>) {
     let is_same =
         |a: &HistogramSample, b: &HistogramSample| is_same_layout(&a.histogram, &b.histogram);
     for run in histograms.chunk_by(is_same) {
-        put_run(run, out);
+        let buckets = [&run[0].histogram.positive, &run[0].histogram.negative];
+        let n_max = RUN_NUMBERS_MAX / numbers_of(buckets.map(|it| &it.spans[..]));
+        for part in run.chunks(n_max.clamp(1, RUN_MAX)) {
+            put_run(part, out);
+        }
     }
 }
 
@@ -152,6 +156,9 @@ fn read_run(
     let zero_threshold = reader.float()?;
     let positive = read_spans(reader)?;
     let negative = read_spans(reader)?;
+    if n > 1 && n.checked_mul(numbers_of([&positive, &negative]))? > RUN_NUMBERS_MAX {
+        return None;
+    }
     let mut bounds = Vec::new();
     for _ in 0..reader.count()? {
         bounds.push(reader.float()?);
@@ -215,6 +222,13 @@ fn read_spans(reader: &mut Reader<'_>) -> Option<Vec<BucketSpan>> {
     (n_buckets <= reader.0.len() as u64).then_some(spans)
 }
 
+/// About how many numbers one histogram with these spans takes in memory.
+fn numbers_of(spans: [&[BucketSpan]; 2]) -> usize {
+    let own = size_of::<Histogram>() / size_of::<f64>();
+    let buckets = spans.iter().map(|spans| spans.len() + n_of(spans));
+    own + buckets.sum::<usize>()
+}
+
 fn n_of(spans: &[BucketSpan]) -> usize {
     spans.iter().map(|span| span.length as usize).sum()
 }
@@ -274,6 +288,9 @@ const HINTS: [ResetHint; 4] = [
 ];
 /// More in a run is damage: late histograms stand together in the log.
 const RUN_MAX: usize = 1 << 20;
+/// The most numbers that the histograms of a run take together: equal ones cost hardly a byte, so that
+/// bytes which lie could ask for any amount. Longer runs are written as several.
+const RUN_NUMBERS_MAX: usize = 1 << 23;
 
 #[cfg(test)]
 mod tests {
@@ -354,6 +371,44 @@ mod tests {
         fn damaged_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..120)) {
             let _ = read(&bytes, ALL, &mut Vec::new());
         }
+    }
+
+    fn equal_ones(n: usize, n_buckets: u32) -> Vec<HistogramSample> {
+        let (offset, length) = (0, n_buckets);
+        let buckets = Buckets {
+            spans: vec![BucketSpan { offset, length }],
+            counts: vec![1.0; n_buckets as usize],
+        };
+        let histogram = Arc::new(Histogram {
+            positive: buckets,
+            ..Histogram::default()
+        });
+        let sample = |idx| HistogramSample {
+            at: Timestamp(idx * 15_000),
+            histogram: Arc::clone(&histogram),
+        };
+        (0..n as i64).map(sample).collect()
+    }
+
+    /// Equal histograms at even steps take the same bytes, however many they are.
+    #[test]
+    fn a_forged_number_of_histograms_is_refused() {
+        let mut bytes = Vec::new();
+        put(&equal_ones(2, 20), &mut bytes);
+        let mut forged = Vec::new();
+        forged.put_varint(RUN_MAX as u64);
+        forged.extend_from_slice(&bytes[1..]);
+        assert_eq!(read(&forged, ALL, &mut Vec::new()), None);
+    }
+
+    #[test]
+    fn a_long_run_is_written_as_several() {
+        let samples = equal_ones(520, 1 << 14);
+        let mut bytes = Vec::new();
+        put(&samples, &mut bytes);
+        let mut read_back = Vec::new();
+        read(&bytes, ALL, &mut read_back).unwrap();
+        assert!(read_back == samples);
     }
 
     #[test]
