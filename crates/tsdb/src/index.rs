@@ -17,6 +17,7 @@ use std::sync::Arc;
 use firebell_model::{Label, Labels, MatchOp, Matcher, SeriesId};
 use roaring::RoaringBitmap;
 
+use crate::by_slot::BySlot;
 use crate::series::Cell;
 use crate::slots::SlotTable;
 
@@ -24,8 +25,11 @@ use crate::slots::SlotTable;
 #[derive(Default)]
 pub(crate) struct Index {
     by_labels: SlotTable,
-    slots: Vec<Option<Arc<Cell>>>,
+    slots: BySlot<Option<Arc<Cell>>>,
+    /// Slots of series that are gone, some of which may be taken again.
     free: Vec<u32>,
+    /// All slots below are taken, or were.
+    next: u32,
     n_made: u32,
     /// Every label pair, which is held once for all series.
     names: BTreeMap<Arc<str>, BTreeMap<ByValue, Postings>>,
@@ -89,7 +93,7 @@ impl Index {
     }
 
     pub(crate) fn at(&self, slot: u32) -> Option<&Arc<Cell>> {
-        self.slots.get(slot as usize)?.as_ref()
+        self.slots.get(slot)?.as_ref()
     }
 
     pub(crate) fn get(&self, id: SeriesId) -> Option<&Arc<Cell>> {
@@ -114,18 +118,22 @@ impl Index {
         if self.by_labels.len() as u64 >= series_max {
             return None;
         }
-        // Of the free slots, some were taken again by a replay.
-        while self
-            .free
-            .pop_if(|slot| self.slots[*slot as usize].is_some())
-            .is_some()
-        {}
-        let slot = self.free.pop().unwrap_or_else(|| {
-            self.slots.push(None);
-            (self.slots.len() - 1) as u32
-        });
+        let slot = self.free_slot();
         self.put(id_of(self.n_made, slot), labels);
         Some(slot)
+    }
+
+    fn free_slot(&mut self) -> u32 {
+        while let Some(slot) = self.free.pop() {
+            // A replay may have taken it again.
+            if self.at(slot).is_none() {
+                return slot;
+            }
+        }
+        while self.at(self.next).is_some() {
+            self.next += 1;
+        }
+        self.next
     }
 
     /// The label with the most values, and how many they are.
@@ -142,10 +150,6 @@ impl Index {
         let slot = slot_of(id);
         if slot >= SLOTS_MAX {
             return None;
-        }
-        while self.slots.len() <= slot as usize {
-            self.free.push(self.slots.len() as u32);
-            self.slots.push(None);
         }
         for rival in [Some(slot), self.slot_of(labels)].into_iter().flatten() {
             let Some(cell) = self.at(rival) else {
@@ -184,13 +188,13 @@ impl Index {
         }
         let labels = Labels::from_shared(pairs);
         self.by_labels.insert(hash_of(&labels), slot);
-        self.slots[slot as usize] = Some(Arc::new(Cell::new(id, labels)));
+        *self.slots.make(slot) = Some(Arc::new(Cell::new(id, labels)));
         self.n_made = self.n_made.max(made_of(id).wrapping_add(1));
         self.all.insert(slot);
     }
 
     pub(crate) fn remove(&mut self, slot: u32) {
-        let Some(cell) = self.slots.get_mut(slot as usize).and_then(Option::take) else {
+        let Some(cell) = self.slots.get_mut(slot).and_then(Option::take) else {
             return;
         };
         self.free.push(slot);
@@ -547,6 +551,19 @@ mod tests {
                 .is_none()
         );
         assert_eq!(index.cells().count(), 4);
+    }
+
+    /// The slots between would take gigabytes.
+    #[test]
+    fn a_forged_slot_does_not_bring_the_slots_below_it() {
+        let mut index = index();
+        let forged = id_of(9, SLOTS_MAX - 1);
+        let labels = Labels::from_pairs([("job", "forged")]);
+        assert!(index.make_as(forged, &labels).is_some());
+        assert_eq!(index.slot_of(&labels), Some(SLOTS_MAX - 1));
+        let slot = index.make(&Labels::from_pairs([("job", "new")]), 9);
+        assert_eq!(slot, Some(4));
+        assert!(index.slots.iter().count() < 10_000);
     }
 
     #[test]

@@ -22,6 +22,7 @@
 
 mod backfill;
 mod batch;
+mod by_slot;
 mod bytes;
 mod catalog;
 mod chunk;

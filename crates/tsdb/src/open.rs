@@ -6,6 +6,7 @@ use std::sync::Arc;
 use firebell_disk::{Disk, Log};
 use firebell_model::{Exemplar, HistogramSample, Labels, Sample, SeriesId};
 
+use crate::by_slot::BySlot;
 use crate::exemplars::Exemplars;
 use crate::histogram::{self, FileWriter, Memory};
 use crate::index::{Index, slot_of};
@@ -32,7 +33,7 @@ pub(crate) fn open(
     let metrics = Metrics::open(&*disk, &mut report.damage)?;
     let mut replayer = Replayer {
         index,
-        by_slot: Vec::new(),
+        by_slot: BySlot::default(),
         has_late: options.out_of_order_window.0 > 0,
         exemplars: Exemplars::default(),
         exemplars_max: options.exemplars_max,
@@ -174,7 +175,7 @@ fn remove_replaced(
 struct Replayer {
     index: Index,
     /// The series that the log means by a slot at this point; `None` when a younger one took it.
-    by_slot: Vec<Option<Arc<Cell>>>,
+    by_slot: BySlot<Option<Arc<Cell>>>,
     has_late: bool,
     exemplars: Exemplars,
     exemplars_max: usize,
@@ -199,25 +200,22 @@ impl Replayer {
                 "{n} samples of the log are lost: the frame that names their series is damaged"
             ));
         }
-        self.by_slot.clear();
+        self.by_slot = BySlot::default();
     }
 }
 
 impl Replay for Replayer {
     fn series(&mut self, id: SeriesId, labels: Labels) {
-        let slot = slot_of(id) as usize;
         let cell = self.index.make_as(id, &labels);
-        if slot >= self.by_slot.len() {
-            if cell.is_none() {
-                return;
-            }
-            self.by_slot.resize(slot + 1, None);
+        if cell.is_some() {
+            *self.by_slot.make(slot_of(id)) = cell;
+        } else if let Some(known) = self.by_slot.get_mut(slot_of(id)) {
+            *known = None;
         }
-        self.by_slot[slot] = cell;
     }
 
     fn run(&mut self, slot: u32, samples: &[Sample]) {
-        let Some(Some(cell)) = self.by_slot.get(slot as usize) else {
+        let Some(Some(cell)) = self.by_slot.get(slot) else {
             self.n_orphans += samples.len() as u64;
             return;
         };
@@ -244,7 +242,7 @@ impl Replay for Replayer {
     }
 
     fn histograms(&mut self, slot: u32, histograms: &[HistogramSample]) {
-        let Some(Some(cell)) = self.by_slot.get(slot as usize) else {
+        let Some(Some(cell)) = self.by_slot.get(slot) else {
             self.n_orphans += histograms.len() as u64;
             return;
         };
@@ -261,7 +259,7 @@ impl Replay for Replayer {
     }
 
     fn histogram_state(&mut self, id: SeriesId, memory: Memory) {
-        if let Some(Some(cell)) = self.by_slot.get(slot_of(id) as usize) {
+        if let Some(Some(cell)) = self.by_slot.get(slot_of(id)) {
             let in_pages: u64 = memory.pages.iter().map(|page| u64::from(page.count)).sum();
             self.n_samples += in_pages + memory.tail.len() as u64;
             cell.state().restore_histograms(memory);
@@ -278,7 +276,7 @@ impl Replay for Replayer {
     }
 
     fn state(&mut self, id: SeriesId, pages: Vec<Page>, tail: Columns, late: Vec<Late>) {
-        if let Some(Some(cell)) = self.by_slot.get(slot_of(id) as usize) {
+        if let Some(Some(cell)) = self.by_slot.get(slot_of(id)) {
             self.n_samples += pages.iter().map(Page::count).sum::<usize>() as u64;
             self.n_samples += tail.len() as u64;
             cell.state().restore(pages, &tail, late);

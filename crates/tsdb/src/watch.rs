@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use firebell_model::{Labels, Matcher, SeriesId};
 
+use crate::by_slot::BySlot;
 use crate::index::{Index, slot_of};
 
 /// Watches, and what has arrived for them.
@@ -25,7 +26,7 @@ struct State {
     /// For each watch its selectors, each of matchers.
     watches: Vec<Vec<Vec<Matcher>>>,
     /// By slot: whose it was when it was looked up, and the set of watches that it is in.
-    known: Vec<Option<(SeriesId, u32)>>,
+    known: BySlot<Option<(SeriesId, u32)>>,
     /// The sets of watches that there are, and their numbers.
     sets: Vec<Vec<u32>>,
     numbers: BTreeMap<Vec<u32>, u32>,
@@ -83,18 +84,14 @@ impl Watches {
 
 impl State {
     fn arrive(&mut self, id: SeriesId, labels: &Labels) {
-        let slot = slot_of(id) as usize;
-        if slot >= self.known.len() {
-            self.known.resize(slot + 1, None);
-        }
-        let number = match self.known[slot] {
-            Some((known, number)) if known == id => number,
-            _ => self.look_up(slot, id, labels),
+        let number = match self.known.get(slot_of(id)) {
+            Some(&Some((known, number))) if known == id => number,
+            _ => self.look_up(id, labels),
         };
         self.arrived.extend(&self.sets[number as usize]);
     }
 
-    fn look_up(&mut self, slot: usize, id: SeriesId, labels: &Labels) -> u32 {
+    fn look_up(&mut self, id: SeriesId, labels: &Labels) -> u32 {
         let is_in = |watch: &Vec<Vec<Matcher>>| {
             let mut selectors = watch.iter();
             selectors.any(|matchers| matchers.iter().all(|matcher| matcher.matches(labels)))
@@ -109,7 +106,7 @@ impl State {
             sets.push(set);
             (sets.len() - 1) as u32
         });
-        self.known[slot] = Some((id, number));
+        *self.known.make(slot_of(id)) = Some((id, number));
         number
     }
 }

@@ -6,6 +6,7 @@ use firebell_disk::{Log, LogError};
 use firebell_model::{HistogramSample, Sample, Timestamp};
 
 use crate::batch::{SeriesKey, SeriesRun};
+use crate::by_slot::BySlot;
 use crate::figures::Brought;
 use crate::histogram::{is_storable, mark};
 use crate::index::Index;
@@ -24,7 +25,7 @@ pub(crate) struct Writer {
     /// A series that came to the log in an earlier segment has to come again.
     pub(crate) first_segment: u64,
     /// By slot.
-    tips: Vec<Tip>,
+    tips: BySlot<Tip>,
     /// The newest timestamp of all series.
     pub(crate) newest: i64,
     pub(crate) brought: Brought,
@@ -83,7 +84,7 @@ impl Writer {
             log_bytes_rewritten: 0,
             n_frames: 0,
             first_segment: 0,
-            tips: Vec::new(),
+            tips: BySlot::default(),
             newest: i64::MIN,
             brought: Brought::default(),
             frame: Vec::new(),
@@ -92,11 +93,7 @@ impl Writer {
     }
 
     pub(crate) fn tip_mut(&mut self, slot: u32) -> &mut Tip {
-        let idx = slot as usize;
-        if idx >= self.tips.len() {
-            self.tips.resize(idx + 1, Tip::NONE);
-        }
-        &mut self.tips[idx]
+        self.tips.make(slot)
     }
 
     /// Notes the newest sample of a series that a restart brought back.
@@ -480,6 +477,12 @@ impl Checked<'_> {
             .flat_map(|run| run.1)
             .chain(late.map(|late| late.1));
         samples.find(|it| it.at.0 == at).map(|it| it.value)
+    }
+}
+
+impl Default for Tip {
+    fn default() -> Self {
+        Self::NONE
     }
 }
 
