@@ -403,11 +403,12 @@ mod tests {
         let Command::Serve(serve) = Cli::parse_from(line.split_whitespace()).command else {
             panic!("another command");
         };
-        assert_eq!(serve.unused.notes().len(), 4);
+        assert_eq!(serve.unused.notes().len(), 3);
         let options = serve.into_options();
         assert_eq!(options.listen, Some(([0, 0, 0, 0], 9090).into()));
         let flags = options.flags;
         assert!(flags.has_admin_api && flags.has_lifecycle && flags.cors_origin.is_some());
+        assert_eq!(flags.rules.resend_delay, Duration::from_mins(5));
         assert_eq!((&*flags.route_prefix, flags.features.len()), ("/x", 3));
         let Overrides {
             retention_bytes,

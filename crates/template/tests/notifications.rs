@@ -266,7 +266,7 @@ fn every_bad_file_is_named() {
 fn values_nest_only_so_deep() {
     let error =
         expand("{{ $x := 1 }}{{ range 1000 }}{{ $x = list $x }}{{ end }}{{ $x }}").unwrap_err();
-    expect!["1:38: at <list>: error calling list: values are nested deeper than 100"]
+    expect!["1:38: at <list $x>: error calling list: values are nested deeper than 100"]
         .assert_eq(&error.to_string());
 }
 

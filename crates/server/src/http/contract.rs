@@ -49,10 +49,6 @@ impl Bell {
         self.wait_for("/api/firebell/v1/slos", "\"badRatio\"").await;
     }
 
-    fn options(&self) -> Options {
-        options_in(self.folder.path())
-    }
-
     async fn wait_for(&self, path: &str, text: &str) {
         for _ in 0..200 {
             if self.get(path).await.2.contains(text) {
@@ -233,7 +229,20 @@ async fn rules_over_http_are_checked_kept_and_can_be_taken_back() {
     expect_file!["contract/ruler.txt"].assert_eq(&transcript);
     bell.wait_for("/api/v1/alerts", r#""alertname":"New""#)
         .await;
-    let options = bell.options();
+    // Tasks of this process still hold the folder: another server gets a copy of it.
+    let options = Options {
+        data_dir: bell.folder.path().join("copy"),
+        ..options_in(bell.folder.path())
+    };
+    let (from, to) = (
+        bell.folder.path().join("data/rules"),
+        options.data_dir.join("rules"),
+    );
+    std::fs::create_dir_all(&to).unwrap();
+    for file in std::fs::read_dir(from).unwrap() {
+        let file = file.unwrap();
+        std::fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
     bell.server.stop().await.unwrap();
 
     let again = Server::start(&options).await.unwrap();
