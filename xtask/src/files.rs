@@ -15,6 +15,9 @@ const LINES_MAX: usize = 700;
 /// Files that are too long, and how long each may be. It only shrinks.
 const RATCHET: &[(&str, usize)] = &[];
 
+/// Files that a program writes from another file: nobody reads them as rooms.
+const GENERATED: &[&str] = &["ui/src/api/schema.ts"];
+
 /// Notes to oneself, spelt so that this file does not hold them.
 const LEFT_OPEN: &[&str] = &[
     concat!("TO", "DO"),
@@ -40,7 +43,9 @@ pub(crate) fn check(texts: &[TextFile], out: &mut Vec<String>) {
         }
         if matches!(ending, "rs" | "py" | "ts" | "tsx") {
             check_left_open(file, out);
-            check_length(file, RATCHET, out);
+            if !GENERATED.contains(&&*file.path) {
+                check_length(file, RATCHET, out);
+            }
         }
         if ending != "lock" {
             check_machine_paths(file, out);
