@@ -18,6 +18,7 @@ mod note;
 mod other;
 mod ratio;
 mod select;
+mod shared;
 mod top;
 mod window;
 
@@ -32,6 +33,9 @@ use crate::parse::line_and_column;
 use crate::plan::{Op, OpIdx, OpKind, Plan, Program, WindowSource};
 use crate::value::{Annotation, Value};
 use frame::{Block, Frame, SeriesSet};
+use shared::Turn;
+
+pub use shared::Shared;
 
 /// Limits and settings of an evaluation.
 #[derive(Clone)]
@@ -138,7 +142,7 @@ impl Prepared {
             step: Duration::ZERO,
             n: 1,
         };
-        let frame = self.run(source, steps, at, options)?;
+        let frame = self.run(source, steps, at, options, None)?;
         Ok(frame.into_instant(at))
     }
 
@@ -153,6 +157,33 @@ impl Prepared {
         end: Timestamp,
         step: Duration,
         options: &Options<'_>,
+    ) -> Result<Value, EvalError> {
+        self.range_with(source, (start, end), step, options, None)
+    }
+
+    /// As [`Prepared::range`], for one of the expressions that `shared` was made of. Annotations of
+    /// what others have evaluated are theirs.
+    ///
+    /// # Errors
+    /// See [`EvalError`].
+    pub fn range_sharing(
+        &mut self,
+        source: &dyn Source,
+        range: (Timestamp, Timestamp),
+        step: Duration,
+        options: &Options<'_>,
+        shared: &mut Shared,
+    ) -> Result<Value, EvalError> {
+        self.range_with(source, range, step, options, Some(shared))
+    }
+
+    fn range_with(
+        &mut self,
+        source: &dyn Source,
+        (start, end): (Timestamp, Timestamp),
+        step: Duration,
+        options: &Options<'_>,
+        shared: Option<&mut Shared>,
     ) -> Result<Value, EvalError> {
         if step.0 <= 0 {
             return Err(EvalError::Steps(
@@ -177,7 +208,7 @@ impl Prepared {
             step,
             n: n as usize,
         };
-        let frame = self.run(source, steps, end, options)?;
+        let frame = self.run(source, steps, end, options, shared)?;
         frame.into_range(&steps)
     }
 
@@ -187,6 +218,7 @@ impl Prepared {
         steps: Steps,
         end: Timestamp,
         options: &Options<'_>,
+        shared: Option<&mut Shared>,
     ) -> Result<Frame, EvalError> {
         if self.delays_name_removal != options.delays_name_removal {
             self.delays_name_removal = options.delays_name_removal;
@@ -207,7 +239,8 @@ impl Prepared {
             lifted: Vec::new(),
             scratch: std::mem::take(&mut self.scratch),
         };
-        let result = run_program(self.plan.program(), &mut self.states, &mut context, steps);
+        let (program, states) = (self.plan.program(), &mut self.states);
+        let result = run_program(program, states, &mut context, steps, shared);
         for lifted in std::mem::take(&mut context.lifted) {
             context.annotate(false, lifted.span, &lifted.text());
         }
@@ -427,7 +460,10 @@ fn run_program(
     states: &mut [State],
     context: &mut Context<'_>,
     steps: Steps,
+    mut shared: Option<&mut Shared>,
 ) -> Result<Frame, EvalError> {
+    let turns = shared.as_mut().map(|it| it.turns(program, context.text));
+    let mut turns = turns.unwrap_or_default().into_iter();
     let mut frames = Frames {
         waiting: (0..program.ops.len()).map(|_| None).collect(),
         ops: &program.ops,
@@ -438,7 +474,17 @@ fn run_program(
         context.check_cancelled()?;
         let n = if op.is_invariant { 1 } else { steps.n };
         let own_steps = Steps { n, ..steps };
-        let frame = run_op(op, state, &mut frames, context, own_steps)?;
+        let frame = match turns.next().unwrap_or(Turn::Run) {
+            Turn::Skip => continue,
+            Turn::Known(block) => Frame::Vector(block),
+            Turn::Run => {
+                let frame = run_op(op, state, &mut frames, context, own_steps)?;
+                if let Some(shared) = &mut shared {
+                    shared.keep(op, context.text, &frame);
+                }
+                frame
+            }
+        };
         // What the operation has used up is gone.
         context.release(std::mem::take(&mut frames.n_taken));
         if let Frame::Vector(block) = &frame {

@@ -81,8 +81,8 @@ pub(crate) struct Program {
 /// Whether what is being planned needs no more of native histograms than their count and sum.
 ///
 /// Source: Prometheus, `promql/engine.go`, `detectHistogramStatsDecoding`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Detail {
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub(crate) enum Detail {
     /// As far as is known, it does.
     Whole,
     Totals,
@@ -105,6 +105,10 @@ pub(crate) struct Op {
     pub(crate) is_invariant: bool,
     /// Where its expression stands, for annotations.
     pub(crate) span: Span,
+    /// The first of the operations whose results end up in it: they are those before it.
+    pub(crate) first: OpIdx,
+    /// What its expression was planned with.
+    pub(crate) detail: Detail,
 }
 
 pub(crate) enum OpKind {
@@ -216,13 +220,22 @@ impl Program {
 
 impl Planner {
     fn push(&mut self, kind: OpKind, is_invariant: bool) -> OpIdx {
-        let span = Span::default();
+        let op = self.ops.len();
         self.ops.push(Op {
             kind,
             is_invariant,
-            span,
+            span: Span::default(),
+            first: op,
+            detail: self.detail,
         });
-        self.ops.len() - 1
+        op
+    }
+
+    /// Says where an operation stands in the text and among the operations.
+    fn place(&mut self, op: OpIdx, span: Span, first: OpIdx) {
+        let detail = self.detail;
+        let op = &mut self.ops[op];
+        (op.span, op.first, op.detail) = (span, first, detail);
     }
 
     fn are_invariant(&self, ops: &[OpIdx]) -> bool {
@@ -245,9 +258,10 @@ impl Planner {
             },
             _ => detail,
         };
+        let first = self.ops.len();
         let op = self.add_node(expr);
         self.detail = detail;
-        self.ops[op].span = expr.span;
+        self.place(op, expr.span, first);
         op
     }
 
@@ -312,6 +326,7 @@ impl Planner {
             chain.push((next.span, binary));
             next = &binary.left;
         }
+        let first = self.ops.len();
         let mut left = self.add(next);
         while let Some((span, binary)) = chain.pop() {
             let right = self.add(&binary.right);
@@ -325,6 +340,7 @@ impl Planner {
                 matching: binary.matching.clone(),
             };
             left = self.push(OpKind::Binary(operation), is_invariant);
+            self.place(left, span, first);
         }
         left
     }

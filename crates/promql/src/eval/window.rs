@@ -258,7 +258,7 @@ fn subquery(
         return Ok(Bound { set, rows });
     }
     let held = context.n_samples;
-    let Frame::Vector(block) = run_program(program, states, context, steps)? else {
+    let Frame::Vector(block) = run_program(program, states, context, steps, None)? else {
         unreachable!("the checker has seen an instant vector");
     };
     let block = block.broadcast(n, context.room())?.joined();

@@ -116,7 +116,7 @@ impl Parser<'_> {
             _ => (Borders::Smoothed, "smoothed"),
         };
         self.advance();
-        let span = expr.span;
+        let (span, end) = (expr.span, self.end());
         require(self.features.borders, span, || {
             format!("{name} modifier is experimental and not enabled")
         })?;
@@ -134,6 +134,7 @@ impl Parser<'_> {
             return failure(span, message);
         }
         selector.borders = Some(borders);
+        expr.span.end = end;
         Ok(())
     }
 }

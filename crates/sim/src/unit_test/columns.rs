@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use firebell_model::{HistogramSample, Labels, Sample, SampleValue, Timestamp};
-use firebell_promql::{MatrixSeries, Value, VectorSample};
+use firebell_promql::{MatrixSeries, Plan, Shared, Value, VectorSample};
 use firebell_rules::{Written, evaluate_rule_by};
 
 use super::play::{Asker, Played, Player, Scene};
@@ -18,13 +18,17 @@ pub(super) fn play(scene: &Scene<'_>) -> Option<Played> {
     for input in scene.inputs {
         input.feed(&mut played.memory, None, last);
     }
-    for mut player in scene.players() {
-        let range = player.prepared.borrow_mut().range(
+    let players = scene.players();
+    let plans = players.iter().map(|it| it.prepared.borrow().plan().clone());
+    // What rules write later is read by none of them, so that what they share stays as it is.
+    let mut shared = Shared::of(&plans.collect::<Vec<Plan>>());
+    for mut player in players {
+        let range = player.prepared.borrow_mut().range_sharing(
             &played.memory,
-            scene.start,
-            last,
+            (scene.start, last),
             scene.interval,
             &scene.query,
+            &mut shared,
         );
         let Ok(Value::Matrix(series)) = range else {
             return None;
