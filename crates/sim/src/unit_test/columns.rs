@@ -50,7 +50,8 @@ fn step_through(
     played: &mut Played,
 ) -> Option<()> {
     let mut walk = Walk::of(series);
-    for tick in 0..scene.n_ticks {
+    let is_due = due_ticks(player, scene, series);
+    for tick in (0..scene.n_ticks).filter(|&tick| is_due[tick]) {
         let at = scene.at(tick);
         let vector = walk.vector(at);
         let is_compared = scene.compared.contains(&tick);
@@ -74,10 +75,50 @@ fn step_through(
     Some(())
 }
 
+/// At which ticks a rule has to be moved on: at all of them, or where nobody reads what it writes
+/// and labels do not follow values, only at those that are compared or at which an alert may begin,
+/// fire or end.
+fn due_ticks(player: &Player, scene: &Scene<'_>, series: &[MatrixSeries]) -> Vec<bool> {
+    let rule = player.run.rule();
+    let are_labels_fixed = !rule.label_texts.iter().any(|it| it.value.contains("{{"));
+    let alerting = rule
+        .as_alerting()
+        .filter(|it| !player.need.is_written && are_labels_fixed && it.keep_firing_for.0 == 0);
+    let Some(alerting) = alerting.filter(|_| series.iter().all(|it| it.histograms.is_empty()))
+    else {
+        return vec![true; scene.n_ticks];
+    };
+    let n_held = alerting.hold_for.0.saturating_add(scene.interval.0 - 1) / scene.interval.0;
+    let mut is_due = vec![false; scene.n_ticks];
+    let mut mark = |at: Timestamp, n_more: i64| {
+        let tick = (at - scene.start).0 / scene.interval.0;
+        let tick = usize::try_from(tick.saturating_add(n_more)).ok();
+        if let Some(is_due) = tick.and_then(|tick| is_due.get_mut(tick)) {
+            *is_due = true;
+        }
+    };
+    for &tick in &scene.compared {
+        mark(scene.at(tick), 0);
+    }
+    for series in series {
+        let mut before: Option<Timestamp> = None;
+        for sample in &series.samples {
+            if before.is_none_or(|before| before + scene.interval != sample.at) {
+                before.into_iter().for_each(|before| mark(before, 1));
+                mark(sample.at, 0);
+                mark(sample.at, n_held);
+            }
+            before = Some(sample.at);
+        }
+        before.into_iter().for_each(|before| mark(before, 1));
+    }
+    is_due
+}
+
 /// A matrix, read step by step.
 struct Walk<'a> {
     series: &'a [MatrixSeries],
-    /// How many floats and histograms of each series have been read.
+    /// How many floats and histograms of each series lie before the step.
     read: Vec<(usize, usize)>,
 }
 
@@ -87,21 +128,18 @@ impl<'a> Walk<'a> {
         Self { series, read }
     }
 
-    /// The samples of the next step.
+    /// The samples of a step after those before.
     fn vector(&mut self, at: Timestamp) -> Vec<VectorSample> {
         let mut vector = Vec::new();
         for (series, read) in self.series.iter().zip(&mut self.read) {
-            let float = series.samples.get(read.0).filter(|it| it.at == at);
-            let histogram = series.histograms.get(read.1).filter(|it| it.at == at);
+            let (floats, histograms) = (&series.samples, &series.histograms);
+            read.0 += floats[read.0..].partition_point(|it| it.at < at);
+            read.1 += histograms[read.1..].partition_point(|it| it.at < at);
+            let float = floats.get(read.0).filter(|it| it.at == at);
+            let histogram = histograms.get(read.1).filter(|it| it.at == at);
             let value = match (float, histogram) {
-                (Some(sample), _) => {
-                    read.0 += 1;
-                    SampleValue::Float(sample.value)
-                }
-                (None, Some(sample)) => {
-                    read.1 += 1;
-                    SampleValue::Histogram(sample.histogram.clone())
-                }
+                (Some(sample), _) => SampleValue::Float(sample.value),
+                (None, Some(sample)) => SampleValue::Histogram(sample.histogram.clone()),
                 (None, None) => continue,
             };
             let labels = series.labels.clone();

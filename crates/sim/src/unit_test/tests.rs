@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use expect_test::{Expect, expect};
 use firebell_config::{Files, OsFiles, load_rule_files, parse_unit_tests};
 use firebell_promql::Features;
+use firebell_rules::AlertInstance;
 
 use super::play::{Played, Scene};
 use super::{Options, columns, in_order, input, run_file, ticks};
@@ -321,6 +322,36 @@ tests:
         };
         assert_eq!(dump(&columns), dump(&ticks), "{name}");
         assert!(dump(&ticks).contains("at:"), "{name}");
+    }
+}
+
+#[test]
+fn alerts_that_nobody_reads_stand_at_each_moment_as_if_all_ticks_were_played() {
+    for hold_for in ["0s", "90s", "3m", "1h"] {
+        let rules = format!(
+            "- name: g\n  rules:\n  - {{alert: High, expr: '{{__name__=~\"a|b\"}} > 1', for: {hold_for}}}\n"
+        );
+        for minute in 0..40 {
+            let test = format!(
+                "
+tests:
+- input_series:
+  - {{series: 'a{{i=\"0\"}}', values: 5x3 stale _x7 4x1 0 4+1x20}}
+  - {{series: 'b{{i=\"0\"}}', values: _x3 0 2x2 stale 3 stale 2x1 stale}}
+  - {{series: 'b{{i=\"1\"}}', values: 0 2 0 2 2 0 2 2 2 0 2 2 2 2 0 2x4 0x20}}
+  alert_rule_test: [{{eval_time: {minute}m, alertname: High}}]
+"
+            );
+            let (columns, ticks) = both_ways(&rules, &test);
+            let active = |played: Played| -> Vec<_> {
+                let alerts = played.alerts.into_values().flatten();
+                let active = alerts.flat_map(|it| it.alerts).filter(|it| it.is_active());
+                let shown = |it: AlertInstance| (it.labels, it.value, it.active_at, it.phase);
+                active.map(shown).collect()
+            };
+            let columns = columns.map(active);
+            assert_eq!(columns, Some(active(ticks)), "{hold_for} at {minute}m");
+        }
     }
 }
 
