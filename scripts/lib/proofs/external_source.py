@@ -229,10 +229,11 @@ def value(cluster: System, expr: str) -> float | None:
 
 def written_back(proofs: Proofs, cluster: System) -> None:
     """See that what rules record is in the cluster, as a Prometheus would write it."""
-    for expr, wanted in (
-        ('job:failures:last{recorded="yes",job="shop",site="eu"}', 9.0),
-        ('ALERTS{alertname="CheckoutFailing",alertstate="firing",severity="critical"}', 1.0),
-    ):
+    alerts = 'ALERTS{alertname="CheckoutFailing",alertstate="firing",severity="critical"}'
+    # A cluster shows what it took a moment later.
+    wait_for("ALERTS are seen", TELLS_SECONDS, lambda: value(cluster, alerts))
+    recorded = 'job:failures:last{recorded="yes",job="shop",site="eu"}'
+    for expr, wanted in ((recorded, 9.0), (alerts, 1.0)):
         proofs.equal(f"{expr} is in the cluster", value(cluster, expr), wanted)
     since = value(cluster, "time() - ALERTS_FOR_STATE")
     held = since is not None and 0 < since < TELLS_SECONDS
