@@ -3,6 +3,8 @@
 //! *Invariants*: every operation but the last has exactly one user, so that its result moves there.
 //! Nothing here depends on series; that is bound by [`crate::Prepared`].
 
+mod reference;
+
 use std::sync::Arc;
 
 use firebell_model::{Labels, METRIC_NAME, MatchOp, Matcher};
@@ -15,6 +17,8 @@ use crate::duration::DurationExpr;
 use crate::features::Features;
 use crate::functions::{HistogramStat, Kind, Map, Other, Window};
 use crate::parse::{ParseError, parse_with};
+
+pub(crate) use reference::{Place, Reference};
 
 /// A parsed and planned expression: immutable, cheap to clone, shared by all who evaluate it.
 #[derive(Clone)]
@@ -145,7 +149,9 @@ pub(crate) struct InfoCall {
     pub(crate) operand: OpIdx,
     /// The info series.
     pub(crate) reader: Reader,
-    /// What the name of an info series has to be, when that was said.
+    /// When info series are read: where all that is described is.
+    pub(crate) reference: Reference,
+    /// What the name of an info series has to be.
     pub(crate) names: Vec<Matcher>,
     /// The labels that are wanted, with what they have to be; all labels when there are none.
     pub(crate) data: Vec<Matcher>,
@@ -153,6 +159,8 @@ pub(crate) struct InfoCall {
 
 /// The info series that are meant when no name is given.
 const INFO_SERIES_DEFAULT: &str = "target_info";
+/// Those among which names are left out, when that is all that is said of names.
+const INFO_SERIES_ALL: &str = ".+_info";
 
 pub(crate) struct BinaryOperation {
     pub(crate) op: BinaryOp,
@@ -187,6 +195,8 @@ pub(crate) struct Reader {
     pub(crate) borders: Option<Borders>,
     /// Whether only count and sum of native histograms are wanted.
     pub(crate) skips_buckets: bool,
+    /// Where it stands, for annotations.
+    pub(crate) span: Span,
 }
 
 /// Where windows of samples come from.
@@ -306,7 +316,7 @@ impl Planner {
                 self.push(OpKind::Aggregate(aggregation), is_invariant)
             }
             Node::Selector(selector) => {
-                let reader = Reader::of(selector, self.detail);
+                let reader = Reader::of(selector, expr.span, self.detail);
                 let is_invariant = reader.shift.at.is_some();
                 self.push(OpKind::Select(reader), is_invariant)
             }
@@ -350,9 +360,10 @@ impl Planner {
             return self.add_window(window, call);
         }
         if call.function.kind == Kind::Other(Other::Timestamp)
-            && let Node::Selector(selector) = &call.args[0].unwrap_parens().node
+            && let arg = call.args[0].unwrap_parens()
+            && let Node::Selector(selector) = &arg.node
         {
-            let reader = Reader::of(selector, self.detail);
+            let reader = Reader::of(selector, arg.span, self.detail);
             let is_invariant = reader.shift.at.is_some();
             return self.push(OpKind::Timestamps(reader), is_invariant);
         }
@@ -378,22 +389,22 @@ impl Planner {
 
     fn add_info(&mut self, call: &Call) -> OpIdx {
         let operand = self.add(&call.args[0]);
-        let default = Matcher::equal(METRIC_NAME, INFO_SERIES_DEFAULT);
         let selector = call.args.get(1).map(|arg| &arg.unwrap_parens().node);
-        let (names, data) = match selector {
+        let (mut names, data): (Vec<_>, Vec<_>) = match selector {
             Some(Node::Selector(selector)) => {
                 let matchers = selector.matchers.iter().cloned();
                 matchers.partition(|it| it.name() == METRIC_NAME)
             }
-            _ => (vec![default.clone()], Vec::new()),
+            _ => Default::default(),
         };
-        let mut matchers = if names.is_empty() {
-            vec![default]
-        } else {
-            names.clone()
-        };
-        matchers.extend(data.iter().cloned());
-        let is_invariant = selector.is_none() && self.ops[operand].is_invariant;
+        let is_positive = |it: &Matcher| matches!(it.op(), MatchOp::Equal | MatchOp::Regex);
+        if names.is_empty() {
+            names.push(Matcher::equal(METRIC_NAME, INFO_SERIES_DEFAULT));
+        } else if !names.iter().any(is_positive) {
+            let all = Matcher::new(METRIC_NAME, MatchOp::Regex, INFO_SERIES_ALL);
+            names.extend(all);
+        }
+        let matchers = names.iter().chain(&data).cloned().collect();
         let info = InfoCall {
             operand,
             reader: Reader {
@@ -401,11 +412,13 @@ impl Planner {
                 shift: Shift::default(),
                 borders: None,
                 skips_buckets: false,
+                span: Span::default(),
             },
+            reference: Reference::of(&call.args[0]),
             names,
             data,
         };
-        self.push(OpKind::Info(info), is_invariant)
+        self.push(OpKind::Info(info), false)
     }
 
     fn add_window(&mut self, window: Window, call: &Call) -> OpIdx {
@@ -443,12 +456,13 @@ impl Planner {
 }
 
 impl Reader {
-    fn of(selector: &Selector, detail: Detail) -> Self {
+    fn of(selector: &Selector, span: Span, detail: Detail) -> Self {
         Self {
             matchers: selector.matchers.clone(),
             shift: selector.shift.clone(),
             borders: selector.borders,
             skips_buckets: detail == Detail::Totals,
+            span,
         }
     }
 }
@@ -457,7 +471,7 @@ impl WindowSource {
     fn of(expr: &Expr, detail: Detail) -> Self {
         match &expr.node {
             Node::Range(range) => Self::Series {
-                reader: Reader::of(&range.selector, detail),
+                reader: Reader::of(&range.selector, expr.span, detail),
                 range: range.range.clone(),
             },
             Node::Subquery(subquery) => Self::Subquery {

@@ -248,15 +248,13 @@ eval instant at 2m x_total
 eval instant at 2m rate(x_total[2m])
   {i="1"} 1
 
-# Matching by default looks at neither.
+# Matching looks at both, as at any label but the name.
 eval instant at 2m x_total + y
-  {i="1"} 123
-
-eval instant at 2m x_total and -y
-  x_total{__type__="counter", __unit__="bytes", i="1"} 120
 
 eval instant at 2m x_total > ignoring () y
-  x_total{__type__="counter", __unit__="bytes", i="1"} 120
+
+eval instant at 2m x_total + ignoring (__type__, __unit__) y
+  {i="1"} 123
 
 eval instant at 2m x_total * on (i) group_left (__type__) y
   {__type__="gauge", i="1"} 360
@@ -305,6 +303,70 @@ eval instant at 22s500ms delta(h[15s] smoothed)
 # An instant selector.
 eval instant at 20s histogram_count(h smoothed)
   {} 2.3333333333333335
+"#,
+    );
+}
+
+#[test]
+fn info_series_are_read_where_what_they_describe_is() {
+    check(
+        r#"
+load 1m
+  m{instance="a", job="j"} 0 1 2 3 4 5 6 7 8
+  o{instance="b", job="j"} 0 1 2 3 4 5 6 7 8
+  lone{instance="c"} 5x8
+  target_info{instance="a", job="j", v="old"} 1 1 1 stale
+  target_info{instance="a", job="j", v="new"} _ _ _ 1 1 1 1 1 1
+  target_info{instance="c", only="instance"} 1x8
+  target_info{instance="c", job="j", other="pair"} 1x8
+  a_info{instance="b", job="j", a="1"} 1x8
+
+eval range from 7m to 8m step 1m info(m @ 120)
+  m{instance="a", job="j", v="old"} 2 2
+
+eval range from 4m to 5m step 1m info(m offset 2m)
+  m{instance="a", job="j", v="old"} 2 _
+  m{instance="a", job="j", v="new"} _ 3
+
+eval instant at 40m info(last_over_time((m offset 1m)[10m:1m] @ 180))
+  m{instance="a", job="j", v="old"} 2
+
+# The same moment in other words; what gives a scalar does not count.
+eval instant at 8m info(m @ 180 offset 1m or m @ 120)
+  m{instance="a", job="j", v="old"} 2
+
+eval instant at 8m info(m * scalar(m @ 120))
+  {instance="a", job="j", v="new"} 16
+
+# Without a moment that all share, that of the evaluation.
+eval instant at 8m info(m @ 120 or o)
+  m{instance="a", job="j", v="new"} 2
+  o{instance="b", job="j"} 8
+
+# Only what is not wanted is said of names.
+eval instant at 2m info(o, {__name__!="target_info"})
+  o{instance="b", job="j", a="1"} 2
+
+eval instant at 2m info({__name__=~"lone|m"})
+  lone{instance="c", only="instance"} 5
+  m{instance="a", job="j", v="old"} 2
+"#,
+    );
+}
+
+#[test]
+fn a_group_loses_its_name_when_one_of_its_series_does() {
+    check(
+        r#"
+load 1m
+  m{i="1"} 0+1x10
+  m{i="2"} 0+3x10
+
+eval instant at 10m sum by (__name__) (m{i="1"} or rate(m{i="2"}[5m]))
+  {} 10.05
+
+eval instant at 10m sum by (__name__) (rate(m{i="2"}[5m]) or m{i="1"})
+  {} 10.05
 "#,
     );
 }

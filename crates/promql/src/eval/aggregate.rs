@@ -124,11 +124,13 @@ fn bind<'a>(aggregation: &Aggregation, block: &Block, state: &'a mut State) -> &
             let labels = group_labels(aggregation, labels);
             let group = *group_by.entry(labels).or_insert_with_key(|labels| {
                 all.push(labels.clone());
-                drops_name.push(block.set.drops_name(idx));
+                drops_name.push(false);
                 members.push(Vec::new());
                 members.len() as u32 - 1
             });
             group_of.push(group);
+            // One that loses its name is enough: what the group is called depends on no order.
+            drops_name[group as usize] |= block.set.drops_name(idx);
             members[group as usize].push(idx as u32);
         }
         *state = State::Grouping(Grouping {

@@ -1,7 +1,8 @@
 //! `info`: the labels of info series, such as `target_info`, on the series that they describe.
 //!
 //! *Invariants*: which info series describes another is decided by the labels `instance` and `job`,
-//! as upstream has it for now; of several the newest sample counts.
+//! as upstream has it for now; of several the newest sample counts. Info series are read where what
+//! they describe is, `@` and `offset` included.
 //!
 //! *Sources*: Prometheus, `promql/info.go`.
 
@@ -33,7 +34,19 @@ pub(crate) fn run(
         State::Selection(selection) => Some(selection),
         _ => None,
     };
-    let infos = select::moments(&call.reader, &mut bound, context, steps)?;
+    let query = (context.start, context.end);
+    let place = call.reference.place(query, context.shape);
+    let place = place.map_err(EvalError::Execution)?;
+    // What is read at a fixed moment is read once.
+    let n = if place.0.is_some() { 1 } else { steps.n };
+    let infos = select::moments(
+        &call.reader,
+        place,
+        &mut bound,
+        context,
+        Steps { n, ..steps },
+    )?;
+    let infos = infos.broadcast(steps.n, frames.room)?;
     if let Some(selection) = bound {
         *state = State::Selection(selection);
     }
@@ -64,7 +77,7 @@ impl InfoCall {
     /// Whether a series is an info series itself, to which nothing is added.
     fn is_info(&self, labels: &Labels) -> bool {
         let name = labels.value(METRIC_NAME);
-        !self.names.is_empty() && self.names.iter().all(|it| it.matches_value(name))
+        self.names.iter().all(|it| it.matches_value(name))
     }
 }
 
@@ -78,22 +91,25 @@ fn candidates<'a>(
     is_info: &[bool],
     infos: &'a Block,
 ) -> BTreeMap<Key<'a>, Vec<usize>> {
-    let mut known: [BTreeSet<&str>; 2] = Default::default();
+    // Values by which of the two labels are there: a series with one is described by one with one.
+    let mut known: BTreeMap<[bool; 2], [BTreeSet<&str>; 2]> = BTreeMap::new();
+    let is_there = |values: [&str; 2]| values.map(|it| !it.is_empty());
     for (labels, _) in base.set.labels.iter().zip(is_info).filter(|(_, it)| !**it) {
-        for (known, value) in known.iter_mut().zip(identity(labels)) {
-            if !value.is_empty() {
-                known.insert(value);
-            }
+        let values = identity(labels);
+        let known = known.entry(is_there(values)).or_default();
+        for (known, value) in known.iter_mut().zip(values) {
+            known.insert(value);
         }
     }
+    known.remove(&[false; 2]);
     let mut candidates: BTreeMap<Key<'_>, Vec<usize>> = BTreeMap::new();
-    if known.iter().all(BTreeSet::is_empty) {
-        return candidates;
-    }
     for (row, labels) in infos.set.labels.iter().enumerate() {
         let values = identity(labels);
+        let Some(known) = known.get(&is_there(values)) else {
+            continue;
+        };
         let mut pairs = known.iter().zip(values);
-        if pairs.all(|(known, value)| known.is_empty() || known.contains(value)) {
+        if pairs.all(|(known, value)| known.contains(value)) {
             let key = (labels.value(METRIC_NAME), values);
             candidates.entry(key).or_default().push(row);
         }
@@ -153,6 +169,8 @@ struct Joined<'a> {
     infos: &'a Block,
     rows: HashMap<Labels, usize>,
     labels: Vec<Labels>,
+    /// Whose name goes at the end of the query, as that of what is described does.
+    drops_name: Vec<bool>,
     /// Row, step and value of each result.
     values: Vec<(usize, usize, SampleValue)>,
     /// Which info series described a series at the step before, and the row that came of it.
@@ -169,6 +187,7 @@ impl<'a> Joined<'a> {
             infos,
             rows: HashMap::new(),
             labels: Vec::new(),
+            drops_name: Vec::new(),
             values: Vec::new(),
             before: vec![None; base.set.len()],
             filled: Vec::new(),
@@ -188,7 +207,8 @@ impl<'a> Joined<'a> {
             Some((_, target)) => *target,
             None => {
                 let labels = self.labels_of(row, found.as_deref())?;
-                let target = labels.map(|labels| self.row_of(labels));
+                let drops_name = self.base.set.drops_name(row);
+                let target = labels.map(|labels| self.row_of(labels, drops_name));
                 self.before[row] = Some((found, target));
                 target
             }
@@ -203,9 +223,10 @@ impl<'a> Joined<'a> {
         Ok(())
     }
 
-    fn row_of(&mut self, labels: Labels) -> usize {
+    fn row_of(&mut self, labels: Labels, drops_name: bool) -> usize {
         *self.rows.entry(labels).or_insert_with_key(|labels| {
             self.labels.push(labels.clone());
+            self.drops_name.push(drops_name);
             self.filled.push(usize::MAX);
             self.labels.len() - 1
         })
@@ -249,7 +270,7 @@ impl<'a> Joined<'a> {
             cells.set(row * n + step, Some(value));
         }
         Ok(Frame::Vector(Block::new(
-            SeriesSet::unique(self.labels),
+            SeriesSet::new(self.labels, self.drops_name),
             n,
             cells,
         )))

@@ -12,7 +12,7 @@ use super::window::{borders, histograms};
 use super::{Context, Renamed, State, Steps};
 use crate::ast::Borders;
 use crate::error::EvalError;
-use crate::plan::{Reader, fixed_moment};
+use crate::plan::{Place, Reader, fixed_moment};
 
 /// The series that a selector has found.
 pub(crate) struct Selection {
@@ -66,12 +66,16 @@ pub(crate) fn bind(
     Ok((set, ids))
 }
 
-/// The offset of a shift.
-fn offset(reader: &Reader, context: &Context<'_>) -> Result<Duration, EvalError> {
-    match &reader.shift.offset {
-        Some(offset) => offset.resolve(context.shape).map_err(EvalError::Execution),
-        None => Ok(Duration::ZERO),
-    }
+/// Where a selector says that it is read.
+fn place(reader: &Reader, context: &Context<'_>) -> Result<Place, EvalError> {
+    let offset = match &reader.shift.offset {
+        Some(offset) => offset
+            .resolve(context.shape)
+            .map_err(EvalError::Execution)?,
+        None => Duration::ZERO,
+    };
+    let fixed = fixed_moment(&reader.shift, context.start, context.end);
+    Ok((fixed, offset))
 }
 
 /// The value of each series at each step: the latest within the lookback, unless that is stale.
@@ -85,7 +89,8 @@ pub(crate) fn values(
         State::Selection(selection) => Some(selection),
         _ => None,
     };
-    let block = read(reader, &mut bound, context, steps, Wanted::Value)?;
+    let place = place(reader, context)?;
+    let block = read(reader, place, &mut bound, context, steps, Wanted::Value)?;
     if let Some(selection) = bound {
         *state = State::Selection(selection);
     }
@@ -103,7 +108,8 @@ pub(crate) fn timestamps(
         State::Timestamps(selection, renamed) => (Some(selection), Some(renamed)),
         _ => (None, None),
     };
-    let mut block = read(reader, &mut bound, context, steps, Wanted::Time)?;
+    let place = place(reader, context)?;
+    let mut block = read(reader, place, &mut bound, context, steps, Wanted::Time)?;
     let renamed = match renamed {
         Some(renamed) if Arc::ptr_eq(&renamed.from, &block.set) => renamed,
         _ => Renamed {
@@ -118,15 +124,16 @@ pub(crate) fn timestamps(
     Ok(Frame::Vector(block))
 }
 
-/// When the float of each series at each step was taken, in seconds, with all labels; a histogram
-/// stays what it is.
+/// When the float of each series was taken that is current at a place of each step, in seconds, with
+/// all labels; a histogram stays what it is.
 pub(crate) fn moments(
     reader: &Reader,
+    place: Place,
     bound: &mut Option<Selection>,
     context: &mut Context<'_>,
     steps: Steps,
 ) -> Result<Block, EvalError> {
-    read(reader, bound, context, steps, Wanted::TimeOfFloat)
+    read(reader, place, bound, context, steps, Wanted::TimeOfFloat)
 }
 
 /// What is read of a sample.
@@ -141,13 +148,12 @@ enum Wanted {
 
 fn read(
     reader: &Reader,
+    (fixed, offset): Place,
     bound: &mut Option<Selection>,
     context: &mut Context<'_>,
     steps: Steps,
     wanted: Wanted,
 ) -> Result<Block, EvalError> {
-    let offset = offset(reader, context)?;
-    let fixed = fixed_moment(&reader.shift, context.start, context.end);
     let first = fixed.unwrap_or(steps.start) - offset;
     let lookback = context.options.lookback;
     let (set, ids) = bind(reader, bound, first - lookback, context)?;
@@ -206,7 +212,7 @@ fn smoothed(
         context.hold(mixed.len())?;
         histograms::smooth(
             &mixed,
-            &set.labels[row],
+            (&set.labels[row], reader.span),
             (first, steps),
             context,
             |step, value| {

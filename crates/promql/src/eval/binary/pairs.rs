@@ -156,12 +156,10 @@ fn combine_pairs(
     cells
 }
 
-/// What stands in on the "many" and on the "one" side.
+/// What stands in on the "many" and on the "one" side. Upstream swaps the operands of `group_right`,
+/// but not their fills: there `fill_left` is for the right operand, which its tests hold on to.
 fn fills(matching: &Matching) -> (Option<f64>, Option<f64>) {
-    match matching.cardinality {
-        Cardinality::OneToMany => (matching.fill_right, matching.fill_left),
-        _ => (matching.fill_left, matching.fill_right),
-    }
+    (matching.fill_left, matching.fill_right)
 }
 
 /// Refuses two series with values in one match group on the "one" side.

@@ -122,6 +122,10 @@ pub(super) fn value_of(
         Window::Resets => return Some(pairs().filter(|(a, b)| b < a).count() as f64),
         _ => {}
     }
+    // What comes after the window only says nothing of it.
+    if borders == Borders::Smoothed && samples[ends.first].at > range.until {
+        return None;
+    }
     let is_counter = window != Window::Delta;
     let left = ends.left(samples, is_counter);
     let right = ends.right(samples, is_counter);

@@ -76,7 +76,7 @@ pub(super) fn read(
 /// The values of a series that has histograms at all steps, for an instant selector with `smoothed`.
 pub(crate) fn smooth(
     mixed: &Mixed,
-    labels: &Labels,
+    (labels, span): (&Labels, Span),
     (first, steps): (Timestamp, Steps),
     context: &mut Context<'_>,
     mut place: impl FnMut(usize, Option<SampleValue>),
@@ -99,7 +99,7 @@ pub(crate) fn smooth(
             at,
             args: [0.0; 2],
             name: labels.metric_name(),
-            span: Span::default(),
+            span,
             context,
         };
         place(step, window.smoothed());

@@ -163,10 +163,16 @@ impl MixedWindow<'_, '_, '_> {
                     self.note(Note::MixedSchemas);
                     return None;
                 }
-                let between = self.interpolate(before, after, self.at, false)?;
+                let is_gauge = |it: &HistogramSample| it.histogram.reset_hint == ResetHint::Gauge;
+                let is_counter = !is_gauge(before) || !is_gauge(after);
+                let between = self.interpolate(before, after, self.at, is_counter)?;
                 Some(histogram(between))
             }
-            (Some(before), None) => Some(given(before)),
+            // Its hint tells of the sample before it, not of its value.
+            (Some(before), None) => Some(histogram(Histogram {
+                reset_hint: ResetHint::Unknown,
+                ..(*before.histogram).clone()
+            })),
             (None, _) => None,
         }
     }
