@@ -1,5 +1,7 @@
 //! `firebell slo`: what is promised, what is left of the budgets, and the rules that follow.
 
+mod spending;
+
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -8,7 +10,8 @@ use firebell_config::{Config, ExternalUrl, OsFiles, prometheus_rules};
 use firebell_model::{Duration, Labels, Timestamp};
 use firebell_promql::Options;
 use firebell_rules::StoreQuerier;
-use firebell_slo::{Budget, Ledger, Objective, RULES_FILE_PREFIX, history, ledger};
+use firebell_server::read_deploys;
+use firebell_slo::{Budget, Deploy, Ledger, Objective, RULES_FILE_PREFIX, history, ledger};
 
 use crate::{fail, say, store};
 
@@ -18,7 +21,8 @@ pub(crate) enum Command {
     /// List the objectives, and the flows that have none. With `--data` also what is left of each
     /// budget.
     List(Files),
-    /// Show an objective: its queries, its alerts, and with `--data` its budget and history.
+    /// Show an objective: its queries, its alerts, and with `--data` its budget, on which episodes
+    /// and by which deploys it was spent, and its history.
     Show {
         /// `service/name`, as `list` prints it.
         id: String,
@@ -100,6 +104,7 @@ fn load_one(file: &Path) -> Result<Config, ExitCode> {
 /// What can be asked for budgets.
 struct Books {
     store: firebell_tsdb::Store,
+    deploys: Vec<Deploy>,
     at: Timestamp,
 }
 
@@ -109,9 +114,13 @@ impl Books {
             return Ok(None);
         };
         let (store, _) = store::look(data).map_err(|error| fail(&*error))?;
+        let (deploys, damage) = read_deploys(data).map_err(|error| fail(&error))?;
+        for damage in damage {
+            eprintln!("firebell: the log of deploys is damaged: {damage}");
+        }
         let newest = store.stats().newest.unwrap_or(Timestamp(0));
         let at = files.at.unwrap_or(newest);
-        Ok(Some(Self { store, at }))
+        Ok(Some(Self { store, deploys, at }))
     }
 
     fn ask<T>(&self, ask: impl FnOnce(&StoreQuerier<'_>) -> T) -> T {
@@ -237,6 +246,10 @@ fn show(id: &str, files: &Files) -> ExitCode {
     match books.ledger(objective) {
         Ok(ledger) => {
             describe_budgets(objective, &ledger);
+            if let Err(why) = spending::describe(objective, &books) {
+                eprintln!("firebell: {id}: {why}");
+                return ExitCode::from(1);
+            }
             describe_history(objective, &books);
             ExitCode::SUCCESS
         }

@@ -4,6 +4,7 @@ mod alertmanager;
 mod compress;
 #[cfg(test)]
 mod contract;
+mod deploys;
 mod events;
 mod external;
 mod federate;
@@ -42,6 +43,7 @@ pub(crate) use self::listen::listen;
 
 use crate::alertmanagers::Alertmanagers;
 use crate::clock::Clock;
+use crate::deploys::Deploys;
 use crate::driver::{Handle, Unrecorded};
 use crate::external::External;
 use crate::flags::Flags;
@@ -65,6 +67,7 @@ pub(crate) struct App {
     pub started_at: Timestamp,
     pub alertmanagers: Arc<Alertmanagers>,
     pub rules: Arc<ManagedRules>,
+    pub deploys: Arc<Deploys>,
     pub slots: Arc<Slots>,
     pub flags: Arc<Flags>,
     /// What the store found damaged at the start.
@@ -132,6 +135,11 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/firebell/v1/inbox", get(own::inbox))
         .route("/api/firebell/v1/slos", get(slos::list))
         .route("/api/firebell/v1/slos/history", get(slos::past))
+        .route("/api/firebell/v1/slos/spending", get(slos::spent))
+        .route(
+            "/api/firebell/v1/deploys",
+            get(deploys::list).post(deploys::add),
+        )
         .route("/api/firebell/v1/events", get(events::events))
         .route("/v1/metrics", post(otlp::export))
         .route(otlp::GRPC_PATH, post(otlp::export_grpc))

@@ -19,6 +19,7 @@ mod rule_metrics;
 mod scrape;
 mod target_files;
 
+mod deploys;
 mod http;
 mod live;
 mod managed_rules;
@@ -29,6 +30,7 @@ mod serve;
 mod full_disk;
 
 pub use crate::alertmanagers::QueueLimits;
+pub use crate::deploys::read_deploys;
 pub use crate::disk::{DataDirError, FileDisk, ReadOnlyDisk};
 pub use crate::flags::{Flags, Overrides};
 pub use crate::serve::{DEFAULT_LISTEN, Options, ServeError, serve};

@@ -15,6 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::alertmanagers::Alertmanagers;
 use crate::clock::{Clock, Stopwatch};
 use crate::deliver::Deliverer;
+use crate::deploys::Deploys;
 use crate::disk::{DataDirError, FileDisk};
 use crate::driver::{Driver, DriverThread, Queue};
 use crate::evaluate::Pool;
@@ -153,10 +154,13 @@ impl Server {
         // From now on whoever asks is told to wait.
         tokio::spawn(listen(listener, Arc::clone(&ready)));
         let disk = open_disk()?;
-        let rules = open_rules(&disk, &live, started_at)?;
+        let told = Told {
+            rules: open_rules(&disk, &live, started_at)?,
+            deploys: open_deploys(&disk)?,
+        };
         let parts = open(&disk, &live.config(), &options.flags)?;
         let flags = options.flags.clone();
-        let (app, driver) = start(parts, rules, &Arc::new(live), flags, &clock, started_at)?;
+        let (app, driver) = start(parts, told, &Arc::new(live), flags, &clock, started_at)?;
         let _ = ready.set(router(app.clone()));
         Ok(Self {
             address,
@@ -272,6 +276,23 @@ fn open(disk: &Arc<dyn Disk>, config: &Config, flags: &Flags) -> Result<Parts, S
     })
 }
 
+/// What people and programs said over HTTP, besides what the engine keeps.
+struct Told {
+    rules: ManagedRules,
+    deploys: Deploys,
+}
+
+fn open_deploys(disk: &Arc<dyn Disk>) -> Result<Deploys, ServeError> {
+    let (deploys, damage) = Deploys::open(Arc::clone(disk))?;
+    for damage in damage {
+        tracing::error!(
+            damage,
+            "the log of deploys is damaged; the rest of it is used"
+        );
+    }
+    Ok(deploys)
+}
+
 /// The rules that people manage over HTTP, put in force with the configuration. Should they no
 /// longer fit to it, it holds without them.
 fn open_rules(
@@ -306,7 +327,7 @@ fn configuration(config: &Config, flags: &Flags) -> Configuration {
 
 fn start(
     parts: Parts,
-    rules: ManagedRules,
+    told: Told,
     live: &Arc<Live>,
     flags: Flags,
     clock: &Arc<Clock>,
@@ -366,7 +387,8 @@ fn start(
         scraper,
         external,
         alertmanagers,
-        rules: Arc::new(rules),
+        rules: Arc::new(told.rules),
+        deploys: Arc::new(told.deploys),
         started_at,
         slots: Arc::new(Slots::new(queries_max)),
         flags: Arc::new(flags),

@@ -79,11 +79,11 @@ pub struct TierState {
 type Values = BTreeMap<Labels, f64>;
 
 /// What was asked of one window.
-struct Answers {
+pub(crate) struct Answers {
     bad: Values,
     total: Values,
     /// Shares of bad events: in `total` where that is known.
-    ratio: Values,
+    pub(crate) ratio: Values,
     has_counts: bool,
 }
 
@@ -172,7 +172,7 @@ pub fn history(
 /// At so many moments at most the history is asked for.
 pub const HISTORY_POINTS_MAX: usize = 500;
 
-fn ask(
+pub(crate) fn ask(
     objective: &Objective,
     window: Duration,
     at: Timestamp,
@@ -219,7 +219,7 @@ fn values(expr: &str, at: Timestamp, querier: &dyn Querier) -> Result<Values, St
 }
 
 impl Answers {
-    fn spent(&self, labels: &Labels, budget: f64) -> Spent {
+    pub(crate) fn spent(&self, labels: &Labels, budget: f64) -> Spent {
         let ratio = self.ratio.get(labels).copied().unwrap_or(0.0);
         let of_events = |values: &Values| {
             let value = values.get(labels).copied().unwrap_or(0.0);

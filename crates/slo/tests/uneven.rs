@@ -3,46 +3,14 @@
 //! *Sources*: slok/sloth#241, #618: its 30-day figure is `sum_over_time` of a recorded ratio over
 //! `count_over_time` of it.
 
+mod common;
+
 use firebell_model::{Duration, Labels, Sample, SampleValue, Timestamp};
 use firebell_promql::{MemorySource, Options, Plan, Prepared};
-use firebell_rules::{Place, Querier, StoreQuerier};
-use firebell_slo::{
-    Budgeting, Count, Counted, Indicator, LowTraffic, Objective, Target, Window, counter, history,
-    ledger, standard_tiers,
-};
+use firebell_rules::{Querier, StoreQuerier};
+use firebell_slo::{history, ledger};
 
-fn objective() -> Objective {
-    let selector = |text: &str| counter(text).unwrap();
-    let target = Target::from_percent(99.0).unwrap();
-    let window = Duration::from_hours(24);
-    Objective {
-        id: "shop/works".to_owned(),
-        service: "shop".to_owned(),
-        name: "works".to_owned(),
-        flow: String::new(),
-        description: String::new(),
-        target,
-        window: Window::Rolling(window),
-        indicator: Indicator::Events {
-            counted: Counted::Bad(Count::Increase(selector("requests_total{code=\"500\"}"))),
-            total: Count::Increase(selector("requests_total")),
-        },
-        budgeting: Budgeting::Events,
-        by: Vec::new(),
-        owner: String::new(),
-        runbook: String::new(),
-        alert: "Burn".to_owned(),
-        tiers: standard_tiers(window, Duration::from_mins(2), target.budget()),
-        low_traffic: LowTraffic::default(),
-        no_data: None,
-        labels: Labels::empty(),
-        annotations: Labels::empty(),
-        page: (Labels::empty(), Labels::empty()),
-        ticket: (Labels::empty(), Labels::empty()),
-        file: String::new(),
-        place: Place::default(),
-    }
-}
+use crate::common::objective;
 
 /// A day of a shop: one request a minute at night, 1,000 in each minute of the two busy hours, when
 /// a tenth of them fails.

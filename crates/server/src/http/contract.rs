@@ -258,6 +258,44 @@ async fn rules_over_http_are_checked_kept_and_can_be_taken_back() {
 async fn own_api_is_as_its_document_says() {
     let bell = Bell::start().await;
     bell.promise().await;
+    let deploy = r#"{"service":"shop","version":"v1","at":"2026-01-01T00:00:00Z"#;
+    bell.check(
+        &format!(
+            r#"
+        POST /api/firebell/v1/deploys {deploy}","url":"https://ci.example/1"}}
+        POST /api/firebell/v1/deploys {deploy}","url":"https://ci.example/1"}}
+        POST /api/firebell/v1/deploys {{"service":"cart","version":"v2","environment":"staging"}}
+        POST /api/firebell/v1/deploys {{"service":"cart"}}
+        POST /api/firebell/v1/deploys []
+        GET /api/firebell/v1/deploys?service=cart
+        GET /api/firebell/v1/slos/spending?id=none
+        "#
+        ),
+        &expect![[r#"
+            POST /api/firebell/v1/deploys {"service":"shop","version":"v1","at":"2026-01-01T00:00:00Z","url":"https://ci.example/1"}
+              201 application/json
+              {"at":"TIME","environment":"","service":"shop","url":"https://ci.example/1","version":"v1"}
+            POST /api/firebell/v1/deploys {"service":"shop","version":"v1","at":"2026-01-01T00:00:00Z","url":"https://ci.example/1"}
+              200 application/json
+              {"at":"TIME","environment":"","service":"shop","url":"https://ci.example/1","version":"v1"}
+            POST /api/firebell/v1/deploys {"service":"cart","version":"v2","environment":"staging"}
+              201 application/json
+              {"at":"TIME","environment":"staging","service":"cart","url":"","version":"v2"}
+            POST /api/firebell/v1/deploys {"service":"cart"}
+              400 application/json
+              {"error":"the body is no deploy: missing field `version` at line 1 column 18","errorType":"bad_data","status":"error"}
+            POST /api/firebell/v1/deploys []
+              400 application/json
+              {"error":"the body is no deploy: invalid length 0, expected an object with `service` and `version` at line 1 column 2","errorType":"bad_data","status":"error"}
+            GET /api/firebell/v1/deploys?service=cart
+              200 application/json
+              {"deploys":[{"at":"TIME","environment":"staging","service":"cart","url":"","version":"v2"}]}
+            GET /api/firebell/v1/slos/spending?id=none
+              404 application/json
+              {"error":"there is no objective `none`","errorType":"not_found","status":"error"}
+        "#]],
+    )
+    .await;
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
     let document: Value =
         serde_json::from_str(&std::fs::read_to_string(document).unwrap()).unwrap();

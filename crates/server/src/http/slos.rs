@@ -1,6 +1,8 @@
 //! Objectives over Firebell's own API: what is promised, what is left of the error budgets, which
 //! flows nobody promised anything about.
 
+mod spending;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -13,6 +15,8 @@ use firebell_rules::{Querier, StoreQuerier};
 use firebell_slo::{Budget, Ledger, Objective, Objectives, history, ledger};
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use serde_json::{Value, json};
+
+pub(super) use self::spending::spent;
 
 use super::App;
 use super::prometheus::{Job, compute_with};
@@ -44,12 +48,9 @@ pub(super) async fn list(State(app): State<App>) -> Response {
 
 /// `GET /api/firebell/v1/slos/history?id=SERVICE/NAME`.
 pub(super) async fn past(State(app): State<App>, uri: Uri) -> Response {
-    let params = params(&uri, &axum::body::Bytes::new());
-    let id = params.get("id").unwrap_or_default();
-    let objectives = &app.live.config().objectives;
-    let Some(objective) = objectives.all.iter().find(|it| it.id == id).cloned() else {
-        let error = ApiError::new(ErrorKind::NotFound, format!("there is no objective `{id}`"));
-        return super::json(error.kind.status(), error.to_json());
+    let objective = match named(&app, &uri) {
+        Ok(objective) => objective,
+        Err(error) => return super::json(error.kind.status(), error.to_json()),
     };
     let at = app.clock.now();
     let points = ask(&app, move |querier, _| {
@@ -63,6 +64,16 @@ pub(super) async fn past(State(app): State<App>, uri: Uri) -> Response {
         }
         Err(error) => super::json(error.kind.status(), error.to_json()),
     }
+}
+
+/// The objective of `id`.
+fn named(app: &App, uri: &Uri) -> Result<Arc<Objective>, ApiError> {
+    let params = params(uri, &axum::body::Bytes::new());
+    let id = params.get("id").unwrap_or_default();
+    let config = app.live.config();
+    let mut objectives = config.objectives.all.iter();
+    let found = objectives.find(|it| it.id == id).cloned();
+    found.ok_or_else(|| ApiError::new(ErrorKind::NotFound, format!("there is no objective `{id}`")))
 }
 
 /// Asks the store, or the cluster that holds the series, on a thread that may wait.

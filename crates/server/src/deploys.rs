@@ -1,0 +1,318 @@
+//! Deploys that others tell of: which version of a service went live when.
+//!
+//! A log (`firebell-disk`) of JSON frames in the folder `deploys`, version 1: each a [`Frame`]. When
+//! it has grown to twice what is kept, what is kept is written anew and the rest removed.
+//!
+//! *Invariants*: a deploy is durable before it is told of. Who tells it again, changes nothing.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use firebell_disk::{Disk, Frames, Log, LogError, LogOptions, read_log};
+use firebell_model::{Duration, Timestamp};
+use firebell_slo::Deploy;
+use serde::{Deserialize, Serialize};
+
+use crate::disk::ReadOnlyDisk;
+
+/// See the module's documentation.
+pub(crate) struct Deploys(Mutex<Inner>);
+
+struct Inner {
+    log: Log,
+    n_frames: usize,
+    kept: BTreeSet<Frame>,
+}
+
+/// A deploy as it is written; in the order in which they are told.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Frame {
+    at: Timestamp,
+    service: String,
+    version: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    environment: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    url: String,
+}
+
+/// What somebody tells of a deploy.
+#[derive(Deserialize)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object with `service` and `version`"
+)]
+pub(crate) struct Told {
+    service: String,
+    version: String,
+    #[serde(default)]
+    at: Option<String>,
+    #[serde(default)]
+    environment: String,
+    #[serde(default)]
+    url: String,
+}
+
+impl Told {
+    /// The deploy, which is now unless it says otherwise.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub(crate) fn check(self, now: Timestamp) -> Result<Deploy, String> {
+        for (name, text, max) in [
+            ("service", &self.service, NAME_CHARS_MAX),
+            ("version", &self.version, NAME_CHARS_MAX),
+            ("environment", &self.environment, NAME_CHARS_MAX),
+            ("url", &self.url, URL_CHARS_MAX),
+        ] {
+            if text.is_empty() && matches!(name, "service" | "version") {
+                return Err(format!("`{name}` must not be empty"));
+            }
+            if text.chars().count() > max || text.chars().any(char::is_control) {
+                return Err(format!(
+                    "`{name}` has at most {max} characters, and no line breaks"
+                ));
+            }
+        }
+        let is_link = |url: &str| url.starts_with("https://") || url.starts_with("http://");
+        if !self.url.is_empty() && !is_link(&self.url) {
+            return Err(format!(
+                "`url` is no link for http or https: `{}`",
+                self.url
+            ));
+        }
+        let at = match &self.at {
+            Some(at) => at
+                .parse::<Timestamp>()
+                .map_err(|error| format!("`at` is no time: {error}"))?,
+            None => now,
+        };
+        if at > now + AHEAD_MAX || at < now - AGE_MAX {
+            return Err(format!(
+                "`at` lies more than {AHEAD_MAX} ahead or {AGE_MAX} back: {at}"
+            ));
+        }
+        Ok(Deploy {
+            service: self.service,
+            version: self.version,
+            at,
+            url: self.url,
+            environment: self.environment,
+        })
+    }
+}
+
+impl Deploys {
+    /// Reads what there is; says what could not be read.
+    ///
+    /// # Errors
+    /// When the disk fails, or another version wrote the folder.
+    pub(crate) fn open(disk: Arc<dyn Disk>) -> Result<(Self, Vec<String>), LogError> {
+        let (log, frames) = Log::open(disk, OPTIONS)?;
+        let n_frames = frames.frames.len();
+        let (kept, damage) = read(frames);
+        let inner = Inner {
+            log,
+            n_frames,
+            kept,
+        };
+        Ok((Self(Mutex::new(inner)), damage))
+    }
+
+    /// All that are kept, the oldest first.
+    pub(crate) fn all(&self) -> Vec<Deploy> {
+        self.lock().kept.iter().cloned().map(deploy).collect()
+    }
+
+    /// Keeps one; says whether it is new.
+    ///
+    /// # Errors
+    /// When the disk fails; nothing has changed then.
+    pub(crate) fn add(&self, deploy: Deploy) -> Result<bool, LogError> {
+        let frame = Frame {
+            at: deploy.at,
+            service: deploy.service,
+            version: deploy.version,
+            environment: deploy.environment,
+            url: deploy.url,
+        };
+        let mut inner = self.lock();
+        if inner.kept.contains(&frame) {
+            return Ok(false);
+        }
+        inner.write(&frame)?;
+        inner.log.sync()?;
+        inner.kept.insert(frame);
+        while inner.kept.len() > DEPLOYS_MAX {
+            inner.kept.pop_first();
+        }
+        if inner.n_frames >= 2 * DEPLOYS_MAX
+            && let Err(error) = inner.compact()
+        {
+            // Nothing is lost: what was written so far is there twice.
+            tracing::warn!(%error, "failed to write the log of deploys anew");
+        }
+        Ok(true)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn write(&mut self, frame: &Frame) -> Result<(), LogError> {
+        // Strings and numbers only: nothing that JSON could not hold.
+        self.log
+            .append(&serde_json::to_vec(frame).unwrap_or_default())?;
+        self.n_frames += 1;
+        Ok(())
+    }
+
+    fn compact(&mut self) -> Result<(), LogError> {
+        let segment = self.log.start_segment()?;
+        let kept: Vec<Frame> = self.kept.iter().cloned().collect();
+        for frame in &kept {
+            self.write(frame)?;
+        }
+        self.log.sync()?;
+        self.log.remove_before(segment)?;
+        self.n_frames = kept.len();
+        Ok(())
+    }
+}
+
+/// The deploys of a data folder, the oldest first, and what of them cannot be read; the folder is
+/// only read, also while Firebell runs. None of one that was never told any.
+///
+/// # Errors
+/// When the disk fails, or another version wrote the folder.
+pub fn read_deploys(data: &Path) -> Result<(Vec<Deploy>, Vec<String>), LogError> {
+    if !data.join(OPTIONS.folder).is_dir() {
+        return Ok((Vec::new(), Vec::new()));
+    }
+    let (kept, damage) = read(read_log(&ReadOnlyDisk::new(data), &OPTIONS)?);
+    Ok((kept.into_iter().map(deploy).collect(), damage))
+}
+
+fn read(frames: Frames) -> (BTreeSet<Frame>, Vec<String>) {
+    let mut damage = frames.damage;
+    let mut kept = BTreeSet::new();
+    for (_, payload) in frames.frames {
+        match serde_json::from_slice(&payload) {
+            Ok(frame) => drop(kept.insert(frame)),
+            Err(error) => damage.push(format!("a deploy cannot be read: {error}")),
+        }
+        while kept.len() > DEPLOYS_MAX {
+            kept.pop_first();
+        }
+    }
+    (kept, damage)
+}
+
+fn deploy(frame: Frame) -> Deploy {
+    Deploy {
+        service: frame.service,
+        version: frame.version,
+        at: frame.at,
+        url: frame.url,
+        environment: frame.environment,
+    }
+}
+
+const OPTIONS: LogOptions = LogOptions {
+    folder: "deploys",
+    magic: *b"FBDEPLY1",
+    magics_read: &[],
+    segment_bytes_max: 64 << 20,
+};
+/// So many of all services are kept; then the oldest are forgotten.
+const DEPLOYS_MAX: usize = 10_000;
+const NAME_CHARS_MAX: usize = 200;
+const URL_CHARS_MAX: usize = 2_000;
+/// What a clock may be ahead.
+const AHEAD_MAX: Duration = Duration::from_mins(10);
+/// Longer than the longest window.
+const AGE_MAX: Duration = Duration::from_hours(24 * 400);
+
+#[cfg(test)]
+mod tests {
+    use firebell_disk::MemoryDisk;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp(1_790_000_000_000);
+
+    fn check(json: &str, expected: &str) {
+        let told = serde_json::from_str::<Told>(json).map_err(|error| error.to_string());
+        let found = match told.and_then(|told| told.check(NOW)) {
+            Ok(deploy) => format!("{} {} {}", deploy.service, deploy.version, deploy.at),
+            Err(why) => why,
+        };
+        assert!(found.contains(expected), "{json}: {found}");
+    }
+
+    #[test]
+    fn what_is_told_of_a_deploy_is_checked() {
+        let at = "2026-09-21T14:13:20Z";
+        check(
+            r#"{"service":"shop","version":"v1"}"#,
+            &format!("shop v1 {at}"),
+        );
+        check(
+            r#"{"service":"shop","version":"v1","at":"2026-09-21T14:00:00Z","url":"https://x/1"}"#,
+            "shop v1 2026-09-21T14:00:00Z",
+        );
+        check(
+            r#"{"service":"","version":"v1"}"#,
+            "`service` must not be empty",
+        );
+        check(r#"{"service":"shop"}"#, "missing field `version`");
+        check(
+            r#"{"service":"shop","version":"v1","team":"x"}"#,
+            "unknown field `team`",
+        );
+        check(r#"{"service":"shop","version":"a\nb"}"#, "no line breaks");
+        check(
+            r#"{"service":"shop","version":"v","url":"javascript:1"}"#,
+            "`url` is no link",
+        );
+        check(
+            r#"{"service":"shop","version":"v","at":"noon"}"#,
+            "`at` is no time",
+        );
+        check(
+            r#"{"service":"shop","version":"v","at":"2027-01-01T00:00:00Z"}"#,
+            "`at` lies more than 10m ahead",
+        );
+    }
+
+    #[test]
+    fn deploys_are_kept_in_order_told_once_and_bounded() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
+        let (deploys, _) = Deploys::open(Arc::clone(&disk)).unwrap();
+        let deploy = |idx: usize| Deploy {
+            service: "shop".to_owned(),
+            version: format!("v{idx}"),
+            at: NOW + Duration(idx as i64),
+            url: String::new(),
+            environment: String::new(),
+        };
+        assert!(deploys.add(deploy(1)).unwrap());
+        assert!(deploys.add(deploy(0)).unwrap());
+        assert!(!deploys.add(deploy(1)).unwrap());
+        let again = Deploys::open(Arc::clone(&disk)).unwrap().0;
+        assert_eq!(again.all(), [deploy(0), deploy(1)]);
+        for idx in 2..2 * DEPLOYS_MAX + 5 {
+            again.add(deploy(idx)).unwrap();
+        }
+        let (kept, n_frames) = (again.all(), again.lock().n_frames);
+        assert_eq!(
+            (kept.len(), kept[0].clone()),
+            (DEPLOYS_MAX, deploy(DEPLOYS_MAX + 5))
+        );
+        assert!(n_frames < DEPLOYS_MAX + 10, "{n_frames}");
+        assert_eq!(Deploys::open(disk).unwrap().0.all(), kept);
+    }
+}

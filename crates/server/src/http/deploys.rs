@@ -1,0 +1,66 @@
+//! Deploys over HTTP: who rolls out a version tells of it here, so that budgets can say by which
+//! deploy they were spent.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use firebell_slo::Deploy;
+use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use serde_json::{Value, json};
+
+use super::App;
+use crate::deploys::Told;
+use crate::http::params;
+
+/// `POST /api/firebell/v1/deploys`.
+pub(super) async fn add(State(app): State<App>, body: Bytes) -> Response {
+    let told: Result<Told, _> = serde_json::from_slice(&body);
+    let checked = told.map_err(|error| format!("the body is no deploy: {error}"));
+    let deploy = match checked.and_then(|told| told.check(app.clock.now())) {
+        Ok(deploy) => deploy,
+        Err(why) => return refused(ErrorKind::BadData, why),
+    };
+    let answer = deploy_json(&deploy);
+    // Writing waits for the disk.
+    let added = tokio::task::spawn_blocking(move || app.deploys.add(deploy)).await;
+    match added {
+        Ok(Ok(true)) => (StatusCode::CREATED, Json(answer)).into_response(),
+        Ok(Ok(false)) => Json(answer).into_response(),
+        Ok(Err(error)) => {
+            let why = format!("the deploy could not be written down: {error}");
+            refused(ErrorKind::Unavailable, why)
+        }
+        Err(_) => super::stopped(),
+    }
+}
+
+/// `GET /api/firebell/v1/deploys?service=SERVICE`.
+pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
+    let params = params(&uri, &Bytes::new());
+    let service = params.get("service");
+    let is_wanted = |it: &Deploy| service.is_none_or(|service| it.service == service);
+    let all = app.deploys.all();
+    let wanted = all.iter().rev().filter(|it| is_wanted(it));
+    let listed: Vec<Value> = wanted.take(LISTED_MAX).map(deploy_json).collect();
+    Json(json!({ "deploys": listed })).into_response()
+}
+
+pub(super) fn deploy_json(deploy: &Deploy) -> Value {
+    json!({
+        "service": deploy.service,
+        "version": deploy.version,
+        "at": deploy.at.to_string(),
+        "environment": deploy.environment,
+        "url": deploy.url,
+    })
+}
+
+fn refused(kind: ErrorKind, why: String) -> Response {
+    let error = ApiError::new(kind, why);
+    super::json(error.kind.status(), error.to_json())
+}
+
+/// The newest that are told at once.
+const LISTED_MAX: usize = 1_000;
