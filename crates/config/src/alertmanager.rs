@@ -3,6 +3,7 @@
 //! *Sources*: Alertmanager, `config/config.go`.
 
 mod inhibit;
+mod intervals;
 mod receivers;
 mod route;
 mod slack;
@@ -43,7 +44,7 @@ pub(crate) fn read(loader: &Loader<'_>, doc: &Doc<'_>, root: &Node) -> Option<No
     let fields = doc.fields(root, "the Alertmanager configuration");
     let global = Global::read(loader, &fields);
     let (receivers, integrations) = receivers::read(loader, &fields, &global);
-    let intervals = time_intervals(loader, &fields);
+    let intervals = intervals::read(&fields);
     let inhibit_rules = fields.list("inhibit_rules").iter();
     let inhibit_rules = inhibit_rules.map(|node| inhibit::rule(doc, node)).collect();
     let templates = templates(loader, &fields);
@@ -102,31 +103,6 @@ fn note_routing_problem(doc: &Doc<'_>, root: &RoutePlace, problem: &RoutingProbl
         place = place.routes.get(*idx).unwrap_or(place);
     }
     doc.problem(place.at, problem.what.to_string(), None);
-}
-
-/// The names of time intervals. What they say is not looked at, since no route may use them yet.
-fn time_intervals(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Vec<String> {
-    let mut names: Vec<String> = Vec::new();
-    for section in ["mute_time_intervals", "time_intervals"] {
-        for node in fields.list(section) {
-            let interval = fields.doc.fields(node, "a time interval");
-            interval.ignore(&["time_intervals"]);
-            let name = interval.needed_text("name").unwrap_or_default();
-            if names.contains(&name) {
-                let message = format!("the time interval `{name}` is there twice");
-                fields.doc.problem(node.at, message, None);
-            }
-            interval.finish();
-            names.push(name);
-        }
-    }
-    if !names.is_empty() {
-        let file = &fields.doc.file;
-        loader.note(format!(
-            "{file}: time intervals are read, but no route may use them yet"
-        ));
-    }
-    names
 }
 
 fn templates(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> NotificationTemplates {

@@ -184,6 +184,15 @@ fn describe_routing(config: &Config, text: &mut String) {
         );
         let (id, by) = (&route.id, &route.group_by);
         writeln!(text, "route {id} by {by:?} {wait} {interval} {repeat}").unwrap();
+        let intervals = [
+            ("mute", &route.mute_time_intervals),
+            ("active", &route.active_time_intervals),
+        ];
+        for (what, intervals) in intervals {
+            for interval in intervals {
+                writeln!(text, "  {what} {}: {:?}", interval.name, interval.parts).unwrap();
+            }
+        }
     }
     for receiver in config.routing.receivers().iter() {
         write!(text, "receiver {}", receiver.name()).unwrap();

@@ -13,7 +13,9 @@ use std::sync::Arc;
 
 use firebell_model::{ALERT_NAME, Alert, Duration, Fingerprint, Timestamp};
 
-pub use self::view::{AlertState, AlertView, DispatchStats, GroupView, NotifiedView, UnderWayView};
+pub use self::view::{
+    AlertState, AlertView, DispatchStats, GroupView, NotifiedView, Suppressed, UnderWayView,
+};
 use crate::deadlines::{Deadline, Deadlines};
 use crate::group::{Group, GroupKey, Pending, Timers};
 use crate::ingest::{end, merge};
@@ -70,6 +72,7 @@ pub struct Dispatch {
     by_label: LabelIndex,
     n_by_name: BTreeMap<Arc<str>, usize>,
     n_refused: u64,
+    suppressed: Suppressed,
     inhibition: Inhibition,
     silences: Silences,
     groups: BTreeMap<GroupKey, Group>,
@@ -113,6 +116,7 @@ impl Dispatch {
             by_label: LabelIndex::default(),
             n_by_name: BTreeMap::new(),
             n_refused: 0,
+            suppressed: Suppressed::default(),
             silences: Silences::default(),
             groups: BTreeMap::new(),
             nflog: BTreeMap::new(),
@@ -385,6 +389,7 @@ impl Dispatch {
             is_due: false,
             flush: None,
             last_failure: None,
+            muted_by: Vec::new(),
         };
         let mut group = self.new_group(key, timers);
         group.alerts.insert(fingerprint);

@@ -39,6 +39,9 @@ pub(crate) struct Timers {
     pub(crate) flush: Option<Flush>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) last_failure: Option<LastFailure>,
+    /// The time intervals that muted it when it last decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) muted_by: Vec<Arc<str>>,
 }
 
 /// A flush whose deliveries are under way.

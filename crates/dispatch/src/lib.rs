@@ -10,7 +10,7 @@
 //! are ordered by key.
 //!
 //! *Not here*: reading configuration (`firebell-config`), making and judging requests
-//! (`firebell-notify`), JSON of the API (`firebell-wire`), time intervals (to come).
+//! (`firebell-notify`), JSON of the API (`firebell-wire`).
 //!
 //! *Sources*: Alertmanager 0.33, `dispatch`, `notify`, `nflog`, `silence`, `inhibit`, `provider`.
 
@@ -18,6 +18,7 @@ mod dispatch;
 mod effect;
 mod routing;
 mod silence;
+mod time_interval;
 
 mod deadlines;
 mod group;
@@ -30,7 +31,8 @@ mod record;
 mod silences;
 
 pub use crate::dispatch::{
-    AlertState, AlertView, Dispatch, DispatchStats, GroupView, NotifiedView, Options, UnderWayView,
+    AlertState, AlertView, Dispatch, DispatchStats, GroupView, NotifiedView, Options, Suppressed,
+    UnderWayView,
 };
 pub use crate::effect::{Delivery, DeliveryId, DispatchEffect, Failure};
 pub use crate::group::LastFailure;
@@ -46,3 +48,4 @@ pub use crate::routing::{
 pub use crate::silence::{
     ParseSilenceIdError, Silence, SilenceError, SilenceId, SilenceRequest, SilenceState,
 };
+pub use crate::time_interval::{ParseTimeError, Span, TimeInterval, TimeOfDay, TimeSpec, zone};

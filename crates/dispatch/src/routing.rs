@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use firebell_model::{Duration, Labels, Matcher, matchers_text};
 
+use crate::TimeInterval;
 use crate::matcher_index::MatcherIndex;
 
 /// Everything that dispatch is told by configuration.
@@ -76,6 +77,11 @@ pub struct RouteSpec {
     pub group_interval: Option<Duration>,
     /// After which an unchanged group is told of again; 4 h by default, never zero.
     pub repeat_interval: Option<Duration>,
+    /// While any of these lasts, nobody is told. Not inherited; the root has none.
+    pub mute_time_intervals: Vec<Arc<TimeInterval>>,
+    /// While none of these lasts, nobody is told; none at all means always. Not inherited; the root
+    /// has none.
+    pub active_time_intervals: Vec<Arc<TimeInterval>>,
     /// Children, tried in order.
     pub routes: Vec<RouteSpec>,
 }
@@ -123,6 +129,10 @@ pub struct Route {
     pub group_interval: Duration,
     /// After which an unchanged group is told of again.
     pub repeat_interval: Duration,
+    /// While any of these lasts, nobody is told.
+    pub mute_time_intervals: Vec<Arc<TimeInterval>>,
+    /// While none of these lasts, nobody is told; none at all means always.
+    pub active_time_intervals: Vec<Arc<TimeInterval>>,
     parent: Option<RouteIdx>,
     // Where the subtree ends, in preorder, exclusive.
     end: u32,
@@ -162,6 +172,12 @@ pub enum RoutingProblemKind {
     /// The root continues.
     #[error("the root route must not have `continue`: it has no siblings")]
     RootContinues,
+    /// The root has `mute_time_intervals`.
+    #[error("the root route must not have any mute time intervals")]
+    RootWithMuteIntervals,
+    /// The root has `active_time_intervals`.
+    #[error("the root route must not have any active time intervals")]
+    RootWithActiveIntervals,
     /// `group_interval: 0`.
     #[error("`group_interval` must not be zero")]
     ZeroGroupInterval,
@@ -395,6 +411,14 @@ impl Builder {
                 RoutingProblemKind::RootWithMatchers,
             ),
             (root.does_continue, RoutingProblemKind::RootContinues),
+            (
+                !root.mute_time_intervals.is_empty(),
+                RoutingProblemKind::RootWithMuteIntervals,
+            ),
+            (
+                !root.active_time_intervals.is_empty(),
+                RoutingProblemKind::RootWithActiveIntervals,
+            ),
         ];
         for (is_wrong, what) in checks {
             if is_wrong {
@@ -476,6 +500,8 @@ impl Builder {
                 |up| up.repeat_interval,
                 DEFAULT_REPEAT_INTERVAL,
             ),
+            mute_time_intervals: spec.mute_time_intervals,
+            active_time_intervals: spec.active_time_intervals,
             parent: parent_idx,
             end: 0,
         };

@@ -264,6 +264,8 @@ async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
         flapping: counts.flapping as u64,
         rules_failing: counts.rules_failing as u64,
         shadow_fired: counts.shadow_fired,
+        marked: counts.marked,
+        dispatch: counts.dispatch,
     };
     let mut text = app.metrics.render(&readings);
     rules.write(app.metrics.rules(), &mut text);

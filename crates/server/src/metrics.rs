@@ -6,6 +6,7 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::{Mutex, PoisonError};
 
+use firebell_dispatch::DispatchStats;
 use firebell_model::{Duration, Timestamp};
 use firebell_tsdb::AppendReport;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -35,6 +36,13 @@ pub(crate) struct AlertmanagerLabel {
 pub(crate) struct ReasonLabel {
     /// Such as `out_of_order`.
     pub reason: &'static str,
+}
+
+/// Whether alerts are muted.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct StateLabel {
+    /// Such as `active`.
+    state: &'static str,
 }
 
 /// The limit that a scrape exceeded.
@@ -152,6 +160,10 @@ pub(crate) struct Readings {
     pub rules_failing: u64,
     /// Alerts of rules in shadow mode that began to fire.
     pub shadow_fired: u64,
+    /// Alerts that fire, by whether they are muted: active, suppressed.
+    pub marked: [u64; 2],
+    /// What dispatch holds, and what it left out.
+    pub dispatch: DispatchStats,
 }
 
 impl Metrics {
@@ -200,6 +212,7 @@ impl Metrics {
         let mut registry = Registry::default();
         self.register_counters(&mut registry);
         register_readings(&mut registry, readings);
+        register_dispatch(&mut registry, readings);
         let mut text = String::new();
         // Writing to a string cannot fail.
         let _ = encode(&mut text, &registry);
@@ -280,5 +293,34 @@ fn register_readings(registry: &mut Registry, readings: &Readings) {
     read("firebell_alerts_flapping", "Alerts of own rules that begin and end more often than they may, held firing", readings.flapping);
     read("firebell_rules_failing", "Rules whose last evaluation failed", readings.rules_failing);
     read("firebell_shadow_alerts_fired", "Alerts of rules in shadow mode that began to fire since the start, or the last reload of their rule", readings.shadow_fired);
+    read("firebell_alert_groups", "Groups of alerts", readings.dispatch.n_groups as u64);
     read("firebell_alerts_pending", "Alerts of own rules that wait for their `for`", readings.pending);
+}
+
+// What Alertmanager says of its alerts, under its names.
+fn register_dispatch(registry: &mut Registry, readings: &Readings) {
+    let marked = Family::<StateLabel, Gauge>::default();
+    let [active, suppressed] = readings.marked;
+    for (state, n_alerts) in [
+        ("active", active),
+        ("suppressed", suppressed),
+        ("unprocessed", 0),
+    ] {
+        let gauge = marked.get_or_create(&StateLabel { state });
+        gauge.set(i64::try_from(n_alerts).unwrap_or(i64::MAX));
+    }
+    for name in ["alertmanager_alerts", "alertmanager_marked_alerts"] {
+        registry.register(
+            name,
+            "Alerts that fire, by whether they are muted",
+            marked.clone(),
+        );
+    }
+    let left_out = Family::<ReasonLabel, Counter>::default();
+    for (reason, n_alerts) in readings.dispatch.suppressed.by_reason() {
+        let counter = left_out.get_or_create(&ReasonLabel { reason });
+        counter.inc_by(n_alerts);
+    }
+    let help = "Alerts that were left out of notifications, by what left them out first";
+    registry.register("alertmanager_notifications_suppressed", help, left_out);
 }

@@ -1,8 +1,9 @@
 //! The route tree.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
-use firebell_dispatch::{GroupBy, ReceiverId, Receivers, RouteSpec};
+use firebell_dispatch::{GroupBy, ReceiverId, Receivers, RouteSpec, TimeInterval};
 use firebell_model::{MatchOp, Matcher, parse_matchers};
 
 use crate::fields::{Doc, Fields};
@@ -12,7 +13,7 @@ use crate::yaml::Node;
 /// What routes may name.
 pub(super) struct Names<'n> {
     pub(super) receivers: &'n Receivers,
-    pub(super) intervals: &'n [String],
+    pub(super) intervals: &'n [Arc<TimeInterval>],
 }
 
 /// Where a route and its children stand.
@@ -26,9 +27,6 @@ pub(super) fn read(doc: &Doc<'_>, node: &Node, names: &Names<'_>) -> (RouteSpec,
     let fields = doc.fields(node, "a route");
     let children = fields.list("routes").iter();
     let (routes, places) = children.map(|child| read(doc, child, names)).unzip();
-    for name in ["mute_time_intervals", "active_time_intervals"] {
-        refuse_intervals(&fields, name, names.intervals);
-    }
     fields.refuse("labels");
     let mut matchers = equal_or_regex(&fields, "match", "match_re");
     matchers.extend(matcher_list(&fields, "matchers"));
@@ -40,6 +38,8 @@ pub(super) fn read(doc: &Doc<'_>, node: &Node, names: &Names<'_>) -> (RouteSpec,
         group_wait: fields.duration("group_wait"),
         group_interval: fields.duration("group_interval"),
         repeat_interval: fields.duration("repeat_interval"),
+        mute_time_intervals: intervals(&fields, "mute_time_intervals", names.intervals),
+        active_time_intervals: intervals(&fields, "active_time_intervals", names.intervals),
         routes,
     };
     fields.finish();
@@ -101,20 +101,22 @@ fn group_by(fields: &Fields<'_, '_>) -> Option<GroupBy> {
     })
 }
 
-fn refuse_intervals(fields: &Fields<'_, '_>, name: &'static str, known: &[String]) {
-    for item in fields.list(name) {
-        let Some(interval) = fields.doc.text(item, name) else {
-            continue;
-        };
-        if known.contains(&interval) {
-            let message = format!("`{name}` of a route is not supported yet");
-            fields.doc.problem(item.at, message, None);
-        } else {
-            let message = format!("there is no time interval `{interval}`");
-            let hint = did_you_mean(&interval, known.iter().map(String::as_str));
+fn intervals(
+    fields: &Fields<'_, '_>,
+    name: &'static str,
+    known: &[Arc<TimeInterval>],
+) -> Vec<Arc<TimeInterval>> {
+    let find = |item: &Node| {
+        let wanted = fields.doc.text(item, name)?;
+        let found = known.iter().find(|interval| *interval.name == wanted);
+        if found.is_none() {
+            let message = format!("undefined time interval {wanted:?} used in route");
+            let hint = did_you_mean(&wanted, known.iter().map(|interval| &*interval.name));
             fields.doc.problem(item.at, message, hint);
         }
-    }
+        found.cloned()
+    };
+    fields.list(name).iter().filter_map(find).collect()
 }
 
 /// The deprecated maps of label and value.

@@ -17,13 +17,26 @@ use crate::group::{Attempts, Flush, GroupKey, LastFailure, Pending};
 use crate::nflog::{Batch, needs_update};
 use crate::order::by_origin;
 use crate::record::DirtyKey;
-use crate::{Delivery, DeliveryId, DispatchEffect, Failure, Integration, NflogEntry};
+use crate::time_interval::names_at;
+use crate::{
+    Delivery, DeliveryId, DispatchEffect, Failure, Integration, NflogEntry, Route, Suppressed,
+};
 
 /// The least time that a flush has, however short the group's interval.
 const FLUSH_TIME_MIN: Duration = Duration::from_secs(10);
 const BACKOFF_INITIAL: Duration = Duration(500);
 const BACKOFF_FACTOR: f64 = 1.5;
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
+
+// What is left of a group when it decides, and the resolved alerts, muted or not, that leave it when
+// the flush succeeds.
+struct Cut {
+    batch: Batch,
+    leaving: Vec<(Fingerprint, Timestamp)>,
+    muted_by: Vec<Arc<str>>,
+}
+
+type Counted = fn(&mut Suppressed) -> &mut u64;
 
 impl Dispatch {
     /// A delivery arrived; from now on the notification log says so.
@@ -93,7 +106,11 @@ impl Dispatch {
         group.timers.flush_at = now + interval;
         self.deadlines
             .push(now + interval, Deadline::Flush(key.clone()));
-        let (batch, leaving) = self.batch(now, key);
+        let Cut {
+            batch,
+            leaving,
+            muted_by,
+        } = self.cut(now, key);
         let deliveries = self.decide(now, key, &batch);
         let deadline = now + interval.max(FLUSH_TIME_MIN);
         let flush = Flush {
@@ -106,6 +123,7 @@ impl Dispatch {
             return;
         };
         group.timers.flush = Some(flush);
+        group.timers.muted_by = muted_by;
         if deliveries.is_empty() {
             return self.finish_if_done(now, key);
         }
@@ -116,16 +134,14 @@ impl Dispatch {
         }
     }
 
-    // What of the group is not muted; and the resolved alerts, muted or not, which leave the group
-    // when the flush succeeds.
-    fn batch(&self, now: Timestamp, key: &GroupKey) -> (Batch, Vec<(Fingerprint, Timestamp)>) {
+    // Inhibition, time intervals and silences leave out alerts, in this order; each is counted by
+    // what left it out first.
+    fn cut(&mut self, now: Timestamp, key: &GroupKey) -> Cut {
+        let (muted_by, counted) = self.muted_by(now, self.routing.route(key.route));
         let (mut firing, mut resolved, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
-        let members = self
-            .groups
-            .get(key)
-            .into_iter()
-            .flat_map(|group| &group.alerts);
-        for fingerprint in members {
+        let mut suppressed = self.suppressed;
+        let group = self.groups.get(key);
+        for fingerprint in group.into_iter().flat_map(|group| &group.alerts) {
             let Some(entry) = self.alerts.get(fingerprint) else {
                 continue;
             };
@@ -133,22 +149,40 @@ impl Dispatch {
             if !is_firing {
                 leaving.push((*fingerprint, entry.alert.updated_at));
             }
-            if !self.is_muted(now, entry) {
-                let listed = if is_firing {
-                    &mut firing
-                } else {
-                    &mut resolved
-                };
-                listed.push(*fingerprint);
+            if self.is_inhibited(now, entry) {
+                suppressed.inhibition += 1;
+            } else if !muted_by.is_empty() {
+                *counted(&mut suppressed) += 1;
+            } else if self.is_silenced(now, entry) {
+                suppressed.silence += 1;
+            } else if is_firing {
+                firing.push(*fingerprint);
+            } else {
+                resolved.push(*fingerprint);
             }
         }
-        (
-            Batch {
-                firing: firing.into(),
-                resolved: resolved.into(),
-            },
+        self.suppressed = suppressed;
+        let batch = Batch {
+            firing: firing.into(),
+            resolved: resolved.into(),
+        };
+        Cut {
+            batch,
             leaving,
-        )
+            muted_by,
+        }
+    }
+
+    // The time intervals that mute a route, and where what they mute is counted. Where it is not
+    // active, all those in which it would be are named.
+    fn muted_by(&self, now: Timestamp, route: &Route) -> (Vec<Arc<str>>, Counted) {
+        let active = &route.active_time_intervals;
+        if !active.is_empty() && names_at(active, now).is_empty() {
+            let names = active.iter().map(|interval| interval.name.clone());
+            return (names.collect(), |it| &mut it.active_time_interval);
+        }
+        let names = names_at(&route.mute_time_intervals, now);
+        (names, |it| &mut it.mute_time_interval)
     }
 
     // Which integrations are told what. One that wants no resolved alerts, when there is nothing

@@ -3,6 +3,7 @@
 //! *Sources*: Alertmanager, `api/v2/api.go`, `dispatch.Dispatcher.Groups`.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 use firebell_model::{Alert, Fingerprint, Labels, NotificationReason, Timestamp};
 
@@ -50,6 +51,8 @@ pub struct GroupView<'a> {
     pub key: &'a str,
     /// The alerts that fire, in upstream's order; may be none.
     pub alerts: Vec<AlertView<'a>>,
+    /// The time intervals that muted it when it last decided; one for each part that did.
+    pub muted_by: &'a [Arc<str>],
     /// When it decides next.
     pub next_flush_at: Timestamp,
     /// What each integration was last told.
@@ -93,12 +96,40 @@ pub struct DispatchStats {
     pub n_alerts: usize,
     /// New alerts that were refused by a limit, since the start of the process.
     pub n_refused: u64,
+    /// Alerts that flushes left out, since the start of the process.
+    pub suppressed: Suppressed,
     /// Groups.
     pub n_groups: usize,
     /// Silences that are kept, expired ones included.
     pub n_silences: usize,
     /// Deliveries without an outcome.
     pub n_under_way: usize,
+}
+
+/// How many alerts flushes left out, by what left them out first.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Suppressed {
+    /// Another alert.
+    pub inhibition: u64,
+    /// No time interval in which the route is active lasts.
+    pub active_time_interval: u64,
+    /// A time interval in which the route is mute lasts.
+    pub mute_time_interval: u64,
+    /// A silence.
+    pub silence: u64,
+}
+
+impl Suppressed {
+    /// With upstream's words for the reasons.
+    #[must_use]
+    pub fn by_reason(&self) -> [(&'static str, u64); 4] {
+        [
+            ("active_time_interval", self.active_time_interval),
+            ("inhibition", self.inhibition),
+            ("mute_time_interval", self.mute_time_interval),
+            ("silence", self.silence),
+        ]
+    }
 }
 
 impl Dispatch {
@@ -108,6 +139,18 @@ impl Dispatch {
             .iter()
             .filter(move |(_, entry)| is_shown(&entry.alert, now))
             .map(move |(fingerprint, entry)| self.alert_view(now, *fingerprint, entry))
+    }
+
+    /// Whether each of [`Self::alerts`] is muted; for counting, which makes no views.
+    pub fn states(&self, now: Timestamp) -> impl Iterator<Item = AlertState> {
+        let shown = self.alerts.values();
+        let shown = shown.filter(move |entry| is_shown(&entry.alert, now));
+        shown.map(move |entry| {
+            match self.is_silenced(now, entry) || self.is_inhibited(now, entry) {
+                true => AlertState::Suppressed,
+                false => AlertState::Active,
+            }
+        })
     }
 
     /// One alert, also when it has resolved.
@@ -180,18 +223,22 @@ impl Dispatch {
         DispatchStats {
             n_alerts: self.alerts.len(),
             n_refused: self.n_refused,
+            suppressed: self.suppressed,
             n_groups: self.groups.len(),
             n_silences: self.silences.len(),
             n_under_way: self.pending.len(),
         }
     }
 
-    pub(super) fn is_muted(&self, now: Timestamp, entry: &Entry) -> bool {
+    pub(super) fn is_inhibited(&self, now: Timestamp, entry: &Entry) -> bool {
+        let inhibitor = self
+            .inhibition
+            .inhibitor(now, &entry.alert.labels, &entry.roles);
+        inhibitor.is_some()
+    }
+
+    pub(super) fn is_silenced(&self, now: Timestamp, entry: &Entry) -> bool {
         self.active_silences(now, entry).next().is_some()
-            || self
-                .inhibition
-                .inhibitor(now, &entry.alert.labels, &entry.roles)
-                .is_some()
     }
 
     fn active_silences(&self, now: Timestamp, entry: &Entry) -> impl Iterator<Item = SilenceId> {
@@ -280,6 +327,7 @@ impl Dispatch {
             labels: &key.labels,
             key: &group.key_text,
             alerts,
+            muted_by: &group.timers.muted_by,
             next_flush_at: group.timers.flush_at,
             notified: notified.collect(),
             under_way: under_way.collect(),

@@ -5,6 +5,7 @@
 //! receiver db: webhook, slack-          (the `-` means: no resolved alerts)
 //! route db by=service wait=30s interval=5m repeat=4h
 //!   {team="web"} web by=... continue    (children by indentation)
+//! interval night 22:00-24:00 00:00-06:00
 //! inhibit {severity="critical"} > {severity="warning"} on cluster,service
 //! ```
 //! A timeline is events `MOMENT VERB …`, split by `·` or line ends; alerts are `service/name`
@@ -18,6 +19,7 @@ use expect_test::Expect;
 use firebell_dispatch::{
     Delivery, DeliveryId, Dispatch, DispatchEffect, DispatchRecord, Failure, GroupBy, InhibitRule,
     Options, PostedAlert, Receiver, Receivers, RouteSpec, Routing, SilenceId, SilenceRequest,
+    TimeInterval, TimeOfDay, TimeSpec,
 };
 use firebell_model::{
     Alert, AlertStatus, Duration, Labels, NotificationReason, Timestamp, parse_matchers,
@@ -397,9 +399,13 @@ impl World {
                     .map(|it| shown(it.alert, self.now))
                     .collect();
                 let (key, receiver) = (group.key, group.receiver);
+                let muted_by = match group.muted_by {
+                    [] => String::new(),
+                    names => format!(" muted by {}", names.join("+")),
+                };
                 let _ = write!(
                     text,
-                    " | {receiver} {key} [{}] next {}",
+                    " | {receiver} {key} [{}]{muted_by} next {}",
                     alerts.join(", "),
                     duration_text(group.next_flush_at)
                 );
@@ -533,7 +539,12 @@ pub(crate) fn parse_routing(text: &str) -> Arc<Routing> {
     let is_route = |line: &&str| line.starts_with("route ") || line.starts_with(' ');
     let mut routes: Vec<&str> = lines().filter(is_route).collect();
     routes.reverse();
-    let root = parse_route(&mut routes, &receivers);
+    let intervals: Vec<_> = section("interval ").map(parse_interval).collect();
+    let names = Names {
+        receivers: &receivers,
+        intervals: &intervals,
+    };
+    let root = parse_route(&mut routes, &names);
     let rules = section("inhibit ").map(parse_inhibit_rule).collect();
     Arc::new(Routing::new(receivers, root, rules, Duration::from_mins(5)).unwrap())
 }
@@ -550,7 +561,27 @@ fn parse_receiver(line: &str) -> Receiver {
     )
 }
 
-fn parse_route(lines: &mut Vec<&str>, receivers: &Receivers) -> RouteSpec {
+struct Names<'n> {
+    receivers: &'n Receivers,
+    intervals: &'n [Arc<TimeInterval>],
+}
+
+// `NAME START-END …`, in UTC.
+fn parse_interval(line: &str) -> Arc<TimeInterval> {
+    let mut words = line.split(' ');
+    let name = words.next().expect("a name").into();
+    let part = |word: &str| {
+        let (start, end) = word.split_once('-').expect("START-END");
+        TimeSpec {
+            times: Some(vec![TimeOfDay::parse(start, end).expect("times")]),
+            ..TimeSpec::default()
+        }
+    };
+    let parts = words.map(part).collect();
+    Arc::new(TimeInterval { name, parts })
+}
+
+fn parse_route(lines: &mut Vec<&str>, known: &Names<'_>) -> RouteSpec {
     let depth_of = |line: &str| line.len() - line.trim_start().len();
     let line = lines.pop().expect("a route");
     let depth = depth_of(line);
@@ -573,13 +604,25 @@ fn parse_route(lines: &mut Vec<&str>, receivers: &Receivers) -> RouteSpec {
             ("interval", text) => spec.group_interval = time(text),
             ("repeat", text) => spec.repeat_interval = time(text),
             ("continue", _) => spec.does_continue = true,
-            (name, _) => spec.receiver = Some(receivers.resolve(name).expect("a receiver")),
+            ("mute", names) => spec.mute_time_intervals = known.intervals(names),
+            ("active", names) => spec.active_time_intervals = known.intervals(names),
+            (name, _) => spec.receiver = Some(known.receivers.resolve(name).expect("a receiver")),
         }
     }
     while lines.last().is_some_and(|line| depth_of(line) > depth) {
-        spec.routes.push(parse_route(lines, receivers));
+        spec.routes.push(parse_route(lines, known));
     }
     spec
+}
+
+impl Names<'_> {
+    fn intervals(&self, names: &str) -> Vec<Arc<TimeInterval>> {
+        let find = |name: &str| {
+            let found = self.intervals.iter().find(|it| &*it.name == name);
+            found.expect("an interval").clone()
+        };
+        names.split(',').map(find).collect()
+    }
 }
 
 fn parse_inhibit_rule(line: &str) -> InhibitRule {

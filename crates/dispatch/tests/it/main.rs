@@ -8,3 +8,4 @@ mod notifying;
 mod restart;
 mod routing;
 mod silences;
+mod time_intervals;

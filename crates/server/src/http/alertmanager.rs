@@ -2,6 +2,8 @@
 //!
 //! *Sources*: Alertmanager, `api/v2/api.go`, as behaviour; `alert-engines.md` items 23, 24, 53-62.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -89,7 +91,9 @@ async fn alerts(State(app): State<App>, uri: Uri) -> Response {
         };
         let views = engine.dispatch().alerts(now);
         let views = views.filter(|view| is_for(view) && is_wanted(&filter, view));
-        views.map(|view| gettable(&view, now)).collect::<Vec<_>>()
+        views
+            .map(|view| gettable(&view, &[], now))
+            .collect::<Vec<_>>()
     });
     alerts
         .await
@@ -103,10 +107,9 @@ async fn groups(State(app): State<App>, uri: Uri) -> Response {
     };
     let groups = app.handle.read(move |engine, now| {
         let is_for = |group: &GroupView<'_>| {
-            filter
-                .receiver
-                .as_ref()
-                .is_none_or(|receiver| receiver.is_match(group.receiver))
+            let receiver = filter.receiver.as_ref();
+            (filter.muted || group.muted_by.is_empty())
+                && receiver.is_none_or(|receiver| receiver.is_match(group.receiver))
         };
         let groups = engine.dispatch().groups(now).into_iter().filter(is_for);
         let groups = groups.map(|group| AlertGroupJson {
@@ -114,7 +117,7 @@ async fn groups(State(app): State<App>, uri: Uri) -> Response {
                 .alerts
                 .iter()
                 .filter(|view| is_wanted(&filter, view))
-                .map(|view| gettable(view, now))
+                .map(|view| gettable(view, group.muted_by, now))
                 .collect(),
             labels: group.labels.clone(),
             receiver: named(group.receiver),
@@ -138,7 +141,8 @@ fn is_wanted(filter: &AlertFilter, view: &AlertView<'_>) -> bool {
             .all(|matcher| matcher.matches(&view.alert.labels))
 }
 
-fn gettable(view: &AlertView<'_>, now: Timestamp) -> GettableAlert {
+// `muted_by`: the time intervals that mute the group in which the alert is shown.
+fn gettable(view: &AlertView<'_>, muted_by: &[Arc<str>], now: Timestamp) -> GettableAlert {
     let alert = view.alert;
     GettableAlert {
         annotations: alert.annotations.clone(),
@@ -149,11 +153,11 @@ fn gettable(view: &AlertView<'_>, now: Timestamp) -> GettableAlert {
         starts_at: alert.starts_at,
         status: AlertStatusJson {
             inhibited_by: view.inhibited_by.iter().map(ToString::to_string).collect(),
-            muted_by: Vec::new(),
+            muted_by: muted_by.iter().map(ToString::to_string).collect(),
             silenced_by: view.silenced_by.iter().map(ToString::to_string).collect(),
             state: match view.state {
-                Muted::Active => AlertState::Active,
-                Muted::Suppressed => AlertState::Suppressed,
+                Muted::Active if muted_by.is_empty() => AlertState::Active,
+                Muted::Active | Muted::Suppressed => AlertState::Suppressed,
             },
         },
         updated_at: alert.updated_at,

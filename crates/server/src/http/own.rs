@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use firebell_dispatch::{AlertView, Dispatch};
+use firebell_dispatch::{AlertState, AlertView, Dispatch, DispatchStats};
 use firebell_engine::{Engine, InboxEntry};
 use firebell_model::{Fingerprint, Labels, Timestamp, format_float};
 use firebell_rules::{AlertInstance, AlertPhase, GroupView, Hold, Mode, RuleView};
@@ -103,6 +103,10 @@ pub(super) struct Counts {
     pub rules: usize,
     /// Alerts that fire, of own rules and from outside.
     pub firing: usize,
+    /// Of these, those that are not muted, and those that are.
+    pub marked: [u64; 2],
+    /// What dispatch holds, and what it left out.
+    pub dispatch: DispatchStats,
     /// Alerts that wait for their `for`.
     pub pending: usize,
     /// Alerts that begin and end too often.
@@ -144,7 +148,11 @@ pub(super) fn counts(engine: &Engine, now: Timestamp) -> Counts {
     if n_more > 0 {
         counts.rule_problems.push(format!("and {n_more} more"));
     }
-    counts.firing = engine.dispatch().alerts(now).count();
+    for state in engine.dispatch().states(now) {
+        counts.firing += 1;
+        counts.marked[usize::from(state == AlertState::Suppressed)] += 1;
+    }
+    counts.dispatch = engine.dispatch().stats();
     counts
 }
 
