@@ -17,6 +17,7 @@ mod mixed;
 mod note;
 mod other;
 mod ratio;
+mod samples;
 mod select;
 mod shared;
 mod top;
@@ -121,7 +122,8 @@ impl Prepared {
         &self.annotations
     }
 
-    /// How many samples and results the last evaluation held, what [`Options::samples_max`] limits.
+    /// How many samples and results the last evaluation held at once, which [`Options::samples_max`]
+    /// limits.
     #[must_use]
     pub fn n_samples(&self) -> usize {
         self.n_samples
@@ -224,27 +226,14 @@ impl Prepared {
             self.delays_name_removal = options.delays_name_removal;
             self.states = State::of(self.plan.program());
         }
-        let mut context = Context {
-            text: self.plan.text(),
-            source,
-            options,
-            start: steps.start,
-            end,
-            shape: QueryShape {
-                step: steps.step,
-                range: end - steps.start,
-            },
-            n_samples: 0,
-            annotations: Vec::new(),
-            lifted: Vec::new(),
-            scratch: std::mem::take(&mut self.scratch),
-        };
+        let scratch = std::mem::take(&mut self.scratch);
+        let mut context = Context::new(self.plan.text(), source, options, (steps, end), scratch);
         let (program, states) = (self.plan.program(), &mut self.states);
         let result = run_program(program, states, &mut context, steps, shared);
         for lifted in std::mem::take(&mut context.lifted) {
             context.annotate(false, lifted.span, &lifted.text());
         }
-        self.n_samples = context.n_samples;
+        self.n_samples = context.n_samples_most;
         self.annotations = context.annotations;
         self.scratch = context.scratch;
         self.annotations.sort();
@@ -290,15 +279,46 @@ struct Context<'a> {
     end: Timestamp,
     shape: QueryShape,
     n_samples: usize,
+    /// The most that were held at once.
+    n_samples_most: usize,
     annotations: Vec<Annotation>,
     lifted: Vec<note::LiftedNote>,
     scratch: Scratch,
+}
+
+impl<'a> Context<'a> {
+    /// Nothing is held yet. `end` is the last moment of the whole query.
+    fn new(
+        text: &'a str,
+        source: &'a dyn Source,
+        options: &'a Options<'a>,
+        (steps, end): (Steps, Timestamp),
+        scratch: Scratch,
+    ) -> Self {
+        Self {
+            text,
+            source,
+            options,
+            start: steps.start,
+            end,
+            shape: QueryShape {
+                step: steps.step,
+                range: end - steps.start,
+            },
+            n_samples: 0,
+            n_samples_most: 0,
+            annotations: Vec::new(),
+            lifted: Vec::new(),
+            scratch,
+        }
+    }
 }
 
 impl Context<'_> {
     /// Counts values that are held from now on.
     fn hold(&mut self, n: usize) -> Result<(), EvalError> {
         self.n_samples += n;
+        self.n_samples_most = self.n_samples_most.max(self.n_samples);
         if self.n_samples > self.options.samples_max {
             return Err(EvalError::TooManySamples);
         }
@@ -394,13 +414,17 @@ struct Renamed {
 impl State {
     fn of(program: &Program) -> Vec<Self> {
         let state = |kind: &OpKind| match kind {
-            OpKind::Window { source, .. } | OpKind::Matrix(source) => match source {
-                WindowSource::Series { .. } => Self::Window(None, None),
-                WindowSource::Subquery { program, .. } => Self::Subquery(Self::of(program), None),
-            },
+            OpKind::Window { source, .. } | OpKind::Matrix(source) => Self::of_source(source),
             _ => Self::Unbound,
         };
         program.ops.iter().map(|op| state(&op.kind)).collect()
+    }
+
+    fn of_source(source: &WindowSource) -> Self {
+        match source {
+            WindowSource::Series { .. } => Self::Window(None, None),
+            WindowSource::Subquery { program, .. } => Self::Subquery(Self::of(program), None),
+        }
     }
 }
 

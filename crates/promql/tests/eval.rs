@@ -519,3 +519,50 @@ fn prepared_plans_move_between_threads() {
     is_send::<Prepared>();
     is_send::<Plan>();
 }
+
+#[test]
+fn each_step_counts_what_it_would_count_alone() {
+    let mut source = MemorySource::new();
+    for i in ["1", "2"] {
+        // Every 15 s from 0 to 10 minutes, without the last minute of one of them.
+        let n = if i == "1" { 41 } else { 37 };
+        source.append(
+            &labels(&[("__name__", "m"), ("i", i)]),
+            samples(&vec![1.0; n]),
+        );
+    }
+    let (start, end, step) = (Timestamp(0), Timestamp(900_000), Duration::from_mins(5));
+    for (text, expected) in [
+        ("1 + 1", [0, 0, 0, 0]),
+        ("m", [2, 2, 2, 0]),
+        ("m + m", [4, 4, 4, 0]),
+        ("timestamp(m)", [2, 2, 2, 0]),
+        // 255 s, 270 s, 285 s and 300 s of each.
+        ("rate(m[1m])", [2, 8, 4, 0]),
+        ("sum(rate(m[1m] offset 1m))", [0, 8, 8, 0]),
+        ("sum(m) / count_over_time(m{i='1'}[30s])", [3, 4, 4, 0]),
+        ("m @ 300", [2, 2, 2, 2]),
+        ("rate(m[1m] @ 300)", [8, 8, 8, 8]),
+        // The windows count what the subquery gives.
+        ("max_over_time(m[2m:1m])", [2, 4, 4, 1]),
+        ("rate(m[1m] anchored)", [2, 8, 4, 0]),
+    ] {
+        let prepared = prepare(text);
+        let counted = prepared.samples_per_step(&source, (start, end), step, &Options::default());
+        assert_eq!(counted.unwrap(), expected, "{text}");
+        for (idx, n) in expected.into_iter().enumerate() {
+            let at = start + step * idx as i64;
+            if text.contains("@") {
+                continue;
+            }
+            let options = Options::default();
+            let alone = prepared.samples_per_step(&source, (at, at), Duration::ZERO, &options);
+            assert_eq!(alone.unwrap(), [n], "{text}");
+        }
+    }
+    let mut prepared = prepare("sum(rate(m[1m]))");
+    prepared
+        .range(&source, start, end, step, &Options::default())
+        .unwrap();
+    assert!(prepared.n_samples() >= 5, "{}", prepared.n_samples());
+}

@@ -20,6 +20,7 @@ mod prometheus;
 mod read;
 mod ruler;
 mod slos;
+mod streamed;
 mod write;
 
 use std::sync::Arc;
@@ -246,12 +247,28 @@ async fn reload(State(app): State<App>) -> Response {
 }
 
 async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
+    let Some(text) = own_metrics(&app).await else {
+        return stopped();
+    };
+    let accept = headers.get(header::ACCEPT);
+    let accept = accept.and_then(|accept| accept.to_str().ok());
+    let (kind, text) = if accept.is_some_and(|it| it.contains("application/openmetrics-text")) {
+        (
+            "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            text,
+        )
+    } else {
+        ("text/plain; version=0.0.4; charset=utf-8", as_text(&text))
+    };
+    ([(header::CONTENT_TYPE, kind)], text).into_response()
+}
+
+/// The program's own metrics as OpenMetrics; none when the driver has stopped.
+async fn own_metrics(app: &App) -> Option<String> {
     let figures = app
         .handle
         .read(|engine, now| (own::counts(engine, now), RuleFigures::of(engine)));
-    let Ok((counts, rules)) = figures.await else {
-        return stopped();
-    };
+    let (counts, rules) = figures.await.ok()?;
     let stats = app.store.stats();
     let readings = Readings {
         series: stats.series,
@@ -269,17 +286,7 @@ async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
     };
     let mut text = app.metrics.render(&readings);
     rules.write(app.metrics.rules(), &mut text);
-    let accept = headers.get(header::ACCEPT);
-    let accept = accept.and_then(|accept| accept.to_str().ok());
-    let (kind, text) = if accept.is_some_and(|it| it.contains("application/openmetrics-text")) {
-        (
-            "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            text,
-        )
-    } else {
-        ("text/plain; version=0.0.4; charset=utf-8", as_text(&text))
-    };
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
+    Some(text)
 }
 
 /// The driver has stopped: Firebell is shutting down.

@@ -14,7 +14,7 @@ use firebell_model::{Labels, METRIC_NAME, Matcher, SampleValue, label_set_text};
 use super::frame::{ABSENT, Block, Cell, Cells, Frame, SeriesSet, is_absent};
 use super::{Context, Frames, State, Steps, select};
 use crate::error::{EvalError, execution};
-use crate::plan::InfoCall;
+use crate::plan::{InfoCall, Place};
 
 /// The labels that say what an info series is about.
 const IDENTIFYING: [&str; 2] = ["instance", "job"];
@@ -34,9 +34,7 @@ pub(crate) fn run(
         State::Selection(selection) => Some(selection),
         _ => None,
     };
-    let query = (context.start, context.end);
-    let place = call.reference.place(query, context.shape);
-    let place = place.map_err(EvalError::Execution)?;
+    let place = call.place(context)?;
     // What is read at a fixed moment is read once.
     let n = if place.0.is_some() { 1 } else { steps.n };
     let infos = select::moments(
@@ -74,6 +72,13 @@ pub(crate) fn run(
 }
 
 impl InfoCall {
+    /// Where info series are read.
+    pub(super) fn place(&self, context: &Context<'_>) -> Result<Place, EvalError> {
+        let query = (context.start, context.end);
+        let place = self.reference.place(query, context.shape);
+        place.map_err(EvalError::Execution)
+    }
+
     /// Whether a series is an info series itself, to which nothing is added.
     fn is_info(&self, labels: &Labels) -> bool {
         let name = labels.value(METRIC_NAME);

@@ -3,14 +3,19 @@
 //! *Sources*: Prometheus, `util/httputil/compression.go`, as behaviour.
 
 use std::io::Write as _;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use axum::body::{Body, Bytes, HttpBody as _};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::Response;
 use flate2::Compression;
 use flate2::write::{GzEncoder, ZlibEncoder};
+use hyper::body::Frame;
+
+use super::streamed::Streamed;
 
 /// The encodings, the better one first.
 #[derive(Clone, Copy)]
@@ -19,7 +24,8 @@ enum Encoding {
     Deflate,
 }
 
-/// Compresses whole bodies; a stream, and what is small, goes as it is.
+/// Compresses whole bodies and large answers that are written as they are read; other streams, and
+/// what is small, go as they are.
 pub(super) async fn compress(request: Request, next: Next) -> Response {
     let encoding = accepted(request.headers());
     let response = next.run(request).await;
@@ -27,19 +33,21 @@ pub(super) async fn compress(request: Request, next: Next) -> Response {
         return response;
     };
     let bytes = response.body().size_hint().exact().unwrap_or(0);
+    let is_streamed = response.extensions().get::<Streamed>().is_some();
     let is_encoded = response.headers().contains_key(header::CONTENT_ENCODING);
-    if bytes < BODY_BYTES_MIN || is_encoded {
+    if (bytes < BODY_BYTES_MIN && !is_streamed) || is_encoded {
         return response;
     }
     let (mut parts, body) = response.into_parts();
-    let Ok(body) = axum::body::to_bytes(body, usize::MAX).await else {
-        return Response::from_parts(parts, Body::empty());
-    };
-    let work = move || encoded(encoding, &body).map(Bytes::from).unwrap_or(body);
-    let encoded = if bytes < ASIDE_BYTES {
-        work()
-    } else {
-        tokio::task::spawn_blocking(work).await.unwrap_or_default()
+    let body = match is_streamed {
+        true => Body::new(Compressed {
+            body,
+            encoder: Some(Encoder::new(encoding)),
+        }),
+        false => match axum::body::to_bytes(body, usize::MAX).await {
+            Ok(body) => Body::from(whole(encoding, body, bytes).await),
+            Err(_) => return Response::from_parts(parts, Body::empty()),
+        },
     };
     let name = match encoding {
         Encoding::Gzip => HeaderValue::from_static("gzip"),
@@ -49,7 +57,65 @@ pub(super) async fn compress(request: Request, next: Next) -> Response {
     parts.headers.remove(header::CONTENT_LENGTH);
     let vary = HeaderValue::from_static("Accept-Encoding");
     parts.headers.append(header::VARY, vary);
-    Response::from_parts(parts, Body::from(encoded))
+    Response::from_parts(parts, body)
+}
+
+/// A whole body, compressed.
+async fn whole(encoding: Encoding, body: Bytes, bytes: u64) -> Bytes {
+    let work = move || {
+        let mut encoder = Encoder::new(encoding);
+        let encoded = encoder.write(&body).and_then(|()| encoder.finish());
+        encoded.map_or(body, Bytes::from)
+    };
+    match bytes < ASIDE_BYTES {
+        true => work(),
+        false => tokio::task::spawn_blocking(work).await.unwrap_or_default(),
+    }
+}
+
+/// A body that is compressed piece by piece.
+struct Compressed {
+    body: Body,
+    /// None when all is said.
+    encoder: Option<Encoder>,
+}
+
+impl HttpBody for Compressed {
+    type Data = Bytes;
+    type Error = axum::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        let this = &mut *self;
+        let said = |bytes: std::io::Result<Vec<u8>>| {
+            let frame = bytes.map(|bytes| Frame::data(bytes.into()));
+            Poll::Ready(Some(frame.map_err(axum::Error::new)))
+        };
+        loop {
+            let Some(encoder) = &mut this.encoder else {
+                return Poll::Ready(None);
+            };
+            match std::task::ready!(Pin::new(&mut this.body).poll_frame(context)) {
+                Some(Ok(frame)) => {
+                    let data = frame.into_data().unwrap_or_default();
+                    let bytes = encoder.write(&data).map(|()| encoder.take());
+                    // Little text may still be inside the encoder.
+                    if !matches!(&bytes, Ok(bytes) if bytes.is_empty()) {
+                        return said(bytes);
+                    }
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error))),
+                None => {
+                    return match this.encoder.take() {
+                        Some(encoder) => said(encoder.finish()),
+                        None => Poll::Ready(None),
+                    };
+                }
+            }
+        }
+    }
 }
 
 /// The first of our encodings that the client takes.
@@ -73,18 +139,40 @@ fn accepted(headers: &HeaderMap) -> Option<Encoding> {
     }
 }
 
-fn encoded(encoding: Encoding, body: &[u8]) -> std::io::Result<Vec<u8>> {
-    let out = Vec::with_capacity(body.len() / 8);
-    match encoding {
-        Encoding::Gzip => {
-            let mut encoder = GzEncoder::new(out, Compression::fast());
-            encoder.write_all(body)?;
-            encoder.finish()
+/// Compresses what is written.
+enum Encoder {
+    Gzip(GzEncoder<Vec<u8>>),
+    Deflate(ZlibEncoder<Vec<u8>>),
+}
+
+impl Encoder {
+    fn new(encoding: Encoding) -> Self {
+        let (out, level) = (Vec::new(), Compression::fast());
+        match encoding {
+            Encoding::Gzip => Self::Gzip(GzEncoder::new(out, level)),
+            Encoding::Deflate => Self::Deflate(ZlibEncoder::new(out, level)),
         }
-        Encoding::Deflate => {
-            let mut encoder = ZlibEncoder::new(out, Compression::fast());
-            encoder.write_all(body)?;
-            encoder.finish()
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<()> {
+        match self {
+            Self::Gzip(encoder) => encoder.write_all(bytes),
+            Self::Deflate(encoder) => encoder.write_all(bytes),
+        }
+    }
+
+    /// What has come of it so far.
+    fn take(&mut self) -> Vec<u8> {
+        std::mem::take(match self {
+            Self::Gzip(encoder) => encoder.get_mut(),
+            Self::Deflate(encoder) => encoder.get_mut(),
+        })
+    }
+
+    fn finish(self) -> std::io::Result<Vec<u8>> {
+        match self {
+            Self::Gzip(encoder) => encoder.finish(),
+            Self::Deflate(encoder) => encoder.finish(),
         }
     }
 }
@@ -116,6 +204,29 @@ mod tests {
                 None => "",
             };
             assert_eq!(name, expected, "{text}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_is_compressed_as_it_is_read() {
+        use std::io::Read as _;
+        let pieces = || (0..40).map(|n| format!("{n}, ").repeat(20_000).into_bytes());
+        let whole: Vec<u8> = pieces().flatten().collect();
+        for encoding in [Encoding::Gzip, Encoding::Deflate] {
+            let response = crate::http::streamed::streamed("text/plain", Box::new(pieces()));
+            assert!(response.extensions().get::<Streamed>().is_some());
+            let body = Body::new(Compressed {
+                body: response.into_body(),
+                encoder: Some(Encoder::new(encoding)),
+            });
+            let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap();
+            let mut read = Vec::new();
+            match encoding {
+                Encoding::Gzip => flate2::read::GzDecoder::new(&*bytes).read_to_end(&mut read),
+                Encoding::Deflate => flate2::read::ZlibDecoder::new(&*bytes).read_to_end(&mut read),
+            }
+            .unwrap();
+            assert!(read == whole && bytes.len() < whole.len() / 10);
         }
     }
 }

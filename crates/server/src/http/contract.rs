@@ -255,6 +255,47 @@ async fn rules_over_http_are_checked_kept_and_can_be_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn prometheus_api_has_the_paths_and_methods_of_its_document() {
+    let bell = Bell::start().await;
+    let (status, kind, text) = bell.get("/api/v1/openapi.yaml").await;
+    assert_eq!((status, &*kind), (200, "application/yaml; charset=utf-8"));
+    let mut told: Vec<(String, Vec<String>)> = Vec::new();
+    for line in text.lines() {
+        let key = line.trim_end_matches(':');
+        match key.trim_start() {
+            path if path.starts_with('/') => told.push((path.to_owned(), Vec::new())),
+            method if key.len() == method.len() + 4 && METHODS.contains(&method) => {
+                told.last_mut().unwrap().1.push(method.to_owned());
+            }
+            _ => {}
+        }
+    }
+    let known: Vec<(String, Vec<String>)> = super::prometheus::paths().collect();
+    assert_eq!(told, known);
+    for (path, methods) in known {
+        let url = bell.url(&format!("/api/v1{}", path.replace("{name}", "job")));
+        for method in METHODS {
+            let asked = bell
+                .client
+                .request(method.to_uppercase().parse().unwrap(), &url);
+            let status = asked.send().await.unwrap().status().as_u16();
+            let is_there = methods.iter().any(|it| it == method);
+            assert_eq!(status != 405, is_there, "{method} {path}: {status}");
+        }
+    }
+    assert!(
+        bell.get("/api/v1/openapi.yaml?openapi_version=3.2")
+            .await
+            .2
+            .starts_with("openapi: 3.2.0")
+    );
+    bell.server.stop().await.unwrap();
+}
+
+/// The methods that a path may have.
+const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn own_api_is_as_its_document_says() {
     let bell = Bell::start().await;
     bell.promise().await;
@@ -581,6 +622,11 @@ GET /api/v1/alertmanagers
 GET /api/v1/status/config
 GET /api/v1/status/tsdb?limit=2
 GET /api/v1/status/tsdb?limit=0
+GET /api/v1/status/tsdb?limit=10001
+GET /api/v1/status/self_metrics?metric_name_pattern=firebell_(series|notifications.*)
+GET /api/v1/status/self_metrics?metric_name_pattern=[
+GET /api/v1/query?query=vector(1)&stats=yes
+GET /api/v1/query_range?query=count_over_time(ALERTS[1s])&start=0&end=60&step=60&stats=all
 GET /api/v1/status/tsdb/blocks
 GET /api/v1/status/walreplay
 GET /api/v1/status/flags

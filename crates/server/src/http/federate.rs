@@ -12,9 +12,10 @@ use firebell_model::{
     Histogram, Labels, Matcher, Sample, Series, SourceError, TimeRange, Timestamp, is_stale,
 };
 use firebell_wire::exposition::{FamilyWriter, Negotiated, Point, TextWriter};
-use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use firebell_wire::prometheus_json::{ApiError, ErrorKind, PIECE_BYTES, Pieces};
 
 use super::prometheus::{Job, compute_with, selector};
+use super::streamed::streamed;
 use super::{App, params};
 
 pub(super) async fn federate(
@@ -35,10 +36,12 @@ pub(super) async fn federate(
     let external = app.live.config().external_labels.clone();
     let now = app.clock.now();
     let written = compute_with(&app, None, move |job| {
-        write(job, &selectors, &external, now, wanted)
+        let latest = latest(job, &selectors, now)?;
+        let pieces = pieces(latest, &external, wanted);
+        Ok(streamed(&wanted.content_type(), pieces))
     });
     match written.await {
-        Ok(body) => ([(header::CONTENT_TYPE, wanted.content_type())], body).into_response(),
+        Ok(answer) => answer,
         Err(error) => {
             let status = StatusCode::from_u16(error.kind.status());
             let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -47,18 +50,14 @@ pub(super) async fn federate(
     }
 }
 
-fn write(
-    job: &Job<'_>,
-    selectors: &[Vec<Matcher>],
-    external: &Labels,
-    now: Timestamp,
-    wanted: Negotiated,
-) -> Result<Vec<u8>, ApiError> {
+/// The newest values, by name first: a family has to stand together.
+type Latest = BTreeMap<(String, Labels), (Timestamp, Point)>;
+
+fn latest(job: &Job<'_>, selectors: &[Vec<Matcher>], now: Timestamp) -> Result<Latest, ApiError> {
     let range = TimeRange {
         after: now - job.options.lookback,
         until: now,
     };
-    // By name first: a family has to stand together.
     let mut latest = BTreeMap::new();
     for matchers in selectors {
         for series in job.source.select(matchers, range).map_err(failed)? {
@@ -69,26 +68,76 @@ fn write(
             }
         }
     }
-    let extra = external.iter().map(|it| (&*it.name, &*it.value));
-    let mut extra: BTreeMap<&str, &str> = extra.collect();
+    Ok(latest)
+}
+
+/// Writes values as they are read.
+fn pieces(latest: Latest, external: &Labels, wanted: Negotiated) -> Pieces {
+    let extra = external.iter();
+    let extra = extra.map(|it| (it.name.to_string(), it.value.to_string()));
+    let mut extra: BTreeMap<String, String> = extra.collect();
     // What has no instance must not get that of this Firebell.
-    extra.entry("instance").or_insert("");
-    let extra: Vec<(&str, &str)> = extra.into_iter().collect();
-    if wanted.is_protobuf {
-        let mut writer = FamilyWriter::new(wanted.allows_utf8);
-        for ((_, labels), (at, point)) in &latest {
-            writer.point(labels, &extra, (*at, point));
+    extra.entry("instance".to_owned()).or_default();
+    let mut latest = latest.into_iter();
+    let mut writer = Some(Writer::new(wanted));
+    Box::new(std::iter::from_fn(move || {
+        let open = writer.as_mut()?;
+        let extra: Vec<(&str, &str)> = extra.iter().map(|(a, b)| (&**a, &**b)).collect();
+        while open.n_bytes() < PIECE_BYTES {
+            let Some(((_, labels), (at, point))) = latest.next() else {
+                return writer.take().map(Writer::finish);
+            };
+            open.point(&labels, &extra, at, &point);
         }
-        return Ok(writer.finish());
-    }
-    let mut writer = TextWriter::new(wanted.allows_utf8);
-    for ((_, labels), (at, point)) in &latest {
-        // The text has no form for native histograms: they are left out, as upstream.
-        if let Point::Float(value) = *point {
-            writer.sample(labels, &extra, Sample { at: *at, value });
+        Some(open.take())
+    }))
+}
+
+/// One of the two formats.
+enum Writer {
+    Text(TextWriter),
+    Families(FamilyWriter),
+}
+
+impl Writer {
+    fn new(wanted: Negotiated) -> Self {
+        match wanted.is_protobuf {
+            true => Self::Families(FamilyWriter::new(wanted.allows_utf8)),
+            false => Self::Text(TextWriter::new(wanted.allows_utf8)),
         }
     }
-    Ok(writer.finish().into_bytes())
+
+    fn point(&mut self, labels: &Labels, extra: &[(&str, &str)], at: Timestamp, point: &Point) {
+        match (self, point) {
+            (Self::Families(writer), point) => writer.point(labels, extra, (at, point)),
+            (Self::Text(writer), &Point::Float(value)) => {
+                writer.sample(labels, extra, Sample { at, value });
+            }
+            // The text has no form for native histograms: they are left out, as upstream.
+            (Self::Text(_), Point::Histogram(_)) => {}
+        }
+    }
+
+    fn n_bytes(&self) -> usize {
+        match self {
+            Self::Text(writer) => writer.n_bytes(),
+            Self::Families(writer) => writer.n_bytes(),
+        }
+    }
+
+    fn take(&mut self) -> Vec<u8> {
+        match self {
+            Self::Text(writer) => writer.take().into_bytes(),
+            Self::Families(writer) => writer.take(),
+        }
+    }
+
+    fn finish(self) -> Vec<u8> {
+        match self {
+            Self::Text(mut writer) => writer.take().into_bytes(),
+            Self::Families(writer) => writer.finish(),
+        }
+    }
 }
 
 /// The newest value of a series, float or histogram; none where it ended.

@@ -81,10 +81,15 @@ impl TextWriter {
         }
     }
 
-    /// The text.
+    /// How much text there is since the last time.
     #[must_use]
-    pub fn finish(self) -> String {
-        self.text
+    pub fn n_bytes(&self) -> usize {
+        self.text.len()
+    }
+
+    /// The text since the last time.
+    pub fn take(&mut self) -> String {
+        std::mem::take(&mut self.text)
     }
 }
 
@@ -136,7 +141,7 @@ mod tests {
         add(&[("__name__", "up"), ("instance", "i")], 1_234_567.0);
         add(&[("__name__", "a.b"), ("c.d", "€")], 0.000_01);
         add(&[("job", "nameless")], 1.0);
-        expected.assert_eq(&writer.finish());
+        expected.assert_eq(&writer.take());
     }
 
     #[test]

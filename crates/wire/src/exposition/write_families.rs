@@ -87,6 +87,7 @@ impl FamilyWriter {
         self.family = Some((metric.to_owned(), kind, family));
     }
 
+    /// Ends the family at hand: more of it would be another family.
     fn end(&mut self) {
         if let Some((_, _, family)) = self.family.take() {
             self.body.raw(family.bytes.len() as u64);
@@ -94,7 +95,18 @@ impl FamilyWriter {
         }
     }
 
-    /// The body.
+    /// How many bytes of whole families there are since the last time.
+    #[must_use]
+    pub fn n_bytes(&self) -> usize {
+        self.body.bytes.len()
+    }
+
+    /// The bytes of whole families since the last time.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.body.bytes)
+    }
+
+    /// All bytes that were not taken.
     #[must_use]
     pub fn finish(mut self) -> Vec<u8> {
         self.end();

@@ -7,7 +7,7 @@ use crate::go;
 use crate::params::Params;
 
 /// What `/api/v1/query` and `/api/v1/query_range` both take.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct QuerySettings {
     /// How long it may take.
     pub timeout: Option<Duration>,
@@ -15,8 +15,8 @@ pub struct QuerySettings {
     pub limit: Option<usize>,
     /// How old a sample may be to count as the current value; longer than zero.
     pub lookback: Option<Duration>,
-    /// Whether the answer tells what it cost.
-    pub wants_stats: bool,
+    /// What is to be told of what it cost: nothing, or `true`, or `all`, each step then.
+    pub stats: String,
 }
 
 /// Parameters of `/api/v1/query`.
@@ -109,7 +109,19 @@ impl QuerySettings {
             limit,
             // Zero and less stand for the server's own.
             lookback: lookback.filter(|it| *it > Duration::ZERO),
-            wants_stats: params.get("stats").is_some_and(|text| !text.is_empty()),
+            stats: params.get("stats").unwrap_or_default().to_owned(),
+        })
+    }
+
+    /// What is wrong with `stats`; any text means `true` for now.
+    #[must_use]
+    pub fn stats_warning(&self) -> Option<String> {
+        let stats = &self.stats;
+        (!matches!(&**stats, "" | "true" | "all")).then(|| {
+            format!(
+                "value {stats:?} for parameter \"stats\" is deprecated and will be rejected in the \
+                 next major release, use \"true\" or \"all\""
+            )
         })
     }
 }
@@ -276,7 +288,7 @@ mod tests {
             .unwrap()
             .settings;
         assert_eq!(settings.lookback, Some(Duration::from_mins(1)));
-        assert_eq!((settings.limit, settings.wants_stats), (Some(3), true));
+        assert_eq!((settings.limit, &*settings.stats), (Some(3), "all"));
         for (text, expected) in [
             (
                 "lookback_delta=x",

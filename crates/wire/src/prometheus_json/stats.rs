@@ -2,10 +2,13 @@
 //!
 //! *Sources*: Prometheus, `util/stats/query_stats.go`.
 
+use firebell_model::Timestamp;
 use serde::Serialize;
 
+use super::number::seconds;
+
 /// `{"timings":{…},"samples":{…}}`
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct QueryStats {
     /// Seconds.
     pub timings: Timings,
@@ -27,11 +30,18 @@ pub struct Timings {
 }
 
 /// What was looked at.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SampleStats {
-    /// Samples and results that the evaluation held.
+    /// Samples of each step, when that was asked for: `[[1435781451.781,12]]`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub total_queryable_samples_per_step: Vec<StepStat>,
+    /// Samples of all steps.
     pub total_queryable_samples: u64,
-    /// The most of them at the same time.
+    /// The most samples and results that the evaluation held at once.
     pub peak_samples: u64,
 }
+
+/// A step, and how many samples it is made of.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct StepStat(#[serde(serialize_with = "seconds")] pub Timestamp, pub u64);

@@ -1,25 +1,15 @@
 //! `/admin/tsdb/…`: deletes and snapshots, where the operator has asked for them.
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::post;
 use firebell_tsdb::StoreError;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind, Success, time_range};
 use serde::Serialize;
 
 use super::{answer, bad_data, refused, selector};
 use crate::http::{App, params};
-
-/// Adds the routes.
-pub(super) fn routes(router: Router<App>) -> Router<App> {
-    router
-        .route("/admin/tsdb/delete_series", post(delete).put(delete))
-        .route("/admin/tsdb/clean_tombstones", post(clean).put(clean))
-        .route("/admin/tsdb/snapshot", post(snapshot).put(snapshot))
-}
 
 /// An error unless the operator has asked for this API.
 fn allowed(app: &App) -> Result<(), ApiError> {
@@ -29,7 +19,7 @@ fn allowed(app: &App) -> Result<(), ApiError> {
     }
 }
 
-async fn delete(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
+pub(super) async fn delete(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
     let params = params(&uri, &body);
     let delete = move || {
         allowed(&app)?;
@@ -49,7 +39,7 @@ async fn delete(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
     on_thread(delete).await
 }
 
-async fn clean(State(app): State<App>) -> Response {
+pub(super) async fn clean(State(app): State<App>) -> Response {
     let clean = move || {
         allowed(&app)?;
         app.store.clean_tombstones().map_err(internal)?;
@@ -58,7 +48,7 @@ async fn clean(State(app): State<App>) -> Response {
     on_thread(clean).await
 }
 
-async fn snapshot(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
+pub(super) async fn snapshot(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
     let params = params(&uri, &body);
     let snapshot = move || {
         allowed(&app)?;

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use axum::response::{IntoResponse, Response};
 use firebell_model::{Duration, Source};
 use firebell_promql::Options;
-use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use firebell_wire::prometheus_json::{ApiError, ErrorKind, Pieces};
 use serde::Serialize;
 
 use super::{Answer, answer, refused};
 use crate::clock::Stopwatch;
 use crate::http::App;
+use crate::http::streamed::streamed;
 
 /// What the work of a request goes by.
 pub(in crate::http) struct Job<'a> {
@@ -44,6 +45,17 @@ pub(super) async fn compute<T: Serialize>(
     work: impl FnOnce(&Job<'_>) -> Answer<T> + Send + 'static,
 ) -> Response {
     let work = move |job: &Job<'_>| work(job).map(|success| answer(Ok(success)));
+    let result = compute_with(app, timeout, work).await;
+    result.unwrap_or_else(|error| refused(&error))
+}
+
+/// Computes, and writes the JSON of what may be a large answer as it is read; see [`compute_with`].
+pub(super) async fn compute_pieces(
+    app: &App,
+    timeout: Option<Duration>,
+    work: impl FnOnce(&Job<'_>) -> Result<Pieces, ApiError> + Send + 'static,
+) -> Response {
+    let work = move |job: &Job<'_>| work(job).map(|pieces| streamed("application/json", pieces));
     let result = compute_with(app, timeout, work).await;
     result.unwrap_or_else(|error| refused(&error))
 }

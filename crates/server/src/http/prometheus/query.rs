@@ -4,16 +4,16 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
-use firebell_model::{Sample, Timestamp};
+use firebell_model::{Duration, Sample, Timestamp};
 use firebell_promql::{Annotation, EvalError, Features, Plan, Prepared, Value, ValueType};
 use firebell_wire::prometheus_json::{
     ApiError, ErrorKind, InstantQuery, MatrixSeries, QueryAnswer, QueryData, QuerySettings,
-    QueryStats, RangeQuery, SampleStats, Success, Timings, VectorSample,
+    QueryStats, RangeQuery, SampleStats, StepStat, Success, Timings, VectorSample,
 };
 
-use super::compute::{Job, compute};
+use super::compute::{Job, compute_pieces};
 use super::series::{cut, noting_cut};
-use super::{Answer, bad_data, refused};
+use super::{bad_data, refused};
 use crate::clock::Stopwatch;
 use crate::http::{App, params};
 
@@ -25,7 +25,8 @@ pub(super) async fn instant(State(app): State<App>, uri: Uri, body: Bytes) -> Re
             let run = move |prepared: &mut Prepared, job: &Job<'_>| {
                 prepared.instant(job.source, at, &job.options)
             };
-            evaluate(&app, request.query, at, settings, (Kind::Instant, run)).await
+            let asked = Asked::new(&app, request.query, settings);
+            evaluate(&app, asked, (at, at, Duration::ZERO), run).await
         }
         Err(error) => refused(&error),
     }
@@ -44,54 +45,102 @@ pub(super) async fn range(State(app): State<App>, uri: Uri, body: Bytes) -> Resp
             let run = move |prepared: &mut Prepared, job: &Job<'_>| {
                 prepared.range(job.source, start, end, step, &job.options)
             };
-            evaluate(&app, query, end, settings, (Kind::Range, run)).await
+            let asked = Asked::new(&app, query, settings);
+            evaluate(&app, asked, (start, end, step), run).await
         }
         Err(error) => refused(&error),
     }
 }
 
-/// Evaluates and writes the answer. `at` is the moment of a number or text.
-async fn evaluate<R>(
-    app: &App,
+/// What is asked for, and by which rules.
+struct Asked {
     query: String,
-    at: Timestamp,
     settings: QuerySettings,
-    (kind, run): (Kind, R),
-) -> Response
+    features: Features,
+    delays_name_removal: bool,
+    /// Whether samples are counted for each step.
+    counts_steps: bool,
+}
+
+impl Asked {
+    fn new(app: &App, query: String, settings: QuerySettings) -> Self {
+        let counts_steps = settings.stats == "all" && app.has_feature("promql-per-step-stats");
+        Self {
+            query,
+            settings,
+            features: app.promql(),
+            delays_name_removal: app.has_feature("promql-delayed-name-removal"),
+            counts_steps,
+        }
+    }
+}
+
+/// The first and the last moment of a query, and the step, which is zero for an instant query.
+type Moments = (Timestamp, Timestamp, Duration);
+
+/// Evaluates and writes the answer.
+async fn evaluate<R>(app: &App, asked: Asked, moments: Moments, run: R) -> Response
 where
     R: FnOnce(&mut Prepared, &Job<'_>) -> Result<Value, EvalError> + Send + 'static,
 {
-    let features = app.promql();
-    let delays_name_removal = app.has_feature("promql-delayed-name-removal");
-    compute(app, settings.timeout, move |job| {
+    let (_, end, step) = moments;
+    compute_pieces(app, asked.settings.timeout, move |job| {
         let watch = Stopwatch::start();
-        let mut prepared = prepare(&query, features, kind)?;
+        let kind = match step {
+            Duration::ZERO => Kind::Instant,
+            _ => Kind::Range,
+        };
+        let mut prepared = prepare(&asked.query, asked.features, kind)?;
         let prepared_in = watch.elapsed().as_secs_f64();
         let mut options = job.options.clone();
-        options.delays_name_removal = delays_name_removal;
-        options.lookback = settings.lookback.unwrap_or(options.lookback);
+        options.delays_name_removal = asked.delays_name_removal;
+        options.lookback = asked.settings.lookback.unwrap_or(options.lookback);
         let job = &Job { options, ..*job };
         let value = run(&mut prepared, job).map_err(failed)?;
         let took = watch.elapsed().as_secs_f64();
-        let samples = prepared.n_samples() as u64;
-        let stats = settings.wants_stats.then_some(QueryStats {
-            timings: Timings {
-                eval_total_time: took,
-                result_sort_time: 0.0,
-                query_preparation_time: prepared_in,
-                inner_eval_time: took - prepared_in,
-                exec_queue_time: job.queued.as_secs_f64(),
-                exec_total_time: took + job.queued.as_secs_f64(),
-            },
-            samples: SampleStats {
-                total_queryable_samples: samples,
-                peak_samples: samples,
-            },
-        });
-        let (data, annotations) = (data(value, at), prepared.annotations());
-        limited(data, settings.limit, annotations, stats)
+        let timings = Timings {
+            eval_total_time: took,
+            result_sort_time: 0.0,
+            query_preparation_time: prepared_in,
+            inner_eval_time: took - prepared_in,
+            exec_queue_time: job.queued.as_secs_f64(),
+            exec_total_time: took + job.queued.as_secs_f64(),
+        };
+        let stats = match asked.settings.stats.is_empty() {
+            true => None,
+            false => Some(QueryStats {
+                timings,
+                samples: counted(&prepared, job, moments, asked.counts_steps)?,
+            }),
+        };
+        let limit = asked.settings.limit.unwrap_or(usize::MAX);
+        let mut success = limited(data(value, end), limit, stats);
+        note(&mut success, prepared.annotations());
+        success.warnings.extend(asked.settings.stats_warning());
+        Ok(success.into_pieces())
     })
     .await
+}
+
+/// What was looked at.
+fn counted(
+    prepared: &Prepared,
+    job: &Job<'_>,
+    (start, end, step): Moments,
+    counts_steps: bool,
+) -> Result<SampleStats, ApiError> {
+    let counts = prepared.samples_per_step(job.source, (start, end), step, &job.options);
+    let counts = counts.map_err(failed)?;
+    let steps = counts.iter().enumerate();
+    let steps = steps.map(|(idx, n)| StepStat(start + step * idx as i64, *n));
+    Ok(SampleStats {
+        total_queryable_samples: counts.iter().sum(),
+        total_queryable_samples_per_step: match counts_steps {
+            true => steps.collect(),
+            false => Vec::new(),
+        },
+        peak_samples: prepared.n_samples() as u64,
+    })
 }
 
 /// The two kinds of queries.
@@ -147,21 +196,13 @@ fn data(value: Value, at: Timestamp) -> QueryData {
     }
 }
 
-fn limited(
-    mut data: QueryData,
-    limit: Option<usize>,
-    annotations: &[Annotation],
-    stats: Option<QueryStats>,
-) -> Answer<QueryAnswer> {
-    let limit = limit.unwrap_or(usize::MAX);
+fn limited(mut data: QueryData, limit: usize, stats: Option<QueryStats>) -> Success<QueryAnswer> {
     let is_cut = match &mut data {
         QueryData::Vector(samples) => cut(samples, limit),
         QueryData::Matrix(series) => cut(series, limit),
         QueryData::Scalar(_) | QueryData::String(..) => false,
     };
-    let mut success = noting_cut(QueryAnswer { data, stats }, is_cut);
-    note(&mut success, annotations);
-    Ok(success)
+    noting_cut(QueryAnswer { data, stats }, is_cut)
 }
 
 /// Adds what is to be known of a result: of each kind so many, as upstream.

@@ -2,12 +2,10 @@
 //!
 //! *Sources*: Prometheus, `web/api/v1/search.go`, as behaviour.
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use firebell_model::{Duration, METRIC_NAME, Matcher, SourceError, TimeRange, Timestamp};
 use firebell_wire::go;
 use firebell_wire::params::Params;
@@ -19,15 +17,7 @@ use super::compute::{Job, compute_with};
 use super::{bad_data, refused, selectors};
 use crate::http::{App, params};
 
-/// Adds the routes.
-pub(super) fn routes(router: Router<App>) -> Router<App> {
-    router
-        .route("/search/metric_names", get(metric_names).post(metric_names))
-        .route("/search/label_names", get(label_names).post(label_names))
-        .route("/search/label_values", get(label_values).post(label_values))
-}
-
-async fn metric_names(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
+pub(super) async fn metric_names(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
     let params = params(&uri, &body);
     search(&app, &params, "metric_names", |_| {
         Ok(What::Values(METRIC_NAME.to_owned()))
@@ -35,12 +25,12 @@ async fn metric_names(State(app): State<App>, uri: Uri, body: Bytes) -> Response
     .await
 }
 
-async fn label_names(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
+pub(super) async fn label_names(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
     let params = params(&uri, &body);
     search(&app, &params, "label_names", |_| Ok(What::Names)).await
 }
 
-async fn label_values(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
+pub(super) async fn label_values(State(app): State<App>, uri: Uri, body: Bytes) -> Response {
     let params = params(&uri, &body);
     let what = |params: &Params| match params.get("label").unwrap_or("") {
         "" => Err(bad_data("missing required parameter \"label\"")),

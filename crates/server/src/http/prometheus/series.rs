@@ -10,7 +10,7 @@ use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind, Success, limit_of, time_range};
 use serde::Serialize;
 
-use super::compute::compute;
+use super::compute::compute_pieces;
 use super::{answer, bad_data, refused, selectors};
 use crate::http::{App, params};
 
@@ -98,10 +98,10 @@ async fn list<T: Ord + Send + Serialize + 'static>(
     };
     // The index does not know of times: what ended before the first sample is told from here.
     let oldest = app.store.stats().oldest;
-    compute(app, None, move |job| {
+    compute_pieces(app, None, move |job| {
         let mut found = Vec::new();
         if oldest.is_some_and(|oldest| range.until < oldest) {
-            return Ok(Success::new(found));
+            return Ok(Success::new(found).into_pieces());
         }
         for matchers in &selectors {
             job.check()?;
@@ -114,7 +114,7 @@ async fn list<T: Ord + Send + Serialize + 'static>(
             found.dedup();
         }
         let is_cut = cut(&mut found, limit);
-        Ok(noting_cut(found, is_cut))
+        Ok(noting_cut(found, is_cut).into_pieces())
     })
     .await
 }

@@ -8,17 +8,20 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
-use firebell_model::{METRIC_NAME, TimeRange, Timestamp};
+use firebell_model::{METRIC_NAME, Regex, TimeRange, Timestamp};
 use firebell_wire::go;
 use firebell_wire::prometheus_json::{
     ApiError, BuildInfo, ErrorKind, NamedCount, Success, TsdbHead, TsdbStatus,
+    self_metrics as self_metrics_json,
 };
 use serde::Serialize;
 use serde_json::json;
 
 use super::compute::{Job, compute};
-use super::{Answer, answer, bad_data};
-use crate::http::{App, params};
+use super::{Answer, answer, bad_data, stopped};
+use crate::driver::Unrecorded;
+use crate::http::{App, own_metrics, params};
+use crate::metrics::as_text;
 
 /// A configuration, without its secrets.
 #[derive(Serialize)]
@@ -119,6 +122,29 @@ fn bytes_text(bytes: u64) -> String {
     text
 }
 
+/// The program's own metrics, in the form of protobuf's JSON.
+pub(super) async fn self_metrics(State(app): State<App>, uri: Uri) -> Response {
+    let params = params(&uri, &Bytes::new());
+    let pattern = params.get("metric_name_pattern").unwrap_or("");
+    let pattern = match Regex::alertmanager(pattern) {
+        _ if pattern.is_empty() => None,
+        Ok(regex) => Some(regex),
+        Err(why) => {
+            let why = format!("invalid metric_name_pattern: {why}");
+            return answer::<()>(Err(bad_data(why)));
+        }
+    };
+    let Some(text) = own_metrics(&app).await else {
+        return answer::<()>(Err(stopped(Unrecorded::Stopped)));
+    };
+    let is_wanted = |name: &str| pattern.as_ref().is_none_or(|it| it.is_match(name));
+    let families = self_metrics_json(&as_text(&text), is_wanted);
+    answer(families.map(Success::new).map_err(|error| {
+        let why = format!("error gathering self metrics: {error}");
+        ApiError::new(ErrorKind::Internal, why)
+    }))
+}
+
 /// There is nothing to replay while requests are answered.
 pub(super) async fn wal_replay() -> Response {
     answer(Ok(Success::new(json!({"min": 0, "max": 0, "current": 0}))))
@@ -138,6 +164,10 @@ pub(super) async fn tsdb(State(app): State<App>, uri: Uri) -> Response {
     let Some(limit) = limit.filter(|limit| *limit > 0) else {
         return answer::<()>(Err(bad_data("limit must be a positive number")));
     };
+    if limit > TOP_MAX {
+        let why = format!("limit must not exceed {TOP_MAX}");
+        return answer::<()>(Err(bad_data(why)));
+    }
     let stats = app.store.stats();
     let figures = TsdbHead {
         num_series: stats.series,
@@ -216,6 +246,8 @@ pub(super) async fn features(State(app): State<App>) -> Response {
             "label_values_match": true,
             "lifecycle": true,
             "query_stats": true,
+            "openapi_3.1": true,
+            "openapi_3.2": true,
             "query_warnings": true,
             "remote_write_receiver": true,
             "search": flags.has_feature("search-api"),
@@ -234,6 +266,7 @@ pub(super) async fn features(State(app): State<App>) -> Response {
             "negative_offset": true,
             "offset": true,
             "on": true,
+            "per_step_stats": app.has_feature("promql-per-step-stats"),
             "subqueries": true,
             "without": true,
         },
@@ -247,9 +280,11 @@ pub(super) async fn features(State(app): State<App>) -> Response {
 
 /// The version of Prometheus whose API this is. Grafana chooses what it asks for by it, and takes
 /// 2.x and 3.x for a Prometheus.
-const UPSTREAM: &str = "3.5.0";
+pub(super) const UPSTREAM: &str = "3.5.0";
 /// Entries of each list of `/status/tsdb` unless more are asked for.
 const TOP_DEFAULT: usize = 10;
+/// More of them are not given.
+const TOP_MAX: usize = 10_000;
 /// Series that are counted between two looks at the time.
 const SERIES_PER_CHECK: usize = 4096;
 /// The operators, as the parser knows them.
