@@ -4,8 +4,11 @@
 
 mod inhibit;
 mod intervals;
+mod options;
 mod receivers;
 mod route;
+
+mod pagerduty;
 mod slack;
 mod webhook;
 
@@ -20,7 +23,7 @@ use firebell_template::NotificationTemplates;
 
 pub(crate) use self::receivers::INBOX;
 
-use self::receivers::Global;
+use self::options::Global;
 use self::route::{Names, RoutePlace};
 use crate::check::TEMPLATE_ERROR;
 use crate::fields::{Doc, Fields};

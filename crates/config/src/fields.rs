@@ -227,6 +227,11 @@ impl<'d, 'n> Fields<'d, 'n> {
         text
     }
 
+    /// What the map is called in a problem.
+    pub(crate) fn what(&self) -> &'static str {
+        self.what
+    }
+
     /// Notes that a field is missing.
     pub(crate) fn missing(&self, name: &str) {
         if !self.is_map {

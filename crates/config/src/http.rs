@@ -38,7 +38,7 @@ pub(crate) fn read(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> HttpConfig {
         authorization: first.and_then(|(_, value)| value),
         headers: headers(loader, fields),
         follow_redirects: fields.bool("follow_redirects").unwrap_or(true),
-        tls: tls(loader, fields),
+        tls: tls_config(loader, fields, "tls_config").unwrap_or_default(),
     }
 }
 
@@ -74,11 +74,13 @@ fn with_scheme(scheme: &str, credentials: &Secret) -> Secret {
     Secret::new(format!("{scheme} {}", credentials.reveal()))
 }
 
-fn tls(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Tls {
-    let Some(node) = fields.get("tls_config") else {
-        return Tls::default();
-    };
-    let tls = fields.doc.fields(node, "`tls_config`");
+/// Reads a section such as `tls_config`.
+pub(crate) fn tls_config(
+    loader: &Loader<'_>,
+    fields: &Fields<'_, '_>,
+    name: &'static str,
+) -> Option<Tls> {
+    let tls = fields.doc.fields(fields.get(name)?, "`tls_config`");
     for name in [
         "cert",
         "cert_file",
@@ -95,10 +97,10 @@ fn tls(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Tls {
         .map(|pem| pem.reveal().to_owned());
     let insecure_skip_verify = tls.bool("insecure_skip_verify").unwrap_or(false);
     tls.finish();
-    Tls {
+    Some(Tls {
         ca_pem,
         insecure_skip_verify,
-    }
+    })
 }
 
 fn headers(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Vec<(String, Secret)> {

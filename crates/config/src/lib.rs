@@ -30,6 +30,7 @@ mod secrets;
 mod size;
 mod slo;
 mod source;
+mod tree;
 mod unit_test;
 mod yaml;
 
@@ -54,6 +55,7 @@ pub use crate::scrape::{
 pub use crate::size::parse_bytes;
 pub use crate::slo::prometheus_rules;
 pub use crate::source::ExternalSource;
+pub use crate::tree::read_yaml;
 pub use crate::unit_test::{
     AlertTest, ExpectedAlert, ExpectedSample, ExpectedState, ExprTest, Extension, InputSeries,
     NotificationTest, UnitTest, UnitTests, load_rule_files, parse_unit_tests,

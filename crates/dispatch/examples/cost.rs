@@ -113,7 +113,7 @@ impl World {
         for effect in &effects {
             if let DispatchEffect::Notify(delivery) = effect {
                 self.dispatch
-                    .handle_delivered(self.now, delivery.id, &mut self.out);
+                    .handle_delivered(self.now, delivery.id, None, &mut self.out);
             }
         }
         self.journal();

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use firebell_model::{Duration, Notification};
+use firebell_model::{Duration, Notification, ReceiverData};
 use serde::{Deserialize, Serialize};
 
 use crate::Integration;
@@ -36,6 +36,8 @@ pub struct Delivery {
     pub attempt: u32,
     /// What to tell. Holds no resolved alerts when the integration does not want them.
     pub notification: Arc<Notification>,
+    /// What the integration asked to be told again when it was last told of the group.
+    pub known: ReceiverData,
 }
 
 /// Why an attempt failed, and whether another may help.

@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use firebell_model::{Duration, Fingerprint, NotificationReason, Timestamp};
+use firebell_model::{Duration, Fingerprint, NotificationReason, ReceiverData, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The last notification that was delivered under a key.
@@ -20,6 +20,9 @@ pub struct NflogEntry {
     pub resolved: Arc<[Fingerprint]>,
     /// When the entry is forgotten.
     pub expires_at: Timestamp,
+    /// What the integration wants to be told again at the next notification.
+    #[serde(default, skip_serializing_if = "ReceiverData::is_empty")]
+    pub receiver_data: ReceiverData,
 }
 
 /// What a flush would tell, after muting.
@@ -41,6 +44,7 @@ impl NflogEntry {
         reason: NotificationReason,
         batch: &Batch,
         repeat_interval: Duration,
+        receiver_data: ReceiverData,
     ) -> Self {
         let Batch { firing, resolved } = batch.clone();
         let expires_at = at + RETENTION.min(repeat_interval * 2) + GRACE;
@@ -50,6 +54,18 @@ impl NflogEntry {
             firing,
             resolved,
             expires_at,
+            receiver_data,
+        }
+    }
+
+    /// What is known of earlier notifications when one is sent for a reason: a group that begins
+    /// anew begins with nothing.
+    pub(crate) fn known(entry: Option<&Self>, reason: NotificationReason) -> ReceiverData {
+        match (entry, reason) {
+            (Some(entry), reason) if reason != NotificationReason::First => {
+                entry.receiver_data.clone()
+            }
+            _ => ReceiverData::new(),
         }
     }
 }

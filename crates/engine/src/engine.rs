@@ -9,7 +9,7 @@ use firebell_dispatch::{
     Delivery, DeliveryId, Dispatch, DispatchEffect, DispatchRecord, Failure, Routing, SilenceError,
     SilenceId, SilenceRequest,
 };
-use firebell_model::{Alert, HistogramSample, Labels, Sample, Timestamp};
+use firebell_model::{Alert, HistogramSample, Labels, ReceiverData, Sample, Timestamp};
 use firebell_rules::{
     Arrived, Evaluation, EvaluationRequest, RuleEffect, RuleRecord, RuleSet, Rules, Watchlist,
 };
@@ -38,8 +38,9 @@ pub enum Input {
     Arrived(Arrived),
     /// Alerts came from outside, normalised by [`Dispatch::normalize`].
     AlertsPosted(Vec<Alert>),
-    /// A notification was delivered.
-    Delivered(DeliveryId),
+    /// A notification was delivered; the integration may want to be told something again at the
+    /// next one of the group.
+    Delivered(DeliveryId, Option<ReceiverData>),
     /// A notification could not be delivered.
     Failed(DeliveryId, Failure),
 }
@@ -161,9 +162,9 @@ impl Engine {
                     dispatch.handle_alerts(now, &alerts, out);
                 });
             }
-            Input::Delivered(id) => {
+            Input::Delivered(id, data) => {
                 self.in_dispatch(now, step, |dispatch, out| {
-                    dispatch.handle_delivered(now, id, out);
+                    dispatch.handle_delivered(now, id, data, out);
                 });
             }
             Input::Failed(id, failure) => {
@@ -301,7 +302,7 @@ impl Engine {
                     {
                         self.inbox.add(now, Arc::clone(&delivery.notification));
                         self.dispatch
-                            .handle_delivered(now, delivery.id, &mut further);
+                            .handle_delivered(now, delivery.id, None, &mut further);
                     }
                     DispatchEffect::Notify(delivery) => step.effects.push(Effect::Notify(delivery)),
                     DispatchEffect::Cancel(id) => step.effects.push(Effect::Cancel(id)),

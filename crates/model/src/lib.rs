@@ -37,7 +37,7 @@ pub use crate::labels::{
 };
 pub use crate::matcher::{MatchOp, Matcher};
 pub use crate::matcher_text::{MatcherTextError, label_set_text, matchers_text, parse_matchers};
-pub use crate::notification::{Notification, NotificationReason};
+pub use crate::notification::{Notification, NotificationReason, ReceiverData};
 pub use crate::regex::{Regex, RegexError};
 pub use crate::relabel::{RelabelAction, RelabelError, RelabelOptions, RelabelRule, relabel};
 pub use crate::sample::{STALE_NAN, Sample, SampleValue, is_stale};

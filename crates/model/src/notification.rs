@@ -23,6 +23,10 @@ pub struct Notification {
     pub alerts: Vec<Alert>,
 }
 
+/// What an integration wants to be told again at the next notification of the same group, such as
+/// where its message is. Source: Alertmanager, `nflog.proto`, `receiver_data`.
+pub type ReceiverData = BTreeMap<String, String>;
+
 /// Why a notification is sent. Source: Alertmanager, `notify/dedup`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,7 +8,7 @@ pub enum RenderError {
     /// A template failed; the error says where inside the field's text.
     #[error("failed to render `{field}` of the {integration} notification")]
     Template {
-        /// `webhook`, `slack`.
+        /// The kind, such as `webhook`.
         integration: &'static str,
         /// The option, as it is called in the configuration.
         field: &'static str,
@@ -18,7 +18,7 @@ pub enum RenderError {
     /// The address is none; it is not shown, it may be a secret.
     #[error("`{field}` of the {integration} notification is no http or https address")]
     Address {
-        /// `webhook`, `slack`.
+        /// The kind, such as `webhook`.
         integration: &'static str,
         /// The option, as it is called in the configuration.
         field: &'static str,
@@ -26,9 +26,17 @@ pub enum RenderError {
     /// The body could not be written as JSON.
     #[error("failed to write the {integration} notification as JSON: {why}")]
     Json {
-        /// `webhook`, `slack`.
+        /// The kind, such as `webhook`.
         integration: &'static str,
         /// What went wrong.
+        why: String,
+    },
+    /// It makes no sense to the receiver.
+    #[error("the {integration} notification cannot be sent: {why}")]
+    Refused {
+        /// The kind, such as `webhook`.
+        integration: &'static str,
+        /// What is wrong, without secrets.
         why: String,
     },
 }

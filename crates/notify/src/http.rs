@@ -5,8 +5,12 @@ use firebell_model::{Duration, Secret};
 /// The method of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Method {
+    /// `GET`
+    Get,
     /// `POST`
     Post,
+    /// `PUT`
+    Put,
 }
 
 /// A request to be sent once.
@@ -22,6 +26,46 @@ pub struct HttpRequest {
     pub body: String,
     /// How long to wait for the answer; `None` when the integration sets no limit of its own.
     pub timeout: Option<Duration>,
+}
+
+impl HttpRequest {
+    /// A `POST` of JSON.
+    pub(crate) fn post_json(url: Secret, body: String) -> Self {
+        Self::post(url, "application/json", body)
+    }
+
+    /// A `POST` of anything.
+    pub(crate) fn post(url: Secret, content_type: &str, body: String) -> Self {
+        Self {
+            method: Method::Post,
+            url,
+            headers: vec![("Content-Type".to_owned(), Secret::new(content_type))],
+            body,
+            timeout: None,
+        }
+    }
+
+    /// The same with another method.
+    #[expect(dead_code, reason = "for the kinds that come next")]
+    pub(crate) fn by(self, method: Method) -> Self {
+        Self { method, ..self }
+    }
+
+    /// The same with a limit of time.
+    pub(crate) fn within(self, timeout: Option<Duration>) -> Self {
+        Self { timeout, ..self }
+    }
+
+    /// The same with one more header. What `http_config` says of `Authorization` gives way to it.
+    pub(crate) fn with_header(mut self, name: &str, value: Secret) -> Self {
+        self.headers.push((name.to_owned(), value));
+        self
+    }
+
+    fn has_header(&self, name: &str) -> bool {
+        let mut headers = self.headers.iter();
+        headers.any(|(known, _)| known.eq_ignore_ascii_case(name))
+    }
 }
 
 /// What came back.
@@ -79,20 +123,17 @@ impl Default for HttpConfig {
 }
 
 impl HttpConfig {
-    /// The headers of a request with a JSON body.
-    pub(crate) fn json_headers(&self, version: &str) -> Vec<(String, Secret)> {
-        let mut headers = vec![
-            ("Content-Type".to_owned(), Secret::new("application/json")),
-            (
-                "User-Agent".to_owned(),
-                Secret::new(format!("Alertmanager/{version}")),
-            ),
-        ];
-        if let Some(authorization) = &self.authorization {
-            headers.push(("Authorization".to_owned(), authorization.clone()));
+    /// Gives a request the headers of every request.
+    pub(crate) fn apply(&self, request: &mut HttpRequest, user_agent: &str) {
+        let headers = &mut request.headers;
+        headers.push(("User-Agent".to_owned(), Secret::new(user_agent)));
+        if let Some(authorization) = &self.authorization
+            && !request.has_header("Authorization")
+        {
+            let header = ("Authorization".to_owned(), authorization.clone());
+            request.headers.push(header);
         }
-        headers.extend(self.headers.iter().cloned());
-        headers
+        request.headers.extend(self.headers.iter().cloned());
     }
 
     /// The secrets that an answer could echo.

@@ -1,151 +1,124 @@
-//! The integrations that can be configured, behind one door.
+//! One way to tell people, as configured: a kind with what all kinds share.
 
-use firebell_model::{Notification, Secret};
-use firebell_template::{NotificationData, NotificationTemplates, NotificationText};
+use std::fmt;
+use std::sync::Arc;
+
+use firebell_model::{Notification, ReceiverData, Secret};
 
 use crate::error::RenderError;
-use crate::http::{HttpConfig, HttpRequest, HttpResponse};
-use crate::slack::SlackConfig;
+use crate::http::HttpConfig;
+use crate::step::Step;
+use crate::telling::{Context, Telling};
 use crate::verdict::{Verdict, scrub};
-use crate::webhook::WebhookConfig;
 
-/// One way to tell people, as configured. Cheap enough to clone on reload.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum Integration {
-    /// `webhook_configs`
-    Webhook(WebhookConfig),
-    /// `slack_configs`
-    Slack(Box<SlackConfig>),
+/// What makes one kind of receiver differ from another. Implemented by the options of the kind.
+///
+/// Everything is rendered when a delivery begins, so that what follows depends on answers only.
+pub trait Kind: fmt::Debug + Send + Sync {
+    /// Its name, as in Alertmanager's logs and metrics, such as `webhook`.
+    fn name(&self) -> &'static str;
+
+    /// Begins a delivery.
+    ///
+    /// # Errors
+    /// When the options cannot be put into their form; trying again does not help.
+    fn begin(&self, telling: &Telling<'_>) -> Result<Step, RenderError>;
+
+    /// What an answer could echo besides the addresses of requests and what `http_config` holds.
+    fn secrets(&self) -> Vec<Secret> {
+        Vec::new()
+    }
 }
 
-/// What every integration needs besides its own options.
-#[derive(Clone, Copy, Debug)]
-pub struct Context<'a> {
-    /// The named templates that the options may call.
-    pub templates: &'a NotificationTemplates,
-    /// Where people reach Firebell.
-    pub external_url: &'a str,
-    /// Our version, for the header `User-Agent`.
-    pub version: &'a str,
+/// One way to tell people. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Integration {
+    kind: Arc<dyn Kind>,
+    send_resolved: bool,
+    http: Arc<HttpConfig>,
 }
 
 impl Integration {
-    /// The name of its kind, as in Alertmanager's logs and metrics: `webhook`, `slack`.
+    /// A kind's options, whether it is told of resolved alerts, and its `http_config`.
+    #[must_use]
+    pub fn new(kind: impl Kind + 'static, send_resolved: bool, http: HttpConfig) -> Self {
+        Self::boxed(Box::new(kind), send_resolved, http)
+    }
+
+    /// As [`Integration::new`], for options of any kind.
+    #[must_use]
+    pub fn boxed(kind: Box<dyn Kind>, send_resolved: bool, http: HttpConfig) -> Self {
+        Self {
+            kind: kind.into(),
+            send_resolved,
+            http: Arc::new(http),
+        }
+    }
+
+    /// The name of its kind.
     #[must_use]
     pub fn kind(&self) -> &'static str {
-        match self {
-            Self::Webhook(_) => "webhook",
-            Self::Slack(_) => "slack",
-        }
+        self.kind.name()
     }
 
     /// Whether it is told of resolved alerts. When not, dispatch leaves them out of notifications.
     #[must_use]
     pub fn send_resolved(&self) -> bool {
-        match self {
-            Self::Webhook(config) => config.send_resolved,
-            Self::Slack(config) => config.send_resolved,
-        }
+        self.send_resolved
     }
 
     /// How its requests are to be made.
     #[must_use]
     pub fn http(&self) -> &HttpConfig {
-        match self {
-            Self::Webhook(config) => &config.http,
-            Self::Slack(config) => &config.http,
-        }
+        &self.http
     }
 
-    /// The request that tells of a notification.
+    /// Begins to tell of a notification. `known` is what it asked to be told again at the last
+    /// notification of the group ([`Verdict::DeliveredAs`]). No verdict shows a secret, even if an
+    /// answer echoes one.
     ///
     /// # Errors
-    /// When a template fails, or the address is none; trying again does not help.
-    pub fn request(
+    /// When a template fails, or what it makes cannot be sent; trying again does not help.
+    pub fn begin(
         &self,
         notification: &Notification,
+        known: &ReceiverData,
         context: &Context<'_>,
-    ) -> Result<HttpRequest, RenderError> {
-        match self {
-            Self::Webhook(config) => config.request(notification, context),
-            Self::Slack(config) => config.request(notification, context),
-        }
-    }
-
-    /// What an answer means. Its text shows no secret, even if the answer echoes one.
-    #[must_use]
-    pub fn verdict(&self, response: &HttpResponse) -> Verdict {
-        let verdict = match self {
-            // What a rendered address looked like is gone, so an echo of it could not be found.
-            Self::Webhook(config) if config.url.has_action() => {
-                let body = Vec::new();
-                let bare = HttpResponse {
-                    body,
-                    ..response.clone()
-                };
-                Verdict::of_status(&bare, &[])
-            }
-            Self::Webhook(_) => Verdict::of_status(response, &[]),
-            Self::Slack(_) => SlackConfig::verdict(response),
+    ) -> Result<Step, RenderError> {
+        let telling = Telling::new(self.kind(), notification, known, context);
+        let step = self.kind.begin(&telling)?;
+        let mut hidden = self.kind.secrets();
+        hidden.extend(self.http.secrets().cloned());
+        let guard = Guard {
+            http: Arc::clone(&self.http),
+            user_agent: format!("Alertmanager/{}", context.version),
+            hidden,
         };
-        self.without_secrets(verdict)
+        Ok(guard.over(step))
     }
+}
 
-    /// What it means that no answer came: another attempt. `why` is the client's error; it should
-    /// not name the address.
-    #[must_use]
-    pub fn verdict_without_answer(&self, why: &str) -> Verdict {
-        let why = why.to_owned();
-        self.without_secrets(Verdict::Retry { why, after: None })
-    }
+/// Gives every request of a delivery what `http_config` says, and keeps secrets out of its verdict.
+struct Guard {
+    http: Arc<HttpConfig>,
+    user_agent: String,
+    hidden: Vec<Secret>,
+}
 
-    fn without_secrets(&self, mut verdict: Verdict) -> Verdict {
-        if let Verdict::Retry { why, .. } | Verdict::Rejected { why } = &mut verdict {
-            for secret in self.http().secrets().chain([&self.address()]) {
-                scrub(why, secret);
+impl Guard {
+    fn over(mut self, step: Step) -> Step {
+        match step {
+            Step::Http(mut request, then) => {
+                self.hidden.push(request.url.clone());
+                self.http.apply(&mut request, &self.user_agent);
+                Step::Http(request, Box::new(|answer| self.over(then(answer))))
+            }
+            Step::Done(mut verdict) => {
+                if let Verdict::Retry { why, .. } | Verdict::Rejected { why } = &mut verdict {
+                    self.hidden.iter().for_each(|secret| scrub(why, secret));
+                }
+                Step::Done(verdict)
             }
         }
-        verdict
-    }
-
-    fn address(&self) -> Secret {
-        match self {
-            Self::Webhook(config) => config.url.to_secret(),
-            Self::Slack(config) => config.api_url.clone(),
-        }
-    }
-}
-
-/// Renders the options of one integration for one notification.
-pub(crate) struct Renderer<'a> {
-    integration: &'static str,
-    templates: &'a NotificationTemplates,
-    data: NotificationData,
-}
-
-impl<'a> Renderer<'a> {
-    pub(crate) fn new(
-        integration: &'static str,
-        notification: &Notification,
-        context: &Context<'a>,
-    ) -> Self {
-        Self {
-            integration,
-            templates: context.templates,
-            data: NotificationData::new(notification, context.external_url),
-        }
-    }
-
-    pub(crate) fn render(
-        &self,
-        field: &'static str,
-        text: &NotificationText,
-    ) -> Result<String, RenderError> {
-        let rendered = self.templates.expand_with(text, &self.data);
-        rendered.map_err(|source| RenderError::Template {
-            integration: self.integration,
-            field,
-            source,
-        })
     }
 }

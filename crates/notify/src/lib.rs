@@ -1,4 +1,4 @@
-//! Notification to request value, response to verdict: two pure functions per integration.
+//! Notification to request value, response to verdict: pure functions, one file per kind of receiver.
 //!
 //! *Invariants*: no socket and no clock; no `Debug` form and no error text shows a secret, not even
 //! one that a receiver echoes.
@@ -12,14 +12,25 @@ mod error;
 mod http;
 mod integration;
 mod json;
+mod secret_text;
+mod step;
+mod telling;
+mod tree;
+mod truncate;
 mod verdict;
 
+mod pagerduty;
 mod slack;
 mod webhook;
 
 pub use crate::error::RenderError;
 pub use crate::http::{HttpConfig, HttpRequest, HttpResponse, Method, Tls};
-pub use crate::integration::{Context, Integration};
+pub use crate::integration::{Integration, Kind};
+pub use crate::pagerduty::{PagerDutyConfig, PagerDutyImage, PagerDutyKey, PagerDutyLink};
+pub use crate::secret_text::SecretText;
 pub use crate::slack::{SlackAction, SlackConfig, SlackConfirm, SlackField};
+pub use crate::step::{Step, Then};
+pub use crate::telling::{Context, Telling};
+pub use crate::tree::Tree;
 pub use crate::verdict::Verdict;
-pub use crate::webhook::{SecretText, WebhookConfig};
+pub use crate::webhook::WebhookConfig;

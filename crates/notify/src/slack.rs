@@ -2,22 +2,35 @@
 //!
 //! *Sources*: Alertmanager, `notify/slack`; Slack, "Legacy attachments", "Incoming webhooks".
 
-use firebell_model::{Duration, Notification, Secret};
+mod message;
+
+use firebell_model::{Duration, ReceiverData, Secret};
 use firebell_template::NotificationText;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use crate::error::RenderError;
-use crate::http::{HttpConfig, HttpRequest, HttpResponse, Method, is_address};
-use crate::integration::{Context, Renderer};
-use crate::json::encode;
-use crate::verdict::{Verdict, one_line};
+use crate::http::{HttpRequest, HttpResponse};
+use crate::integration::Kind;
+use crate::slack::message::{Action, Attachment, Confirm, Field, Message};
+use crate::step::Step;
+use crate::telling::Telling;
+use crate::truncate;
+use crate::verdict::{TOO_MANY_REQUESTS, Verdict, one_line};
 
 /// Options of one of `slack_configs`. Every text may be a template.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct SlackConfig {
-    /// Where to send (`api_url`, `api_url_file`, `global.slack_api_url`). With `app_token`: the
-    /// `app_url`, and the token as `http.authorization`.
+    /// Where to send (`api_url`, `api_url_file`, `global.slack_api_url`); with `app_token`, the
+    /// `app_url`.
     pub api_url: Secret,
+    /// By which the message is an app's (`app_token`, `app_token_file`).
+    pub app_token: Option<Secret>,
+    /// Whether the first message of a group is changed instead of a second one sent
+    /// (`update_message`). Needs an address that ends in `/chat.postMessage`.
+    pub updates_message: bool,
+    /// Whether later messages of a group answer the first one (`post_updates_to_thread`). Needs what
+    /// `updates_message` needs.
+    pub posts_to_thread: bool,
     /// `#channel` or `@person`; empty: the webhook's own.
     pub channel: NotificationText,
     /// Name of the sender.
@@ -60,10 +73,6 @@ pub struct SlackConfig {
     pub actions: Vec<SlackAction>,
     /// How long to wait for the answer (`timeout`, 0 is `None`).
     pub timeout: Option<Duration>,
-    /// `send_resolved`, default false.
-    pub send_resolved: bool,
-    /// `http_config`.
-    pub http: HttpConfig,
 }
 
 /// One cell of the table.
@@ -113,13 +122,12 @@ impl SlackConfig {
     /// Slack with upstream's defaults.
     #[must_use]
     pub fn new(api_url: Secret) -> Self {
-        let built_in = |name: &str| {
-            let text = format!("{{{{ template \"slack.default.{name}\" . }}}}");
-            // A test holds that these compile.
-            NotificationText::compile(&text).unwrap_or_default()
-        };
+        let built_in = |name: &str| NotificationText::calling(&format!("slack.default.{name}"));
         Self {
             api_url,
+            app_token: None,
+            updates_message: false,
+            posts_to_thread: false,
             channel: NotificationText::default(),
             username: built_in("username"),
             color: built_in("color"),
@@ -141,61 +149,98 @@ impl SlackConfig {
             mrkdwn_in: Vec::new(),
             actions: Vec::new(),
             timeout: None,
-            send_resolved: false,
-            http: HttpConfig::default(),
         }
     }
 
-    pub(crate) fn request(
-        &self,
-        notification: &Notification,
-        context: &Context<'_>,
-    ) -> Result<HttpRequest, RenderError> {
-        if !is_address(self.api_url.reveal()) {
-            let (integration, field) = (KIND, "api_url");
-            return Err(RenderError::Address { integration, field });
-        }
-        let renderer = Renderer::new(KIND, notification, context);
-        let message = Message {
-            channel: renderer.render("channel", &self.channel)?,
-            username: renderer.render("username", &self.username)?,
-            icon_emoji: renderer.render("icon_emoji", &self.icon_emoji)?,
-            icon_url: renderer.render("icon_url", &self.icon_url)?,
+    fn message(&self, telling: &Telling<'_>) -> Result<Message, RenderError> {
+        Ok(Message {
+            channel: telling.text("channel", &self.channel)?,
+            ts: String::new(),
+            thread_ts: String::new(),
+            username: telling.text("username", &self.username)?,
+            icon_emoji: telling.text("icon_emoji", &self.icon_emoji)?,
+            icon_url: telling.text("icon_url", &self.icon_url)?,
             link_names: self.link_names,
-            text: renderer.render("message_text", &self.message_text)?,
-            attachments: [self.attachment(&renderer)?],
-        };
-        Ok(HttpRequest {
-            method: Method::Post,
-            url: self.api_url.clone(),
-            headers: self.http.json_headers(context.version),
-            body: encode(KIND, &message)?,
-            timeout: self.timeout,
+            text: telling.text("message_text", &self.message_text)?,
+            attachments: [self.attachment(telling)?],
         })
     }
 
-    fn attachment(&self, renderer: &Renderer<'_>) -> Result<Attachment, RenderError> {
+    fn request(
+        &self,
+        telling: &Telling<'_>,
+        url: Secret,
+        message: &Message,
+    ) -> Result<HttpRequest, RenderError> {
+        let request = HttpRequest::post_json(url, telling.json(message)?).within(self.timeout);
+        Ok(match &self.app_token {
+            Some(token) => {
+                let bearer = Secret::new(format!("Bearer {}", token.reveal()));
+                request.with_header("Authorization", bearer)
+            }
+            None => request,
+        })
+    }
+
+    /// What changes the message that was sent before, and what answers it.
+    fn requests_about_known(
+        &self,
+        telling: &Telling<'_>,
+        message: &Message,
+    ) -> Result<Vec<HttpRequest>, RenderError> {
+        let message = Message {
+            channel: telling.known(CHANNEL).to_owned(),
+            ..message.clone()
+        };
+        let mut requests = Vec::new();
+        if self.updates_message {
+            let ts = telling.known(TS).to_owned();
+            let message = Message {
+                ts,
+                ..message.clone()
+            };
+            requests.push(self.request(telling, self.method("chat.update"), &message)?);
+        }
+        if self.posts_to_thread {
+            let thread_ts = telling.known(TS).to_owned();
+            let message = Message {
+                thread_ts,
+                ..message
+            };
+            requests.push(self.request(telling, self.api_url.clone(), &message)?);
+        }
+        Ok(requests)
+    }
+
+    /// The address of another method of Slack's API.
+    fn method(&self, name: &str) -> Secret {
+        let url = self.api_url.reveal();
+        let base = url.strip_suffix(POST_METHOD).unwrap_or(url);
+        Secret::new(format!("{base}{name}"))
+    }
+
+    fn attachment(&self, telling: &Telling<'_>) -> Result<Attachment, RenderError> {
         let fields = self.fields.iter().map(|field| {
             Ok(Field {
-                title: renderer.render("fields.title", &field.title)?,
-                value: renderer.render("fields.value", &field.value)?,
+                title: telling.text("fields.title", &field.title)?,
+                value: telling.text("fields.value", &field.value)?,
                 short: field.short.unwrap_or(self.short_fields),
             })
         });
-        let actions = self.actions.iter().map(|action| action.render(renderer));
+        let actions = self.actions.iter().map(|action| action.render(telling));
         Ok(Attachment {
-            title: truncated(renderer.render("title", &self.title)?),
-            title_link: renderer.render("title_link", &self.title_link)?,
-            pretext: renderer.render("pretext", &self.pretext)?,
-            text: renderer.render("text", &self.text)?,
-            fallback: renderer.render("fallback", &self.fallback)?,
-            callback_id: renderer.render("callback_id", &self.callback_id)?,
+            title: truncate::in_chars(telling.text("title", &self.title)?, TITLE_CHARS_MAX),
+            title_link: telling.text("title_link", &self.title_link)?,
+            pretext: telling.text("pretext", &self.pretext)?,
+            text: telling.text("text", &self.text)?,
+            fallback: telling.text("fallback", &self.fallback)?,
+            callback_id: telling.text("callback_id", &self.callback_id)?,
             fields: fields.collect::<Result<_, _>>()?,
             actions: actions.collect::<Result<_, _>>()?,
-            image_url: renderer.render("image_url", &self.image_url)?,
-            thumb_url: renderer.render("thumb_url", &self.thumb_url)?,
-            footer: renderer.render("footer", &self.footer)?,
-            color: renderer.render("color", &self.color)?,
+            image_url: telling.text("image_url", &self.image_url)?,
+            thumb_url: telling.text("thumb_url", &self.thumb_url)?,
+            footer: telling.text("footer", &self.footer)?,
+            color: telling.text("color", &self.color)?,
             mrkdwn_in: if self.mrkdwn_in.is_empty() {
                 MRKDWN_IN.map(str::to_owned).to_vec()
             } else {
@@ -203,154 +248,103 @@ impl SlackConfig {
             },
         })
     }
+}
 
-    /// Slack says no with status 200 too: as a word, or as JSON with `ok` and `error`.
-    pub(crate) fn verdict(response: &HttpResponse) -> Verdict {
-        let verdict = Verdict::of_status(response, &[TOO_MANY_REQUESTS]);
-        if verdict != Verdict::Delivered {
-            return verdict;
+impl Kind for SlackConfig {
+    fn name(&self) -> &'static str {
+        "slack"
+    }
+
+    fn begin(&self, telling: &Telling<'_>) -> Result<Step, RenderError> {
+        telling.address("api_url", self.api_url.reveal())?;
+        let message = self.message(telling)?;
+        if !self.updates_message && !self.posts_to_thread {
+            let request = self.request(telling, self.api_url.clone(), &message)?;
+            return Ok(Step::ask(request, |answer| match judge(answer) {
+                Verdict::DeliveredAs(_) => Verdict::Delivered,
+                verdict => verdict,
+            }));
         }
-        let detail = one_line(&response.body);
-        if !response
-            .header("content-type")
-            .starts_with("application/json")
-        {
-            if response.body == b"ok" {
-                return Verdict::Delivered;
-            }
-            let why = format!("received an error response from Slack: {detail}");
-            return Verdict::Rejected { why };
+        if telling.known(TS).is_empty() || telling.known(CHANNEL).is_empty() {
+            let request = self.request(telling, self.api_url.clone(), &message)?;
+            return Ok(Step::ask(request, judge));
         }
-        match serde_json::from_slice::<Answer>(&response.body) {
-            Ok(Answer { ok: true, .. }) => Verdict::Delivered,
-            Ok(Answer { error, .. }) => {
-                let error = one_line(error.as_bytes());
-                let why = format!("error response from Slack: {error}");
-                Verdict::Rejected { why }
-            }
-            Err(_) => Verdict::Retry {
-                why: format!("could not read Slack's answer as JSON: {detail}"),
-                after: None,
-            },
+        let requests = self.requests_about_known(telling, &message)?;
+        // What was known stays: an answer's own time is not that of the first message.
+        Ok(Step::ask_all(requests, |answer| match judge(answer) {
+            Verdict::DeliveredAs(_) => Verdict::Delivered,
+            verdict => verdict,
+        }))
+    }
+
+    fn secrets(&self) -> Vec<Secret> {
+        let token = self.app_token.iter().cloned();
+        token.chain([self.api_url.clone()]).collect()
+    }
+}
+
+/// Slack says no with status 200 too: as a word, or as JSON with `ok` and `error`.
+fn judge(response: &HttpResponse) -> Verdict {
+    let verdict = Verdict::of_status(response, &[TOO_MANY_REQUESTS]);
+    if verdict != Verdict::Delivered {
+        return verdict;
+    }
+    let detail = one_line(&response.body);
+    if !response
+        .header("content-type")
+        .starts_with("application/json")
+    {
+        if response.body == b"ok" {
+            return Verdict::Delivered;
         }
+        let why = format!("received an error response from Slack: {detail}");
+        return Verdict::Rejected { why };
+    }
+    match serde_json::from_slice::<Answer>(&response.body) {
+        Ok(Answer {
+            ok: true,
+            channel,
+            ts,
+            ..
+        }) if !channel.is_empty() && !ts.is_empty() => {
+            let known = [(TS, ts), (CHANNEL, channel)];
+            let known = known.map(|(name, value)| (name.to_owned(), value));
+            Verdict::DeliveredAs(ReceiverData::from(known))
+        }
+        Ok(Answer { ok: true, .. }) => Verdict::Delivered,
+        Ok(Answer { error, .. }) => {
+            let error = one_line(error.as_bytes());
+            let why = format!("error response from Slack: {error}");
+            Verdict::Rejected { why }
+        }
+        Err(_) => Verdict::Retry {
+            why: format!("could not read Slack's answer as JSON: {detail}"),
+            after: None,
+        },
     }
 }
 
 impl SlackAction {
-    fn render(&self, renderer: &Renderer<'_>) -> Result<Action, RenderError> {
+    fn render(&self, telling: &Telling<'_>) -> Result<Action, RenderError> {
         let confirm = self.confirm.as_ref().map(|confirm| {
             Ok(Confirm {
-                text: renderer.render("actions.confirm.text", &confirm.text)?,
-                title: renderer.render("actions.confirm.title", &confirm.title)?,
-                ok_text: renderer.render("actions.confirm.ok_text", &confirm.ok_text)?,
-                dismiss_text: renderer
-                    .render("actions.confirm.dismiss_text", &confirm.dismiss_text)?,
+                text: telling.text("actions.confirm.text", &confirm.text)?,
+                title: telling.text("actions.confirm.title", &confirm.title)?,
+                ok_text: telling.text("actions.confirm.ok_text", &confirm.ok_text)?,
+                dismiss_text: telling
+                    .text("actions.confirm.dismiss_text", &confirm.dismiss_text)?,
             })
         });
         Ok(Action {
-            kind: renderer.render("actions.type", &self.kind)?,
-            text: renderer.render("actions.text", &self.text)?,
-            url: renderer.render("actions.url", &self.url)?,
-            style: renderer.render("actions.style", &self.style)?,
-            name: renderer.render("actions.name", &self.name)?,
-            value: renderer.render("actions.value", &self.value)?,
+            kind: telling.text("actions.type", &self.kind)?,
+            text: telling.text("actions.text", &self.text)?,
+            url: telling.text("actions.url", &self.url)?,
+            style: telling.text("actions.style", &self.style)?,
+            name: telling.text("actions.name", &self.name)?,
+            value: telling.text("actions.value", &self.value)?,
             confirm: confirm.transpose()?,
         })
     }
-}
-
-/// The first characters, with an ellipsis where something was cut.
-fn truncated(title: String) -> String {
-    if title.chars().count() <= TITLE_CHARS_MAX {
-        return title;
-    }
-    title
-        .chars()
-        .take(TITLE_CHARS_MAX - 1)
-        .chain(['…'])
-        .collect()
-}
-
-/// The body. The order of fields and what is left out when empty are upstream's.
-#[derive(Serialize)]
-struct Message {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    channel: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    username: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    icon_emoji: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    icon_url: String,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    link_names: bool,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    text: String,
-    attachments: [Attachment; 1],
-}
-
-#[derive(Serialize)]
-struct Attachment {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    title: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    title_link: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pretext: String,
-    text: String,
-    fallback: String,
-    callback_id: String,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    fields: Vec<Field>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    actions: Vec<Action>,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    image_url: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    thumb_url: String,
-    footer: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    color: String,
-    mrkdwn_in: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Field {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    title: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    value: String,
-    short: bool,
-}
-
-#[derive(Serialize)]
-struct Action {
-    #[serde(rename = "type", skip_serializing_if = "String::is_empty")]
-    kind: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    text: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    url: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    style: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    name: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    value: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    confirm: Option<Confirm>,
-}
-
-#[derive(Serialize)]
-struct Confirm {
-    #[serde(skip_serializing_if = "String::is_empty")]
-    text: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    title: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    ok_text: String,
-    #[serde(skip_serializing_if = "String::is_empty")]
-    dismiss_text: String,
 }
 
 /// Slack's answer, where it is JSON.
@@ -359,10 +353,15 @@ struct Confirm {
 struct Answer {
     ok: bool,
     error: String,
+    channel: String,
+    ts: String,
 }
 
-const KIND: &str = "slack";
 /// Source: Slack's limit, as upstream reads it.
 const TITLE_CHARS_MAX: usize = 1024;
 const MRKDWN_IN: [&str; 3] = ["fallback", "pretext", "text"];
-const TOO_MANY_REQUESTS: u16 = 429;
+/// The last part of the address that messages of apps are posted to.
+const POST_METHOD: &str = "chat.postMessage";
+/// What is kept of the first message of a group, under upstream's names.
+const TS: &str = "threadTs";
+const CHANNEL: &str = "channelId";

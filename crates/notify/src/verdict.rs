@@ -2,7 +2,7 @@
 //!
 //! *Sources*: Alertmanager, `notify/util.go`, `Retrier`; RFC 9110, section 10.2.3 (`Retry-After`).
 
-use firebell_model::{Duration, Secret};
+use firebell_model::{Duration, ReceiverData, Secret};
 
 use crate::http::HttpResponse;
 
@@ -11,6 +11,9 @@ use crate::http::HttpResponse;
 pub enum Verdict {
     /// It arrived.
     Delivered,
+    /// It arrived, and this is to be known at the next notification of the group, instead of what
+    /// was known: how to find the message again.
+    DeliveredAs(ReceiverData),
     /// It may arrive later.
     Retry {
         /// What happened, in one line, without secrets.
@@ -28,12 +31,21 @@ pub enum Verdict {
 impl Verdict {
     /// Judges by the status: 2xx arrived, 5xx and `retried` may later, the rest never.
     pub(crate) fn of_status(response: &HttpResponse, retried: &[u16]) -> Self {
+        Self::of_status_with(response, retried, one_line)
+    }
+
+    /// As [`Verdict::of_status`], with what `detail` makes of the body of a refusal.
+    pub(crate) fn of_status_with(
+        response: &HttpResponse,
+        retried: &[u16],
+        detail: impl FnOnce(&[u8]) -> String,
+    ) -> Self {
         let HttpResponse { status, body, .. } = response;
         if (200..300).contains(status) {
             return Self::Delivered;
         }
         let mut why = format!("unexpected status code {status}");
-        let detail = one_line(body);
+        let detail = detail(body);
         if !detail.is_empty() {
             why = format!("{why}: {detail}");
         }
@@ -90,6 +102,8 @@ pub(crate) fn scrub(text: &mut String, secret: &Secret) {
     }
 }
 
+/// Too many requests; some receivers mean "later" by it.
+pub(crate) const TOO_MANY_REQUESTS: u16 = 429;
 /// How much of an answer's body is shown.
 const DETAIL_CHARS_MAX: usize = 512;
 /// The longest wait that a receiver may ask for: group intervals go on meanwhile.

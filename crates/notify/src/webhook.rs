@@ -2,21 +2,20 @@
 //!
 //! *Sources*: Alertmanager, `notify/webhook`, `template/template.go` (names and order of keys).
 
-use std::fmt;
-
 use firebell_model::{Alert, Duration, Labels, Notification, Secret, Timestamp};
-use firebell_template::{
-    NotificationText, TemplateError, ends_at, quote_meta, reason_name, status_name,
-};
+use firebell_template::{ends_at, quote_meta, reason_name, status_name};
 use serde::Serialize;
 
 use crate::error::RenderError;
-use crate::http::{HttpConfig, HttpRequest, Method, is_address};
-use crate::integration::{Context, Renderer};
-use crate::json::encode;
+use crate::http::HttpRequest;
+use crate::integration::Kind;
+use crate::secret_text::SecretText;
+use crate::step::Step;
+use crate::telling::Telling;
+use crate::verdict::Verdict;
 
 /// Options of one of `webhook_configs`.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct WebhookConfig {
     /// Where to send (`url`, `url_file`); may be a template.
     pub url: SecretText,
@@ -24,10 +23,6 @@ pub struct WebhookConfig {
     pub alerts_max: usize,
     /// How long to wait for the answer (`timeout`, 0 is `None`).
     pub timeout: Option<Duration>,
-    /// `send_resolved`, default true.
-    pub send_resolved: bool,
-    /// `http_config`.
-    pub http: HttpConfig,
 }
 
 impl WebhookConfig {
@@ -38,16 +33,17 @@ impl WebhookConfig {
             url,
             alerts_max: 0,
             timeout: None,
-            send_resolved: true,
-            http: HttpConfig::default(),
         }
     }
+}
 
-    pub(crate) fn request(
-        &self,
-        notification: &Notification,
-        context: &Context<'_>,
-    ) -> Result<HttpRequest, RenderError> {
+impl Kind for WebhookConfig {
+    fn name(&self) -> &'static str {
+        "webhook"
+    }
+
+    fn begin(&self, telling: &Telling<'_>) -> Result<Step, RenderError> {
+        let notification = telling.notification();
         let n_alerts = notification.alerts.len();
         let n_sent = match self.alerts_max {
             0 => n_alerts,
@@ -64,47 +60,16 @@ impl WebhookConfig {
         } else {
             notification
         };
-        let renderer = Renderer::new(KIND, sent, context);
-        let url = renderer.render("url", &self.url.0)?;
-        if !is_address(&url) {
-            let (integration, field) = (KIND, "url");
-            return Err(RenderError::Address { integration, field });
-        }
-        Ok(HttpRequest {
-            method: Method::Post,
-            url: Secret::new(url),
-            headers: self.http.json_headers(context.version),
-            body: encode(KIND, &message(sent, n_alerts - n_sent, context))?,
-            timeout: self.timeout,
-        })
-    }
-}
-
-/// A text that may be a template and is a secret: prints as `<secret>`.
-#[derive(Clone, PartialEq, Eq, Default)]
-pub struct SecretText(NotificationText);
-
-impl SecretText {
-    /// Parses the text.
-    ///
-    /// # Errors
-    /// With the place inside the text of the first mistake.
-    pub fn compile(text: &str) -> Result<Self, TemplateError> {
-        Ok(Self(NotificationText::compile(text)?))
+        let telling = telling.of(sent);
+        let url = telling.text("url", self.url.text())?;
+        let url = telling.address("url", &url)?;
+        let body = telling.json(&message(&telling, n_alerts - n_sent))?;
+        let request = HttpRequest::post_json(url, body).within(self.timeout);
+        Ok(Step::ask(request, |answer| Verdict::of_status(answer, &[])))
     }
 
-    pub(crate) fn has_action(&self) -> bool {
-        self.0.text().contains("{{")
-    }
-
-    pub(crate) fn to_secret(&self) -> Secret {
-        Secret::new(self.0.text())
-    }
-}
-
-impl fmt::Debug for SecretText {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("<secret>")
+    fn secrets(&self) -> Vec<Secret> {
+        vec![self.url.to_secret()]
     }
 }
 
@@ -141,11 +106,8 @@ struct AlertMessage<'a> {
     fingerprint: String,
 }
 
-fn message<'a>(
-    notification: &'a Notification,
-    n_truncated: usize,
-    context: &Context<'a>,
-) -> Message<'a> {
+fn message<'a>(telling: &Telling<'a>, n_truncated: usize) -> Message<'a> {
+    let notification = telling.notification();
     let alerts = notification.alerts.iter();
     Message {
         receiver: quote_meta(&notification.receiver),
@@ -158,7 +120,7 @@ fn message<'a>(
         common_labels: notification.common_labels(),
         common_annotations: notification.common_annotations(),
         route_labels: Labels::empty(),
-        external_url: context.external_url,
+        external_url: telling.external_url(),
         version: "4",
         group_key: &notification.group_key,
         truncated_alerts: n_truncated,
@@ -176,5 +138,3 @@ fn alert_message(alert: &Alert, now: Timestamp) -> AlertMessage<'_> {
         fingerprint: alert.labels.fingerprint().to_string(),
     }
 }
-
-const KIND: &str = "webhook";

@@ -1,4 +1,4 @@
-//! Delivers notifications over HTTP: the request and the verdict are `firebell-notify`'s.
+//! Delivers notifications: runs the steps that `firebell-notify` asks for until there is a verdict.
 //!
 //! *Limits*: [`DELIVERIES_MAX`] at a time to each integration of a receiver; more wait their turn, so
 //! that one that does not answer holds up nobody else. Dispatch asks for at most one per group and
@@ -9,8 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration as StdDuration;
 
 use firebell_dispatch::{Delivery, Failure};
-use firebell_notify::{Context, HttpConfig, HttpRequest, HttpResponse, Method, Verdict};
-
+use firebell_model::ReceiverData;
+use firebell_notify::{Context, HttpConfig, HttpRequest, HttpResponse, Method, Step, Verdict};
 use tokio::sync::Semaphore;
 
 use crate::http_client::{self, ClientOptions, Clients};
@@ -32,11 +32,14 @@ pub(crate) type Slots = Mutex<BTreeMap<IntegrationKey, Arc<Semaphore>>>;
 type IntegrationKey = (String, String, usize);
 
 impl Deliverer {
-    /// One attempt.
+    /// One attempt. Returns what the integration wants to be told again.
     ///
     /// # Errors
     /// Why it failed, and whether another attempt may help.
-    pub(crate) async fn deliver(&self, delivery: &Delivery) -> Result<(), Failure> {
+    pub(crate) async fn deliver(
+        &self,
+        delivery: &Delivery,
+    ) -> Result<Option<ReceiverData>, Failure> {
         let key = key_of(delivery);
         let slots = self.slots_of(&key);
         let _slot = slots.acquire().await;
@@ -50,10 +53,11 @@ impl Deliverer {
             integration,
             attempt,
             notification,
+            known: _,
         } = delivery;
         let group = &notification.group_key;
         match &result {
-            Ok(()) => {
+            Ok(_) => {
                 tracing::info!(%receiver, %integration, group, %id, "notified");
             }
             Err(Failure {
@@ -78,7 +82,11 @@ impl Deliverer {
         Arc::clone(slots.or_insert_with(|| Arc::new(Semaphore::new(DELIVERIES_MAX))))
     }
 
-    async fn attempt(&self, delivery: &Delivery, key: &IntegrationKey) -> Result<(), Failure> {
+    async fn attempt(
+        &self,
+        delivery: &Delivery,
+        key: &IntegrationKey,
+    ) -> Result<Option<ReceiverData>, Failure> {
         let config = self.live.config();
         let Some(integration) = config.integrations.get(key) else {
             return Err(permanent(format!(
@@ -90,30 +98,29 @@ impl Deliverer {
             templates: &config.templates,
             external_url: &config.external_url,
             version: env!("CARGO_PKG_VERSION"),
+            read_yaml: firebell_config::read_yaml,
         };
-        let request = integration
-            .request(&delivery.notification, &context)
+        let mut step = integration
+            .begin(&delivery.notification, &delivery.known, &context)
             .map_err(|error| permanent(error.to_string()))?;
-        let verdict = match self.send(request, integration.http()).await {
-            Ok(response) => integration.verdict(&response),
-            Err(why) => integration.verdict_without_answer(&why),
-        };
-        match verdict {
-            Verdict::Delivered => Ok(()),
-            Verdict::Retry { why, after } => Err(Failure {
-                why,
-                is_retryable: true,
-                after,
-            }),
-            Verdict::Rejected { why } => Err(permanent(why)),
+        for _ in 0..STEPS_MAX {
+            step = match step {
+                Step::Http(request, then) => then(self.send(request, integration.http()).await),
+                Step::Done(verdict) => return outcome(verdict),
+            };
         }
+        Err(permanent(format!("no end after {STEPS_MAX} requests")))
     }
 
     async fn send(&self, request: HttpRequest, http: &HttpConfig) -> Result<HttpResponse, String> {
         let timeout = request.timeout.map_or(TIMEOUT, |timeout| timeout.to_std());
-        let Method::Post = request.method;
-        let options = ClientOptions::of(http);
-        let mut builder = self.clients.get(options)?.post(request.url.reveal());
+        let method = match request.method {
+            Method::Get => reqwest::Method::GET,
+            Method::Post => reqwest::Method::POST,
+            Method::Put => reqwest::Method::PUT,
+        };
+        let client = self.clients.get(ClientOptions::of(http))?;
+        let mut builder = client.request(method, request.url.reveal());
         for (name, value) in &request.headers {
             builder = builder.header(name, value.reveal());
         }
@@ -142,6 +149,19 @@ fn key_of(delivery: &Delivery) -> IntegrationKey {
     )
 }
 
+fn outcome(verdict: Verdict) -> Result<Option<ReceiverData>, Failure> {
+    match verdict {
+        Verdict::Delivered => Ok(None),
+        Verdict::DeliveredAs(data) => Ok(Some(data)),
+        Verdict::Retry { why, after } => Err(Failure {
+            why,
+            is_retryable: true,
+            after,
+        }),
+        Verdict::Rejected { why } => Err(permanent(why)),
+    }
+}
+
 fn permanent(why: String) -> Failure {
     Failure {
         why,
@@ -152,6 +172,8 @@ fn permanent(why: String) -> Failure {
 
 /// Deliveries under way at the same time to one integration: each holds a connection.
 const DELIVERIES_MAX: usize = 16;
+/// Requests of one delivery: more than any kind needs, and an end for one that goes in circles.
+const STEPS_MAX: usize = 32;
 /// How long a receiver may take when nothing else is configured.
 const TIMEOUT: StdDuration = StdDuration::from_secs(10);
 /// What is read of a receiver's answer.

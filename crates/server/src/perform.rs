@@ -122,7 +122,7 @@ impl Performer {
         let task = self.runtime.spawn(async move {
             let outcome = deliverer.deliver(&delivery).await;
             ending.handle.input(match outcome {
-                Ok(()) => Input::Delivered(id),
+                Ok(data) => Input::Delivered(id, data),
                 Err(failure) => Input::Failed(id, failure),
             });
         });

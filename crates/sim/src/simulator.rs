@@ -406,7 +406,7 @@ impl<W: Watch> Sim<W> {
                     };
                     heard.push(attempt.clone());
                     let input = match answer.outcome {
-                        Ok(()) => Input::Delivered(answer.id),
+                        Ok(()) => Input::Delivered(answer.id, None),
                         Err(failure) => Input::Failed(answer.id, failure),
                     };
                     process.engine.handle(now, input, &mut step);
@@ -499,7 +499,7 @@ impl<W: Watch> Sim<W> {
                     if self.flaw == Flaw::LosesMessages && delivery.id.0.is_multiple_of(3) {
                         process.engine.handle(
                             now,
-                            Input::Delivered(delivery.id),
+                            Input::Delivered(delivery.id, None),
                             &mut Step::default(),
                         );
                         continue;
@@ -509,7 +509,7 @@ impl<W: Watch> Sim<W> {
                         let mut step = Step::default();
                         process
                             .engine
-                            .handle(now, Input::Delivered(answer.id), &mut step);
+                            .handle(now, Input::Delivered(answer.id, None), &mut step);
                         let settled = Happening::Settled {
                             step: &step,
                             failure: None,

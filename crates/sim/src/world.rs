@@ -125,6 +125,7 @@ impl World {
             integration,
             attempt,
             notification,
+            known: _,
         } = delivery;
         let idx = self.attempts.len();
         self.under_way.insert(id, idx);

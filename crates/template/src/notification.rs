@@ -1,6 +1,7 @@
 //! Templates of notifications, as in Alertmanager: user files over built-in defaults.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::{Arc, LazyLock};
 
 use firebell_model::{Alert, AlertStatus, Labels, Notification, NotificationReason, Timestamp};
@@ -18,10 +19,10 @@ use crate::value::{ListKind, Value};
 pub struct NotificationTemplates(Arc<BTreeMap<Arc<str>, Arc<Definition>>>);
 
 /// A compiled text of a receiver's configuration; cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NotificationText(Form);
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 enum Form {
     Plain(Arc<str>),
     Parsed(Arc<Parsed>),
@@ -128,6 +129,13 @@ impl NotificationText {
         Ok(Self(Form::Parsed(Arc::new(parsed))))
     }
 
+    /// A call of a named template, as the defaults of options are written.
+    #[must_use]
+    pub fn calling(name: &str) -> Self {
+        // Fails only for a name with quotes, which no default has.
+        Self::compile(&format!("{{{{ template \"{name}\" . }}}}")).unwrap_or_default()
+    }
+
     /// The text as it was written.
     #[must_use]
     pub fn text(&self) -> &str {
@@ -135,6 +143,13 @@ impl NotificationText {
             Form::Plain(text) => text,
             Form::Parsed(parsed) => &parsed.main.text,
         }
+    }
+}
+
+/// As it was written.
+impl fmt::Debug for NotificationText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self.text(), f)
     }
 }
 

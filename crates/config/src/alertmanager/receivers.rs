@@ -5,46 +5,54 @@
 use std::collections::BTreeMap;
 
 use firebell_dispatch::{Receiver, Receivers};
-use firebell_model::{Duration, Secret};
-use firebell_notify::{HttpConfig, Integration};
+use firebell_notify::{Integration, Kind};
 
-use super::{IntegrationKey, slack, webhook};
+use super::IntegrationKey;
+use super::options::{Global, Options};
+use super::{pagerduty, slack, webhook};
 use crate::fields::{Doc, Fields};
-use crate::http;
 use crate::load::Loader;
 use crate::yaml::Node;
 
 /// The integration that every receiver has: Firebell's own page shows what it was told.
 pub(crate) const INBOX: &str = "inbox";
 
-/// `global` of alertmanager.yml, as far as receivers need it.
-#[derive(Default)]
-pub(super) struct Global {
-    pub(super) resolve_timeout: Option<Duration>,
-    pub(super) http: HttpConfig,
-    pub(super) slack_api_url: Option<Secret>,
-    pub(super) slack_app_token: Option<Secret>,
-    pub(super) slack_app_url: Option<String>,
+/// How the integrations of one kind are read.
+struct KindReader {
+    /// The receiver's field, such as `webhook_configs`.
+    section: &'static str,
+    /// What one of them is called in a problem.
+    what: &'static str,
+    /// Whether they are told of resolved alerts when nothing is said.
+    send_resolved: bool,
+    /// Reads one; `None` when something it cannot do without is missing or wrong, which is noted.
+    read: fn(&Options<'_, '_>) -> Option<Box<dyn Kind>>,
 }
 
-impl Global {
-    /// Reads the section; defaults when it is absent.
-    pub(super) fn read(loader: &Loader<'_>, parent: &Fields<'_, '_>) -> Self {
-        let Some(node) = parent.get("global") else {
-            return Self::default();
-        };
-        let fields = parent.doc.fields(node, "`global`");
-        let global = Self {
-            resolve_timeout: fields.duration("resolve_timeout"),
-            http: http_config(loader, &fields).unwrap_or_default(),
-            slack_api_url: loader.secret(&fields, "slack_api_url", "slack_api_url_file"),
-            slack_app_token: loader.secret(&fields, "slack_app_token", "slack_app_token_file"),
-            slack_app_url: fields.text("slack_app_url"),
-        };
-        fields.ignore(&OTHER_GLOBALS);
-        fields.finish();
-        global
-    }
+/// Every kind, in the order in which upstream tells them.
+const KINDS: [KindReader; 3] = [
+    KindReader {
+        section: "webhook_configs",
+        what: "a webhook",
+        send_resolved: true,
+        read: |options| boxed(webhook::read(options)),
+    },
+    KindReader {
+        section: "pagerduty_configs",
+        what: "a PagerDuty receiver",
+        send_resolved: true,
+        read: |options| boxed(pagerduty::read(options)),
+    },
+    KindReader {
+        section: "slack_configs",
+        what: "a Slack receiver",
+        send_resolved: false,
+        read: |options| boxed(slack::read(options)),
+    },
+];
+
+fn boxed(kind: Option<impl Kind + 'static>) -> Option<Box<dyn Kind>> {
+    Some(Box::new(kind?))
 }
 
 /// Reads `receivers`. Of two with the same name the first is kept, and the second noted.
@@ -83,18 +91,25 @@ fn receiver(
     let fields = doc.fields(node, "a receiver");
     let name = fields.needed_text("name");
     let mut told = Vec::new();
-    for node in fields.list("webhook_configs") {
-        told.extend(webhook::read(loader, doc, node, global).map(Integration::Webhook));
-    }
-    for node in fields.list("slack_configs") {
-        let slack = slack::read(loader, doc, node, global);
-        told.extend(slack.map(|slack| Integration::Slack(Box::new(slack))));
+    for kind in &KINDS {
+        for node in fields.list(kind.section) {
+            let options = Options {
+                loader,
+                global,
+                fields: doc.fields(node, kind.what),
+            };
+            let send_resolved = options.bool("send_resolved");
+            let http = options.http();
+            let read = (kind.read)(&options);
+            options.fields.finish();
+            let send_resolved = send_resolved.unwrap_or(kind.send_resolved);
+            told.extend(read.map(|kind| Integration::boxed(kind, send_resolved, http)));
+        }
     }
     for kind in OTHER_KINDS {
         if fields.get(kind).is_some() {
-            let hint = "`webhook_configs` and `slack_configs` are".to_owned();
             let message = format!("`{kind}` is not supported yet");
-            doc.problem(fields.at(kind), message, Some(hint));
+            doc.problem(fields.at(kind), message, None);
         }
     }
     fields.ignore(&["labels"]);
@@ -102,17 +117,7 @@ fn receiver(
     name.map(|name| (name, told))
 }
 
-/// Reads `http_config`.
-pub(super) fn http_config(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<HttpConfig> {
-    let fields = fields
-        .doc
-        .fields(fields.get("http_config")?, "`http_config`");
-    let config = http::read(loader, &fields);
-    fields.finish();
-    Some(config)
-}
-
-const OTHER_KINDS: [&str; 16] = [
+const OTHER_KINDS: [&str; 15] = [
     "discord_configs",
     "email_configs",
     "incidentio_configs",
@@ -121,7 +126,6 @@ const OTHER_KINDS: [&str; 16] = [
     "msteams_configs",
     "msteamsv2_configs",
     "opsgenie_configs",
-    "pagerduty_configs",
     "pushover_configs",
     "rocketchat_configs",
     "sns_configs",
@@ -129,42 +133,4 @@ const OTHER_KINDS: [&str; 16] = [
     "victorops_configs",
     "webex_configs",
     "wechat_configs",
-];
-
-/// Options of integrations that are not there yet; those that use them are refused.
-const OTHER_GLOBALS: [&str; 34] = [
-    "jira_api_url",
-    "mattermost_webhook_url",
-    "mattermost_webhook_url_file",
-    "opsgenie_api_key",
-    "opsgenie_api_key_file",
-    "opsgenie_api_url",
-    "pagerduty_url",
-    "rocketchat_api_url",
-    "rocketchat_token",
-    "rocketchat_token_file",
-    "rocketchat_token_id",
-    "rocketchat_token_id_file",
-    "smtp_auth_identity",
-    "smtp_auth_password",
-    "smtp_auth_password_file",
-    "smtp_auth_secret",
-    "smtp_auth_secret_file",
-    "smtp_auth_username",
-    "smtp_force_implicit_tls",
-    "smtp_from",
-    "smtp_hello",
-    "smtp_require_tls",
-    "smtp_smarthost",
-    "smtp_tls_config",
-    "telegram_api_url",
-    "telegram_bot_token",
-    "telegram_bot_token_file",
-    "victorops_api_key",
-    "victorops_api_key_file",
-    "victorops_api_url",
-    "webex_api_url",
-    "wechat_api_corp_id",
-    "wechat_api_secret",
-    "wechat_api_url",
 ];

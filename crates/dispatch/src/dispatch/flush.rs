@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use firebell_model::{
-    Alert, AlertStatus, Duration, Fingerprint, Notification, NotificationReason, Timestamp,
+    Alert, AlertStatus, Duration, Fingerprint, Notification, NotificationReason, ReceiverData,
+    Timestamp,
 };
 
 use super::{Dispatch, hash};
@@ -39,11 +40,13 @@ struct Cut {
 type Counted = fn(&mut Suppressed) -> &mut u64;
 
 impl Dispatch {
-    /// A delivery arrived; from now on the notification log says so.
+    /// A delivery arrived; from now on the notification log says so. With `data` the integration
+    /// says what it wants to be told again, instead of what it was told this time.
     pub fn handle_delivered(
         &mut self,
         now: Timestamp,
         id: DeliveryId,
+        data: Option<ReceiverData>,
         _out: &mut Vec<DispatchEffect>,
     ) {
         let Some(pending) = self.close(id) else {
@@ -56,7 +59,7 @@ impl Dispatch {
             .map(|it| it.batch.clone())
         {
             let key = self.nflog_key(&pending.group, &pending.receiver, &pending.integration);
-            self.log(now, &pending.group, key, reason, &batch);
+            self.log(now, &pending.group, key, reason, &batch, data);
         }
         self.finish_if_done(now, &pending.group);
     }
@@ -210,7 +213,7 @@ impl Dispatch {
                 continue;
             };
             if !slot.send_resolved && batch.firing.is_empty() {
-                self.log(now, key, log_key, reason, batch);
+                self.log(now, key, log_key, reason, batch, None);
                 continue;
             }
             let form = (reason, slot.send_resolved);
@@ -289,7 +292,7 @@ impl Dispatch {
                 last_error: None,
             },
         };
-        out.push(pending.effect(id));
+        out.push(self.effect(id, &pending));
         self.pending.insert(id, pending);
         self.dirty.insert(DirtyKey::Delivery(id));
         if let Some(group) = self.groups.get_mut(key) {
@@ -308,7 +311,11 @@ impl Dispatch {
         attempts.attempt += 1;
         attempts.attempted_at = now;
         attempts.retry_at = None;
-        out.push(pending.effect(id));
+        out.extend(
+            self.pending
+                .get(&id)
+                .map(|pending| self.effect(id, pending)),
+        );
         self.dirty.insert(DirtyKey::Delivery(id));
     }
 
@@ -368,6 +375,19 @@ impl Dispatch {
             self.mark_group(&pending.group);
         }
         self.finish_if_done(now, &pending.group);
+    }
+
+    pub(super) fn effect(&self, id: DeliveryId, pending: &Pending) -> DispatchEffect {
+        let key = self.nflog_key(&pending.group, &pending.receiver, &pending.integration);
+        let known = NflogEntry::known(self.nflog.get(&key), pending.notification.reason);
+        DispatchEffect::Notify(Delivery {
+            id,
+            receiver: pending.receiver.clone(),
+            integration: pending.integration.clone(),
+            attempt: pending.attempts.attempt,
+            notification: pending.notification.clone(),
+            known,
+        })
     }
 
     fn close(&mut self, id: DeliveryId) -> Option<Pending> {
@@ -463,10 +483,13 @@ impl Dispatch {
         log_key: Arc<str>,
         reason: NotificationReason,
         batch: &Batch,
+        data: Option<ReceiverData>,
     ) {
         let repeat_interval = self.routing.route(key.route).repeat_interval;
-        let entry = NflogEntry::new(now, reason, batch, repeat_interval);
-        if let Some(old) = self.nflog.get(&log_key) {
+        let old = self.nflog.get(&log_key);
+        let data = data.unwrap_or_else(|| NflogEntry::known(old, reason));
+        let entry = NflogEntry::new(now, reason, batch, repeat_interval, data);
+        if let Some(old) = old {
             self.deadlines
                 .remove(old.expires_at, Deadline::Nflog(log_key.clone()));
         }
@@ -485,18 +508,6 @@ impl Dispatch {
             self.nflog.remove(key);
             self.dirty.insert(DirtyKey::Nflog(key.clone()));
         }
-    }
-}
-
-impl Pending {
-    pub(super) fn effect(&self, id: DeliveryId) -> DispatchEffect {
-        DispatchEffect::Notify(Delivery {
-            id,
-            receiver: self.receiver.clone(),
-            integration: self.integration.clone(),
-            attempt: self.attempts.attempt,
-            notification: self.notification.clone(),
-        })
     }
 }
 

@@ -63,7 +63,7 @@ impl Dispatch {
             .pending
             .iter()
             .filter(|(_, it)| it.attempts.retry_at.is_none());
-        out.extend(under_way.map(|(id, pending)| pending.effect(*id)));
+        out.extend(under_way.map(|(id, pending)| self.effect(*id, pending)));
     }
 
     /// Goes over to another configuration.

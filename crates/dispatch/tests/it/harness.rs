@@ -22,7 +22,8 @@ use firebell_dispatch::{
     TimeInterval, TimeOfDay, TimeSpec,
 };
 use firebell_model::{
-    Alert, AlertStatus, Duration, Labels, NotificationReason, Timestamp, parse_matchers,
+    Alert, AlertStatus, Duration, Labels, NotificationReason, ReceiverData, Timestamp,
+    parse_matchers,
 };
 
 /// One receiver, one route: groups by service.
@@ -66,6 +67,7 @@ enum Answer {
         after: Option<Duration>,
     },
     Hangs,
+    AcceptsKeeping(String),
 }
 
 /// Dispatch with everything around it.
@@ -134,7 +136,7 @@ impl World {
             self.late.remove(&(at, id));
             self.in_flight.remove(&id);
             self.dispatch
-                .handle_delivered(self.now, id, &mut self.effects);
+                .handle_delivered(self.now, id, None, &mut self.effects);
         } else {
             self.dispatch.handle_deadline(self.now, &mut self.effects);
         }
@@ -174,6 +176,7 @@ impl World {
                 ..
             } => " (refused)",
             Answer::Hangs => " (hangs)",
+            Answer::AcceptsKeeping(_) => "",
         };
         let attempt = match delivery.attempt {
             1 => String::new(),
@@ -186,14 +189,16 @@ impl World {
             .map(|alert| shown(alert, notification.at))
             .collect();
         let (reason, alerts) = (reason(notification.reason), alerts.join(", "));
+        let known = delivery.known.get("ts");
+        let known = known.map(|it| format!(" (knows {it})")).unwrap_or_default();
         self.say(&format!(
-            "notify {to}{attempt}: {reason} [{alerts}]{outcome}"
+            "notify {to}{attempt}: {reason} [{alerts}]{known}{outcome}"
         ));
         match answer {
             Answer::Accepts => {
                 self.in_flight.remove(&delivery.id);
                 self.dispatch
-                    .handle_delivered(self.now, delivery.id, &mut self.effects);
+                    .handle_delivered(self.now, delivery.id, None, &mut self.effects);
             }
             Answer::AcceptsAfter(delay) => {
                 self.late.insert((self.now + delay, delivery.id));
@@ -212,6 +217,16 @@ impl World {
                     .handle_failed(self.now, delivery.id, failure, &mut self.effects);
             }
             Answer::Hangs => {}
+            Answer::AcceptsKeeping(what) => {
+                self.in_flight.remove(&delivery.id);
+                let data = ReceiverData::from([("ts".to_owned(), what)]);
+                self.dispatch.handle_delivered(
+                    self.now,
+                    delivery.id,
+                    Some(data),
+                    &mut self.effects,
+                );
+            }
         }
     }
 
@@ -317,7 +332,7 @@ impl World {
         }
     }
 
-    // `RECEIVER/KIND[IDX] accepts | after 3s | fails [after 3s] | refuses | hangs`
+    // `RECEIVER/KIND[IDX] accepts | after 3s | fails [after 3s] | refuses | hangs | keeps 17`
     fn answer(&mut self, text: &str) {
         let (to, how) = text.split_once(' ').expect("who and how");
         let pause = |text: &str| text.parse::<Duration>().expect("a duration");
@@ -340,6 +355,7 @@ impl World {
                 after: None,
             },
             ("hangs", _) => Answer::Hangs,
+            ("keeps", what) => Answer::AcceptsKeeping(what.to_owned()),
             _ => panic!("no answer `{how}`"),
         };
         self.answers.insert(to.to_owned(), answer);

@@ -388,7 +388,7 @@ fn an_outcome_that_comes_too_late_is_ignored() {
     let (unknown, mut out) = (firebell_dispatch::DeliveryId(99), Vec::new());
     world
         .dispatch
-        .handle_delivered(world.now, unknown, &mut out);
+        .handle_delivered(world.now, unknown, None, &mut out);
     world
         .dispatch
         .handle_failed(world.now, unknown, failure, &mut out);
@@ -403,6 +403,21 @@ fn a_receiver_without_integrations_is_told_nothing_and_its_resolved_alerts_leave
         expect![[r#"
             2m0s show
             6m0s show
+        "#]],
+    );
+}
+
+#[test]
+fn what_an_integration_keeps_it_is_told_again_until_its_group_begins_anew() {
+    check(
+        "0s answer db/webhook[0] keeps 17 · 0s fire db/disk · 2m answer db/webhook[0] accepts · 2m fire db/cpu · \
+         6m restart · 7m fire db/mem · 12m resolve db/disk · 12m resolve db/cpu · 12m resolve db/mem · 17m fire db/disk · 25m end",
+        expect![[r#"
+            0m30s notify db/webhook[0]: first [disk]
+            5m30s notify db/webhook[0]: new alerts [cpu, disk] (knows 17)
+            10m30s notify db/webhook[0]: new alerts [cpu, disk, mem] (knows 17)
+            15m30s notify db/webhook[0]: all resolved [-cpu, -disk, -mem] (knows 17)
+            17m30s notify db/webhook[0]: first [disk]
         "#]],
     );
 }

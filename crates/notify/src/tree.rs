@@ -1,0 +1,111 @@
+//! Values of any nesting whose texts may be templates: what people write where a receiver takes any
+//! JSON.
+//!
+//! A text that was rendered is read once more, as YAML: `{{ .Alerts | toJson }}` becomes a list, and
+//! `{{ len .Alerts }}` a number. So are texts inside of what came out of that.
+//!
+//! *Sources*: Alertmanager, `template.DeepCopyWithTemplate`.
+
+use std::collections::BTreeMap;
+
+use firebell_template::NotificationText;
+use serde::{Serialize, Serializer};
+
+use crate::error::RenderError;
+use crate::telling::Telling;
+
+/// A value; its texts are templates before and plain after it is rendered.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Tree<T> {
+    /// Nothing.
+    Null,
+    /// Yes or no.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Another number.
+    Float(f64),
+    /// A text.
+    Text(T),
+    /// A list.
+    List(Vec<Tree<T>>),
+    /// Values by name.
+    Map(BTreeMap<String, Tree<T>>),
+}
+
+impl Tree<NotificationText> {
+    pub(crate) fn render(
+        &self,
+        telling: &Telling<'_>,
+        field: &'static str,
+    ) -> Result<Tree<String>, RenderError> {
+        Ok(match self {
+            Self::Text(text) => reread(telling.text(field, text)?, telling, DEPTH_MAX),
+            Self::Null => Tree::Null,
+            Self::Bool(value) => Tree::Bool(*value),
+            Self::Int(value) => Tree::Int(*value),
+            Self::Float(value) => Tree::Float(*value),
+            Self::List(items) => {
+                let items = items.iter().map(|item| item.render(telling, field));
+                Tree::List(items.collect::<Result<_, _>>()?)
+            }
+            Self::Map(entries) => {
+                let entries = entries
+                    .iter()
+                    .map(|(name, value)| Ok((name.clone(), value.render(telling, field)?)));
+                Tree::Map(entries.collect::<Result<_, _>>()?)
+            }
+        })
+    }
+}
+
+/// What a text says as YAML, and every text in that; the text itself when it says a text, or nothing
+/// that can be read.
+fn reread(text: String, telling: &Telling<'_>, depth: usize) -> Tree<String> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Tree::Text(text);
+    };
+    match telling.read_yaml(&text) {
+        None | Some(Tree::Text(_)) => Tree::Text(text),
+        Some(value) => reread_inside(value, telling, depth),
+    }
+}
+
+fn reread_inside(value: Tree<String>, telling: &Telling<'_>, depth: usize) -> Tree<String> {
+    match value {
+        Tree::Text(text) => reread(text, telling, depth),
+        Tree::List(items) => {
+            let items = items.into_iter();
+            Tree::List(items.map(|it| reread_inside(it, telling, depth)).collect())
+        }
+        Tree::Map(entries) => {
+            let entries = entries.into_iter();
+            let entries = entries.map(|(name, it)| (name, reread_inside(it, telling, depth)));
+            Tree::Map(entries.collect())
+        }
+        plain => plain,
+    }
+}
+
+impl Serialize for Tree<String> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Null => serializer.serialize_unit(),
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Int(value) => serializer.serialize_i64(*value),
+            // As Go writes it: without a fraction when there is none.
+            Self::Float(value) if value.fract() == 0.0 && value.abs() < WHOLE_MAX => {
+                serializer.serialize_i64(*value as i64)
+            }
+            Self::Float(value) => serializer.serialize_f64(*value),
+            Self::Text(text) => serializer.serialize_str(text),
+            Self::List(items) => serializer.collect_seq(items),
+            Self::Map(entries) => serializer.collect_map(entries),
+        }
+    }
+}
+
+/// Texts within texts that are read again; deeper ones stay texts.
+const DEPTH_MAX: usize = 16;
+/// 2^53: up to here every whole number is exact.
+const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;

@@ -1,0 +1,204 @@
+//! What answers mean, and that nothing in them or in errors shows a secret.
+
+use expect_test::{Expect, expect};
+use firebell_model::Secret;
+use firebell_notify::{
+    HttpConfig, HttpResponse, Integration, SecretText, SlackConfig, WebhookConfig,
+};
+use proptest::prelude::*;
+
+use crate::harness::{Answer, URL, answered, begin, both, plain, response, text, verdict};
+
+const TOKEN: &str = "Bearer t0k3n-value";
+
+fn webhook() -> WebhookConfig {
+    WebhookConfig::new(SecretText::compile(URL).unwrap())
+}
+
+fn slack() -> SlackConfig {
+    SlackConfig::new(Secret::new(URL))
+}
+
+#[test]
+fn what_cannot_be_rendered_says_which_option() {
+    let mut bad_url = webhook();
+    bad_url.url = SecretText::compile("{{ .CommonLabels.nope }}s3cr3t").unwrap();
+    let mut bad_call = slack();
+    bad_call.title = text("x {{ template \"nope\" . }}");
+    let bad_slack = SlackConfig::new(Secret::new("ftp://s3cr3t"));
+    let errors = [plain(bad_url), plain(bad_call), plain(bad_slack)]
+        .map(|integration| begin(&integration, &both(), &[]).unwrap_err());
+    expect![[r#"
+        `url` of the webhook notification is no http or https address
+        failed to render `title` of the slack notification: 1:6: at <template "nope">: template "nope" not defined
+        `api_url` of the slack notification is no http or https address"#]].assert_eq(&errors.join("\n"));
+}
+
+fn check_answers(answers: &[Answer<'_>], expected: &Expect) {
+    let (webhook, slack) = (plain(webhook()), plain(slack()));
+    let mut shown = String::new();
+    for answer in answers {
+        let (status, headers, body) = answer;
+        shown += &format!("{status} {headers:?} {body:?}\n");
+        shown += &format!("    webhook: {:?}\n", verdict(&webhook, answer));
+        shown += &format!("    slack: {:?}\n", verdict(&slack, answer));
+    }
+    expected.assert_eq(&shown);
+}
+
+#[test]
+fn the_status_decides_what_happens_next() {
+    check_answers(
+        &[
+            (204, &[], ""),
+            (302, &[], ""),
+            (400, &[], "bad\n  request\u{1b}[31m"),
+            (404, &[], "no_team"),
+            (429, &[("retry-after", "30")], "rate_limited"),
+            (500, &[], ""),
+        ],
+        &expect![[r#"
+            204 [] ""
+                webhook: Delivered
+                slack: Rejected { why: "received an error response from Slack: " }
+            302 [] ""
+                webhook: Rejected { why: "unexpected status code 302" }
+                slack: Rejected { why: "unexpected status code 302" }
+            400 [] "bad\n  request\u{1b}[31m"
+                webhook: Rejected { why: "unexpected status code 400: bad request�[31m" }
+                slack: Rejected { why: "unexpected status code 400: bad request�[31m" }
+            404 [] "no_team"
+                webhook: Rejected { why: "unexpected status code 404: no_team" }
+                slack: Rejected { why: "unexpected status code 404: no_team" }
+            429 [("retry-after", "30")] "rate_limited"
+                webhook: Rejected { why: "unexpected status code 429: rate_limited" }
+                slack: Retry { why: "unexpected status code 429: rate_limited", after: Some(Duration(30000)) }
+            500 [] ""
+                webhook: Retry { why: "unexpected status code 500", after: None }
+                slack: Retry { why: "unexpected status code 500", after: None }
+        "#]],
+    );
+}
+
+#[test]
+fn a_receiver_may_ask_for_time() {
+    let date = ("Date", "Fri, 02 Jan 2026 04:00:00 GMT");
+    let later = ("Retry-After", "Fri, 02 Jan 2026 04:01:30 GMT");
+    check_answers(
+        &[
+            (503, &[("Retry-After", "86400")], "at most an hour"),
+            (503, &[later, date], "a date"),
+            (503, &[later], "a date that cannot be read"),
+            (503, &[("Retry-After", "99999999999999999999")], ""),
+            (503, &[("Retry-After", "soon")], ""),
+        ],
+        &expect![[r#"
+            503 [("Retry-After", "86400")] "at most an hour"
+                webhook: Retry { why: "unexpected status code 503: at most an hour", after: Some(Duration(3600000)) }
+                slack: Retry { why: "unexpected status code 503: at most an hour", after: Some(Duration(3600000)) }
+            503 [("Retry-After", "Fri, 02 Jan 2026 04:01:30 GMT"), ("Date", "Fri, 02 Jan 2026 04:00:00 GMT")] "a date"
+                webhook: Retry { why: "unexpected status code 503: a date", after: Some(Duration(90000)) }
+                slack: Retry { why: "unexpected status code 503: a date", after: Some(Duration(90000)) }
+            503 [("Retry-After", "Fri, 02 Jan 2026 04:01:30 GMT")] "a date that cannot be read"
+                webhook: Retry { why: "unexpected status code 503: a date that cannot be read", after: None }
+                slack: Retry { why: "unexpected status code 503: a date that cannot be read", after: None }
+            503 [("Retry-After", "99999999999999999999")] ""
+                webhook: Retry { why: "unexpected status code 503", after: None }
+                slack: Retry { why: "unexpected status code 503", after: None }
+            503 [("Retry-After", "soon")] ""
+                webhook: Retry { why: "unexpected status code 503", after: None }
+                slack: Retry { why: "unexpected status code 503", after: None }
+        "#]],
+    );
+}
+
+#[test]
+fn slack_says_no_with_status_200() {
+    let json = ("Content-Type", "application/json; charset=utf-8");
+    check_answers(
+        &[
+            (200, &[], "ok"),
+            (200, &[], "invalid_payload"),
+            (200, &[json], "{\"ok\":true,\"ts\":\"1.2\"}"),
+            (
+                200,
+                &[json],
+                "{\"ok\":false,\"error\":\"channel_not_found\"}",
+            ),
+            (200, &[json], "{}"),
+            (200, &[json], "<html>"),
+        ],
+        &expect![[r#"
+            200 [] "ok"
+                webhook: Delivered
+                slack: Delivered
+            200 [] "invalid_payload"
+                webhook: Delivered
+                slack: Rejected { why: "received an error response from Slack: invalid_payload" }
+            200 [("Content-Type", "application/json; charset=utf-8")] "{\"ok\":true,\"ts\":\"1.2\"}"
+                webhook: Delivered
+                slack: Delivered
+            200 [("Content-Type", "application/json; charset=utf-8")] "{\"ok\":false,\"error\":\"channel_not_found\"}"
+                webhook: Delivered
+                slack: Rejected { why: "error response from Slack: channel_not_found" }
+            200 [("Content-Type", "application/json; charset=utf-8")] "{}"
+                webhook: Delivered
+                slack: Rejected { why: "error response from Slack: " }
+            200 [("Content-Type", "application/json; charset=utf-8")] "<html>"
+                webhook: Delivered
+                slack: Retry { why: "could not read Slack's answer as JSON: <html>", after: None }
+        "#]],
+    );
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    let http = HttpConfig {
+        authorization: Some(Secret::new(TOKEN)),
+        headers: vec![("X-Key".to_owned(), Secret::new("k3y-value"))],
+        ..HttpConfig::default()
+    };
+    let mut app = slack();
+    app.app_token = Some(Secret::new("t0k3n-value"));
+    let echo = format!("no {URL} /services/T0/s3cr3t {TOKEN} t0k3n-value k3y-value");
+    let answer = |status| Ok(response(&(status, &[], &echo)));
+    let nothing = Err(format!("connection to {URL} refused"));
+    for integration in [
+        Integration::new(webhook(), true, http.clone()),
+        Integration::new(app, true, http),
+    ] {
+        let step = begin(&integration, &both(), &[]).unwrap();
+        let verdicts = [answer(500), answer(400), nothing.clone()];
+        let verdicts = verdicts.map(|answer| answered(&integration, answer));
+        let shown = format!("{integration:?} {step:?} {verdicts:?}");
+        for secret in ["s3cr3t", "t0k3n", "k3y-value"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+}
+
+#[test]
+fn an_echo_of_a_rendered_address_is_not_shown() {
+    let mut config = webhook();
+    config.url = SecretText::compile("http://hook/{{ .Status }}/s3cr3t").unwrap();
+    let verdict = verdict(&plain(config), &(404, &[], "nothing at /firing/s3cr3t"));
+    expect![[r#"Rejected { why: "unexpected status code 404: nothing at <secret>" }"#]]
+        .assert_eq(&format!("{verdict:?}"));
+}
+
+proptest! {
+    #[test]
+    fn any_answer_gets_a_verdict(
+        status in any::<u16>(),
+        body in prop::collection::vec(any::<u8>(), 0..200),
+        is_json in any::<bool>(),
+        after in "\\PC{0,40}",
+    ) {
+        let kind = if is_json { "application/json" } else { "text/plain" };
+        let header = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let headers = vec![header("content-type", kind), header("retry-after", &after), header("date", &after)];
+        let answer = HttpResponse { status, headers, body };
+        _ = answered(&plain(webhook()), Ok(answer.clone()));
+        _ = answered(&plain(slack()), Ok(answer));
+    }
+}

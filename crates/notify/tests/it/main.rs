@@ -1,0 +1,10 @@
+//! What is sent to receivers, byte for byte, and what their answers mean.
+//!
+//! `UPDATE_EXPECT=1` rewrites what is expected.
+
+mod harness;
+
+mod answers;
+mod pagerduty;
+mod slack;
+mod webhook;
