@@ -178,6 +178,26 @@ describe("the objectives", () => {
     const flows = page.getByRole("region", { name: "Flows" });
     expect(await flows.innerText()).toContain("1 of 2 without an objective");
   });
+
+  test("say on what a budget was spent, over time, by episode and by deploy", async () => {
+    const { page } = await open(scenario("busy"), "#/objectives");
+    await page.getByText("Where it went").first().click();
+    const ways = page.getByRole("region", { name: "Where it went" });
+    await ways.getByRole("img", { name: "now 31.0 %" }).waitFor();
+    const text = await ways.innerText();
+    for (const part of [
+      ...["goes on", "50.8 % of the budget", "told by page-fast, page-slow", "v42 was live"],
+      ...["nobody told", "3 more took less", "before 0.3×, after 210×", "before any that is known"],
+    ])
+      expect(text).toContain(part);
+    expect(await ways.getByRole("link", { name: "v42" }).getAttribute("href")).toContain(
+      "ci.example",
+    );
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.waitForTimeout(300);
+    expect(await overflow(page)).toBe(0);
+  });
 });
 
 describe("every page", () => {

@@ -5,7 +5,9 @@ import type {
   InboxEntry,
   Labels,
   Objective,
+  ObjectiveHistory,
   ObjectiveList,
+  ObjectiveSpending,
   Status,
 } from "../src/api/types.ts";
 import type { Silence, Target } from "../src/api/upstream.ts";
@@ -174,6 +176,98 @@ function objectives(): ObjectiveList {
       flow("pay", "A customer pays the basket.", ["checkout/pay-is-quick", "checkout/pay-works"]),
       flow("sign up", "Somebody becomes a customer.", []),
     ],
+  };
+}
+
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+
+/** Whole seconds, as deploys are told. */
+function moment(ms: number): string {
+  return ago(ms).replace(/\.\d+/, "");
+}
+
+/** A deploy that broke something, the one before it, and what nobody told of. */
+export function spending(list: ObjectiveList, id: string): ObjectiveSpending {
+  const budgets = list.objectives.find((it) => it.id === id)?.budgets ?? [];
+  const deploy = (version: string, at: number) => ({
+    service: "checkout",
+    version,
+    at: moment(at),
+    environment: "",
+    url: `https://ci.example.org/${version}`,
+  });
+  const stretch = (
+    from: number,
+    until: number,
+    badEvents: number,
+    spent: number,
+    rate: number,
+  ) => ({
+    from: moment(from),
+    until: moment(until),
+    badEvents,
+    totalEvents: Math.round((from - until) / 2_000),
+    spent,
+    rate,
+  });
+  const [first, second] = [deploy("v41", 12 * DAY), deploy("v42", 50 * MINUTE)];
+  return {
+    at: ago(0),
+    from: ago(30 * DAY),
+    budgets: budgets.map(({ labels }) => ({
+      labels,
+      episodes: [
+        {
+          stretch: stretch(48 * MINUTE, 0, 612, 0.508, 213),
+          alerts: ["page-fast", "page-slow"],
+          isOpen: true,
+          deploy: second,
+        },
+        {
+          stretch: stretch(6 * DAY, 6 * DAY - 2 * HOUR, 80, 0.066, 2.1),
+          alerts: [],
+          isOpen: false,
+          deploy: first,
+        },
+      ],
+      moreEpisodes: 3,
+      deploys: [
+        {
+          deploy: second,
+          stretch: stretch(50 * MINUTE, 0, 613, 0.509, 210),
+          rateBefore: 0.3,
+          rateAfter: 210,
+        },
+        {
+          deploy: first,
+          stretch: stretch(12 * DAY, 50 * MINUTE, 190, 0.158, 0.4),
+          rateBefore: 0.4,
+          rateAfter: 0.3,
+        },
+        {
+          deploy: null,
+          stretch: stretch(30 * DAY, 12 * DAY, 28, 0.023, 0.1),
+          rateBefore: null,
+          rateAfter: null,
+        },
+      ],
+    })),
+  };
+}
+
+/** It melts slowly, then at once. */
+export function history(list: ObjectiveList, id: string): ObjectiveHistory {
+  const budgets = list.objectives.find((it) => it.id === id)?.budgets ?? [];
+  return {
+    at: ago(0),
+    budgets: budgets.map(({ labels, remaining }) => ({
+      labels,
+      points: Array.from({ length: 90 }, (_, idx) => ({
+        at: ago((89 - idx) * 8 * HOUR),
+        remaining: idx < 86 ? 1 - idx * 0.002 : remaining + (89 - idx) * 0.1,
+      })),
+    })),
   };
 }
 

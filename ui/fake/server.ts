@@ -6,7 +6,7 @@ import { extname, join, normalize } from "node:path";
 
 import type { Changed } from "../src/api/types.ts";
 import type { NewSilence } from "../src/api/upstream.ts";
-import { ago, type World } from "./scenarios.ts";
+import { ago, history, spending, type World } from "./scenarios.ts";
 
 /** Answers a request, or says false when it is not for the API. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => boolean;
@@ -53,6 +53,10 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
   "GET /api/firebell/v1/alerts": (world) => ({ alerts: world.alerts }),
   "GET /api/firebell/v1/inbox": (world) => ({ entries: world.inbox }),
   "GET /api/firebell/v1/slos": (world) => world.objectives,
+  "GET /api/firebell/v1/slos/history": ({ objectives }, url) =>
+    history(objectives, url.searchParams.get("id") ?? ""),
+  "GET /api/firebell/v1/slos/spending": ({ objectives }, url) =>
+    spending(objectives, url.searchParams.get("id") ?? ""),
   "GET /api/v1/targets": (world) => ({
     status: "success",
     data: { activeTargets: world.targets, droppedTargets: [] },

@@ -5,7 +5,14 @@ import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tansta
 import { useLive } from "../state/live.ts";
 import { refetchChanged } from "./changes.ts";
 import { fetchJson } from "./http.ts";
-import type { Alert, InboxEntry, ObjectiveList, Status } from "./types.ts";
+import type {
+  Alert,
+  InboxEntry,
+  ObjectiveHistory,
+  ObjectiveList,
+  ObjectiveSpending,
+  Status,
+} from "./types.ts";
 import { createSilence, endSilence, fetchSilences, fetchTargets, queryRange } from "./upstream.ts";
 
 /** How often to look when events tell of changes, and when they do not, in milliseconds. */
@@ -43,6 +50,28 @@ export function useObjectives() {
     queryFn: ({ signal }) => fetchJson<ObjectiveList>("api/firebell/v1/slos", { signal }),
     refetchInterval: FIGURES_MS,
   });
+}
+
+/** What was left of an objective's budgets over its window; many queries, so seldom. */
+export function useObjectiveHistory(id: string) {
+  return useQuery({
+    queryKey: ["objectives", id, "history"],
+    queryFn: ({ signal }) => fetchJson<ObjectiveHistory>(ofObjective("history", id), { signal }),
+    refetchInterval: CALM_MS,
+  });
+}
+
+/** Where they went; as many. */
+export function useObjectiveSpending(id: string) {
+  return useQuery({
+    queryKey: ["objectives", id, "spending"],
+    queryFn: ({ signal }) => fetchJson<ObjectiveSpending>(ofObjective("spending", id), { signal }),
+    refetchInterval: CALM_MS,
+  });
+}
+
+function ofObjective(what: string, id: string): string {
+  return `api/firebell/v1/slos/${what}?id=${encodeURIComponent(id)}`;
 }
 
 export function useInbox() {

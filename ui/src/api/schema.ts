@@ -89,6 +89,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/slos/spending": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Where the budgets of an objective went: by episode and by deploy */
+        get: operations["objectiveSpending"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/deploys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The latest deploys that were told */
+        get: operations["listDeploys"];
+        put?: never;
+        /**
+         * Tells that a version of a service went live
+         * @description Kept in the data folder, 10,000 of all services. Told again, it changes nothing.
+         */
+        post: operations["addDeploy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/events": {
         parameters: {
             query?: never;
@@ -505,6 +543,105 @@ export interface components {
                 }[];
             }[];
         };
+        ObjectiveSpending: {
+            /**
+             * Format: date-time
+             * @description The moment that it is true of.
+             */
+            at: string;
+            /**
+             * Format: date-time
+             * @description Where the window begins.
+             */
+            from: string;
+            budgets: components["schemas"]["BudgetSpending"][];
+        };
+        /** @description Where one budget went. */
+        BudgetSpending: {
+            labels: components["schemas"]["Labels"];
+            /** @description Newest first; of more than a hundred those that took most. */
+            episodes: components["schemas"]["Episode"][];
+            /** @description How many more there were. */
+            moreEpisodes: number;
+            /** @description Newest first; none when no deploy of the service is known. */
+            deploys: components["schemas"]["DeploySpending"][];
+        };
+        /** @description A time in which a budget burnt faster than it may, or an alert of the objective held. One is told from others by its objective, its labels and its start. */
+        Episode: {
+            stretch: components["schemas"]["Stretch"];
+            /** @description As in `ObjectiveAlert`: those that held in it; none when nobody was told. */
+            alerts: string[];
+            /** @description Whether it still goes on. */
+            isOpen: boolean;
+            /** @description What was live when it began, if that is known. */
+            deploy: components["schemas"]["Deploy"] | null;
+        };
+        /** @description What was spent while a version was live. */
+        DeploySpending: {
+            /** @description Null: what was live before the first that is known. */
+            deploy: components["schemas"]["Deploy"] | null;
+            stretch: components["schemas"]["Stretch"];
+            /** @description The burn rate over the hour before it, as far as its predecessor was live. */
+            rateBefore: number | null;
+            /** @description The same over the hour after it, as far as it is live. */
+            rateAfter: number | null;
+        };
+        /** @description A time, and what it took of a budget. */
+        Stretch: {
+            /**
+             * Format: date-time
+             * @description Its start.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Its end.
+             */
+            until: string;
+            /** @description Bad events; null when only ratios are known. */
+            badEvents: number | null;
+            /** @description All events; null likewise. */
+            totalEvents: number | null;
+            /** @description The share of the window's budget. */
+            spent: number;
+            /** @description The burn rate; null without events. */
+            rate: number | null;
+        };
+        /** @description A version of a service that went live. */
+        Deploy: {
+            /** @description As objectives name it. */
+            service: string;
+            /** @description What people call it. */
+            version: string;
+            /**
+             * Format: date-time
+             * @description When it began to serve.
+             */
+            at: string;
+            /** @description Where it runs; empty: wherever the service does. */
+            environment: string;
+            /** @description Where people read more; may be empty. */
+            url: string;
+        };
+        /** @description A version of a service that went live. */
+        NewDeploy: {
+            /** @description As objectives name it. */
+            service: string;
+            /** @description What people call it. */
+            version: string;
+            /**
+             * Format: date-time
+             * @description When it began to serve; now unless given. At most ten minutes ahead and 400 days back.
+             */
+            at?: string;
+            /** @description Where it runs, such as `production`: a budget with another label `environment` is not asked about it. */
+            environment?: string;
+            /** @description Where people read more; may be empty. */
+            url?: string;
+        };
+        DeployList: {
+            deploys: components["schemas"]["Deploy"][];
+        };
         /** @description Data of a `changed` event. */
         Changed: {
             /** @description What to fetch again. */
@@ -697,6 +834,94 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ObjectiveHistory"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    objectiveSpending: {
+        parameters: {
+            query: {
+                /**
+                 * @description As in `Objective`.
+                 * @example shop/answers
+                 */
+                id: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Within the window so far. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ObjectiveSpending"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listDeploys: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Of this service only.
+                 * @example shop
+                 */
+                service?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first, 1,000 at most. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeployList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    addDeploy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewDeploy"];
+            };
+        };
+        responses: {
+            /** @description It was known. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deploy"];
+                };
+            };
+            /** @description It is kept. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Deploy"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -1,14 +1,25 @@
 // What users must not feel: what is left of each error budget, how fast it burns, whose it is; and
 // which flows nobody promised anything about.
+import { lazy, Suspense, useState } from "react";
+
 import { useObjectives } from "../api/queries.ts";
 import type { Budget, Flow, Objective } from "../api/types.ts";
 import { LabelList } from "../components/AlertBits.tsx";
 import { Empty, Failed, Loading } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { count, safeUrl } from "../state/format.ts";
-import { barWidth, byNeed, formatShare, outlook, STATE_WORDS } from "../state/objectives.ts";
+import {
+  barWidth,
+  byNeed,
+  formatRate,
+  formatShare,
+  outlook,
+  STATE_WORDS,
+} from "../state/objectives.ts";
 import own from "./ObjectivesPage.module.css";
 import styles from "./page.module.css";
+
+const BudgetWays = lazy(() => import("../components/BudgetWays.tsx"));
 
 export default function ObjectivesPage() {
   const { data, error, isPending } = useObjectives();
@@ -85,7 +96,23 @@ function ObjectiveRow({ objective }: { objective: Objective }) {
           <BudgetBar key={JSON.stringify(budget.labels)} budget={budget} />
         ))}
       </div>
+      {objective.budgets.length > 0 && <Ways objective={objective} />}
     </li>
+  );
+}
+
+/** Asked for when somebody looks: it is many queries. */
+function Ways({ objective }: { objective: Objective }) {
+  const [isOpen, setOpen] = useState(false);
+  return (
+    <details className={own.ways} onToggle={({ currentTarget }) => setOpen(currentTarget.open)}>
+      <summary>Where it went</summary>
+      {isOpen && (
+        <Suspense fallback={<Loading />}>
+          <BudgetWays objective={objective} />
+        </Suspense>
+      )}
+    </details>
   );
 }
 
@@ -113,7 +140,7 @@ function BudgetBar({ budget }: { budget: Budget }) {
         {budget.burns.map(({ window, rate }) => (
           <div key={window} data-fast={rate !== null && rate > 1 ? "" : undefined}>
             <dt>{window}</dt>
-            <dd>{rate === null ? "–" : `${rate.toFixed(rate < 10 ? 1 : 0)}×`}</dd>
+            <dd>{formatRate(rate)}</dd>
           </div>
         ))}
       </dl>

@@ -1,7 +1,15 @@
 import { describe, expect, test } from "vitest";
 
 import type { Budget, Objective } from "../api/types.ts";
-import { barWidth, byNeed, formatShare, outlook } from "./objectives.ts";
+import {
+  barWidth,
+  byNeed,
+  formatShare,
+  historyColumns,
+  outlook,
+  sameLabels,
+  stretchFacts,
+} from "./objectives.ts";
 
 const budget: Budget = {
   labels: {},
@@ -46,5 +54,28 @@ describe("objectives", () => {
     const heldBack = "only 1 bad events, at least 3 are wanted";
     const held = { name: "page-fast", isFiring: false, heldBack };
     expect(outlook({ ...budget, alerts: [held] })).toBe(`page-fast held back: ${heldBack}`);
+  });
+
+  test("say where a budget went", () => {
+    const stretch = {
+      from: "",
+      until: "",
+      badEvents: 300.4,
+      totalEvents: 3_800,
+      spent: 0.2,
+      rate: 7.89,
+    };
+    expect(stretchFacts(stretch)).toBe("300 bad of 3,800 events · burnt 7.9×");
+    expect(stretchFacts({ ...stretch, badEvents: null, totalEvents: null, rate: null })).toBe("");
+    expect(historyColumns([{ at: "2026-01-01T00:00:00Z", remaining: 0.5 }])).toEqual({
+      times: [1_767_225_600],
+      lines: [{ values: [50], isOwn: true }],
+      hidden: 0,
+    });
+    expect([
+      sameLabels({}, {}),
+      sameLabels({ a: "1" }, { a: "2" }),
+      sameLabels({}, { a: "1" }),
+    ]).toEqual([true, false, false]);
   });
 });

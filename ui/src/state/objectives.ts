@@ -1,6 +1,7 @@
 // Objectives in the order in which they need somebody, and their figures in words.
-import type { Budget, Objective } from "../api/types.ts";
-import { formatAge } from "./format.ts";
+import type { Budget, Deploy, Labels, Objective, ObjectiveHistory, Stretch } from "../api/types.ts";
+import { count, formatAge, toMs } from "./format.ts";
+import type { Columns } from "./graph.ts";
 
 const STATE_ORDER: Objective["state"][] = ["burning", "spent", "error", "noData", "ok"];
 
@@ -42,4 +43,40 @@ export function outlook(budget: Budget): string {
     return `at this rate gone in ${formatAge(budget.exhaustedInSeconds * 1_000)}`;
   }
   return budget.remaining <= 0 ? "nothing is left" : "";
+}
+
+/** What was left of a budget at moments, the oldest first. */
+export type HistoryPoints = ObjectiveHistory["budgets"][number]["points"];
+
+/** A history as a line in per cent. */
+export function historyColumns(points: HistoryPoints): Columns {
+  return {
+    times: points.map(({ at }) => (toMs(at) ?? 0) / 1000),
+    lines: [{ values: points.map(({ remaining }) => remaining * 100), isOwn: true }],
+    hidden: 0,
+  };
+}
+
+export function sameLabels(a: Labels, b: Labels): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
+}
+
+export function formatRate(rate: number | null): string {
+  return rate === null ? "–" : `${rate.toFixed(rate < 10 ? 1 : 0)}×`;
+}
+
+export function versionOf({ version, environment }: Deploy): string {
+  return environment === "" ? version : `${version} in ${environment}`;
+}
+
+/** What a time took besides its share: `300 bad of 3,800 events · burnt 7.9×`. */
+export function stretchFacts({ badEvents, totalEvents, rate }: Stretch): string {
+  const counts =
+    badEvents === null || totalEvents === null
+      ? []
+      : [
+          `${Math.round(badEvents).toLocaleString("en")} bad of ${count(Math.round(totalEvents), "event")}`,
+        ];
+  return [...counts, ...(rate === null ? [] : [`burnt ${formatRate(rate)}`])].join(" · ");
 }
