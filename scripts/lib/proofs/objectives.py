@@ -1,4 +1,7 @@
-"""Shows objectives as others see them: promtool takes their rules and gives the same alerts."""
+"""Shows objectives as others see them: promtool takes their rules and gives the same alerts.
+
+And where their budgets went, from history, over HTTP and on the command line.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from bench.systems import peers, peers_if_any
 
+from proofs import budget_spending
 from proofs.check import ROOT, Proofs
 from proofs.process import binary, run
 
@@ -45,6 +49,8 @@ def main() -> int:
         else:
             checked(proofs, folder)
             tested(proofs, folder)
+    with proofs.scene("where a budget went") as folder:
+        budget_spending.show(proofs, folder)
     return proofs.finish()
 
 
