@@ -3,11 +3,13 @@
 //! A window that moves begins in the same chunk, and mostly in the same page, as the one before;
 //! between its ends lie the same whole chunks. So a series keeps, by the times of their first and
 //! last samples: chunks in which windows begin or end, the samples of pages there, and what runs of
-//! whole chunks and pages add up to. Upkeep takes away what was not used since its last round.
+//! whole chunks and pages add up to; and of windows that come again all of it at once (see
+//! `windows`). Upkeep takes away what was not used since its last round.
 //!
 //! *Invariants*: all that is kept follows from the samples of its times. Whoever changes samples in
 //! place forgets it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use firebell_model::{Sample, Summary, TimeRange, Timestamp};
@@ -15,13 +17,15 @@ use firebell_model::{Sample, Summary, TimeRange, Timestamp};
 use crate::chunk::Chunk;
 use crate::page::Columns;
 use crate::part::{Part, is_rising, join};
+use crate::windows::{Edge, Windows};
 
 /// What is kept of one series.
 #[derive(Default)]
 pub(crate) struct Edges {
     chunks: Shelf<EdgeChunk>,
-    pages: Shelf<Cuttable>,
+    pages: Shelf<Arc<Cuttable>>,
     sums: Shelf<Option<Summary>>,
+    windows: Windows,
 }
 
 /// How much all series of a store keep.
@@ -45,7 +49,8 @@ impl Room {
 /// First and last time.
 type Ends = (i64, i64);
 
-struct Shelf<T>(Vec<Kept<T>>);
+/// Things of one kind by their times.
+pub(crate) struct Shelf<T>(Vec<Kept<T>>);
 
 struct Kept<T> {
     times: Ends,
@@ -68,8 +73,30 @@ impl<T> Shelf<T> {
         Some(&mut kept.it)
     }
 
-    fn put(&mut self, times: Ends, it: T, bytes: u64, room: &Room) {
-        if self.0.len() < KEPT_MAX && room.take(bytes) {
+    /// The first that is meant; it counts as used.
+    #[inline]
+    pub(crate) fn find(&mut self, is_meant: impl Fn(&T) -> bool) -> Option<&T> {
+        let kept = self.0.iter_mut().find(|kept| is_meant(&kept.it))?;
+        kept.is_used = true;
+        Some(&kept.it)
+    }
+
+    /// What was used since the last round of upkeep.
+    pub(crate) fn used(&self) -> impl Iterator<Item = &T> {
+        self.0
+            .iter()
+            .filter(|kept| kept.is_used)
+            .map(|kept| &kept.it)
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.len() >= KEPT_MAX
+    }
+
+    /// Keeps a thing, if there is room for it and for what of it is elsewhere.
+    pub(crate) fn put(&mut self, times: Ends, it: T, bytes_elsewhere: u64, room: &Room) {
+        let bytes = size_of::<Kept<T>>() as u64 + bytes_elsewhere;
+        if !self.is_full() && room.take(bytes) {
             let is_used = true;
             self.0.push(Kept {
                 times,
@@ -80,7 +107,7 @@ impl<T> Shelf<T> {
         }
     }
 
-    fn retain(&mut self, keep: impl Fn(bool) -> bool, room: &Room) {
+    fn retain(&mut self, keep: &impl Fn(bool) -> bool, room: &Room) {
         self.0.retain_mut(|kept| {
             let is_kept = keep(std::mem::take(&mut kept.is_used));
             if !is_kept {
@@ -122,7 +149,7 @@ impl EdgeChunk {
     fn part<P: Part>(
         &mut self,
         range: TimeRange,
-        pages: &mut Shelf<Cuttable>,
+        pages: &mut Shelf<Arc<Cuttable>>,
         room: &Room,
     ) -> Option<Option<P>> {
         let mut sum = None;
@@ -144,7 +171,7 @@ impl EdgeChunk {
 }
 
 /// The samples of a page in which a window begins or ends.
-struct Cuttable {
+pub(crate) struct Cuttable {
     times: Times,
     values: Values,
     is_rising: bool,
@@ -227,7 +254,7 @@ impl Cuttable {
         }
     }
 
-    fn part<P: Part>(&self, range: TimeRange) -> Option<P> {
+    pub(crate) fn part<P: Part>(&self, range: TimeRange) -> Option<P> {
         let start = self.times.n_until(range.after.0);
         let span = start..self.times.n_until(range.until.0).max(start);
         if self.is_rising && span.len() > 1 {
@@ -266,7 +293,7 @@ impl Cuttable {
 
 /// What the samples of a page add up to that lie in the range.
 fn cut<P: Part>(
-    pages: &mut Shelf<Cuttable>,
+    pages: &mut Shelf<Arc<Cuttable>>,
     times: Ends,
     range: TimeRange,
     read: impl FnOnce(&mut Columns) -> Option<()>,
@@ -279,8 +306,8 @@ fn cut<P: Part>(
     read(&mut columns)?;
     let page = Cuttable::new(columns);
     let part = page.part(range);
-    let bytes = size_of::<Kept<Cuttable>>() as u64 + page.bytes();
-    pages.put(times, page, bytes, room);
+    let bytes = size_of::<Cuttable>() as u64 + page.bytes();
+    pages.put(times, Arc::new(page), bytes, room);
     Some(part)
 }
 
@@ -335,9 +362,29 @@ impl Edges {
             return Some(sum.map(P::of_summary));
         }
         let sum = add_up()?;
-        let bytes = size_of::<Kept<Option<Summary>>>() as u64;
-        self.sums.put(times, sum, bytes, room);
+        self.sums.put(times, sum, 0, room);
         Some(sum.map(P::of_summary))
+    }
+
+    /// The edge of windows that begin or end at `at` in this chunk; `None` when it is not kept.
+    pub(crate) fn edge_in_chunk(&mut self, times: Ends, at: i64) -> Option<Edge> {
+        let entries = self.chunks.get(times)?.chunk.entries();
+        let next = entries.partition_point(|entry| entry.first_at <= at);
+        let entry = *entries.get(next.checked_sub(1)?)?;
+        if at >= entry.last_at {
+            return Some(Edge::gap(entry.last_at, entries.get(next)?.first_at));
+        }
+        self.edge_in_page((entry.first_at, entry.last_at))
+    }
+
+    /// The edge of windows that begin or end in this page; `None` when it is not kept.
+    pub(crate) fn edge_in_page(&mut self, times: Ends) -> Option<Edge> {
+        let page = Some(Arc::clone(self.pages.get(times)?));
+        Some(Edge { times, page })
+    }
+
+    pub(crate) fn windows(&mut self) -> &mut Windows {
+        &mut self.windows
     }
 
     /// Takes away what was not used since the last time; true when nothing is left.
@@ -351,10 +398,19 @@ impl Edges {
     }
 
     fn retain(&mut self, keep: impl Fn(bool) -> bool, room: &Room) -> bool {
+        // A page stays as long as a window holds it: what it takes is counted here.
+        for page in self.windows.pages_in_use() {
+            self.pages.find(|it| Arc::ptr_eq(it, &page));
+        }
+        self.windows.growths.retain(&keep, room);
+        self.windows.summaries.retain(&keep, room);
         self.chunks.retain(&keep, room);
         self.pages.retain(&keep, room);
         self.sums.retain(&keep, room);
-        self.chunks.0.is_empty() && self.pages.0.is_empty() && self.sums.0.is_empty()
+        let Windows { growths, summaries } = &self.windows;
+        let are_windows_gone = growths.0.is_empty() && summaries.0.is_empty();
+        let is_rest_gone = self.pages.0.is_empty() && self.sums.0.is_empty();
+        self.chunks.0.is_empty() && is_rest_gone && are_windows_gone
     }
 }
 

@@ -58,6 +58,7 @@ mod view;
 mod visible;
 mod wal;
 mod watch;
+mod windows;
 mod writer;
 
 pub use crate::backfill::{Backfill, Backfilled};

@@ -2,6 +2,9 @@
 
 use firebell_model::{Growth, Sample, Summary, Timestamp, is_stale};
 
+use crate::edges::Shelf;
+use crate::windows::{Window, Windows};
+
 /// Adds up along a series.
 pub(crate) trait Part: Copy {
     /// Of samples in order of time, `at` giving the moment of each; `None` when there is none but
@@ -16,6 +19,9 @@ pub(crate) trait Part: Copy {
 
     /// This run followed by a later one.
     fn then(self, later: &Self) -> Self;
+
+    /// The windows that are kept for it.
+    fn windows(all: &mut Windows) -> &mut Shelf<Window<Self>>;
 }
 
 /// Two neighbouring runs, either of which may be empty.
@@ -72,6 +78,10 @@ impl Part for Growth {
     fn then(self, later: &Self) -> Self {
         Self::then(self, later)
     }
+
+    fn windows(all: &mut Windows) -> &mut Shelf<Window<Self>> {
+        &mut all.growths
+    }
 }
 
 impl Part for Summary {
@@ -95,6 +105,10 @@ impl Part for Summary {
 
     fn then(self, later: &Self) -> Self {
         Self::then(self, later)
+    }
+
+    fn windows(all: &mut Windows) -> &mut Shelf<Window<Self>> {
+        &mut all.summaries
     }
 }
 

@@ -150,9 +150,18 @@ impl Tail {
 
     /// What the samples in the range add up to.
     pub(crate) fn part<P: Part>(&self, range: TimeRange) -> Option<P> {
-        let mut values = [0.0; TAIL_SAMPLES_MAX];
         let span = self.span(range);
         let start = span.start;
+        if span.is_empty() {
+            return None;
+        }
+        if self.values.is_rising(span.clone()) {
+            let (first, last) = (self.sample(start), self.sample(span.end - 1));
+            if let Some(part) = P::of_rising(span.len() as u64, first, last) {
+                return Some(part);
+            }
+        }
+        let mut values = [0.0; TAIL_SAMPLES_MAX];
         P::of(self.values.slice(span, &mut values), |idx| {
             self.at(start + idx)
         })
@@ -176,6 +185,15 @@ impl Values {
             Self::Narrow(base, distances) => whole(*base, distances[idx]),
             Self::Wide(base, distances) => whole(*base, distances[idx]),
             Self::Float(values) => values[idx],
+        }
+    }
+
+    /// Whether these are two or more whole numbers none of which is less than the one before.
+    fn is_rising(&self, span: std::ops::Range<usize>) -> bool {
+        match self {
+            Self::Narrow(_, distances) => is_rising(&distances[span]),
+            Self::Wide(_, distances) => is_rising(&distances[span]),
+            Self::Float(_) => false,
         }
     }
 
@@ -289,6 +307,12 @@ impl Default for Values {
     fn default() -> Self {
         Self::Narrow(0, Vec::new())
     }
+}
+
+fn is_rising<D: Copy + Ord>(distances: &[D]) -> bool {
+    // Without an early end, so that several pairs are compared at once.
+    let pairs = distances.iter().zip(distances.iter().skip(1));
+    distances.len() > 1 && !pairs.fold(false, |any, (before, after)| any | (after < before))
 }
 
 /// Exact: base and sum are whole numbers up to 2^53.

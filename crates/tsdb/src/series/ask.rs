@@ -10,6 +10,7 @@ use crate::edges::Room;
 use crate::page::Columns;
 use crate::part::{Part, join};
 use crate::segment::ChunkRef;
+use crate::windows::{Edge, Window};
 
 /// The parts of a summary that are still to be read from chunk files, and those that are not.
 pub(crate) struct Partial<P> {
@@ -17,6 +18,21 @@ pub(crate) struct Partial<P> {
     pub(crate) whole: Option<P>,
     pub(crate) last: Cut<P>,
     pub(crate) tail: Option<P>,
+}
+
+impl<P: Part> Partial<P> {
+    /// The sum, when nothing has to be read for it.
+    fn known(self) -> Option<Option<P>> {
+        match self {
+            Self {
+                first: Cut::Known(first),
+                whole,
+                last: Cut::Known(last),
+                tail,
+            } => Some(join(join(join(first, whole), last), tail)),
+            _ => None,
+        }
+    }
 }
 
 /// A chunk that a range cuts.
@@ -28,10 +44,16 @@ pub(crate) enum Cut<P> {
 impl State {
     /// Whether all samples of the range are raw and in place: the cheapest read.
     fn is_raw(&self, range: TimeRange) -> bool {
-        let is_later = |last_at: i64| last_at <= range.after.0;
-        self.late.is_empty()
-            && self.pages.last().is_none_or(|page| is_later(page.last_at))
-            && self.filed_until().is_none_or(is_later)
+        // The first question is the cheaper one, and mostly answers for short windows.
+        let begins_by = |first_at: i64| first_at <= range.after.0;
+        let is_sealed_before = || self.sealed_until().is_none_or(|at| at <= range.after.0);
+        self.late.is_empty() && (self.tail.first_at().is_some_and(begins_by) || is_sealed_before())
+    }
+
+    /// The time of the newest sample that is not in the tail.
+    fn sealed_until(&self) -> Option<i64> {
+        let page = self.pages.last().map(|page| page.last_at);
+        page.or_else(|| self.filed_until())
     }
 
     /// Appends what a view sees of the range without stale markers, when all of it is raw. False
@@ -156,14 +178,68 @@ impl State {
         if !self.late.is_empty() {
             return None;
         }
-        match self.partial(range, room)? {
-            Partial {
-                first: Cut::Known(first),
-                whole,
-                last: Cut::Known(last),
-                tail,
-            } => Some(join(join(join(first, whole), last), tail)),
-            _ => None,
+        let sealed_until = self.sealed_until();
+        let windows = self.edges.as_mut().map(|edges| edges.windows());
+        let kept = windows.and_then(|it| it.part(range, sealed_until));
+        if let Some(sealed) = kept {
+            return Some(join(sealed, self.tail.part(range)));
+        }
+        let part = self.partial(range, room)?.known()?;
+        self.keep_window::<P>(range, room);
+        Some(part)
+    }
+
+    /// Keeps what windows that begin and end near this one have in common.
+    fn keep_window<P: Part>(&mut self, range: TimeRange, room: &Room) {
+        let windows = self.edges.get_or_insert_default().windows();
+        if P::windows(windows).is_full() {
+            return;
+        }
+        let (Some(first), Some(last)) = (self.edge(range.after.0), self.edge(range.until.0)) else {
+            return;
+        };
+        if first.times == last.times {
+            return;
+        }
+        let between = first.until(&last, range);
+        let partial = self.partial::<P>(between, room);
+        let Some(between) = partial.and_then(Partial::known) else {
+            return;
+        };
+        let window = Window {
+            first,
+            between,
+            last,
+        };
+        let windows = self.edges.get_or_insert_default().windows();
+        windows.put(window, room);
+    }
+
+    /// The edge of windows that begin or end at `at`. `None` when its page is not kept, and when
+    /// nothing is sealed.
+    fn edge(&mut self, at: i64) -> Option<Edge> {
+        let sealed_until = self.sealed_until()?;
+        if at >= sealed_until {
+            return Some(Edge::tail(sealed_until));
+        }
+        let edges = self.edges.get_or_insert_default();
+        let next = self.pages.partition_point(|page| page.first_at <= at);
+        if let Some(page) = next.checked_sub(1).map(|idx| &self.pages[idx]) {
+            if at < page.last_at {
+                return edges.edge_in_page((page.first_at, page.last_at));
+            }
+            return Some(Edge::gap(page.last_at, self.pages.get(next)?.first_at));
+        }
+        let chunks = self.chunks.list();
+        let next = chunks.partition_point(|chunk| chunk.first_at <= at);
+        let page = self.pages.first().map(|page| page.first_at);
+        let end = chunks.get(next).map(|chunk| chunk.first_at).or(page)?;
+        match next.checked_sub(1).map(|idx| &chunks[idx]) {
+            Some(chunk) if at < chunk.last_at => {
+                edges.edge_in_chunk((chunk.first_at, chunk.last_at), at)
+            }
+            Some(chunk) => Some(Edge::gap(chunk.last_at, end)),
+            None => Some(Edge::gap(i64::MIN, end)),
         }
     }
 
