@@ -312,6 +312,9 @@ fn samples(
     }
     let verdicts = judge(asks, &mut vector, &mut answers.observed)?;
     bound.labels.truncate(vector.len());
+    if vector.is_empty() {
+        return Ok(Vec::new());
+    }
     let (mut samples, repeated) = match &rule.kind {
         RuleKind::Alerting(alerting) => (
             alerts(

@@ -12,6 +12,7 @@ use crate::round::Round;
 use crate::runs::Dependencies;
 use crate::schedule::{SLOT_RECORD_EVERY, Slots};
 use crate::state::RuleState;
+use crate::tally::Tally;
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -27,8 +28,8 @@ pub(crate) struct GroupState {
     recorded_slot: Option<Timestamp>,
     pub(crate) n_iterations: u64,
     pub(crate) n_missed: u64,
-    /// How many of its alerts are pending.
-    pub(crate) n_pending: usize,
+    /// Of all its rules.
+    pub(crate) tally: Tally,
     /// Evaluations of its rules, and how many of them failed.
     pub(crate) n_evaluations: u64,
     pub(crate) n_failures: u64,
@@ -70,7 +71,7 @@ impl GroupState {
             recorded_slot: last_slot,
             n_iterations: 0,
             n_missed: 0,
-            n_pending: 0,
+            tally: Tally::default(),
             n_evaluations: 0,
             n_failures: 0,
             last_round: LastRound::default(),
@@ -181,9 +182,10 @@ impl GroupState {
         Some(slot_record(group, slot))
     }
 
-    /// Counts what is pending, after its rules were replaced.
-    pub(crate) fn count_pending(&mut self) {
-        self.n_pending = self.rules.iter().map(RuleState::n_pending).sum();
+    /// Counts anew, after its rules were replaced.
+    pub(crate) fn count(&mut self, group: &RuleGroup) {
+        let rules = group.rules.iter().zip(&self.rules);
+        self.tally = rules.map(|(rule, state)| state.tally(rule)).sum();
     }
 }
 

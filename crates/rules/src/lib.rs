@@ -35,6 +35,7 @@ mod round;
 mod runs;
 mod schedule;
 mod state;
+mod tally;
 
 mod arrivals;
 mod group;
@@ -64,4 +65,5 @@ pub use crate::preview::{Firing, PreviewGrid, firings};
 pub use crate::record::{RuleKey, RuleRecord};
 pub use crate::rules::{Options, RuleEffect, Rules};
 pub use crate::state::Health;
+pub use crate::tally::Tally;
 pub use crate::view::{GroupView, RuleView};

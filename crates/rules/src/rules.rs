@@ -191,8 +191,8 @@ impl Rules {
         for gone in kept.rules.into_values() {
             gone.retire(now, &mut outcome);
         }
-        for state in &mut self.groups {
-            state.count_pending();
+        for (group, state) in self.set.groups().iter().zip(&mut self.groups) {
+            state.count(group);
         }
         self.emit(outcome, out);
         let watchlist = self.watched.replace(self.generation, self.set.groups());
@@ -245,7 +245,7 @@ impl Rules {
             context: self.set.context(),
         };
         let mut outcome = Outcome::default();
-        let mut n_pending = state.n_pending;
+        let mut tally = state.tally;
         let (mut n_evaluations, mut n_failures) = (0, 0);
         for RuleEvaluation {
             rule_idx,
@@ -257,17 +257,17 @@ impl Rules {
                 let (rule, state) = (&group.rules[rule_idx], &mut state.rules[rule_idx]);
                 round.took += took;
                 step.interval = rule.cadence.interval.unwrap_or(group.interval);
-                n_pending -= state.n_pending();
+                let before = state.tally(rule);
                 let result = apply(state, rule, result, &step, &mut outcome);
-                n_pending += state.n_pending();
                 n_failures += u64::from(result.is_err());
                 n_evaluations += 1;
                 state.note(id.at, took, result);
+                tally.exchange(before, state.tally(rule));
             }
         }
         round.n_samples += outcome.n_samples();
         let is_run_over = round.is_run_over();
-        state.n_pending = n_pending;
+        state.tally = tally;
         state.n_evaluations += n_evaluations;
         state.n_failures += n_failures;
         self.emit(outcome, out);

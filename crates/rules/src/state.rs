@@ -10,6 +10,7 @@ use crate::definition::{Context, Rule};
 use crate::flapping::{Flap, Flaps};
 use crate::policy::Mode;
 use crate::record::{RuleKey, RuleRecord};
+use crate::tally::Tally;
 
 /// How the last evaluation of a rule went.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -256,10 +257,19 @@ impl RuleState {
         }
     }
 
-    /// How many of its alerts are pending.
-    pub(crate) fn n_pending(&self) -> usize {
-        let is_pending = |alert: &&AlertInstance| alert.phase == AlertPhase::Pending;
-        self.all_alerts().filter(is_pending).count()
+    /// What the rule, which this is the state of, adds to its group's tally.
+    pub(crate) fn tally(&self, rule: &Rule) -> Tally {
+        let n = |is: fn(&&AlertInstance) -> bool| self.alerts.iter().filter(is).count();
+        Tally {
+            n_pending: n(|alert| alert.phase == AlertPhase::Pending),
+            n_flapping: n(|alert| alert.is_flapping),
+            n_failing: usize::from(self.last_error.is_some()),
+            n_shadow_fired: if rule.mode() == Mode::Shadow {
+                self.n_fired
+            } else {
+                0
+            },
+        }
     }
 
     /// Its alerts, and those about it.

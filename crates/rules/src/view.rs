@@ -8,6 +8,7 @@ use crate::alert::{AlertInstance, AlertPhase, Cause};
 use crate::definition::{Rule, RuleGroup};
 use crate::group::GroupState;
 use crate::state::{Health, RuleState};
+use crate::tally::Tally;
 
 /// A group and how it fares.
 #[derive(Clone, Copy, Debug)]
@@ -62,10 +63,10 @@ impl<'a> GroupView<'a> {
         self.state.n_failures
     }
 
-    /// How many of its alerts are pending.
+    /// What its rules come to; counted as they change, so that asking costs next to nothing.
     #[must_use]
-    pub fn n_pending(&self) -> usize {
-        self.state.n_pending
+    pub fn tally(&self) -> Tally {
+        self.state.tally
     }
 
     /// How many samples its last evaluation wrote.

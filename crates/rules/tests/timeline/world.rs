@@ -10,7 +10,7 @@ use firebell_promql::Plan;
 use firebell_rules::{
     ANOMALY_VARIABLES, AlertPhase, AlertingRule, AnomalyOptions, Cadence, Context, DetectorKind,
     Direction, FailingAlert, FlapLimit, Mode, Options, Place, Policy, Reaction, Rule, RuleEffect,
-    RuleGroup, RuleRecord, RuleSet, Rules, evaluate,
+    RuleGroup, RuleRecord, RuleSet, Rules, Tally, evaluate,
 };
 use firebell_template::Template;
 
@@ -207,8 +207,27 @@ impl World {
         }
     }
 
+    /// What groups have counted along the way is what counting anew gives.
+    fn check_tallies(&self) {
+        for group in self.rules.groups() {
+            let mut counted = Tally::default();
+            for rule in group.rules() {
+                let alerts = || rule.alerts().iter();
+                counted.n_pending += alerts()
+                    .filter(|it| it.phase == AlertPhase::Pending)
+                    .count();
+                counted.n_flapping += alerts().filter(|it| it.is_flapping).count();
+                counted.n_failing += usize::from(rule.last_error().is_some());
+                let is_shadow = rule.rule.mode() == Mode::Shadow;
+                counted.n_shadow_fired += if is_shadow { rule.n_fired() } else { 0 };
+            }
+            assert_eq!(group.tally(), counted, "{}", group.group.name);
+        }
+    }
+
     /// Shows the phases that have changed.
     fn note_phases(&mut self) {
+        self.check_tallies();
         let (mut phases, mut errors) = (BTreeMap::new(), BTreeMap::new());
         for rule in self.rules.groups().flat_map(|group| group.rules()) {
             for alert in rule.alerts().iter().chain(rule.reports()) {

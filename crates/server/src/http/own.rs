@@ -17,8 +17,8 @@ use super::App;
 
 /// `GET /api/firebell/v1/status`.
 pub(super) async fn status(State(app): State<App>) -> Response {
-    let counts = app.handle.read(counts).await;
-    let Ok(counts) = counts else {
+    let look = |engine: &Engine, now| (counts(engine, now), rule_problems(engine));
+    let Ok((counts, problems)) = app.handle.read(look).await else {
         return stopped();
     };
     let stats = app.store.stats();
@@ -32,7 +32,7 @@ pub(super) async fn status(State(app): State<App>) -> Response {
         "configLoadedAt": app.live.file().map(|_| app.live.loaded_at().to_string()),
         "configProblems": app.live.problems(),
         "storageProblems": storage_problems(&app),
-        "ruleProblems": counts.rule_problems,
+        "ruleProblems": problems,
         "counts": {
             "targets": targets,
             "targetsUp": up,
@@ -115,38 +115,23 @@ pub(super) struct Counts {
     pub rules_failing: usize,
     /// Alerts of rules in shadow mode that began to fire.
     pub shadow_fired: u64,
-    /// Of each of them why, and of many how many more.
-    pub rule_problems: Vec<String>,
     /// Entries of the inbox.
     pub inbox: usize,
 }
 
-/// Counts what the engine holds.
+/// Counts what the engine holds. Costs as much as there are groups of rules, and alerts that fire.
 pub(super) fn counts(engine: &Engine, now: Timestamp) -> Counts {
     let mut counts = Counts {
         inbox: engine.inbox().entries().len(),
         ..Counts::default()
     };
-    for (group, rule) in all_rules(engine) {
-        counts.rules += 1;
-        counts.flapping += rule.alerts().iter().filter(|it| it.is_flapping).count();
-        if rule.rule.mode() == Mode::Shadow {
-            counts.shadow_fired += rule.n_fired();
-        }
-        if let Some(error) = rule.last_error() {
-            counts.rules_failing += 1;
-            if counts.rules_failing <= RULE_PROBLEMS_MAX {
-                let (name, group) = (&rule.rule.name, &group.group.name);
-                let problem = format!("{name} in group {group}: {error}");
-                counts.rule_problems.push(problem);
-            }
-        }
-        let is_pending = |alert: &&AlertInstance| alert.phase == AlertPhase::Pending;
-        counts.pending += rule.alerts().iter().filter(is_pending).count();
-    }
-    let n_more = counts.rules_failing - counts.rule_problems.len();
-    if n_more > 0 {
-        counts.rule_problems.push(format!("and {n_more} more"));
+    for group in engine.rules().groups() {
+        let tally = group.tally();
+        counts.rules += group.group.rules.len();
+        counts.pending += tally.n_pending;
+        counts.flapping += tally.n_flapping;
+        counts.shadow_fired += tally.n_shadow_fired;
+        counts.rules_failing += tally.n_failing;
     }
     for state in engine.dispatch().states(now) {
         counts.firing += 1;
@@ -154,6 +139,27 @@ pub(super) fn counts(engine: &Engine, now: Timestamp) -> Counts {
     }
     counts.dispatch = engine.dispatch().stats();
     counts
+}
+
+/// Of each rule whose last evaluation failed why, and of many how many more.
+fn rule_problems(engine: &Engine) -> Vec<String> {
+    let groups = engine.rules().groups();
+    let n_failing: usize = groups.map(|group| group.tally().n_failing).sum();
+    let problem = |(group, rule): (GroupView<'_>, RuleView<'_>)| {
+        let error = rule.last_error()?;
+        let (name, group) = (&rule.rule.name, &group.group.name);
+        Some(format!("{name} in group {group}: {error}"))
+    };
+    let n_named = n_failing.min(RULE_PROBLEMS_MAX);
+    let mut problems: Vec<_> = all_rules(engine)
+        .filter_map(problem)
+        .take(n_named)
+        .collect();
+    let n_more = n_failing - problems.len();
+    if n_more > 0 {
+        problems.push(format!("and {n_more} more"));
+    }
+    problems
 }
 
 fn all_rules(engine: &Engine) -> impl Iterator<Item = (GroupView<'_>, RuleView<'_>)> {
