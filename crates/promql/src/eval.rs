@@ -81,11 +81,11 @@ pub struct Prepared {
     /// The setting that what is bound depends on.
     delays_name_removal: bool,
     annotations: Vec<Annotation>,
-    scratch: Scratch,
+    scratch: Option<Box<Scratch>>,
     n_samples: usize,
 }
 
-/// What series are read into; kept so that an evaluation allocates nothing for it.
+/// What series are read into; kept so that an evaluation of many allocates nothing for it.
 #[derive(Default)]
 struct Scratch {
     latest: Column<Option<Sample>>,
@@ -93,6 +93,25 @@ struct Scratch {
     summaries: Column<Option<Summary>>,
     windows: SampleRows,
 }
+
+impl Scratch {
+    /// What is worth keeping. Of few series it is not: with thousands of rules, what each of them
+    /// would keep has left the processor's caches by its next turn, and what the allocator gives
+    /// has not.
+    fn kept(self) -> Option<Box<Self>> {
+        let columns = [
+            self.latest.values.capacity(),
+            self.growths.values.capacity(),
+            self.summaries.values.capacity(),
+            self.windows.samples.capacity(),
+        ];
+        let is_large = columns.iter().any(|&n| n > SCRATCH_DROPPED_MAX);
+        is_large.then(|| Box::new(self))
+    }
+}
+
+/// Scratch for no more series, or samples, is made anew each time.
+const SCRATCH_DROPPED_MAX: usize = 128;
 
 impl Prepared {
     /// Nothing is bound before the first evaluation.
@@ -105,7 +124,7 @@ impl Prepared {
             output: None,
             delays_name_removal: false,
             annotations: Vec::new(),
-            scratch: Scratch::default(),
+            scratch: None,
             n_samples: 0,
         }
     }
@@ -226,7 +245,7 @@ impl Prepared {
             self.delays_name_removal = options.delays_name_removal;
             self.states = State::of(self.plan.program());
         }
-        let scratch = std::mem::take(&mut self.scratch);
+        let scratch = self.scratch.take().map_or_else(Scratch::default, |it| *it);
         let mut context = Context::new(self.plan.text(), source, options, (steps, end), scratch);
         let (program, states) = (self.plan.program(), &mut self.states);
         let result = run_program(program, states, &mut context, steps, shared);
@@ -235,7 +254,7 @@ impl Prepared {
         }
         self.n_samples = context.n_samples_most;
         self.annotations = context.annotations;
-        self.scratch = context.scratch;
+        self.scratch = context.scratch.kept();
         self.annotations.sort();
         match result? {
             Frame::Vector(block) => {
