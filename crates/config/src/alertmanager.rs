@@ -8,8 +8,12 @@ mod options;
 mod receivers;
 mod route;
 
+mod msteams;
+mod opsgenie;
 mod pagerduty;
+mod pushover;
 mod slack;
+mod victorops;
 mod webhook;
 
 use std::collections::BTreeMap;

@@ -46,7 +46,6 @@ impl HttpRequest {
     }
 
     /// The same with another method.
-    #[expect(dead_code, reason = "for the kinds that come next")]
     pub(crate) fn by(self, method: Method) -> Self {
         Self { method, ..self }
     }
@@ -141,6 +140,30 @@ impl HttpConfig {
         let headers = self.headers.iter().map(|(_, value)| value);
         self.authorization.iter().chain(headers)
     }
+}
+
+/// A path as it stands in an address, its slashes kept. Source: Go, `net/url`, `escape`.
+pub(crate) fn escape_path(path: &str) -> String {
+    escape(path, "-_.~$&+,/:;=@")
+}
+
+/// A value as it stands in the query of an address, blanks as `+`.
+pub(crate) fn escape_query(value: &str) -> String {
+    escape(value, "-_.~ ").replace(' ', "+")
+}
+
+fn escape(text: &str, kept: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_ascii_alphanumeric() || kept.contains(c) {
+            escaped.push(c);
+            continue;
+        }
+        for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+            escaped.push_str(&format!("%{byte:02X}"));
+        }
+    }
+    escaped
 }
 
 /// Whether a text can be an address for HTTP.

@@ -19,18 +19,28 @@ mod tree;
 mod truncate;
 mod verdict;
 
+mod msteams;
+mod msteamsv2;
+mod opsgenie;
 mod pagerduty;
+mod pushover;
 mod slack;
+mod victorops;
 mod webhook;
 
 pub use crate::error::RenderError;
 pub use crate::http::{HttpConfig, HttpRequest, HttpResponse, Method, Tls};
 pub use crate::integration::{Integration, Kind};
+pub use crate::msteams::MsTeamsConfig;
+pub use crate::msteamsv2::MsTeamsV2Config;
+pub use crate::opsgenie::{OpsgenieConfig, OpsgenieResponder};
 pub use crate::pagerduty::{PagerDutyConfig, PagerDutyImage, PagerDutyKey, PagerDutyLink};
+pub use crate::pushover::{PushoverConfig, PushoverFormat};
 pub use crate::secret_text::SecretText;
 pub use crate::slack::{SlackAction, SlackConfig, SlackConfirm, SlackField};
 pub use crate::step::{Step, Then};
 pub use crate::telling::{Context, Telling};
 pub use crate::tree::Tree;
 pub use crate::verdict::Verdict;
+pub use crate::victorops::VictorOpsConfig;
 pub use crate::webhook::WebhookConfig;

@@ -10,7 +10,6 @@ use sha2::{Digest as _, Sha256};
 use crate::error::RenderError;
 use crate::http::is_address;
 use crate::json::encode;
-use crate::secret_text::SecretText;
 use crate::tree::Tree;
 
 /// What every integration needs besides its own options.
@@ -100,16 +99,6 @@ impl<'a> Telling<'a> {
             field,
             source,
         })
-    }
-
-    /// The text of an option that is a secret.
-    #[expect(dead_code, reason = "for the kinds that come next")]
-    pub(crate) fn secret(
-        &self,
-        field: &'static str,
-        text: &SecretText,
-    ) -> Result<Secret, RenderError> {
-        Ok(Secret::new(self.text(field, text.text())?))
     }
 
     /// The text, if it is an address for HTTP.

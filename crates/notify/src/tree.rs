@@ -50,12 +50,27 @@ impl Tree<NotificationText> {
                 Tree::List(items.collect::<Result<_, _>>()?)
             }
             Self::Map(entries) => {
-                let entries = entries
-                    .iter()
-                    .map(|(name, value)| Ok((name.clone(), value.render(telling, field)?)));
+                let entries = entries.iter().map(|(name, value)| {
+                    Ok((
+                        rendered_name(name, telling, field)?,
+                        value.render(telling, field)?,
+                    ))
+                });
                 Tree::Map(entries.collect::<Result<_, _>>()?)
             }
         })
+    }
+}
+
+/// A name in a map may be a template too; what is none stays as it is.
+fn rendered_name(
+    name: &str,
+    telling: &Telling<'_>,
+    field: &'static str,
+) -> Result<String, RenderError> {
+    match NotificationText::compile(name) {
+        Ok(text) => telling.text(field, &text),
+        Err(_) => Ok(name.to_owned()),
     }
 }
 
@@ -95,7 +110,7 @@ impl Serialize for Tree<String> {
             Self::Int(value) => serializer.serialize_i64(*value),
             // As Go writes it: without a fraction when there is none.
             Self::Float(value) if value.fract() == 0.0 && value.abs() < WHOLE_MAX => {
-                serializer.serialize_i64(*value as i64)
+                serializer.serialize_i128(*value as i128)
             }
             Self::Float(value) => serializer.serialize_f64(*value),
             Self::Text(text) => serializer.serialize_str(text),
@@ -107,5 +122,5 @@ impl Serialize for Tree<String> {
 
 /// Texts within texts that are read again; deeper ones stay texts.
 const DEPTH_MAX: usize = 16;
-/// 2^53: up to here every whole number is exact.
-const WHOLE_MAX: f64 = 9_007_199_254_740_992.0;
+/// From here on Go writes an exponent.
+const WHOLE_MAX: f64 = 1e21;

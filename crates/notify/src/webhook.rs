@@ -3,7 +3,7 @@
 //! *Sources*: Alertmanager, `notify/webhook`, `template/template.go` (names and order of keys).
 
 use firebell_model::{Alert, Duration, Labels, Notification, Secret, Timestamp};
-use firebell_template::{ends_at, quote_meta, reason_name, status_name};
+use firebell_template::{NotificationText, ends_at, quote_meta, reason_name, status_name};
 use serde::Serialize;
 
 use crate::error::RenderError;
@@ -12,6 +12,7 @@ use crate::integration::Kind;
 use crate::secret_text::SecretText;
 use crate::step::Step;
 use crate::telling::Telling;
+use crate::tree::Tree;
 use crate::verdict::Verdict;
 
 /// Options of one of `webhook_configs`.
@@ -23,6 +24,8 @@ pub struct WebhookConfig {
     pub alerts_max: usize,
     /// How long to wait for the answer (`timeout`, 0 is `None`).
     pub timeout: Option<Duration>,
+    /// What is sent instead of the message of version 4 (`payload`).
+    pub payload: Option<Tree<NotificationText>>,
 }
 
 impl WebhookConfig {
@@ -33,6 +36,7 @@ impl WebhookConfig {
             url,
             alerts_max: 0,
             timeout: None,
+            payload: None,
         }
     }
 }
@@ -63,7 +67,10 @@ impl Kind for WebhookConfig {
         let telling = telling.of(sent);
         let url = telling.text("url", self.url.text())?;
         let url = telling.address("url", &url)?;
-        let body = telling.json(&message(&telling, n_alerts - n_sent))?;
+        let body = match &self.payload {
+            Some(payload) => telling.json(&payload.render(&telling, "payload")?)?,
+            None => telling.json(&message(&telling, n_alerts - n_sent))?,
+        };
         let request = HttpRequest::post_json(url, body).within(self.timeout);
         Ok(Step::ask(request, |answer| Verdict::of_status(answer, &[])))
     }

@@ -100,7 +100,6 @@ impl<'d, 'n> Options<'d, 'n> {
     }
 
     /// A map of names to texts that may be templates, in the order of names.
-    #[expect(dead_code, reason = "for the kinds that come next")]
     pub(super) fn texts_by_name(&self, name: &'static str) -> BTreeMap<String, NotificationText> {
         let mut texts = BTreeMap::new();
         let Some(node) = self.get(name) else {
@@ -170,7 +169,6 @@ impl<'d, 'n> Options<'d, 'n> {
     }
 
     /// A secret that has to be here or in a file; when it is not, that is noted.
-    #[expect(dead_code, reason = "for the kinds that come next")]
     pub(super) fn needed_secret_text(
         &self,
         name: &'static str,
@@ -183,7 +181,6 @@ impl<'d, 'n> Options<'d, 'n> {
     }
 
     /// A secret from here, else from `global`, where it has another name; noted when it is in neither.
-    #[expect(dead_code, reason = "for the kinds that come next")]
     pub(super) fn own_or_global(
         &self,
         name: &'static str,
@@ -200,6 +197,37 @@ impl<'d, 'n> Options<'d, 'n> {
             self.doc.problem(self.at, message, Some(hint));
         }
         secret
+    }
+
+    /// As [`Options::own_or_global`], of a text that may be a template.
+    pub(super) fn own_or_global_text(
+        &self,
+        name: &'static str,
+        file_name: &'static str,
+        global_name: &'static str,
+    ) -> Option<SecretText> {
+        if self.has_either(name, file_name) {
+            return self.secret_text(name, file_name);
+        }
+        let secret = self.own_or_global(name, file_name, global_name)?;
+        match SecretText::compile(secret.reveal()) {
+            Ok(text) => Some(text),
+            Err(error) => {
+                let message = format!("`{global_name}`: {TEMPLATE_ERROR}{}", error.message);
+                self.doc.problem(self.at, message, None);
+                None
+            }
+        }
+    }
+
+    /// An address from here, else from `global`, with a slash at its end.
+    pub(super) fn base_address(&self, name: &'static str, global_name: &'static str) -> String {
+        let own = self.address(name);
+        let mut url = own.unwrap_or_else(|| self.global.text(global_name).unwrap_or("").to_owned());
+        if !url.ends_with('/') {
+            url.push('/');
+        }
+        url
     }
 
     /// An address for HTTP that stands here; one that is none is noted.
@@ -225,7 +253,6 @@ impl<'d, 'n> Options<'d, 'n> {
     }
 
     /// As [`Options::secret_address`]; noted when there is none.
-    #[expect(dead_code, reason = "for the kinds that come next")]
     pub(super) fn needed_secret_address(
         &self,
         name: &'static str,

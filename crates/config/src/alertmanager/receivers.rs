@@ -9,7 +9,7 @@ use firebell_notify::{Integration, Kind};
 
 use super::IntegrationKey;
 use super::options::{Global, Options};
-use super::{pagerduty, slack, webhook};
+use super::{msteams, opsgenie, pagerduty, pushover, slack, victorops, webhook};
 use crate::fields::{Doc, Fields};
 use crate::load::Loader;
 use crate::yaml::Node;
@@ -30,7 +30,7 @@ struct KindReader {
 }
 
 /// Every kind, in the order in which upstream tells them.
-const KINDS: [KindReader; 3] = [
+const KINDS: [KindReader; 8] = [
     KindReader {
         section: "webhook_configs",
         what: "a webhook",
@@ -44,10 +44,40 @@ const KINDS: [KindReader; 3] = [
         read: |options| boxed(pagerduty::read(options)),
     },
     KindReader {
+        section: "opsgenie_configs",
+        what: "an Opsgenie receiver",
+        send_resolved: true,
+        read: |options| boxed(opsgenie::read(options)),
+    },
+    KindReader {
         section: "slack_configs",
         what: "a Slack receiver",
         send_resolved: false,
         read: |options| boxed(slack::read(options)),
+    },
+    KindReader {
+        section: "victorops_configs",
+        what: "a VictorOps receiver",
+        send_resolved: true,
+        read: |options| boxed(victorops::read(options)),
+    },
+    KindReader {
+        section: "pushover_configs",
+        what: "a Pushover receiver",
+        send_resolved: true,
+        read: |options| boxed(pushover::read(options)),
+    },
+    KindReader {
+        section: "msteams_configs",
+        what: "a Teams receiver",
+        send_resolved: true,
+        read: |options| boxed(msteams::read(options)),
+    },
+    KindReader {
+        section: "msteamsv2_configs",
+        what: "a Teams receiver",
+        send_resolved: true,
+        read: |options| boxed(msteams::read_v2(options)),
     },
 ];
 
@@ -117,20 +147,15 @@ fn receiver(
     name.map(|name| (name, told))
 }
 
-const OTHER_KINDS: [&str; 15] = [
+const OTHER_KINDS: [&str; 10] = [
     "discord_configs",
     "email_configs",
     "incidentio_configs",
     "jira_configs",
     "mattermost_configs",
-    "msteams_configs",
-    "msteamsv2_configs",
-    "opsgenie_configs",
-    "pushover_configs",
     "rocketchat_configs",
     "sns_configs",
     "telegram_configs",
-    "victorops_configs",
     "webex_configs",
     "wechat_configs",
 ];

@@ -9,10 +9,11 @@ pub(super) fn read(options: &Options<'_, '_>) -> Option<WebhookConfig> {
     let url = url(options);
     let alerts_max = options.number("max_alerts").unwrap_or(0);
     let timeout = options.timeout();
-    options.refuse("payload");
+    let payload = options.get("payload").and_then(|node| options.tree(node));
     let mut config = WebhookConfig::new(url?);
     config.alerts_max = alerts_max.try_into().unwrap_or(usize::MAX);
     config.timeout = timeout;
+    config.payload = payload;
     Some(config)
 }
 

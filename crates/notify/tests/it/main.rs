@@ -5,6 +5,8 @@
 mod harness;
 
 mod answers;
+mod opsgenie;
+mod others;
 mod pagerduty;
 mod slack;
 mod webhook;

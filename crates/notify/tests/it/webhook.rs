@@ -2,9 +2,9 @@
 
 use expect_test::expect;
 use firebell_model::{Duration, Secret};
-use firebell_notify::{HttpConfig, Integration, SecretText, WebhookConfig};
+use firebell_notify::{HttpConfig, Integration, SecretText, Tree, WebhookConfig};
 
-use crate::harness::{URL, both, check, plain};
+use crate::harness::{URL, body, both, check, plain, text};
 
 fn webhook() -> WebhookConfig {
     WebhookConfig::new(SecretText::compile(URL).unwrap())
@@ -51,4 +51,35 @@ fn a_webhook_gets_as_many_alerts_as_it_wants() {
             => Delivered
         "#]],
     );
+}
+
+#[test]
+fn a_webhook_gets_the_payload_that_is_written() {
+    let mut shown = String::new();
+    let inner = [
+        ("a".to_owned(), Tree::Int(1)),
+        (
+            "of {{ .Status }}".to_owned(),
+            Tree::Text(text("{{ .Status }}")),
+        ),
+        (
+            "list".to_owned(),
+            Tree::List(vec![Tree::Null, Tree::Bool(true), Tree::Float(1e20)]),
+        ),
+        ("number".to_owned(), Tree::Text(text("{{ len .Alerts }}"))),
+    ];
+    for payload in [
+        Tree::Map(inner.into()),
+        Tree::Text(text("text {{ .Status }}")),
+        Tree::Text(text("{{ (index .Alerts 0).Labels | toJson }}")),
+    ] {
+        let mut config = webhook();
+        config.payload = Some(payload);
+        shown += &body(&plain(config), &both());
+    }
+    expect![[r#"
+        {"a":1,"list":[null,true,100000000000000000000],"number":2,"of firing":"firing"}
+        "text firing"
+        {"alertname":"Down","instance":"a","job":"node"}
+    "#]].assert_eq(&shown);
 }
