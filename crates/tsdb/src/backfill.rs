@@ -105,9 +105,13 @@ impl Backfill<'_> {
                 ..Backfilled::default()
             });
         };
-        let samples = &*self.beside_histograms(&cell, samples);
+        let (samples, n_unplaced) = self.beside_histograms(&cell, samples);
+        let samples = &*samples;
         let (Some(first), Some(last)) = (samples.first(), samples.last()) else {
-            return Ok(Backfilled::default());
+            return Ok(Backfilled {
+                unplaced: n_unplaced,
+                ..Backfilled::default()
+            });
         };
         let (chunks, memory_since) = {
             let state = cell.state();
@@ -121,6 +125,7 @@ impl Backfill<'_> {
         let mut rest = &samples[..n_fit];
         let mut report = Backfilled {
             too_new: (samples.len() - n_fit) as u64,
+            unplaced: n_unplaced,
             ..Backfilled::default()
         };
         let mut written = Vec::new();
@@ -160,22 +165,20 @@ impl Backfill<'_> {
             });
         };
         let disk = self.store.shared.disk();
-        let mut floats = Vec::new();
+        let mut taken = Taken::default();
         if let (Some(first), Some(last)) = (histograms.first(), histograms.last()) {
             let range = range_of(first.at.0, last.at.0);
             let chunks: Vec<ChunkRef> = cell.state().chunks_in(range).cloned().collect();
             for chunk in chunks {
-                // What cannot be read cannot be in the way.
-                let _ = chunk.samples(disk, range, &mut floats);
+                let mut floats = Vec::new();
+                let read = chunk.samples(disk, range, &mut floats).is_ok();
+                let floats = floats.iter().map(|it| it.at);
+                taken.add((chunk.first_at, chunk.last_at), read.then_some(floats));
             }
         }
-        let is_float = |at| {
-            floats
-                .binary_search_by_key(&at, |it: &Sample| it.at)
-                .is_ok()
+        let fits = |it: &&HistogramSample| {
+            histogram::is_storable(&it.histogram) && !taken.has(it.at) && !taken.may_have(it.at)
         };
-        let fits =
-            |it: &&HistogramSample| histogram::is_storable(&it.histogram) && !is_float(it.at);
         let storable: Vec<_> = histograms.iter().filter(fits).cloned().collect();
         let (written, mut report) =
             histogram::backfill(&mut self.histograms, disk, &cell, &storable)?;
@@ -232,23 +235,33 @@ impl Backfill<'_> {
         Ok(())
     }
 
-    /// Leaves out samples of moments for which the series has a histogram.
-    fn beside_histograms<'a>(&self, cell: &Cell, samples: &'a [Sample]) -> Cow<'a, [Sample]> {
+    /// Leaves out samples of moments for which the series has a histogram, or may have one where
+    /// its chunk cannot be read: of these, how many they are.
+    fn beside_histograms<'a>(
+        &self,
+        cell: &Cell,
+        samples: &'a [Sample],
+    ) -> (Cow<'a, [Sample]>, u64) {
         let range = match (samples.first(), samples.last()) {
             (Some(first), Some(last)) => range_of(first.at.0, last.at.0),
-            _ => return Cow::Borrowed(samples),
+            _ => return (Cow::Borrowed(samples), 0),
         };
         let chunks: Vec<Filed> = match &cell.state().histograms {
             Some(track) => track.chunks_in(range).cloned().collect(),
-            None => return Cow::Borrowed(samples),
+            None => return (Cow::Borrowed(samples), 0),
         };
-        let mut there = Vec::new();
+        let mut taken = Taken::default();
         for chunk in chunks {
-            // What cannot be read cannot be in the way.
-            let _ = chunk.read(self.store.shared.disk(), range, &mut there);
+            let mut there = Vec::new();
+            let disk = self.store.shared.disk();
+            let read = chunk.read(disk, range, &mut there).is_ok();
+            let there = there.iter().map(|it| it.at);
+            taken.add((chunk.first_at, chunk.last_at), read.then_some(there));
         }
-        let is_free = |it: &&Sample| there.binary_search_by_key(&it.at, |it| it.at).is_err();
-        Cow::Owned(samples.iter().filter(is_free).copied().collect())
+        let n_unplaced = samples.iter().filter(|it| taken.may_have(it.at)).count();
+        let is_free = |it: &&Sample| !taken.has(it.at) && !taken.may_have(it.at);
+        let free = samples.iter().filter(is_free).copied().collect();
+        (Cow::Owned(free), n_unplaced as u64)
     }
 
     fn cell(&self, labels: &Labels) -> Option<Arc<Cell>> {
@@ -300,6 +313,35 @@ impl Backfill<'_> {
             .push(cell.id, &cell.labels, &self.run, None, written)?;
         self.run.clear();
         Ok(())
+    }
+}
+
+/// Moments for which a series has samples of the other kind.
+#[derive(Default)]
+struct Taken {
+    /// In order.
+    moments: Vec<Timestamp>,
+    /// First and last time of chunks that cannot be read: any moment in between may be taken, and
+    /// nobody would see a difference until the file is whole again.
+    unread: Vec<(i64, i64)>,
+}
+
+impl Taken {
+    /// Takes note of a chunk, later than the others; without moments when it cannot be read.
+    fn add(&mut self, times: (i64, i64), moments: Option<impl Iterator<Item = Timestamp>>) {
+        match moments {
+            Some(moments) => self.moments.extend(moments),
+            None => self.unread.push(times),
+        }
+    }
+
+    fn has(&self, at: Timestamp) -> bool {
+        self.moments.binary_search(&at).is_ok()
+    }
+
+    fn may_have(&self, at: Timestamp) -> bool {
+        let mut unread = self.unread.iter();
+        unread.any(|&(first, last)| first <= at.0 && at.0 <= last)
     }
 }
 

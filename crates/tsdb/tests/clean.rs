@@ -298,3 +298,43 @@ fn files_of_histograms_are_merged_wherever_it_ends() {
     }
     assert!(n_merged > 20, "{n_merged}");
 }
+
+#[test]
+fn nothing_is_put_beside_a_chunk_that_cannot_be_read() {
+    let disk = MemoryDisk::default();
+    let store = open(&disk, &options());
+    fill(&store, 0, 100);
+    store.flush().unwrap();
+    let all = dump(&store.view());
+    drop(store);
+    let files: Vec<String> = ["chunks", "histograms"]
+        .iter()
+        .flat_map(|folder| {
+            let names = disk.list(folder).unwrap().into_iter();
+            names.map(move |name| format!("{folder}/{name}"))
+        })
+        .filter(|path| !path.contains('.'))
+        .collect();
+    let whole: Vec<Vec<u8>> = files.iter().map(|path| disk.read(path).unwrap()).collect();
+    for (path, content) in files.iter().zip(&whole) {
+        let damaged: Vec<u8> = content.iter().map(|byte| byte ^ 0x55).collect();
+        disk.replace(path, &[&content[..8], &damaged[8..]].concat())
+            .unwrap();
+    }
+    let store = open(&disk, &options());
+    let floats: Vec<_> = (0..100).map(|n| sample(n * 60_000, 7.0)).collect();
+    let histograms: Vec<_> = (0..100).map(histogram).collect();
+    let mut backfill = store.backfill().unwrap();
+    let report = backfill.push(&labels("job=h"), &floats).unwrap();
+    assert_eq!((report.added, report.unplaced), (0, 100));
+    let report = backfill
+        .push_histograms(&labels("job=a"), &histograms)
+        .unwrap();
+    assert_eq!((report.added, report.unplaced), (0, 100));
+    backfill.finish().unwrap();
+    drop(store);
+    for (path, content) in files.iter().zip(&whole) {
+        disk.replace(path, content).unwrap();
+    }
+    assert_eq!(dump(&open(&disk, &options()).view()), all);
+}
