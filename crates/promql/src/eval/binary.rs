@@ -103,17 +103,19 @@ fn with_scalar(
         histograms::with_scalar(operation, &mut vector, scalar, is_swapped, context);
         return finish(operation, vector, state, context);
     }
-    for (idx, value) in vector.cells.values.iter_mut().enumerate() {
-        if is_absent(*value) {
-            continue;
+    // A query of no steps has no values either.
+    for row in vector.cells.values.chunks_exact_mut(n.max(1)) {
+        for (value, &scalar) in row.iter_mut().zip(scalar) {
+            if is_absent(*value) {
+                continue;
+            }
+            let (left, right) = if is_swapped {
+                (scalar, *value)
+            } else {
+                (*value, scalar)
+            };
+            *value = combine(operation, left, right, *value);
         }
-        let scalar = scalar[idx % n];
-        let (left, right) = if is_swapped {
-            (scalar, *value)
-        } else {
-            (*value, scalar)
-        };
-        *value = combine(operation, left, right, *value);
     }
     finish(operation, vector, state, context)
 }
