@@ -1,12 +1,13 @@
 //! Bodies of remote write 2, compressed and not.
 #![no_main]
 
-use firebell_wire::remote_write2::WriteRequest;
+use firebell_wire::remote_write::WriteRequest;
+use firebell_wire::remote_write2::SeriesReader;
 
 libfuzzer_sys::fuzz_target!(|body: &[u8]| {
     let plain = WriteRequest::from_decoded(body.to_vec());
     for request in WriteRequest::decode(body, 1 << 20).into_iter().chain([plain]) {
-        let Ok(mut reader) = request.series() else {
+        let Ok(mut reader) = SeriesReader::new(&request) else {
             continue;
         };
         while let Ok(Some(series)) = reader.next_series() {

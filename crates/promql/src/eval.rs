@@ -17,6 +17,7 @@ mod mixed;
 mod note;
 mod other;
 mod ratio;
+mod rows;
 mod samples;
 mod select;
 mod shared;
@@ -36,6 +37,7 @@ use crate::value::{Annotation, Value};
 use frame::{Block, Frame, SeriesSet};
 use shared::Turn;
 
+pub use rows::Rows;
 pub use shared::Shared;
 
 /// Limits and settings of an evaluation.
@@ -179,7 +181,22 @@ impl Prepared {
         step: Duration,
         options: &Options<'_>,
     ) -> Result<Value, EvalError> {
-        self.range_with(source, (start, end), step, options, None)
+        let rows = self.range_rows(source, (start, end), step, options)?;
+        Ok(Value::Matrix(rows.collect()))
+    }
+
+    /// As [`Prepared::range`], series by series.
+    ///
+    /// # Errors
+    /// See [`EvalError`].
+    pub fn range_rows(
+        &mut self,
+        source: &dyn Source,
+        range: (Timestamp, Timestamp),
+        step: Duration,
+        options: &Options<'_>,
+    ) -> Result<Rows, EvalError> {
+        self.range_with(source, range, step, options, None)
     }
 
     /// As [`Prepared::range`], for one of the expressions that `shared` was made of. Annotations of
@@ -195,7 +212,8 @@ impl Prepared {
         options: &Options<'_>,
         shared: &mut Shared,
     ) -> Result<Value, EvalError> {
-        self.range_with(source, range, step, options, Some(shared))
+        let rows = self.range_with(source, range, step, options, Some(shared))?;
+        Ok(Value::Matrix(rows.collect()))
     }
 
     fn range_with(
@@ -205,7 +223,7 @@ impl Prepared {
         step: Duration,
         options: &Options<'_>,
         shared: Option<&mut Shared>,
-    ) -> Result<Value, EvalError> {
+    ) -> Result<Rows, EvalError> {
         if step.0 <= 0 {
             return Err(EvalError::Steps(
                 "zero or negative query resolution step widths are not accepted".to_owned(),
@@ -230,7 +248,7 @@ impl Prepared {
             n: n as usize,
         };
         let frame = self.run(source, steps, end, options, shared)?;
-        frame.into_range(&steps)
+        Rows::of(frame, steps)
     }
 
     fn run(

@@ -370,3 +370,24 @@ eval instant at 10m sum by (__name__) (rate(m{i="2"}[5m]) or m{i="1"})
 "#,
     );
 }
+
+#[test]
+fn smoothing_factors_are_refused_where_there_is_something_to_smooth() {
+    check(
+        r#"
+load 1m
+  m 0+1x5
+
+eval instant at 5m double_exponential_smoothing(m[5m], 1, 0.5)
+  expect fail msg: invalid smoothing factor. Expected: 0 < sf < 1, got: 1.000000
+
+eval instant at 5m double_exponential_smoothing(m[5m], 0.5, -Inf)
+  expect fail msg: invalid trend factor. Expected: 0 < tf < 1, got: -Inf
+
+eval instant at 50m double_exponential_smoothing(m[5m], 1, 0.5)
+
+eval range from 4m to 6m step 1m double_exponential_smoothing(m[1m], 1, time() / 1000)
+  expect fail
+"#,
+    );
+}

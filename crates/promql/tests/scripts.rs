@@ -33,3 +33,63 @@ fn every_evaluation_of_upstreams_scripts_passes() {
     println!("{lines}{n_passed} of {n_all} evaluations pass");
     assert_eq!(n_passed, n_all, "evaluations fail: see above");
 }
+
+#[test]
+fn what_a_script_expects_is_held_against_all_that_came() {
+    let load = "load 1m\n  m 0+1x10\n\n";
+    for (eval, expected) in [
+        (
+            "eval instant at 5m rate(m[5m])\n  {} 0.016666666666666666",
+            "",
+        ),
+        (
+            "eval instant at 5m rate(m[5m])\n  expect no_info\n  {} 0.01666666667",
+            "expected none of",
+        ),
+        (
+            "eval instant at 5m rate(m[5m])\n  expect info regex: not be a counter.*\\(1:6\\)\n  {} 0.01666666667",
+            "",
+        ),
+        (
+            "eval instant at 5m rate(m[5m]) + irate(m[5m])\n  expect info regex: \\(1:6\\)\n  {} 0.03333333333",
+            "",
+        ),
+        (
+            "eval instant at 5m rate(m[5m]) + increase(m[5m])\n  expect info regex: \\(1:6\\)\n  {} 5.01666666667",
+            "unexpected annotation",
+        ),
+        (
+            "eval instant at 5m m\n  expect info\n  expect no_info\n  m 5",
+            "used together",
+        ),
+        (
+            "eval instant at 5m m\n  expect warm\n  m 5",
+            "expects nothing known",
+        ),
+        (
+            "eval instant at 5m m\n  expect warn message\n  m 5",
+            "invalid expect statement",
+        ),
+        (
+            "eval instant at 5m ceil(\n  expect fail\n  expect fail",
+            "multiple expect fail",
+        ),
+        (
+            "eval range from 0 to 1m step 1m m\n  expect ordered\n  m 0 1",
+            "expected ordered result",
+        ),
+        ("eval instant at 5m \"a\"\n  expect string \"a\"", ""),
+        (
+            "eval instant at 5m m[2m]\n  expect range vector from 4m to 5m step 1m\n  m 4 5",
+            "",
+        ),
+    ] {
+        let report = script::run(&format!("{load}{eval}\n"));
+        let said: Vec<&str> = report.failed.iter().map(|it| &*it.message).collect();
+        let is_right = match expected {
+            "" => said.is_empty(),
+            part => said.len() == 1 && said[0].contains(part),
+        };
+        assert!(is_right, "{eval}\n{said:?}");
+    }
+}

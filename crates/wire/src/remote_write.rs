@@ -75,7 +75,7 @@ pub struct InvalidSeries {
     pub why: String,
 }
 
-/// The body of a write request, decompressed.
+/// The body of a write request of either version, decompressed.
 #[derive(Debug)]
 pub struct WriteRequest {
     bytes: Vec<u8>,
@@ -98,11 +98,15 @@ impl WriteRequest {
         Self { bytes }
     }
 
-    /// Begins to read the series.
+    pub(crate) fn message(&self) -> Message<'_> {
+        Message::new(&self.bytes)
+    }
+
+    /// Begins to read the series of version 1.
     #[must_use]
     pub fn series(&self) -> SeriesReader<'_> {
         SeriesReader {
-            message: Message::new(&self.bytes),
+            message: self.message(),
             series: SeriesParts::default(),
             metadata: Vec::new(),
         }

@@ -8,39 +8,26 @@ use firebell_model::{Exemplar, Labels, Metadata, Timestamp};
 
 use crate::protobuf::{Malformed, Message};
 use crate::remote_write::{
-    RemoteWriteError, SeriesParts, WrittenSeries, decompress, metric_kind, read_sample,
+    RemoteWriteError, SeriesParts, WriteRequest, WrittenSeries, metric_kind, read_sample,
 };
 
-/// The body of a write request, decompressed.
+/// Reads a request, the same [`WriteRequest`] as version 1 has, series by series: `while let Some(series) = reader.next_series()? { … }`.
 #[derive(Debug)]
-pub struct WriteRequest {
-    bytes: Vec<u8>,
+pub struct SeriesReader<'a> {
+    message: Message<'a>,
+    symbols: Vec<&'a str>,
+    refs: Vec<u64>,
+    series: SeriesParts<'a>,
 }
 
-impl WriteRequest {
-    /// Decompresses a body of at most `bytes_max` bytes.
-    ///
-    /// # Errors
-    /// When the body is no snappy block, or is too large. Nothing is allocated before the size is
-    /// known to fit.
-    pub fn decode(body: &[u8], bytes_max: usize) -> Result<Self, RemoteWriteError> {
-        let bytes = decompress(body, bytes_max)?;
-        Ok(Self { bytes })
-    }
-
-    /// A request that is not compressed.
-    #[must_use]
-    pub fn from_decoded(bytes: Vec<u8>) -> Self {
-        Self { bytes }
-    }
-
-    /// Reads the symbols, then begins to read the series.
+impl<'a> SeriesReader<'a> {
+    /// Reads the symbols of a request, then begins to read the series.
     ///
     /// # Errors
     /// When the request is malformed, or has more than [`SYMBOLS_MAX`] symbols.
-    pub fn series(&self) -> Result<SeriesReader<'_>, RemoteWriteError> {
+    pub fn new(request: &'a WriteRequest) -> Result<Self, RemoteWriteError> {
         let mut symbols = Vec::new();
-        let mut message = Message::new(&self.bytes);
+        let mut message = request.message();
         while let Some((number, value)) = message.next_field()? {
             if number == SYMBOLS {
                 symbols.push(value.text()?);
@@ -52,25 +39,14 @@ impl WriteRequest {
         if symbols.first().is_some_and(|first| !first.is_empty()) {
             return Err(Malformed("its first symbol is not the empty text").into());
         }
-        Ok(SeriesReader {
-            message: Message::new(&self.bytes),
+        Ok(Self {
+            message: request.message(),
             symbols,
             refs: Vec::new(),
             series: SeriesParts::default(),
         })
     }
-}
 
-/// Reads a request series by series: `while let Some(series) = reader.next_series()? { … }`.
-#[derive(Debug)]
-pub struct SeriesReader<'a> {
-    message: Message<'a>,
-    symbols: Vec<&'a str>,
-    refs: Vec<u64>,
-    series: SeriesParts<'a>,
-}
-
-impl<'a> SeriesReader<'a> {
     /// The next series; `None` at the end.
     ///
     /// # Errors
@@ -233,7 +209,7 @@ mod tests {
     fn read(body: &[u8]) -> Result<String, RemoteWriteError> {
         let body = snap::raw::Encoder::new().compress_vec(body).unwrap();
         let request = WriteRequest::decode(&body, 10_000)?;
-        let mut reader = request.series()?;
+        let mut reader = SeriesReader::new(&request)?;
         let mut text = String::new();
         while let Some(series) = reader.next_series()? {
             text += &format!("{}\n", series.text());

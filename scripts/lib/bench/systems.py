@@ -63,6 +63,7 @@ class System:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.data = self.folder / "data"
         self.rules: Path | None = None
+        self.features: tuple[str, ...] = ()
         self.interval = 15
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -172,7 +173,7 @@ class Prometheus(System):
                 "--web.enable-remote-write-receiver",
                 "--web.enable-admin-api",
                 # Off until 3.8; what is no flag (any more) is only warned of.
-                "--enable-feature=native-histograms",
+                f"--enable-feature={','.join(('native-histograms', *self.features))}",
                 "--log.level=warn",
                 f"--web.listen-address=127.0.0.1:{self.port}",
             ]
@@ -249,6 +250,8 @@ class Firebell(System):
         )
         command: list[str | Path] = [binary(), "serve", "--config", config]
         command += ["--listen", f"127.0.0.1:{self.port}", "--data-dir", self.data]
+        if self.features:
+            command.append(f"--enable-feature={','.join(self.features)}")
         return [command]
 
     def n_evaluated(self) -> float:

@@ -57,6 +57,8 @@ HISTOGRAM_WINDOWS = words(
     "rate increase delta irate idelta avg_over_time sum_over_time count_over_time last_over_time "
     "present_over_time changes resets"
 )
+NEW_WINDOWS = words("ts_of_min_over_time ts_of_max_over_time ts_of_last_over_time")
+FEATURES = ("promql-experimental-functions", "promql-duration-expr")
 AGGREGATES = words("sum avg min max count group stddev stdvar")
 RANGES = ("10s", "15s", "30s", "1m", "2m", "5m", "7m3s", "20m", "1h")
 OFFSETS = ("15s", "1m", "3m7s", "-1m", "10m", "-45s")
@@ -111,9 +113,12 @@ def vector(*parts: str | Node, simpler: tuple[Node, ...] = ()) -> Node:
 class Grammar:
     """Makes expressions of a given depth."""
 
-    def __init__(self, chance: random.Random, start: int, *, is_old: bool) -> None:
+    def __init__(
+        self, chance: random.Random, start: int, *, is_old: bool, has_experimental: bool = False
+    ) -> None:
         """`is_old`: Prometheus 2, whose windows are closed and which lacks native histograms."""
         self.chance = chance
+        self.has_experimental = has_experimental
         self.start = start
         self.is_old = is_old
         self.has_natives = not is_old
@@ -153,6 +158,8 @@ class Grammar:
             (5, self.labelled),
             (6, self.other),
         )
+        if self.has_experimental:
+            makers = (*makers, (30, self.experimental))
         weights = [weight for weight, _ in makers]
         return self.chance.choices([maker for _, maker in makers], weights)[0](depth)
 
@@ -202,9 +209,10 @@ class Grammar:
         if depth > 0 and not self.is_old and metric is None and self.chance.random() < 0.3:
             step = self.chance.choice(STEPS)
             # Prometheus 3.5 changes histograms that windows share: its answers differ by chance.
-            has_natives, self.has_natives = self.has_natives, False
+            before = self.has_natives, self.has_experimental
+            self.has_natives = self.has_experimental = False
             inner = self.vector(depth - 1)
-            self.has_natives = has_natives
+            self.has_natives, self.has_experimental = before
             # One that is neither a call nor a selector needs them.
             return Node("matrix", ("(", inner, f")[{window}:{step}]", self.shift()))
         metric = metric or self.metric()
@@ -321,6 +329,69 @@ class Grammar:
             name = self.chance.choice(("sort", "sort_desc"))
             return vector(f"{name}(", self.vector(depth - 1), ")")
         return vector("(", self.vector(depth - 1), ")")
+
+    # Behind flags, as far as Prometheus 3.5 has it
+
+    def experimental(self, depth: int) -> Node:
+        """Return something that is behind a flag."""
+        makers = (
+            self.new_window,
+            self.new_window,
+            self.smoothed,
+            self.limited,
+            self.described,
+            self.computed,
+            self.sorted_by_label,
+        )
+        return self.chance.choice(makers)(depth)
+
+    def plain(self) -> Node:
+        """Return a selector without shifts, though not of info series: 3.5 describes those, too."""
+        metric = self.metric()
+        metric = "g" if metric == "target_info" else metric
+        return vector(metric, self.matchers(metric))
+
+    def new_window(self, depth: int) -> Node:
+        """Return a new function of windows."""
+        if self.chance.random() < 0.3:
+            # Of a NaN, Prometheus 3.5 makes a number.
+            name = self.chance.choice(("g", "few", "c_total", "same"))
+            return vector("mad_over_time(", self.matrix(0, name), ")")
+        return vector(f"{self.chance.choice(NEW_WINDOWS)}(", self.matrix(depth - 1), ")")
+
+    def smoothed(self, _: int) -> Node:
+        """Return an exponential smoothing."""
+        factors = self.chance.choice(("0.5, 0.1", "0.01, 0.99", "0.9, 0.9", "1, 0.5", "0, 1"))
+        return vector("double_exponential_smoothing(", self.matrix(0), f", {factors})")
+
+    def limited(self, _: int) -> Node:
+        """Return some series; which ones is chance there, but for a ratio."""
+        if self.chance.random() < 0.5:
+            number = self.chance.choice(("1", "3", "0", "-1", "100"))
+            outer, inner = self.grouping(), self.grouping()
+            return vector(f"count{outer}(limitk{inner}({number}, ", self.plain(), "))")
+        ratio = self.chance.choice(("0.3", "-0.3", "1", "0", "-1", "0.75", "2"))
+        return vector(f"limit_ratio{self.grouping()}({ratio}, ", self.plain(), ")")
+
+    def described(self, _: int) -> Node:
+        """Return series with the labels of what describes them."""
+        which = self.chance.choice(("", ', {data=~".*"}', ', {version=~".+"}', ', {data="x"}'))
+        return vector("info(", self.plain(), which, ")")
+
+    def computed(self, _: int) -> Node:
+        """Return a function of windows whose length is computed."""
+        metric, name = self.metric(), self.chance.choice(HISTOGRAM_WINDOWS)
+        if metric == "ng" and name in DISCRETE:
+            name = "delta"
+        window = self.chance.choice(("1m * 2", "(30s + 15s) * 3", "5m / 2", "2 ^ 5", "1h % 7m"))
+        offset = self.chance.choice(("", " offset (1m + 15s)", " offset -(30s * 2)"))
+        return vector(f"{name}({metric}[{window}]{offset})")
+
+    def sorted_by_label(self, depth: int) -> Node:
+        """Return a vector in the order of labels."""
+        name = self.chance.choice(("sort_by_label", "sort_by_label_desc"))
+        label = self.chance.choice(LABELS)
+        return vector(f"{name}(", self.vector(depth - 1), f', "{label}", "instance")')
 
     # Aggregations and operators
 

@@ -194,12 +194,12 @@ class Firebell(Process):
         of_name = [line for line in lines if line.split("{")[0].split(" ")[0] == name]
         return sum(float(line.rsplit(" ", 1)[1]) for line in of_name)
 
-    def resident_mib(self) -> float:
-        """Return the memory that it holds."""
+    def resident_mib(self, figure: str = "VmRSS") -> float:
+        """Return the memory that it holds; the most that it ever held is `VmHWM`."""
         if self.popen is None:
             return 0.0
         status = Path(f"/proc/{self.popen.pid}/status").read_text()
-        held = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
+        held = [line.split()[1] for line in status.splitlines() if line.startswith(f"{figure}:")]
         return int(held[0]) / 1024
 
     def cpu_seconds(self) -> float:

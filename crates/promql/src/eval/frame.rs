@@ -443,44 +443,4 @@ impl Frame {
             }
         }
     }
-
-    /// The result of a range query: a matrix, sorted by labels.
-    pub(crate) fn into_range(self, steps: &Steps) -> Result<Value, EvalError> {
-        let block = match self {
-            Self::Scalar(column) => {
-                let set = SeriesSet::unique(vec![Labels::empty()]);
-                Block::new(set, steps.n, column)
-            }
-            Self::Vector(block) => block,
-            Self::String(_) | Self::Matrix(_) => {
-                return execution(
-                    "invalid expression type for range query, must be Scalar or instant Vector",
-                );
-            }
-        };
-        let mut series: Vec<MatrixSeries> = Vec::new();
-        let mut rows: Vec<usize> = (0..block.set.len()).collect();
-        rows.sort_by(|&a, &b| block.set.labels[a].cmp(&block.set.labels[b]));
-        for row in rows {
-            let (mut samples, mut histograms) = (Vec::new(), Vec::new());
-            block.read(row, steps, &mut samples, &mut histograms);
-            let labels = &block.set.labels[row];
-            match series.last_mut() {
-                // Equal labels never share a step: the check has seen to that.
-                Some(last) if last.labels == *labels => {
-                    last.samples.extend(samples);
-                    last.samples.sort_by_key(|sample| sample.at);
-                    last.histograms.extend(histograms);
-                    last.histograms.sort_by_key(|sample| sample.at);
-                }
-                _ => series.push(MatrixSeries {
-                    labels: labels.clone(),
-                    samples,
-                    histograms,
-                }),
-            }
-        }
-        series.retain(|series| !series.samples.is_empty() || !series.histograms.is_empty());
-        Ok(Value::Matrix(series))
-    }
 }

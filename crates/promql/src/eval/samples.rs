@@ -88,7 +88,7 @@ fn read(
 }
 
 /// The samples in the windows of a source, its borders left out of account.
-fn count(
+pub(super) fn count(
     source: &WindowSource,
     context: &mut Context<'_>,
     steps: Steps,

@@ -324,7 +324,7 @@ pub(crate) fn run(
     if call.window == Window::Absent {
         return absent(call.source, &bound, &windows, call.absent, context);
     }
-    check_args(call)?;
+    check_args(call, context, steps)?;
     context.check_room(bound.set.len(), steps.n)?;
     let mut out = Rowwise {
         values: Vec::with_capacity(bound.set.len() * steps.n),
@@ -599,17 +599,37 @@ fn doubt_quantiles(call: &WindowCall<'_>, values: &[f64], context: &mut Context<
     }
 }
 
-/// Refuses arguments that make no sense.
-fn check_args(call: &WindowCall<'_>) -> Result<(), EvalError> {
+/// Refuses arguments that make no sense, as far as there is something in a window: as upstream.
+fn check_args(
+    call: &WindowCall<'_>,
+    context: &mut Context<'_>,
+    steps: Steps,
+) -> Result<(), EvalError> {
     if call.window != Window::Smoothing {
         return Ok(());
     }
-    for (column, (what, name)) in call.args.iter().zip([("smoothing", "sf"), ("trend", "tf")]) {
-        if let Some(bad) = column.iter().find(|it| !(**it > 0.0 && **it < 1.0)) {
-            let bad = firebell_model::format_float(*bad);
-            return execution(format!(
-                "invalid {what} factor. Expected: 0 < {name} < 1, got: {bad}"
-            ));
+    let refusal = |step: usize| {
+        let names = [("smoothing", "sf"), ("trend", "tf")];
+        let mut args = call.args.iter().map(|column| column[step]).zip(names);
+        let (bad, (what, name)) = args.find(|(value, _)| *value <= 0.0 || *value >= 1.0)?;
+        let bad = match bad.is_finite() {
+            true => format!("{bad:.6}"),
+            false => firebell_model::format_float(bad),
+        };
+        Some(format!(
+            "invalid {what} factor. Expected: 0 < {name} < 1, got: {bad}"
+        ))
+    };
+    if (0..steps.n).all(|step| refusal(step).is_none()) {
+        return Ok(());
+    }
+    let Some((counts, _)) = super::samples::count(call.source, context, steps)? else {
+        return Ok(());
+    };
+    for row in 0..counts.set.len() {
+        let filled = (0..steps.n).filter(|&step| !is_absent(counts.get(row, step)));
+        if let Some(why) = filled.filter_map(refusal).next() {
+            return execution(why);
         }
     }
     Ok(())

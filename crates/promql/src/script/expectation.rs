@@ -30,6 +30,8 @@ pub(super) struct Eval {
     pub(super) expr: String,
     pub(super) moment: Moment,
     pub(super) fails: Option<Wanted>,
+    /// Whether an `expect fail` was read.
+    expects_failure: bool,
     warns: Vec<Wanted>,
     informs: Vec<Wanted>,
     warns_not: bool,
@@ -52,6 +54,7 @@ impl Eval {
             expr: expr.trim().to_owned(),
             moment,
             fails: (verb == "eval_fail").then_some(Wanted::Anything),
+            expects_failure: false,
             warns: Vec::new(),
             informs: Vec::new(),
             warns_not: false,
@@ -70,6 +73,16 @@ impl Eval {
         }
         for line in block {
             eval.expectation(line)?;
+        }
+        for (kind, has_both) in [
+            ("info", eval.informs_not && !eval.informs.is_empty()),
+            ("warn", eval.warns_not && !eval.warns.is_empty()),
+        ] {
+            if has_both {
+                return Err(format!(
+                    "invalid expect lines, {kind} and no_{kind} cannot be used together"
+                ));
+            }
         }
         Ok(eval)
     }
@@ -92,14 +105,20 @@ impl Eval {
             self.series.push(description::series_description(line)?);
             return Ok(());
         };
+        let what = what.trim_start();
         let (word, rest) = what.split_once(char::is_whitespace).unwrap_or((what, ""));
         match word {
+            "fail" if std::mem::replace(&mut self.expects_failure, true) => {
+                let why = "invalid expect lines, multiple expect fail lines are not allowed";
+                return Err(why.to_owned());
+            }
             "fail" => self.fails = Some(wanted(rest)?),
             "warn" => self.warns.push(wanted(rest)?),
             "info" => self.informs.push(wanted(rest)?),
-            "no_warn" => self.warns_not = true,
-            "no_info" => self.informs_not = true,
-            "ordered" => self.is_ordered = true,
+            // As upstream: a message may stand there, and means nothing.
+            "no_warn" => self.warns_not = wanted(rest).map(|_| true)?,
+            "no_info" => self.informs_not = wanted(rest).map(|_| true)?,
+            "ordered" => self.is_ordered = wanted(rest).map(|_| true)?,
             "string" => {
                 let literal = crate::literal::unquote(rest.trim());
                 self.string = Some(literal.ok_or("no string")?.value);
@@ -140,6 +159,15 @@ impl Eval {
                 let kind = if is_warning { "warning" } else { "info" };
                 return Err(format!("expected {kind} is missing; got {ours:?}"));
             }
+            // Who expects one expects all of its kind.
+            let is_unexpected = |it: &&&str| !wanted.iter().any(|wanted| wanted.is_met(it));
+            if let Some(other) = ours
+                .iter()
+                .find(is_unexpected)
+                .filter(|_| !wanted.is_empty())
+            {
+                return Err(format!("unexpected annotation {other:?}"));
+            }
         }
         Ok(())
     }
@@ -168,6 +196,9 @@ impl Eval {
                     (None, Moment::Range { start, step, .. }) => (start, step),
                     (None, Moment::Instant(_)) => return Err("got a range vector".into()),
                 };
+                if self.is_ordered {
+                    return Err("expected ordered result, but query returned a matrix".into());
+                }
                 let ours = series.iter().map(|it| (it.labels.clone(), in_order(it)));
                 self.compare_series(&ours.collect::<Vec<_>>(), start, step)
             }
@@ -280,8 +311,14 @@ fn wanted(text: &str) -> Result<Wanted, String> {
         Wanted::Text(text.trim().to_owned())
     } else if let Some(text) = text.strip_prefix("regex:") {
         Wanted::Regex(regex(text.trim())?)
-    } else {
+    } else if text.is_empty() {
         Wanted::Anything
+    } else {
+        return Err(
+            "invalid expect statement, must match `expect <type> <match_type>: <string>` \
+                    format"
+                .to_owned(),
+        );
     })
 }
 

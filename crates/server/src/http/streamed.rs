@@ -24,13 +24,21 @@ pub(super) fn streamed(content_type: &str, mut pieces: Pieces) -> Response {
         return (content_type, first).into_response();
     };
     let all = [first, second].into_iter().chain(pieces);
-    let mut response = (content_type, Body::new(Written(Box::new(all)))).into_response();
+    let body = Body::new(Written {
+        pieces: Box::new(all),
+        rests: false,
+    });
+    let mut response = (content_type, body).into_response();
     response.extensions_mut().insert(Streamed);
     response
 }
 
 /// A body of pieces. Ends with its connection, and with it everything that was not written.
-struct Written(Pieces);
+struct Written {
+    pieces: Pieces,
+    /// Whether others get a turn before the next piece: writing one takes milliseconds.
+    rests: bool,
+}
 
 impl HttpBody for Written {
     type Data = Bytes;
@@ -38,9 +46,14 @@ impl HttpBody for Written {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        let piece = self.0.next();
+        self.rests = !self.rests;
+        if !self.rests {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let piece = self.pieces.next();
         Poll::Ready(piece.map(|piece| Ok(Frame::data(piece.into()))))
     }
 }

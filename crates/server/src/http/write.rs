@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use firebell_model::{Labels, METRIC_NAME, Timestamp};
 use firebell_wire::histogram::empty_of;
 use firebell_wire::remote_write::{
-    self, DECODED_BYTES_MAX, RemoteWriteError, WriteVersion, WrittenSeries,
+    DECODED_BYTES_MAX, RemoteWriteError, WriteRequest, WriteVersion, WrittenSeries,
 };
 use firebell_wire::remote_write2;
 
@@ -115,7 +115,7 @@ fn status_of(error: &RemoteWriteError) -> StatusCode {
 }
 
 fn read_one(app: &App, body: &[u8], intake: &mut Intake) -> Result<(), RemoteWriteError> {
-    let request = remote_write::WriteRequest::decode(body, DECODED_BYTES_MAX)?;
+    let request = WriteRequest::decode(body, DECODED_BYTES_MAX)?;
     let mut reader = request.series();
     while let Some(series) = reader.next_series()? {
         take(app, &series, intake);
@@ -127,8 +127,8 @@ fn read_one(app: &App, body: &[u8], intake: &mut Intake) -> Result<(), RemoteWri
 }
 
 fn read_two(app: &App, body: &[u8], intake: &mut Intake) -> Result<(), RemoteWriteError> {
-    let request = remote_write2::WriteRequest::decode(body, DECODED_BYTES_MAX)?;
-    let mut reader = request.series()?;
+    let request = WriteRequest::decode(body, DECODED_BYTES_MAX)?;
+    let mut reader = remote_write2::SeriesReader::new(&request)?;
     // Series of a metric most often follow each other, and say the same of it.
     let mut last_said = None;
     while let Some(series) = reader.next_series()? {

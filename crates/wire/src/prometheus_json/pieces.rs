@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::{QueryAnswer, QueryData, Success};
+use super::{MatrixSeries, QueryAnswer, QueryData, Success};
 
 /// Bytes of an answer, in order; each piece but the last is a little longer than [`PIECE_BYTES`].
 pub type Pieces = Box<dyn Iterator<Item = Vec<u8>> + Send>;
@@ -28,7 +28,7 @@ impl Success<QueryAnswer> {
             }
             QueryData::Matrix(series) => {
                 let series = std::mem::take(series);
-                around(&self.to_json(), series)
+                self.into_pieces_of(series)
             }
             QueryData::Scalar(_) | QueryData::String(..) => {
                 Box::new(std::iter::once(self.to_json()))
@@ -37,9 +37,25 @@ impl Success<QueryAnswer> {
     }
 }
 
+impl Success<QueryAnswer> {
+    /// The body of an answer whose matrix is empty as yet, with series that are made one by one.
+    #[must_use]
+    pub fn into_pieces_of<I>(self, series: I) -> Pieces
+    where
+        I: IntoIterator<Item = MatrixSeries>,
+        I::IntoIter: Send + 'static,
+    {
+        around(&self.to_json(), series)
+    }
+}
+
 /// Items within the frame of an answer without any: its first empty list is where they go, since no
 /// text and no other list comes before.
-fn around<T: Serialize + Send + 'static>(frame: &[u8], items: Vec<T>) -> Pieces {
+fn around<I>(frame: &[u8], items: I) -> Pieces
+where
+    I: IntoIterator<Item: Serialize>,
+    I::IntoIter: Send + 'static,
+{
     let at = frame.windows(2).position(|two| two == b"[]");
     let (head, tail) = frame.split_at(at.map_or(0, |at| at + 1));
     let mut head = Some(head.to_vec());
@@ -71,7 +87,6 @@ mod tests {
     use firebell_model::{Labels, Sample, Timestamp};
 
     use super::*;
-    use crate::prometheus_json::MatrixSeries;
 
     fn matrix(n_series: usize) -> Success<QueryAnswer> {
         let series = |n: usize| MatrixSeries {

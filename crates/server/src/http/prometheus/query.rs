@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use firebell_model::{Duration, Sample, Timestamp};
-use firebell_promql::{Annotation, EvalError, Features, Plan, Prepared, Value, ValueType};
+use firebell_promql::{Annotation, EvalError, Features, Plan, Prepared, Rows, Value, ValueType};
 use firebell_wire::prometheus_json::{
     ApiError, ErrorKind, InstantQuery, MatrixSeries, QueryAnswer, QueryData, QuerySettings,
     QueryStats, RangeQuery, SampleStats, StepStat, Success, Timings, VectorSample,
@@ -23,7 +23,8 @@ pub(super) async fn instant(State(app): State<App>, uri: Uri, body: Bytes) -> Re
         Ok(request) => {
             let (at, settings) = (request.at, request.settings);
             let run = move |prepared: &mut Prepared, job: &Job<'_>| {
-                prepared.instant(job.source, at, &job.options)
+                let value = prepared.instant(job.source, at, &job.options);
+                value.map(Outcome::Value)
             };
             let asked = Asked::new(&app, request.query, settings);
             evaluate(&app, asked, (at, at, Duration::ZERO), run).await
@@ -43,13 +44,21 @@ pub(super) async fn range(State(app): State<App>, uri: Uri, body: Bytes) -> Resp
                 settings,
             } = request;
             let run = move |prepared: &mut Prepared, job: &Job<'_>| {
-                prepared.range(job.source, start, end, step, &job.options)
+                let rows = prepared.range_rows(job.source, (start, end), step, &job.options);
+                rows.map(Outcome::Rows)
             };
             let asked = Asked::new(&app, query, settings);
             evaluate(&app, asked, (start, end, step), run).await
         }
         Err(error) => refused(&error),
     }
+}
+
+/// What came of an evaluation.
+enum Outcome {
+    Value(Value),
+    /// A matrix, whose series are made as they are written.
+    Rows(Rows),
 }
 
 /// What is asked for, and by which rules.
@@ -81,7 +90,7 @@ type Moments = (Timestamp, Timestamp, Duration);
 /// Evaluates and writes the answer.
 async fn evaluate<R>(app: &App, asked: Asked, moments: Moments, run: R) -> Response
 where
-    R: FnOnce(&mut Prepared, &Job<'_>) -> Result<Value, EvalError> + Send + 'static,
+    R: FnOnce(&mut Prepared, &Job<'_>) -> Result<Outcome, EvalError> + Send + 'static,
 {
     let (_, end, step) = moments;
     compute_pieces(app, asked.settings.timeout, move |job| {
@@ -96,7 +105,7 @@ where
         options.delays_name_removal = asked.delays_name_removal;
         options.lookback = asked.settings.lookback.unwrap_or(options.lookback);
         let job = &Job { options, ..*job };
-        let value = run(&mut prepared, job).map_err(failed)?;
+        let outcome = run(&mut prepared, job).map_err(failed)?;
         let took = watch.elapsed().as_secs_f64();
         let timings = Timings {
             eval_total_time: took,
@@ -114,10 +123,13 @@ where
             }),
         };
         let limit = asked.settings.limit.unwrap_or(usize::MAX);
-        let mut success = limited(data(value, end), limit, stats);
+        let (mut success, rows) = limited(outcome, end, limit, stats);
         note(&mut success, prepared.annotations());
         success.warnings.extend(asked.settings.stats_warning());
-        Ok(success.into_pieces())
+        Ok(match rows {
+            Some(rows) => success.into_pieces_of(rows.take(limit).map(shown)),
+            None => success.into_pieces(),
+        })
     })
     .await
 }
@@ -185,24 +197,36 @@ fn data(value: Value, at: Timestamp) -> QueryData {
             });
             QueryData::Vector(samples.collect())
         }
-        Value::Matrix(series) => {
-            let series = series.into_iter().map(|series| MatrixSeries {
-                metric: series.labels,
-                values: series.samples,
-                histograms: series.histograms,
-            });
-            QueryData::Matrix(series.collect())
-        }
+        Value::Matrix(series) => QueryData::Matrix(series.into_iter().map(shown).collect()),
     }
 }
 
-fn limited(mut data: QueryData, limit: usize, stats: Option<QueryStats>) -> Success<QueryAnswer> {
-    let is_cut = match &mut data {
-        QueryData::Vector(samples) => cut(samples, limit),
-        QueryData::Matrix(series) => cut(series, limit),
-        QueryData::Scalar(_) | QueryData::String(..) => false,
+fn shown(series: firebell_promql::MatrixSeries) -> MatrixSeries {
+    MatrixSeries {
+        metric: series.labels,
+        values: series.samples,
+        histograms: series.histograms,
+    }
+}
+
+/// The answer, cut at a limit; series that are made later are to be cut there.
+fn limited(
+    outcome: Outcome,
+    end: Timestamp,
+    limit: usize,
+    stats: Option<QueryStats>,
+) -> (Success<QueryAnswer>, Option<Rows>) {
+    let (mut data, rows) = match outcome {
+        Outcome::Value(value) => (data(value, end), None),
+        Outcome::Rows(rows) => (QueryData::Matrix(Vec::new()), Some(rows)),
     };
-    noting_cut(QueryAnswer { data, stats }, is_cut)
+    let is_cut = match (&mut data, &rows) {
+        (_, Some(rows)) => limit < usize::MAX && rows.n_series() > limit,
+        (QueryData::Vector(samples), None) => cut(samples, limit),
+        (QueryData::Matrix(series), None) => cut(series, limit),
+        (QueryData::Scalar(_) | QueryData::String(..), None) => false,
+    };
+    (noting_cut(QueryAnswer { data, stats }, is_cut), rows)
 }
 
 /// Adds what is to be known of a result: of each kind so many, as upstream.
