@@ -566,3 +566,13 @@ fn each_step_counts_what_it_would_count_alone() {
         .unwrap();
     assert!(prepared.n_samples() >= 5, "{}", prepared.n_samples());
 }
+
+#[test]
+fn a_zero_that_did_not_grow_keeps_its_sign() {
+    let mut source = MemorySource::new();
+    source.append(&labels(&[("__name__", "m")]), samples(&[0.0, -0.0]));
+    for text in ["1 / increase(m[1m])", "1 / delta(m[1m])"] {
+        let result = prepare(text).instant(&source, Timestamp(15_000), &Options::default());
+        assert_eq!(show(result), "{} -inf\n", "{text}");
+    }
+}

@@ -62,7 +62,8 @@ pub(super) fn of_summary(window: Window, summary: &Summary, range: TimeRange) ->
 pub(super) fn of_growth(window: Window, growth: &Growth, range: TimeRange) -> Option<f64> {
     let (first, last) = (growth.first, growth.last);
     let mut change = last.value - first.value;
-    if window != Window::Delta {
+    // Nothing lost is not added, as upstream: of a negative zero it would make a positive one.
+    if window != Window::Delta && growth.resets_lost != 0.0 {
         change += growth.resets_lost;
     }
     extrapolate(window, change, growth.count, first, last, range)
