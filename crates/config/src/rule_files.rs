@@ -130,6 +130,14 @@ fn cadence(fields: &Fields<'_, '_>) -> Cadence {
         let message = "the `interval` of a rule must be longer than 0s";
         fields.doc.problem(fields.at("interval"), message, None);
     }
+    Cadence {
+        interval: interval.filter(|interval| *interval > Duration::ZERO),
+        on_arrival: on_arrival(fields),
+    }
+}
+
+/// Whether `evaluate` says so, of a rule or of an objective.
+pub(crate) fn on_arrival(fields: &Fields<'_, '_>) -> bool {
     let evaluate = fields.text("evaluate");
     if let Some(other) = evaluate.as_deref().filter(|text| *text != ON_ARRIVAL) {
         let message = format!("`evaluate: {other}` is not known");
@@ -140,10 +148,7 @@ fn cadence(fields: &Fields<'_, '_>) -> Cadence {
             .doc
             .problem(fields.at("evaluate"), message, Some(hint));
     }
-    Cadence {
-        interval: interval.filter(|interval| *interval > Duration::ZERO),
-        on_arrival: evaluate.as_deref() == Some(ON_ARRIVAL),
-    }
+    evaluate.as_deref() == Some(ON_ARRIVAL)
 }
 
 /// The value of `evaluate`.

@@ -14,7 +14,7 @@ use firebell_dispatch::InhibitRule;
 use firebell_model::matchers_text;
 use firebell_notify::Integration;
 use firebell_promql::Features;
-use firebell_rules::{FailingAlert, Policy};
+use firebell_rules::{Cadence, FailingAlert, Policy};
 use proptest::prelude::*;
 
 /// Every `.yml` of a folder, loaded; `describe` is compared with the `.txt` beside it.
@@ -123,6 +123,9 @@ fn describe(config: &Config) -> String {
             let (labels, annotations) = (&rule.label_texts, &rule.annotation_texts);
             let (line, column) = (rule.place.line, rule.place.column);
             writeln!(text, "  {line}:{column} {rule:?} {labels} {annotations}").unwrap();
+            if rule.cadence != Cadence::default() {
+                writeln!(text, "    {:?}", rule.cadence).unwrap();
+            }
             let policy = rule.as_alerting().map(|rule| &rule.policy);
             if let Some(policy) = policy.filter(|it| format!("{it:?}") != default_policy()) {
                 writeln!(text, "    {policy:?}").unwrap();

@@ -318,12 +318,24 @@ impl fmt::Display for Quoted<'_> {
                 '\u{b}' => f.write_str("\\v")?,
                 '\u{c}' => f.write_str("\\f")?,
                 c if (c as u32) < 0x20 || c as u32 == 0x7f => write!(f, "\\x{:02x}", c as u32)?,
-                c if c.is_control() => write!(f, "\\u{:04x}", c as u32)?,
-                c => f.write_char(c)?,
+                c if is_printed(c) => f.write_char(c)?,
+                c if c as u32 > 0xffff => write!(f, "\\U{:08x}", c as u32)?,
+                c => write!(f, "\\u{:04x}", c as u32)?,
             }
         }
         f.write_char('"')
     }
+}
+
+/// Whether Go prints a character as it is: letters, marks, digits, punctuation, symbols, and of
+/// spaces that of ASCII.
+fn is_printed(c: char) -> bool {
+    if c.is_ascii() || c.is_alphanumeric() {
+        return true;
+    }
+    // Behind another character marks are left as they are, which is Go's way.
+    let behind: String = ['a', c].iter().collect();
+    behind.escape_debug().count() == 2
 }
 
 fn fnv_extend(mut hash: u64, bytes: &[u8]) -> u64 {
@@ -339,6 +351,13 @@ const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_go_does_not_print_is_quoted_by_number() {
+        let text = "a\u{ad}\u{a0}\u{200d}e\u{301}√日\u{85}\u{7f}\u{e0001}";
+        let expected = r#""a\u00ad\u00a0\u200dé√日\u0085\x7f\U000e0001""#;
+        assert_eq!(Quoted(text).to_string(), expected.replace('é', "e\u{301}"));
+    }
 
     #[test]
     fn the_last_value_wins_and_empty_values_are_absent() {

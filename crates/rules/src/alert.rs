@@ -33,6 +33,9 @@ pub struct AlertInstance {
     /// Whether it begins and ends too often to be told each time.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub is_flapping: bool,
+    /// Whether its rule was in the shadow when it was last evaluated: no series tell of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_shadow: bool,
     /// As what dispatch knows it while it fires; `None` also when relabelling drops it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub handed: Option<Handed>,
@@ -124,6 +127,7 @@ impl AlertInstance {
             last_sent_at: None,
             cause,
             is_flapping: false,
+            is_shadow: false,
             handed: None,
             written: None,
         };
@@ -262,9 +266,10 @@ impl AlertInstance {
         }
     }
 
-    /// The series that say its phase, `ALERTS` first; none once it has resolved.
+    /// The series that say its phase, `ALERTS` first; none once it has resolved, and none in the
+    /// shadow: whoever reads `ALERTS` elsewhere would take it for an alert.
     pub(crate) fn series(&self) -> Option<[Labels; 2]> {
-        if !self.is_active() {
+        if !self.is_active() || self.is_shadow {
             return None;
         }
         let mut alerts = self.labels.to_builder();
@@ -346,6 +351,7 @@ mod tests {
             last_sent_at: last_sent_at.map(|mins| Timestamp(0) + MIN * mins),
             cause: Cause::Condition,
             is_flapping: false,
+            is_shadow: false,
             handed: None,
             written: None,
         }

@@ -173,9 +173,10 @@ pub(crate) fn carry_on(
     } = change;
     // A resolved alert that is found again is a new one, and pending again.
     let known = alert.filter(|alert| sample.is_none() || alert.is_active());
-    let before = known
-        .as_ref()
-        .map(|alert| (alert.phase, alert.annotations.clone(), alert.is_flapping));
+    let before = known.as_ref().map(|alert| {
+        let marks = (alert.is_flapping, alert.is_shadow);
+        (alert.phase, alert.annotations.clone(), marks)
+    });
     let (mut alert, is_left) = match (known, sample) {
         (Some(mut alert), Some(sample)) => {
             alert.seen(sample, timing);
@@ -197,6 +198,7 @@ pub(crate) fn carry_on(
         }
         None => alert.is_flapping = false,
     }
+    alert.is_shadow = mode == Mode::Shadow;
     if state.n_before_migration == 0 {
         write_series(&mut alert, phase_before, is_left, step, out);
     }
@@ -212,8 +214,8 @@ pub(crate) fn carry_on(
     let is_reworded = before
         .as_ref()
         .is_some_and(|(_, annotations, _)| *annotations != alert.annotations);
-    let is_changed = before.is_none_or(|(phase, _, was_flapping)| {
-        (phase, was_flapping) != (alert.phase, alert.is_flapping)
+    let is_changed = before.is_none_or(|(phase, _, marks)| {
+        (phase, marks) != (alert.phase, (alert.is_flapping, alert.is_shadow))
     });
     if mode == Mode::Live {
         tell_dispatch(&mut alert, phase_before, is_reworded, state, step, out);
@@ -240,7 +242,7 @@ fn write_series(
 ) {
     let at = step.written_at;
     let written = alert.written.take();
-    if !is_left || !alert.is_active() {
+    if !is_left || !alert.is_active() || alert.is_shadow {
         out.end_series(written.into_iter().flatten(), at);
         return;
     }

@@ -28,7 +28,7 @@ pub enum Mode {
     /// They do.
     #[default]
     Live,
-    /// The rule is evaluated, shown, recorded and counted, and tells nobody.
+    /// The rule is evaluated, shown and counted, and tells nobody, not by series either.
     Shadow,
 }
 

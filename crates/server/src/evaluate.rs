@@ -71,14 +71,22 @@ pub(crate) struct Run {
     /// What the driver has not heard of.
     found: Mutex<Vec<RuleEvaluation>>,
     n_left: AtomicUsize,
+    /// A rule that takes longer is given up, as a query would be.
+    timeout: Duration,
     metrics: Arc<Metrics>,
     handle: Handle,
 }
 
 impl Run {
     /// A run of which nothing is evaluated yet.
-    pub(crate) fn new(request: EvaluationRequest, metrics: Arc<Metrics>, handle: Handle) -> Self {
+    pub(crate) fn new(
+        request: EvaluationRequest,
+        timeout: Duration,
+        metrics: Arc<Metrics>,
+        handle: Handle,
+    ) -> Self {
         Self {
+            timeout,
             n_left: AtomicUsize::new(request.rules.len()),
             found: Mutex::new(Vec::with_capacity(request.rules.len())),
             watch: Stopwatch::start(),
@@ -95,11 +103,16 @@ impl Run {
         work: impl FnOnce(&IsOver<'_>) -> Result<Found, String>,
     ) {
         let watch = Stopwatch::start();
-        let is_over = || watch.elapsed() > EVALUATION_TIMEOUT;
+        let is_over = || watch.elapsed() > self.timeout;
         let result = catch_unwind(AssertUnwindSafe(|| work(&is_over)));
         // A rule that brings the evaluator down must not take its group along.
         let failed = "the evaluator failed: please report this rule".to_owned();
         let outcome = result.unwrap_or(Err(failed));
+        // Nobody else cancels a rule.
+        let outcome = outcome.map_err(|error| match error == CANCELLED {
+            true => TIMED_OUT.to_owned(),
+            false => error,
+        });
         if let Err(error) = &outcome {
             tracing::warn!(rule = rule.rule.name, %error, "failed to evaluate a rule");
         }
@@ -143,7 +156,9 @@ impl Run {
     }
 }
 
-/// A rule that takes longer is given up, as a query would be.
-const EVALUATION_TIMEOUT: Duration = Duration::from_secs(120);
+/// What an evaluation says that was given up.
+const CANCELLED: &str = "query was canceled";
+/// What upstream says of one that took too long.
+const TIMED_OUT: &str = "query timed out in expression evaluation";
 /// A run that takes longer is heard of before it is over.
 const SLOW_RUN: Duration = Duration::from_millis(100);

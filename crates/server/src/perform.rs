@@ -79,7 +79,9 @@ impl Performer {
 
     /// Evaluates on a pool: over the store as it is now, or by asking the cluster.
     fn evaluate(&mut self, request: EvaluationRequest) {
-        let run = Run::new(request, Arc::clone(&self.metrics), self.handle.clone());
+        let timeout = self.deliverer.live.config().query.timeout.to_std();
+        let metrics = Arc::clone(&self.metrics);
+        let run = Run::new(request, timeout, metrics, self.handle.clone());
         let run = Arc::new(run);
         self.runs.push(Arc::clone(&run));
         let Some(source) = self.external.source() else {

@@ -68,6 +68,9 @@ pub struct Objective {
     pub tiers: Vec<Tier>,
     /// What holds them back.
     pub low_traffic: LowTraffic,
+    /// Whether pages are judged within a second of the samples that touch them, besides at the
+    /// evaluation interval.
+    pub on_arrival: bool,
     /// Whether somebody is told when there are no events at all.
     pub no_data: Option<NoData>,
     /// Labels of all its alerts; they win over those that Firebell gives.

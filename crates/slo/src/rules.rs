@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firebell_model::{Duration, Label, Labels};
 use firebell_promql::Plan;
-use firebell_rules::{AlertingRule, Rule, RuleGroup};
+use firebell_rules::{AlertingRule, Cadence, Rule, RuleGroup};
 use firebell_template::Template;
 
 use crate::burn::{Severity, Tier};
@@ -67,7 +67,13 @@ fn burning(objective: &Objective, tier: &Tier) -> Result<Rule, String> {
         annotations: texts(objective, tier.severity, annotations, |it| &it.1)?,
         ..AlertingRule::default()
     };
-    alerting(objective, &objective.alert, &expr, rule)
+    let rule = alerting(objective, &objective.alert, &expr, rule)?;
+    // Tickets wait for the next slot: their long windows cost more, and a minute is nothing to them.
+    let on_arrival = objective.on_arrival && tier.severity == Severity::Page;
+    Ok(rule.with_cadence(Cadence {
+        on_arrival,
+        ..Cadence::default()
+    }))
 }
 
 fn burning_texts(

@@ -228,7 +228,8 @@ impl Look<'_> {
     /// Whole minutes, at multiples of which the window is cut: what was found stays where it was
     /// when it is asked for again.
     fn step(&self) -> Duration {
-        let minutes = (self.at - self.from).0 / COARSE_STEPS / STEP_MIN.0 + 1;
+        let all_steps = COARSE_STEPS * STEP_MIN.0;
+        let minutes = ((self.at - self.from).0 + all_steps - 1) / all_steps;
         (STEP_MIN * minutes).max(self.shortest)
     }
 

@@ -243,9 +243,59 @@ fn hosts_links_and_expressions_are_cut_to_size() {
         ),
         (
             "{{ title \"o'neil mc-donald a_b\" }}",
-            "O'Neil Mc-Donald A_b",
+            "O'neil Mc-Donald A_b",
         ),
     ]);
+}
+
+/// What promtool makes of them; a differential test asks it for more.
+#[test]
+fn odd_arguments_come_out_as_upstream_s() {
+    check(&[
+        (
+            "{{ title \"a.b a:b 1a a1.b2 x..y f\\\"b\" }}",
+            "A.b A:b 1A A1.b2 X..Y F\"B",
+        ),
+        (
+            "{{ title \"ß ﬁx ŉ ǆ 日本a a\u{200d}b\" }}",
+            "Ss Fix ʼN ǅ 日本A A\u{200d}b",
+        ),
+        (
+            "{{ humanizeDuration 1e21 }}",
+            "-106751991167300d -15h -30m -8s",
+        ),
+    ]);
+    let fails = |text: &str, expected: &str| {
+        let error = expand(text).unwrap_err().to_string();
+        assert!(error.ends_with(expected), "{text}: {error}");
+    };
+    for (text, expected) in [
+        (
+            "{{ humanize \"0x10\" }}",
+            "parsing \"0x10\": invalid syntax",
+        ),
+        (
+            "{{ humanize \"1e400\" }}",
+            "parsing \"1e400\": value out of range",
+        ),
+        (
+            "{{ humanize \"1__0\" }}",
+            "parsing \"1__0\": invalid syntax",
+        ),
+        ("{{ humanize nil }}", "can't convert <nil> to float"),
+        ("{{ parseDuration \"\" }}", "empty duration string"),
+        (
+            "{{ parseDuration \"1e3\" }}",
+            "unknown unit \"e\" in duration \"1e3\"",
+        ),
+        (
+            "{{ parseDuration \"1m1h\" }}",
+            "not a valid duration string: \"1m1h\"",
+        ),
+        ("{{ parseDuration \"300y\" }}", "duration out of range"),
+    ] {
+        fails(text, expected);
+    }
 }
 
 #[test]

@@ -1,9 +1,9 @@
 """Runs the same unit tests of rules through promtool and Firebell; prints what differs.
 
-The corpus's files, and random ones: rules of every kind, series in every notation, expectations
-that are wrong, and those that promtool itself said would be right. Exit code, stdout and stderr
-have to be the same. In the environment: `N`, how many random files; `SEED`, another number than
-the suite's, or `SEED=random`.
+The corpus's files, the functions of templates as docs/templates.md has them, and random files:
+rules of every kind, series in every notation, expectations that are wrong, and those that promtool
+itself said would be right. Exit code, stdout and stderr have to be the same. In the environment:
+`N`, how many random files; `SEED`, another number than the suite's, or `SEED=random`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ import subprocess
 import sys
 import time
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.systems import peers_if_any
 from proofs.check import NOT_CHECKED, ROOT, Proofs
 from proofs.process import binary
 
+from differential import templates
 from differential.unit_tests import UnitTests, only_first, with_answers
 
 SEED = "100"
@@ -59,6 +61,9 @@ def main() -> int:
         files = [file for file in files if "tests:" in file.read_text()]
         found = [name for file in files if (name := differs(promtool, file, ()))]
         proofs.holds_for("the corpus's files say the same", len(files), found)
+    with proofs.scene("functions of templates") as folder:
+        theirs, ours = (partial(err_of, program) for program in (promtool, Path()))
+        templates.compare(proofs, folder, theirs, ours)
     with proofs.scene("random files") as folder:
         found, n_files, n_passed = play(promtool, folder, seed, n_wanted)
         print(f"  {n_files} files, {n_passed} of them passed")
@@ -115,6 +120,11 @@ def differs(promtool: Path, file: Path, flags: tuple[str, ...]) -> str:
     pairs = zip(theirs.err.split("\n"), ours.err.split("\n"), strict=False)
     first = next(((a, b) for a, b in pairs if a != b), ("an end", "an end"))
     return f"{file.name}: {first[0]!r}, ours {first[1]!r}"
+
+
+def err_of(promtool: Path, file: Path) -> str:
+    """Run one of the two, and return what it says of tests that fail."""
+    return said_by(promtool, file, ()).err
 
 
 def said_by(promtool: Path, file: Path, flags: tuple[str, ...]) -> Said:

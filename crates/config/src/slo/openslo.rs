@@ -331,6 +331,7 @@ impl Slo<'_> {
             alert: "ErrorBudgetBurn".to_owned(),
             tiers: Vec::new(),
             low_traffic: common.low_traffic.clone(),
+            on_arrival: false,
             no_data: None,
             labels: common.labels.clone(),
             annotations: Labels::empty(),

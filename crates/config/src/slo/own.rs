@@ -32,6 +32,7 @@ use super::parts::{
 };
 use crate::fields::{Doc, Fields};
 use crate::problem::{Pos, did_you_mean};
+use crate::rule_files::on_arrival;
 use crate::yaml::{Node, Value};
 
 /// What a file says of all its objectives.
@@ -155,6 +156,7 @@ impl Slo<'_> {
             alert: fields.text("alert").unwrap_or_else(|| ALERT.to_owned()),
             tiers: Vec::new(),
             low_traffic: low_traffic(&fields, budgeting),
+            on_arrival: on_arrival(&fields),
             no_data: no_data(&fields),
             labels: merged(&common.labels, &labels(&fields, "labels")),
             annotations: merged(&common.annotations, &annotations(&fields, "annotations")),

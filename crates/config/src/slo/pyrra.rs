@@ -108,6 +108,7 @@ fn slo(reader: &mut Reader<'_>, root: &Fields<'_, '_>) {
         alert: "ErrorBudgetBurn".to_owned(),
         tiers: Vec::new(),
         low_traffic: LowTraffic::default(),
+        on_arrival: false,
         no_data: None,
         labels: metadata.labels.clone(),
         annotations: Labels::empty(),

@@ -117,6 +117,7 @@ fn slo(
         alert: String::new(),
         tiers: Vec::new(),
         low_traffic: LowTraffic::default(),
+        on_arrival: false,
         no_data: None,
         annotations: Labels::empty(),
         page: (Labels::empty(), Labels::empty()),

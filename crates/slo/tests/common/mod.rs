@@ -30,6 +30,7 @@ pub(crate) fn objective() -> Objective {
         alert: "Burn".to_owned(),
         tiers: standard_tiers(window, Duration::from_mins(2), target.budget()),
         low_traffic: LowTraffic::default(),
+        on_arrival: false,
         no_data: None,
         labels: Labels::empty(),
         annotations: Labels::empty(),

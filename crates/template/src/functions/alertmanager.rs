@@ -7,14 +7,14 @@ use jiff::tz::TimeZone;
 
 use super::escape::query_unescape;
 use super::json::to_json;
-use super::text::upper_first;
+use super::title::title_and_lower;
 use super::{Call, Function, wrong_type};
 use crate::exec::OUTPUT_BYTES_MAX;
 use crate::time::{NANOS_PER_MS, format_moment, parse_moment};
 use crate::value::{ListKind, Moment, Value};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("title", 1, title),
+    Function::new("title", 1, title_and_lower),
     Function::new("trimSpace", 1, |call| Ok(Value::text(call.text(0)?.trim()))),
     Function::new("join", 2, join),
     Function::new("safeUrl", 1, |call| Ok(Value::text(call.text(0)?))),
@@ -41,23 +41,6 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::variadic("append", 1, append),
     Function::variadic("dict", 0, dict),
 ];
-
-/// Title case as upstream's `cases.Title(AmericanEnglish)`: all letters but a word's first become
-/// lower case.
-fn title(call: &mut Call<'_>) -> Result<Value, String> {
-    let mut is_inside = false;
-    let mut titled = String::new();
-    for c in call.text(0)?.chars() {
-        let is_word = c.is_alphanumeric() || (is_inside && matches!(c, '_' | '\'' | '’'));
-        match (is_word, is_inside) {
-            (true, false) => titled.extend(upper_first(c)),
-            (true, true) => titled.extend(c.to_lowercase()),
-            _ => titled.push(c),
-        }
-        is_inside = is_word;
-    }
-    Ok(Value::text(titled))
-}
 
 fn join(call: &mut Call<'_>) -> Result<Value, String> {
     let separator = call.text(0)?;

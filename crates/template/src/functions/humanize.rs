@@ -53,7 +53,11 @@ fn duration(secs: f64) -> String {
         return format!("{}{prefix}s", significant(value, DIGITS));
     }
     let sign = if secs < 0.0 { "-" } else { "" };
-    let whole = secs.abs() as i64;
+    // Beyond that Go's conversion gives this, on most machines.
+    let whole = match secs.abs() < i64::MAX as f64 {
+        true => secs.abs() as i64,
+        false => i64::MIN,
+    };
     let (s, m) = (whole % 60, whole / 60 % 60);
     let (h, d) = (whole / 3600 % 24, whole / 86400);
     if d != 0 {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use firebell_model::{Duration, Labels};
+use firebell_model::{Duration, Labels, Quoted};
 
 use super::humanize::{
     humanize, humanize_1024, humanize_percentage, humanize_timestamp, to_duration, to_time,
 };
-use super::text::title_words;
+use super::title::title;
 use super::{Call, Function, query_escape, wrong_type};
 use crate::value::{ListKind, Value};
 
@@ -21,7 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("strvalue", 1, strvalue),
     Function::new("sortByLabel", 2, sort_by_label),
     Function::variadic("args", 0, args),
-    Function::new("title", 1, title_words),
+    Function::new("title", 1, title),
     Function::new("graphLink", 1, |call| link(call, 0)),
     Function::new("tableLink", 1, |call| link(call, 1)),
     Function::new("stripPort", 1, strip_port),
@@ -174,10 +174,53 @@ fn parse_duration(call: &mut Call<'_>) -> Result<Value, String> {
         Some(positive) => (-1.0, positive),
         None => (1.0, text),
     };
-    let duration: Duration = positive
-        .parse()
-        .map_err(|_| format!("not a valid duration string: {text:?}"))?;
-    Ok(Value::Float(sign * duration.as_secs_f64()))
+    match positive.parse::<Duration>() {
+        Ok(duration) if duration <= DURATION_MAX => Ok(Value::Float(sign * duration.as_secs_f64())),
+        _ => Err(duration_fault(positive)),
+    }
 }
 
+/// What upstream says of a text that is no duration, or one of more than 292 years.
+fn duration_fault(text: &str) -> String {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let mut rest = text;
+    if text.is_empty() {
+        return "empty duration string".to_owned();
+    }
+    let (mut last_unit, mut total) = (0, 0_u64);
+    while !rest.is_empty() {
+        let (digits, behind) = rest.split_at(rest.find(|c| !is_digit(c)).unwrap_or(rest.len()));
+        let (unit, behind) = behind.split_at(behind.find(is_digit).unwrap_or(behind.len()));
+        rest = behind;
+        let Some(n) = digits.parse::<u64>().ok().filter(|_| !unit.is_empty()) else {
+            return format!("not a valid duration string: {}", Quoted(text));
+        };
+        let Some(idx) = UNITS.iter().position(|(name, _)| *name == unit) else {
+            return format!("unknown unit {} in duration {}", Quoted(unit), Quoted(text));
+        };
+        if idx < last_unit {
+            return format!("not a valid duration string: {}", Quoted(text));
+        }
+        last_unit = idx + 1;
+        let ms = n.checked_mul(UNITS[idx].1);
+        match ms.and_then(|ms| total.checked_add(ms)) {
+            Some(sum) if sum <= DURATION_MAX.0 as u64 => total = sum,
+            _ => break,
+        }
+    }
+    "duration out of range".to_owned()
+}
+
+/// What upstream's nanoseconds can hold.
+const DURATION_MAX: Duration = Duration(i64::MAX / 1_000_000);
+/// In the order in which they have to come, in milliseconds.
+const UNITS: [(&str, u64); 7] = [
+    ("y", 365 * 86_400_000),
+    ("w", 7 * 86_400_000),
+    ("d", 86_400_000),
+    ("h", 3_600_000),
+    ("m", 60_000),
+    ("s", 1_000),
+    ("ms", 1),
+];
 const SAMPLE: &str = "*template.sample";

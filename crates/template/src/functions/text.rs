@@ -9,10 +9,14 @@ use crate::value::Value;
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("toUpper", 1, |call| {
-        Ok(Value::text(call.text(0)?.to_uppercase()))
+        Ok(Value::text(
+            call.text(0)?.chars().map(upper).collect::<String>(),
+        ))
     }),
     Function::new("toLower", 1, |call| {
-        Ok(Value::text(call.text(0)?.to_lowercase()))
+        Ok(Value::text(
+            call.text(0)?.chars().map(lower).collect::<String>(),
+        ))
     }),
     Function::new("match", 2, matches).with_pattern(),
     Function::new("reReplaceAll", 3, replace_all).with_pattern(),
@@ -20,6 +24,20 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("safeHtml", 1, |call| Ok(Value::text(call.text(0)?))),
     Function::new("humanizeDuration", 1, humanize_duration),
 ];
+
+/// Go maps letter by letter: what would become several stays as it is.
+fn upper(c: char) -> char {
+    let mut mapped = c.to_uppercase();
+    match (mapped.next(), mapped.next()) {
+        (Some(upper), None) => upper,
+        _ => c,
+    }
+}
+
+/// Only of `İ` several would become, and Go takes the first.
+fn lower(c: char) -> char {
+    c.to_lowercase().next().unwrap_or(c)
+}
 
 /// Runs `use_it` with the expression in the first argument, compiling it when need be.
 fn with_pattern<T>(
@@ -62,34 +80,6 @@ fn replace_all(call: &mut Call<'_>) -> Result<Value, String> {
             .ok_or_else(|| format!("result could be longer than {OUTPUT_BYTES_MAX} bytes"))?;
         Ok(Value::text(replaced))
     })
-}
-
-/// Go's `strings.Title`: the first letter of every word in upper case, the rest as it is.
-pub(super) fn title_words(call: &mut Call<'_>) -> Result<Value, String> {
-    let mut previous = ' ';
-    let mut titled = String::new();
-    for c in call.text(0)?.chars() {
-        if is_separator(previous) {
-            titled.extend(upper_first(c));
-        } else {
-            titled.push(c);
-        }
-        previous = c;
-    }
-    Ok(Value::text(titled))
-}
-
-/// Title case of a letter, as far as one character goes.
-pub(super) fn upper_first(c: char) -> impl Iterator<Item = char> {
-    c.to_uppercase()
-}
-
-/// Whether a word ends before this character, as `strings.Title` sees it.
-fn is_separator(c: char) -> bool {
-    if c.is_ascii() {
-        return !(c.is_ascii_alphanumeric() || c == '_');
-    }
-    !c.is_alphanumeric() && c.is_whitespace()
 }
 
 /// What compiling a regular expression costs of a run's steps.
