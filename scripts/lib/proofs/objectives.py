@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FILES = ROOT / "crates" / "config" / "tests" / "good" / "parts"
-ALL = ["objectives.yml", "sloth.yml", "pyrra.yaml", "openslo.yaml"]
+ALL = [
+    *(FILES / name for name in ("objectives.yml", "sloth.yml", "pyrra.yaml", "openslo.yaml")),
+    ROOT / "examples" / "shop" / "shop.slo.yml",
+]
 OBJECTIVE = """
 service: shop
 slos:
@@ -63,9 +66,9 @@ def export(proofs: Proofs, source: Path, target: Path) -> None:
 
 def checked(proofs: Proofs, folder: Path) -> None:
     """Every format's rules are rules for Prometheus."""
-    for name in ALL:
-        rules = folder / f"{name}.rules.yml"
-        export(proofs, FILES / name, rules)
+    for source in ALL:
+        name, rules = source.name, folder / f"{source.name}.rules.yml"
+        export(proofs, source, rules)
         code, text = run([peers() / "promtool", "check", "rules", rules], 30)
         proofs.check(f"promtool takes the rules of {name}", code == 0, text)
 
