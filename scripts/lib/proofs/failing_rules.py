@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from proofs.check import wait_for
@@ -22,7 +23,7 @@ SERIES = 'label_replace(vector({value}), "{name}", "{value}", "", "")'
 # Two series each, `a` of 1 and 2, `b` of 1 and 2.
 A = f"({SERIES.format(name='a', value=1)} or {SERIES.format(name='a', value=2)})"
 B = f"({SERIES.format(name='b', value=1)} or {SERIES.format(name='b', value=2)})"
-SLOW = "count_over_time((vector(1) + vector(2) * vector(3))[30d:1s])"
+SLOW = "count_over_time((vector(1) + vector(2) * vector(3))[120d:1s])"
 # What is wrong with each rule, as its health says it.
 FAULTS = {
     "Erring": "many-to-many matching not allowed",
@@ -64,7 +65,7 @@ def rules(*, is_mended: bool = False) -> dict[str, Any]:
 def watch(proofs: Proofs, bell: Firebell) -> None:
     """See that each is told by API, page, metric and alert, and hurts nobody."""
     for name, why in FAULTS.items():
-        found = wait_for(f"`{name}` fails", SECONDS, lambda name=name: failing(bell, name))
+        found = wait_for(f"`{name}` fails", SECONDS, partial(failing, bell, name))
         proofs.check(f"{name}: health and reason", why in found["lastError"], found)
     problems = bell.status()["ruleProblems"]
     for name, why in FAULTS.items():
