@@ -8,13 +8,20 @@ mod options;
 mod receivers;
 mod route;
 
+mod discord;
+mod incidentio;
+mod mattermost;
 mod msteams;
 mod opsgenie;
 mod pagerduty;
 mod pushover;
+mod rocketchat;
 mod slack;
+mod telegram;
 mod victorops;
+mod webex;
 mod webhook;
+mod wechat;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

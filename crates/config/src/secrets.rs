@@ -87,19 +87,14 @@ fn names_secret(key: &str) -> bool {
         "secret",
         "secrets",
         "token",
+        "token_id",
         "credentials",
         "_key",
         "webhook_url",
     ];
     matches!(
         key,
-        "url"
-            | "api_url"
-            | "slack_api_url"
-            | "token_id"
-            | "proxy_url"
-            | "headers"
-            | "remote_write_url"
+        "url" | "api_url" | "slack_api_url" | "proxy_url" | "headers" | "remote_write_url"
     ) || (endings.iter().any(|ending| key.ends_with(ending)) && key != "routing_key_file")
 }
 

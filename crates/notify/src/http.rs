@@ -45,6 +45,17 @@ impl HttpRequest {
         }
     }
 
+    /// A `GET`.
+    pub(crate) fn get(url: Secret) -> Self {
+        Self {
+            method: Method::Get,
+            url,
+            headers: Vec::new(),
+            body: String::new(),
+            timeout: None,
+        }
+    }
+
     /// The same with another method.
     pub(crate) fn by(self, method: Method) -> Self {
         Self { method, ..self }

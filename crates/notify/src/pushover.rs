@@ -88,8 +88,11 @@ impl PushoverConfig {
         &self,
         telling: &Telling<'_>,
     ) -> Result<Vec<(&'static str, String)>, RenderError> {
-        let message =
-            truncate::in_chars(telling.text("message", &self.message)?, MESSAGE_CHARS_MAX);
+        let message = match self.format {
+            PushoverFormat::Html => telling.html("message", &self.message)?,
+            _ => telling.text("message", &self.message)?,
+        };
+        let message = truncate::in_chars(message, MESSAGE_CHARS_MAX);
         // Pushover refuses an empty text.
         let message = match message.trim() {
             "" => "(no details)".to_owned(),

@@ -101,6 +101,24 @@ impl<'a> Telling<'a> {
         })
     }
 
+    /// The text of an option that is HTML: values in it are escaped.
+    pub(crate) fn html(
+        &self,
+        field: &'static str,
+        text: &NotificationText,
+    ) -> Result<String, RenderError> {
+        let (notification, url) = (self.notification, self.context.external_url);
+        let data = self
+            .data
+            .get_or_init(|| NotificationData::new(notification, url));
+        let rendered = self.context.templates.expand_html_with(text, data);
+        rendered.map_err(|source| RenderError::Template {
+            integration: self.kind,
+            field,
+            source,
+        })
+    }
+
     /// The text, if it is an address for HTTP.
     pub(crate) fn address(&self, field: &'static str, url: &str) -> Result<Secret, RenderError> {
         if is_address(url) {

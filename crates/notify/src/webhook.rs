@@ -2,6 +2,8 @@
 //!
 //! *Sources*: Alertmanager, `notify/webhook`, `template/template.go` (names and order of keys).
 
+use std::borrow::Cow;
+
 use firebell_model::{Alert, Duration, Labels, Notification, Secret, Timestamp};
 use firebell_template::{NotificationText, ends_at, quote_meta, reason_name, status_name};
 use serde::Serialize;
@@ -47,29 +49,13 @@ impl Kind for WebhookConfig {
     }
 
     fn begin(&self, telling: &Telling<'_>) -> Result<Step, RenderError> {
-        let notification = telling.notification();
-        let n_alerts = notification.alerts.len();
-        let n_sent = match self.alerts_max {
-            0 => n_alerts,
-            alerts_max => alerts_max.min(n_alerts),
-        };
-        // Status and common labels are those of the alerts that are sent, as upstream has it.
-        let cut;
-        let sent = if n_sent < n_alerts {
-            cut = Notification {
-                alerts: notification.alerts[..n_sent].to_vec(),
-                ..notification.clone()
-            };
-            &cut
-        } else {
-            notification
-        };
-        let telling = telling.of(sent);
+        let (sent, n_truncated) = first_alerts(telling.notification(), self.alerts_max);
+        let telling = telling.of(&sent);
         let url = telling.text("url", self.url.text())?;
         let url = telling.address("url", &url)?;
         let body = match &self.payload {
             Some(payload) => telling.json(&payload.render(&telling, "payload")?)?,
-            None => telling.json(&message(&telling, n_alerts - n_sent))?,
+            None => telling.json(&message(&telling, n_truncated))?,
         };
         let request = HttpRequest::post_json(url, body).within(self.timeout);
         Ok(Step::ask(request, |answer| Verdict::of_status(answer, &[])))
@@ -80,13 +66,30 @@ impl Kind for WebhookConfig {
     }
 }
 
+/// A notification with at most so many of its alerts (0: all), and how many were left out. Status and
+/// common labels are those of the alerts that are sent, as upstream has it.
+pub(crate) fn first_alerts(
+    notification: &Notification,
+    alerts_max: usize,
+) -> (Cow<'_, Notification>, usize) {
+    let n_alerts = notification.alerts.len();
+    if alerts_max == 0 || n_alerts <= alerts_max {
+        return (Cow::Borrowed(notification), 0);
+    }
+    let cut = Notification {
+        alerts: notification.alerts[..alerts_max].to_vec(),
+        ..notification.clone()
+    };
+    (Cow::Owned(cut), n_alerts - alerts_max)
+}
+
 /// The body. The order of fields is that of upstream's.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Message<'a> {
+pub(crate) struct Message<'a> {
     receiver: String,
     status: &'static str,
-    alerts: Vec<AlertMessage<'a>>,
+    pub(crate) alerts: Vec<AlertMessage<'a>>,
     #[serde(rename = "notification_reason")]
     notification_reason: &'static str,
     group_labels: &'a Labels,
@@ -95,14 +98,14 @@ struct Message<'a> {
     route_labels: Labels,
     #[serde(rename = "externalURL")]
     external_url: &'a str,
-    version: &'static str,
+    pub(crate) version: &'static str,
     group_key: &'a str,
     truncated_alerts: usize,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct AlertMessage<'a> {
+pub(crate) struct AlertMessage<'a> {
     status: &'static str,
     labels: &'a Labels,
     annotations: &'a Labels,
@@ -113,7 +116,7 @@ struct AlertMessage<'a> {
     fingerprint: String,
 }
 
-fn message<'a>(telling: &Telling<'a>, n_truncated: usize) -> Message<'a> {
+pub(crate) fn message<'a>(telling: &Telling<'a>, n_truncated: usize) -> Message<'a> {
     let notification = telling.notification();
     let alerts = notification.alerts.iter();
     Message {

@@ -11,6 +11,7 @@ use crate::alert::Query;
 use crate::ast::{Branch, Command, Definition, Expr, ExprKind, Node, Pipe, Span};
 use crate::error::TemplateError;
 use crate::functions::{Call, Function};
+use crate::html::Html;
 use crate::methods;
 use crate::print::{Bounded, print_value};
 use crate::value::Value;
@@ -59,6 +60,18 @@ pub(crate) fn run(
     dot: Value,
     variables: Vec<Value>,
 ) -> Result<String, TemplateError> {
+    run_as(main, definitions, context, dot, variables, None)
+}
+
+/// As [`run`]; into `html`, values are escaped as their place in it asks.
+pub(crate) fn run_as(
+    main: &Definition,
+    definitions: &Definitions<'_>,
+    context: &Context<'_>,
+    dot: Value,
+    variables: Vec<Value>,
+    html: Option<Html>,
+) -> Result<String, TemplateError> {
     let mut run = Run {
         definitions,
         context,
@@ -67,6 +80,7 @@ pub(crate) fn run(
             bytes: WORK_BYTES_MAX,
         },
         out: Bounded::new(OUTPUT_BYTES_MAX),
+        html,
         depth: 0,
     };
     run.call(main, dot, variables)?;
@@ -78,6 +92,8 @@ struct Run<'a> {
     context: &'a Context<'a>,
     budget: Budget,
     out: Bounded,
+    /// Where in a document the text has got to, if it is one.
+    html: Option<Html>,
     /// How many calls, blocks and parentheses are open.
     depth: usize,
 }
@@ -156,12 +172,15 @@ impl<'a> Run<'a> {
         match node {
             Node::Text(text) => {
                 let span = Span::default();
+                if let Some(html) = &mut self.html {
+                    html.pass(text);
+                }
                 in_run(frame, span, self.out.push(text).map_err(Into::into))?;
             }
             Node::Action(pipe) => {
                 let value = self.pipe(frame, pipe, dot)?;
                 if pipe.slots.is_empty() {
-                    let printed = self.print(&value);
+                    let printed = self.print(&value, is_safe(pipe));
                     in_run(frame, pipe.span, printed)?;
                 }
             }
@@ -422,13 +441,35 @@ impl<'a> Run<'a> {
         Ok(value)
     }
 
-    fn print(&mut self, value: &Value) -> Result<(), String> {
-        match value {
-            Value::Nil => self.out.push("<no value>")?,
-            value => print_value(&mut self.out, value)?,
+    fn print(&mut self, value: &Value, is_safe: bool) -> Result<(), String> {
+        let Some(html) = &mut self.html else {
+            match value {
+                Value::Nil => self.out.push("<no value>")?,
+                value => print_value(&mut self.out, value)?,
+            }
+            return Ok(());
+        };
+        // In a document, nothing is shown as nothing.
+        if matches!(value, Value::Nil) {
+            return Ok(());
+        }
+        let mut printed = Bounded::new(OUTPUT_BYTES_MAX);
+        print_value(&mut printed, value)?;
+        let printed = printed.into_text();
+        if is_safe {
+            html.pass(&printed);
+            self.out.push(&printed)?;
+        } else {
+            self.out.push(&html.put(&printed))?;
         }
         Ok(())
     }
+}
+
+/// Whether a pipe ends in a function whose text is HTML already.
+fn is_safe(pipe: &Pipe) -> bool {
+    let last = pipe.commands.last().map(|command| &command.first.kind);
+    matches!(last, Some(ExprKind::Function(function)) if ["safeHtml", "html"].contains(&function.name))
 }
 
 fn in_run<T>(frame: &Frame<'_>, span: Span, result: Result<T, String>) -> Result<T, TemplateError> {

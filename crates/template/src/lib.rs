@@ -5,7 +5,7 @@
 //! when it is parsed. A run is bounded in steps, bytes and depth, reads no clock, and never panics,
 //! whatever the text.
 //!
-//! *Not here*: HTML escaping by context (`html/template`); `safeHtml` passes text through.
+//! *Not here*: scripts and style sheets of `html/template`; `html` knows tags, attributes, addresses.
 //!
 //! *Sources*: Go, `text/template`, `fmt`, `time`; Prometheus, `template/template.go`; Alertmanager,
 //! `template/template.go`.
@@ -19,6 +19,7 @@ mod parser;
 mod value;
 
 mod exec;
+mod html;
 mod methods;
 
 mod print;

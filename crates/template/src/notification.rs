@@ -8,8 +8,9 @@ use firebell_model::{Alert, AlertStatus, Labels, Notification, NotificationReaso
 
 use crate::ast::Definition;
 use crate::error::TemplateError;
-use crate::exec::{Context, run};
+use crate::exec::{Context, run_as};
 use crate::functions::Functions;
+use crate::html::Html;
 use crate::parser::{Parsed, parse};
 use crate::time::ZERO_TIME;
 use crate::value::{ListKind, Value};
@@ -88,6 +89,28 @@ impl NotificationTemplates {
         text: &NotificationText,
         data: &NotificationData,
     ) -> Result<String, TemplateError> {
+        self.run(text, data, None)
+    }
+
+    /// As [`NotificationTemplates::expand_with`], of a text that is HTML: values are escaped as their
+    /// place asks, unless they come from `safeHtml`.
+    ///
+    /// # Errors
+    /// As [`NotificationTemplates::expand`].
+    pub fn expand_html_with(
+        &self,
+        text: &NotificationText,
+        data: &NotificationData,
+    ) -> Result<String, TemplateError> {
+        self.run(text, data, Some(Html::default()))
+    }
+
+    fn run(
+        &self,
+        text: &NotificationText,
+        data: &NotificationData,
+        html: Option<Html>,
+    ) -> Result<String, TemplateError> {
         let parsed = match &text.0 {
             Form::Plain(text) => return Ok(text.as_ref().to_owned()),
             Form::Parsed(parsed) => parsed,
@@ -98,12 +121,13 @@ impl NotificationTemplates {
             query: None,
         };
         let definitions = [&parsed.definitions, &*self.0];
-        run(
+        run_as(
             &parsed.main,
             &definitions,
             &context,
             data.dot.clone(),
             Vec::new(),
+            html,
         )
     }
 }

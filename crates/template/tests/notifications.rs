@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 use firebell_model::{Alert, Labels, Notification, NotificationReason, Timestamp};
-use firebell_template::{NotificationTemplates, NotificationText, TemplateError};
+use firebell_template::{NotificationData, NotificationTemplates, NotificationText, TemplateError};
 use proptest::prelude::*;
 
 fn at(text: &str) -> Timestamp {
@@ -275,5 +275,45 @@ proptest! {
     fn no_layout_makes_it_panic(layout in "[-0-9JanMonPMpmZ_:., é]*", text in "[-0-9JanMonPMpmZ_:., é+]*") {
         _ = expand(&format!("{{{{ now | date `{layout}` }}}}"));
         _ = expand(&format!("{{{{ toDate `{layout}` `{text}` }}}}"));
+    }
+}
+
+/// What Go's `html/template` makes of the same.
+#[test]
+fn in_html_a_value_is_escaped_as_its_place_asks() {
+    let data = NotificationData::new(&notification(), "http://am.example");
+    let expand = |text: &str| {
+        let text = NotificationText::compile(text).unwrap();
+        let templates = NotificationTemplates::default();
+        templates.expand_html_with(&text, &data).unwrap()
+    };
+    for (text, expected) in [
+        (
+            r#"<b>{{ "<a & 'b' + \"c\">" }}</b>"#,
+            "<b>&lt;a &amp; &#39;b&#39; &#43; &#34;c&#34;&gt;</b>",
+        ),
+        (r#"<i>{{ safeHtml "<u>1+1</u>" }}</i>"#, "<i><u>1+1</u></i>"),
+        (
+            r#"<a href="{{ "http://x/a b?c=d&e=\"f" }}">"#,
+            r#"<a href="http://x/a%20b?c=d&amp;e=%22f">"#,
+        ),
+        (
+            r#"<a href="{{ "javascript:alert(1)" }}">x</a>"#,
+            r##"<a href="#ZgotmplZ">x</a>"##,
+        ),
+        (
+            r#"<a href='/s?q={{ "a b&c/d" }}'>"#,
+            "<a href='/s?q=a%20b%26c%2fd'>",
+        ),
+        (
+            r#"<p title="{{ "a\"b" }}" class=x>{{ "<" }}"#,
+            r#"<p title="a&#34;b" class=x>&lt;"#,
+        ),
+        (
+            r#"<a href="{{ .ExternalURL }}/x?{{ "y z" }}">{{ 1 }} &amp; {{ .Status }}</a>"#,
+            r#"<a href="http://am.example/x?y%20z">1 &amp; firing</a>"#,
+        ),
+    ] {
+        assert_eq!(expand(text), expected, "{text}");
     }
 }

@@ -16,7 +16,7 @@ use crate::http;
 use crate::load::Loader;
 use crate::rule_files::place_in;
 use crate::tree;
-use crate::yaml::{Node, Scalar};
+use crate::yaml::{Node, Scalar, Value};
 
 /// The options of one integration, or of a part of it.
 pub(super) struct Options<'d, 'n> {
@@ -97,6 +97,17 @@ impl<'d, 'n> Options<'d, 'n> {
                 self.doc.problem(at, message, None);
             })
             .ok()
+    }
+
+    /// As [`Options::set`], with a text of `global`.
+    pub(super) fn set_to(&self, name: &str, written: &str, text: &mut NotificationText) {
+        match NotificationText::compile(written) {
+            Ok(compiled) => *text = compiled,
+            Err(error) => {
+                let message = format!("`{name}`: {TEMPLATE_ERROR}{}", error.message);
+                self.doc.problem(self.at, message, None);
+            }
+        }
     }
 
     /// A map of names to texts that may be templates, in the order of names.
@@ -262,6 +273,15 @@ impl<'d, 'n> Options<'d, 'n> {
             self.missing(&format!("{name}` or `{file_name}"));
         }
         self.secret_address(name, file_name)
+    }
+
+    /// Whether `http_config` of the integration itself says how it is authorized.
+    pub(super) fn has_own_authorization(&self) -> bool {
+        let node = self.get("http_config").map(|node| &node.value);
+        let Some(Value::Map(entries)) = node else {
+            return false;
+        };
+        entries.iter().any(|entry| entry.key == "authorization")
     }
 
     /// `timeout`; zero means no limit, as upstream.

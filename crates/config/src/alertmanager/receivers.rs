@@ -9,7 +9,10 @@ use firebell_notify::{Integration, Kind};
 
 use super::IntegrationKey;
 use super::options::{Global, Options};
-use super::{msteams, opsgenie, pagerduty, pushover, slack, victorops, webhook};
+use super::{
+    discord, incidentio, mattermost, msteams, opsgenie, pagerduty, pushover, rocketchat, slack,
+    telegram, victorops, webex, webhook, wechat,
+};
 use crate::fields::{Doc, Fields};
 use crate::load::Loader;
 use crate::yaml::Node;
@@ -30,7 +33,7 @@ struct KindReader {
 }
 
 /// Every kind, in the order in which upstream tells them.
-const KINDS: [KindReader; 8] = [
+const KINDS: &[KindReader] = &[
     KindReader {
         section: "webhook_configs",
         what: "a webhook",
@@ -79,6 +82,48 @@ const KINDS: [KindReader; 8] = [
         send_resolved: true,
         read: |options| boxed(msteams::read_v2(options)),
     },
+    KindReader {
+        section: "wechat_configs",
+        what: "a WeChat receiver",
+        send_resolved: false,
+        read: |options| boxed(wechat::read(options)),
+    },
+    KindReader {
+        section: "telegram_configs",
+        what: "a Telegram receiver",
+        send_resolved: true,
+        read: |options| boxed(telegram::read(options)),
+    },
+    KindReader {
+        section: "discord_configs",
+        what: "a Discord receiver",
+        send_resolved: true,
+        read: |options| boxed(discord::read(options)),
+    },
+    KindReader {
+        section: "webex_configs",
+        what: "a Webex receiver",
+        send_resolved: true,
+        read: |options| boxed(webex::read(options)),
+    },
+    KindReader {
+        section: "rocketchat_configs",
+        what: "a Rocket.Chat receiver",
+        send_resolved: false,
+        read: |options| boxed(rocketchat::read(options)),
+    },
+    KindReader {
+        section: "mattermost_configs",
+        what: "a Mattermost receiver",
+        send_resolved: true,
+        read: |options| boxed(mattermost::read(options)),
+    },
+    KindReader {
+        section: "incidentio_configs",
+        what: "an incident.io receiver",
+        send_resolved: true,
+        read: |options| boxed(incidentio::read(options)),
+    },
 ];
 
 fn boxed(kind: Option<impl Kind + 'static>) -> Option<Box<dyn Kind>> {
@@ -121,7 +166,7 @@ fn receiver(
     let fields = doc.fields(node, "a receiver");
     let name = fields.needed_text("name");
     let mut told = Vec::new();
-    for kind in &KINDS {
+    for kind in KINDS {
         for node in fields.list(kind.section) {
             let options = Options {
                 loader,
@@ -136,7 +181,7 @@ fn receiver(
             told.extend(read.map(|kind| Integration::boxed(kind, send_resolved, http)));
         }
     }
-    for kind in OTHER_KINDS {
+    for kind in OTHER_KINDS.iter().copied() {
         if fields.get(kind).is_some() {
             let message = format!("`{kind}` is not supported yet");
             doc.problem(fields.at(kind), message, None);
@@ -147,15 +192,4 @@ fn receiver(
     name.map(|name| (name, told))
 }
 
-const OTHER_KINDS: [&str; 10] = [
-    "discord_configs",
-    "email_configs",
-    "incidentio_configs",
-    "jira_configs",
-    "mattermost_configs",
-    "rocketchat_configs",
-    "sns_configs",
-    "telegram_configs",
-    "webex_configs",
-    "wechat_configs",
-];
+const OTHER_KINDS: &[&str] = &["email_configs", "jira_configs", "sns_configs"];

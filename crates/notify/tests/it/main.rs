@@ -5,8 +5,15 @@
 mod harness;
 
 mod answers;
+mod discord;
+mod incidentio;
+mod mattermost;
 mod opsgenie;
 mod others;
 mod pagerduty;
+mod rocketchat;
 mod slack;
+mod telegram;
+mod webex;
 mod webhook;
+mod wechat;

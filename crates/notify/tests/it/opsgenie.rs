@@ -12,7 +12,10 @@ fn opsgenie() -> OpsgenieConfig {
 
 #[test]
 fn an_alert_is_made_and_closed() {
-    check(&plain(opsgenie()), &both(), &expect![[r#"
+    check(
+        &plain(opsgenie()),
+        &both(),
+        &expect![[r#"
         Post https://api.example/v2/alerts
         Content-Type: application/json
         Authorization: GenieKey k3y-firing
@@ -20,8 +23,12 @@ fn an_alert_is_made_and_closed() {
 
         {"alias":"af94c9e8f6a3043625e36c6f472fe6be85ac23a9117184ee4cb7b4ad7401a47e","message":"[FIRING:1] Down (node)","description":"\u003cit\u003e \u0026 \"more\"\nAlerts Firing:\nLabels:\n - alertname = Down\n - instance = a\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\nAlerts Resolved:\nLabels:\n - alertname = Down\n - instance = b\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n","details":{"alertname":"Down","job":"node"},"source":"http://firebell.example/#/alerts?receiver=team%5C.x%5C%2By"}
         => Delivered
-    "#]]);
-    check(&plain(opsgenie()), &resolved(), &expect![[r#"
+    "#]],
+    );
+    check(
+        &plain(opsgenie()),
+        &resolved(),
+        &expect![[r#"
         Post https://api.example/v2/alerts/af94c9e8f6a3043625e36c6f472fe6be85ac23a9117184ee4cb7b4ad7401a47e/close?identifierType=alias
         Content-Type: application/json
         Authorization: GenieKey k3y-resolved
@@ -29,7 +36,8 @@ fn an_alert_is_made_and_closed() {
 
         {"source":"http://firebell.example/#/alerts?receiver=team%5C.x%5C%2By"}
         => Delivered
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -60,7 +68,10 @@ fn opsgenie_gets_every_option() {
             ..OpsgenieResponder::default()
         },
     ];
-    check(&plain(config), &both(), &expect![[r#"
+    check(
+        &plain(config),
+        &both(),
+        &expect![[r#"
         Post https://api.example/v2/alerts
         Content-Type: application/json
         Authorization: GenieKey k3y-firing
@@ -80,7 +91,8 @@ fn opsgenie_gets_every_option() {
 
         {"description":"d"}
         => Delivered
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -119,5 +131,6 @@ fn a_long_message_is_cut_and_429_comes_again() {
                 why: "unexpected status code 503: why",
                 after: None,
             },
-        ]"#]].assert_eq(&format!("{shown:#?}"));
+        ]"#]]
+    .assert_eq(&format!("{shown:#?}"));
 }

@@ -26,22 +26,30 @@ fn pushover() -> PushoverConfig {
 
 #[test]
 fn victorops_gets_an_event() {
-    check(&plain(victorops()), &both(), &expect![[r#"
+    check(
+        &plain(victorops()),
+        &both(),
+        &expect![[r#"
         Post https://alert.example/x/s3cr3t/k/r%20firing%3F
         Content-Type: application/json
         User-Agent: Alertmanager/0.1.0
 
         {"entity_display_name":"[FIRING:1] Down (node)","entity_id":"af94c9e8f6a3043625e36c6f472fe6be85ac23a9117184ee4cb7b4ad7401a47e","message_type":"CRITICAL","monitoring_tool":"Alertmanager","state_message":"\u003cit\u003e \u0026 \"more\"\nAlerts Firing:\nLabels:\n - alertname = Down\n - instance = a\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\nAlerts Resolved:\nLabels:\n - alertname = Down\n - instance = b\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n"}
         => Delivered
-    "#]]);
-    check(&plain(victorops()), &resolved(), &expect![[r#"
+    "#]],
+    );
+    check(
+        &plain(victorops()),
+        &resolved(),
+        &expect![[r#"
         Post https://alert.example/x/s3cr3t/k/r%20resolved%3F
         Content-Type: application/json
         User-Agent: Alertmanager/0.1.0
 
         {"entity_display_name":"[RESOLVED] Down (b node)","entity_id":"af94c9e8f6a3043625e36c6f472fe6be85ac23a9117184ee4cb7b4ad7401a47e","message_type":"RECOVERY","monitoring_tool":"Alertmanager","state_message":"\u003cit\u003e \u0026 \"more\"\n\nAlerts Resolved:\nLabels:\n - alertname = Down\n - instance = b\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n"}
         => Delivered
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -63,22 +71,30 @@ fn victorops_gets_every_option() {
 
 #[test]
 fn pushover_gets_parameters() {
-    check(&plain(pushover()), &both(), &expect![[r#"
+    check(
+        &plain(pushover()),
+        &both(),
+        &expect![[r#"
         Post https://api.pushover.net/1/messages.json?device=&expire=3600&message=%3Cit%3E+%26+%22more%22%0A%0AAlerts+Firing%3A%0ALabels%3A%0A+-+alertname+%3D+Down%0A+-+instance+%3D+a%0A+-+job+%3D+node%0AAnnotations%3A%0A+-+summary+%3D+%3Cit%3E+%26+%22more%22%0ASource%3A+http%3A%2F%2Fprom%2Fgraph%3Fg0.expr%3Dup%26g0.tab%3D1%0A%0A%0A%0AAlerts+Resolved%3A%0ALabels%3A%0A+-+alertname+%3D+Down%0A+-+instance+%3D+b%0A+-+job+%3D+node%0AAnnotations%3A%0A+-+summary+%3D+%3Cit%3E+%26+%22more%22%0ASource%3A+http%3A%2F%2Fprom%2Fgraph%3Fg0.expr%3Dup%26g0.tab%3D1&priority=2&retry=60&sound=&title=%5BFIRING%3A1%5D+Down+%28node%29&token=t0ken&url=http%3A%2F%2Ffirebell.example%2F%23%2Falerts%3Freceiver%3Dteam%255C.x%255C%252By&url_title=&user=us3r
         Content-Type: text/plain
         User-Agent: Alertmanager/0.1.0
 
 
         => Delivered
-    "#]]);
-    check(&plain(pushover()), &resolved(), &expect![[r#"
+    "#]],
+    );
+    check(
+        &plain(pushover()),
+        &resolved(),
+        &expect![[r#"
         Post https://api.pushover.net/1/messages.json?device=&expire=3600&message=%3Cit%3E+%26+%22more%22%0A%0A%0AAlerts+Resolved%3A%0ALabels%3A%0A+-+alertname+%3D+Down%0A+-+instance+%3D+b%0A+-+job+%3D+node%0AAnnotations%3A%0A+-+summary+%3D+%3Cit%3E+%26+%22more%22%0ASource%3A+http%3A%2F%2Fprom%2Fgraph%3Fg0.expr%3Dup%26g0.tab%3D1&priority=0&retry=60&sound=&title=%5BRESOLVED%5D+Down+%28b+node%29&token=t0ken&url=http%3A%2F%2Ffirebell.example%2F%23%2Falerts%3Freceiver%3Dteam%255C.x%255C%252By&url_title=&user=us3r
         Content-Type: text/plain
         User-Agent: Alertmanager/0.1.0
 
 
         => Delivered
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -109,39 +125,55 @@ fn pushover_gets_every_option() {
 #[test]
 fn teams_gets_a_card() {
     let v1 = || plain(MsTeamsConfig::new(Secret::new(URL)));
-    check(&v1(), &both(), &expect![[r#"
+    check(
+        &v1(),
+        &both(),
+        &expect![[r#"
         Post https://hooks.example/services/T0/s3cr3t
         Content-Type: application/json
         User-Agent: Alertmanager/0.1.0
 
         {"@context":"http://schema.org/extensions","type":"MessageCard","title":"[FIRING:1] Down (node)","summary":"[FIRING:1] Down (node)","text":"\n\n# Alerts Firing:\n\nLabels:\n  - alertname = Down\n  - instance = a\n  - job = node\n\nAnnotations:\n  - summary = \u003cit\u003e \u0026 \"more\"\n\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n\n\n# Alerts Resolved:\n\nLabels:\n  - alertname = Down\n  - instance = b\n  - job = node\n\nAnnotations:\n  - summary = \u003cit\u003e \u0026 \"more\"\n\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n\n","themeColor":"8C1A1A"}
         => Delivered
-    "#]]);
-    check(&v1(), &resolved(), &expect![[r#"
+    "#]],
+    );
+    check(
+        &v1(),
+        &resolved(),
+        &expect![[r#"
         Post https://hooks.example/services/T0/s3cr3t
         Content-Type: application/json
         User-Agent: Alertmanager/0.1.0
 
         {"@context":"http://schema.org/extensions","type":"MessageCard","title":"[RESOLVED] Down (b node)","summary":"[RESOLVED] Down (b node)","text":"\n\n\n# Alerts Resolved:\n\nLabels:\n  - alertname = Down\n  - instance = b\n  - job = node\n\nAnnotations:\n  - summary = \u003cit\u003e \u0026 \"more\"\n\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n\n","themeColor":"2DC72D"}
         => Delivered
-    "#]]);
+    "#]],
+    );
     let v2 = || plain(MsTeamsV2Config::new(Secret::new(URL)));
-    check(&v2(), &both(), &expect![[r#"
+    check(
+        &v2(),
+        &both(),
+        &expect![[r#"
         Post https://hooks.example/services/T0/s3cr3t
         Content-Type: application/json
         User-Agent: Alertmanager/0.1.0
 
         {"type":"message","attachments":[{"contentType":"application/vnd.microsoft.card.adaptive","contentUrl":null,"content":{"$schema":"http://adaptivecards.io/schemas/adaptive-card.json","type":"AdaptiveCard","version":"1.2","body":[{"type":"TextBlock","text":"[FIRING:1] Down (node)","weight":"Bolder","size":"Medium","wrap":true,"style":"heading","color":"Attention"},{"type":"TextBlock","text":"\n\n# Alerts Firing:\n\nLabels:\n  - alertname = Down\n  - instance = a\n  - job = node\n\nAnnotations:\n  - summary = \u003cit\u003e \u0026 \"more\"\n\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n\n\n# Alerts Resolved:\n\nLabels:\n  - alertname = Down\n  - instance = b\n  - job = node\n\nAnnotations:\n  - summary = \u003cit\u003e \u0026 \"more\"\n\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n\n","wrap":true}],"msteams":{"width":"full"}}}]}
         => Delivered
-    "#]]);
-    check(&v2(), &resolved(), &expect![[r#"
+    "#]],
+    );
+    check(
+        &v2(),
+        &resolved(),
+        &expect![[r#"
         Post https://hooks.example/services/T0/s3cr3t
         Content-Type: application/json
         User-Agent: Alertmanager/0.1.0
 
         {"type":"message","attachments":[{"contentType":"application/vnd.microsoft.card.adaptive","contentUrl":null,"content":{"$schema":"http://adaptivecards.io/schemas/adaptive-card.json","type":"AdaptiveCard","version":"1.2","body":[{"type":"TextBlock","text":"[RESOLVED] Down (b node)","weight":"Bolder","size":"Medium","wrap":true,"style":"heading","color":"Good"},{"type":"TextBlock","text":"\n\n\n# Alerts Resolved:\n\nLabels:\n  - alertname = Down\n  - instance = b\n  - job = node\n\nAnnotations:\n  - summary = \u003cit\u003e \u0026 \"more\"\n\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n\n","wrap":true}],"msteams":{"width":"full"}}}]}
         => Delivered
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]

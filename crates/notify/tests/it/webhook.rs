@@ -81,5 +81,6 @@ fn a_webhook_gets_the_payload_that_is_written() {
         {"a":1,"list":[null,true,100000000000000000000],"number":2,"of firing":"firing"}
         "text firing"
         {"alertname":"Down","instance":"a","job":"node"}
-    "#]].assert_eq(&shown);
+    "#]]
+    .assert_eq(&shown);
 }

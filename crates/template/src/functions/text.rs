@@ -20,7 +20,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::new("match", 2, matches).with_pattern(),
     Function::new("reReplaceAll", 3, replace_all).with_pattern(),
-    // Only in HTML would it mean something.
+    // Only in HTML does it mean something: see `is_safe` in `exec`.
     Function::new("safeHtml", 1, |call| Ok(Value::text(call.text(0)?))),
     Function::new("humanizeDuration", 1, humanize_duration),
 ];
