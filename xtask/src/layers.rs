@@ -33,7 +33,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     core("slo", &["model", "promql", "template", "rules"]),
     core("dispatch", &["model"]),
     core("notify", &["model", "template"]),
-    core("lint", &["model", "promql", "template"]),
+    core("lint", &["model", "promql", "template", "rules"]),
     core("engine", &["model", "disk", "rules", "dispatch"]),
     edge(
         "config",

@@ -4,6 +4,7 @@ mod expand;
 mod explain;
 mod github;
 mod json;
+mod online;
 mod sarif;
 mod text;
 
@@ -13,7 +14,7 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use clap::{Args, ValueEnum};
-use firebell_config::{CheckReport, CheckRequest, ExternalUrl, OsFiles, Reader};
+use firebell_config::{CheckReport, CheckRequest, ExternalUrl, FileKind, OsFiles, Reader};
 use firebell_lint::Severity;
 use firebell_model::Timestamp;
 
@@ -31,6 +32,8 @@ pub(crate) struct Check {
     /// Fail from this severity on [default: error, or `check.fail_on` of firebell.yml].
     #[arg(long, value_enum, value_name = "SEVERITY")]
     fail_on: Option<FailOn>,
+    #[command(flatten)]
+    online: online::Options,
     /// Say what a lint finds, why that matters and how it is mended, and check nothing.
     #[arg(long, value_name = "ID")]
     explain: Option<String>,
@@ -63,6 +66,8 @@ enum FailOn {
 pub(crate) struct Outcome {
     report: CheckReport,
     fail_on: Severity,
+    /// The questions that a server was asked; `None` without one.
+    n_asked: Option<u64>,
 }
 
 /// Checks; prints what was found, a line per file and a count at the end.
@@ -74,41 +79,70 @@ pub(crate) fn check(options: &Check) -> ExitCode {
         return explain::explain(id);
     }
     let expanded = expand::expand(&options.files, &OsFiles);
+    let now = now();
+    let server = match options.online.server(now) {
+        Ok(server) => server,
+        Err(why) => {
+            eprintln!("firebell: {why}");
+            return ExitCode::from(2);
+        }
+    };
+    let online = server.as_ref();
     let request = CheckRequest {
         files: expanded.files,
         source: &OsFiles,
         external_url: ExternalUrl::default(),
         readers: READERS,
-        now: now(),
+        now,
+        online: online.map(|it| options.online.request(it, &online::show_progress)),
     };
     let report = firebell_config::check(&request);
+    if online.is_some() {
+        online::end_progress();
+    }
     let fail_on = match options.fail_on {
         Some(FailOn::Error) => Severity::Error,
         Some(FailOn::Warning) => Severity::Warning,
         Some(FailOn::Info) => Severity::Info,
         None => report.fail_on.unwrap_or(Severity::Error),
     };
-    let outcome = Outcome { report, fail_on };
-    match options.format {
-        Format::Text => text::print(&outcome, std::io::stdout().is_terminal()),
-        Format::Json => say(format_args!("{}", json::document(&outcome))),
-        Format::Sarif => say(format_args!("{}", sarif::document(&outcome))),
-        Format::Github => github::print(&outcome),
-    }
+    let outcome = Outcome {
+        report,
+        fail_on,
+        n_asked: online.map(online::Asked::n_asked),
+    };
+    print(&outcome, options.format);
     for problem in &expanded.unreadable {
         eprintln!("{problem}");
     }
+    exit_code(&outcome, !expanded.unreadable.is_empty())
+}
+
+fn print(outcome: &Outcome, format: Format) {
+    match format {
+        Format::Text => text::print(outcome, std::io::stdout().is_terminal()),
+        Format::Json => say(format_args!("{}", json::document(outcome))),
+        Format::Sarif => say(format_args!("{}", sarif::document(outcome))),
+        Format::Github => github::print(outcome),
+    }
     for file in &outcome.report.files {
         if let Some(why) = &file.unreadable {
-            eprintln!("{}: failed to read: {why}", file.name);
+            let what = match file.kind {
+                FileKind::Other("server") => "failed to ask",
+                _ => "failed to read",
+            };
+            eprintln!("{}: {what}: {why}", file.name);
         }
     }
+}
+
+fn exit_code(outcome: &Outcome, is_unexpanded: bool) -> ExitCode {
     let is_unreadable = outcome
         .report
         .files
         .iter()
         .any(|it| it.unreadable.is_some());
-    if is_unreadable || !expanded.unreadable.is_empty() {
+    if is_unreadable || is_unexpanded {
         ExitCode::from(2)
     } else if outcome.n_failed() > 0 {
         ExitCode::from(1)
@@ -185,7 +219,8 @@ impl Outcome {
             .files
             .iter()
             .any(|it| it.is_given && it.name == of);
-        let is_root = file.kind.is_root();
+        // An alertmanager.yml names templates.
+        let is_root = file.kind.is_root() || file.kind == FileKind::Alertmanager;
         is_root && !is_given && (file.names.iter().any(|it| it == of) || !self.is_file(of))
     }
 

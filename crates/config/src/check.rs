@@ -5,6 +5,7 @@
 //! unit of its own. Lints see one unit at a time.
 
 mod kind;
+mod online;
 mod read;
 mod routes;
 mod rules;
@@ -20,6 +21,7 @@ use firebell_lint::{CATALOGUE, Lint, Severity};
 use firebell_model::Timestamp;
 
 pub use self::kind::FileKind;
+pub use self::online::{OnlineRequest, RuleFigures};
 pub use self::read::Reader;
 pub use self::section::CheckSection;
 
@@ -37,8 +39,10 @@ pub struct CheckRequest<'r> {
     pub external_url: ExternalUrl,
     /// What reads the kinds of files that this crate does not.
     pub readers: &'r [Reader],
-    /// When it is, for lints that are switched off until a day.
+    /// When it is, for lints that are switched off until a day, and for what a server is asked.
     pub now: Timestamp,
+    /// A server that knows the series.
+    pub online: Option<OnlineRequest<'r>>,
 }
 
 /// What was found.
@@ -50,6 +54,8 @@ pub struct CheckReport {
     pub findings: Vec<Found>,
     /// From which severity on the check fails, as the configuration says.
     pub fail_on: Option<Severity>,
+    /// What a server says of the rules, in order of file; empty without one.
+    pub figures: Vec<RuleFigures>,
 }
 
 /// A file that was checked.
@@ -117,7 +123,16 @@ pub(crate) const TEMPLATE_ERROR: &str = "invalid template: ";
 /// The results in the order of the items, on as many threads as there are processors.
 fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let n_threads = std::thread::available_parallelism().map_or(1, usize::from);
-    if n_threads == 1 || items.len() < 2 {
+    in_parallel_on(n_threads, items, work)
+}
+
+/// The same on so many threads.
+fn in_parallel_on<T: Sync, R: Send>(
+    n_threads: usize,
+    items: &[T],
+    work: impl Fn(&T) -> R + Sync,
+) -> Vec<R> {
+    if n_threads <= 1 || items.len() < 2 {
         return items.iter().map(work).collect();
     }
     let next = AtomicUsize::new(0);

@@ -37,7 +37,8 @@ mod yaml;
 pub use crate::alerting::{AlertmanagerJob, AlertmanagerSet};
 pub use crate::alertmanager::IntegrationKey;
 pub use crate::check::{
-    CheckReport, CheckRequest, CheckSection, CheckedFile, FileKind, Found, Reader, check,
+    CheckReport, CheckRequest, CheckSection, CheckedFile, FileKind, Found, OnlineRequest, Reader,
+    RuleFigures, check,
 };
 pub use crate::discovery::{Discovery, FileDiscovery, TargetGroup, parse_target_file};
 pub use crate::files::{Files, OsFiles};

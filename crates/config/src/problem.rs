@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+pub(crate) use firebell_lint::did_you_mean;
+
 /// A place in a file, both numbers from 1; the column counts characters.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Pos {
@@ -110,39 +112,6 @@ impl fmt::Display for Problem {
             _ => Ok(()),
         }
     }
-}
-
-/// `did you mean …?`, when a known word is close to what was written.
-pub(crate) fn did_you_mean<'k>(
-    written: &str,
-    known: impl IntoIterator<Item = &'k str>,
-) -> Option<String> {
-    let allowed = written.chars().count().div_ceil(3);
-    let distances = known.into_iter().map(|it| (distance(written, it), it));
-    let (nearest, word) = distances.min()?;
-    (nearest <= allowed).then(|| format!("did you mean `{word}`?"))
-}
-
-/// How many characters have to be put in, left out, replaced or swapped with their neighbour.
-fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().abs_diff(b.len()) > 8 || a.len() > 64 {
-        return usize::MAX;
-    }
-    let mut rows: Vec<Vec<usize>> = vec![(0..=b.len()).collect()];
-    for i in 1..=a.len() {
-        let mut row = vec![i];
-        for j in 1..=b.len() {
-            let replaced = rows[i - 1][j - 1] + usize::from(a[i - 1] != b[j - 1]);
-            let mut least = replaced.min(rows[i - 1][j] + 1).min(row[j - 1] + 1);
-            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
-                least = least.min(rows[i - 2][j - 2] + 1);
-            }
-            row.push(least);
-        }
-        rows.push(row);
-    }
-    rows[a.len()][b.len()]
 }
 
 #[cfg(test)]

@@ -25,6 +25,7 @@ macro_rules! record {
 
 pub(crate) mod alerts;
 pub(crate) mod files;
+pub(crate) mod online;
 pub(crate) mod policy;
 pub(crate) mod promql;
 pub(crate) mod routes;
@@ -40,6 +41,7 @@ pub static CATALOGUE: &[&[&Lint]] = &[
     rules::ALL,
     policy::ALL,
     routes::ALL,
+    online::ALL,
 ];
 
 /// The lint of an id.

@@ -15,6 +15,7 @@ use std::ops::RangeInclusive;
 use firebell_model::Duration;
 use firebell_promql::Span;
 
+pub(crate) use self::alerts::HEARTBEATS;
 pub use self::routes::judge_routes;
 
 use crate::catalogue::{files, policy as policy_lints};
@@ -25,17 +26,17 @@ use crate::project::Project;
 use crate::settings::Settings;
 
 /// One rule with all that is beside it.
-struct Scope<'a> {
-    project: &'a Project,
-    settings: &'a Settings,
-    file: &'a RuleFile,
+pub(crate) struct Scope<'a> {
+    pub(crate) project: &'a Project,
+    pub(crate) settings: &'a Settings,
+    pub(crate) file: &'a RuleFile,
     group: &'a Group,
     group_idx: usize,
-    rule: &'a Rule,
+    pub(crate) rule: &'a Rule,
     rule_idx: usize,
     /// The labels of the expression's result.
-    flow: Flow,
-    out: Vec<Finding>,
+    pub(crate) flow: Flow,
+    pub(crate) out: Vec<Finding>,
 }
 
 /// Judges the rules of a file by all that is known of the project, which holds the file too. In
@@ -55,20 +56,9 @@ pub fn judge(file: &RuleFile, project: &Project, settings: &Settings) -> Vec<Fin
     }
     for (group_idx, group) in file.groups.iter().enumerate() {
         rules::judge_group(file, group_idx, project, settings, &mut all);
-        for (rule_idx, rule) in group.rules.iter().enumerate() {
-            let Some(rule) = rule else {
+        for rule_idx in 0..group.rules.len() {
+            let Some(mut scope) = Scope::of(file, (group_idx, rule_idx), project, settings) else {
                 continue;
-            };
-            let mut scope = Scope {
-                project,
-                settings,
-                file,
-                group,
-                group_idx,
-                rule,
-                rule_idx,
-                flow: flow(&rule.expr, &|name| project.flow_of(name)),
-                out: Vec::new(),
             };
             for check in CHECKS {
                 check(&mut scope);
@@ -116,6 +106,30 @@ fn push(
     true
 }
 
+impl<'a> Scope<'a> {
+    /// The rule at a place of a file; `None` where it could not be read.
+    pub(crate) fn of(
+        file: &'a RuleFile,
+        (group_idx, rule_idx): (usize, usize),
+        project: &'a Project,
+        settings: &'a Settings,
+    ) -> Option<Self> {
+        let group = file.groups.get(group_idx)?;
+        let rule = group.rules.get(rule_idx)?.as_ref()?;
+        Some(Self {
+            project,
+            settings,
+            file,
+            group,
+            group_idx,
+            rule,
+            rule_idx,
+            flow: flow(&rule.expr, &|name| project.flow_of(name)),
+            out: Vec::new(),
+        })
+    }
+}
+
 impl Scope<'_> {
     /// The rule as a whole.
     fn place(&self) -> Place {
@@ -125,12 +139,12 @@ impl Scope<'_> {
     }
 
     /// A field of the rule.
-    fn field(&self, name: &'static str) -> Place {
+    pub(crate) fn field(&self, name: &'static str) -> Place {
         self.place().field(name)
     }
 
     /// The name of the rule.
-    fn name_place(&self) -> Place {
+    pub(crate) fn name_place(&self) -> Place {
         self.field(if self.rule.is_alerting() {
             "alert"
         } else {
@@ -139,7 +153,7 @@ impl Scope<'_> {
     }
 
     /// A piece of the expression.
-    fn expr(&self, span: Span) -> Place {
+    pub(crate) fn expr(&self, span: Span) -> Place {
         self.field("expr").at(span.start)
     }
 
@@ -148,7 +162,7 @@ impl Scope<'_> {
     }
 
     /// Says something; `hint` may be empty.
-    fn say(
+    pub(crate) fn say(
         &mut self,
         lint: &'static Lint,
         place: Place,
@@ -159,7 +173,7 @@ impl Scope<'_> {
     }
 
     /// The same with a weight of its own.
-    fn say_as(
+    pub(crate) fn say_as(
         &mut self,
         lint: &'static Lint,
         severity: Option<Severity>,
@@ -178,7 +192,7 @@ impl Scope<'_> {
     }
 
     /// Between two evaluations; `None` when nobody has said.
-    fn interval(&self) -> Option<Duration> {
+    pub(crate) fn interval(&self) -> Option<Duration> {
         let global = || {
             self.project
                 .global

@@ -5,6 +5,8 @@
 //! file with the whole [`Project`] beside it and gives [`Finding`]s, each with the path of what it
 //! is about. [`CATALOGUE`] says of every lint what it finds, why that matters and how it is mended.
 //!
+//! With a [`Server`] to ask, [`judge_online`] judges the same rules by the series that there are.
+//!
 //! *Invariants*: no IO and no clock; a finding is certain as far as the rules alone can tell, and
 //! what depends on the series says so. What cannot be loaded is not judged: that is the reader's
 //! part.
@@ -29,11 +31,18 @@ mod shape;
 mod project;
 
 mod checks;
+mod near;
+mod online;
 
 pub use crate::catalogue::{CATALOGUE, lint};
 pub use crate::checks::{judge, judge_routes};
 pub use crate::input::{Global, Group, InhibitRule, Route, Routes, Rule, RuleFile, RuleKind, Text};
 pub use crate::lint::{Finding, Lint, Place, Severity, Step};
+pub use crate::near::did_you_mean;
+pub use crate::online::{
+    Figures, Fired, Online, Question, Refused, Reply, Server, ServerRule, Silence, Track, Vector,
+    judge_online, judge_silences, server_rules,
+};
 pub use crate::project::Project;
 pub use crate::settings::{Demand, Policy, Range, Settings, TextDemand};
 pub use crate::suppress::{Comment, Suppressions};

@@ -63,7 +63,9 @@ pub struct Lint {
 }
 
 impl Lint {
-    /// The files of an example: what follows a line `#= NAME`; a `rules.yml` before the first.
+    /// The files of an example: what follows a line `#= NAME`; a `rules.yml` before the first. A
+    /// `server.txt` is what a server has, of a lint that asks one: series and their values each
+    /// minute, as in unit tests, the last of them now; `silence` and its matchers; or `is down`.
     pub fn example_files(
         example: &'static str,
     ) -> impl Iterator<Item = (&'static str, &'static str)> {

@@ -5,14 +5,16 @@
 //!
 //! *Limits*: as many alerts wait for each as `--alertmanager.notification-queue-capacity` says; then
 //! the oldest make room, are counted in `prometheus_notifications_dropped_total`, and the log says
-//! so. A restart forgets the queues: the rules send what still holds anew.
+//! so. A restart forgets the queues: the rules send what still holds anew. A reload keeps the queue of
+//! each address that it still names, however its job has changed: what waits is sent as the job of
+//! now says.
 //!
 //! *Sources*: Prometheus, `notifier/`, as behaviour; it gives a batch up that was not taken at once.
 
 mod queue;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use firebell_config::AlertmanagerJob;
@@ -74,10 +76,25 @@ type PeerKey = (usize, String);
 struct Peer {
     url: String,
     job: AlertmanagerJob,
+    /// Handed on to whoever takes its place.
+    waiting: Arc<Waiting>,
+    end: OnceLock<End>,
+}
+
+/// What waits for one address.
+#[derive(Default)]
+struct Waiting {
     queue: Mutex<Queue>,
     has_more: Notify,
-    /// It is no longer wanted.
-    is_gone: std::sync::atomic::AtomicBool,
+}
+
+/// Why a sender ends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum End {
+    /// Another sends what waits from now on.
+    Replaced,
+    /// The configuration no longer names it.
+    Unwanted,
 }
 
 /// What became of a request.
@@ -111,18 +128,18 @@ impl Alertmanagers {
         for peer in lock(&self.known).peers.values() {
             let alerts = alerts.iter();
             let wanted = alerts.filter_map(|alert| relabelled(alert, &peer.job.alert_relabel));
-            let mut queue = lock(&peer.queue);
+            let mut queue = lock(&peer.waiting.queue);
             wanted.for_each(|alert| queue.push(alert));
             let n_dropped = queue.make_room(self.limits.capacity);
             self.note_length(peer, &queue);
             drop(queue);
             self.note_dropped(peer, n_dropped, "its queue is full");
-            peer.has_more.notify_one();
+            peer.waiting.has_more.notify_one();
         }
     }
 
-    /// Finds the Alertmanagers of the configuration in force; starts and stops senders. One whose
-    /// job and address stay keeps its queue.
+    /// Finds the Alertmanagers of the configuration in force; starts and stops senders. An
+    /// address that stays keeps its queue, though its job may change.
     pub(crate) fn discover(self: &Arc<Self>) {
         let config = self.live.config();
         let mut wanted = BTreeMap::new();
@@ -140,16 +157,24 @@ impl Alertmanagers {
             tracing::error!(error, "an Alertmanager cannot be reached like that");
         }
         (known.dropped, known.errors) = (dropped, errors);
-        known.peers.retain(|key, peer| {
-            let stays = wanted.get(key).is_some_and(|job| **job == peer.job);
-            if !stays {
-                self.forget(peer);
-            }
-            stays
-        });
+        let (stay, mut left) = std::mem::take(&mut known.peers)
+            .into_iter()
+            .partition::<BTreeMap<_, _>, _>(|(key, peer)| {
+                wanted.get(key).is_some_and(|job| **job == peer.job)
+            });
+        known.peers = stay;
         for ((idx, url), job) in wanted {
-            let start = || self.start_peer(url.clone(), job.clone());
-            known.peers.entry((idx, url.clone())).or_insert_with(start);
+            let entry = known.peers.entry((idx, url));
+            entry.or_insert_with_key(|(_, url)| {
+                // Its job has changed, or stands elsewhere: what waits, waits on.
+                let key = left.keys().find(|(_, known)| known == url).cloned();
+                let before = key.and_then(|key| left.remove(&key));
+                let waiting = before.map(|peer| peer.retire(End::Replaced));
+                self.start_peer(url.clone(), job.clone(), waiting.unwrap_or_default())
+            });
+        }
+        for peer in left.values() {
+            self.forget(peer);
         }
         self.metrics
             .alertmanagers_discovered
@@ -167,7 +192,10 @@ impl Alertmanagers {
     pub(crate) async fn drain(&self, within: Duration) {
         let n_waiting = || {
             let known = lock(&self.known);
-            let lengths = known.peers.values().map(|peer| lock(&peer.queue).len());
+            let lengths = known
+                .peers
+                .values()
+                .map(|peer| lock(&peer.waiting.queue).len());
             lengths.sum::<usize>()
         };
         let empty = async {
@@ -181,13 +209,17 @@ impl Alertmanagers {
         }
     }
 
-    fn start_peer(self: &Arc<Self>, url: String, job: AlertmanagerJob) -> Arc<Peer> {
+    fn start_peer(
+        self: &Arc<Self>,
+        url: String,
+        job: AlertmanagerJob,
+        waiting: Arc<Waiting>,
+    ) -> Arc<Peer> {
         let peer = Arc::new(Peer {
             url,
             job,
-            queue: Mutex::default(),
-            has_more: Notify::new(),
-            is_gone: false.into(),
+            waiting,
+            end: OnceLock::new(),
         });
         let sender = Sender {
             peer: Arc::clone(&peer),
@@ -198,11 +230,9 @@ impl Alertmanagers {
     }
 
     fn forget(&self, peer: &Peer) {
-        peer.is_gone
-            .store(true, std::sync::atomic::Ordering::Relaxed);
-        peer.has_more.notify_one();
-        let n_left = lock(&peer.queue).len();
-        self.note_dropped(peer, n_left, "the configuration no longer names it");
+        let waiting = peer.retire(End::Unwanted);
+        let n_left = lock(&waiting.queue).clear();
+        self.note_dropped(peer, n_left, UNWANTED);
         self.metrics.alerts_queue_length.remove(&label(peer));
     }
 
@@ -217,6 +247,16 @@ impl Alertmanagers {
             dropped.get_or_create(&label(peer)).inc_by(alerts as u64);
             tracing::error!(alertmanager = peer.url, alerts, why, "alerts were not sent");
         }
+    }
+}
+
+impl Peer {
+    /// Ends its sender, once what is under way has come to its end.
+    fn retire(&self, end: End) -> Arc<Waiting> {
+        // It is retired once.
+        let _ = self.end.set(end);
+        self.waiting.has_more.notify_one();
+        Arc::clone(&self.waiting)
     }
 }
 
@@ -243,10 +283,10 @@ struct Sender {
 impl Sender {
     async fn run(self) {
         let mut backoff = BACKOFF_MIN;
-        while !self.is_gone() {
-            let batch = lock(&self.peer.queue).take(self.all.limits.batch);
+        while self.peer.end.get().is_none() {
+            let batch = lock(&self.peer.waiting.queue).take(self.all.limits.batch);
             if batch.is_empty() {
-                self.peer.has_more.notified().await;
+                self.peer.waiting.has_more.notified().await;
                 continue;
             }
             match self.attempt(&batch).await {
@@ -255,7 +295,9 @@ impl Sender {
                     if backoff == BACKOFF_MIN {
                         tracing::warn!(alertmanager = self.peer.url, why, "alerts wait");
                     }
-                    lock(&self.peer.queue).give_back(batch);
+                    if self.give_back(batch) {
+                        return;
+                    }
                     let wait = after.unwrap_or(backoff);
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                     tokio::time::sleep(wait).await;
@@ -263,8 +305,8 @@ impl Sender {
                 outcome => {
                     backoff = BACKOFF_MIN;
                     let n = batch.len();
-                    let mut queue = lock(&self.peer.queue);
-                    queue.settle();
+                    let mut queue = lock(&self.peer.waiting.queue);
+                    queue.settle(n);
                     self.all.note_length(&self.peer, &queue);
                     drop(queue);
                     match outcome {
@@ -279,8 +321,25 @@ impl Sender {
         }
     }
 
-    fn is_gone(&self) -> bool {
-        self.peer.is_gone.load(std::sync::atomic::Ordering::Relaxed)
+    /// Puts back what could not be sent; true when it is another's from now on, or nobody's.
+    fn give_back(&self, batch: Vec<Alert>) -> bool {
+        let waiting = &self.peer.waiting;
+        let n = batch.len();
+        let mut queue = lock(&waiting.queue);
+        match self.peer.end.get() {
+            Some(End::Unwanted) => {
+                queue.settle(n);
+                drop(queue);
+                self.all.note_dropped(&self.peer, n, UNWANTED);
+            }
+            _ => {
+                queue.give_back(batch);
+                drop(queue);
+            }
+        }
+        // Whoever took its place may be waiting for more.
+        waiting.has_more.notify_one();
+        self.peer.end.get().is_some()
     }
 
     fn note_sent(&self, alerts: usize) {
@@ -360,9 +419,111 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+const UNWANTED: &str = "the configuration no longer names it";
 const BACKOFF_MIN: Duration = Duration::from_millis(250);
 const BACKOFF_MAX: Duration = Duration::from_secs(30);
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 const FILES_EVERY: Duration = Duration::from_secs(5);
 /// What is read of a refusal.
 const SAID_BYTES_MAX: usize = 4 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use axum::extract::State;
+    use axum::routing::post;
+    use firebell_config::{ExternalUrl, OsFiles, load_with};
+    use firebell_model::{Labels, Timestamp};
+    use firebell_promql::Features;
+
+    use super::*;
+    use crate::managed_rules::Namespaces;
+
+    fn write(file: &Path, address: &str, timeout: &str) {
+        let text = format!(
+            "alerting: {{alertmanagers: [{{timeout: {timeout}, static_configs: [{{targets: ['{address}']}}]}}]}}"
+        );
+        std::fs::write(file, text).unwrap();
+    }
+
+    fn alert(name: &str) -> Alert {
+        Alert {
+            labels: Labels::from_pairs([("alertname", name)]),
+            annotations: Labels::empty(),
+            starts_at: Timestamp(1),
+            ends_at: None,
+            generator_url: String::new(),
+            updated_at: Timestamp(1),
+            is_timeout: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn what_waits_for_an_address_outlives_the_change_of_its_job() {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = free.local_addr().unwrap();
+        drop(free);
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("firebell.yml");
+        write(&file, &address.to_string(), "1s");
+        let none = ExternalUrl::default();
+        let config = load_with(Some(&file), &none, &OsFiles, Features::default()).unwrap();
+        let live = Live::new(
+            Some(file.clone()),
+            none,
+            crate::flags::Overrides::default(),
+            Features::default(),
+            config,
+            Timestamp(0),
+        );
+        let live = Arc::new(live);
+        let metrics = Arc::new(Metrics::default());
+        let all = Alertmanagers::start(
+            Arc::clone(&live),
+            Arc::clone(&metrics),
+            QueueLimits::default(),
+        );
+        all.send(&[alert("A")]);
+        // Nobody listens there, whatever the job says.
+        for timeout in ["2s", "3s"] {
+            write(&file, &address.to_string(), timeout);
+            live.reload(Timestamp(1), Namespaces::new()).unwrap();
+            all.discover();
+        }
+        let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        let take = async |State(told): State<tokio::sync::mpsc::UnboundedSender<String>>,
+                          body: String| drop(told.send(body));
+        let app = axum::Router::new()
+            .route("/api/v2/alerts", post(take))
+            .with_state(told);
+        let listener = tokio::net::TcpListener::bind(address).await.unwrap();
+        let server = tokio::spawn(async { axum::serve(listener, app).await });
+        let body = tokio::time::timeout(Duration::from_secs(20), heard.recv()).await;
+        let body = body.unwrap().unwrap();
+        assert!(body.contains("\"alertname\":\"A\""), "{body}");
+        server.abort();
+
+        // Another address: what waits for this one is dropped, and counted.
+        all.send(&[alert("B"), alert("C")]);
+        write(&file, "127.0.0.1:1", "1s");
+        live.reload(Timestamp(2), Namespaces::new()).unwrap();
+        all.discover();
+        let url = format!("http://{address}/api/v2/alerts");
+        let dropped = || {
+            let label = AlertmanagerLabel {
+                alertmanager: url.clone(),
+            };
+            metrics.alerts_dropped.get_or_create(&label).get()
+        };
+        // One batch may have been under way.
+        let dropped = async {
+            while dropped() < 2 {
+                tokio::time::sleep(DRAIN_POLL).await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), dropped)
+            .await
+            .unwrap();
+    }
+}

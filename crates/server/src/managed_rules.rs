@@ -1,12 +1,17 @@
 //! Rules that people change over HTTP: what there is, and who changed what when.
 //!
-//! A log (`firebell-disk`) of JSON frames in the folder `rules`, version 1: each a [`Change`]. What
-//! there is follows from all changes in order.
+//! A log (`firebell-disk`) of JSON frames in the folder `rules`, version 2: each a [`Change`], or all
+//! that is known, as [`Known`], which what comes before it is not needed for. Version 1 had changes
+//! only.
 //!
 //! *Invariants*: a change is durable before it is in force. A change can be taken back as long as
 //! what it made is still as it made it; taking back is a change as well.
+//!
+//! *Limits*: of changes the newest are kept ([`CHANGES_MAX`], [`CHANGES_BYTES_MAX`]); what is older
+//! cannot be taken back any more. The log is written anew when it has grown to
+//! [`LOG_FRAMES_MAX`] or [`LOG_BYTES_MAX`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -58,6 +63,14 @@ pub(crate) enum ChangeError {
     /// There is no such change.
     #[error("there is no change {0}")]
     NoChange(u64),
+    /// There was one.
+    #[error("change {id} is forgotten: those from {oldest} on are kept")]
+    Forgotten {
+        /// What was to be taken back.
+        id: u64,
+        /// The oldest that can be.
+        oldest: u64,
+    },
     /// It would undo what came later.
     #[error(
         "change {id} cannot be taken back: group `{group}` of `{namespace}` was changed again since"
@@ -71,7 +84,9 @@ pub(crate) enum ChangeError {
         group: String,
     },
     /// More than there is room for.
-    #[error("there are {GROUPS_MAX} groups of rules, and no more are taken")]
+    #[error(
+        "no more than {GROUPS_MAX} groups of rules, of {} MiB together, are taken", GROUPS_BYTES_MAX >> 20
+    )]
     TooMany,
 }
 
@@ -80,8 +95,30 @@ pub(crate) struct ManagedRules(Mutex<Inner>);
 
 struct Inner {
     log: Log,
-    changes: Vec<Change>,
+    known: Known,
+    /// Bytes of texts in `known.changes`.
+    changes_bytes: usize,
+    /// What the log holds since it was written anew.
+    log_frames: usize,
+    log_bytes: usize,
+}
+
+/// All that is known.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Known {
+    /// What there is, all changes made.
     namespaces: Namespaces,
+    /// The latest, oldest first.
+    changes: VecDeque<Change>,
+}
+
+/// What stands in the log.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Frame {
+    Change(Change),
+    Known(Known),
 }
 
 /// Texts of groups by namespace and name.
@@ -100,12 +137,23 @@ impl ManagedRules {
         let mut damage = frames.damage;
         let mut inner = Inner {
             log,
-            changes: Vec::new(),
-            namespaces: Namespaces::new(),
+            known: Known::default(),
+            changes_bytes: 0,
+            log_frames: 0,
+            log_bytes: 0,
         };
         for (_, payload) in frames.frames {
             match serde_json::from_slice(&payload) {
-                Ok(change) => inner.note(change),
+                Ok(Frame::Change(change)) => {
+                    inner.note(change);
+                    inner.log_frames += 1;
+                    inner.log_bytes += payload.len();
+                }
+                Ok(Frame::Known(known)) => {
+                    inner.changes_bytes = known.changes.iter().map(text_bytes).sum();
+                    inner.known = known;
+                    (inner.log_frames, inner.log_bytes) = (0, 0);
+                }
                 Err(error) => damage.push(format!("a change of rules cannot be read: {error}")),
             }
         }
@@ -114,14 +162,13 @@ impl ManagedRules {
 
     /// All namespaces.
     pub(crate) fn namespaces(&self) -> Namespaces {
-        self.lock().namespaces.clone()
+        self.lock().known.namespaces.clone()
     }
 
-    /// The latest changes, newest first.
+    /// The changes that are kept, newest first.
     pub(crate) fn changes(&self) -> Vec<Change> {
         let inner = self.lock();
-        let changes = inner.changes.iter().rev().take(CHANGES_SHOWN_MAX);
-        changes.cloned().collect()
+        inner.known.changes.iter().rev().cloned().collect()
     }
 
     /// What setting or removing groups would be, and lead to.
@@ -136,7 +183,7 @@ impl ManagedRules {
         edits: Edits,
     ) -> Result<(Change, Namespaces), ChangeError> {
         let inner = self.lock();
-        let known = inner.namespaces.get(namespace);
+        let known = inner.known.namespaces.get(namespace);
         let mut groups = Vec::new();
         for (name, after) in edits {
             let before = known.and_then(|groups| groups.get(&name)).cloned();
@@ -169,7 +216,7 @@ impl ManagedRules {
         who: &str,
         namespace: &str,
     ) -> Result<(Change, Namespaces), ChangeError> {
-        let names: Vec<String> = match self.lock().namespaces.get(namespace) {
+        let names: Vec<String> = match self.lock().known.namespaces.get(namespace) {
             Some(groups) => groups.keys().cloned().collect(),
             None => return Err(ChangeError::NoNamespace),
         };
@@ -188,9 +235,8 @@ impl ManagedRules {
         id: u64,
     ) -> Result<(Change, Namespaces), ChangeError> {
         let inner = self.lock();
-        let found = inner.changes.iter().find(|change| change.id == id);
-        let change = found.ok_or(ChangeError::NoChange(id))?;
-        let known = inner.namespaces.get(&change.namespace);
+        let change = inner.change(id)?;
+        let known = inner.known.namespaces.get(&change.namespace);
         let now_is = |name: &String| known.and_then(|groups| groups.get(name));
         let mut groups = Vec::new();
         for group in change.groups.iter().rev() {
@@ -228,6 +274,13 @@ impl ManagedRules {
         inner.log.append(&frame)?;
         inner.log.sync()?;
         inner.note(change);
+        inner.log_frames += 1;
+        inner.log_bytes += frame.len();
+        let is_long = inner.log_frames >= LOG_FRAMES_MAX || inner.log_bytes >= LOG_BYTES_MAX;
+        // The change is safe all the same; the next one tries again.
+        if is_long && let Err(why) = inner.write_anew() {
+            tracing::warn!(%why, "the log of rules could not be shortened");
+        }
         Ok(())
     }
 
@@ -238,22 +291,63 @@ impl ManagedRules {
 
 impl Inner {
     fn next_id(&self) -> u64 {
-        self.changes.last().map_or(1, |change| change.id + 1)
+        self.known.changes.back().map_or(1, |change| change.id + 1)
+    }
+
+    fn change(&self, id: u64) -> Result<&Change, ChangeError> {
+        let changes = &self.known.changes;
+        let oldest = changes.front().map_or(1, |change| change.id);
+        if (1..oldest).contains(&id) {
+            return Err(ChangeError::Forgotten { id, oldest });
+        }
+        let found = changes.iter().find(|change| change.id == id);
+        found.ok_or(ChangeError::NoChange(id))
     }
 
     fn planned(&self, change: Change) -> Result<(Change, Namespaces), ChangeError> {
-        let mut namespaces = self.namespaces.clone();
+        let mut namespaces = self.known.namespaces.clone();
         apply(&change, &mut namespaces);
-        if namespaces.values().map(BTreeMap::len).sum::<usize>() > GROUPS_MAX {
+        let groups = || namespaces.values().flatten();
+        let n_bytes: usize = groups().map(|(name, text)| name.len() + text.len()).sum();
+        if groups().count() > GROUPS_MAX || n_bytes > GROUPS_BYTES_MAX {
             return Err(ChangeError::TooMany);
         }
         Ok((change, namespaces))
     }
 
+    /// Notes a change, and forgets those that there is no room for.
     fn note(&mut self, change: Change) {
-        apply(&change, &mut self.namespaces);
-        self.changes.push(change);
+        apply(&change, &mut self.known.namespaces);
+        self.changes_bytes += text_bytes(&change);
+        let changes = &mut self.known.changes;
+        changes.push_back(change);
+        while changes.len() > 1
+            && (changes.len() > CHANGES_MAX || self.changes_bytes > CHANGES_BYTES_MAX)
+            && let Some(oldest) = changes.pop_front()
+        {
+            self.changes_bytes -= text_bytes(&oldest);
+            tracing::debug!(change = oldest.id, "a change of rules is forgotten");
+        }
     }
+
+    /// Writes what is known into a segment of its own; those before it go.
+    fn write_anew(&mut self) -> Result<(), LogError> {
+        let frame = serde_json::to_vec(&self.known).unwrap_or_default();
+        let segment = self.log.start_segment()?;
+        self.log.append(&frame)?;
+        self.log.sync()?;
+        self.log.remove_before(segment)?;
+        (self.log_frames, self.log_bytes) = (0, 0);
+        Ok(())
+    }
+}
+
+fn text_bytes(change: &Change) -> usize {
+    let of_group = |group: &GroupChange| {
+        let texts = [&group.before, &group.after].into_iter().flatten();
+        group.name.len() + texts.map(String::len).sum::<usize>()
+    };
+    change.groups.iter().map(of_group).sum()
 }
 
 fn apply(change: &Change, namespaces: &mut Namespaces) {
@@ -292,14 +386,22 @@ impl Files for FilesAndRules {
 
 const OPTIONS: LogOptions = LogOptions {
     folder: "rules",
-    magic: *b"FBRULES1",
-    magics_read: &[],
+    magic: *b"FBRULES2",
+    magics_read: &[*b"FBRULES1"],
     segment_bytes_max: 64 << 20,
 };
 /// Groups of all namespaces together.
 const GROUPS_MAX: usize = 10_000;
-/// Changes that are told at once.
-const CHANGES_SHOWN_MAX: usize = 1000;
+/// Texts of all groups. Doubled, as JSON may, all that is known still fits into a frame of the log.
+const GROUPS_BYTES_MAX: usize = 16 << 20;
+/// Changes that are kept.
+const CHANGES_MAX: usize = 1000;
+/// Their texts, before and after.
+const CHANGES_BYTES_MAX: usize = 8 << 20;
+/// Changes in the log before it is written anew.
+const LOG_FRAMES_MAX: usize = 4 * CHANGES_MAX;
+/// The same in bytes.
+const LOG_BYTES_MAX: usize = 64 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -370,5 +472,60 @@ mod tests {
         let you = |id, of| (id, "you", Some(of));
         let me = |id| (id, "me", None);
         assert_eq!(ids, [you(6, 5), me(5), you(4, 2), me(3), me(2), me(1)]);
+    }
+
+    #[test]
+    fn the_oldest_changes_are_forgotten_and_the_log_is_written_anew() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
+        let (rules, _) = ManagedRules::open(Arc::clone(&disk)).unwrap();
+        let n_changes = LOG_FRAMES_MAX + 10;
+        for n in 1..=n_changes {
+            let group = format!("g{}", n % 7);
+            let edits = vec![(group, Some(n.to_string()))];
+            let (change, _) = rules.plan(Timestamp(1), "me", "a", edits).unwrap();
+            rules.commit(change).unwrap();
+        }
+        assert_eq!(rules.changes().len(), CHANGES_MAX);
+        let oldest = n_changes - CHANGES_MAX + 1;
+        assert_eq!(
+            revert(&rules, 5),
+            format!("change 5 is forgotten: those from {oldest} on are kept")
+        );
+        assert_eq!(disk.list("rules").unwrap().len(), 1);
+        let bytes: usize = disk
+            .list("rules")
+            .unwrap()
+            .iter()
+            .map(|name| disk.read(&format!("rules/{name}")).unwrap().len())
+            .sum();
+        assert!(bytes < CHANGES_MAX * 300, "{bytes}");
+
+        let (again, damage) = ManagedRules::open(disk).unwrap();
+        assert_eq!(damage, [""; 0]);
+        assert_eq!(
+            (again.namespaces(), again.changes()),
+            (rules.namespaces(), rules.changes())
+        );
+        let last = n_changes as u64;
+        assert!(revert(&again, last).contains(&format!("\"{}\"", n_changes - 7)));
+    }
+
+    #[test]
+    fn a_log_of_version_1_is_read_and_goes_on_in_version_2() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
+        let options = LogOptions {
+            magic: *b"FBRULES1",
+            ..OPTIONS
+        };
+        let (mut log, _) = Log::open(Arc::clone(&disk), options).unwrap();
+        let change = r#"{"id":1,"at":5,"who":"me","namespace":"a","groups":[{"name":"g","before":null,"after":"1"}]}"#;
+        log.append(change.as_bytes()).unwrap();
+        log.append(b"{}x").unwrap();
+        log.sync().unwrap();
+        let (rules, damage) = ManagedRules::open(Arc::clone(&disk)).unwrap();
+        assert_eq!(damage.len(), 1, "{damage:?}");
+        assert_eq!(set(&rules, "a", "g", Some("2")), r#"a: {"g": "2"} "#);
+        let (again, _) = ManagedRules::open(disk).unwrap();
+        assert_eq!(revert(&again, 2), r#"a: {"g": "1"} "#);
     }
 }

@@ -563,3 +563,76 @@ const MAINTAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 /// For what rules recorded and decided, and others have not taken yet.
 const DRAIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 const SHUTDOWN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use firebell_disk::MemoryDisk;
+    use firebell_promql::Features;
+
+    use super::*;
+
+    const GROUP: &str = "name: g\nrules:\n  - {record: a, expr: up}\n";
+
+    fn live() -> Live {
+        let config = load_with(None, &ExternalUrl::default(), &OsFiles, Features::default());
+        let overrides = crate::flags::Overrides::default();
+        let external_url = ExternalUrl::default();
+        Live::new(
+            None,
+            external_url,
+            overrides,
+            Features::default(),
+            config.unwrap(),
+            Timestamp(0),
+        )
+    }
+
+    fn disk_with(texts: &[&str]) -> Arc<dyn Disk> {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
+        let (rules, _) = ManagedRules::open(Arc::clone(&disk)).unwrap();
+        for text in texts {
+            let edits = vec![("g".to_owned(), Some((*text).to_owned()))];
+            let (change, _) = rules.plan(Timestamp(1), "me", "shop", edits).unwrap();
+            rules.commit(change).unwrap();
+        }
+        disk
+    }
+
+    #[test]
+    fn rules_of_http_are_in_force_at_the_start() {
+        let live = live();
+        let rules = open_rules(&disk_with(&[GROUP]), &live, Timestamp(2)).unwrap();
+        assert_eq!(rules.namespaces().len(), 1);
+        assert_eq!((live.loaded_at(), live.problems().len()), (Timestamp(2), 0));
+    }
+
+    #[test]
+    fn the_configuration_holds_without_rules_that_no_longer_fit_to_it() {
+        let live = live();
+        let bad = GROUP.replace("up", "up(");
+        let rules = open_rules(&disk_with(&[GROUP, &bad]), &live, Timestamp(2)).unwrap();
+        // They are kept, so that somebody can mend them, and said to be wrong.
+        assert_eq!(rules.namespaces()["shop"]["g"], bad);
+        assert_eq!(live.loaded_at(), Timestamp(0));
+        let problems = live.problems().join("\n");
+        assert!(problems.contains("shop:4:30"), "{problems}");
+    }
+
+    #[test]
+    fn a_damaged_log_of_rules_is_read_as_far_as_it_goes_and_a_foreign_one_not_at_all() {
+        let disk = disk_with(&[GROUP, GROUP]);
+        let name = disk.list("rules").unwrap().remove(0);
+        let path = format!("rules/{name}");
+        let mut bytes = disk.read(&path).unwrap();
+        let last = bytes.len() - 1;
+        bytes[last] ^= 1;
+        disk.replace(&path, &bytes).unwrap();
+        let rules = open_rules(&disk, &live(), Timestamp(2)).unwrap();
+        assert_eq!(rules.changes().len(), 1);
+
+        disk.replace(&path, b"something else").unwrap();
+        let error = open_rules(&disk, &live(), Timestamp(2)).err();
+        let error = error.map(|it| it.to_string()).unwrap_or_default();
+        assert!(!error.is_empty(), "{error}");
+    }
+}

@@ -6,6 +6,7 @@
 //! *Not here*: sockets and HTTP (`firebell-server`), messages to integrations (`firebell-notify`).
 
 pub mod alertmanager_json;
+pub mod answers;
 pub mod export;
 pub mod exposition;
 pub mod go;

@@ -7,7 +7,8 @@ Processor time, user and system, of each program for one test file; wall time be
 files: one rule; 500 rules of which one is asserted; the same with each asserted. vmalert-tool is
 not given the third, which costs it what the second does. A program that takes longer than a
 quarter of an hour is ended, and what it had used by then stands in the table after `>`; one that
-fails is a cell that says so, unless it is Firebell. The cycle is the row `rules` of bench-metrics:
+fails is a cell that says so, unless it is Firebell. The folder of 1,000
+rules in which `firebell check` finds much is ours alone. The cycle is the row `rules` of bench-metrics:
 10,000 rules over their series, once.
 """
 
@@ -86,6 +87,8 @@ LARGE = Size(500, 1000, 361)
 LARGE_QUICK = Size(50, 100, 361)
 SMALL_ASKED = Asked(wall=0.02)
 LARGE_ASKED = Asked(cpu=5.0)
+CHECK_ASKED = Asked(cpu=0.2)
+RULES_PER_FILE = 20
 
 
 def main() -> int:
@@ -98,6 +101,7 @@ def main() -> int:
     try:
         folder = peers()
         measure_tests(folder, LARGE_QUICK if is_quick else LARGE)
+        measure_check(100 if is_quick else 1000)
         bench = Bench(QUICK if is_quick else FULL, {"rules"})
         for name in [OURS] if is_quick else ["Prometheus", OURS]:
             bench.measure(name)
@@ -144,6 +148,29 @@ def measure_tests(programs: Path, large: Size) -> None:
         print(f"  {judged(case.asked, used)}", flush=True)
 
 
+def measure_check(n_rules: int) -> None:
+    """Print what `firebell check` costs on a folder of rules with much to find in each."""
+    rule = """  - alert: alert_N
+    expr: sum by (job) (errors_total{job="N"}) / sum by (pod) (rate(requests_total[15s])) > 0
+    labels: {severity: page}
+    annotations: {summary: "{{ $labels.instance }} is at {{ $value }}"}
+"""
+    with tempfile.TemporaryDirectory(prefix="firebell-bench-") as name:
+        folder = Path(name)
+        (folder / "firebell.yml").write_text("rule_files: [rules-*.yml]\n")
+        for first in range(0, n_rules, RULES_PER_FILE):
+            rules = "".join(rule.replace("N", str(first + n)) for n in range(RULES_PER_FILE))
+            text = f"groups:\n- name: group\n  rules:\n{rules}"
+            (folder / f"rules-{first}.yml").write_text(text)
+        command = [str(binary()), "check", "firebell.yml"]
+        runs = [run(command, folder) for _ in range(MOMENT_RUNS)]
+        n_found = (folder / "out").read_text().count(" | ") // 2
+    least = min(runs, key=lambda it: it.cpu)
+    title = f"check of {n_rules} rules, {n_found} findings"
+    told = judged(CHECK_ASKED, {OURS: least})
+    print(f"{title:<54}{'-':>18}{'-':>18}{shown(least):>18}  {told}", flush=True)
+
+
 def measured(name: str, command: list[str], case: Case) -> Used:
     """Run a program on a case of its own; what is short more than once, and the least counts."""
     with tempfile.TemporaryDirectory(prefix="firebell-bench-") as folder:
@@ -174,7 +201,8 @@ def judged(asked: Asked, used: dict[str, Used]) -> str:
         for name, it in used.items()
         if name != OURS and not it.has_failed
     ]
-    return f"{', '.join(wanted)} ({', '.join(shares)})"
+    beside = f" ({', '.join(shares)})" if shares else ""
+    return f"{', '.join(wanted)}{beside}"
 
 
 def generate(folder: Path, size: Size, *, is_each: bool) -> None:

@@ -10,8 +10,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from proofs import check_online
 from proofs.check import ROOT, Proofs
 from proofs.process import binary, run
+from proofs.shapes import CHECK, SARIF, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,6 +84,8 @@ def main() -> int:
         "comments and configuration switch lints off": switched_off,
         "promtool agrees on what can be loaded": agrees,
         "a thousand rules": thousand,
+        "a server that knows the series": check_online.servers,
+        "a server that does not answer": check_online.unreachable,
     }
     for title, scene in scenes.items():
         with proofs.scene(title) as folder:
@@ -135,6 +139,8 @@ def formats(proofs: Proofs, folder: Path) -> None:
     wanted = {"promql/impossible", "alerts/template", "routes/severity"}
     proofs.check("the lints that were meant", wanted <= ids(document), ids(document))
     proofs.equal("JSON says its version", document["version"], 1)
+    wrong = violations(CHECK, "document", document)
+    proofs.check("and has the fields that are promised", not wrong, wrong)
     places = {(it["id"], it["line"], it["column"]) for it in document["findings"]}
     proofs.check("the place of a piece", ("promql/impossible", 5, 15) in places, places)
     _, text = check(rules, routes)
@@ -144,6 +150,8 @@ def formats(proofs: Proofs, folder: Path) -> None:
     proofs.equal("the last line counts", text.splitlines()[-1], "2 passed, 0 failed")
     _, said = check("--format", "sarif", rules, routes)
     log = json.loads(said)
+    wrong = violations(SARIF, "log", log)
+    proofs.check("SARIF has its fields, and no others", not wrong, wrong)
     (only,) = log["runs"]
     results = [
         (it["ruleId"], it["level"], it["locations"][0]["physicalLocation"]["region"]["startLine"])

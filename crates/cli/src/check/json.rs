@@ -1,5 +1,6 @@
 //! The JSON document: `docs/check.md` describes it. New fields may come; what is there stays.
 
+use firebell_config::RuleFigures;
 use serde_json::{Value, json};
 
 use super::Outcome;
@@ -32,7 +33,7 @@ pub(super) fn document(outcome: &Outcome) -> Value {
         })
     });
     let count = |severity| outcome.count(severity);
-    json!({
+    let mut document = json!({
         "version": VERSION,
         "tool": {"name": "firebell", "version": env!("CARGO_PKG_VERSION")},
         "fail_on": outcome.fail_on.name(),
@@ -44,6 +45,39 @@ pub(super) fn document(outcome: &Outcome) -> Value {
         },
         "files": files.collect::<Vec<_>>(),
         "findings": findings.collect::<Vec<_>>(),
+    });
+    if let Some(n_asked) = outcome.n_asked {
+        let rules = report.figures.iter().map(figures);
+        document["server"] = json!({
+            "questions": n_asked,
+            "rules": rules.collect::<Vec<_>>(),
+        });
+    }
+    document
+}
+
+/// What a server says of one rule; durations in seconds.
+fn figures(rule: &RuleFigures) -> Value {
+    let figures = &rule.figures;
+    let fired = figures.fired.as_ref().map(|fired| {
+        json!({
+            "window": fired.window.as_secs_f64(),
+            "step": fired.step.as_secs_f64(),
+            "times": fired.times,
+            "total": fired.total.as_secs_f64(),
+            "longest": fired.longest.as_secs_f64(),
+            "at_once": fired.at_once,
+        })
+    });
+    json!({
+        "file": rule.file,
+        "group": rule.group,
+        "name": rule.name,
+        "kind": if rule.is_alerting { "alerting" } else { "recording" },
+        "series": figures.series,
+        "samples": figures.samples,
+        "seconds": figures.seconds,
+        "fired": fired,
     })
 }
 

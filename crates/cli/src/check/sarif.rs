@@ -80,6 +80,10 @@ fn level(severity: Severity) -> &'static str {
 fn uri(path: &str) -> String {
     use std::fmt::Write as _;
     let mut uri = String::new();
+    // A server has an address of its own.
+    if path.starts_with("http://") || path.starts_with("https://") {
+        return path.to_owned();
+    }
     if path.starts_with('/') {
         uri.push_str("file://");
     }
@@ -105,6 +109,7 @@ mod tests {
             ("rules/a.yml", "rules/a.yml"),
             ("./a b:c.yml", "a%20b%3Ac.yml"),
             ("/etc/ü.yml", "file:///etc/%C3%BC.yml"),
+            ("http://127.0.0.1:9090", "http://127.0.0.1:9090"),
         ] {
             assert_eq!(uri(path), expected);
         }

@@ -29,6 +29,9 @@ pub(super) fn print(outcome: &Outcome, has_colours: bool) {
             finding(found, has_colours);
         }
     }
+    if let Some(n_asked) = outcome.n_asked {
+        server(outcome, n_asked);
+    }
     let total = outcome.summary(|_| true);
     if !total.is_empty() {
         say(format_args!(
@@ -41,6 +44,28 @@ pub(super) fn print(outcome: &Outcome, has_colours: bool) {
         "{} passed, {n_failed} failed",
         n_given - n_failed
     ));
+}
+
+/// What the rules cost together, and which cost most.
+fn server(outcome: &Outcome, n_asked: u64) {
+    let rules = &outcome.report.figures;
+    let mut costs: Vec<(u64, f64, &str)> = rules
+        .iter()
+        .filter_map(|it| {
+            let figures = &it.figures;
+            Some((figures.samples.unwrap_or(0), figures.seconds?, &*it.name))
+        })
+        .collect();
+    costs.sort_by(|a, b| (b.0, b.2).cmp(&(a.0, a.2)));
+    let samples: u64 = costs.iter().map(|it| it.0).sum();
+    let seconds: f64 = costs.iter().map(|it| it.1).sum();
+    say(format_args!(
+        "{} rules asked about in {n_asked} questions: a cycle looks at {samples} samples and takes {seconds:.3} s",
+        costs.len()
+    ));
+    for (samples, seconds, name) in costs.iter().take(COSTLY_SHOWN_MAX).filter(|it| it.0 > 0) {
+        say(format_args!("  {name}: {samples} samples, {seconds:.3} s"));
+    }
 }
 
 fn finding(found: &Found, has_colours: bool) {
@@ -100,6 +125,8 @@ fn window(line: &str, column: usize) -> (String, String) {
 
 /// How many characters of a line are shown.
 const WIDTH_MAX: usize = 160;
+/// How many of the dearest rules are named.
+const COSTLY_SHOWN_MAX: usize = 5;
 
 #[cfg(test)]
 mod tests {

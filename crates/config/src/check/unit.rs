@@ -8,6 +8,7 @@ use firebell_model::Duration;
 use firebell_promql::Features;
 
 use super::kind::FileKind;
+use super::online::{Asking, RuleFigures};
 use super::read::{Content, ReadFile, read_named};
 use super::source::Source;
 use super::{CheckReport, CheckRequest, CheckedFile, Found, in_parallel, routes};
@@ -33,6 +34,9 @@ pub(super) fn judge(given: Vec<ReadFile>, request: &CheckRequest<'_>) -> CheckRe
     );
     let tested = tested(&files);
     let mut report = CheckReport::default();
+    let asking = request.online.as_ref();
+    let asking = asking.map(|it| Asking::begin(it, request.now));
+    let mut last = (Project::default(), Settings::default());
     for unit in units(&files) {
         let settings = unit
             .root
@@ -42,9 +46,22 @@ pub(super) fn judge(given: Vec<ReadFile>, request: &CheckRequest<'_>) -> CheckRe
             now: request.now,
             ..settings.unwrap_or_default()
         };
-        report
-            .findings
-            .extend(judge_unit(&files, &unit, &tested, &settings, request));
+        let judged = judge_unit(
+            &files,
+            &unit,
+            &tested,
+            (&settings, asking.as_ref()),
+            request,
+        );
+        report.findings.extend(judged.found);
+        report.figures.extend(judged.figures);
+        if !unit.rules.is_empty() {
+            last = (judged.project, settings);
+        }
+    }
+    if let Some(asking) = &asking {
+        report.findings.extend(asking.end(&last.0, &last.1));
+        files.push(asked(asking, request));
     }
     for file in &mut files {
         report.findings.append(&mut file.found);
@@ -68,6 +85,25 @@ pub(super) fn judge(given: Vec<ReadFile>, request: &CheckRequest<'_>) -> CheckRe
         .map(|it| it.checked)
         .collect::<Vec<CheckedFile>>();
     report
+}
+
+/// The server, in the list of what was checked.
+fn asked(asking: &Asking<'_>, request: &CheckRequest<'_>) -> ReadFile {
+    let name = request.online.as_ref().map_or("", |it| &it.name);
+    ReadFile {
+        checked: CheckedFile {
+            name: name.to_owned(),
+            kind: FileKind::Other("server"),
+            is_given: true,
+            names: Vec::new(),
+            n_rules: 0,
+            unreadable: asking.down.clone(),
+            notes: Vec::new(),
+        },
+        found: Vec::new(),
+        source: Source::new(Path::new(name), String::new(), None),
+        content: Content::Plain,
+    }
 }
 
 /// Rule files that a configuration names and nobody gave.
@@ -162,13 +198,20 @@ fn units(files: &[ReadFile]) -> Vec<Unit> {
     units
 }
 
+/// What was found of a unit, and what is known of its rules.
+struct Judged {
+    found: Vec<Found>,
+    figures: Vec<RuleFigures>,
+    project: Project,
+}
+
 fn judge_unit(
     files: &[ReadFile],
     unit: &Unit,
     tested: &BTreeMap<String, BTreeSet<String>>,
-    settings: &Settings,
+    (settings, asking): (&Settings, Option<&Asking<'_>>),
     request: &CheckRequest<'_>,
-) -> Vec<Found> {
+) -> Judged {
     let rules: Vec<(&Source, &RuleFile)> = unit
         .rules
         .iter()
@@ -179,6 +222,9 @@ fn judge_unit(
         .collect();
     let mut project = Project::default();
     project.global = unit.root.and_then(|idx| global(&files[idx].content));
+    if let Some(asking) = asking {
+        project.global = asking.complete(project.global.take());
+    }
     project.tested = tested.clone();
     let routing = routing(files, unit, request);
     project.routes = routing
@@ -202,7 +248,25 @@ fn judge_unit(
         }
         found.extend(routing.source().located(findings, |_| false));
     }
-    found
+    let mut figures = Vec::new();
+    if let Some(asking) = asking {
+        let (online, all) = asking.judge(&rules, &project, settings);
+        figures = all;
+        // What is known without the server is said once.
+        let is_known = |new: &Found| {
+            found.iter().any(|known| {
+                let (a, b) = (&known.problem, &new.problem);
+                known.lint.id == new.lint.id && a.file == b.file && a.at == b.at
+            })
+        };
+        let new: Vec<Found> = online.into_iter().filter(|it| !is_known(it)).collect();
+        found.extend(new);
+    }
+    Judged {
+        found,
+        figures,
+        project,
+    }
 }
 
 /// The file in which routes stand: as a whole, or below `alertmanager`.

@@ -327,7 +327,7 @@ fn counts_failed_requests(selector: &Selector) -> bool {
 /// Below this a range does not tell a moment from a state.
 const RANGE_MIN: Duration = Duration::from_mins(2);
 /// Names of alerts that are meant to fire always.
-const HEARTBEATS: &[&str] = &["watchdog", "deadman", "deadmans", "heartbeat", "always"];
+pub(crate) const HEARTBEATS: &[&str] = &["watchdog", "deadman", "deadmans", "heartbeat", "always"];
 /// Functions whose results do not flicker, or that have a lint of their own.
 const STEADY: &[&str] = &[
     "absent",

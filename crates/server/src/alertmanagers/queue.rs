@@ -44,18 +44,23 @@ impl Queue {
         let n = self.order.len().min(max);
         let taken = self.order.drain(..n);
         let batch: Vec<Alert> = taken.filter_map(|it| self.alerts.remove(&it)).collect();
-        self.n_under_way = batch.len();
+        self.n_under_way += batch.len();
         batch
     }
 
-    /// What was taken out is done with.
-    pub(super) fn settle(&mut self) {
-        self.n_under_way = 0;
+    /// So many of what was taken out are done with.
+    pub(super) fn settle(&mut self, n: usize) {
+        self.n_under_way -= n.min(self.n_under_way);
+    }
+
+    /// Drops all that waits; says how many.
+    pub(super) fn clear(&mut self) -> usize {
+        self.make_room(0)
     }
 
     /// What was taken out could not be sent: it waits again, first of all, unless there is newer.
     pub(super) fn give_back(&mut self, batch: Vec<Alert>) {
-        self.n_under_way = 0;
+        self.settle(batch.len());
         for alert in batch.into_iter().rev() {
             if !self.alerts.contains_key(&alert.labels) {
                 self.order.push_front(alert.labels.clone());
@@ -101,7 +106,7 @@ mod tests {
         assert_eq!(queue.len(), 4);
         queue.give_back(batch);
         assert_eq!(names(&queue.take(9)), "b1 c1 a3 ");
-        queue.settle();
+        queue.settle(3);
         assert_eq!(queue.len(), 0);
     }
 

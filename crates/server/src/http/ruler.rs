@@ -1,6 +1,7 @@
 //! Rules over HTTP: read and changed as Mimir's ruler has it, so that Grafana can edit them.
 //!
-//! *Sources*: Grafana Mimir, "HTTP API", section "Ruler": `…/config/v1/rules`.
+//! *Sources*: Grafana Mimir, "HTTP API", section "Ruler": `…/config/v1/rules`, and `pkg/ruler/api.go`
+//! for statuses and bodies; what is wrong with a group is told in our words, with its place.
 
 use axum::Json;
 use axum::Router;
@@ -45,7 +46,7 @@ pub(super) fn own_routes() -> Router<App> {
 async fn list(State(app): State<App>) -> Response {
     let namespaces = app.rules.namespaces();
     if namespaces.is_empty() {
-        return plain(StatusCode::NOT_FOUND, "no rule groups found");
+        return nothing();
     }
     let texts = namespaces
         .iter()
@@ -59,7 +60,7 @@ async fn list_namespace(State(app): State<App>, Path(namespace): Path<String>) -
             &namespace,
             groups.values().map(String::as_str),
         )),
-        None => plain(StatusCode::NOT_FOUND, "no rule groups found"),
+        None => nothing(),
     }
 }
 
@@ -161,7 +162,9 @@ fn status_of(error: &RuleChangeError) -> StatusCode {
         RuleChangeError::Change(ChangeError::NoGroup | ChangeError::NoNamespace) => {
             StatusCode::NOT_FOUND
         }
-        RuleChangeError::Change(ChangeError::NoChange(_)) => StatusCode::NOT_FOUND,
+        RuleChangeError::Change(ChangeError::NoChange(_) | ChangeError::Forgotten { .. }) => {
+            StatusCode::NOT_FOUND
+        }
         RuleChangeError::Change(ChangeError::ChangedSince { .. }) => StatusCode::CONFLICT,
         RuleChangeError::Change(ChangeError::TooMany) | RuleChangeError::Config(_) => {
             StatusCode::BAD_REQUEST
@@ -180,12 +183,19 @@ fn who(headers: &HeaderMap) -> String {
     who.chars().take(WHO_CHARS_MAX).collect()
 }
 
+/// Upstream says 200 to a list of nothing, also to one of a namespace that is not there.
+fn nothing() -> Response {
+    yaml("{}\n".to_owned())
+}
+
 fn yaml(text: String) -> Response {
     ([(header::CONTENT_TYPE, "application/yaml")], text).into_response()
 }
 
+/// As Go's `http.Error` answers, and so Mimir.
 fn plain(status: StatusCode, why: impl std::fmt::Display) -> Response {
-    (status, format!("{why}\n")).into_response()
+    let nosniff = [(header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    (status, nosniff, format!("{why}\n")).into_response()
 }
 
 const WHO_CHARS_MAX: usize = 200;
