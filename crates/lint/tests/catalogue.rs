@@ -260,101 +260,113 @@ fn every_lint_finds_what_its_bad_example_shows_and_nothing_in_the_good_one() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-fn check_found(exprs: &[(&str, expect_test::Expect)], server: &str) {
+fn check_found(exprs: &[(&str, expect_test::Expect)]) {
     for (expr, expected) in exprs {
         let rules = format!(
             "groups:\n  - name: g\n    rules:\n      - record: a:b\n        expr: '{expr}'\n"
         );
-        expected.assert_eq(&found(&rules, server));
+        expected.assert_eq(&found(&rules, SERVER));
     }
 }
+
+const SERVER: &str = "up{job=\"a\",instance=\"x\"} 1x600\nup{job=\"b\",instance=\"y\"} 1x600\n\
+                      gone 1x300 _x300\nhttp_requests_total{code=\"200\"} 1x600\n\
+                      seldom 1x9 _x300 1x9 _x300\nlately 1x600 _x60";
 
 #[test]
 fn series_that_are_not_there_are_named_with_what_is() {
     use expect_test::expect;
-    let server = "up{job=\"a\",instance=\"x\"} 1x600\nup{job=\"b\",instance=\"y\"} 1x600\n\
-                  gone 1x300 _x300\nhttp_requests_total{code=\"200\"} 1x600\n\
-                  seldom 1x9 _x300 1x9 _x300\nlately 1x600 _x60";
-    check_found(
-        &[
-            ("sum(up)", expect![[""]]),
-            ("sum(up{job=\"a\"} offset 1h)", expect![[""]]),
-            (
-                "sum(http_request_total)",
-                expect![[r#"
+    check_found(&[
+        ("sum(up)", expect![[""]]),
+        ("sum(up{job=\"a\"} offset 1h)", expect![[""]]),
+        (
+            "sum(http_request_total)",
+            expect![[r#"
                 20 warning promql/series: there is no series `http_request_total`, and was none for 1w [did you mean `http_requests_total`?]
             "#]],
-            ),
-            (
-                "sum(something_else)",
-                expect![[r#"
+        ),
+        (
+            "sum(something_else)",
+            expect![[r#"
                 20 warning promql/series: there is no series `something_else`, and was none for 1w [mend the name, or what should export it]
             "#]],
-            ),
-            (
-                "sum(up{job=\"aa\"})",
-                expect![[r#"
+        ),
+        (
+            "sum(up{job=\"aa\"})",
+            expect![[r#"
                 20 warning promql/series: no series of `up` has `job="aa"` [did you mean `a`?]
             "#]],
-            ),
-            (
-                "sum(up{jobs=\"a\"})",
-                expect![[r#"
+        ),
+        (
+            "sum(up{jobs=\"a\"})",
+            expect![[r#"
                 20 warning promql/series: `up` has no label `jobs` [did you mean `job`?]
             "#]],
-            ),
-            (
-                "sum(up{job=\"a\",instance=\"y\"})",
-                expect![[r#"
+        ),
+        (
+            "sum(up{job=\"a\",instance=\"y\"})",
+            expect![[r#"
                 20 warning promql/series: no series of `up` is all that `up{instance="y",job="a"}` asks for [leave one of the conditions out]
             "#]],
-            ),
-            (
-                "sum(up{job=~\"c|d\"})",
-                expect![[r#"
+        ),
+        (
+            "sum(up{job=~\"c|d\"})",
+            expect![[r#"
                 20 warning promql/series: no series of `up` has `job=~"c|d"` [`job` is `a` and `b`]
             "#]],
-            ),
-            (
-                "sum(gone)",
-                expect![[r#"
+        ),
+    ]);
+}
+
+#[test]
+fn series_that_were_there_are_named_with_when() {
+    use expect_test::expect;
+    check_found(&[
+        (
+            "sum(gone)",
+            expect![[r#"
                 20 warning promql/series: `gone` is there no more since 2027-01-15T03:00:00Z (5h ago) [mend what exported it, or the rule]
             "#]],
-            ),
-            ("sum(lately)", expect![[""]]),
-            (
-                "sum(seldom)",
-                expect![[r#"
+        ),
+        ("sum(lately)", expect![[""]]),
+        (
+            "sum(seldom)",
+            expect![[r#"
                 20 info promql/series: `seldom` comes and goes: it was there in 0.3 % of the last 1w, and last 5h ago [say what holds without it: `or vector(0)`, or `unless`]
             "#]],
-            ),
-            ("absent(nothing)", expect![[""]]),
-            (
-                "sum(http_requests_total{code=\"500\"}) or vector(0)",
-                expect![[""]],
-            ),
-            ("sum(ALERTS{alertname=\"Nope\"})", expect![[""]]),
-            (
-                "sum(up{job=\"aa\"}) # pint disable promql/series(up)",
-                expect![[""]],
-            ),
-            (
-                "sum by (job) (up) / sum by (instance) (up)",
-                expect![[r#"
+        ),
+        ("absent(nothing)", expect![[""]]),
+        (
+            "sum(http_requests_total{code=\"500\"}) or vector(0)",
+            expect![[""]],
+        ),
+        ("sum(ALERTS{alertname=\"Nope\"})", expect![[""]]),
+        (
+            "sum(up{job=\"aa\"}) # pint disable promql/series(up)",
+            expect![[""]],
+        ),
+    ]);
+}
+
+#[test]
+fn joins_without_a_partner_are_named() {
+    use expect_test::expect;
+    check_found(&[
+        (
+            "sum by (job) (up) / sum by (instance) (up)",
+            expect![[r#"
                 34 warning promql/vector_matching: nothing matches, unless the series lack the label: the left side has `job`, the right side cannot have it [say `on (…)` with the labels that both sides share]
             "#]],
-            ),
-            (
-                "sum by (job) (up{job=\"a\"}) / sum by (job) (up{job=\"b\"})",
-                expect![[r#"
+        ),
+        (
+            "sum by (job) (up{job=\"a\"}) / sum by (job) (up{job=\"b\"})",
+            expect![[r#"
                     43 warning promql/vector_matching: no series of the left side finds a partner: it has `job`, the right side `job` [the names are the same, so the values differ: see what both sides say]
                 "#]],
-            ),
-            ("up / up", expect![[""]]),
-            ("up * on (job) group_left () (up > 5)", expect![[""]]),
-        ],
-        server,
-    );
+        ),
+        ("up / up", expect![[""]]),
+        ("up * on (job) group_left () (up > 5)", expect![[""]]),
+    ]);
 }
 
 #[test]

@@ -7,9 +7,9 @@ Processor time, user and system, of each program for one test file; wall time be
 files: one rule; 500 rules of which one is asserted; the same with each asserted. vmalert-tool is
 not given the third, which costs it what the second does. A program that takes longer than a
 quarter of an hour is ended, and what it had used by then stands in the table after `>`; one that
-fails is a cell that says so, unless it is Firebell. The folder of 1,000
-rules in which `firebell check` finds much is ours alone. The cycle is the row `rules` of bench-metrics:
-10,000 rules over their series, once.
+fails is a cell that says so, unless it is Firebell. The folder of 1,000 rules in which
+`firebell check` finds much is ours alone. The cycle is the row `rules` of bench-metrics: 10,000
+rules over their series, once.
 """
 
 from __future__ import annotations
