@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from proofs import check_online
+from proofs import check_online, check_routes
 from proofs.check import ROOT, Proofs
 from proofs.process import binary, run
 from proofs.shapes import CHECK, SARIF, violations
@@ -83,6 +83,7 @@ def main() -> int:
         "exit codes": exit_codes,
         "comments and configuration switch lints off": switched_off,
         "promtool agrees on what can be loaded": agrees,
+        "amtool agrees on what can be loaded": check_routes.agrees,
         "a thousand rules": thousand,
         "a server that knows the series": check_online.servers,
         "a server that does not answer": check_online.unreachable,
