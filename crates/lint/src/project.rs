@@ -167,6 +167,11 @@ impl Project {
         found.map_or(&[], Vec::as_slice)
     }
 
+    /// Whether there is a rule that makes alerts.
+    pub(crate) fn has_alerts(&self) -> bool {
+        !self.alerts.is_empty()
+    }
+
     /// Whether alerts of some rule satisfy all conditions.
     pub(crate) fn any_alert(&self, matchers: &[Matcher]) -> Answer {
         let answers = self

@@ -382,3 +382,20 @@ fn a_server_that_is_down_is_said_once_and_the_rest_goes_on() {
         .unwrap();
     assert_eq!(server.unreadable.as_deref(), Some("nobody is there"));
 }
+
+#[test]
+fn a_silence_weighs_by_whether_a_rule_can_make_what_it_matches() {
+    let rules = "groups:\n  - name: g\n    rules:\n      - {alert: A, expr: up == 0, for: 5m}\n";
+    for (silence, expected) in [
+        ("silence alertname=B", Some("warning")),
+        ("silence alertname=A", Some("info")),
+        ("silence job=x", Some("info")),
+        ("ALERTS{alertname=\"A\",job=\"x\"} 1x9\nsilence job=x", None),
+    ] {
+        let report = report(format!("{rules}#= server.txt\nup 1x600\n{silence}\n").leak());
+        let found = report.findings.iter();
+        let mut found = found.filter(|it| it.lint.id == "silences/unmatched");
+        let severity = found.next().map(|it| it.severity.name());
+        assert_eq!(severity, expected, "{silence}");
+    }
+}

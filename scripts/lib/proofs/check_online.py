@@ -34,14 +34,14 @@ groups:
       - {record: "a:value", expr: "sum by (job) (up{job='aa'})"}
       - {record: "a:known", expr: "sum by (job) (up{job=~'a|b'})"}
       - {record: "a:gone", expr: "sum by (job) (gone)"}
-      - {record: "a:fails", expr: "label_replace(up, 'job', 'x', '', '')"}
+      - {record: "a:fails", expr: "label_replace(sum by (job) (up), 'job', 'x', 'x', '.*')"}
       - {record: "a:month", expr: "sum(increase(http_requests_total[60d]))"}
       - {record: "a:join", expr: "sum by (job) (up{job='a'}) / sum by (job) (up{job='b'})"}
       # pint disable promql/series(nothing)
       - {record: "a:off", expr: "sum(nothing)"}
       # pint rule/set promql/series min-age 1d
       - {record: "a:young", expr: "sum by (instance) (gone)"}
-      - {alert: Always, expr: "level > 5", for: 5m}
+      - {alert: Level, expr: "level > 5", for: 5m}
       - {alert: Flapping, expr: "spikes > 5", for: 2m}
       - {alert: Once, expr: "spike > 5", for: 2m}
       - {alert: Distant, expr: "errors_ratio > 5", for: 2m}

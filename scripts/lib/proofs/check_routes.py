@@ -66,7 +66,7 @@ ENTRIES = {
     "days_of_month: ['32']": False,
     "days_of_month: ['-1:5']": False,
     "months: ['1:3', 'may:august', 'december']": True,
-    "months: ['13']": False,
+    "months: ['winter']": False,
     "years: ['2020:2022', '2030']": True,
     "years: ['2023:2022']": False,
     "location: 'Europe/Berlin'": True,

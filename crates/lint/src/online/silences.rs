@@ -81,9 +81,9 @@ pub fn judge_silences(
         !alerts.iter().any(matches)
     });
     let findings = unmatched.map(|silence| {
-        let is_possible = projects
-            .iter()
-            .any(|project| project.any_alert(&silence.matchers) != Answer::No);
+        let mut known = projects.iter().filter(|it| it.has_alerts()).peekable();
+        let is_possible = known.peek().is_none()
+            || known.any(|project| project.any_alert(&silence.matchers) != Answer::No);
         let (severity, message) = told(online, silence, is_possible);
         Finding {
             lint,
