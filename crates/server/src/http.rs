@@ -50,7 +50,7 @@ use crate::external::External;
 use crate::flags::Flags;
 use crate::live::Live;
 use crate::managed_rules::ManagedRules;
-use crate::metrics::{Metrics, Readings, as_text};
+use crate::metrics::{Format, Metrics, Readings, as_text};
 use crate::rule_metrics::RuleFigures;
 use crate::scrape::Scraper;
 use crate::serve;
@@ -247,24 +247,24 @@ async fn reload(State(app): State<App>) -> Response {
 }
 
 async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
-    let Some(text) = own_metrics(&app).await else {
-        return stopped();
-    };
     let accept = headers.get(header::ACCEPT);
     let accept = accept.and_then(|accept| accept.to_str().ok());
-    let (kind, text) = if accept.is_some_and(|it| it.contains("application/openmetrics-text")) {
-        (
+    let is_open = accept.is_some_and(|it| it.contains("application/openmetrics-text"));
+    let (kind, format) = match is_open {
+        true => (
             "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            text,
-        )
-    } else {
-        ("text/plain; version=0.0.4; charset=utf-8", as_text(&text))
+            Format::OpenMetrics,
+        ),
+        false => ("text/plain; version=0.0.4; charset=utf-8", Format::Text),
     };
-    ([(header::CONTENT_TYPE, kind)], text).into_response()
+    match own_metrics(&app, format).await {
+        Some(text) => ([(header::CONTENT_TYPE, kind)], text).into_response(),
+        None => stopped(),
+    }
 }
 
-/// The program's own metrics as OpenMetrics; none when the driver has stopped.
-async fn own_metrics(app: &App) -> Option<String> {
+/// The program's own metrics; none when the driver has stopped.
+async fn own_metrics(app: &App, format: Format) -> Option<String> {
     let figures = app
         .handle
         .read(|engine, now| (own::counts(engine, now), RuleFigures::of(engine)));
@@ -285,7 +285,10 @@ async fn own_metrics(app: &App) -> Option<String> {
         dispatch: counts.dispatch,
     };
     let mut text = app.metrics.render(&readings);
-    rules.write(app.metrics.rules(), &mut text);
+    if format == Format::Text {
+        text = as_text(&text);
+    }
+    rules.write(app.metrics.rules(), format, &mut text);
     Some(text)
 }
 

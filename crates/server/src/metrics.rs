@@ -256,6 +256,15 @@ impl Metrics {
     }
 }
 
+/// Which of the text formats a page of metrics is in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Format {
+    /// The one with an end.
+    OpenMetrics,
+    /// Prometheus's older one.
+    Text,
+}
+
 /// OpenMetrics as Prometheus's older text format: there the name of a counter has `_total` in all
 /// lines, and units and the end are not told.
 pub(crate) fn as_text(open_metrics: &str) -> String {

@@ -13,6 +13,8 @@ use firebell_engine::Engine;
 use firebell_model::format_float;
 use firebell_rules::GroupView;
 
+use crate::metrics::Format;
+
 /// Figures of all groups at one moment.
 #[derive(Default)]
 pub(crate) struct RuleFigures {
@@ -52,13 +54,13 @@ impl RuleFigures {
         figures
     }
 
-    /// Adds them to OpenMetrics text; `rules` is how often a rule was evaluated, and what that took.
-    pub(crate) fn write(&self, rules: (u64, f64), out: &mut String) {
+    /// Adds them to a text; `rules` is how often a rule was evaluated, and what that took.
+    pub(crate) fn write(&self, rules: (u64, f64), format: Format, out: &mut String) {
         let end = "# EOF\n";
         let has_end = out.ends_with(end);
         out.truncate(out.len() - if has_end { end.len() } else { 0 });
         for (idx, family) in FAMILIES.iter().enumerate() {
-            self.write_family(idx, family, out);
+            self.write_family(idx, family, format, out);
         }
         let groups = (self.n_iterations, self.took.as_secs_f64());
         for (name, help, (count, sum)) in [
@@ -83,16 +85,22 @@ impl RuleFigures {
         }
     }
 
-    fn write_family(&self, idx: usize, family: &Family, out: &mut String) {
+    fn write_family(&self, idx: usize, family: &Family, format: Format, out: &mut String) {
         let Family { name, help, .. } = family;
         let (kind, suffix) = match family.is_counter {
             true => ("counter", "_total"),
             false => ("gauge", ""),
         };
-        let _ = writeln!(out, "# HELP {name} {help}.\n# TYPE {name} {kind}");
+        let of_name = if format == Format::Text { suffix } else { "" };
+        let _ = writeln!(
+            out,
+            "# HELP {name}{of_name} {help}.\n# TYPE {name}{of_name} {kind}"
+        );
         for group in &self.groups {
-            let (label, value) = (&group.label, group.values[idx]);
-            let _ = write!(out, "{name}{suffix}{{rule_group=\"{label}\"}} ");
+            let value = group.values[idx];
+            for text in [name, suffix, "{rule_group=\"", &group.label, "\"} "] {
+                out.push_str(text);
+            }
             let _ = match value.fract() == 0.0 && value.abs() < WHOLE_MAX {
                 true => writeln!(out, "{}", value as i64),
                 false => writeln!(out, "{}", format_float(value)),
@@ -103,6 +111,10 @@ impl RuleFigures {
 
 /// As the text formats want it.
 fn escape(text: &str, out: &mut String) {
+    if !text.contains(['\\', '"', '\n']) {
+        out.push_str(text);
+        return;
+    }
     for char in text.chars() {
         match char {
             '\\' => out.push_str("\\\\"),
@@ -188,6 +200,7 @@ const WHOLE_MAX: f64 = 1e15;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::metrics::as_text;
 
     #[test]
     fn groups_are_written_before_the_end_with_their_labels_escaped() {
@@ -201,7 +214,10 @@ mod tests {
             n_iterations: 3,
         };
         let mut text = "x 1\n# EOF\n".to_owned();
-        figures.write((7, 0.5), &mut text);
+        figures.write((7, 0.5), Format::OpenMetrics, &mut text);
+        let mut older = as_text("x 1\n# EOF\n");
+        figures.write((7, 0.5), Format::Text, &mut older);
+        assert_eq!(older, as_text(&text));
         for line in [
             "# TYPE prometheus_rule_group_iterations counter",
             "prometheus_rule_group_iterations_total{rule_group=\"a\\\"\\\\\\nb\"} 3",

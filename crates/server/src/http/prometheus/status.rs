@@ -21,7 +21,7 @@ use super::compute::{Job, compute};
 use super::{Answer, answer, bad_data, stopped};
 use crate::driver::Unrecorded;
 use crate::http::{App, own_metrics, params};
-use crate::metrics::as_text;
+use crate::metrics::Format;
 
 /// A configuration, without its secrets.
 #[derive(Serialize)]
@@ -134,11 +134,11 @@ pub(super) async fn self_metrics(State(app): State<App>, uri: Uri) -> Response {
             return answer::<()>(Err(bad_data(why)));
         }
     };
-    let Some(text) = own_metrics(&app).await else {
+    let Some(text) = own_metrics(&app, Format::Text).await else {
         return answer::<()>(Err(stopped(Unrecorded::Stopped)));
     };
     let is_wanted = |name: &str| pattern.as_ref().is_none_or(|it| it.is_match(name));
-    let families = self_metrics_json(&as_text(&text), is_wanted);
+    let families = self_metrics_json(&text, is_wanted);
     answer(families.map(Success::new).map_err(|error| {
         let why = format!("error gathering self metrics: {error}");
         ApiError::new(ErrorKind::Internal, why)
