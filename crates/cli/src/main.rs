@@ -2,8 +2,10 @@
 //!
 //! Exit codes: 0 fine, 1 the thing checked failed, 2 usage or IO.
 
+mod alertmanager;
 mod check;
 mod import;
+mod log;
 mod promql;
 mod serve;
 mod slo;
@@ -32,6 +34,12 @@ enum Command {
     #[command(after_help = "Example: firebell serve --config firebell.yml\n\
                             Then open http://127.0.0.1:9494/")]
     Serve(Box<serve::Serve>),
+    /// Serve as Alertmanager does, behind its own command line.
+    #[command(
+        after_help = "Example: firebell alertmanager --config.file=alertmanager.yml \
+                      --web.listen-address=127.0.0.1:9093"
+    )]
+    Alertmanager(Box<alertmanager::Alertmanager>),
     /// Check the files that people write and all that they name; print every problem, and what
     /// lints say of the rules.
     #[command(
@@ -74,6 +82,7 @@ enum Command {
 fn main() -> ExitCode {
     match Cli::parse().command {
         Command::Serve(options) => serve::serve(*options),
+        Command::Alertmanager(options) => alertmanager::serve(*options),
         Command::Check(options) => check::check(&options),
         Command::Test(options) => test::test(&options),
         Command::Import(options) => import::import(&options),

@@ -269,6 +269,7 @@ impl Serve {
                 query_series_max: limits.series,
             },
             shown,
+            ..Flags::default()
         };
         firebell_server::Options {
             config_file: config,
@@ -350,7 +351,7 @@ impl Serve {
 }
 
 /// An address as Prometheus takes it: without a host it is every address of this machine.
-fn address(text: &str) -> Result<SocketAddr, String> {
+pub(crate) fn address(text: &str) -> Result<SocketAddr, String> {
     let failed = || format!("`{text}` is not an address such as 127.0.0.1:9494");
     if let Ok(address) = text.parse() {
         return Ok(address);

@@ -62,7 +62,11 @@ pub(crate) fn read(loader: &Loader<'_>, doc: &Doc<'_>, root: &Node) -> Option<No
     let inhibit_rules = fields.list("inhibit_rules").iter();
     let inhibit_rules = inhibit_rules.map(|node| inhibit::rule(doc, node)).collect();
     let templates = templates(loader, &fields);
-    fields.ignore(&["tracing", "event_recorder"]);
+    for name in ["tracing", "event_recorder"] {
+        if fields.get(name).is_some() {
+            loader.note(format!("{}: `{name}` changes nothing here", doc.file));
+        }
+    }
     let names = Names {
         receivers: &receivers,
         intervals: &intervals,
@@ -125,8 +129,9 @@ fn templates(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> NotificationTempla
         let pattern = fields.doc.path(&pattern);
         let found = loader.glob(&pattern);
         if found.is_empty() && !is_pattern(&pattern.to_string_lossy()) {
-            let message = format!("`templates`: there is no file `{}`", pattern.display());
-            fields.doc.problem(fields.at("templates"), message, None);
+            // As upstream: it may be there at the next reload.
+            let (file, pattern) = (&fields.doc.file, pattern.display());
+            loader.note(format!("{file}: `templates`: there is no file `{pattern}`"));
         }
         for path in found {
             let Some(text) = loader.read(&path) else {

@@ -38,6 +38,12 @@ pub struct Options {
     pub alerts_per_name_max: Option<usize>,
     /// Silences beyond so many, expired ones included, are refused.
     pub silences_max: usize,
+    /// A silence of more bytes is refused.
+    pub silence_bytes_max: Option<usize>,
+    /// How long expired silences are kept, and at most what was told.
+    pub retention: Duration,
+    /// After a start, nobody is told before so much time has passed.
+    pub start_delay: Duration,
 }
 
 impl Default for Options {
@@ -47,6 +53,9 @@ impl Default for Options {
             alerts_max: ALERTS_MAX,
             alerts_per_name_max: None,
             silences_max: SILENCES_MAX,
+            silence_bytes_max: None,
+            retention: DEFAULT_RETENTION,
+            start_delay: Duration::ZERO,
         }
     }
 }
@@ -57,8 +66,8 @@ pub(crate) const ALERTS_MAX: usize = 2_000_000;
 pub(crate) const SILENCES_MAX: usize = 100_000;
 /// How long a resolved alert is kept that no group waits for. Upstream looks every 30 minutes.
 const RESOLVED_KEPT_FOR: Duration = Duration::from_mins(30);
-/// How long an expired silence is kept (`--data.retention`).
-const SILENCE_KEPT_FOR: Duration = Duration::from_hours(120);
+/// Upstream's default of `--data.retention`.
+pub const DEFAULT_RETENTION: Duration = Duration::from_hours(120);
 
 /// Alerts in, notifications out.
 ///
@@ -81,6 +90,8 @@ pub struct Dispatch {
     deadlines: Deadlines,
     counters: Counters,
     dirty: BTreeSet<DirtyKey>,
+    // Before this moment no group decides, see [`Options::start_delay`].
+    quiet_until: Timestamp,
     restored: restore::Restored,
 }
 
@@ -124,6 +135,7 @@ impl Dispatch {
             deadlines: Deadlines::default(),
             counters: Counters::default(),
             dirty: BTreeSet::new(),
+            quiet_until: Timestamp::MIN,
             restored: restore::Restored::default(),
         }
     }
@@ -201,6 +213,9 @@ impl Dispatch {
         out: &mut Vec<DispatchEffect>,
     ) -> Result<SilenceId, SilenceError> {
         request.check(now)?;
+        if let Some(bytes_max) = self.options.silence_bytes_max {
+            request.check_size(bytes_max)?;
+        }
         let previous = match request.id {
             None => None,
             Some(id) => Some(self.silences.get(id).ok_or(SilenceError::NotFound(id))?),
@@ -384,6 +399,7 @@ impl Dispatch {
         let group_wait = self.routing.route(key.route).group_wait;
         let is_late = starts_at + group_wait < now;
         let flush_at = if is_late { now } else { now + group_wait };
+        let flush_at = flush_at.max(self.quiet_until);
         let timers = Timers {
             flush_at,
             is_due: false,
@@ -496,7 +512,7 @@ impl Dispatch {
         let Some(silence) = self.silences.get(id) else {
             return;
         };
-        let forgotten_at = silence.ends_at + SILENCE_KEPT_FOR;
+        let forgotten_at = silence.ends_at + self.options.retention;
         if silence.state_at(now) != SilenceState::Expired {
             return;
         }

@@ -31,8 +31,8 @@ mod record;
 mod silences;
 
 pub use crate::dispatch::{
-    AlertState, AlertView, Dispatch, DispatchStats, GroupView, NotifiedView, Options, Suppressed,
-    UnderWayView,
+    AlertState, AlertView, DEFAULT_RETENTION, Dispatch, DispatchStats, GroupView, NotifiedView,
+    Options, Suppressed, UnderWayView,
 };
 pub use crate::effect::{Delivery, DeliveryId, DispatchEffect, Failure};
 pub use crate::group::LastFailure;

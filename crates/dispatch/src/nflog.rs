@@ -32,8 +32,6 @@ pub(crate) struct Batch {
     pub(crate) resolved: Arc<[Fingerprint]>,
 }
 
-/// Upstream's retention (`--data.retention`).
-const RETENTION: Duration = Duration::from_hours(120);
 // Upstream looks for expired entries each 15 minutes only; an entry that is needed at the very
 // next flush must not be lost to that, so here it always lives so long.
 const GRACE: Duration = Duration::from_mins(15);
@@ -43,11 +41,11 @@ impl NflogEntry {
         at: Timestamp,
         reason: NotificationReason,
         batch: &Batch,
-        repeat_interval: Duration,
+        kept_for: Duration,
         receiver_data: ReceiverData,
     ) -> Self {
         let Batch { firing, resolved } = batch.clone();
-        let expires_at = at + RETENTION.min(repeat_interval * 2) + GRACE;
+        let expires_at = at + kept_for + GRACE;
         Self {
             at,
             reason,

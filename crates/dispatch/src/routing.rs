@@ -37,6 +37,7 @@ pub struct ReceiverId(usize);
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Receiver {
     name: Arc<str>,
+    labels: Labels,
     slots: Vec<IntegrationSlot>,
 }
 
@@ -82,6 +83,8 @@ pub struct RouteSpec {
     /// While none of these lasts, nobody is told; none at all means always. Not inherited; the root
     /// has none.
     pub active_time_intervals: Vec<Arc<TimeInterval>>,
+    /// Told with every notification; values may be templates. A child adds to them.
+    pub labels: Labels,
     /// Children, tried in order.
     pub routes: Vec<RouteSpec>,
 }
@@ -133,6 +136,8 @@ pub struct Route {
     pub mute_time_intervals: Vec<Arc<TimeInterval>>,
     /// While none of these lasts, nobody is told; none at all means always.
     pub active_time_intervals: Vec<Arc<TimeInterval>>,
+    /// Told with every notification, those of the routes above included; values may be templates.
+    pub labels: Labels,
     parent: Option<RouteIdx>,
     // Where the subtree ends, in preorder, exclusive.
     end: u32,
@@ -234,6 +239,12 @@ impl Receivers {
         Some(ReceiverId(idx))
     }
 
+    /// The receiver of a name.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Receiver> {
+        self.0.iter().find(|receiver| &*receiver.name == name)
+    }
+
     /// In the order of configuration.
     pub fn iter(&self) -> std::slice::Iter<'_, Receiver> {
         self.0.iter()
@@ -260,10 +271,25 @@ impl Receiver {
                 send_resolved,
             });
         }
+        let name: Arc<str> = name.into();
         Self {
-            name: name.into(),
+            labels: Labels::from_pairs([("name", name.clone())]),
+            name,
             slots,
         }
+    }
+
+    /// The same with labels, by which clients choose receivers; `name` stays the name.
+    #[must_use]
+    pub fn with_labels(self, labels: &Labels) -> Self {
+        let labels = merged(labels, &self.labels);
+        Self { labels, ..self }
+    }
+
+    /// By which clients choose receivers; `name` among them.
+    #[must_use]
+    pub fn labels(&self) -> &Labels {
+        &self.labels
     }
 
     /// As configured.
@@ -502,11 +528,24 @@ impl Builder {
             ),
             mute_time_intervals: spec.mute_time_intervals,
             active_time_intervals: spec.active_time_intervals,
+            labels: match parent {
+                Some(up) => merged(&up.labels, &spec.labels),
+                None => spec.labels,
+            },
             parent: parent_idx,
             end: 0,
         };
         (spec.routes, route)
     }
+}
+
+// Of a label that is in both, the second value counts.
+fn merged(labels: &Labels, over: &Labels) -> Labels {
+    let mut builder = labels.to_builder();
+    for label in over.iter() {
+        builder.set(label.name.clone(), label.value.clone());
+    }
+    builder.build()
 }
 
 fn sort_matchers(matchers: &mut [Matcher]) {

@@ -118,6 +118,26 @@ impl Silence {
 }
 
 impl SilenceRequest {
+    /// Checks how large it is: the bytes of its texts, and a few for each.
+    ///
+    /// # Errors
+    /// [`SilenceError::Invalid`] with upstream's text.
+    pub(crate) fn check_size(&self, bytes_max: usize) -> Result<(), SilenceError> {
+        let matchers = self.matchers.iter();
+        let annotations = self.annotations.iter();
+        let n_bytes: usize = matchers
+            .map(|it| it.name().len() + it.value().len() + MATCHER_BYTES)
+            .chain(annotations.map(|it| it.name.len() + it.value.len() + MATCHER_BYTES))
+            .sum();
+        let n_bytes = n_bytes + self.created_by.len() + self.comment.len() + SILENCE_BYTES;
+        if n_bytes > bytes_max {
+            return Err(SilenceError::Invalid(format!(
+                "silence exceeded maximum size: {n_bytes} bytes (limit: {bytes_max} bytes)"
+            )));
+        }
+        Ok(())
+    }
+
     /// Checks what can be checked without other silences.
     ///
     /// # Errors
@@ -217,3 +237,7 @@ impl From<SilenceId> for String {
         id.to_string()
     }
 }
+/// What upstream's form of a silence takes besides its texts: id, times, tags.
+const SILENCE_BYTES: usize = 100;
+/// The same for a matcher.
+const MATCHER_BYTES: usize = 8;

@@ -26,6 +26,8 @@ pub struct Configuration {
     pub rule_options: firebell_rules::Options,
     /// Routes, receivers and inhibition.
     pub routing: Arc<Routing>,
+    /// Limits and times of dispatch. Those at the start hold until the end.
+    pub dispatch_options: firebell_dispatch::Options,
 }
 
 /// Everything that can happen to the engine, besides the passing of time.
@@ -111,10 +113,11 @@ impl Engine {
             rules,
             rule_options,
             routing,
+            dispatch_options,
         } = configuration;
         Self {
             rules: Rules::new(rules, rule_options),
-            dispatch: Dispatch::new(routing, firebell_dispatch::Options::default()),
+            dispatch: Dispatch::new(routing, dispatch_options),
             inbox: Inbox::default(),
         }
     }
@@ -142,6 +145,7 @@ impl Engine {
                     rules,
                     rule_options: _,
                     routing,
+                    dispatch_options: _,
                 } = *configuration;
                 // Routes first, so that what the rules resolve leaves by the new ones.
                 self.in_dispatch(now, step, |dispatch, out| {

@@ -224,6 +224,7 @@ mod tests {
             receiver: "inbox".to_owned(),
             group_key: "{}:{}".to_owned(),
             group_labels: Labels::empty(),
+            route_labels: Labels::empty(),
             reason: NotificationReason::First,
             alerts: Vec::new(),
         };

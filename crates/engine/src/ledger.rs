@@ -180,6 +180,7 @@ mod tests {
             rules: RuleSet::empty(),
             rule_options: firebell_rules::Options::default(),
             routing: Arc::new(routing),
+            dispatch_options: firebell_dispatch::Options::default(),
         })
     }
 
@@ -189,6 +190,7 @@ mod tests {
             receiver: "all".to_owned(),
             group_key: "{}:{}".to_owned(),
             group_labels: Labels::empty(),
+            route_labels: Labels::empty(),
             reason: NotificationReason::First,
             alerts: Vec::new(),
         };

@@ -17,6 +17,10 @@ pub struct Notification {
     pub group_key: String,
     /// The labels that the group's alerts share by `group_by`.
     pub group_labels: Labels,
+    /// The labels of the route. Their values may be templates, until they are rendered for the
+    /// delivery.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub route_labels: Labels,
     /// Why it is sent.
     pub reason: NotificationReason,
     /// The alerts in upstream's order (job, instance, labels); those that fire have no end.

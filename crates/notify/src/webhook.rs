@@ -95,7 +95,7 @@ pub(crate) struct Message<'a> {
     group_labels: &'a Labels,
     common_labels: Labels,
     common_annotations: Labels,
-    route_labels: Labels,
+    route_labels: &'a Labels,
     #[serde(rename = "externalURL")]
     external_url: &'a str,
     pub(crate) version: &'static str,
@@ -129,7 +129,7 @@ pub(crate) fn message<'a>(telling: &Telling<'a>, n_truncated: usize) -> Message<
         group_labels: &notification.group_labels,
         common_labels: notification.common_labels(),
         common_annotations: notification.common_annotations(),
-        route_labels: Labels::empty(),
+        route_labels: &notification.route_labels,
         external_url: telling.external_url(),
         version: "4",
         group_key: &notification.group_key,

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration as StdDuration;
 
 use firebell_dispatch::{Delivery, Failure};
-use firebell_model::ReceiverData;
+use firebell_model::{Notification, ReceiverData};
 use firebell_notify::{Context, HttpConfig, HttpRequest, HttpResponse, Method, Step, Verdict};
 use tokio::sync::Semaphore;
 
@@ -100,8 +100,25 @@ impl Deliverer {
             version: env!("CARGO_PKG_VERSION"),
             read_yaml: firebell_config::read_yaml,
         };
+        let (route_labels, errors) = config
+            .templates
+            .route_labels(&delivery.notification, &config.external_url);
+        for why in errors {
+            tracing::error!(receiver = %delivery.receiver, why, "failed to render a route label");
+        }
+        let rendered;
+        let notification = match route_labels == delivery.notification.route_labels {
+            true => &*delivery.notification,
+            false => {
+                rendered = Notification {
+                    route_labels,
+                    ..Notification::clone(&delivery.notification)
+                };
+                &rendered
+            }
+        };
         let mut step = integration
-            .begin(&delivery.notification, &delivery.known, &context)
+            .begin(notification, &delivery.known, &context)
             .map_err(|error| permanent(error.to_string()))?;
         for _ in 0..STEPS_MAX {
             step = match step {

@@ -1,6 +1,7 @@
 //! What the command line says besides the configuration, and over it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 
 use firebell_config::Config;
 use firebell_model::{Duration, Regex};
@@ -21,6 +22,12 @@ pub struct Flags {
     pub route_prefix: String,
     /// Features that are turned on, in upstream's words.
     pub features: BTreeSet<String>,
+    /// Where to listen besides.
+    pub listen_also: Vec<SocketAddr>,
+    /// What it does as Alertmanager does it; `None` when it is more than that.
+    pub alertmanager: Option<AsAlertmanager>,
+    /// Limits and times of dispatch.
+    pub dispatch: firebell_dispatch::Options,
     /// How the rules work.
     pub rules: firebell_rules::Options,
     /// What waits for Alertmanagers elsewhere.
@@ -29,6 +36,19 @@ pub struct Flags {
     pub overrides: Overrides,
     /// All flags with their values, by upstream's names: what `/api/v1/status/flags` shows.
     pub shown: BTreeMap<String, String>,
+}
+
+/// What `firebell alertmanager` does otherwise than `firebell serve`.
+#[derive(Clone, Debug, Default)]
+pub struct AsAlertmanager {
+    /// So many GET requests are answered at the same time; 0 is a number for this machine.
+    pub gets_max: usize,
+    /// A request that takes longer is given up.
+    pub timeout: Option<Duration>,
+    /// Where peers are told to find it; `None` without a cluster.
+    pub cluster_address: Option<SocketAddr>,
+    /// Its name among peers; made up when it is empty.
+    pub peer_name: String,
 }
 
 /// What wins over the configuration; `None` leaves it as it is.

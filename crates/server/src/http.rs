@@ -1,6 +1,7 @@
 //! The HTTP side: one port for Prometheus's API, Alertmanager's API, our own and the page.
 
 mod alertmanager;
+mod as_alertmanager;
 mod compress;
 #[cfg(test)]
 mod contract;
@@ -44,6 +45,7 @@ pub(crate) use self::listen::listen;
 
 use crate::alertmanagers::Alertmanagers;
 use crate::clock::Clock;
+use crate::cluster::Cluster;
 use crate::deploys::Deploys;
 use crate::driver::{Handle, Unrecorded};
 use crate::external::External;
@@ -70,6 +72,7 @@ pub(crate) struct App {
     pub rules: Arc<ManagedRules>,
     pub deploys: Arc<Deploys>,
     pub slots: Arc<Slots>,
+    pub cluster: Option<Arc<Cluster>>,
     pub flags: Arc<Flags>,
     /// What the store found damaged at the start.
     pub n_damaged: usize,
@@ -103,6 +106,10 @@ pub(crate) struct Slots {
     queries: Arc<Semaphore>,
     /// Requests with a large body.
     large_bodies: Semaphore,
+    /// GET requests, where their number is limited.
+    gets: Semaphore,
+    /// How many of them there may be.
+    gets_max: usize,
     /// A reload at a time: the later one has read the newer files.
     pub reload: std::sync::Mutex<()>,
     /// What deltas of OpenTelemetry added up to.
@@ -110,9 +117,16 @@ pub(crate) struct Slots {
 }
 
 impl Slots {
-    /// Room for so many queries.
-    pub(crate) fn new(queries_max: usize) -> Self {
+    /// Room for so many queries, and so many GET requests where these are limited.
+    pub(crate) fn new(queries_max: usize, gets_max: usize) -> Self {
+        let n_threads = || std::thread::available_parallelism().map_or(1, usize::from);
+        let gets_max = match gets_max {
+            0 => n_threads().max(GETS_MIN),
+            given => given.min(Semaphore::MAX_PERMITS),
+        };
         Self {
+            gets: Semaphore::new(gets_max),
+            gets_max,
             queries: Arc::new(Semaphore::new(queries_max.min(Semaphore::MAX_PERMITS))),
             large_bodies: Semaphore::new(LARGE_BODIES_MAX),
             reload: std::sync::Mutex::default(),
@@ -123,9 +137,18 @@ impl Slots {
 
 /// All routes.
 pub(crate) fn router(app: App) -> Router {
+    let is_alertmanager = app.flags.alertmanager.is_some();
+    let (healthy, ready, api_v1) = match is_alertmanager {
+        true => ("OK", "OK", as_alertmanager::removed_api()),
+        false => (
+            "Firebell is Healthy.\n",
+            "Firebell is Ready.\n",
+            prometheus::routes(),
+        ),
+    };
     let routes = Router::new()
-        .route("/-/healthy", get(|| async { "Firebell is Healthy.\n" }))
-        .route("/-/ready", get(|| async { "Firebell is Ready.\n" }))
+        .route("/-/healthy", get(async move || healthy))
+        .route("/-/ready", get(async move || ready))
         .route("/-/reload", post(reload).put(reload).get(only_post))
         .route("/-/quit", post(quit).put(quit).get(only_post))
         .route("/metrics", get(metrics))
@@ -144,7 +167,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/api/firebell/v1/events", get(events::events))
         .route("/v1/metrics", post(otlp::export))
         .route(otlp::GRPC_PATH, post(otlp::export_grpc))
-        .nest("/api/v1", prometheus::routes())
+        .nest("/api/v1", api_v1)
         .nest("/api/v2", alertmanager::routes())
         .nest("/api/firebell/v1", ruler::own_routes())
         // Grafana knows both places.
@@ -155,6 +178,13 @@ pub(crate) fn router(app: App) -> Router {
             app.clone(),
             external::forward,
         ));
+    let routes = match is_alertmanager {
+        true => routes.layer(middleware::from_fn_with_state(
+            app.clone(),
+            as_alertmanager::limit,
+        )),
+        false => routes,
+    };
     let prefix = app.flags.route_prefix.clone();
     let routes = match &*prefix {
         "" => routes,
@@ -317,6 +347,8 @@ fn json(status: u16, body: Vec<u8>) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
+/// As upstream: at least so many GET requests are answered at the same time.
+const GETS_MIN: usize = 8;
 /// The longest body that is read: what a large remote-write request compresses to. A longer one is
 /// answered with 413.
 const BODY_BYTES_MAX: usize = 32 << 20;

@@ -20,6 +20,7 @@ mod rule_metrics;
 mod scrape;
 mod target_files;
 
+mod cluster;
 mod deploys;
 mod http;
 mod live;
@@ -33,7 +34,8 @@ mod full_disk;
 pub use crate::alertmanagers::QueueLimits;
 pub use crate::deploys::read_deploys;
 pub use crate::disk::{DataDirError, FileDisk, ReadOnlyDisk};
-pub use crate::flags::{Flags, Overrides};
+pub use crate::flags::{AsAlertmanager, Flags, Overrides};
 pub use crate::remote::{Remote, RemoteAnswer, RemoteError};
 pub use crate::serve::{DEFAULT_LISTEN, Options, ServeError, serve};
+pub use firebell_dispatch::Options as DispatchOptions;
 pub use firebell_rules::Options as RuleOptions;

@@ -70,6 +70,7 @@ pub(crate) struct Metrics {
     pub alertmanagers_discovered: Gauge,
     pub alerts_received: Counter,
     pub alerts_invalid: Counter,
+    pub gets_refused: Counter,
     pub journal_records: Counter,
     pub journal_failures: Counter,
     /// Why the journal is behind; `None` when it is not.
@@ -226,6 +227,7 @@ impl Metrics {
         };
         count("alertmanager_alerts_received", "Alerts that came over the API", &self.alerts_received);
         count("alertmanager_alerts_invalid", "Alerts over the API that were refused", &self.alerts_invalid);
+        count("alertmanager_http_concurrency_limit_exceeded", "GET requests that were refused because there were too many", &self.gets_refused);
         count("firebell_journal_records", "Records written to the journal", &self.journal_records);
         count("firebell_journal_failures", "Steps that could not be written to the journal", &self.journal_failures);
         count("firebell_scrapes", "Scrapes done", &self.scrapes);

@@ -14,6 +14,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::alertmanagers::Alertmanagers;
 use crate::clock::{Clock, Stopwatch};
+use crate::cluster::Cluster;
 use crate::deliver::Deliverer;
 use crate::deploys::Deploys;
 use crate::disk::{DataDirError, FileDisk};
@@ -115,6 +116,14 @@ async fn run(options: &Options, watch: Stopwatch) -> Result<(), ServeError> {
         ready_ms = watch.elapsed().as_millis() as u64,
         "firebell is ready"
     );
+    // Upstream's line: its acceptance tests read the port out of it.
+    for address in server
+        .addresses
+        .iter()
+        .filter(|_| options.flags.alertmanager.is_some())
+    {
+        tracing::info!(%address, "Listening on");
+    }
     let stop = stop_on_signal(server.app.clone())?;
     let quit = Arc::clone(&server.app.quit);
     tokio::select! {
@@ -130,6 +139,8 @@ async fn run(options: &Options, watch: Stopwatch) -> Result<(), ServeError> {
 pub(crate) struct Server {
     /// Where it listens.
     pub address: SocketAddr,
+    /// All places where it listens.
+    pub addresses: Vec<SocketAddr>,
     /// What its handlers share.
     pub app: App,
     driver: DriverThread,
@@ -152,8 +163,21 @@ impl Server {
         let (listener, live) = listen_and_load(options, started_at).await?;
         let address = listener.local_addr()?;
         let ready = Arc::new(OnceLock::new());
+        let mut addresses = vec![address];
+        let mut listeners = vec![listener];
+        for address in &options.flags.listen_also {
+            let listener = bind(*address).await?;
+            addresses.push(listener.local_addr()?);
+            listeners.push(listener);
+        }
         // From now on whoever asks is told to wait.
-        tokio::spawn(listen(listener, Arc::clone(&ready)));
+        for listener in listeners {
+            tokio::spawn(listen(listener, Arc::clone(&ready)));
+        }
+        let cluster = match &options.flags.alertmanager {
+            Some(options) => Cluster::join(options, started_at).await,
+            None => None,
+        };
         let disk = open_disk()?;
         let told = Told {
             rules: open_rules(&disk, &live, started_at)?,
@@ -161,10 +185,12 @@ impl Server {
         };
         let parts = open(&disk, &live.config(), &options.flags)?;
         let flags = options.flags.clone();
-        let (app, driver) = start(parts, told, &Arc::new(live), flags, &clock, started_at)?;
+        let (mut app, driver) = start(parts, told, &Arc::new(live), flags, &clock, started_at)?;
+        app.cluster = cluster.map(Arc::new);
         let _ = ready.set(router(app.clone()));
         Ok(Self {
             address,
+            addresses,
             app,
             driver,
         })
@@ -204,12 +230,7 @@ async fn listen_and_load(
     let mut config = load_with(file.as_deref(), &external_url, &OsFiles, features)
         .map_err(ServeError::Config)?;
     let address = listen_address(options, &config);
-    if !address.ip().is_loopback() {
-        return Err(ServeError::NotLoopback(address));
-    }
-    let listener = TcpListener::bind(address)
-        .await
-        .map_err(|source| ServeError::Listen { address, source })?;
+    let listener = bind(address).await?;
     let fallback = format!("http://{}", listener.local_addr()?);
     if external_url.fallback != fallback {
         // The file or the system chose the address: links are made of it.
@@ -223,6 +244,15 @@ async fn listen_and_load(
     let overrides = options.flags.overrides.clone();
     let live = Live::new(file, external_url, overrides, features, config, started_at);
     Ok((listener, live))
+}
+
+/// Only loopback addresses: there is no authentication yet.
+async fn bind(address: SocketAddr) -> Result<TcpListener, ServeError> {
+    if !address.ip().is_loopback() {
+        return Err(ServeError::NotLoopback(address));
+    }
+    let failed = |source| ServeError::Listen { address, source };
+    TcpListener::bind(address).await.map_err(failed)
 }
 
 /// The command line's word, else the file's, else the default.
@@ -323,6 +353,7 @@ fn configuration(config: &Config, flags: &Flags) -> Configuration {
         rules: config.rules.clone(),
         rule_options: flags.rules,
         routing: Arc::clone(&config.routing),
+        dispatch_options: flags.dispatch.clone(),
     }
 }
 
@@ -343,6 +374,7 @@ fn start(
     let metrics = Arc::new(Metrics::default());
     metrics.note_reload(started_at);
     let queries_max = live.config().query.concurrency_max;
+    let gets_max = flags.alertmanager.as_ref().map_or(0, |it| it.gets_max);
     let queue = Queue::new(Arc::clone(&metrics));
     let handle = queue.handle();
     let deliverer = Deliverer {
@@ -391,7 +423,8 @@ fn start(
         rules: Arc::new(told.rules),
         deploys: Arc::new(told.deploys),
         started_at,
-        slots: Arc::new(Slots::new(queries_max)),
+        cluster: None,
+        slots: Arc::new(Slots::new(queries_max, gets_max)),
         flags: Arc::new(flags),
         n_damaged,
         quit: Arc::default(),

@@ -158,6 +158,7 @@ fn check_judged(
         rules,
         rule_options: Options::default(),
         routing: config.routing.clone(),
+        dispatch_options: firebell_dispatch::Options::default(),
     };
     let mut sim = Sim::new(start, configuration(RuleSet::empty()), 1, Blind);
     sim.start().unwrap();

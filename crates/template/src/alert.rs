@@ -127,6 +127,7 @@ impl Template {
             now: data.now,
             external_url: data.external_url,
             query: Some(query),
+            route_label: None,
         };
         let mut variables = vec![
             Value::Labels(data.labels.clone()),

@@ -21,7 +21,12 @@ pub(crate) struct Context<'a> {
     pub(crate) now: Timestamp,
     pub(crate) external_url: &'a str,
     pub(crate) query: Option<&'a Query<'a>>,
+    /// Answers the function `routeLabels`.
+    pub(crate) route_label: Option<&'a RouteLabel<'a>>,
 }
+
+/// The value of a label of the route; empty when there is none.
+pub(crate) type RouteLabel<'a> = dyn Fn(&str) -> Result<String, String> + 'a;
 
 /// The templates that a run may call, innermost first.
 pub(crate) type Definitions<'a> = [&'a BTreeMap<Arc<str>, Arc<Definition>>];

@@ -24,6 +24,7 @@ mod methods;
 
 mod print;
 mod printf;
+mod route_labels;
 mod time;
 
 mod functions;

@@ -8,10 +8,11 @@ use firebell_model::{Alert, AlertStatus, Labels, Notification, NotificationReaso
 
 use crate::ast::Definition;
 use crate::error::TemplateError;
-use crate::exec::{Context, run_as};
+use crate::exec::{Context, RouteLabel, run_as};
 use crate::functions::Functions;
 use crate::html::Html;
 use crate::parser::{Parsed, parse};
+use crate::route_labels::RouteLabels;
 use crate::time::ZERO_TIME;
 use crate::value::{ListKind, Value};
 
@@ -89,7 +90,7 @@ impl NotificationTemplates {
         text: &NotificationText,
         data: &NotificationData,
     ) -> Result<String, TemplateError> {
-        self.run(text, data, None)
+        self.run(text, data, None, &data.route_label())
     }
 
     /// As [`NotificationTemplates::expand_with`], of a text that is HTML: values are escaped as their
@@ -102,14 +103,30 @@ impl NotificationTemplates {
         text: &NotificationText,
         data: &NotificationData,
     ) -> Result<String, TemplateError> {
-        self.run(text, data, Some(Html::default()))
+        self.run(text, data, Some(Html::default()), &data.route_label())
     }
 
-    fn run(
+    /// The labels of a notification's route, their templates rendered for its alerts; those that
+    /// fail are left out, and why is told.
+    #[must_use]
+    pub fn route_labels(
+        &self,
+        notification: &Notification,
+        external_url: &str,
+    ) -> (Labels, Vec<String>) {
+        let raw = &notification.route_labels;
+        if !raw.iter().any(|label| label.value.contains("{{")) {
+            return (raw.clone(), Vec::new());
+        }
+        RouteLabels::new(self, notification, external_url).render()
+    }
+
+    pub(crate) fn run(
         &self,
         text: &NotificationText,
         data: &NotificationData,
         html: Option<Html>,
+        route_label: &RouteLabel<'_>,
     ) -> Result<String, TemplateError> {
         let parsed = match &text.0 {
             Form::Plain(text) => return Ok(text.as_ref().to_owned()),
@@ -119,6 +136,7 @@ impl NotificationTemplates {
             now: data.now,
             external_url: &data.external_url,
             query: None,
+            route_label: Some(route_label),
         };
         let definitions = [&parsed.definitions, &*self.0];
         run_as(
@@ -199,12 +217,26 @@ pub struct NotificationData {
     dot: Value,
     now: Timestamp,
     external_url: Arc<str>,
+    pub(crate) route_labels: Labels,
 }
 
 impl NotificationData {
-    /// The data of a notification.
+    /// The data of a notification, whose route's labels are taken as they are.
     #[must_use]
     pub fn new(notification: &Notification, external_url: &str) -> Self {
+        Self::with_reason(notification, external_url, reason_name(notification.reason))
+    }
+
+    // What `routeLabels` answers once the labels are rendered.
+    fn route_label(&self) -> impl Fn(&str) -> Result<String, String> {
+        |name| Ok(self.route_labels.value(name).to_owned())
+    }
+
+    pub(crate) fn with_reason(
+        notification: &Notification,
+        external_url: &str,
+        reason: &str,
+    ) -> Self {
         let alerts = notification.alerts.iter();
         let alerts = alerts
             .map(|alert| alert_value(alert, notification.at))
@@ -213,23 +245,21 @@ impl NotificationData {
             ("Receiver", Value::text(quote_meta(&notification.receiver))),
             ("Status", Value::text(status_name(notification.status()))),
             ("Alerts", Value::shallow(ListKind::Alerts, alerts)),
-            (
-                "NotificationReason",
-                Value::text(reason_name(notification.reason)),
-            ),
+            ("NotificationReason", Value::text(reason)),
             ("GroupLabels", Value::Kv(notification.group_labels.clone())),
             ("CommonLabels", Value::Kv(notification.common_labels())),
             (
                 "CommonAnnotations",
                 Value::Kv(notification.common_annotations()),
             ),
-            ("RouteLabels", Value::Kv(Labels::empty())),
+            ("RouteLabels", Value::Kv(notification.route_labels.clone())),
             ("ExternalURL", Value::text(external_url)),
         ];
         Self {
             dot: Value::structure("*template.Data", fields),
             now: notification.at,
             external_url: external_url.into(),
+            route_labels: notification.route_labels.clone(),
         }
     }
 }

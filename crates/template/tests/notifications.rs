@@ -32,6 +32,7 @@ fn notification() -> Notification {
         receiver: "team.x+y".to_owned(),
         group_key: "{}:{alertname=\"Down\", job=\"node\"}".to_owned(),
         group_labels: Labels::from_pairs([("alertname", "Down"), ("job", "node")]),
+        route_labels: Labels::empty(),
         reason: NotificationReason::NewAlerts,
         alerts: vec![alert("a", None), alert("b", Some("2026-01-02T03:30:00Z"))],
     }
@@ -316,4 +317,55 @@ fn in_html_a_value_is_escaped_as_its_place_asks() {
     ] {
         assert_eq!(expand(text), expected, "{text}");
     }
+}
+
+fn with_route_labels(pairs: &[(&'static str, &'static str)]) -> Notification {
+    Notification {
+        route_labels: Labels::from_pairs(pairs.iter().copied()),
+        ..notification()
+    }
+}
+
+#[test]
+fn route_labels_are_templates_that_may_use_each_other() {
+    let templates = NotificationTemplates::default();
+    let notification = with_route_labels(&[
+        (
+            "channel",
+            "#{{ routeLabels \"team\" }}-{{ .GroupLabels.job }}",
+        ),
+        ("plain", "{ as it is }"),
+        (
+            "team",
+            "{{ .CommonLabels.cluster }}{{ .NotificationReason }}",
+        ),
+        ("none", "{{ routeLabels \"nothing\" }}"),
+    ]);
+    let (labels, errors) = templates.route_labels(&notification, "http://am.example");
+    assert_eq!(errors, [""; 0]);
+    assert_eq!(labels.get("channel"), Some("#euunknown-node"));
+    assert_eq!(labels.get("plain"), Some("{ as it is }"));
+    assert_eq!(labels.value("none"), "");
+
+    // Once rendered they are taken as they are.
+    let rendered = with_route_labels(&[("team", "{{ x")]);
+    let text = "{{ routeLabels \"team\" }}|{{ .RouteLabels.team }}|{{ routeLabels \"y\" }}";
+    let text = NotificationText::compile(text).unwrap();
+    let expanded = templates.expand(&text, &rendered, "http://am.example");
+    assert_eq!(expanded.unwrap(), "{{ x|{{ x|");
+}
+
+#[test]
+fn a_route_label_that_fails_is_left_out_and_a_circle_is_no_loop() {
+    let notification = with_route_labels(&[
+        ("a", "{{ routeLabels \"b\" }}"),
+        ("b", "{{ routeLabels \"a\" }}"),
+        ("broken", "{{ nothing }}"),
+        ("fine", "{{ .Status }}"),
+    ]);
+    let (labels, errors) = NotificationTemplates::default().route_labels(&notification, "");
+    assert_eq!(labels, Labels::from_pairs([("fine", "firing")]));
+    assert_eq!(errors.len(), 3);
+    let circle = "route label cycle detected: a -> b -> a";
+    assert!(errors[0].contains(circle), "{errors:?}");
 }

@@ -12,9 +12,10 @@ mod sending;
 
 pub use self::answers::{
     AlertGroupJson, AlertState, AlertStatusJson, ClusterJson, ConfigJson, GettableAlert,
-    GettableSilence, MatcherJson, ReceiverJson, SilenceIdJson, SilenceStatusJson, StatusJson,
+    GettableSilence, MatcherJson, PeerJson, ReceiverJson, SilenceIdJson, SilenceStatusJson,
+    StatusJson,
 };
 pub use self::bodies::{PostableAlert, PostableSilence, parse_alerts, parse_silence};
 pub use self::error::RequestError;
-pub use self::filter::{AlertFilter, parse_filters};
+pub use self::filter::{AlertFilter, SilenceStates, parse_filters, parse_receiver_matchers};
 pub use self::sending::alerts_body;

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 
 use firebell_dispatch::{Receiver, Receivers};
+use firebell_model::Labels;
 use firebell_notify::{Integration, Kind};
 
 use super::IntegrationKey;
@@ -138,7 +139,7 @@ pub(super) fn read(
 ) -> (Receivers, BTreeMap<IntegrationKey, Integration>) {
     let (mut receivers, mut integrations) = (Vec::<Receiver>::new(), BTreeMap::new());
     for node in fields.list("receivers") {
-        let Some((name, told)) = receiver(loader, fields.doc, node, global) else {
+        let Some((name, labels, told)) = receiver(loader, fields.doc, node, global) else {
             continue;
         };
         if receivers.iter().any(|known| **known.name() == *name) {
@@ -147,7 +148,7 @@ pub(super) fn read(
             continue;
         }
         let kinds = told.iter().map(|it| (it.kind(), it.send_resolved()));
-        let receiver = Receiver::new(&*name, kinds.chain([(INBOX, true)]));
+        let receiver = Receiver::new(&*name, kinds.chain([(INBOX, true)])).with_labels(&labels);
         for (slot, integration) in receiver.slots().iter().zip(told) {
             let (kind, idx) = (slot.integration.kind.to_string(), slot.integration.idx);
             integrations.insert((name.clone(), kind, idx), integration);
@@ -162,7 +163,7 @@ fn receiver(
     doc: &Doc<'_>,
     node: &Node,
     global: &Global,
-) -> Option<(String, Vec<Integration>)> {
+) -> Option<(String, Labels, Vec<Integration>)> {
     let fields = doc.fields(node, "a receiver");
     let name = fields.needed_text("name");
     let mut told = Vec::new();
@@ -187,9 +188,15 @@ fn receiver(
             doc.problem(fields.at(kind), message, None);
         }
     }
-    fields.ignore(&["labels"]);
+    let (labels_at, labels) = (fields.at("labels"), fields.labels("labels"));
     fields.finish();
-    name.map(|name| (name, told))
+    let name = name?;
+    if let Some(other) = labels.get("name").filter(|label| *label != name) {
+        let message =
+            format!("receiver label \"name\" must match receiver name {name:?}, got {other:?}");
+        doc.problem(labels_at, message, None);
+    }
+    Some((name, labels, told))
 }
 
 const OTHER_KINDS: &[&str] = &["email_configs", "jira_configs", "sns_configs"];

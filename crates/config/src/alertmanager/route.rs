@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firebell_dispatch::{GroupBy, ReceiverId, Receivers, RouteSpec, TimeInterval};
-use firebell_model::{MatchOp, Matcher, parse_matchers};
+use firebell_model::{Labels, MatchOp, Matcher, is_valid_label_name, parse_matchers};
 
 use crate::fields::{Doc, Fields};
 use crate::problem::{Pos, did_you_mean};
@@ -27,7 +27,6 @@ pub(super) fn read(doc: &Doc<'_>, node: &Node, names: &Names<'_>) -> (RouteSpec,
     let fields = doc.fields(node, "a route");
     let children = fields.list("routes").iter();
     let (routes, places) = children.map(|child| read(doc, child, names)).unzip();
-    fields.refuse("labels");
     let mut matchers = equal_or_regex(&fields, "match", "match_re");
     matchers.extend(matcher_list(&fields, "matchers"));
     let spec = RouteSpec {
@@ -40,6 +39,7 @@ pub(super) fn read(doc: &Doc<'_>, node: &Node, names: &Names<'_>) -> (RouteSpec,
         repeat_interval: fields.duration("repeat_interval"),
         mute_time_intervals: intervals(&fields, "mute_time_intervals", names.intervals),
         active_time_intervals: intervals(&fields, "active_time_intervals", names.intervals),
+        labels: labels(&fields),
         routes,
     };
     fields.finish();
@@ -101,6 +101,17 @@ fn group_by(fields: &Fields<'_, '_>) -> Option<GroupBy> {
     })
 }
 
+fn labels(fields: &Fields<'_, '_>) -> Labels {
+    let labels = fields.labels("labels");
+    for label in labels.iter() {
+        if label.name.is_empty() {
+            let message = "invalid label name \"\" in route labels";
+            fields.doc.problem(fields.at("labels"), message, None);
+        }
+    }
+    labels
+}
+
 fn intervals(
     fields: &Fields<'_, '_>,
     name: &'static str,
@@ -131,6 +142,11 @@ pub(super) fn equal_or_regex(
             continue;
         };
         for (entry, value) in fields.doc.text_map(node, name) {
+            if !is_valid_label_name(&entry.key) {
+                let message = format!("invalid label name {:?}", entry.key);
+                fields.doc.problem(entry.at, message, None);
+                continue;
+            }
             match Matcher::alertmanager(&*entry.key, op, value) {
                 Ok(matcher) => matchers.push(matcher),
                 Err(error) => fields.doc.problem(entry.value.at, error.to_string(), None),

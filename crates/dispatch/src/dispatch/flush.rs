@@ -252,15 +252,15 @@ impl Dispatch {
         let mut alerts: Vec<Alert> = batch.firing.iter().filter_map(alert).map(fires).collect();
         alerts.extend(resolved.iter().filter_map(alert));
         alerts.sort_by(|a, b| by_origin(&a.labels, &b.labels));
-        let receiver = self
-            .routing
-            .receiver(self.routing.route(key.route).receiver);
+        let route = self.routing.route(key.route);
+        let receiver = self.routing.receiver(route.receiver);
         let group_key = self.groups.get(key).map(|group| group.key_text.to_string());
         Arc::new(Notification {
             at: now,
             receiver: receiver.name().to_string(),
             group_key: group_key.unwrap_or_default(),
             group_labels: key.labels.clone(),
+            route_labels: route.labels.clone(),
             reason,
             alerts,
         })
@@ -486,9 +486,10 @@ impl Dispatch {
         data: Option<ReceiverData>,
     ) {
         let repeat_interval = self.routing.route(key.route).repeat_interval;
+        let kept_for = self.options.retention.min(repeat_interval * 2);
         let old = self.nflog.get(&log_key);
         let data = data.unwrap_or_else(|| NflogEntry::known(old, reason));
-        let entry = NflogEntry::new(now, reason, batch, repeat_interval, data);
+        let entry = NflogEntry::new(now, reason, batch, kept_for, data);
         if let Some(old) = old {
             self.deadlines
                 .remove(old.expires_at, Deadline::Nflog(log_key.clone()));

@@ -57,6 +57,9 @@ impl Dispatch {
     /// Goes on where the records left off, once all are restored. What was under way is sent
     /// again: whether it had arrived is not known.
     pub fn resume(&mut self, now: Timestamp, out: &mut Vec<DispatchEffect>) {
+        if self.options.start_delay > Duration::ZERO {
+            self.quiet_until = now + self.options.start_delay;
+        }
         let restored = std::mem::take(&mut self.restored);
         self.build(now, restored, &mut Vec::new());
         let under_way = self
@@ -300,9 +303,22 @@ impl Dispatch {
         }
     }
 
+    // A group that was due before the end of the quiet time after a start waits for it.
+    fn hold_back(&mut self, key: &GroupKey) {
+        let quiet_until = self.quiet_until;
+        let Some(group) = self.groups.get_mut(key) else {
+            return;
+        };
+        if group.timers.flush_at < quiet_until {
+            group.timers.flush_at = quiet_until;
+            self.mark_group(key);
+        }
+    }
+
     fn set_timers(&mut self, now: Timestamp) {
         let keys: Vec<GroupKey> = self.groups.keys().cloned().collect();
         for key in keys {
+            self.hold_back(&key);
             if let Some(Group { timers, .. }) = self.groups.get(&key) {
                 if !timers.is_due {
                     self.deadlines

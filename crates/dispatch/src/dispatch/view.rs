@@ -47,6 +47,8 @@ pub struct GroupView<'a> {
     pub receiver: &'a str,
     /// What its alerts share by `group_by`.
     pub labels: &'a Labels,
+    /// The labels of the route; values may be templates.
+    pub route_labels: &'a Labels,
     /// Upstream's group key.
     pub key: &'a str,
     /// The alerts that fire, in upstream's order; may be none.
@@ -325,6 +327,7 @@ impl Dispatch {
             route: &route.id,
             receiver: receiver.name(),
             labels: &key.labels,
+            route_labels: &route.labels,
             key: &group.key_text,
             alerts,
             muted_by: &group.timers.muted_by,

@@ -9,3 +9,4 @@ mod restart;
 mod routing;
 mod silences;
 mod time_intervals;
+mod words;

@@ -41,6 +41,7 @@ pub(crate) fn notification(alerts: Vec<Alert>) -> Notification {
         receiver: "team.x+y".to_owned(),
         group_key: "{}:{alertname=\"Down\"}".to_owned(),
         group_labels: Labels::from_pairs([("alertname", "Down")]),
+        route_labels: Labels::empty(),
         reason: NotificationReason::First,
         alerts,
     }

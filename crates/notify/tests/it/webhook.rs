@@ -11,7 +11,7 @@ fn webhook() -> WebhookConfig {
 }
 
 #[test]
-fn a_webhook_gets_version_4() {
+fn item_46_a_webhook_gets_version_4() {
     check(
         &plain(webhook()),
         &both(),

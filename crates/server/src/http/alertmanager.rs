@@ -2,24 +2,29 @@
 //!
 //! *Sources*: Alertmanager, `api/v2/api.go`, as behaviour; `alert-engines.md` items 23, 24, 53-62.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{Method, StatusCode, Uri, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use firebell_dispatch::{
-    AlertState as Muted, AlertView, GroupView, PostedAlert, Silence, SilenceError, SilenceId,
-    SilenceRequest, SilenceState,
+    AlertState as Muted, AlertView, GroupView, PostedAlert, Receiver, Silence, SilenceError,
+    SilenceId, SilenceRequest, SilenceState,
 };
 use firebell_engine::Input;
-use firebell_model::{Duration, Timestamp};
+use firebell_model::{
+    Duration, Labels, Notification, NotificationReason, Timestamp, is_valid_label_name,
+};
 use firebell_wire::alertmanager_json::{
     AlertFilter, AlertGroupJson, AlertState, AlertStatusJson, ClusterJson, ConfigJson,
     GettableAlert, GettableSilence, MatcherJson, ReceiverJson, RequestError, SilenceIdJson,
-    SilenceStatusJson, StatusJson, parse_alerts, parse_filters, parse_silence,
+    SilenceStates, SilenceStatusJson, StatusJson, parse_alerts, parse_filters,
+    parse_receiver_matchers, parse_silence,
 };
 use serde::Serialize;
 
@@ -29,6 +34,7 @@ use super::{App, json, params, prometheus, stopped, unrecorded};
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/status", get(status))
+        .route("/swagger.json", get(swagger))
         .route("/receivers", get(receivers))
         .route("/alerts", get(alerts).post(post_alerts))
         .route("/alerts/groups", get(groups))
@@ -38,14 +44,22 @@ pub(super) fn routes() -> Router<App> {
         .method_not_allowed_fallback(async |method: Method| {
             form_refused(405, format!("method {method} is not allowed"))
         })
+        .layer(middleware::map_response(not_stored))
 }
 
-fn ok(value: &impl Serialize) -> Response {
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    let mut response = json(200, body);
+async fn not_stored(mut response: Response) -> Response {
     let value = header::HeaderValue::from_static("no-store");
     response.headers_mut().insert(header::CACHE_CONTROL, value);
     response
+}
+
+fn ok(value: &impl Serialize) -> Response {
+    json(200, serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// The description of this API.
+async fn swagger() -> Response {
+    json(200, include_bytes!("alertmanager/swagger.json").to_vec())
 }
 
 fn refused(error: &RequestError) -> Response {
@@ -54,7 +68,10 @@ fn refused(error: &RequestError) -> Response {
 
 async fn status(State(app): State<App>) -> Response {
     ok(&StatusJson {
-        cluster: ClusterJson::default(),
+        cluster: app
+            .cluster
+            .as_ref()
+            .map_or_else(ClusterJson::default, |it| it.shown()),
         version_info: prometheus::version("0.33.1"),
         config: ConfigJson {
             original: app.live.config().alertmanager_text.clone(),
@@ -63,16 +80,24 @@ async fn status(State(app): State<App>) -> Response {
     })
 }
 
-async fn receivers(State(app): State<App>) -> Response {
+async fn receivers(State(app): State<App>, uri: Uri) -> Response {
+    let matchers = match parse_receiver_matchers(&params(&uri, &Bytes::new())) {
+        Ok(matchers) => matchers,
+        Err(error) => return refused(&error),
+    };
     let config = app.live.config();
     let receivers = config.routing.receivers().iter();
-    ok(&receivers
-        .map(|receiver| named(receiver.name()))
-        .collect::<Vec<_>>())
+    let receivers = receivers.filter(|it| matchers.iter().all(|one| one.matches(it.labels())));
+    let receivers = receivers.map(|receiver| ReceiverJson {
+        labels: receiver.labels().clone(),
+        name: receiver.name().to_string(),
+    });
+    ok(&receivers.collect::<Vec<_>>())
 }
 
 fn named(name: &str) -> ReceiverJson {
     ReceiverJson {
+        labels: Labels::empty(),
         name: name.to_owned(),
     }
 }
@@ -83,12 +108,11 @@ async fn alerts(State(app): State<App>, uri: Uri) -> Response {
         Err(error) => return refused(&error),
     };
     let alerts = app.handle.read(move |engine, now| {
-        let is_for = |view: &AlertView<'_>| {
-            filter
-                .receiver
-                .as_ref()
-                .is_none_or(|receiver| view.receivers.iter().any(|name| receiver.is_match(name)))
-        };
+        let receivers = engine.dispatch().routing().receivers();
+        let wanted = receivers.iter();
+        let wanted = wanted.filter(|it| filter.wants_receiver(it.name(), it.labels()));
+        let wanted: BTreeSet<&str> = wanted.map(|it| &**it.name()).collect();
+        let is_for = |view: &AlertView<'_>| view.receivers.iter().any(|it| wanted.contains(it));
         let views = engine.dispatch().alerts(now);
         let views = views.filter(|view| is_for(view) && is_wanted(&filter, view));
         views
@@ -106,29 +130,58 @@ async fn groups(State(app): State<App>, uri: Uri) -> Response {
         Err(error) => return refused(&error),
     };
     let groups = app.handle.read(move |engine, now| {
+        let receivers = engine.dispatch().routing().receivers();
         let is_for = |group: &GroupView<'_>| {
-            let receiver = filter.receiver.as_ref();
+            let labels = receivers.get(group.receiver).map(Receiver::labels);
             (filter.muted || group.muted_by.is_empty())
-                && receiver.is_none_or(|receiver| receiver.is_match(group.receiver))
+                && labels.is_some_and(|labels| filter.wants_receiver(group.receiver, labels))
         };
         let groups = engine.dispatch().groups(now).into_iter().filter(is_for);
-        let groups = groups.map(|group| AlertGroupJson {
-            alerts: group
-                .alerts
-                .iter()
-                .filter(|view| is_wanted(&filter, view))
-                .map(|view| gettable(view, group.muted_by, now))
-                .collect(),
-            labels: group.labels.clone(),
-            receiver: named(group.receiver),
-        });
-        groups
-            .filter(|group| !group.alerts.is_empty())
-            .collect::<Vec<_>>()
+        let groups = groups.map(|group| (group_json(&filter, &group, now), told(&group, now)));
+        let groups = groups.filter(|(group, _)| !group.alerts.is_empty());
+        groups.collect::<Vec<_>>()
     });
-    groups
-        .await
-        .map_or_else(|_| stopped(), |groups| ok(&groups))
+    let Ok(groups) = groups.await else {
+        return stopped();
+    };
+    let config = app.live.config();
+    let rendered = groups.into_iter().map(|(mut group, told)| {
+        if let Some(told) = told {
+            let (labels, _) = config.templates.route_labels(&told, &config.external_url);
+            group.route_labels = labels;
+        }
+        group
+    });
+    ok(&rendered.collect::<Vec<_>>())
+}
+
+fn group_json(filter: &AlertFilter, group: &GroupView<'_>, now: Timestamp) -> AlertGroupJson {
+    let alerts = group.alerts.iter().filter(|view| is_wanted(filter, view));
+    AlertGroupJson {
+        alerts: alerts
+            .map(|view| gettable(view, group.muted_by, now))
+            .collect(),
+        labels: group.labels.clone(),
+        receiver: named(group.receiver),
+        route_labels: group.route_labels.clone(),
+    }
+}
+
+/// What the templates in the labels of a group's route see; `None` when there are none.
+fn told(group: &GroupView<'_>, now: Timestamp) -> Option<Notification> {
+    let mut labels = group.route_labels.iter();
+    labels.any(|label| label.value.contains("{{")).then(|| {
+        let alerts = group.alerts.iter().map(|view| view.alert.clone());
+        Notification {
+            at: now,
+            receiver: group.receiver.to_owned(),
+            group_key: group.key.to_owned(),
+            group_labels: group.labels.clone(),
+            route_labels: group.route_labels.clone(),
+            reason: NotificationReason::First,
+            alerts: alerts.collect(),
+        }
+    })
 }
 
 fn is_wanted(filter: &AlertFilter, view: &AlertView<'_>) -> bool {
@@ -182,8 +235,14 @@ async fn post_alerts(State(app): State<App>, body: Bytes) -> Response {
         })
         .collect();
     app.metrics.alerts_received.inc_by(posted.len() as u64);
+    let has_classic_names = app.flags.has_feature(CLASSIC_MODE);
     let errors = app.handle.command(move |engine, now, step| {
-        let (alerts, errors) = engine.dispatch().post_alerts(now, posted);
+        let (posted, mut errors) = match has_classic_names {
+            true => with_classic_names(posted),
+            false => (posted, Vec::new()),
+        };
+        let (alerts, others) = engine.dispatch().post_alerts(now, posted);
+        errors.extend(others);
         engine.handle(now, Input::AlertsPosted(alerts), step);
         errors
     });
@@ -197,14 +256,41 @@ async fn post_alerts(State(app): State<App>, body: Bytes) -> Response {
     }
 }
 
+/// Those whose names fit the classic grammar, and what is wrong with the others.
+fn with_classic_names(posted: Vec<PostedAlert>) -> (Vec<PostedAlert>, Vec<String>) {
+    let mut errors = Vec::new();
+    let is_fine = |alert: &PostedAlert| {
+        let sets = [
+            ("label set", &alert.labels),
+            ("annotations", &alert.annotations),
+        ];
+        let wrong = sets.into_iter().find_map(|(what, set)| {
+            let wrong = set.iter().find(|it| !is_valid_label_name(&it.name))?;
+            Some(format!("invalid {what}: invalid name {:?}", wrong.name))
+        });
+        errors.extend(wrong.clone());
+        wrong.is_none()
+    };
+    (posted.into_iter().filter(is_fine).collect(), errors)
+}
+
 async fn silences(State(app): State<App>, uri: Uri) -> Response {
-    let filter = match parse_filters(&params(&uri, &Bytes::new())) {
-        Ok(filter) => filter,
+    let params = params(&uri, &Bytes::new());
+    let parsed = parse_filters(&params).and_then(|it| Ok((it, SilenceStates::parse(&params)?)));
+    let (filter, states) = match parsed {
+        Ok(parsed) => parsed,
         Err(error) => return refused(&error),
     };
     let silences = app.handle.read(move |engine, now| {
         let silences = engine.dispatch().silences(now).into_iter();
-        let silences = silences.filter(|(_, silence)| silence.has_matchers(&filter));
+        let silences = silences.filter(|(state, silence)| {
+            let is_wanted = match state {
+                SilenceState::Active => states.active,
+                SilenceState::Pending => states.pending,
+                SilenceState::Expired => states.expired,
+            };
+            is_wanted && silence.has_matchers(&filter)
+        });
         silences
             .map(|(state, silence)| gettable_silence(silence, state))
             .collect::<Vec<_>>()
@@ -263,6 +349,14 @@ async fn post_silence(State(app): State<App>, body: Bytes) -> Response {
         Ok(posted) => posted,
         Err(error) => return refused(&error),
     };
+    let mut matchers = posted.matchers.iter();
+    let wrong = matchers.position(|it| !is_valid_label_name(it.name()));
+    if let Some(idx) = wrong.filter(|_| app.flags.has_feature(CLASSIC_MODE)) {
+        let name = posted.matchers[idx].name();
+        let why =
+            format!("invalid silence: invalid label matcher {idx}: invalid label name {name:?}");
+        return silence_refused(&why, StatusCode::BAD_REQUEST);
+    }
     let id = match posted.id.as_str() {
         "" => None,
         text => match text.parse() {
@@ -320,5 +414,7 @@ fn silence_refused(why: &str, status: StatusCode) -> Response {
     })
 }
 
+/// The feature with which names have to fit the classic grammar.
+const CLASSIC_MODE: &str = "classic-mode";
 /// What Prometheus says of an alert with rules evaluated every minute: four times the interval.
 const OWN_ALERT_HELD_FOR: Duration = Duration::from_mins(4);

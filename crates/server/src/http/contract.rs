@@ -176,6 +176,9 @@ async fn alertmanager_api() {
         GET /api/v2/silences
         GET /api/v2/silences?filter=alertname=Other
         GET /api/v2/silences?filter=alertname
+        GET /api/v2/silences?active=false
+        GET /api/v2/receivers?receiver_matchers=name=~\"n.*\"
+        GET /api/v2/receivers?receiver_matchers=name
         GET /api/v2/silence/none
         GET /api/v2/silence/00000000-0000-4000-8000-000000000000
         DELETE /api/v2/silence/00000000-0000-4000-8000-000000000000
@@ -183,6 +186,7 @@ async fn alertmanager_api() {
         GET /api/v2/alerts?active=maybe
         GET /api/v2/alerts?silenced=false&filter=alertname=Posted
         GET /api/v2/alerts/groups?filter=alertname=~\"P.*\"&receiver=night
+        GET /api/v2/alerts/groups?receiver_matchers=name=inbox&filter=alertname=Posted
         GET /api/v2/none
         DELETE /api/v2/alerts
         "

@@ -29,7 +29,9 @@ pub(super) async fn guard(State(app): State<App>, request: Request, next: Next) 
         return (StatusCode::FORBIDDEN, why).into_response();
     }
     let is_question = request.method() == Method::OPTIONS;
-    let mut response = match is_question && request.uri().path().contains("/api/v1/") {
+    let path = request.uri().path();
+    let is_api = path.contains("/api/v1/") || path.contains("/api/v2/");
+    let mut response = match is_question && is_api {
         true => StatusCode::NO_CONTENT.into_response(),
         false => next.run(request).await,
     };

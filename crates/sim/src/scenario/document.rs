@@ -143,6 +143,7 @@ impl Alternatives {
                 rules: config.rules,
                 rule_options: firebell_rules::Options::default(),
                 routing: config.routing,
+                dispatch_options: firebell_dispatch::Options::default(),
             }),
             Err(found) => {
                 // Blocks keep their lines, so only the name has to be set right.

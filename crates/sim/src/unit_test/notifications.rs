@@ -87,6 +87,7 @@ fn told(
             rules,
             rule_options: firebell_rules::Options::default(),
             routing: routing.routing,
+            dispatch_options: firebell_dispatch::Options::default(),
         }],
         timeline: timeline(test, expected.until)?,
         transcript: None,

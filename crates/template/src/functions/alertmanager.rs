@@ -22,6 +22,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
         Ok(Value::text(query_unescape(call.text(0)?)?))
     }),
     Function::variadic("stringSlice", 0, string_slice),
+    Function::new("routeLabels", 1, |call| match call.context.route_label {
+        Some(value_of) => Ok(Value::text(value_of(call.text(0)?)?)),
+        None => Ok(Value::text("")),
+    }),
     Function::new("date", 2, date),
     Function::new("tz", 2, tz),
     Function::new("now", 0, |call| Ok(Value::utc(call.context.now))),

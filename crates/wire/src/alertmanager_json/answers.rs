@@ -58,9 +58,12 @@ pub enum AlertState {
     Suppressed,
 }
 
-/// A receiver, or any object that only has a name.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+/// A receiver.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ReceiverJson {
+    /// Its labels; only told where receivers are listed.
+    #[serde(skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
     /// Its name.
     pub name: String,
 }
@@ -74,6 +77,9 @@ pub struct AlertGroupJson {
     pub labels: Labels,
     /// Who is told.
     pub receiver: ReceiverJson,
+    /// The labels of the route, rendered.
+    #[serde(rename = "routeLabels")]
+    pub route_labels: Labels,
 }
 
 /// A silence.
@@ -145,7 +151,7 @@ pub struct SilenceIdJson {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusJson {
-    /// There is none yet.
+    /// Who else decides.
     pub cluster: ClusterJson,
     /// What runs.
     pub version_info: BuildInfo,
@@ -159,16 +165,43 @@ pub struct StatusJson {
 /// The cluster; the default is upstream's answer when there is none.
 #[derive(Clone, Debug, Serialize)]
 pub struct ClusterJson {
+    /// The name of this peer; empty without a cluster.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub name: String,
+    /// Always there, since amtool looks at it.
+    pub peers: Vec<PeerJson>,
     /// `ready`, `settling` or `disabled`.
     pub status: &'static str,
-    /// Always there, since amtool looks at it.
-    pub peers: Vec<ReceiverJson>,
+}
+
+/// A member of the cluster.
+#[derive(Clone, Debug, Serialize)]
+pub struct PeerJson {
+    /// Where it is reached by the others.
+    pub address: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl ClusterJson {
+    /// A cluster of one.
+    #[must_use]
+    pub fn alone(peer: PeerJson) -> Self {
+        Self {
+            name: peer.name.clone(),
+            peers: vec![peer],
+            status: "ready",
+        }
+    }
 }
 
 impl Default for ClusterJson {
     fn default() -> Self {
-        let (status, peers) = ("disabled", Vec::new());
-        Self { status, peers }
+        Self {
+            name: String::new(),
+            peers: Vec::new(),
+            status: "disabled",
+        }
     }
 }
 
@@ -192,13 +225,30 @@ mod tests {
     use super::*;
 
     #[test]
-    fn alerts_and_silences_are_written_as_upstream_writes_them() {
+    fn item_60_without_a_cluster_there_are_no_peers_and_no_name() {
+        assert_eq!(
+            serde_json::to_string(&ClusterJson::default()).unwrap(),
+            r#"{"peers":[],"status":"disabled"}"#
+        );
+        let peer = PeerJson {
+            address: "127.0.0.1:9094".to_owned(),
+            name: "x".to_owned(),
+        };
+        assert_eq!(
+            serde_json::to_string(&ClusterJson::alone(peer)).unwrap(),
+            r#"{"name":"x","peers":[{"address":"127.0.0.1:9094","name":"x"}],"status":"ready"}"#
+        );
+    }
+
+    #[test]
+    fn item_61_alerts_are_written_as_upstream_writes_them_with_milliseconds() {
         let labels = Labels::from_pairs([("alertname", "Down")]);
         let alert = GettableAlert {
             annotations: Labels::empty(),
             ends_at: Timestamp(2000),
             fingerprint: labels.fingerprint(),
             receivers: vec![ReceiverJson {
+                labels: Labels::empty(),
                 name: "inbox".to_owned(),
             }],
             starts_at: Timestamp(1),

@@ -206,6 +206,22 @@ mod tests {
     }
 
     #[test]
+    fn item_62_a_matcher_is_equal_unless_it_says_otherwise() {
+        let with = |end: &str| {
+            let body = format!(
+                r#"{{"matchers":[{{"name":"a","value":"b","isRegex":false{end}}}],
+                "startsAt":"2026-01-02T03:04:05.123456+00:00","endsAt":"2026-01-02T05:04:05Z",
+                "createdBy":"me","comment":"c"}}"#
+            );
+            let silence = parse_silence(body.as_bytes()).unwrap();
+            silence.matchers[0].to_string()
+        };
+        assert_eq!(with(""), r#"a="b""#);
+        assert_eq!(with(r#","isEqual":true"#), r#"a="b""#);
+        assert_eq!(with(r#","isEqual":false"#), r#"a!="b""#);
+    }
+
+    #[test]
     fn silences_say_what_is_missing() {
         let good = r#"{"matchers":[{"name":"a","value":"b|c","isRegex":true,"isEqual":false}],
             "startsAt":"2026-01-02T03:04:05Z","endsAt":"2026-01-02T04:04:05Z","createdBy":"me",

@@ -1,6 +1,6 @@
 //! Parameters that choose alerts and silences.
 
-use firebell_model::{Matcher, Regex};
+use firebell_model::{Labels, Matcher, Regex};
 
 use super::RequestError;
 use crate::params::Params;
@@ -20,6 +20,19 @@ pub struct AlertFilter {
     pub matchers: Vec<Matcher>,
     /// Has to match the name of a receiver.
     pub receiver: Option<Regex>,
+    /// All have to match the labels of a receiver.
+    pub receiver_matchers: Vec<Matcher>,
+}
+
+/// Which states of silences are wanted.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SilenceStates {
+    /// Those that mute.
+    pub active: bool,
+    /// Those that have not begun.
+    pub pending: bool,
+    /// Those that have ended.
+    pub expired: bool,
 }
 
 impl AlertFilter {
@@ -49,8 +62,45 @@ impl AlertFilter {
             muted,
             matchers,
             receiver,
+            receiver_matchers: parse_receiver_matchers(params)?,
         })
     }
+
+    /// Whether what is told to a receiver is wanted.
+    #[must_use]
+    pub fn wants_receiver(&self, name: &str, labels: &Labels) -> bool {
+        let receiver = self.receiver.as_ref();
+        receiver.is_none_or(|receiver| receiver.is_match(name))
+            && self.receiver_matchers.iter().all(|it| it.matches(labels))
+    }
+}
+
+impl SilenceStates {
+    /// Reads the parameters; everything is wanted unless said otherwise.
+    ///
+    /// # Errors
+    /// At the first one that cannot be read.
+    pub fn parse(params: &Params) -> Result<Self, RequestError> {
+        Ok(Self {
+            active: flag(params, "active")?,
+            expired: flag(params, "expired")?,
+            pending: flag(params, "pending")?,
+        })
+    }
+}
+
+/// All parameters `receiver_matchers`, each one matcher of the labels of receivers.
+///
+/// # Errors
+/// At the first that is none.
+pub fn parse_receiver_matchers(params: &Params) -> Result<Vec<Matcher>, RequestError> {
+    let parse = |text| {
+        Matcher::parse(text).map_err(|why| {
+            let message = format!("failed to parse receiver_matchers param: {why}");
+            RequestError::bad_request(message)
+        })
+    };
+    params.all("receiver_matchers").map(parse).collect()
 }
 
 /// All parameters `filter`, each one matcher.
@@ -89,7 +139,16 @@ mod tests {
         assert!(filter.active && !filter.silenced && filter.inhibited);
         assert_eq!(filter.matchers[0].to_string(), r#"a="b""#);
         assert!(filter.receiver.unwrap().is_match("xy"));
+        let params = ["receiver_matchers=team%3Ddb&receiver_matchers=kind%3D~p.*"];
+        let filter = AlertFilter::parse(&Params::parse(params)).unwrap();
+        let labels = |kind: &'static str| Labels::from_pairs([("team", "db"), ("kind", kind)]);
+        assert!(filter.wants_receiver("x", &labels("page")));
+        assert!(!filter.wants_receiver("x", &labels("mail")));
         for (text, expected) in [
+            (
+                "receiver_matchers=foo",
+                "400 failed to parse receiver_matchers param: bad matcher format: foo",
+            ),
             (
                 "active=maybe",
                 r#"422 active in query must be of type boolean: "maybe""#,
