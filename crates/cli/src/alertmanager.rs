@@ -119,7 +119,7 @@ struct Cluster {
         value_name = "ADDR",
         default_value = ""
     )]
-    listen: String,
+    cluster_listen: String,
     /// The same, as clients are told.
     #[arg(
         long = "cluster.advertise-address",
@@ -262,7 +262,7 @@ impl Alertmanager {
             logging,
             ..
         } = self;
-        let cluster_address = match (cluster.listen.as_str(), cluster.advertise.as_str()) {
+        let cluster_address = match (cluster.cluster_listen.as_str(), cluster.advertise.as_str()) {
             ("", _) => None,
             (listen, "") => Some(address(listen)?),
             (_, advertised) => Some(address(advertised)?),

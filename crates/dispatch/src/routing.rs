@@ -239,12 +239,6 @@ impl Receivers {
         Some(ReceiverId(idx))
     }
 
-    /// The receiver of a name.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Receiver> {
-        self.0.iter().find(|receiver| &*receiver.name == name)
-    }
-
     /// In the order of configuration.
     pub fn iter(&self) -> std::slice::Iter<'_, Receiver> {
         self.0.iter()

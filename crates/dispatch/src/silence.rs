@@ -145,10 +145,10 @@ impl SilenceRequest {
     pub fn check(&self, now: Timestamp) -> Result<(), SilenceError> {
         let invalid = |why: &str| Err(SilenceError::Invalid(why.to_owned()));
         if self.starts_at >= self.ends_at {
-            return invalid("failed to create silence: start time must be before end time");
+            return invalid("Failed to create silence: start time must be before end time");
         }
         if self.ends_at < now {
-            return invalid("failed to create silence: end time can't be in the past");
+            return invalid("Failed to create silence: end time can't be in the past");
         }
         if self.matchers.is_empty() {
             return invalid("invalid silence: at least one matcher required");
@@ -159,12 +159,12 @@ impl SilenceRequest {
             .position(|matcher| matcher.name().is_empty())
         {
             let why =
-                format!("invalid silence: invalid label matcher {idx}: invalid label name \"\"");
+                format!("invalid silence: invalid label matcher {idx} in set 0: invalid label name \"\"");
             return Err(SilenceError::Invalid(why));
         }
         if self.matchers.iter().all(is_wide_open) {
             return invalid(
-                "invalid silence: at least one matcher must not match the empty string",
+                "invalid silence: matcher set 0: at least one matcher must not match the empty string",
             );
         }
         Ok(())

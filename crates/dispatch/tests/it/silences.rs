@@ -39,10 +39,10 @@ fn item_53_what_makes_no_sense_is_refused_and_a_start_in_the_past_is_now() {
          1m silence a {a=\"\",b=~\".*\"} until 5m
          1m silence a {a!=\"b\"} until 5m from 10s",
         expect![[r#"
-            1m0s error: failed to create silence: start time must be before end time
-            1m0s error: failed to create silence: end time can't be in the past
+            1m0s error: Failed to create silence: start time must be before end time
+            1m0s error: Failed to create silence: end time can't be in the past
             1m0s error: invalid silence: at least one matcher required
-            1m0s error: invalid silence: at least one matcher must not match the empty string
+            1m0s error: invalid silence: matcher set 0: at least one matcher must not match the empty string
         "#]],
     );
     let world = run(SIMPLE, "1m silence a {a=\"b\"} until 5m from 10s");

@@ -13,7 +13,7 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use firebell_dispatch::{
-    AlertState as Muted, AlertView, GroupView, PostedAlert, Receiver, Silence, SilenceError,
+    AlertState as Muted, AlertView, GroupView, PostedAlert, Routing, Silence, SilenceError,
     SilenceId, SilenceRequest, SilenceState,
 };
 use firebell_engine::Input;
@@ -40,7 +40,9 @@ pub(super) fn routes() -> Router<App> {
         .route("/alerts/groups", get(groups))
         .route("/silences", get(silences).post(post_silence))
         .route("/silence/{id}", get(silence).delete(delete_silence))
-        .fallback(async |uri: Uri| form_refused(404, format!("path {} was not found", uri.path())))
+        .fallback(async |uri: Uri| {
+            form_refused(404, format!("path /api/v2{} was not found", uri.path()))
+        })
         .method_not_allowed_fallback(async |method: Method| {
             form_refused(405, format!("method {method} is not allowed"))
         })
@@ -108,10 +110,7 @@ async fn alerts(State(app): State<App>, uri: Uri) -> Response {
         Err(error) => return refused(&error),
     };
     let alerts = app.handle.read(move |engine, now| {
-        let receivers = engine.dispatch().routing().receivers();
-        let wanted = receivers.iter();
-        let wanted = wanted.filter(|it| filter.wants_receiver(it.name(), it.labels()));
-        let wanted: BTreeSet<&str> = wanted.map(|it| &**it.name()).collect();
+        let wanted = wanted_receivers(&filter, engine.dispatch().routing());
         let is_for = |view: &AlertView<'_>| view.receivers.iter().any(|it| wanted.contains(it));
         let views = engine.dispatch().alerts(now);
         let views = views.filter(|view| is_for(view) && is_wanted(&filter, view));
@@ -124,17 +123,22 @@ async fn alerts(State(app): State<App>, uri: Uri) -> Response {
         .map_or_else(|_| stopped(), |alerts| ok(&alerts))
 }
 
+/// The names of the receivers that a filter wants.
+fn wanted_receivers<'r>(filter: &AlertFilter, routing: &'r Routing) -> BTreeSet<&'r str> {
+    let receivers = routing.receivers().iter();
+    let wanted = receivers.filter(|it| filter.wants_receiver(it.name(), it.labels()));
+    wanted.map(|it| &**it.name()).collect()
+}
+
 async fn groups(State(app): State<App>, uri: Uri) -> Response {
     let filter = match AlertFilter::parse(&params(&uri, &Bytes::new())) {
         Ok(filter) => filter,
         Err(error) => return refused(&error),
     };
     let groups = app.handle.read(move |engine, now| {
-        let receivers = engine.dispatch().routing().receivers();
+        let wanted = wanted_receivers(&filter, engine.dispatch().routing());
         let is_for = |group: &GroupView<'_>| {
-            let labels = receivers.get(group.receiver).map(Receiver::labels);
-            (filter.muted || group.muted_by.is_empty())
-                && labels.is_some_and(|labels| filter.wants_receiver(group.receiver, labels))
+            (filter.muted || group.muted_by.is_empty()) && wanted.contains(group.receiver)
         };
         let groups = engine.dispatch().groups(now).into_iter().filter(is_for);
         let groups = groups.map(|group| (group_json(&filter, &group, now), told(&group, now)));
@@ -276,9 +280,9 @@ fn with_classic_names(posted: Vec<PostedAlert>) -> (Vec<PostedAlert>, Vec<String
 
 async fn silences(State(app): State<App>, uri: Uri) -> Response {
     let params = params(&uri, &Bytes::new());
-    let parsed = parse_filters(&params).and_then(|it| Ok((it, SilenceStates::parse(&params)?)));
-    let (filter, states) = match parsed {
-        Ok(parsed) => parsed,
+    let states = SilenceStates::parse(&params);
+    let filter = match parse_filters(&params) {
+        Ok(filter) => filter,
         Err(error) => return refused(&error),
     };
     let silences = app.handle.read(move |engine, now| {
@@ -354,7 +358,7 @@ async fn post_silence(State(app): State<App>, body: Bytes) -> Response {
     if let Some(idx) = wrong.filter(|_| app.flags.has_feature(CLASSIC_MODE)) {
         let name = posted.matchers[idx].name();
         let why =
-            format!("invalid silence: invalid label matcher {idx}: invalid label name {name:?}");
+            format!("invalid silence: invalid label matcher {idx} in set 0: invalid label name {name:?}");
         return silence_refused(&why, StatusCode::BAD_REQUEST);
     }
     let id = match posted.id.as_str() {

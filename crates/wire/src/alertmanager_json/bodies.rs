@@ -151,9 +151,12 @@ impl RawMatcher {
             (true, true) => MatchOp::Regex,
             (true, false) => MatchOp::NotRegex,
         };
-        Matcher::alertmanager(name, op, value).map_err(|why| {
+        Matcher::alertmanager(name, op, value.clone()).map_err(|why| {
+            // Upstream compiles it here as it is written.
+            let why = why.to_string().replace(&format!("^(?:{value})$"), &value);
             RequestError::bad_request(format!(
-                "invalid silence: invalid label matcher {idx}: {why}"
+                "invalid silence: invalid label matcher {idx} in set 0: \
+                 invalid regular expression {value:?}: {why}"
             ))
         })
     }
@@ -243,7 +246,8 @@ mod tests {
             (
                 r#"b|c"#,
                 "(",
-                "400 invalid silence: invalid label matcher 0: error parsing regexp",
+                "400 invalid silence: invalid label matcher 0 in set 0: invalid regular expression \"(\": \
+                 error parsing regexp: missing closing ): `(`",
             ),
             (
                 "2026",

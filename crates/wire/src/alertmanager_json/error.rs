@@ -43,11 +43,6 @@ impl RequestError {
         Self::Form { code: 612, message }
     }
 
-    pub(super) fn wrong_type(name: &str, kind: &str, value: &str) -> Self {
-        let message = format!("{name} in query must be of type {kind}: {value:?}");
-        Self::Form { code: 601, message }
-    }
-
     pub(super) fn unreadable(name: &str, why: &serde_json::Error) -> Self {
         let message = format!("parsing {name} body from \"\" failed, because {why}");
         Self::Form { code: 400, message }
