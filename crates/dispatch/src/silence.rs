@@ -158,8 +158,9 @@ impl SilenceRequest {
             .iter()
             .position(|matcher| matcher.name().is_empty())
         {
-            let why =
-                format!("invalid silence: invalid label matcher {idx} in set 0: invalid label name \"\"");
+            let why = format!(
+                "invalid silence: invalid label matcher {idx} in set 0: invalid label name \"\""
+            );
             return Err(SilenceError::Invalid(why));
         }
         if self.matchers.iter().all(is_wide_open) {

@@ -357,8 +357,9 @@ async fn post_silence(State(app): State<App>, body: Bytes) -> Response {
     let wrong = matchers.position(|it| !is_valid_label_name(it.name()));
     if let Some(idx) = wrong.filter(|_| app.flags.has_feature(CLASSIC_MODE)) {
         let name = posted.matchers[idx].name();
-        let why =
-            format!("invalid silence: invalid label matcher {idx} in set 0: invalid label name {name:?}");
+        let why = format!(
+            "invalid silence: invalid label matcher {idx} in set 0: invalid label name {name:?}"
+        );
         return silence_refused(&why, StatusCode::BAD_REQUEST);
     }
     let id = match posted.id.as_str() {
