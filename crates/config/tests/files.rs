@@ -187,9 +187,6 @@ fn describe_routing(config: &Config, text: &mut String) {
         );
         let (id, by) = (&route.id, &route.group_by);
         writeln!(text, "route {id} by {by:?} {wait} {interval} {repeat}").unwrap();
-        if !route.labels.is_empty() {
-            writeln!(text, "  labels {}", route.labels).unwrap();
-        }
         let intervals = [
             ("mute", &route.mute_time_intervals),
             ("active", &route.active_time_intervals),
@@ -201,7 +198,7 @@ fn describe_routing(config: &Config, text: &mut String) {
         }
     }
     for receiver in config.routing.receivers().iter() {
-        write!(text, "receiver {}", receiver.labels()).unwrap();
+        write!(text, "receiver {}", receiver.name()).unwrap();
         for slot in receiver.slots() {
             let resolved = [" firing", ""][usize::from(slot.send_resolved)];
             write!(text, ", {}{resolved}", slot.integration).unwrap();
