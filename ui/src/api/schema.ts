@@ -154,7 +154,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** The latest changes of rules that were made over HTTP */
+        /** The latest changes of rules that were made over HTTP, a thousand at most */
         get: operations["listRuleChanges"];
         put?: never;
         post?: never;
