@@ -10,13 +10,16 @@ mod route;
 
 mod discord;
 mod incidentio;
+mod jira;
 mod mattermost;
 mod msteams;
 mod opsgenie;
+mod own_kinds;
 mod pagerduty;
 mod pushover;
 mod rocketchat;
 mod slack;
+mod sns;
 mod telegram;
 mod victorops;
 mod webex;

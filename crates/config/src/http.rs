@@ -3,7 +3,7 @@
 //! *Sources*: `prometheus/common`, `config/http_config.go`.
 
 use firebell_model::Secret;
-use firebell_notify::{HttpConfig, Tls};
+use firebell_notify::{HttpConfig, Tls, base64};
 
 use crate::fields::Fields;
 use crate::load::Loader;
@@ -122,42 +122,4 @@ fn headers(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Vec<(String, Secret)
     }
     headers.sort_by(|a, b| a.0.cmp(&b.0));
     headers
-}
-
-/// Source: RFC 4648, section 4.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let bits = chunk
-            .iter()
-            .fold(0_u32, |bits, &byte| bits << 8 | u32::from(byte));
-        let bits = bits << (8 * (3 - chunk.len()));
-        for idx in 0..4 {
-            let digit = DIGITS[(bits >> (18 - 6 * idx) & 63) as usize];
-            text.push(if idx <= chunk.len() {
-                char::from(digit)
-            } else {
-                '='
-            });
-        }
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_is_padded() {
-        for (text, expected) in [
-            ("", ""),
-            ("f", "Zg=="),
-            ("fo", "Zm8="),
-            ("foo:bar", "Zm9vOmJhcg=="),
-        ] {
-            assert_eq!(base64(text.as_bytes()), expected);
-        }
-    }
 }

@@ -23,3 +23,6 @@ pub(crate) fn form<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> S
     }
     form
 }
+
+/// The type of a body made by [`form`].
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";

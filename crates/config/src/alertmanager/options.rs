@@ -191,6 +191,18 @@ impl<'d, 'n> Options<'d, 'n> {
         self.secret_text(name, file_name)
     }
 
+    /// As [`Options::needed_secret_text`], of a plain text.
+    pub(super) fn needed_secret(
+        &self,
+        name: &'static str,
+        file_name: &'static str,
+    ) -> Option<Secret> {
+        if !self.has_either(name, file_name) {
+            self.missing(&format!("{name}` or `{file_name}"));
+        }
+        self.secret(name, file_name)
+    }
+
     /// A secret from here, else from `global`, where it has another name; noted when it is in neither.
     pub(super) fn own_or_global(
         &self,

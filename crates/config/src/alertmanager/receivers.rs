@@ -11,8 +11,8 @@ use firebell_notify::{Integration, Kind};
 use super::IntegrationKey;
 use super::options::{Global, Options};
 use super::{
-    discord, incidentio, mattermost, msteams, opsgenie, pagerduty, pushover, rocketchat, slack,
-    telegram, victorops, webex, webhook, wechat,
+    discord, incidentio, jira, mattermost, msteams, opsgenie, own_kinds, pagerduty, pushover,
+    rocketchat, slack, sns, telegram, victorops, webex, webhook, wechat,
 };
 use crate::fields::{Doc, Fields};
 use crate::load::Loader;
@@ -33,7 +33,7 @@ struct KindReader {
     read: fn(&Options<'_, '_>) -> Option<Box<dyn Kind>>,
 }
 
-/// Every kind, in the order in which upstream tells them.
+/// Every kind; the last seven are not Alertmanager's.
 const KINDS: &[KindReader] = &[
     KindReader {
         section: "webhook_configs",
@@ -125,6 +125,60 @@ const KINDS: &[KindReader] = &[
         send_resolved: true,
         read: |options| boxed(incidentio::read(options)),
     },
+    KindReader {
+        section: "sns_configs",
+        what: "an SNS receiver",
+        send_resolved: true,
+        read: |options| boxed(sns::read(options)),
+    },
+    KindReader {
+        section: "jira_configs",
+        what: "a Jira receiver",
+        send_resolved: true,
+        read: |options| boxed(jira::read(options)),
+    },
+    KindReader {
+        section: "googlechat_configs",
+        what: "a Google Chat receiver",
+        send_resolved: true,
+        read: |options| boxed(own_kinds::googlechat(options)),
+    },
+    KindReader {
+        section: "ntfy_configs",
+        what: "an ntfy receiver",
+        send_resolved: true,
+        read: |options| boxed(own_kinds::ntfy(options)),
+    },
+    KindReader {
+        section: "gotify_configs",
+        what: "a Gotify receiver",
+        send_resolved: true,
+        read: |options| boxed(own_kinds::gotify(options)),
+    },
+    KindReader {
+        section: "matrix_configs",
+        what: "a Matrix receiver",
+        send_resolved: true,
+        read: |options| boxed(own_kinds::matrix(options)),
+    },
+    KindReader {
+        section: "dingtalk_configs",
+        what: "a DingTalk receiver",
+        send_resolved: true,
+        read: |options| boxed(own_kinds::dingtalk(options)),
+    },
+    KindReader {
+        section: "zulip_configs",
+        what: "a Zulip receiver",
+        send_resolved: true,
+        read: |options| boxed(own_kinds::zulip(options)),
+    },
+    KindReader {
+        section: "twilio_configs",
+        what: "a Twilio receiver",
+        send_resolved: true,
+        read: |options| boxed(own_kinds::twilio(options)),
+    },
 ];
 
 fn boxed(kind: Option<impl Kind + 'static>) -> Option<Box<dyn Kind>> {
@@ -199,4 +253,4 @@ fn receiver(
     Some((name, labels, told))
 }
 
-const OTHER_KINDS: &[&str] = &["email_configs", "jira_configs", "sns_configs"];
+const OTHER_KINDS: &[&str] = &["email_configs"];
