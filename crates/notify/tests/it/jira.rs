@@ -63,28 +63,13 @@ fn jira_gets_an_issue_for_a_group() {
 }
 
 #[test]
-fn an_issue_that_is_there_is_updated_closed_and_reopened() {
-    let mut config = jira(V2);
-    config.summary.is_updated = false;
-    let integration = plain(config);
+fn an_issue_that_is_open_is_updated_and_closed() {
+    let integration = plain(without_updates_of_the_summary());
     let mut shown = "# open, and fires\n".to_owned();
     shown += &transcript(&integration, &both(), &[], &[OPEN, DONE]);
     shown += "# open, and has resolved\n";
-    shown += &transcript(
-        &integration,
-        &resolved(),
-        &[],
-        &[OPEN, DONE, TRANSITIONS, DONE],
-    );
-    shown += "# closed, and fires\n";
-    shown += &transcript(
-        &integration,
-        &both(),
-        &[],
-        &[CLOSED, DONE, TRANSITIONS, DONE],
-    );
-    shown += "# nothing there, and has resolved\n";
-    shown += &transcript(&integration, &resolved(), &[], &[NONE]);
+    let answers = [OPEN, DONE, TRANSITIONS, DONE];
+    shown += &transcript(&integration, &resolved(), &[], &answers);
     expect![[r##"
         # open, and fires
         Post https://jira.example/rest/api/2/search
@@ -126,6 +111,19 @@ fn an_issue_that_is_there_is_updated_closed_and_reopened() {
 
         {"transition":{"id":"21"}}
         => Delivered
+    "##]]
+    .assert_eq(&shown);
+}
+
+#[test]
+fn an_issue_that_is_closed_is_reopened_and_none_is_made_to_be_closed() {
+    let integration = plain(without_updates_of_the_summary());
+    let mut shown = "# closed, and fires\n".to_owned();
+    let answers = [CLOSED, DONE, TRANSITIONS, DONE];
+    shown += &transcript(&integration, &both(), &[], &answers);
+    shown += "# nothing there, and has resolved\n";
+    shown += &transcript(&integration, &resolved(), &[], &[NONE]);
+    expect![[r##"
         # closed, and fires
         Post https://jira.example/rest/api/2/search
         Content-Type: application/json
@@ -160,7 +158,14 @@ fn an_issue_that_is_there_is_updated_closed_and_reopened() {
 
         {"fields":["status"],"jql":"statusCategory != Done and project=\"OPS\" and labels=\"ALERT{af94c9e8f6a3043625e36c6f472fe6be85ac23a9117184ee4cb7b4ad7401a47e}\" order by status ASC,resolutiondate DESC","maxResults":2}
         => Delivered
-    "##]].assert_eq(&shown);
+    "##]]
+    .assert_eq(&shown);
+}
+
+fn without_updates_of_the_summary() -> JiraConfig {
+    let mut config = jira(V2);
+    config.summary.is_updated = false;
+    config
 }
 
 #[test]
