@@ -11,7 +11,7 @@ use axum::extract::{Path, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{MethodRouter, get};
 use firebell_dispatch::{
     AlertState as Muted, AlertView, GroupView, PostedAlert, Routing, Silence, SilenceError,
     SilenceId, SilenceRequest, SilenceState,
@@ -33,20 +33,31 @@ use super::{App, json, params, prometheus, stopped, unrecorded};
 /// Routes below `/api/v2`.
 pub(super) fn routes() -> Router<App> {
     Router::new()
-        .route("/status", get(status))
-        .route("/swagger.json", get(swagger))
-        .route("/receivers", get(receivers))
-        .route("/alerts", get(alerts).post(post_alerts))
-        .route("/alerts/groups", get(groups))
-        .route("/silences", get(silences).post(post_silence))
-        .route("/silence/{id}", get(silence).delete(delete_silence))
+        .route("/status", only("GET", get(status)))
+        .route("/swagger.json", only("GET", get(swagger)))
+        .route("/receivers", only("GET", get(receivers)))
+        .route("/alerts", only("GET,POST", get(alerts).post(post_alerts)))
+        .route("/alerts/groups", only("GET", get(groups)))
+        .route(
+            "/silences",
+            only("GET,POST", get(silences).post(post_silence)),
+        )
+        .route(
+            "/silence/{id}",
+            only("DELETE,GET", get(silence).delete(delete_silence)),
+        )
         .fallback(async |uri: Uri| {
             form_refused(404, format!("path /api/v2{} was not found", uri.path()))
         })
-        .method_not_allowed_fallback(async |method: Method| {
-            form_refused(405, format!("method {method} is not allowed"))
-        })
         .layer(middleware::map_response(not_stored))
+}
+
+/// Refuses other methods than these, in go-openapi's words.
+fn only(methods: &'static str, router: MethodRouter<App>) -> MethodRouter<App> {
+    router.fallback(async move |method: Method| {
+        let message = format!("method {method} is not allowed, but [{methods}] are");
+        form_refused(405, message)
+    })
 }
 
 async fn not_stored(mut response: Response) -> Response {
