@@ -3,22 +3,31 @@
 //! *Sources*: `prometheus/common`, `config/http_config.go`.
 
 use firebell_model::Secret;
-use firebell_notify::{HttpConfig, Tls, base64};
+use firebell_notify::{HttpConfig, OAuth2, ProxyConfig, Tls, TlsVersion, base64};
 
 use crate::fields::Fields;
 use crate::load::Loader;
 
 /// Reads the fields of a client that stand among others.
 pub(crate) fn read(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> HttpConfig {
-    for name in [
-        "oauth2",
-        "proxy_url",
-        "proxy_from_environment",
-        "proxy_connect_header",
-    ] {
-        fields.refuse(name);
+    fields.refuse("oauth2");
+    read_all_but_oauth2(loader, fields)
+}
+
+/// As [`read`], with `oauth2`, which receivers know.
+pub(crate) fn read_with_oauth2(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> HttpConfig {
+    let mut http = read_all_but_oauth2(loader, fields);
+    http.oauth2 = oauth2(loader, fields);
+    if http.oauth2.is_some() && http.authorization.is_some() {
+        let message = "only one of `oauth2`, `basic_auth` and `authorization` may be there";
+        fields.doc.problem(fields.at("oauth2"), message, None);
     }
-    fields.ignore(&["enable_http2", "no_proxy"]);
+    http
+}
+
+fn read_all_but_oauth2(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> HttpConfig {
+    // Whether HTTP/2 may be spoken changes nothing: it is not.
+    fields.ignore(&["enable_http2"]);
     let basic = basic_auth(loader, fields);
     let scheme = authorization(loader, fields);
     let bearer = loader.secret(fields, "bearer_token", "bearer_token_file");
@@ -39,7 +48,104 @@ pub(crate) fn read(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> HttpConfig {
         headers: headers(loader, fields),
         follow_redirects: fields.bool("follow_redirects").unwrap_or(true),
         tls: tls_config(loader, fields, "tls_config").unwrap_or_default(),
+        proxy: proxy(fields),
+        oauth2: None,
     }
+}
+
+/// Source: `prometheus/common`, `ProxyConfig.Validate`.
+fn proxy(fields: &Fields<'_, '_>) -> ProxyConfig {
+    let url = fields.text("proxy_url").filter(|url| !url.is_empty());
+    let is_spoken = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+    let no_proxy = fields.text("no_proxy").unwrap_or_default();
+    let from_environment = fields.bool("proxy_from_environment").unwrap_or(false);
+    let node = fields.get("proxy_connect_header");
+    let entries = node.map(|node| fields.doc.entries(node, "proxy_connect_header"));
+    let mut connect_headers = Vec::new();
+    for (name, node) in entries.into_iter().flatten() {
+        let values = fields.doc.items(node, name).iter();
+        let values = values.filter_map(|value| fields.doc.text(value, name));
+        connect_headers.extend(values.map(|value| (name.to_owned(), Secret::new(value))));
+    }
+    for (is_wrong, name, message) in [
+        (
+            url.as_ref().is_some_and(|url| !is_spoken(url)),
+            "proxy_url",
+            "`proxy_url` has to begin with http:// or https://: other proxies are not supported yet",
+        ),
+        (
+            from_environment && url.is_some(),
+            "proxy_url",
+            "`proxy_url` and `proxy_from_environment` exclude each other",
+        ),
+        (
+            from_environment && !no_proxy.is_empty(),
+            "no_proxy",
+            "`no_proxy` and `proxy_from_environment` exclude each other",
+        ),
+        (
+            !from_environment && url.is_none() && !no_proxy.is_empty(),
+            "no_proxy",
+            "`no_proxy` needs `proxy_url`",
+        ),
+        (
+            url.is_none() && !connect_headers.is_empty(),
+            "proxy_connect_header",
+            "`proxy_connect_header` needs `proxy_url`",
+        ),
+    ] {
+        if is_wrong {
+            fields.doc.problem(fields.at(name), message, None);
+        }
+    }
+    ProxyConfig {
+        url: url.map(Secret::new),
+        no_proxy,
+        from_environment,
+        connect_headers,
+    }
+}
+
+fn oauth2(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<OAuth2> {
+    let oauth2 = fields.doc.fields(fields.get("oauth2")?, "`oauth2`");
+    for name in [
+        "tls_config",
+        "proxy_url",
+        "proxy_from_environment",
+        "proxy_connect_header",
+        "no_proxy",
+        "client_certificate_key",
+        "client_certificate_key_file",
+        "client_certificate_key_id",
+        "signature_algorithm",
+        "iss",
+        "audience",
+        "claims",
+    ] {
+        oauth2.refuse(name);
+    }
+    oauth2.parsed("grant_type", |text| match text {
+        "" | "client_credentials" => Ok(()),
+        _ => Err(format!("`{text}` is not supported yet")),
+    });
+    let client_id = oauth2.needed_text("client_id");
+    let client_secret = loader.secret(&oauth2, "client_secret", "client_secret_file");
+    let scopes = oauth2.texts("scopes");
+    let token_url = oauth2.needed_text("token_url");
+    let node = oauth2.get("endpoint_params");
+    let params = node.map(|node| oauth2.doc.text_map(node, "endpoint_params"));
+    let params = params.into_iter().flatten();
+    let params = params
+        .map(|(entry, value)| (entry.key.clone(), value))
+        .collect();
+    oauth2.finish();
+    Some(OAuth2 {
+        client_id: client_id?,
+        client_secret: client_secret.unwrap_or_default(),
+        scopes,
+        token_url: Secret::new(token_url?),
+        params,
+    })
 }
 
 fn basic_auth(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<Secret> {
@@ -81,17 +187,28 @@ pub(crate) fn tls_config(
     name: &'static str,
 ) -> Option<Tls> {
     let tls = fields.doc.fields(fields.get(name)?, "`tls_config`");
-    for name in [
-        "cert",
-        "cert_file",
-        "key",
-        "key_file",
-        "server_name",
-        "max_version",
-    ] {
-        tls.refuse(name);
+    tls.refuse("server_name");
+    let cert = loader.secret(&tls, "cert", "cert_file");
+    let key = loader.secret(&tls, "key", "key_file");
+    if cert.is_some() != key.is_some() {
+        let message = "`cert` and `key` belong together: one is missing";
+        tls.doc.problem(tls.at, message, None);
     }
-    tls.ignore(&["min_version"]);
+    let client_pem = cert
+        .zip(key)
+        .map(|(cert, key)| Secret::new(format!("{}\n{}\n", cert.reveal(), key.reveal())));
+    let version_min = tls.parsed("min_version", tls_version);
+    let version_max = tls.parsed("max_version", tls_version);
+    if version_max == Some(TlsVersion::Older) {
+        let message = "`max_version` has to be TLS12 or TLS13: older versions are not spoken";
+        tls.doc.problem(tls.at("max_version"), message, None);
+    }
+    if let (Some(min), Some(max)) = (version_min, version_max)
+        && min > max
+    {
+        let message = "`min_version` is above `max_version`";
+        tls.doc.problem(tls.at("min_version"), message, None);
+    }
     let ca_pem = loader
         .secret(&tls, "ca", "ca_file")
         .map(|pem| pem.reveal().to_owned());
@@ -99,8 +216,20 @@ pub(crate) fn tls_config(
     tls.finish();
     Some(Tls {
         ca_pem,
+        client_pem,
+        version_min,
+        version_max,
         insecure_skip_verify,
     })
+}
+
+fn tls_version(text: &str) -> Result<TlsVersion, String> {
+    match text {
+        "TLS10" | "TLS11" => Ok(TlsVersion::Older),
+        "TLS12" => Ok(TlsVersion::V12),
+        "TLS13" => Ok(TlsVersion::V13),
+        _ => Err(format!("`{text}` is none of TLS10, TLS11, TLS12, TLS13")),
+    }
 }
 
 fn headers(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Vec<(String, Secret)> {

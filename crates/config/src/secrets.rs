@@ -94,7 +94,14 @@ fn names_secret(key: &str) -> bool {
     ];
     matches!(
         key,
-        "url" | "api_url" | "slack_api_url" | "proxy_url" | "headers" | "remote_write_url"
+        "url"
+            | "api_url"
+            | "slack_api_url"
+            | "proxy_url"
+            | "proxy_connect_header"
+            | "headers"
+            | "remote_write_url"
+            | "key"
     ) || (endings.iter().any(|ending| key.ends_with(ending)) && key != "routing_key_file")
 }
 
@@ -107,7 +114,10 @@ mod tests {
     fn secrets_of_every_style_are_replaced() {
         let source = "global:\n  slack_api_url: 'https://x'\n  smtp_auth_password: |\n    s3cret\n\
                       receivers:\n- name: a\n  webhook_configs: [{url: \"http://u:p@h\"}]\n\
-                      x: {credentials: &c abc, bearer_token: *c, password_file: f}\n";
+                      x: {credentials: &c abc, bearer_token: *c, password_file: f}\n\
+                      tls_config: {cert: c, key: k, key_file: f}\n\
+                      y: {proxy_url: 'http://u:p@h', proxy_connect_header: {A: [b]}}\n\
+                      oauth2: {client_id: i, client_secret: s, client_secret_file: f}\n";
         let root = parse(source).0.unwrap();
         expect_test::expect![[r#"
             global:
@@ -118,6 +128,9 @@ mod tests {
             - name: a
               webhook_configs: [{url: <secret>}]
             x: {credentials: &c <secret>, bearer_token: *c, password_file: f}
+            tls_config: {cert: c, key: <secret>, key_file: f}
+            y: {proxy_url: <secret>, proxy_connect_header: {A: [<secret>]}}
+            oauth2: {client_id: i, client_secret: <secret>, client_secret_file: f}
         "#]]
         .assert_eq(&without_secrets(source, &root));
     }

@@ -2,6 +2,8 @@
 
 use firebell_model::{Duration, Secret};
 
+use crate::oauth2::OAuth2;
+
 /// The method of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Method {
@@ -110,6 +112,34 @@ pub struct HttpConfig {
     pub follow_redirects: bool,
     /// `tls_config`.
     pub tls: Tls,
+    /// `proxy_url` and what belongs to it.
+    pub proxy: ProxyConfig,
+    /// How to get the token of every request (`oauth2`).
+    pub oauth2: Option<OAuth2>,
+}
+
+/// Through whom requests go.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ProxyConfig {
+    /// `proxy_url`; it may hold a password.
+    pub url: Option<Secret>,
+    /// Hosts that are asked directly, separated by commas (`no_proxy`).
+    pub no_proxy: String,
+    /// Whether the environment says all that (`proxy_from_environment`).
+    pub from_environment: bool,
+    /// Headers for the proxy (`proxy_connect_header`).
+    pub connect_headers: Vec<(String, Secret)>,
+}
+
+/// A version of TLS.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum TlsVersion {
+    /// 1.0 or 1.1, which are not spoken.
+    Older,
+    /// 1.2
+    V12,
+    /// 1.3
+    V13,
 }
 
 /// Whom to trust.
@@ -117,6 +147,12 @@ pub struct HttpConfig {
 pub struct Tls {
     /// Certificates, as PEM, that are trusted instead of the system's (`ca`, `ca_file`).
     pub ca_pem: Option<String>,
+    /// Our own certificate and its key, as PEM (`cert`, `cert_file`, `key`, `key_file`).
+    pub client_pem: Option<Secret>,
+    /// The oldest version that is spoken (`min_version`).
+    pub version_min: Option<TlsVersion>,
+    /// The newest version that is spoken (`max_version`).
+    pub version_max: Option<TlsVersion>,
     /// Whether any certificate is taken (`insecure_skip_verify`).
     pub insecure_skip_verify: bool,
 }
@@ -128,16 +164,23 @@ impl Default for HttpConfig {
             headers: Vec::new(),
             follow_redirects: true,
             tls: Tls::default(),
+            proxy: ProxyConfig::default(),
+            oauth2: None,
         }
     }
 }
 
 impl HttpConfig {
     /// Gives a request the headers of every request.
-    pub(crate) fn apply(&self, request: &mut HttpRequest, user_agent: &str) {
+    pub(crate) fn apply(
+        &self,
+        request: &mut HttpRequest,
+        user_agent: &str,
+        token: Option<&Secret>,
+    ) {
         let headers = &mut request.headers;
         headers.push(("User-Agent".to_owned(), Secret::new(user_agent)));
-        if let Some(authorization) = &self.authorization
+        if let Some(authorization) = token.or(self.authorization.as_ref())
             && !request.has_header("Authorization")
         {
             let header = ("Authorization".to_owned(), authorization.clone());
@@ -149,7 +192,12 @@ impl HttpConfig {
     /// The secrets that an answer could echo.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let headers = self.headers.iter().map(|(_, value)| value);
-        self.authorization.iter().chain(headers)
+        let secret = self.oauth2.iter().map(|oauth2| &oauth2.client_secret);
+        let proxy = &self.proxy;
+        let proxy_headers = proxy.connect_headers.iter().map(|(_, value)| value);
+        let proxy = proxy.url.iter().chain(proxy_headers);
+        let own = self.authorization.iter().chain(headers);
+        own.chain(secret).chain(proxy)
     }
 }
 

@@ -7,6 +7,7 @@ use firebell_model::{Notification, ReceiverData, Secret};
 
 use crate::error::RenderError;
 use crate::http::HttpConfig;
+use crate::oauth2::OAuth2;
 use crate::step::Step;
 use crate::telling::{Context, Telling};
 use crate::verdict::{Verdict, scrub};
@@ -92,9 +93,13 @@ impl Integration {
         let guard = Guard {
             http: Arc::clone(&self.http),
             user_agent: format!("Alertmanager/{}", context.version),
+            token: None,
             hidden,
         };
-        Ok(guard.over(step))
+        Ok(match self.http.oauth2.clone() {
+            None => guard.over(step),
+            Some(oauth2) => guard.token_then(oauth2, step),
+        })
     }
 }
 
@@ -102,15 +107,26 @@ impl Integration {
 struct Guard {
     http: Arc<HttpConfig>,
     user_agent: String,
+    token: Option<Secret>,
     hidden: Vec<Secret>,
 }
 
 impl Guard {
+    /// Asks for a token, by requests that carry none of our headers, and goes on.
+    fn token_then(mut self, oauth2: OAuth2, step: Step) -> Step {
+        oauth2.then(move |token| {
+            self.hidden.push(token.clone());
+            self.token = Some(token);
+            self.over(step)
+        })
+    }
+
     fn over(mut self, step: Step) -> Step {
         match step {
             Step::Http(mut request, then) => {
                 self.hidden.push(request.url.clone());
-                self.http.apply(&mut request, &self.user_agent);
+                self.http
+                    .apply(&mut request, &self.user_agent, self.token.as_ref());
                 Step::Http(request, Box::new(|answer| self.over(then(answer))))
             }
             Step::Done(mut verdict) => {

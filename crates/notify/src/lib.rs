@@ -13,6 +13,7 @@ mod error;
 mod http;
 mod integration;
 mod json;
+mod oauth2;
 mod own_text;
 mod secret_text;
 mod sigv4;
@@ -54,7 +55,9 @@ pub use crate::discord::DiscordConfig;
 pub use crate::error::RenderError;
 pub use crate::googlechat::GoogleChatConfig;
 pub use crate::gotify::GotifyConfig;
-pub use crate::http::{HttpConfig, HttpRequest, HttpResponse, Method, Tls};
+pub use crate::http::{
+    HttpConfig, HttpRequest, HttpResponse, Method, ProxyConfig, Tls, TlsVersion,
+};
 pub use crate::incidentio::IncidentioConfig;
 pub use crate::integration::{Integration, Kind};
 pub use crate::jira::{JiraApi, JiraConfig, JiraField};
@@ -63,6 +66,7 @@ pub use crate::mattermost::{MattermostAttachment, MattermostConfig, MattermostPr
 pub use crate::msteams::MsTeamsConfig;
 pub use crate::msteamsv2::MsTeamsV2Config;
 pub use crate::ntfy::NtfyConfig;
+pub use crate::oauth2::OAuth2;
 pub use crate::opsgenie::{OpsgenieConfig, OpsgenieResponder};
 pub use crate::pagerduty::{PagerDutyConfig, PagerDutyImage, PagerDutyKey, PagerDutyLink};
 pub use crate::pushover::{PushoverConfig, PushoverFormat};

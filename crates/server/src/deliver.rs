@@ -13,7 +13,7 @@ use firebell_model::{Notification, ReceiverData};
 use firebell_notify::{Context, HttpConfig, HttpRequest, HttpResponse, Method, Step, Verdict};
 use tokio::sync::Semaphore;
 
-use crate::http_client::{self, ClientOptions, Clients};
+use crate::http_client::{self, Clients};
 use crate::live::Live;
 use crate::metrics::{IntegrationLabel, Metrics};
 
@@ -136,7 +136,7 @@ impl Deliverer {
             Method::Post => reqwest::Method::POST,
             Method::Put => reqwest::Method::PUT,
         };
-        let client = self.clients.get(ClientOptions::of(http))?;
+        let client = self.clients.get(http)?;
         let mut builder = client.request(method, request.url.reveal());
         for (name, value) in &request.headers {
             builder = builder.header(name, value.reveal());

@@ -1,60 +1,35 @@
 //! The HTTP client for scrapes and deliveries: one TLS provider, made when first needed.
 
-use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use firebell_config::HttpConfig;
+use firebell_notify::{ProxyConfig, Tls, TlsVersion};
 
-/// How a client treats its peers.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct ClientOptions<'a> {
-    /// Whether redirects are followed.
-    pub follows_redirects: bool,
-    /// Whether any certificate is taken.
-    pub trusts_anybody: bool,
-    /// Certificates, as PEM, that are trusted instead of the system's.
-    pub ca_pem: Option<&'a str>,
-}
-
-impl<'a> ClientOptions<'a> {
-    /// As a configuration says.
-    pub(crate) fn of(http: &'a HttpConfig) -> Self {
-        Self {
-            follows_redirects: http.follow_redirects,
-            trusts_anybody: http.tls.insecure_skip_verify,
-            ca_pem: http.tls.ca_pem.as_deref(),
-        }
-    }
-}
-
-/// Clients by their options, each made at its first use: reading the system's certificates takes
-/// longer than all the rest of the start.
+/// Clients by what makes one differ from another, each made at its first use: reading the system's
+/// certificates takes longer than all the rest of the start. There are as many as configurations
+/// differ, which are few.
 #[derive(Default)]
-pub(crate) struct Clients(Mutex<BTreeMap<Key, reqwest::Client>>);
+pub(crate) struct Clients(Mutex<Vec<(Key, reqwest::Client)>>);
 
-/// What makes a client differ from another: redirects, trust in anybody, trusted certificates.
-type Key = (bool, bool, Option<String>);
+/// What makes a client differ from another: redirects, trust, the way there.
+type Key = (bool, Tls, ProxyConfig);
 
 impl Clients {
-    /// The client for some options. Headers and credentials are the request's.
+    /// The client for a configuration. Headers and credentials are the request's.
     ///
     /// # Errors
-    /// When the certificates cannot be used.
-    pub(crate) fn get(&self, options: ClientOptions<'_>) -> Result<reqwest::Client, String> {
-        let ClientOptions {
-            follows_redirects,
-            trusts_anybody,
-            ca_pem,
-        } = options;
-        let key = (follows_redirects, trusts_anybody, ca_pem.map(str::to_owned));
+    /// When the certificates or the proxy cannot be used.
+    pub(crate) fn get(&self, http: &HttpConfig) -> Result<reqwest::Client, String> {
+        let key = (http.follow_redirects, http.tls.clone(), http.proxy.clone());
         let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(client) = made.get(&key) {
+        if let Some((_, client)) = made.iter().find(|(known, _)| *known == key) {
             return Ok(client.clone());
         }
-        let client = make(&key).map_err(|why| format!("failed to set up TLS: {why}"))?;
-        made.insert(key, client.clone());
+        let client =
+            make(&key).map_err(|why| format!("failed to set up the HTTP client: {why}"))?;
+        made.push((key, client.clone()));
         Ok(client)
     }
 
@@ -68,7 +43,7 @@ impl Clients {
         url: &str,
         http: &HttpConfig,
     ) -> Result<reqwest::RequestBuilder, String> {
-        let mut request = self.get(ClientOptions::of(http))?.request(method, url);
+        let mut request = self.get(http)?.request(method, url);
         if let Some(authorization) = &http.authorization {
             request = request.header("Authorization", authorization.reveal());
         }
@@ -79,7 +54,7 @@ impl Clients {
     }
 }
 
-fn make((follows, trusts_anybody, ca_pem): &Key) -> Result<reqwest::Client, String> {
+fn make((follows, tls, proxy): &Key) -> Result<reqwest::Client, String> {
     // A second installation fails, and changes nothing.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let redirects = if *follows {
@@ -90,15 +65,61 @@ fn make((follows, trusts_anybody, ca_pem): &Key) -> Result<reqwest::Client, Stri
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("Firebell/", env!("CARGO_PKG_VERSION")))
         .redirect(redirects)
-        // As upstream: what the environment says of proxies counts only where it is configured.
-        .no_proxy()
-        .tls_danger_accept_invalid_certs(*trusts_anybody);
-    if let Some(pem) = ca_pem {
+        .tls_danger_accept_invalid_certs(tls.insecure_skip_verify);
+    // As upstream: what the environment says of proxies counts only where it is configured.
+    if !proxy.from_environment {
+        builder = builder.no_proxy();
+    }
+    if let Some(proxy) = proxy_of(proxy)? {
+        builder = builder.proxy(proxy);
+    }
+    if let Some(pem) = &tls.ca_pem {
         let certificates =
             reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| why(&error))?;
         builder = builder.tls_certs_only(certificates);
     }
+    if let Some(pem) = &tls.client_pem {
+        let identity = reqwest::Identity::from_pem(pem.reveal().as_bytes());
+        builder = builder.identity(identity.map_err(|error| why(&error))?);
+    }
+    if let Some(version) = tls.version_min.and_then(version_of) {
+        builder = builder.tls_version_min(version);
+    }
+    if let Some(version) = tls.version_max.and_then(version_of) {
+        builder = builder.tls_version_max(version);
+    }
     builder.build().map_err(|error| why(&error))
+}
+
+fn proxy_of(config: &ProxyConfig) -> Result<Option<reqwest::Proxy>, String> {
+    let Some(url) = &config.url else {
+        return Ok(None);
+    };
+    let proxy = reqwest::Proxy::all(url.reveal());
+    let mut proxy = proxy.map_err(|error| why(&error.without_url()))?;
+    if !config.no_proxy.is_empty() {
+        // As upstream: who lists hosts also means this machine.
+        let hosts = format!("{},{THIS_MACHINE}", config.no_proxy);
+        proxy = proxy.no_proxy(reqwest::NoProxy::from_string(&hosts));
+    }
+    let mut headers = reqwest::header::HeaderMap::new();
+    for (name, value) in &config.connect_headers {
+        let name = reqwest::header::HeaderName::try_from(name);
+        let value = reqwest::header::HeaderValue::try_from(value.reveal());
+        let (Ok(name), Ok(value)) = (name, value) else {
+            return Err("a header of `proxy_connect_header` is none".to_owned());
+        };
+        headers.append(name, value);
+    }
+    Ok(Some(proxy.headers(headers)))
+}
+
+fn version_of(version: TlsVersion) -> Option<reqwest::tls::Version> {
+    match version {
+        TlsVersion::Older => None,
+        TlsVersion::V12 => Some(reqwest::tls::Version::TLS_1_2),
+        TlsVersion::V13 => Some(reqwest::tls::Version::TLS_1_3),
+    }
 }
 
 /// An error with its causes, in one line.
@@ -163,5 +184,85 @@ pub(crate) enum BodyError {
     Broken(String),
 }
 
+/// In the form of `no_proxy`.
+const THIS_MACHINE: &str = "localhost,127.0.0.0/8,::1";
 const REDIRECTS_MAX: usize = 10;
 const RETRY_AFTER_MAX: Duration = Duration::from_secs(60);
+
+#[cfg(test)]
+mod tests {
+    use expect_test::expect;
+    use firebell_model::Secret;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_proxy_is_asked_with_its_password_except_for_listed_hosts() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(async move {
+            let mut heads = Vec::new();
+            for _ in 0..2 {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(stream.read_u8().await.unwrap());
+                }
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                stream.write_all(answer).await.unwrap();
+                heads.push(String::from_utf8(head).unwrap());
+            }
+            heads
+        });
+        let mut http = HttpConfig::default();
+        http.proxy.url = Some(Secret::new(format!("http://me:s3cret@{address}")));
+        http.proxy.no_proxy = "listed.example".to_owned();
+        http.proxy.connect_headers = vec![("X-Us".to_owned(), Secret::new("v"))];
+        let clients = Clients::default();
+        let direct = format!("http://{address}/direct");
+        for url in ["http://other.example/by-proxy", &direct] {
+            let client = clients.get(&http).unwrap();
+            let answer = client.get(url).timeout(Duration::from_secs(10)).send();
+            assert!(answer.await.unwrap().status().is_success());
+        }
+        let shown = server.await.unwrap().concat().replace('\r', "");
+        let shown = shown.replace(&address.to_string(), "ADDRESS");
+        expect![[r#"
+            GET http://other.example/by-proxy HTTP/1.1
+            accept: */*
+            user-agent: Firebell/0.1.0
+            proxy-authorization: Basic bWU6czNjcmV0
+            x-us: v
+            accept-encoding: gzip
+            host: other.example
+
+            GET /direct HTTP/1.1
+            accept: */*
+            user-agent: Firebell/0.1.0
+            accept-encoding: gzip
+            host: ADDRESS
+
+        "#]]
+        .assert_eq(&shown);
+    }
+
+    #[test]
+    fn a_client_that_cannot_be_made_says_why_without_secrets() {
+        let mut by_pem = HttpConfig::default();
+        by_pem.tls.client_pem = Some(Secret::new("s3cret"));
+        let mut by_proxy = HttpConfig::default();
+        by_proxy.proxy.url = Some(Secret::new("http://me:s3cret@"));
+        let mut by_header = HttpConfig::default();
+        by_header.proxy.url = Some(Secret::new("http://proxy"));
+        by_header.proxy.connect_headers = vec![("A".to_owned(), Secret::new("s3cret\n"))];
+        let clients = Clients::default();
+        let shown = [by_pem, by_proxy, by_header].map(|http| clients.get(&http).unwrap_err());
+        expect![[r#"
+            failed to set up the HTTP client: builder error: unexpected error: private key or certificate not found
+            failed to set up the HTTP client: builder error: builder error: empty host
+            failed to set up the HTTP client: a header of `proxy_connect_header` is none
+        "#]].assert_eq(&(shown.join("\n") + "\n"));
+    }
+}

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use firebell_config::HttpConfig;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Method, Url};
 
-use crate::http_client::{self, BodyError, ClientOptions, Clients};
+use crate::http_client::{self, BodyError, Clients};
 
 /// A server, and how it is asked. May be used from many threads; each waits for its own answer.
 pub struct Remote {
@@ -55,11 +56,7 @@ impl Remote {
             .enable_all()
             .build()
             .map_err(|why| format!("failed to start: {why}"))?;
-        let client = Clients::default().get(ClientOptions {
-            follows_redirects: true,
-            trusts_anybody: false,
-            ca_pem: None,
-        })?;
+        let client = Clients::default().get(&HttpConfig::default())?;
         Ok(Self {
             runtime,
             client,

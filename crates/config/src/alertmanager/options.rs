@@ -371,7 +371,7 @@ impl Global {
 fn http_config(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<HttpConfig> {
     let node = fields.get("http_config")?;
     let fields = fields.doc.fields(node, "`http_config`");
-    let config = http::read(loader, &fields);
+    let config = http::read_with_oauth2(loader, &fields);
     fields.finish();
     Some(config)
 }

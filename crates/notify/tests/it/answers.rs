@@ -3,11 +3,13 @@
 use expect_test::{Expect, expect};
 use firebell_model::Secret;
 use firebell_notify::{
-    HttpConfig, HttpResponse, Integration, SecretText, SlackConfig, WebhookConfig,
+    HttpConfig, HttpResponse, Integration, OAuth2, SecretText, SlackConfig, Tree, WebhookConfig,
 };
 use proptest::prelude::*;
 
-use crate::harness::{Answer, URL, answered, begin, both, plain, response, text, verdict};
+use crate::harness::{
+    Answer, URL, answered, begin, both, plain, response, text, transcript, verdict,
+};
 
 const TOKEN: &str = "Bearer t0k3n-value";
 
@@ -175,6 +177,79 @@ fn no_secret_is_ever_shown() {
             assert!(!shown.contains(secret), "{shown}");
         }
     }
+}
+
+#[test]
+fn a_token_is_fetched_first_by_a_header_and_then_in_the_body() {
+    let oauth2 = OAuth2 {
+        client_id: "me &".to_owned(),
+        client_secret: Secret::new("s3cret"),
+        scopes: vec!["a".to_owned(), "b".to_owned()],
+        token_url: Secret::new("https://token.example/t"),
+        params: [("audience".to_owned(), "x".to_owned())].into(),
+    };
+    let http = HttpConfig {
+        oauth2: Some(oauth2),
+        ..HttpConfig::default()
+    };
+    let mut config = webhook();
+    config.payload = Some(Tree::Int(1));
+    let integration = Integration::new(config, true, http);
+    let token = (
+        200,
+        &[] as &[_],
+        r#"{"access_token":"t0k3n","token_type":"bearer"}"#,
+    );
+    let no = (401, &[] as &[_], "s3cret is wrong");
+    let mut shown = String::new();
+    for answers in [
+        &[token, (500, &[], "t0k3n")][..],
+        &[no, token, (200, &[], "")],
+        &[no, no],
+    ] {
+        shown += &transcript(&integration, &both(), &[], answers);
+    }
+    expect![[r#"
+        Post https://token.example/t
+        Content-Type: application/x-www-form-urlencoded
+        Authorization: Basic bWUrJTI2OnMzY3JldA==
+
+        audience=x&grant_type=client_credentials&scope=a+b
+        Post https://hooks.example/services/T0/s3cr3t
+        Content-Type: application/json
+        User-Agent: Alertmanager/0.1.0
+        Authorization: Bearer t0k3n
+
+        1
+        => Retry { why: "unexpected status code 500: <secret>", after: None }
+        Post https://token.example/t
+        Content-Type: application/x-www-form-urlencoded
+        Authorization: Basic bWUrJTI2OnMzY3JldA==
+
+        audience=x&grant_type=client_credentials&scope=a+b
+        Post https://token.example/t
+        Content-Type: application/x-www-form-urlencoded
+
+        audience=x&client_id=me+%26&client_secret=s3cret&grant_type=client_credentials&scope=a+b
+        Post https://hooks.example/services/T0/s3cr3t
+        Content-Type: application/json
+        User-Agent: Alertmanager/0.1.0
+        Authorization: Bearer t0k3n
+
+        1
+        => Delivered
+        Post https://token.example/t
+        Content-Type: application/x-www-form-urlencoded
+        Authorization: Basic bWUrJTI2OnMzY3JldA==
+
+        audience=x&grant_type=client_credentials&scope=a+b
+        Post https://token.example/t
+        Content-Type: application/x-www-form-urlencoded
+
+        audience=x&client_id=me+%26&client_secret=s3cret&grant_type=client_credentials&scope=a+b
+        => Retry { why: "no token: unexpected status code 401", after: None }
+    "#]]
+    .assert_eq(&shown);
 }
 
 #[test]
