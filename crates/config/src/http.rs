@@ -165,7 +165,11 @@ fn authorization(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<Secret>
     let auth = fields
         .doc
         .fields(fields.get("authorization")?, "`authorization`");
-    let scheme = auth.text("type").unwrap_or_else(|| "Bearer".to_owned());
+    let scheme = auth.text("type").unwrap_or_default();
+    let scheme = match scheme.trim() {
+        "" => "Bearer",
+        scheme => scheme,
+    };
     let credentials = loader.secret(&auth, "credentials", "credentials_file");
     if scheme.eq_ignore_ascii_case("basic") {
         let hint = Some("use `basic_auth`".to_owned());
@@ -173,7 +177,7 @@ fn authorization(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<Secret>
         auth.doc.problem(auth.at("type"), message, hint);
     }
     auth.finish();
-    Some(with_scheme(scheme.trim(), &credentials.unwrap_or_default()))
+    Some(with_scheme(scheme, &credentials.unwrap_or_default()))
 }
 
 fn with_scheme(scheme: &str, credentials: &Secret) -> Secret {
@@ -239,6 +243,17 @@ fn headers(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Vec<(String, Secret)
     let mut headers = Vec::new();
     for (name, node) in fields.doc.entries(node, "http_headers") {
         let header = fields.doc.fields(node, "a header of `http_headers`");
+        if RESERVED_HEADERS
+            .iter()
+            .any(|it| it.eq_ignore_ascii_case(name))
+        {
+            let message = format!("setting header {name:?} is not allowed");
+            let hint = Some("Firebell sets it itself".to_owned());
+            header.doc.problem(header.at, message, hint);
+        } else if !is_header_name(name) {
+            let message = format!("{name:?} is not a name of a header");
+            header.doc.problem(header.at, message, None);
+        }
         let plain = header.texts("values").into_iter().map(Secret::new);
         let secret = header.texts("secrets").into_iter().map(Secret::new);
         let files = header.texts("files");
@@ -252,3 +267,31 @@ fn headers(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Vec<(String, Secret)
     headers.sort_by(|a, b| a.0.cmp(&b.0));
     headers
 }
+
+/// Whether it is a token of HTTP. Source: RFC 9110, 5.6.2.
+fn is_header_name(name: &str) -> bool {
+    let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !name.is_empty() && name.bytes().all(is_token)
+}
+
+/// What `http_headers` may not set. Source: prometheus/common, `config/headers.go`.
+const RESERVED_HEADERS: [&str; 18] = [
+    "Authorization",
+    "Host",
+    "Content-Encoding",
+    "Content-Length",
+    "Content-Type",
+    "User-Agent",
+    "Connection",
+    "Keep-Alive",
+    "Proxy-Authenticate",
+    "Proxy-Authorization",
+    "Www-Authenticate",
+    "Accept-Encoding",
+    "X-Prometheus-Remote-Write-Version",
+    "X-Prometheus-Remote-Read-Version",
+    "X-Prometheus-Scrape-Timeout-Seconds",
+    "X-Amz-Date",
+    "X-Amz-Security-Token",
+    "X-Amz-Content-Sha256",
+];

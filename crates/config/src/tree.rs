@@ -6,16 +6,12 @@ use std::collections::BTreeMap;
 
 use firebell_notify::Tree;
 
-use crate::yaml::{Node, Scalar, Value, parse};
+use crate::yaml::{Node, Scalar, Value, parse_foreign};
 
-/// What a text says as YAML; `None` when it is none.
+/// What a text says as YAML; `None` when it is none, or has aliases.
 #[must_use]
 pub fn read_yaml(text: &str) -> Option<Tree<String>> {
-    let (root, mistakes) = parse(text);
-    if !mistakes.is_empty() {
-        return None;
-    }
-    let Some(root) = root else {
+    let Some(root) = parse_foreign(text).ok()? else {
         return Some(Tree::Null);
     };
     of_node(&root, &mut |scalar| Some(scalar.text.to_string()))
@@ -126,6 +122,8 @@ mod tests {
             "a: 1\nb",
             "2026-01-02",
             "0",
+            "[&a [1], 2]",
+            "[&a [1], *a]",
         ] {
             shown += &format!("{text:?} {:?}\n", read_yaml(text));
         }
@@ -151,6 +149,8 @@ mod tests {
             "a: 1\nb" None
             "2026-01-02" Some(Text("2026-01-02"))
             "0" Some(Int(0))
+            "[&a [1], 2]" Some(List([List([Int(1)]), Int(2)]))
+            "[&a [1], *a]" None
         "#]]
         .assert_eq(&shown);
     }

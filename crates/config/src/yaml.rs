@@ -6,7 +6,7 @@
 //! *Sources*: YAML 1.2 by way of `granit-parser`, which gives events with places and needs two
 //! small crates; YAML 1.1's merge key.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use granit_parser::{Event, Parser, ScalarStyle, Span};
@@ -60,6 +60,21 @@ pub(crate) fn parse(source: &str) -> (Option<Node>, Vec<Mistake>) {
         None
     });
     (root, builder.mistakes)
+}
+
+/// As [`parse`], of a text that people at the other end may have a part in: aliases are refused,
+/// so that what comes out is no larger than the text, and no deeper than the parser goes.
+pub(crate) fn parse_foreign(source: &str) -> Result<Option<Node>, Vec<Mistake>> {
+    let mut builder = Builder::new(source);
+    builder.takes_aliases = false;
+    let root = builder.document().unwrap_or_else(|mistake| {
+        builder.mistakes.push(mistake);
+        None
+    });
+    match builder.mistakes.is_empty() {
+        true => Ok(root),
+        false => Err(builder.mistakes),
+    }
 }
 
 /// Reads every document of a file, as [`parse`] does the first. Documents that hold nothing are left
@@ -242,6 +257,7 @@ struct Builder<'s> {
     anchors: BTreeMap<usize, Node>,
     mistakes: Vec<Mistake>,
     n_nodes: usize,
+    takes_aliases: bool,
 }
 
 impl<'s> Builder<'s> {
@@ -252,6 +268,7 @@ impl<'s> Builder<'s> {
             anchors: BTreeMap::new(),
             mistakes: Vec::new(),
             n_nodes: 0,
+            takes_aliases: true,
         }
     }
 
@@ -326,6 +343,7 @@ impl<'s> Builder<'s> {
 
     fn map(&mut self) -> Result<Value, Mistake> {
         let mut entries: Vec<Entry> = Vec::new();
+        let mut names = BTreeSet::new();
         let mut merged = Vec::new();
         loop {
             let (event, span) = self.next()?;
@@ -349,7 +367,7 @@ impl<'s> Builder<'s> {
                     continue;
                 }
             };
-            if entries.iter().any(|entry| entry.key == name) {
+            if !names.insert(name.clone()) {
                 let message = format!("the key `{name}` is there twice");
                 self.mistakes.push(Mistake { at, message });
                 continue;
@@ -388,6 +406,10 @@ impl<'s> Builder<'s> {
     }
 
     fn alias(&mut self, anchor: usize, at: Pos) -> Result<Node, Mistake> {
+        if !self.takes_aliases {
+            let message = "there are no aliases here".to_owned();
+            return Err(Mistake { at, message });
+        }
         let Some(node) = self.anchors.get(&anchor).cloned() else {
             let message = "an alias cannot stand inside of what it names".to_owned();
             return Err(Mistake { at, message });

@@ -40,7 +40,7 @@ impl Tree<NotificationText> {
         field: &'static str,
     ) -> Result<Tree<String>, RenderError> {
         Ok(match self {
-            Self::Text(text) => reread(telling.text(field, text)?, telling, DEPTH_MAX),
+            Self::Text(text) => reread(telling.text(field, text)?, telling, LEVELS_MAX),
             Self::Null => Tree::Null,
             Self::Bool(value) => Tree::Bool(*value),
             Self::Int(value) => Tree::Int(*value),
@@ -74,28 +74,31 @@ fn rendered_name(
     }
 }
 
-/// What a text says as YAML, and every text in that; the text itself when it says a text, or nothing
-/// that can be read.
-fn reread(text: String, telling: &Telling<'_>, depth: usize) -> Tree<String> {
-    let Some(depth) = depth.checked_sub(1) else {
+/// What a text says as YAML, and every text in that, through so many levels of lists, maps and texts;
+/// the text itself when it says a text, or nothing that can be read.
+fn reread(text: String, telling: &Telling<'_>, levels: usize) -> Tree<String> {
+    let Some(levels) = levels.checked_sub(1) else {
         return Tree::Text(text);
     };
     match telling.read_yaml(&text) {
         None | Some(Tree::Text(_)) => Tree::Text(text),
-        Some(value) => reread_inside(value, telling, depth),
+        Some(value) => reread_inside(value, telling, levels),
     }
 }
 
-fn reread_inside(value: Tree<String>, telling: &Telling<'_>, depth: usize) -> Tree<String> {
+fn reread_inside(value: Tree<String>, telling: &Telling<'_>, levels: usize) -> Tree<String> {
+    let Some(below) = levels.checked_sub(1) else {
+        return value;
+    };
     match value {
-        Tree::Text(text) => reread(text, telling, depth),
+        Tree::Text(text) => reread(text, telling, levels),
         Tree::List(items) => {
             let items = items.into_iter();
-            Tree::List(items.map(|it| reread_inside(it, telling, depth)).collect())
+            Tree::List(items.map(|it| reread_inside(it, telling, below)).collect())
         }
         Tree::Map(entries) => {
             let entries = entries.into_iter();
-            let entries = entries.map(|(name, it)| (name, reread_inside(it, telling, depth)));
+            let entries = entries.map(|(name, it)| (name, reread_inside(it, telling, below)));
             Tree::Map(entries.collect())
         }
         plain => plain,
@@ -120,7 +123,8 @@ impl Serialize for Tree<String> {
     }
 }
 
-/// Texts within texts that are read again; deeper ones stay texts.
-const DEPTH_MAX: usize = 16;
+/// Levels of lists, maps and texts within texts that are read again; deeper texts stay texts. Alerts
+/// may come from anywhere, and what they say must not exhaust the stack.
+const LEVELS_MAX: usize = 64;
 /// From here on Go writes an exponent.
 const WHOLE_MAX: f64 = 1e21;

@@ -86,6 +86,9 @@ struct Peer {
 struct Waiting {
     queue: Mutex<Queue>,
     has_more: Notify,
+    /// Held by the sender that has a batch under way: one that is replaced ends its own first, so
+    /// that nothing older is sent after something newer.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// Why a sender ends.
@@ -282,10 +285,21 @@ struct Sender {
 
 impl Sender {
     async fn run(self) {
+        self.work().await;
+        // The call that woke this one may have been meant for its successor.
+        self.peer.waiting.has_more.notify_one();
+    }
+
+    async fn work(&self) {
         let mut backoff = BACKOFF_MIN;
-        while self.peer.end.get().is_none() {
+        loop {
+            let turn = self.peer.waiting.turn.lock().await;
+            if self.peer.end.get().is_some() {
+                return;
+            }
             let batch = lock(&self.peer.waiting.queue).take(self.all.limits.batch);
             if batch.is_empty() {
+                drop(turn);
                 self.peer.waiting.has_more.notified().await;
                 continue;
             }
@@ -298,6 +312,7 @@ impl Sender {
                     if self.give_back(batch) {
                         return;
                     }
+                    drop(turn);
                     let wait = after.unwrap_or(backoff);
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                     tokio::time::sleep(wait).await;

@@ -146,6 +146,7 @@ impl Deliverer {
         let response = response.map_err(|error| http_client::why(&error.without_url()))?;
         let status = response.status().as_u16();
         let headers = http_client::headers(&response);
+        // Most kinds look at the status only, and are content with that.
         let body = http_client::body(response, RESPONSE_BYTES_MAX)
             .await
             .unwrap_or_default();
@@ -193,5 +194,6 @@ const DELIVERIES_MAX: usize = 16;
 const STEPS_MAX: usize = 32;
 /// How long a receiver may take when nothing else is configured.
 const TIMEOUT: StdDuration = StdDuration::from_secs(10);
-/// What is read of a receiver's answer.
-const RESPONSE_BYTES_MAX: usize = 64 << 10;
+/// What is read of a receiver's answer: some echo the message, which Slack takes up to 40,000
+/// characters of.
+const RESPONSE_BYTES_MAX: usize = 4 << 20;

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{ALL_TIME, check_summary, open, range, sample};
+use common::{ALL_TIME, check_summary, check_summary_is, open, range, sample};
 use firebell_disk::MemoryDisk;
 use firebell_model::{
     Column, Duration, Growth, Labels, Matcher, STALE_NAN, Source, TimeRange, Timestamp, is_stale,
@@ -145,8 +145,7 @@ impl History {
                 for (idx, series) in series.iter().enumerate() {
                     check_growth(growths.values[idx], growth(&**series, range), range);
                     check_summary(&**series, range);
-                    let (quick, bulk) = (series.summary(range).unwrap(), summaries.values[idx]);
-                    assert_eq!(bulk.map(|it| it.count), quick.map(|it| it.count));
+                    check_summary_is(&**series, range, summaries.values[idx]);
                 }
             }
         }

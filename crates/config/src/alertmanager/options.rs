@@ -296,9 +296,9 @@ impl<'d, 'n> Options<'d, 'n> {
         entries.iter().any(|entry| entry.key == "authorization")
     }
 
-    /// `timeout`; zero means no limit, as upstream.
+    /// `timeout`, as Go writes durations; zero is as if there were none.
     pub(super) fn timeout(&self) -> Option<Duration> {
-        let timeout = self.duration("timeout");
+        let timeout = self.parsed("timeout", go_duration);
         timeout.filter(|timeout| *timeout > Duration::ZERO)
     }
 
@@ -307,6 +307,38 @@ impl<'d, 'n> Options<'d, 'n> {
         let own = http_config(self.loader, &self.fields);
         own.unwrap_or_else(|| self.global.http.clone())
     }
+}
+
+/// A duration as Go writes it (`1h30m`, `1.5m`, `90s`), which Prometheus does not.
+pub(super) fn go_duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is no duration such as `1m30s`");
+    let (mut rest, mut ms) = (text, 0.0);
+    if rest == "0" {
+        return Ok(Duration::ZERO);
+    }
+    if rest.is_empty() {
+        return Err(wrong());
+    }
+    while !rest.is_empty() {
+        let n_digits = rest.len()
+            - rest
+                .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
+                .len();
+        let (digits, after) = rest.split_at(n_digits);
+        let number: f64 = digits.parse().map_err(|_| wrong())?;
+        let units = [
+            ("ms", 1.0),
+            ("h", 3_600_000.0),
+            ("m", 60_000.0),
+            ("s", 1000.0),
+        ];
+        let mut units = units.iter();
+        let found = units.find_map(|(unit, size)| Some((after.strip_prefix(unit)?, size)));
+        let (after, size) = found.ok_or_else(wrong)?;
+        ms += number * size;
+        rest = after;
+    }
+    Ok(Duration(ms as i64))
 }
 
 /// `global` of alertmanager.yml: every name is read, whoever uses it.

@@ -4,6 +4,7 @@ use firebell_model::Secret;
 use firebell_notify::{SlackAction, SlackConfig, SlackConfirm, SlackField};
 
 use super::options::{Options, address};
+use crate::yaml::Node;
 
 pub(super) fn read(options: &Options<'_, '_>) -> Option<SlackConfig> {
     let target = target(options);
@@ -118,12 +119,18 @@ fn action(options: &Options<'_, '_>) -> SlackAction {
         part.fields.finish();
         confirm
     });
-    if options.get("url").is_some() {
+    let is_there = |name| {
+        options
+            .get(name)
+            .and_then(Node::as_text)
+            .is_some_and(|it| !it.is_empty())
+    };
+    if is_there("url") {
         // A link asks nobody and tells no app. Source: Alertmanager, `SlackAction.UnmarshalYAML`.
         action.name = Default::default();
         action.value = Default::default();
         action.confirm = None;
-    } else if options.get("name").is_none() {
+    } else if !is_there("name") {
         options.missing("url` or `name");
     }
     action

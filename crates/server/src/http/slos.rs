@@ -10,7 +10,8 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
-use firebell_model::{Labels, Timestamp};
+use firebell_model::{Labels, Matcher, Sample, TimeRange, Timestamp};
+use firebell_promql::{Prepared, VectorSample};
 use firebell_rules::{Querier, StoreQuerier};
 use firebell_slo::{Budget, Ledger, Objective, Objectives, history, ledger};
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
@@ -87,13 +88,39 @@ async fn ask<T: Send + 'static>(
             source: job.source,
             options: job.options.clone(),
         };
-        let querier: &dyn Querier = match &cluster {
+        let inner: &dyn Querier = match &cluster {
             Some(cluster) => cluster,
             None => &store,
         };
-        work(querier, job).map(Answered)
+        let found = work(&WhileAwaited { inner, job }, job);
+        // What failed for want of time says so, whatever words it passed through.
+        found
+            .map(Answered)
+            .map_err(|error| job.check().err().unwrap_or(error))
     });
     answered.await.map(|Answered(answered)| answered)
+}
+
+/// Asks no further when time is over or nobody waits: a cluster cannot tell.
+struct WhileAwaited<'a> {
+    inner: &'a dyn Querier,
+    job: &'a Job<'a>,
+}
+
+impl Querier for WhileAwaited<'_> {
+    fn vector(&self, expr: &mut Prepared, at: Timestamp) -> Result<Vec<VectorSample>, String> {
+        self.job.check().map_err(|error| error.to_string())?;
+        self.inner.vector(expr, at)
+    }
+
+    fn last_samples(
+        &self,
+        matchers: &[Matcher],
+        range: TimeRange,
+    ) -> Result<Vec<(Labels, Sample)>, String> {
+        self.job.check().map_err(|error| error.to_string())?;
+        self.inner.last_samples(matchers, range)
+    }
 }
 
 /// What is not yet an answer.
