@@ -9,7 +9,7 @@ export FIREBELL ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/release/firebell
 PYTHON := $(CURDIR)/.venv/bin/python
 UI_SOURCES := $(wildcard ui/*.html ui/*.json ui/*.ts) $(shell find ui/src -type f ! -name '*.test.*')
 
-.PHONY: help demo test fuzz soak bench-metrics bench-rules build fmt lint tools browser peers
+.PHONY: help demo test fuzz soak acceptance bench-metrics bench-rules bench-notify build fmt lint tools browser peers
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -24,11 +24,15 @@ test: build .venv/checks browser peers ## Run every test; the last line counts t
 fuzz: tools ## Fuzz every reader of foreign bytes, FUZZ_SECONDS=60 each
 	@scripts/fuzz $${FUZZ_SECONDS:-60}
 
-soak: build .venv/runs ## Play the demo's fault ROUNDS=20 times, after HOURS=200000 simulated ones, fuzzing and EXPRESSIONS=20000 of PromQL
+soak: build .venv/runs ## Play the demo's fault ROUNDS=20 times, after HOURS=200000 simulated ones, fuzzing, EXPRESSIONS=20000 of PromQL and KILLS=200 under load
 	@FIREBELL_SIM_HOURS=$${HOURS:-200000} cargo test -q -p firebell-sim --test simulation
 	@scripts/fuzz $${FUZZ_SECONDS:-3600}
 	@N=$${EXPRESSIONS:-20000} scripts/e2e/promql_differential
+	@FIREBELL_KILLS=$${KILLS:-200} scripts/e2e/kill9_load
 	@cd examples && ROUNDS=$${ROUNDS:-20} exec $(PYTHON) -m demo
+
+acceptance: build ## Point Alertmanager's own acceptance suites at Firebell; needs Go
+	@scripts/acceptance
 
 bench-metrics: build ## Measure beside Prometheus and VictoriaMetrics: QUICK=1 is minutes, ROWS=query,ingest
 	@cargo build -q --release --package firebell-server --example store
@@ -36,6 +40,9 @@ bench-metrics: build ## Measure beside Prometheus and VictoriaMetrics: QUICK=1 i
 
 bench-rules: build ## Measure tests of rules beside promtool and vmalert-tool, and a cycle of 10,000 rules: QUICK=1 is a minute
 	@scripts/bench/rules $(if $(QUICK),--quick)
+
+bench-notify: build ## Measure beside Alertmanager: QUICK=1 is minutes, ROWS=post,lists
+	@scripts/bench/notify $(if $(QUICK),--quick) $(ROWS)
 
 build: tools ui/dist/index.html ## Build the page and the release binary
 	@cargo build --release --package firebell

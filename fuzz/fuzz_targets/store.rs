@@ -1,5 +1,5 @@
 //! The store's own files, some bytes of which are wrong although checksums hold: chunks, native
-//! histograms, tombstones, metadata, the log. Whatever is in them, the store opens or says why not,
+//! histograms, tombstones, metadata, the logs. Whatever is in them, the store opens or says why not,
 //! reads what is left, and takes more.
 #![no_main]
 
@@ -13,7 +13,7 @@ use firebell_model::{
 };
 use firebell_tsdb::{Batch, Options, Store};
 
-const FOLDERS: [&str; 4] = ["chunks", "histograms", "wal", ""];
+const FOLDERS: [&str; 5] = ["chunks", "histograms", "pages", "wal", ""];
 
 fn batch(from: i64, n: i64) -> Batch {
     let mut batch = Batch::default();
@@ -44,10 +44,13 @@ fn batch(from: i64, n: i64) -> Batch {
 /// The files of a small store that has filed, deleted and logged.
 static FILES: LazyLock<Vec<(String, Vec<u8>)>> = LazyLock::new(|| {
     let disk = MemoryDisk::default();
-    let (store, _) = Store::open(Arc::new(disk.clone()), Options::default()).expect("it opens");
+    let options = Options { log_bytes_max: 0, ..Options::default() };
+    let (store, _) = Store::open(Arc::new(disk.clone()), options).expect("it opens");
     store.append(&batch(0, 300)).expect("it is taken");
     store.maintain(Timestamp(20_000 * 15_000)).expect("memory takes it");
-    store.append(&batch(300, 20)).expect("it is taken");
+    store.append(&batch(300, 500)).expect("it is taken");
+    store.shorten_log().expect("memory takes it");
+    store.append(&batch(800, 20)).expect("it is taken");
     let name = Matcher::equal("i", "b");
     store.delete(&[vec![name]], (Timestamp(0), Timestamp(90_000))).expect("memory takes it");
     store.sync().expect("memory takes it");

@@ -24,6 +24,8 @@ describe("the page of one alert", () => {
       "rules/shop.yml · group shop · fires after 1m",
       "sum by (service)",
       "goes to shop",
+      "a repetition, by repeat_interval 4h",
+      "attempt 3 failed, it is tried again",
     ])
       expect(text).toContain(part);
     await page.getByRole("img", { name: /alerts when > 0.05/ }).waitFor();

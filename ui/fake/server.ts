@@ -5,8 +5,10 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 
 import type { Changed } from "../src/api/types.ts";
+import type { SilencePreview } from "../src/api/types.ts";
 import type { NewSilence } from "../src/api/upstream.ts";
 import { ago, history, spending, type World } from "./scenarios.ts";
+import { why } from "./why.ts";
 
 /** Answers a request, or says false when it is not for the API. */
 export type Handler = (request: IncomingMessage, response: ServerResponse) => boolean;
@@ -37,7 +39,8 @@ export function handlerFor(world: World): Handler {
       stream(world, response);
       return true;
     }
-    const key = `${request.method} ${url.pathname.replace(/(silence)\/.*/, "$1/")}`;
+    const path = url.pathname.replace(/(silence)\/.*/, "$1/").replace(/[0-9a-f]{16}/, "ID");
+    const key = `${request.method} ${path}`;
     const answer = ANSWERS[key];
     if (answer === undefined) return false;
     void bodyOf(request).then((body) => {
@@ -51,6 +54,8 @@ export function handlerFor(world: World): Handler {
 const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown> = {
   "GET /api/firebell/v1/status": (world) => world.status,
   "GET /api/firebell/v1/alerts": (world) => ({ alerts: world.alerts }),
+  "GET /api/firebell/v1/alerts/ID/why": (world, url) =>
+    why(world, url.pathname.split("/").at(-2) ?? ""),
   "GET /api/firebell/v1/inbox": (world) => ({ entries: world.inbox }),
   "GET /api/firebell/v1/slos": (world) => world.objectives,
   "GET /api/firebell/v1/slos/history": ({ objectives }, url) =>
@@ -65,18 +70,10 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
     status: "success",
     data: { resultType: "matrix", result: range(url.searchParams) },
   }),
-  "GET /api/v2/silences": (world) => world.silences,
-  "POST /api/v2/silences": (world, _, body) => {
-    const silence = JSON.parse(body) as NewSilence;
-    const id = `fake-${world.silences.length + 1}`;
-    world.silences.push({ ...silence, id, status: { state: "active" } });
-    for (const alert of world.alerts) {
-      const isMatch = silence.matchers.every(({ name, value }) => alert.labels[name] === value);
-      if (isMatch) alert.silencedBy = [...alert.silencedBy, id];
-    }
-    emit(world, ["alerts"]);
-    return { silenceID: id };
-  },
+  "GET /api/firebell/v1/silences": ({ silences }) => ({ silences }),
+  "GET /api/firebell/v1/silences/preview": (world) => preview(world),
+  "POST /api/firebell/v1/silences": (world, _, body) => add(world, body),
+  "POST /api/v2/silences": (world, _, body) => add(world, body),
   "DELETE /api/v2/silence/": (world, url) => {
     const id = url.pathname.split("/").at(-1);
     for (const silence of world.silences) {
@@ -160,4 +157,32 @@ export async function serve(world: World, dist: string, prefix = "/") {
       server.closeAllConnections();
     });
   return { url: `http://127.0.0.1:${port}${prefix}`, stop, restart: () => listen(port) };
+}
+
+function add(world: World, body: string): { silenceID: string } {
+  const silence = JSON.parse(body) as NewSilence;
+  const id = `fake-${world.silences.length + 1}`;
+  world.silences.push({ ...silence, id, status: { state: "active" } });
+  for (const alert of world.alerts) {
+    const isMatch = silence.matchers.every(({ name, value }) => alert.labels[name] === value);
+    if (isMatch) alert.silencedBy = [...alert.silencedBy, id];
+  }
+  emit(world, ["alerts"]);
+  return { silenceID: id };
+}
+
+/** What fires now, as if it had fired before. */
+function preview({ alerts }: World): SilencePreview {
+  const firing = alerts.filter((alert) => alert.state === "firing");
+  const past = firing.map(({ labels }, idx) => ({
+    labels,
+    times: idx + 1,
+    firedFor: "2h35m",
+    firstAt: ago(20 * 24 * 60 * 60_000),
+    lastAt: ago(60_000),
+  }));
+  return {
+    now: { count: firing.length, alerts: firing.map(({ labels }) => labels) },
+    past: { since: ago(30 * 24 * 60 * 60_000), count: past.length, alerts: past },
+  };
 }

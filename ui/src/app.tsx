@@ -57,5 +57,6 @@ function CurrentPage({ route }: { route: Route }) {
   }
   if (route.page === "objectives") return <ObjectivesPage />;
   if (route.page === "inbox") return <InboxPage params={route.params} openId={route.id} />;
-  return route.page === "targets" ? <TargetsPage /> : <SilencesPage />;
+  if (route.page === "targets") return <TargetsPage />;
+  return <SilencesPage asked={route.id === "new" ? (route.params.get("filter") ?? "") : null} />;
 }

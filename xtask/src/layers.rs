@@ -33,12 +33,18 @@ pub(crate) const LAYERS: &[Layer] = &[
     core("slo", &["model", "promql", "template", "rules"]),
     core("dispatch", &["model"]),
     core("notify", &["model", "template"]),
+    core("oncall", &["model"]),
     core("lint", &["model", "promql", "template", "rules"]),
-    core("engine", &["model", "disk", "rules", "dispatch"]),
+    core("incident", &["model"]),
+    core(
+        "engine",
+        &["model", "disk", "rules", "dispatch", "incident"],
+    ),
     edge(
         "config",
         &[
-            "model", "tsdb", "promql", "template", "rules", "slo", "dispatch", "notify", "lint",
+            "model", "tsdb", "promql", "template", "rules", "slo", "dispatch", "notify", "oncall",
+            "lint", "incident",
         ],
     ),
     edge("wire", &["model"]),
@@ -47,13 +53,14 @@ pub(crate) const LAYERS: &[Layer] = &[
         "server",
         &[
             "model", "disk", "tsdb", "promql", "template", "rules", "slo", "dispatch", "notify",
-            "engine", "config", "wire",
+            "incident", "engine", "config", "wire",
         ],
     ),
     edge(
         "sim",
         &[
-            "model", "disk", "tsdb", "promql", "rules", "dispatch", "engine", "config",
+            "model", "disk", "tsdb", "promql", "rules", "slo", "dispatch", "notify", "incident",
+            "engine", "config",
         ],
     ),
     edge(

@@ -26,7 +26,7 @@ pub(crate) struct Alertmanager {
     #[arg(long = "storage.path", value_name = "DIR", default_value = "data/")]
     storage: PathBuf,
     /// How long what was told and ended silences are kept.
-    #[arg(long = "data.retention", value_name = "TIME", default_value = "120h", value_parser = go_duration)]
+    #[arg(long = "data.retention", value_name = "TIME", default_value = "120h", value_parser = Duration::from_go)]
     retention: Duration,
     /// Say which version this is, and end.
     #[arg(long)]
@@ -71,7 +71,7 @@ struct Web {
     )]
     get_concurrency: i64,
     /// How long a request may take; 0 for any time.
-    #[arg(long = "web.timeout", value_name = "TIME", default_value = "0", value_parser = go_duration)]
+    #[arg(long = "web.timeout", value_name = "TIME", default_value = "0", value_parser = Duration::from_go)]
     timeout: Duration,
     /// Pages of these origins may ask; a regular expression (Firebell's own)
     #[arg(long = "web.cors.origin", value_name = "REGEX", value_parser = Regex::anchored)]
@@ -106,7 +106,7 @@ struct Limits {
     )]
     alerts_per_name: i64,
     /// After a start, nobody is told before so much time has passed.
-    #[arg(long = "dispatch.start-delay", value_name = "TIME", default_value = "0s", value_parser = go_duration)]
+    #[arg(long = "dispatch.start-delay", value_name = "TIME", default_value = "0s", value_parser = Duration::from_go)]
     start_delay: Duration,
 }
 
@@ -318,16 +318,6 @@ fn dispatch_options(limits: &Limits, retention: Duration) -> DispatchOptions {
 fn path_of(url: &str) -> &str {
     let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
     rest.find('/').map_or("", |idx| &rest[idx..])
-}
-
-/// A duration as Go reads it: `1m30s`, `0`; what is shorter than a millisecond is none.
-fn go_duration(text: &str) -> Result<Duration, String> {
-    let failed = || format!("`{text}` is not a duration such as 5m or 1h30m");
-    match text {
-        "0" => Ok(Duration::ZERO),
-        text if text.starts_with('-') => Ok(Duration::ZERO),
-        text => text.parse().map_err(|_| failed()),
-    }
 }
 
 fn feature(name: &str) -> Result<String, String> {

@@ -4,10 +4,14 @@
 
 mod alertmanager;
 mod check;
+mod explain;
+mod history;
 mod import;
 mod log;
+mod notify;
 mod promql;
 mod serve;
+mod silence;
 mod slo;
 mod store;
 mod test;
@@ -48,8 +52,16 @@ enum Command {
     )]
     Check(Box<check::Check>),
     /// Run unit tests of rules, as promtool does, and scenarios on simulated time.
-    #[command(after_help = "Example: firebell test tests/*.yml scenarios/*.md\n\
-                      What ends in .md is a scenario; everything else is a test file of promtool.")]
+    #[command(
+        after_help = "Example: firebell test --strict tests/*.yml scenarios/*.md\n\
+                      What ends in .md is a scenario; everything else is a test file of promtool, \
+                      which may also expect:\n  \
+                      exp_state, exp_since    pending alerts, and since when\n  \
+                      notification_test       who is told, grouped how, in which words\n  \
+                      slo_files, slo_test     error budgets, burn rates, alerts of objectives\n\
+                      docs/tests.md describes them, examples/unit-tests shows them.\n\
+                      Exit codes: 0 passed, 1 failed, 2 usage or IO."
+    )]
     Test(test::Test),
     /// Read history into the store: blocks of Prometheus's TSDB, or text with timestamps.
     #[command(
@@ -72,6 +84,33 @@ enum Command {
         #[command(subcommand)]
         command: slo::Command,
     },
+    /// Silences: what one would mute.
+    #[command(
+        after_help = "Example: firebell silence preview 'service=\"cart\"' --server http://127.0.0.1:9494"
+    )]
+    Silence {
+        #[command(subcommand)]
+        command: silence::Command,
+    },
+    /// Tell a receiver of a sample, or show what it would be told.
+    #[command(
+        after_help = "Example: firebell notify test team --config firebell.yml\n\
+                            Exit codes: 0 told, 1 somebody was not told, 2 usage or IO."
+    )]
+    Notify {
+        #[command(subcommand)]
+        command: notify::Command,
+    },
+    /// Say why a running Firebell tells of something, or does not.
+    Explain {
+        #[command(subcommand)]
+        command: explain::Command,
+    },
+    /// List or export what happened to alerts and notifications, of a running Firebell.
+    History {
+        #[command(subcommand)]
+        command: history::Command,
+    },
     /// Test and print PromQL.
     Promql {
         #[command(subcommand)]
@@ -87,7 +126,11 @@ fn main() -> ExitCode {
         Command::Test(options) => test::test(&options),
         Command::Import(options) => import::import(&options),
         Command::Store { command } => store::store(&command),
+        Command::Notify { command } => notify::notify(&command),
+        Command::Silence { command } => silence::silence(&command),
         Command::Slo { command } => slo::slo(&command),
+        Command::Explain { command } => explain::explain(&command),
+        Command::History { command } => history::history(&command),
         Command::Promql { command } => promql::promql(&command),
     }
 }
@@ -97,6 +140,12 @@ fn say(line: std::fmt::Arguments<'_>) {
     if writeln!(std::io::stdout(), "{line}").is_err() {
         std::process::exit(2);
     }
+}
+
+/// A text from elsewhere, such as a label's, for a line of a terminal: nothing in it drives that.
+fn harmless(text: &str) -> String {
+    let shown = |c: char| if c.is_control() { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
 }
 
 /// Prints an error with its causes.

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::Subcommand;
 use firebell_config::{Config, ExternalUrl, OsFiles, prometheus_rules};
+use firebell_lint::percent;
 use firebell_model::{Duration, Labels, Timestamp};
 use firebell_promql::Options;
 use firebell_rules::StoreQuerier;
@@ -223,10 +224,6 @@ fn state(budget: &Budget) -> String {
 /// To the minute.
 fn short(after: Duration) -> Duration {
     Duration::from_mins((after.0 / 60_000).max(1))
-}
-
-fn percent(share: f64) -> String {
-    format!("{:.1}%", share * 100.0)
 }
 
 fn show(id: &str, files: &Files) -> ExitCode {

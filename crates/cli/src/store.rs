@@ -87,6 +87,7 @@ fn inspect(data: &Path) -> Result<ExitCode, Failed> {
         ("chunks", "chunks"),
         ("histograms", "histograms"),
         ("log", "wal"),
+        ("pages", "pages"),
     ] {
         let (n_files, bytes) = size_of_folder(&data.join(folder));
         say(format_args!("{what:10}{bytes} bytes in {n_files} files"));
@@ -165,7 +166,7 @@ fn repair(data: &Path) -> Result<ExitCode, Failed> {
     }
     let aside = data.join(format!("damaged-{number}"));
     fs::create_dir(&aside)?;
-    for name in ["chunks", "histograms", "wal", "tombstones", "metadata"] {
+    for name in STORE {
         let from = data.join(name);
         if from.exists() {
             fs::rename(&from, aside.join(name))?;
@@ -225,5 +226,15 @@ const ALL_TIME: TimeRange = TimeRange {
     until: Timestamp::MAX,
 };
 const TOP_MAX: usize = 10;
+/// What a store has in its data folder.
+const STORE: [&str; 7] = [
+    "chunks",
+    "histograms",
+    "wal",
+    "pages",
+    "tombstones",
+    "metadata",
+    "exemplars",
+];
 /// Samples that are gathered before they are written.
 const WRITE_SAMPLES: usize = 4 << 20;

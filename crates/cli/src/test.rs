@@ -23,16 +23,18 @@ pub(crate) struct Test {
     /// Write the results as JUnit XML.
     #[arg(long, value_name = "FILE")]
     junit: Option<PathBuf>,
-    /// Show every series that a test put in or its rules wrote.
+    /// Show every series that a test put in or its rules wrote, every notification with its texts,
+    /// and every budget that is asked for.
     #[arg(long)]
     debug: bool,
-    /// Show alerts that differ as a coloured difference.
+    /// Show alerts, notifications and budgets that differ as a coloured difference.
     #[arg(long)]
     diff: bool,
     /// Pass over fields of rule files that rules do not have.
     #[arg(long)]
     ignore_unknown_fields: bool,
-    /// Fail where promtool passes without testing anything.
+    /// Fail, with the reason, where promtool passes without testing anything: nothing expected, an
+    /// alert that no rule defines, a moment behind the data, a rule that no test asks for, and so on.
     #[arg(long)]
     strict: bool,
     /// Experimental parts of PromQL, in Prometheus's words, such as promql-experimental-functions.

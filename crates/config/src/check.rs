@@ -5,6 +5,7 @@
 //! unit of its own. Lints see one unit at a time.
 
 mod kind;
+mod oncall;
 mod online;
 mod read;
 mod routes;

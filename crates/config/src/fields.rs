@@ -77,6 +77,17 @@ impl<'d> Doc<'d> {
 
     /// Notes a problem.
     pub(crate) fn problem(&self, at: Pos, message: impl Into<String>, hint: Option<String>) {
+        let message = message.into();
+        let problem = Problem {
+            message,
+            hint,
+            ..self.place(at)
+        };
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// A problem of a place that says nothing yet.
+    pub(crate) fn place(&self, at: Pos) -> Problem {
         let (shown, line) = (self.shown.borrow(), (at.line as usize).saturating_sub(1));
         let excerpt = if shown.is_empty() {
             let mut lines = self.source.lines();
@@ -84,13 +95,13 @@ impl<'d> Doc<'d> {
         } else {
             shown.lines().nth(line)
         };
-        self.problems.borrow_mut().push(Problem {
+        Problem {
             file: Arc::clone(&self.file),
             at: Some(at),
-            message: message.into(),
-            hint,
+            message: String::new(),
+            hint: None,
             excerpt: excerpt.map(str::to_owned),
-        });
+        }
     }
 
     /// A path of the file, relative to its folder.

@@ -4,20 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use firebell_dispatch::Routing;
+use firebell_dispatch::{DeliveryAlert, Routing};
 use firebell_model::{Duration, Labels};
 use firebell_notify::Integration;
 use firebell_promql::Features;
 use firebell_rules::{Context, RuleGroup, RuleSet};
 use firebell_slo::Objectives;
-use firebell_template::NotificationTemplates;
+use firebell_template::{Messages, NotificationTemplates};
 
 use crate::alerting::{Alerting, AlertmanagerJob};
 use crate::alertmanager::{self, IntegrationKey, Notifications};
 use crate::check::CheckSection;
+use crate::delivery_alert;
 use crate::fields::{Doc, Fields};
 use crate::files::{Files, is_pattern};
+use crate::history::HistoryKept;
+use crate::incidents;
 use crate::load::Loader;
+use crate::oncall::{self, OncallSection};
 use crate::otlp::Otlp;
 use crate::problem::{Problem, Problems};
 use crate::query::QueryLimits;
@@ -39,6 +43,8 @@ pub struct Config {
     pub rules: RuleSet,
     /// The objectives of `slo_files`, and the flows that they are about.
     pub objectives: Arc<Objectives>,
+    /// Who owns what, and who is on call.
+    pub oncall: OncallSection,
     /// Who is told of what.
     pub routing: Arc<Routing>,
     /// How they are told: by receiver, kind of integration, and index within the kind. The inbox,
@@ -46,6 +52,10 @@ pub struct Config {
     pub integrations: BTreeMap<IntegrationKey, Integration>,
     /// Alertmanagers elsewhere that hear of this Firebell's alerts as well.
     pub alertmanagers: Vec<AlertmanagerJob>,
+    /// When people are told that others cannot be told; `None` is never.
+    pub delivery_alert: Option<DeliveryAlert>,
+    /// When incidents open, and what belongs to them.
+    pub incidents: firebell_incident::Policy,
     /// What texts of notifications may call.
     pub templates: NotificationTemplates,
     /// How OpenTelemetry metrics become series.
@@ -54,6 +64,8 @@ pub struct Config {
     pub storage: firebell_tsdb::Options,
     /// What people's queries may take.
     pub query: QueryLimits,
+    /// How much is kept of what happened.
+    pub history: HistoryKept,
     /// How `firebell check` judges rules.
     pub check: CheckSection,
     /// Time between two scrapes, when a job or `global` says it.
@@ -135,15 +147,19 @@ struct Parts {
     scrape: Vec<ScrapeJob>,
     groups: Vec<RuleGroup>,
     objectives: Objectives,
+    oncall: OncallSection,
     rule_defaults: RuleDefaults,
     alerting: Alerting,
     otlp: Otlp,
     notifications: Option<Notifications>,
     has_alertmanager: bool,
+    delivery_alert: Option<DeliveryAlert>,
+    incidents: firebell_incident::Policy,
     text: String,
     alertmanager_text: String,
     storage: firebell_tsdb::Options,
     query: QueryLimits,
+    history: HistoryKept,
     check: CheckSection,
     source: SourceSection,
     listen: Option<String>,
@@ -189,13 +205,20 @@ impl Parts {
             scrape: self.scrape,
             rules: rules.ok()?,
             objectives: Arc::new(self.objectives),
+            oncall: self.oncall,
             routing,
             integrations,
             alertmanagers: self.alerting.alertmanagers,
+            delivery_alert: self.delivery_alert.map(|alert| DeliveryAlert {
+                external_url: external_url.clone(),
+                ..alert
+            }),
+            incidents: self.incidents,
             templates,
             otlp: self.otlp,
             storage: self.storage,
             query: self.query,
+            history: self.history,
             check: self.check,
             scrape_interval,
             evaluation_interval: self.global.evaluation_interval,
@@ -231,6 +254,10 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
             read_objectives(loader, [path.to_owned()], &mut parts);
             return parts;
         }
+        Kind::Oncall => {
+            parts.oncall = oncall::read(loader, None, Some((&doc, &root)));
+            return parts;
+        }
     }
     parts.text = text_without_secrets(source, &root);
     let fields = doc.fields(&root, "the configuration");
@@ -260,15 +287,11 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
         named_files(loader, &fields, "slo_files"),
         &mut parts,
     );
-    if let Some(node) = fields.get("alertmanager") {
-        match &node.value {
-            Value::Scalar(path) => {
-                read_alertmanager_file(loader, &doc.path(&path.text), &mut parts);
-            }
-            _ => read_alertmanager(loader, &doc, node, &mut parts),
-        }
-    }
+    parts.oncall = read_oncall(loader, &doc, &fields);
+    read_notifications(loader, &doc, &fields, &mut parts);
     parts.storage = storage(&fields);
+    parts.history = HistoryKept::read(&fields);
+    parts.incidents = incidents::read(&fields);
     note_short_retention(loader, &parts);
     own_keys(&fields, &mut parts);
     note_unused(loader, &fields);
@@ -281,6 +304,36 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
         ));
     }
     parts
+}
+
+/// Which programs receivers may run, what they are told when they say nothing else, and the
+/// receivers themselves. An alertmanager.yml keeps upstream's messages unless `messages` asks for
+/// Firebell's; receivers that stand here never had any others.
+fn read_notifications(
+    loader: &Loader<'_>,
+    doc: &Doc<'_>,
+    fields: &Fields<'_, '_>,
+    parts: &mut Parts,
+) {
+    *loader.exec_allowed.borrow_mut() = fields.texts("exec_allowed");
+    parts.delivery_alert = delivery_alert::read(loader, fields);
+    let messages = fields.parsed("messages", |text| match text {
+        "firebell" => Ok(Messages::Firebell),
+        "upstream" => Ok(Messages::Upstream),
+        _ => Err(format!("`{text}` is neither `firebell` nor `upstream`")),
+    });
+    if let Some(node) = fields.get("alertmanager") {
+        loader.messages.set(messages.unwrap_or(match &node.value {
+            Value::Scalar(_) => Messages::Upstream,
+            _ => Messages::Firebell,
+        }));
+        match &node.value {
+            Value::Scalar(path) => {
+                read_alertmanager_file(loader, &doc.path(&path.text), parts);
+            }
+            _ => read_alertmanager(loader, doc, node, parts),
+        }
+    }
 }
 
 /// How rules are checked, where to listen, and where people reach what listens.
@@ -312,6 +365,7 @@ enum Kind {
     Alertmanager,
     Rules,
     Objectives,
+    Oncall,
 }
 
 fn kind_of(root: &Node) -> Kind {
@@ -325,6 +379,8 @@ fn kind_of(root: &Node) -> Kind {
         Kind::Rules
     } else if slo::is_of_objectives(root) {
         Kind::Objectives
+    } else if oncall::is_of_oncall(root) {
+        Kind::Oncall
     } else {
         Kind::Firebell
     }
@@ -383,15 +439,20 @@ fn read_objectives(
     paths: impl IntoIterator<Item = PathBuf>,
     parts: &mut Parts,
 ) {
-    let mut reader = slo::Reader::new(loader, &parts.global);
-    for path in paths {
-        if let Some(source) = loader.read(&path) {
-            reader.read_file(&path, &source);
-        }
-    }
-    let (objectives, groups) = reader.finish();
+    let (objectives, groups) = slo::read_files(loader, &parts.global, paths);
     parts.objectives = objectives;
     parts.groups.extend(groups);
+}
+
+/// Files that `oncall` lists, or what stands there.
+fn read_oncall(loader: &Loader<'_>, doc: &Doc<'_>, fields: &Fields<'_, '_>) -> OncallSection {
+    match fields.get("oncall") {
+        None => OncallSection::default(),
+        Some(node) if matches!(node.value, Value::Map(_)) => {
+            oncall::read(loader, None, Some((doc, node)))
+        }
+        Some(_) => oncall::read(loader, named_files(loader, fields, "oncall"), None),
+    }
 }
 
 /// A budget over more time than is kept would silently be one over less.

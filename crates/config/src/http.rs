@@ -3,7 +3,7 @@
 //! *Sources*: `prometheus/common`, `config/http_config.go`.
 
 use firebell_model::Secret;
-use firebell_notify::{HttpConfig, OAuth2, ProxyConfig, Tls, TlsVersion, base64};
+use firebell_notify::{HttpConfig, OAuth2, ProxyConfig, Tls, TlsVersion, basic};
 
 use crate::fields::Fields;
 use crate::load::Loader;
@@ -56,7 +56,7 @@ fn read_all_but_oauth2(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> HttpConf
 /// Source: `prometheus/common`, `ProxyConfig.Validate`.
 fn proxy(fields: &Fields<'_, '_>) -> ProxyConfig {
     let url = fields.text("proxy_url").filter(|url| !url.is_empty());
-    let is_spoken = |url: &String| url.starts_with("http://") || url.starts_with("https://");
+    let is_spoken = |url: &String| PROXY_SCHEMES.iter().any(|scheme| url.starts_with(scheme));
     let no_proxy = fields.text("no_proxy").unwrap_or_default();
     let from_environment = fields.bool("proxy_from_environment").unwrap_or(false);
     let node = fields.get("proxy_connect_header");
@@ -71,7 +71,7 @@ fn proxy(fields: &Fields<'_, '_>) -> ProxyConfig {
         (
             url.as_ref().is_some_and(|url| !is_spoken(url)),
             "proxy_url",
-            "`proxy_url` has to begin with http:// or https://: other proxies are not supported yet",
+            "`proxy_url` has to begin with http://, https://, socks5:// or socks5h://",
         ),
         (
             from_environment && url.is_some(),
@@ -157,8 +157,7 @@ fn basic_auth(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<Secret> {
         .secret(&auth, "password", "password_file")
         .unwrap_or_default();
     auth.finish();
-    let pair = format!("{}:{}", username.reveal(), password.reveal());
-    Some(Secret::new(format!("Basic {}", base64(pair.as_bytes()))))
+    Some(basic(username.reveal(), password.reveal()))
 }
 
 fn authorization(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<Secret> {
@@ -191,7 +190,7 @@ pub(crate) fn tls_config(
     name: &'static str,
 ) -> Option<Tls> {
     let tls = fields.doc.fields(fields.get(name)?, "`tls_config`");
-    tls.refuse("server_name");
+    let server_name = tls.text("server_name").filter(|name| !name.is_empty());
     let cert = loader.secret(&tls, "cert", "cert_file");
     let key = loader.secret(&tls, "key", "key_file");
     if cert.is_some() != key.is_some() {
@@ -223,6 +222,7 @@ pub(crate) fn tls_config(
         client_pem,
         version_min,
         version_max,
+        server_name,
         insecure_skip_verify,
     })
 }
@@ -269,11 +269,12 @@ fn headers(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Vec<(String, Secret)
 }
 
 /// Whether it is a token of HTTP. Source: RFC 9110, 5.6.2.
-fn is_header_name(name: &str) -> bool {
+pub(crate) fn is_header_name(name: &str) -> bool {
     let is_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     !name.is_empty() && name.bytes().all(is_token)
 }
 
+const PROXY_SCHEMES: [&str; 4] = ["http://", "https://", "socks5://", "socks5h://"];
 /// What `http_headers` may not set. Source: prometheus/common, `config/headers.go`.
 const RESERVED_HEADERS: [&str; 18] = [
     "Authorization",

@@ -12,12 +12,16 @@
 mod alerting;
 mod alertmanager;
 mod check;
+mod delivery_alert;
 mod discovery;
 mod fields;
 mod files;
 mod firebell;
+mod history;
 mod http;
+mod incidents;
 mod load;
+mod oncall;
 mod otlp;
 mod problem;
 mod query;
@@ -44,7 +48,11 @@ pub use crate::discovery::{Discovery, FileDiscovery, TargetGroup, parse_target_f
 pub use crate::files::{Files, OsFiles};
 pub use firebell_notify::{HttpConfig, Tls};
 
+pub use firebell_lint::did_you_mean;
+
 pub use crate::firebell::{Config, ExternalUrl, load, load_with};
+pub use crate::history::HistoryKept;
+pub use crate::oncall::{OncallPlaces, OncallSection};
 pub use crate::otlp::{Otlp, OtlpNaming, OtlpPromotion};
 pub use crate::problem::{Pos, Problem, Problems};
 pub use crate::query::QueryLimits;
@@ -58,6 +66,7 @@ pub use crate::slo::prometheus_rules;
 pub use crate::source::ExternalSource;
 pub use crate::tree::read_yaml;
 pub use crate::unit_test::{
-    AlertTest, ExpectedAlert, ExpectedSample, ExpectedState, ExprTest, Extension, InputSeries,
-    NotificationTest, UnitTest, UnitTests, load_rule_files, parse_unit_tests,
+    AlertTest, ExpectedAlert, ExpectedNotification, ExpectedSample, ExpectedState, ExprTest,
+    InputSeries, NotificationParts, NotificationTest, SloTest, UnitTest, UnitTestErrors, UnitTests,
+    load_objectives, load_rule_files, parse_unit_tests,
 };

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use firebell_model::Secret;
 use firebell_promql::Features;
+use firebell_template::Messages;
 
+use crate::delivery_alert::Fallback;
 use crate::fields::{Doc, Fields};
 use crate::files::Files;
 use crate::problem::Problem;
@@ -19,6 +21,12 @@ pub(crate) struct Loader<'f> {
     features: Cell<Features>,
     /// Whether fields that nobody knows are passed over.
     pub(crate) ignores_unknown: bool,
+    /// The programs that receivers may run.
+    pub(crate) exec_allowed: RefCell<Vec<String>>,
+    /// Which messages receivers get that say nothing else.
+    pub(crate) messages: Cell<Messages>,
+    /// Who hears when others cannot be told.
+    pub(crate) fallback: RefCell<Option<Fallback>>,
 }
 
 impl<'f> Loader<'f> {
@@ -29,6 +37,9 @@ impl<'f> Loader<'f> {
             notes: RefCell::default(),
             features: Cell::new(features),
             ignores_unknown: false,
+            exec_allowed: RefCell::default(),
+            messages: Cell::default(),
+            fallback: RefCell::default(),
         }
     }
 

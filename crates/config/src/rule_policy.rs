@@ -241,6 +241,6 @@ fn direction(text: &str) -> Result<Direction, String> {
 }
 
 /// YAML 1.1's and people's word for no.
-fn is_off(node: &Node) -> bool {
+pub(crate) fn is_off(node: &Node) -> bool {
     matches!(&node.value, Value::Scalar(scalar) if ["off", "false", "no"].contains(&&*scalar.text))
 }

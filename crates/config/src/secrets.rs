@@ -100,6 +100,7 @@ fn names_secret(key: &str) -> bool {
             | "proxy_url"
             | "proxy_connect_header"
             | "headers"
+            | "env"
             | "remote_write_url"
             | "key"
     ) || (endings.iter().any(|ending| key.ends_with(ending)) && key != "routing_key_file")

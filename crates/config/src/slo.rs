@@ -78,8 +78,23 @@ pub(crate) fn is_of_objectives(root: &Node) -> bool {
     format_of(root).is_some()
 }
 
+/// Reads files of objectives, which may name each other's; what was read, and its rules.
+pub(crate) fn read_files(
+    loader: &Loader<'_>,
+    global: &Global,
+    paths: impl IntoIterator<Item = PathBuf>,
+) -> (Objectives, Vec<RuleGroup>) {
+    let mut reader = Reader::new(loader, global);
+    for path in paths {
+        if let Some(source) = loader.read(&path) {
+            reader.read_file(&path, &source);
+        }
+    }
+    reader.finish()
+}
+
 impl<'l> Reader<'l> {
-    pub(crate) fn new(loader: &'l Loader<'l>, global: &Global) -> Self {
+    fn new(loader: &'l Loader<'l>, global: &Global) -> Self {
         Self {
             loader,
             scrape_interval: global.scrape_interval,
@@ -93,7 +108,7 @@ impl<'l> Reader<'l> {
     }
 
     /// All documents of a file.
-    pub(crate) fn read_file(&mut self, path: &Path, source: &str) {
+    fn read_file(&mut self, path: &Path, source: &str) {
         let loader = self.loader;
         let doc = loader.doc(path, source);
         let mut has_openslo = false;
@@ -131,7 +146,7 @@ impl<'l> Reader<'l> {
     }
 
     /// What was read, and its rules.
-    pub(crate) fn finish(mut self) -> (Objectives, Vec<RuleGroup>) {
+    fn finish(mut self) -> (Objectives, Vec<RuleGroup>) {
         self.read_openslo();
         (self.found, self.groups)
     }

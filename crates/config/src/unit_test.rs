@@ -1,20 +1,27 @@
 //! Unit tests of rules, in promtool's format, as a checked value.
 //!
 //! What is wrong with the form of a file is said as upstream says it: people's scripts and eyes
-//! know those lines. Fields of our own are read only where they are written; see [`Extension`].
+//! know those lines. What is wrong with fields of our own (`own`) is said as in all files of ours.
 //!
 //! *Sources*: Prometheus, `cmd/promtool/unittest.go` and "Unit testing for rules"; yaml.v2 for what
 //! fits into which type.
 
 mod decode;
+mod own;
 mod rules;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
 
 use firebell_model::{Duration, Labels, Timestamp};
 
-use self::decode::Decoder;
-pub use self::rules::load_rule_files;
+use self::decode::{Decoder, TEST};
+pub use self::own::{ExpectedNotification, NotificationParts, NotificationTest, SloTest};
+pub use self::rules::{load_objectives, load_rule_files};
+use crate::fields::Doc;
+use crate::problem::{Problem, Problems};
 use crate::yaml::{Node, Value, parse};
 
 /// One file.
@@ -22,6 +29,8 @@ use crate::yaml::{Node, Value, parse};
 pub struct UnitTests {
     /// Patterns of rule files, relative to the folder of this file.
     pub rule_files: Vec<String>,
+    /// Extension: patterns of files of objectives, relative to the same folder.
+    pub slo_files: Vec<String>,
     /// Time between two evaluations of every rule.
     pub evaluation_interval: Duration,
     /// Names of rule groups in the order in which they are evaluated.
@@ -47,8 +56,8 @@ pub struct UnitTest {
     pub promql_expr_tests: Vec<ExprTest>,
     /// Extension: who is told of what.
     pub notifications: Option<NotificationTest>,
-    /// Extension: expectations that need objectives or people on call.
-    pub unsupported: Vec<Extension>,
+    /// Extension: expectations of error budgets.
+    pub slo_tests: Vec<SloTest>,
     /// What templates see as external labels.
     pub external_labels: Labels,
     /// What templates see as external address.
@@ -112,6 +121,8 @@ pub struct ExprTest {
     pub eval_time: Duration,
     /// The samples, in any order.
     pub exp_samples: Vec<ExpectedSample>,
+    /// Whether `exp_samples` was written.
+    pub has_exp_samples: bool,
 }
 
 /// A sample that is expected.
@@ -125,33 +136,45 @@ pub struct ExpectedSample {
     pub histogram: String,
 }
 
-/// Who is told of what, when and why.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
-pub struct NotificationTest {
-    /// An alertmanager.yml or firebell.yml, relative to the folder of the test file.
-    pub config: String,
-    /// How long the test is played.
-    pub until: Duration,
-    /// Lines such as `2m30s notify pager/webhook: first [firing Down]`, as transcripts of scenarios
-    /// have them, in order.
-    pub exp_notifications: Vec<String>,
-}
-
-/// A part of a test that needs what does not exist yet.
+/// What is wrong with a file.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Extension {
-    /// Its key.
-    pub key: String,
-    /// The line it stands in.
-    pub line: u32,
+pub struct UnitTestErrors {
+    /// In upstream's words: one text of several lines.
+    pub upstream: Option<String>,
+    /// What is wrong with keys of our own.
+    pub own: Option<Problems>,
 }
 
-/// Reads a file.
+impl fmt::Display for UnitTestErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { upstream, own } = self;
+        let own = own.as_ref().map(ToString::to_string);
+        let parts: Vec<&str> = upstream.iter().chain(&own).map(|it| &**it).collect();
+        f.write_str(&parts.join("\n"))
+    }
+}
+
+impl std::error::Error for UnitTestErrors {}
+
+/// Reads a file; `path` is named in problems.
 ///
 /// # Errors
-/// What is wrong with it, in upstream's words, as one text of several lines.
-pub fn parse_unit_tests(source: &str) -> Result<UnitTests, String> {
-    let (root, mistakes) = parse(source);
+/// Everything that is wrong with it.
+pub fn parse_unit_tests(path: &Path, source: &str) -> Result<UnitTests, UnitTestErrors> {
+    let problems: RefCell<Vec<Problem>> = RefCell::default();
+    let file = read(&Doc::new(path, source, &problems));
+    let own = Problems::new(problems.into_inner());
+    match (file, own) {
+        (Ok(file), None) => Ok(file),
+        (file, own) => Err(UnitTestErrors {
+            upstream: file.err(),
+            own,
+        }),
+    }
+}
+
+fn read(doc: &Doc<'_>) -> Result<UnitTests, String> {
+    let (root, mistakes) = parse(doc.source);
     if let Some(mistake) = mistakes.first() {
         return Err(format!(
             "yaml: line {}: {}",
@@ -163,10 +186,11 @@ pub fn parse_unit_tests(source: &str) -> Result<UnitTests, String> {
         file.evaluation_interval = EVALUATION_INTERVAL;
         return Ok(file);
     };
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::new(doc);
     decoder.fields(&root, "main.unitTestFile", |decoder, key, node| {
         match key {
             "rule_files" => file.rule_files = decoder.texts(node),
+            "slo_files" => file.slo_files = decoder.texts(node),
             "evaluation_interval" => decoder.duration(node, &mut file.evaluation_interval),
             "group_eval_order" => file.group_eval_order = decoder.texts(node),
             "fuzzy_compare" => decoder.bool(node, &mut file.fuzzy_compare),
@@ -187,9 +211,9 @@ pub fn parse_unit_tests(source: &str) -> Result<UnitTests, String> {
     Ok(file)
 }
 
-fn unit_test(decoder: &mut Decoder, node: &Node) -> UnitTest {
+fn unit_test(decoder: &mut Decoder<'_>, node: &Node) -> UnitTest {
     let mut test = UnitTest::default();
-    decoder.fields(node, "main.testGroup", |decoder, key, node| {
+    decoder.fields(node, TEST, |decoder, key, node| {
         match key {
             "name" => decoder.text(node, &mut test.name),
             "interval" => decoder.duration(node, &mut test.interval),
@@ -207,11 +231,10 @@ fn unit_test(decoder: &mut Decoder, node: &Node) -> UnitTest {
             }
             "external_url" => decoder.text(node, &mut test.external_url),
             "start_timestamp" => test.start = decoder.timestamp(node),
-            "notification_test" => test.notifications = Some(notification_test(decoder, node)),
-            "slo_test" | "page_test" | "escalation_test" => {
-                let (key, line) = (key.to_owned(), node.at.line);
-                test.unsupported.push(Extension { key, line });
+            "notification_test" => {
+                test.notifications = Some(own::notification_test(decoder.doc, node));
             }
+            "slo_test" => test.slo_tests = own::slo_tests(decoder.doc, node),
             _ => return false,
         }
         true
@@ -219,7 +242,7 @@ fn unit_test(decoder: &mut Decoder, node: &Node) -> UnitTest {
     test
 }
 
-fn input_series(decoder: &mut Decoder, node: &Node) -> InputSeries {
+fn input_series(decoder: &mut Decoder<'_>, node: &Node) -> InputSeries {
     let mut series = InputSeries::default();
     decoder.fields(node, "main.series", |decoder, key, node| {
         match key {
@@ -232,7 +255,7 @@ fn input_series(decoder: &mut Decoder, node: &Node) -> InputSeries {
     series
 }
 
-fn alert_test(decoder: &mut Decoder, node: &Node) -> AlertTest {
+fn alert_test(decoder: &mut Decoder<'_>, node: &Node) -> AlertTest {
     let mut test = AlertTest::default();
     decoder.fields(node, "main.alertTestCase", |decoder, key, node| {
         match key {
@@ -254,7 +277,7 @@ fn alert_test(decoder: &mut Decoder, node: &Node) -> AlertTest {
     test
 }
 
-fn expected_alert(decoder: &mut Decoder, node: &Node) -> ExpectedAlert {
+fn expected_alert(decoder: &mut Decoder<'_>, node: &Node) -> ExpectedAlert {
     let mut alert = ExpectedAlert::default();
     decoder.fields(node, "main.alert", |decoder, key, node| {
         match key {
@@ -273,7 +296,7 @@ fn expected_alert(decoder: &mut Decoder, node: &Node) -> ExpectedAlert {
     alert
 }
 
-fn expected_state(decoder: &mut Decoder, node: &Node) -> Option<ExpectedState> {
+fn expected_state(decoder: &mut Decoder<'_>, node: &Node) -> Option<ExpectedState> {
     let mut text = String::new();
     decoder.text(node, &mut text);
     match &*text {
@@ -289,27 +312,14 @@ fn expected_state(decoder: &mut Decoder, node: &Node) -> Option<ExpectedState> {
     }
 }
 
-fn notification_test(decoder: &mut Decoder, node: &Node) -> NotificationTest {
-    let mut test = NotificationTest::default();
-    decoder.fields(node, "main.notificationTest", |decoder, key, node| {
-        match key {
-            "config" => decoder.text(node, &mut test.config),
-            "until" => decoder.duration(node, &mut test.until),
-            "exp_notifications" => test.exp_notifications = decoder.texts(node),
-            _ => return false,
-        }
-        true
-    });
-    test
-}
-
-fn expr_test(decoder: &mut Decoder, node: &Node) -> ExprTest {
+fn expr_test(decoder: &mut Decoder<'_>, node: &Node) -> ExprTest {
     let mut test = ExprTest::default();
     decoder.fields(node, "main.promqlTestCase", |decoder, key, node| {
         match key {
             "expr" => decoder.text(node, &mut test.expr),
             "eval_time" => decoder.duration(node, &mut test.eval_time),
             "exp_samples" => {
+                test.has_exp_samples = true;
                 test.exp_samples = decoder.list(node, "[]main.sample", expected_sample);
             }
             _ => return false,
@@ -319,7 +329,7 @@ fn expr_test(decoder: &mut Decoder, node: &Node) -> ExprTest {
     test
 }
 
-fn expected_sample(decoder: &mut Decoder, node: &Node) -> ExpectedSample {
+fn expected_sample(decoder: &mut Decoder<'_>, node: &Node) -> ExpectedSample {
     let mut sample = ExpectedSample::default();
     decoder.fields(node, "main.sample", |decoder, key, node| {
         match key {
@@ -338,6 +348,10 @@ const EVALUATION_INTERVAL: Duration = Duration::from_mins(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read_text(source: &str) -> Result<UnitTests, String> {
+        parse_unit_tests(Path::new("t.yml"), source).map_err(|error| error.to_string())
+    }
 
     #[test]
     fn what_does_not_fit_is_said_in_upstreams_words_with_its_line() {
@@ -369,7 +383,7 @@ tests:
               line 12: cannot unmarshal !!bool `true` into float64
               line 15: cannot unmarshal !!seq into map[string]string
               line 15: exp_state has to be `pending` or `firing`, not `broken`"]]
-        .assert_eq(&parse_unit_tests(source).unwrap_err());
+        .assert_eq(&read_text(source).unwrap_err());
         for (source, expected) in [
             (
                 "evaluation_interval: 5x",
@@ -377,7 +391,7 @@ tests:
             ),
             ("evaluation_interval: ''", "empty duration string"),
         ] {
-            assert_eq!(parse_unit_tests(source).unwrap_err(), expected);
+            assert_eq!(read_text(source).unwrap_err(), expected);
         }
     }
 
@@ -391,7 +405,7 @@ tests:
     promql_expr_test:
       - exp_samples: [{value: 0x10}, {value: 1e3}, {value: -.inf}, {value: 010}, {value: 1_0}]
 ";
-        let tests = parse_unit_tests(source).unwrap();
+        let tests = read_text(source).unwrap();
         let test = &tests.tests[0];
         assert_eq!(test.interval, Duration::from_mins(1));
         assert_eq!(test.start, Some(Timestamp(1_767_225_600_000)));
@@ -400,6 +414,6 @@ tests:
         let samples = &test.promql_expr_tests[0].exp_samples;
         let values: Vec<f64> = samples.iter().map(|sample| sample.value).collect();
         assert_eq!(values, [16.0, 1000.0, f64::NEG_INFINITY, 8.0, 10.0]);
-        assert_eq!(parse_unit_tests("").unwrap().tests, []);
+        assert_eq!(read_text("").unwrap().tests, []);
     }
 }

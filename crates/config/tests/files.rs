@@ -7,12 +7,13 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
 use firebell_config::{
-    Config, ExternalUrl, Files as _, OsFiles, ScrapeJob, load, load_with, parse_target_file,
-    targets,
+    Config, ExternalUrl, Files as _, HistoryKept, OsFiles, ScrapeJob, load, load_with,
+    parse_target_file, targets,
 };
-use firebell_dispatch::InhibitRule;
+use firebell_dispatch::{DeliveryAlert, InhibitRule, OwnKeys};
 use firebell_model::matchers_text;
 use firebell_notify::{HttpConfig, Integration};
+use firebell_oncall::{Oncall, PersonId};
 use firebell_promql::Features;
 use firebell_rules::{Cadence, FailingAlert, Policy};
 use proptest::prelude::*;
@@ -132,10 +133,19 @@ fn describe(config: &Config) -> String {
             }
         }
     }
+    let external_url = config.external_url.clone();
+    let default = DeliveryAlert {
+        external_url,
+        ..DeliveryAlert::default()
+    };
+    if config.delivery_alert.as_ref() != Some(&default) {
+        writeln!(text, "delivery alert {:?}", config.delivery_alert).unwrap();
+    }
     let failing = &config.rules.context().failing_alert;
     if *failing != Some(FailingAlert::default()) {
         writeln!(text, "failing rules {failing:?}").unwrap();
     }
+    describe_oncall(&config.oncall.oncall, &mut text);
     describe_routing(config, &mut text);
     for job in &config.alertmanagers {
         let found = job.targets(&job.discovery.static_groups);
@@ -145,6 +155,12 @@ fn describe(config: &Config) -> String {
     writeln!(text, "at {url} {labels} {:?}", config.listen).unwrap();
     let (retention, bytes) = (config.storage.retention, config.storage.retention_bytes);
     writeln!(text, "kept {retention} {bytes:?}").unwrap();
+    if config.history != HistoryKept::default() {
+        writeln!(text, "{:?}", config.history).unwrap();
+    }
+    if config.incidents != Default::default() {
+        writeln!(text, "{:?}", config.incidents).unwrap();
+    }
     if let Some(source) = &config.source {
         writeln!(text, "source {source:?}").unwrap();
     }
@@ -178,6 +194,63 @@ fn describe_job(job: &ScrapeJob, text: &mut String) {
     }
 }
 
+fn describe_oncall(oncall: &Oncall, text: &mut String) {
+    let directory = &oncall.directory;
+    let names = |people: &[PersonId]| {
+        let names = people.iter().map(|id| &*directory.person(*id).name);
+        names.collect::<Vec<_>>().join("+")
+    };
+    for person in &directory.people {
+        let zone = person.zone.iana_name().unwrap_or_default();
+        let contacts = person.contacts.iter();
+        let contacts = contacts.map(|it| format!("{} {}", it.kind.name(), it.address));
+        let contacts = contacts.collect::<Vec<_>>().join(", ");
+        let (name, full_name) = (&person.name, &person.full_name);
+        writeln!(text, "person {name} ({full_name}) in {zone}: {contacts}").unwrap();
+    }
+    for team in &directory.teams {
+        let schedule = team.schedule.map(|id| &*oncall.schedule(id).name);
+        writeln!(
+            text,
+            "team {}: {} by {schedule:?}",
+            team.name,
+            names(&team.members)
+        )
+        .unwrap();
+    }
+    for service in &directory.services {
+        let team = &directory.team(service.team).name;
+        writeln!(text, "service {} of {team}", service.name).unwrap();
+    }
+    for rule in &oncall.ownership.rules {
+        let team = &directory.team(rule.team).name;
+        writeln!(text, "{} owned by {team}", matchers_text(&rule.matchers)).unwrap();
+    }
+    if let Some(team) = oncall.ownership.rest {
+        writeln!(text, "the rest owned by {}", directory.team(team).name).unwrap();
+    }
+    let fortnight = ["2026-01-05T00:00:00Z", "2026-01-19T00:00:00Z"];
+    let [from, until] = fortnight.map(|it| it.parse().unwrap());
+    for schedule in &oncall.schedules {
+        writeln!(text, "schedule {}", schedule.name).unwrap();
+        for shift in schedule.shifts(firebell_oncall::Span::new(from, until)) {
+            let shown = |at: firebell_model::Timestamp| {
+                let at = at.to_jiff().to_zoned(schedule.zone.clone());
+                at.strftime("%a %m-%d %H:%M").to_string()
+            };
+            let (from, until) = (shown(shift.span.from), shown(shift.span.until));
+            let shadows = names(&shift.shadows);
+            let people = names(&shift.people);
+            writeln!(
+                text,
+                "  {from} .. {until} {people} {shadows} {:?}",
+                shift.cause
+            )
+            .unwrap();
+        }
+    }
+}
+
 fn describe_routing(config: &Config, text: &mut String) {
     for route in config.routing.routes() {
         let (wait, interval, repeat) = (
@@ -187,6 +260,9 @@ fn describe_routing(config: &Config, text: &mut String) {
         );
         let (id, by) = (&route.id, &route.group_by);
         writeln!(text, "route {id} by {by:?} {wait} {interval} {repeat}").unwrap();
+        if route.own != OwnKeys::default() {
+            writeln!(text, "  {:?}", route.own).unwrap();
+        }
         let intervals = [
             ("mute", &route.mute_time_intervals),
             ("active", &route.active_time_intervals),
@@ -203,7 +279,13 @@ fn describe_routing(config: &Config, text: &mut String) {
             let resolved = [" firing", ""][usize::from(slot.send_resolved)];
             write!(text, ", {}{resolved}", slot.integration).unwrap();
         }
+        if let Some(limit) = receiver.rate_limit() {
+            write!(text, " {limit:?}").unwrap();
+        }
         text.push('\n');
+    }
+    if let Some(before) = config.routing.silence_warning() {
+        writeln!(text, "warns {before} before a silence ends").unwrap();
     }
     for ((receiver, kind, idx), integration) in &config.integrations {
         let what = describe_integration(integration);

@@ -87,6 +87,23 @@ pub struct MemoryDisk {
 }
 
 impl MemoryDisk {
+    /// The files as they are now: what one disk does to them, the other does not see.
+    #[must_use]
+    pub fn copy(&self) -> Self {
+        let files = Arc::new(Mutex::new(self.files().clone()));
+        Self { files }
+    }
+
+    /// Writes all files to another disk, in the place of those with the same paths.
+    ///
+    /// # Errors
+    /// When the other disk is full or fails.
+    pub fn copy_to(&self, to: &dyn Disk) -> Result<(), DiskError> {
+        let files = self.files().clone();
+        let mut files = files.iter();
+        files.try_for_each(|(path, content)| to.replace(path, content))
+    }
+
     fn files(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Vec<u8>>> {
         self.files.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,5 +10,5 @@ mod log;
 mod overlay;
 
 pub use crate::disk::{Disk, DiskError, MemoryDisk};
-pub use crate::log::{Frames, Log, LogError, LogOptions, Unsynced, read_log};
+pub use crate::log::{Frames, Log, LogError, LogOptions, Unsynced, read_log, read_segment};
 pub use crate::overlay::Overlay;

@@ -203,6 +203,12 @@ impl Log {
         }
     }
 
+    /// Has the next [`Log::sync`] make durable also what was there when the log was opened: the process
+    /// before may have ended without. Of older segments it never does.
+    pub fn doubt(&mut self) {
+        self.is_dirty |= self.segment_bytes > 0;
+    }
+
     /// Ends the current segment; returns the number of the new one.
     ///
     /// # Errors
@@ -248,6 +254,22 @@ pub fn read_log(disk: &dyn Disk, options: &LogOptions) -> Result<Frames, LogErro
     })?;
     found.frames = frames;
     Ok(found)
+}
+
+/// Reads the good frames of one segment, while others may be written behind them.
+///
+/// # Errors
+/// When the disk fails, as it does when the segment is gone, or the segment is foreign.
+pub fn read_segment(
+    disk: &dyn Disk,
+    options: &LogOptions,
+    segment: u64,
+    visit: &mut dyn FnMut(&[u8]),
+) -> Result<(), LogError> {
+    let path = path_of(options, segment);
+    let content = disk.read(&path)?;
+    scan_segment(&path, &content, options, visit)?;
+    Ok(())
 }
 
 struct End {

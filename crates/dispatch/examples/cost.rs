@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use firebell_dispatch::{
-    Dispatch, DispatchEffect, DispatchRecord, GroupBy, InhibitRule, Options, PostedAlert, Receiver,
-    Receivers, RouteSpec, Routing, SilenceRequest,
+    Dispatch, DispatchEffect, DispatchRecord, GroupBy, InhibitRule, Options, PostedAlert,
+    PostedAlerts, Receiver, Receivers, RouteSpec, Routing, SilenceRequest,
 };
 use firebell_model::{Duration, Labels, MatchOp, Matcher, Timestamp};
 
@@ -23,10 +23,10 @@ fn run(n_alerts: usize, n_groups: usize, n_rules: usize) {
     let mut world = World::new(n_rules);
     for round in 0..3 {
         let all: Vec<PostedAlert> = (0..n_alerts).map(|idx| posted(idx, n_groups)).collect();
+        let chunks = all.chunks(256);
+        let all: Vec<PostedAlerts> = chunks.map(|it| it.iter().cloned().collect()).collect();
         let start = cpu_secs();
-        for posted in all.chunks(256) {
-            world.post(posted.to_vec());
-        }
+        all.iter().for_each(|posted| world.post(posted));
         report(&format!("post, round {}", round + 1), start, n_alerts);
         world.now += Duration::from_secs(1);
     }
@@ -74,7 +74,7 @@ fn run(n_alerts: usize, n_groups: usize, n_rules: usize) {
         n_alerts,
     );
     println!("  resident: {} MB", resident_mb());
-    let records = world.dispatch.records();
+    let records: Vec<DispatchRecord> = world.dispatch.records().collect();
     let start = cpu_secs();
     let mut fresh = Dispatch::new(routing(n_rules), Options::default());
     records.into_iter().for_each(|record| fresh.restore(record));
@@ -100,10 +100,8 @@ impl World {
         }
     }
 
-    fn post(&mut self, posted: Vec<PostedAlert>) {
-        let (alerts, _) = self.dispatch.post_alerts(self.now, posted);
-        self.dispatch
-            .handle_alerts(self.now, &alerts, &mut self.out);
+    fn post(&mut self, posted: &PostedAlerts) {
+        self.dispatch.handle_posted(self.now, posted, &mut self.out);
         self.journal();
     }
 
@@ -132,6 +130,7 @@ impl World {
             created_by: "bench".to_owned(),
             comment: "bench".to_owned(),
             annotations: Labels::empty(),
+            terms: None,
         };
         self.dispatch
             .set_silence(self.now, request, &mut self.out)

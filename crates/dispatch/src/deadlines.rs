@@ -14,6 +14,10 @@ use crate::{DeliveryId, SilenceId};
 pub(crate) enum Deadline {
     /// The time of a flush is over.
     FlushEnd(GroupKey),
+    /// The time of a summary is over.
+    SummaryEnd(Arc<str>),
+    /// The period of a receiver is over.
+    Window(Arc<str>),
     /// A delivery is tried again.
     Retry(DeliveryId),
     /// A group decides.

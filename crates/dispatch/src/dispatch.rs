@@ -4,27 +4,39 @@
 //! destroyed at once; an alert stands in the groups of the routes that match it, unless it
 //! resolved and that was told.
 
+mod flapping;
 mod flush;
+mod log;
+mod note;
 mod restore;
+mod summary;
+mod terms;
 mod view;
+mod why;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use firebell_model::{ALERT_NAME, Alert, Duration, Fingerprint, Timestamp};
 
+pub use self::terms::SILENCE_EXPIRES;
 pub use self::view::{
-    AlertState, AlertView, DispatchStats, GroupView, NotifiedView, Suppressed, UnderWayView,
+    AlertState, AlertView, DispatchStats, GroupCursor, GroupView, NotifiedView, Suppressed,
+    UnderWayView,
 };
 use crate::deadlines::{Deadline, Deadlines};
 use crate::group::{Group, GroupKey, Pending, Timers};
-use crate::ingest::{end, merge};
+use crate::happened::{Happened, HistoryEntry};
+use crate::ingest::{State, Times, end, merge};
 use crate::inhibit::{Inhibition, Roles};
-use crate::record::{Counters, DirtyKey, DispatchRecord};
+use crate::outcome::Outcomes;
+use crate::pairs::Pairs;
+use crate::record::{Counters, DirtyKey, DispatchRecord, Renewed};
 use crate::silences::{LabelIndex, Silences};
+use crate::window::Window;
 use crate::{
-    DeliveryId, DispatchEffect, NflogEntry, PostedAlert, RouteIdx, Routing, Silence, SilenceError,
-    SilenceId, SilenceRequest, SilenceState,
+    DeliveryId, DispatchEffect, NflogEntry, PostedAlerts, RouteIdx, Routing, Silence, SilenceError,
+    SilenceId, SilenceRequest, SilenceState, SilenceTerms,
 };
 
 /// Limits and the like, not part of upstream's configuration.
@@ -79,6 +91,7 @@ pub struct Dispatch {
     options: Options,
     alerts: BTreeMap<Fingerprint, Entry>,
     by_label: LabelIndex,
+    pairs: Pairs,
     n_by_name: BTreeMap<Arc<str>, usize>,
     n_refused: u64,
     suppressed: Suppressed,
@@ -87,16 +100,24 @@ pub struct Dispatch {
     groups: BTreeMap<GroupKey, Group>,
     nflog: BTreeMap<Arc<str>, NflogEntry>,
     pending: BTreeMap<DeliveryId, Pending>,
+    outcomes: Outcomes,
+    happened: Happened,
+    // The periods of receivers that have limits.
+    windows: BTreeMap<Arc<str>, Window>,
+    // The silences that last until resolved, and when each is looked at next.
+    looks: BTreeMap<SilenceId, Option<Timestamp>>,
     deadlines: Deadlines,
     counters: Counters,
     dirty: BTreeSet<DirtyKey>,
+    // Alerts of which nothing but the times has changed, in order; whole ones in `dirty` come later.
+    renewed: Vec<Renewed>,
     // Before this moment no group decides, see [`Options::start_delay`].
     quiet_until: Timestamp,
     restored: restore::Restored,
 }
 
-/// What becomes of a known alert by a new state of it.
-type Merge = fn(old: &Alert, new: &Alert, now: Timestamp) -> Alert;
+/// What the times of a known alert become by a new state of it, and whether its text counts.
+type Merge = fn(old: Times, new: Times, now: Timestamp) -> (Times, bool);
 
 /// An alert with all that matches it.
 #[derive(Debug)]
@@ -106,6 +127,10 @@ struct Entry {
     roles: Roles,
     // Sorted; those that have not ended.
     silences: Vec<SilenceId>,
+    // Whether the history knows that it fires.
+    is_noted_firing: bool,
+    // When it fired anew, where a route damps what flaps.
+    firings: Vec<Timestamp>,
 }
 
 #[derive(Clone, Debug)]
@@ -125,6 +150,7 @@ impl Dispatch {
             options,
             alerts: BTreeMap::new(),
             by_label: LabelIndex::default(),
+            pairs: Pairs::default(),
             n_by_name: BTreeMap::new(),
             n_refused: 0,
             suppressed: Suppressed::default(),
@@ -132,42 +158,37 @@ impl Dispatch {
             groups: BTreeMap::new(),
             nflog: BTreeMap::new(),
             pending: BTreeMap::new(),
+            outcomes: Outcomes::default(),
+            happened: Happened::default(),
+            windows: BTreeMap::new(),
+            looks: BTreeMap::new(),
             deadlines: Deadlines::default(),
             counters: Counters::default(),
             dirty: BTreeSet::new(),
+            renewed: Vec::new(),
             quiet_until: Timestamp::MIN,
             restored: restore::Restored::default(),
         }
     }
 
-    /// Completes posted alerts and checks each; the good ones go to [`Self::handle_alerts`], even
-    /// when others are bad. The texts of the errors are upstream's.
-    #[must_use]
-    pub fn post_alerts(
-        &self,
+    /// Takes posted alerts, completed; returns what is wrong with those that are bad, in upstream's
+    /// words: the good ones are taken even so. What has to be told at once is told by the deadline
+    /// that is due from then on.
+    pub fn handle_posted(
+        &mut self,
         now: Timestamp,
-        posted: Vec<PostedAlert>,
-    ) -> (Vec<Alert>, Vec<String>) {
+        posted: &PostedAlerts,
+        _out: &mut Vec<DispatchEffect>,
+    ) -> Vec<String> {
         let resolve_timeout = self.routing.resolve_timeout();
-        let (mut alerts, mut errors) = (Vec::with_capacity(posted.len()), Vec::new());
-        for posted in posted {
+        let mut errors = Vec::new();
+        for posted in posted.iter() {
             match posted.complete(now, resolve_timeout) {
-                Ok(alert) => alerts.push(alert),
+                Ok(state) => self.take(now, state, merge),
                 Err(error) => errors.push(error),
             }
         }
-        (alerts, errors)
-    }
-
-    /// Takes new states of alerts from outside. What has to be told at once is told by the deadline
-    /// that is due from then on.
-    pub fn handle_alerts(
-        &mut self,
-        now: Timestamp,
-        alerts: &[Alert],
-        _out: &mut Vec<DispatchEffect>,
-    ) {
-        self.take_alerts(now, alerts, merge);
+        errors
     }
 
     /// Takes new states of alerts from Firebell's own rules, which alone know when one that has no
@@ -178,25 +199,30 @@ impl Dispatch {
         alerts: &[Alert],
         _out: &mut Vec<DispatchEffect>,
     ) {
-        let with_own_end = |old: &Alert, new: &Alert, now| Alert {
-            ends_at: new.ends_at,
-            ..merge(old, new, now)
+        let with_own_end = |old: Times, new: Times, now| {
+            let (mut merged, is_newer) = merge(old, new, now);
+            merged.ends_at = new.ends_at;
+            (merged, is_newer)
         };
-        self.take_alerts(now, alerts, with_own_end);
+        for alert in alerts {
+            self.take(now, State::own(alert), with_own_end);
+        }
     }
 
-    fn take_alerts(&mut self, now: Timestamp, alerts: &[Alert], merge: Merge) {
-        for alert in alerts {
-            let fingerprint = alert.labels.fingerprint();
-            if !self.update_alert(now, fingerprint, alert, merge) {
-                if !self.has_room(alert) {
-                    self.n_refused += 1;
-                    continue;
-                }
-                self.insert_alert(now, fingerprint, alert.clone(), &[]);
+    fn take(&mut self, now: Timestamp, state: State<'_>, merge: Merge) {
+        let fingerprint = state.fingerprint;
+        let fired = self.routing.is_damping() && self.fires(now, fingerprint);
+        if !self.update_alert(now, state, merge) {
+            if !self.has_room(&state) {
+                self.n_refused += 1;
+                return;
             }
+            let alert = state.to_alert(&mut self.pairs);
+            self.insert_alert(now, fingerprint, alert, &[]);
+            self.note_new(now, fingerprint);
             self.dirty.insert(DirtyKey::Alert(fingerprint));
         }
+        self.note_state(now, fingerprint, fired);
     }
 
     /// Makes or changes a silence.
@@ -221,10 +247,11 @@ impl Dispatch {
             Some(id) => Some(self.silences.get(id).ok_or(SilenceError::NotFound(id))?),
         };
         if let Some(previous) = previous.filter(|previous| can_update(previous, &request, now)) {
-            let id = previous.id;
-            self.put_silence(now, to_silence(id, request, now));
+            let (id, terms) = (previous.id, previous.terms.clone());
+            self.put_silence(now, to_silence(id, request, terms, now));
             return Ok(id);
         }
+        let terms = previous.map_or_else(SilenceTerms::default, |it| it.terms.clone());
         let (n_silences, silences_max) = (self.silences.len(), self.options.silences_max);
         if n_silences >= silences_max {
             return Err(SilenceError::TooMany {
@@ -236,7 +263,7 @@ impl Dispatch {
             self.expire_silence(now, &id, out)?;
         }
         let id = self.new_silence_id(now);
-        let mut silence = to_silence(id, request, now);
+        let mut silence = to_silence(id, request, terms, now);
         silence.starts_at = silence.starts_at.max(now);
         self.put_silence(now, silence);
         Ok(id)
@@ -256,10 +283,10 @@ impl Dispatch {
         let state = known.state_at(now);
         if state != SilenceState::Expired {
             let mut silence = known.clone();
-            if state == SilenceState::Pending {
-                silence.starts_at = now;
-            }
-            silence.ends_at = now;
+            silence.starts_at = silence.starts_at.min(now);
+            // Over at once: upstream counts nanoseconds, so that whoever ends a silence and looks
+            // finds it ended.
+            silence.ends_at = (now - Duration(1)).max(silence.starts_at);
             silence.updated_at = now;
             self.put_silence(now, silence);
         }
@@ -277,6 +304,8 @@ impl Dispatch {
         while let Some(deadline) = self.deadlines.pop_due(now) {
             match deadline {
                 Deadline::FlushEnd(key) => self.end_flush(now, &key, out),
+                Deadline::SummaryEnd(receiver) => self.end_summary(now, &receiver, out),
+                Deadline::Window(receiver) => self.close_window(now, &receiver, out),
                 Deadline::Retry(id) => self.retry(now, id, out),
                 Deadline::Flush(key) => self.flush(now, &key, out),
                 Deadline::Silence(id) => self.age_silence(now, id),
@@ -289,18 +318,27 @@ impl Dispatch {
     /// Adds the current value of each key that changed since the last call.
     pub fn take_changes(&mut self, changes: &mut Vec<DispatchRecord>) {
         let dirty = std::mem::take(&mut self.dirty);
+        let renewed = std::mem::take(&mut self.renewed);
+        if !renewed.is_empty() {
+            changes.push(DispatchRecord::Renewed(renewed));
+        }
         changes.extend(dirty.into_iter().map(|key| self.record(key)));
+    }
+
+    /// Adds what has happened since the last call, for the history.
+    pub fn take_happened(&mut self, out: &mut Vec<HistoryEntry>) {
+        self.happened.take(out);
     }
 
     // --- alerts ----------------------------------------------------------------------------------
 
-    fn has_room(&self, alert: &Alert) -> bool {
-        let n_of_name = self.n_by_name.get(alert.labels.value(ALERT_NAME)).copied();
+    fn has_room(&self, state: &State<'_>) -> bool {
+        let n_of_name = || self.n_by_name.get(state.label(ALERT_NAME)).copied();
         self.alerts.len() < self.options.alerts_max
             && self
                 .options
                 .alerts_per_name_max
-                .is_none_or(|max| n_of_name.unwrap_or(0) < max)
+                .is_none_or(|max| n_of_name().unwrap_or(0) < max)
     }
 
     // `left`: ids of the routes whose groups no longer wait for it.
@@ -346,28 +384,34 @@ impl Dispatch {
                 memberships,
                 roles,
                 silences,
+                is_noted_firing: false,
+                firings: Vec::new(),
             },
         );
         self.keep_until_forgotten(fingerprint);
     }
 
     // Returns whether the alert is known.
-    fn update_alert(
-        &mut self,
-        now: Timestamp,
-        fingerprint: Fingerprint,
-        alert: &Alert,
-        merge: Merge,
-    ) -> bool {
+    fn update_alert(&mut self, now: Timestamp, state: State<'_>, merge: Merge) -> bool {
+        let fingerprint = state.fingerprint;
         let Some(entry) = self.alerts.get_mut(&fingerprint) else {
             return false;
         };
-        let merged = merge(&entry.alert, alert, now);
-        let starts_at = merged.starts_at;
-        let ends = (end(&entry.alert), end(&merged));
+        let alert = &mut entry.alert;
+        let (merged, is_newer) = merge(Times::of(alert), state.times, now);
+        let is_renewed = !is_newer || state.is_said_by(alert);
+        if !is_renewed {
+            let new = state.to_alert(&mut self.pairs);
+            alert.annotations = new.annotations;
+            alert.generator_url = new.generator_url;
+        }
+        let (old_ends_at, old_end) = (alert.ends_at, end(alert));
+        merged.put_into(alert);
+        let ends = (old_end, end(alert));
         self.inhibition
-            .update(fingerprint, &merged.labels, &entry.roles, ends);
-        entry.alert = merged;
+            .update(fingerprint, &alert.labels, &entry.roles, ends);
+        let noted = entry.is_noted_firing;
+        entry.is_noted_firing = self.happened.note_alert(now, old_ends_at, alert, noted);
         let mut joined: Vec<GroupKey> = Vec::new();
         for membership in entry
             .memberships
@@ -377,8 +421,14 @@ impl Dispatch {
             membership.is_in = true;
             joined.push(membership.group.clone());
         }
+        if is_renewed && joined.is_empty() {
+            let times = merged;
+            self.renewed.push(Renewed { fingerprint, times });
+        } else {
+            self.dirty.insert(DirtyKey::Alert(fingerprint));
+        }
         for group in joined {
-            self.join(now, &group, fingerprint, starts_at);
+            self.join(now, &group, fingerprint, merged.starts_at);
         }
         true
     }
@@ -406,6 +456,7 @@ impl Dispatch {
             flush: None,
             last_failure: None,
             muted_by: Vec::new(),
+            flapping: Vec::new(),
         };
         let mut group = self.new_group(key, timers);
         group.alerts.insert(fingerprint);
@@ -432,14 +483,13 @@ impl Dispatch {
 
     // An alert that no group waits for is forgotten some time after it resolved.
     fn keep_until_forgotten(&mut self, fingerprint: Fingerprint) {
-        if let Some(at) = self.alerts.get(&fingerprint).and_then(Entry::forgotten_at) {
+        if let Some(at) = self.forgotten_at(fingerprint) {
             self.deadlines.push(at, Deadline::Alert(fingerprint));
         }
     }
 
     fn forget_alert(&mut self, now: Timestamp, fingerprint: Fingerprint) {
-        let forgotten_at = self.alerts.get(&fingerprint).and_then(Entry::forgotten_at);
-        if forgotten_at.is_none_or(|at| at > now) {
+        if self.forgotten_at(fingerprint).is_none_or(|at| at > now) {
             return;
         }
         let Some(Entry { alert, roles, .. }) = self.alerts.remove(&fingerprint) else {
@@ -475,6 +525,7 @@ impl Dispatch {
         // One millisecond later it no longer mutes.
         self.deadlines
             .push(silence.ends_at + Duration(1), Deadline::Silence(id));
+        self.list_terms(&silence);
         if self.silences.put(now, silence) {
             self.for_alerts_under(id, |silences| {
                 if let Err(idx) = silences.binary_search(&id) {
@@ -483,6 +534,7 @@ impl Dispatch {
             });
         }
         self.dirty.insert(DirtyKey::Silence(id));
+        self.heed_terms(now, id);
     }
 
     // Of the alerts that a silence matches.
@@ -514,8 +566,9 @@ impl Dispatch {
         };
         let forgotten_at = silence.ends_at + self.options.retention;
         if silence.state_at(now) != SilenceState::Expired {
-            return;
+            return self.heed_terms(now, id);
         }
+        self.looks.remove(&id);
         if self.silences.unlink(id) {
             self.for_alerts_under(id, |silences| silences.retain(|it| *it != id));
         }
@@ -544,7 +597,13 @@ impl Entry {
     }
 }
 
-fn to_silence(id: SilenceId, request: SilenceRequest, now: Timestamp) -> Silence {
+// `terms`: those that it had.
+fn to_silence(
+    id: SilenceId,
+    request: SilenceRequest,
+    terms: SilenceTerms,
+    now: Timestamp,
+) -> Silence {
     let SilenceRequest {
         id: _,
         matchers,
@@ -553,6 +612,7 @@ fn to_silence(id: SilenceId, request: SilenceRequest, now: Timestamp) -> Silence
         created_by,
         comment,
         annotations,
+        terms: asked,
     } = request;
     let updated_at = now;
     Silence {
@@ -564,6 +624,7 @@ fn to_silence(id: SilenceId, request: SilenceRequest, now: Timestamp) -> Silence
         created_by,
         comment,
         annotations,
+        terms: asked.unwrap_or(terms),
     }
 }
 
@@ -572,11 +633,11 @@ fn can_update(previous: &Silence, request: &SilenceRequest, now: Timestamp) -> b
     let second = |at: Timestamp| at.0.div_euclid(1000);
     previous.matchers == request.matchers
         && match previous.state_at(now) {
-            SilenceState::Active => {
+            SilenceState::Expired => false,
+            SilenceState::Pending if now < previous.starts_at => request.starts_at >= now,
+            SilenceState::Active | SilenceState::Pending => {
                 second(request.starts_at) == second(previous.starts_at) && request.ends_at >= now
             }
-            SilenceState::Pending => request.starts_at >= now,
-            SilenceState::Expired => false,
         }
 }
 

@@ -49,6 +49,48 @@ pub struct Failure {
     pub is_retryable: bool,
     /// The earliest moment of another attempt, from now, as the receiver asked (`Retry-After`).
     pub after: Option<Duration>,
+    /// What kind of failure it is.
+    pub cause: FailureCause,
+}
+
+/// What kind of failure a notification met, in upstream's words: the label `reason` of
+/// `alertmanager_notifications_failed_total`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum FailureCause {
+    /// None of the others: no connection, a template that fails.
+    #[default]
+    Other,
+    /// The receiver refused it.
+    ClientError,
+    /// The receiver failed.
+    ServerError,
+    /// It was called off.
+    ContextCanceled,
+    /// There was no answer before the time of its flush was over.
+    ContextDeadlineExceeded,
+}
+
+impl FailureCause {
+    /// All of them.
+    pub const ALL: [Self; 5] = [
+        Self::ClientError,
+        Self::ContextCanceled,
+        Self::ContextDeadlineExceeded,
+        Self::Other,
+        Self::ServerError,
+    ];
+
+    /// Upstream's name.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Other => "other",
+            Self::ClientError => "clientError",
+            Self::ServerError => "serverError",
+            Self::ContextCanceled => "contextCanceled",
+            Self::ContextDeadlineExceeded => "contextDeadlineExceeded",
+        }
+    }
 }
 
 impl fmt::Display for DeliveryId {

@@ -7,7 +7,7 @@ use firebell_model::{Fingerprint, Labels, Notification, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::nflog::Batch;
-use crate::{DeliveryId, Integration, RouteIdx};
+use crate::{DeliveryId, FailureCause, Integration, RouteIdx};
 
 /// Identity of a group while the route tree stands.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -42,6 +42,9 @@ pub(crate) struct Timers {
     /// The time intervals that muted it when it last decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) muted_by: Vec<Arc<str>>,
+    /// The alerts of which it was told that they flap; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) flapping: Vec<Fingerprint>,
 }
 
 /// A flush whose deliveries are under way.
@@ -53,6 +56,12 @@ pub(crate) struct Flush {
     /// The resolved alerts, each with the `updated_at` at which it leaves the group on success.
     pub(crate) leaving: Vec<(Fingerprint, Timestamp)>,
     pub(crate) has_failed: bool,
+    /// What [`Timers::flapping`] is on success.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) flapping: Vec<Fingerprint>,
+    /// The period of its receiver in which it counts, by its begin, as long as nothing of it arrived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) counts_in: Option<Timestamp>,
 }
 
 /// The last delivery of a group that was given up.
@@ -71,11 +80,22 @@ pub struct LastFailure {
 /// A delivery until its outcome is final.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Pending {
-    pub(crate) group: GroupKey,
+    pub(crate) origin: Origin,
     pub(crate) receiver: Arc<str>,
     pub(crate) integration: Integration,
     pub(crate) notification: Arc<Notification>,
     pub(crate) attempts: Attempts,
+    /// What kind of failure was last; not recorded.
+    pub(crate) last_cause: FailureCause,
+}
+
+/// What a delivery tells of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Origin {
+    /// A group.
+    Group(GroupKey),
+    /// The groups in the summary of its receiver.
+    Summary,
 }
 
 /// How far a delivery has come.

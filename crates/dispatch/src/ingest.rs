@@ -1,10 +1,15 @@
 //! How an alert comes in: posted alerts are completed and checked, and a new state of a known
 //! alert is merged with the old one.
 //!
+//! *Invariants*: a state that says what is known already changes times only; nothing is copied.
+//!
 //! *Sources*: Alertmanager, `api/v2/api.go` (`postAlertsHandler`), `types.Alert.Merge`,
 //! `provider/mem`.
 
-use firebell_model::{Alert, AlertStatus, Duration, Labels, Timestamp};
+use firebell_model::{Alert, Duration, Fingerprint, Labels, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::pairs::Pairs;
 
 /// An alert as `POST /api/v2/alerts` gives it.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -21,7 +26,131 @@ pub struct PostedAlert {
     pub generator_url: String,
 }
 
-impl PostedAlert {
+/// The alerts of one post. All text stands in one piece: most of it is known already, and is only
+/// compared.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct PostedAlerts {
+    text: String,
+    // Where each string ends; it begins where the one before ends.
+    ends: Vec<usize>,
+    heads: Vec<Head>,
+}
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Head {
+    fingerprint: Fingerprint,
+    // Strings: a name and a value for each label, then for each annotation, then the URL.
+    first: usize,
+    n_labels: usize,
+    n_annotations: usize,
+    starts_at: Option<Timestamp>,
+    ends_at: Option<Timestamp>,
+}
+
+impl PostedAlerts {
+    /// Adds an alert; labels and annotations stand in order of name, each name once, no value empty.
+    pub fn push<'a>(
+        &mut self,
+        labels: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+        annotations: impl Iterator<Item = (&'a str, &'a str)>,
+        (starts_at, ends_at): (Option<Timestamp>, Option<Timestamp>),
+        generator_url: &str,
+    ) {
+        let first = self.ends.len();
+        let fingerprint = Fingerprint::of(labels.clone());
+        let n_labels = self.push_pairs(labels);
+        let n_annotations = self.push_pairs(annotations);
+        self.push_text(generator_url);
+        self.heads.push(Head {
+            fingerprint,
+            first,
+            n_labels,
+            n_annotations,
+            starts_at,
+            ends_at,
+        });
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.heads.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Posted<'_>> {
+        self.heads.iter().map(|head| Posted { all: self, head })
+    }
+
+    fn push_pairs<'a>(&mut self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
+        let mut n_pairs = 0;
+        for (name, value) in pairs {
+            self.push_text(name);
+            self.push_text(value);
+            n_pairs += 1;
+        }
+        n_pairs
+    }
+
+    fn push_text(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.ends.push(self.text.len());
+    }
+
+    fn text(&self, idx: usize) -> &str {
+        let start = if idx == 0 { 0 } else { self.ends[idx - 1] };
+        &self.text[start..self.ends[idx]]
+    }
+
+    fn pairs(&self, first: usize, n_pairs: usize) -> impl Iterator<Item = (&str, &str)> + Clone {
+        let idxs = (first..).step_by(2).take(n_pairs);
+        idxs.map(|idx| (self.text(idx), self.text(idx + 1)))
+    }
+}
+
+impl FromIterator<PostedAlert> for PostedAlerts {
+    fn from_iter<I: IntoIterator<Item = PostedAlert>>(alerts: I) -> Self {
+        let mut all = Self::default();
+        for alert in alerts {
+            let times = (alert.starts_at, alert.ends_at);
+            let (labels, annotations) = (texts(&alert.labels), texts(&alert.annotations));
+            all.push(labels, annotations, times, &alert.generator_url);
+        }
+        all
+    }
+}
+
+fn texts(labels: &Labels) -> impl Iterator<Item = (&str, &str)> + Clone {
+    labels.iter().map(|label| (&*label.name, &*label.value))
+}
+
+/// One alert of a post.
+#[derive(Clone, Copy)]
+pub(crate) struct Posted<'a> {
+    all: &'a PostedAlerts,
+    head: &'a Head,
+}
+
+impl<'a> Posted<'a> {
+    fn labels(self) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
+        self.all.pairs(self.head.first, self.head.n_labels)
+    }
+
+    fn annotations(self) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
+        let first = self.head.first + 2 * self.head.n_labels;
+        self.all.pairs(first, self.head.n_annotations)
+    }
+
+    fn generator_url(self) -> &'a str {
+        let n_pairs = self.head.n_labels + self.head.n_annotations;
+        self.all.text(self.head.first + 2 * n_pairs)
+    }
+
     /// Fills in the times that are missing, and checks.
     ///
     /// # Errors
@@ -30,61 +159,175 @@ impl PostedAlert {
         self,
         now: Timestamp,
         resolve_timeout: Duration,
-    ) -> Result<Alert, String> {
-        let alert = Alert {
-            starts_at: self.starts_at.or(self.ends_at).unwrap_or(now),
-            ends_at: self.ends_at.or(Some(now + resolve_timeout)),
-            is_timeout: self.ends_at.is_none(),
-            labels: self.labels,
-            annotations: self.annotations,
-            generator_url: self.generator_url,
+    ) -> Result<State<'a>, String> {
+        let (starts_at, ends_at) = (self.head.starts_at, self.head.ends_at);
+        let times = Times {
+            starts_at: starts_at.or(ends_at).unwrap_or(now),
+            ends_at: ends_at.or(Some(now + resolve_timeout)),
+            is_timeout: ends_at.is_none(),
             updated_at: now,
         };
-        let has_unnamed = |labels: &Labels| labels.iter().any(|label| label.name.is_empty());
-        if alert
-            .ends_at
-            .is_some_and(|ends_at| ends_at < alert.starts_at)
-        {
+        // Sorted: an empty name comes first.
+        let is_unnamed =
+            |first: Option<(&str, &str)>| first.is_some_and(|(name, _)| name.is_empty());
+        if times.ends_at.is_some_and(|it| it < times.starts_at) {
             Err("start time must be before end time".to_owned())
-        } else if alert.labels.is_empty() {
+        } else if self.head.n_labels == 0 {
             Err("at least one label pair required".to_owned())
-        } else if has_unnamed(&alert.labels) {
+        } else if is_unnamed(self.labels().next()) {
             Err("invalid label set: invalid name \"\"".to_owned())
-        } else if has_unnamed(&alert.annotations) {
+        } else if is_unnamed(self.annotations().next()) {
             Err("invalid annotations: invalid name \"\"".to_owned())
         } else {
-            Ok(alert)
+            Ok(State {
+                fingerprint: self.head.fingerprint,
+                times,
+                text: Text::Posted(self),
+            })
         }
     }
 }
 
-/// The state of an alert after `new` came in.
+/// A new state of an alert.
+#[derive(Clone, Copy)]
+pub(crate) struct State<'a> {
+    pub(crate) fingerprint: Fingerprint,
+    pub(crate) times: Times,
+    text: Text<'a>,
+}
+
+/// What it says besides.
+#[derive(Clone, Copy)]
+enum Text<'a> {
+    Posted(Posted<'a>),
+    Own(&'a Alert),
+}
+
+impl<'a> State<'a> {
+    /// The state that an alert of an own rule is in.
+    pub(crate) fn own(alert: &'a Alert) -> Self {
+        Self {
+            fingerprint: alert.labels.fingerprint(),
+            times: Times::of(alert),
+            text: Text::Own(alert),
+        }
+    }
+
+    /// The value of a label, or the empty string.
+    pub(crate) fn label(&self, name: &str) -> &'a str {
+        match self.text {
+            Text::Own(alert) => alert.labels.value(name),
+            Text::Posted(posted) => {
+                let found = posted.labels().find(|(known, _)| *known == name);
+                found.map_or("", |(_, value)| value)
+            }
+        }
+    }
+
+    /// Whether a known alert of the same identity says the same, whatever its times are.
+    pub(crate) fn is_said_by(&self, known: &Alert) -> bool {
+        match self.text {
+            Text::Own(alert) => {
+                known.annotations == alert.annotations && known.generator_url == alert.generator_url
+            }
+            Text::Posted(posted) => {
+                known.generator_url == posted.generator_url()
+                    && texts(&known.annotations).eq(posted.annotations())
+            }
+        }
+    }
+
+    /// As an alert, whose pairs are shared with those that are known.
+    pub(crate) fn to_alert(self, pairs: &mut Pairs) -> Alert {
+        let (labels, annotations, generator_url) = match self.text {
+            Text::Own(alert) => (
+                alert.labels.clone(),
+                alert.annotations.clone(),
+                alert.generator_url.clone(),
+            ),
+            Text::Posted(posted) => (
+                pairs.share(posted.labels()),
+                pairs.share(posted.annotations()),
+                posted.generator_url().to_owned(),
+            ),
+        };
+        let Times {
+            starts_at,
+            ends_at,
+            updated_at,
+            is_timeout,
+        } = self.times;
+        Alert {
+            labels,
+            annotations,
+            starts_at,
+            ends_at,
+            generator_url,
+            updated_at,
+            is_timeout,
+        }
+    }
+}
+
+/// The times of an alert, as [`Alert`] has them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub(crate) struct Times {
+    pub(crate) starts_at: Timestamp,
+    pub(crate) ends_at: Option<Timestamp>,
+    pub(crate) updated_at: Timestamp,
+    pub(crate) is_timeout: bool,
+}
+
+impl Times {
+    pub(crate) fn of(alert: &Alert) -> Self {
+        Self {
+            starts_at: alert.starts_at,
+            ends_at: alert.ends_at,
+            updated_at: alert.updated_at,
+            is_timeout: alert.is_timeout,
+        }
+    }
+
+    pub(crate) fn put_into(self, alert: &mut Alert) {
+        alert.starts_at = self.starts_at;
+        alert.ends_at = self.ends_at;
+        alert.updated_at = self.updated_at;
+        alert.is_timeout = self.is_timeout;
+    }
+
+    /// When it ends; without an end it lasts for ever.
+    fn end(self) -> Timestamp {
+        self.ends_at.unwrap_or(Timestamp::MAX)
+    }
+
+    fn is_resolved(self, now: Timestamp) -> bool {
+        self.ends_at.is_some_and(|ends_at| ends_at <= now)
+    }
+}
+
+/// The times of an alert after a new state came in, and whether what that says besides counts.
 ///
 /// States whose times overlap are one occurrence; otherwise the new one replaces the old.
-pub(crate) fn merge(old: &Alert, new: &Alert, now: Timestamp) -> Alert {
-    let ends_inside = end(new) > old.starts_at && end(new) < end(old);
-    let starts_inside = new.starts_at > old.starts_at && new.starts_at < end(old);
+pub(crate) fn merge(old: Times, new: Times, now: Timestamp) -> (Times, bool) {
+    let ends_inside = new.end() > old.starts_at && new.end() < old.end();
+    let starts_inside = new.starts_at > old.starts_at && new.starts_at < old.end();
     if !ends_inside && !starts_inside {
-        return new.clone();
+        return (new, true);
     }
-    let (older, newer) = if new.updated_at < old.updated_at {
-        (new, old)
-    } else {
-        (old, new)
-    };
-    let is_resolved = |alert: &Alert| alert.status_at(now) == AlertStatus::Resolved;
-    let takes_older_end = end(older) > end(newer)
-        && if is_resolved(newer) {
-            is_resolved(older)
+    let is_newer = new.updated_at >= old.updated_at;
+    let (older, newer) = if is_newer { (old, new) } else { (new, old) };
+    let takes_older_end = older.end() > newer.end()
+        && if newer.is_resolved(now) {
+            older.is_resolved(now)
         } else {
             !older.is_timeout
         };
-    let mut merged = newer.clone();
+    let mut merged = newer;
     merged.starts_at = older.starts_at.min(newer.starts_at);
     if takes_older_end {
         merged.ends_at = older.ends_at;
     }
-    merged
+    (merged, is_newer)
 }
 
 /// When an alert ends; one without an end lasts for ever.

@@ -108,9 +108,22 @@ impl Inhibition {
         roles: &Roles,
         (old_ends_at, ends_at): (Timestamp, Timestamp),
     ) {
-        if old_ends_at != ends_at {
-            self.remove(fingerprint, labels, roles, old_ends_at);
-            self.note(fingerprint, labels, roles, ends_at);
+        if old_ends_at == ends_at || roles.sources.is_empty() {
+            return;
+        }
+        let mut key = Vec::new();
+        for (rule, family, is_target) in self.source_roles(roles) {
+            let family = &mut self.families[family as usize];
+            family.key(labels, &mut key);
+            let sources = family.keys.get_mut(&*key);
+            let set = sources.and_then(|sources| match is_target {
+                true => sources.two_sided.get_mut(&rule),
+                false => Some(&mut sources.one_sided),
+            });
+            if let Some(set) = set {
+                set.remove(&(Reverse(old_ends_at), fingerprint));
+                set.insert((Reverse(ends_at), fingerprint));
+            }
         }
     }
 

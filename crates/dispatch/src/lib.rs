@@ -18,34 +18,60 @@ mod dispatch;
 mod effect;
 mod routing;
 mod silence;
+mod silence_terms;
 mod time_interval;
 
 mod deadlines;
+mod failing;
 mod group;
+mod happened;
 mod ingest;
 mod inhibit;
 mod matcher_index;
 mod nflog;
 mod order;
+mod outcome;
+mod own_keys;
+mod pack;
+mod pairs;
 mod record;
 mod silences;
+mod why;
+mod window;
 
 pub use crate::dispatch::{
-    AlertState, AlertView, DEFAULT_RETENTION, Dispatch, DispatchStats, GroupView, NotifiedView,
-    Options, Suppressed, UnderWayView,
+    AlertState, AlertView, DEFAULT_RETENTION, Dispatch, DispatchStats, GroupCursor, GroupView,
+    NotifiedView, Options, SILENCE_EXPIRES, Suppressed, UnderWayView,
 };
-pub use crate::effect::{Delivery, DeliveryId, DispatchEffect, Failure};
+pub use crate::effect::{Delivery, DeliveryId, DispatchEffect, Failure, FailureCause};
+pub use crate::failing::{
+    DELIVERY_ALERT, DeliveryAlert, FailingDeliveries, FailingRecord, FailingSince,
+};
 pub use crate::group::LastFailure;
-pub use crate::ingest::PostedAlert;
+pub use crate::happened::{
+    ALERTS_NAMED_MAX, HistoryEntry, HistoryEvent, Mutes, Notified, NotifiedStatus,
+};
+pub use crate::ingest::{PostedAlert, PostedAlerts};
 pub use crate::nflog::NflogEntry;
-pub use crate::record::{AlertRecord, Counters, DeliveryRecord, DispatchRecord, GroupRecord};
+pub use crate::order::{by_label_set, by_origin};
+pub use crate::outcome::Outcome;
+pub use crate::own_keys::{FIRINGS_MAX, FlapDamping, OwnKeys, RateLimit, RepeatBackoff};
+pub use crate::pack::{Packer, Unpacker};
+pub use crate::record::{
+    AlertRecord, Counters, DeliveryRecord, DispatchRecord, GroupRecord, Renewed,
+};
 pub use crate::routing::{
     DEFAULT_GROUP_INTERVAL, DEFAULT_GROUP_WAIT, DEFAULT_REPEAT_INTERVAL, DEFAULT_RESOLVE_TIMEOUT,
-    DuplicateReceiver, GroupBy, InhibitRule, Integration, IntegrationSlot, ROUTE_DEPTH_MAX,
-    ROUTES_MAX, Receiver, ReceiverId, Receivers, Route, RouteIdx, RouteSpec, Routing,
-    RoutingProblem, RoutingProblemKind,
+    DuplicateReceiver, GroupBy, INBOX, InhibitRule, Integration, IntegrationSlot, ROUTE_DEPTH_MAX,
+    ROUTES_MAX, Receiver, ReceiverId, Receivers, Route, RouteIdx, RouteSpec, RouteVerdict, Routing,
+    RoutingProblem, RoutingProblemKind, TriedRoute, Walk,
 };
 pub use crate::silence::{
     ParseSilenceIdError, Silence, SilenceError, SilenceId, SilenceRequest, SilenceState,
 };
+pub use crate::silence_terms::{SilenceTerms, UNTIL_RESOLVED_MAX, Weekly};
 pub use crate::time_interval::{ParseTimeError, Span, TimeInterval, TimeOfDay, TimeSpec, zone};
+pub use crate::why::{
+    GroupWhy, InhibitedBy, IntegrationWhy, IntervalMute, Mute, Next, Nothing, Timer, Why,
+};
+pub use crate::window::{HeldRecord, PeriodRecord, WholeWindow};

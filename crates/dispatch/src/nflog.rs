@@ -23,6 +23,12 @@ pub struct NflogEntry {
     /// What the integration wants to be told again at the next notification.
     #[serde(default, skip_serializing_if = "ReceiverData::is_empty")]
     pub receiver_data: ReceiverData,
+    /// How many repetitions came last, with nothing else between them.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub n_repeats: u32,
+    /// The alerts of which it was told that they flap; sorted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub flapping: Vec<Fingerprint>,
 }
 
 /// What a flush would tell, after muting.
@@ -30,6 +36,9 @@ pub struct NflogEntry {
 pub(crate) struct Batch {
     pub(crate) firing: Arc<[Fingerprint]>,
     pub(crate) resolved: Arc<[Fingerprint]>,
+    /// Alerts that were told as firing and stay so in the log, while this does not tell of them.
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    pub(crate) held: Arc<[Fingerprint]>,
 }
 
 // Upstream looks for expired entries each 15 minutes only; an entry that is needed at the very
@@ -43,8 +52,9 @@ impl NflogEntry {
         batch: &Batch,
         kept_for: Duration,
         receiver_data: ReceiverData,
+        n_repeats: u32,
     ) -> Self {
-        let Batch { firing, resolved } = batch.clone();
+        let (firing, resolved) = (batch.all_firing(), batch.resolved.clone());
         let expires_at = at + kept_for + GRACE;
         Self {
             at,
@@ -53,6 +63,16 @@ impl NflogEntry {
             resolved,
             expires_at,
             receiver_data,
+            n_repeats,
+            flapping: Vec::new(),
+        }
+    }
+
+    /// How many repetitions in a row there are with one more notification.
+    pub(crate) fn n_repeats(entry: Option<&Self>, reason: NotificationReason) -> u32 {
+        match (entry, reason) {
+            (Some(entry), NotificationReason::Repeat) => entry.n_repeats.saturating_add(1),
+            _ => 0,
         }
     }
 
@@ -65,6 +85,19 @@ impl NflogEntry {
             }
             _ => ReceiverData::new(),
         }
+    }
+}
+
+impl Batch {
+    /// Those that fire, with those that are held.
+    fn all_firing(&self) -> Arc<[Fingerprint]> {
+        if self.held.is_empty() {
+            return self.firing.clone();
+        }
+        let mut all: Vec<Fingerprint> = self.firing.iter().chain(&*self.held).copied().collect();
+        all.sort_unstable();
+        all.dedup();
+        all.into()
     }
 }
 
@@ -88,14 +121,21 @@ pub(crate) fn needs_update(
         };
         return Some(reason);
     }
-    if batch.firing.is_empty() {
+    if batch.firing.is_empty() && batch.held.is_empty() {
         // Whatever `send_resolved` says, so that the log no longer lists the alerts as firing.
         return (!entry.firing.is_empty()).then_some(NotificationReason::AllResolved);
     }
     if send_resolved && !is_subset(&batch.resolved, &entry.resolved) {
         return Some(NotificationReason::NewResolved);
     }
+    if batch.firing.is_empty() {
+        return None; // All that fires is held, and only ends get through.
+    }
     (entry.at < now - repeat_interval).then_some(NotificationReason::Repeat)
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 // Both sorted.

@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use firebell_model::Labels;
 
 /// Fewer labels first; then by the first label that differs.
-pub(crate) fn by_label_set(a: &Labels, b: &Labels) -> Ordering {
+pub fn by_label_set(a: &Labels, b: &Labels) -> Ordering {
     let by_first_difference = || {
         let differs = a.iter().zip(b.iter()).find(|(a, b)| a != b);
         differs.map_or(Ordering::Equal, |(a, b)| {
@@ -19,7 +19,7 @@ pub(crate) fn by_label_set(a: &Labels, b: &Labels) -> Ordering {
 }
 
 /// By `job`, then `instance`, an absent one last; then by label set.
-pub(crate) fn by_origin(a: &Labels, b: &Labels) -> Ordering {
+pub fn by_origin(a: &Labels, b: &Labels) -> Ordering {
     let by_name = |name: &str| {
         let (a, b) = (a.get(name), b.get(name));
         a.is_none().cmp(&b.is_none()).then_with(|| a.cmp(&b))

@@ -2,18 +2,24 @@
 //!
 //! Keys are stable: a fingerprint, a route id with group labels, a delivery's number, a log key, a
 //! silence id. What follows from these and the routing (routes, indexes, deadlines) is not
-//! recorded but computed again.
+//! recorded but computed again. An alert that is posted again, which says nothing new but its
+//! times, is recorded by these alone.
+
+mod packed;
 
 use std::sync::Arc;
 
-use firebell_model::{Alert, Fingerprint, Labels, Notification};
+use firebell_model::{Alert, Fingerprint, Labels, Notification, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::group::{Attempts, Timers};
+use crate::ingest::Times;
 use crate::nflog::NflogEntry;
+use crate::window::{HeldKey, HeldRecord, PeriodRecord, WholeWindow};
 use crate::{DeliveryId, Integration, Silence, SilenceId};
 
-/// One key with its value; `None` says that the key is gone. Later records win.
+/// One key with its value; `None` says that the key is gone. Later records win; of alerts that were
+/// renewed, only in the times.
 ///
 /// As JSON, `{"alert": {"fingerprint": …, "value": …}}`; unknown keys are ignored.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -26,6 +32,8 @@ pub enum DispatchRecord {
         /// Its state.
         value: Option<AlertRecord>,
     },
+    /// The times of known alerts.
+    Renewed(Vec<Renewed>),
     /// A group of alerts.
     Group {
         /// [`crate::Route::id`].
@@ -56,6 +64,31 @@ pub enum DispatchRecord {
         /// What it is.
         value: Option<Box<Silence>>,
     },
+    /// The period of a receiver with a limit, whole: read only.
+    Window {
+        /// Name of the receiver.
+        receiver: Arc<str>,
+        /// What was told in it and what waits.
+        value: Option<Box<WholeWindow>>,
+    },
+    /// The period of a receiver with a limit; without it none of its groups waits.
+    Period {
+        /// Name of the receiver.
+        receiver: Arc<str>,
+        /// What was told in it.
+        value: Option<PeriodRecord>,
+    },
+    /// A group that waits for the summary of its receiver, or is in the one under way.
+    Held {
+        /// Name of the receiver.
+        receiver: Arc<str>,
+        /// [`crate::Route::id`].
+        route: Arc<str>,
+        /// The group's labels.
+        labels: Labels,
+        /// Which of the two.
+        value: Option<Box<HeldRecord>>,
+    },
     /// The counters that identities are made of.
     Counters(Counters),
 }
@@ -66,6 +99,17 @@ pub struct AlertRecord {
     pub(crate) alert: Alert,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) left: Vec<Arc<str>>,
+    /// When it fired anew; kept where a route damps what flaps.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) firings: Vec<Timestamp>,
+}
+
+/// An alert of which nothing but the times has changed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Renewed {
+    pub(crate) fingerprint: Fingerprint,
+    #[serde(flatten)]
+    pub(crate) times: Times,
 }
 
 /// What of a group is not derived from its alerts.
@@ -82,6 +126,9 @@ pub struct DeliveryRecord {
     pub(crate) integration: Integration,
     pub(crate) notification: Arc<Notification>,
     pub(crate) attempts: Attempts,
+    /// Whether it is a summary of its receiver; route and labels are empty then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) is_summary: bool,
 }
 
 /// The counters that identities are made of.
@@ -101,5 +148,8 @@ pub(crate) enum DirtyKey {
     Delivery(DeliveryId),
     Nflog(Arc<str>),
     Silence(SilenceId),
+    Period(Arc<str>),
+    /// A group of that receiver; behind its period.
+    Held(Arc<str>, HeldKey),
     Counters,
 }

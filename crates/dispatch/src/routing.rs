@@ -5,14 +5,17 @@
 //!
 //! *Sources*: Alertmanager, `dispatch/route.go`, `config/config.go`.
 
+mod walk;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
 use firebell_model::{Duration, Labels, Matcher, matchers_text};
 
-use crate::TimeInterval;
+pub use self::walk::{RouteVerdict, TriedRoute, Walk};
 use crate::matcher_index::MatcherIndex;
+use crate::{OwnKeys, RateLimit, TimeInterval};
 
 /// Everything that dispatch is told by configuration.
 #[derive(Debug)]
@@ -23,6 +26,8 @@ pub struct Routing {
     route_index: MatcherIndex,
     inhibit_rules: Vec<InhibitRule>,
     resolve_timeout: Duration,
+    silence_warning: Option<Duration>,
+    is_damping: bool,
 }
 
 /// The receivers by name. The only maker of [`ReceiverId`]s.
@@ -39,6 +44,7 @@ pub struct Receiver {
     name: Arc<str>,
     labels: Labels,
     slots: Vec<IntegrationSlot>,
+    rate_limit: Option<RateLimit>,
 }
 
 /// One integration of a receiver.
@@ -59,6 +65,17 @@ pub struct Integration {
     pub kind: Arc<str>,
     /// Counts from 0 within the kind.
     pub idx: usize,
+}
+
+/// The kind of integration that stays within: what it is told leaves nothing, and cannot fail.
+pub const INBOX: &str = "inbox";
+
+impl Integration {
+    /// Whether it is the built-in inbox.
+    #[must_use]
+    pub fn is_inbox(&self) -> bool {
+        *self.kind == *INBOX
+    }
 }
 
 /// What one level of the route tree says, before defaults. A child inherits what is `None`.
@@ -85,6 +102,8 @@ pub struct RouteSpec {
     pub active_time_intervals: Vec<Arc<TimeInterval>>,
     /// Told with every notification; values may be templates. A child adds to them.
     pub labels: Labels,
+    /// What upstream does not know; off by default.
+    pub own: OwnKeys,
     /// Children, tried in order.
     pub routes: Vec<RouteSpec>,
 }
@@ -138,9 +157,21 @@ pub struct Route {
     pub active_time_intervals: Vec<Arc<TimeInterval>>,
     /// Told with every notification, those of the routes above included; values may be templates.
     pub labels: Labels,
+    /// What upstream does not know.
+    pub own: OwnKeys,
     parent: Option<RouteIdx>,
     // Where the subtree ends, in preorder, exclusive.
     end: u32,
+}
+
+impl Route {
+    /// After which an unchanged group is told of again, when it was told of again so often.
+    pub(crate) fn repeat_after(&self, n_repeats: u32) -> Duration {
+        match &self.own.repeat_backoff {
+            Some(backoff) => backoff.pause(self.repeat_interval, n_repeats),
+            None => self.repeat_interval,
+        }
+    }
 }
 
 /// An alert that matches `source` mutes alerts that match `target`, when both have the same values
@@ -270,6 +301,7 @@ impl Receiver {
             labels: Labels::from_pairs([("name", name.clone())]),
             name,
             slots,
+            rate_limit: None,
         }
     }
 
@@ -278,6 +310,18 @@ impl Receiver {
     pub fn with_labels(self, labels: &Labels) -> Self {
         let labels = merged(labels, &self.labels);
         Self { labels, ..self }
+    }
+
+    /// The same, told only so often.
+    #[must_use]
+    pub fn with_rate_limit(self, rate_limit: Option<RateLimit>) -> Self {
+        Self { rate_limit, ..self }
+    }
+
+    /// How often it is told; as often as there is something to tell by default.
+    #[must_use]
+    pub fn rate_limit(&self) -> Option<RateLimit> {
+        self.rate_limit
     }
 
     /// By which clients choose receivers; `name` among them.
@@ -326,6 +370,7 @@ impl Routing {
             by_id.insert(route.id.clone(), RouteIdx(idx as u32));
         }
         let routes = builder.routes;
+        let is_damping = routes.iter().any(|route| route.own.flap_damping.is_some());
         Ok(Self {
             receivers,
             routes,
@@ -333,7 +378,29 @@ impl Routing {
             route_index,
             inhibit_rules,
             resolve_timeout,
+            silence_warning: None,
+            is_damping,
         })
+    }
+
+    /// The same, with an alert [`crate::SILENCE_EXPIRES`] so long before a silence ends.
+    #[must_use]
+    pub fn with_silence_warning(self, before: Option<Duration>) -> Self {
+        Self {
+            silence_warning: before,
+            ..self
+        }
+    }
+
+    /// How long before its end a silence is warned of, if at all.
+    #[must_use]
+    pub fn silence_warning(&self) -> Option<Duration> {
+        self.silence_warning
+    }
+
+    /// Whether any route damps alerts that flap.
+    pub(crate) fn is_damping(&self) -> bool {
+        self.is_damping
     }
 
     /// The receivers, in the order of configuration.
@@ -526,6 +593,9 @@ impl Builder {
                 Some(up) => merged(&up.labels, &spec.labels),
                 None => spec.labels,
             },
+            own: spec
+                .own
+                .or(parent.map_or_else(OwnKeys::default, |up| up.own)),
             parent: parent_idx,
             end: 0,
         };

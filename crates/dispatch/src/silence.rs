@@ -8,6 +8,8 @@ use std::str::FromStr;
 use firebell_model::{Labels, Matcher, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use crate::SilenceTerms;
+
 /// Identity of a silence; its text form is that of a UUID.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -30,6 +32,8 @@ pub struct SilenceRequest {
     pub comment: String,
     /// Further text, such as a ticket.
     pub annotations: Labels,
+    /// What upstream does not know; `None` leaves what the silence had, and is plain for a new one.
+    pub terms: Option<SilenceTerms>,
 }
 
 /// A silence as it is kept.
@@ -52,6 +56,9 @@ pub struct Silence {
     /// Further text.
     #[serde(default, skip_serializing_if = "Labels::is_empty")]
     pub annotations: Labels,
+    /// What upstream does not know.
+    #[serde(default, skip_serializing_if = "SilenceTerms::is_plain")]
+    pub terms: SilenceTerms,
 }
 
 /// Whether a silence mutes at a moment.
@@ -60,7 +67,7 @@ pub struct Silence {
 pub enum SilenceState {
     /// `starts_at <= now <= ends_at`.
     Active,
-    /// `now < starts_at`.
+    /// `now < starts_at`, or between the windows of a weekly one.
     Pending,
     /// `ends_at < now`.
     Expired,
@@ -94,12 +101,16 @@ impl Silence {
     /// Whether it mutes at `now`. At exactly `ends_at` it still does.
     #[must_use]
     pub fn state_at(&self, now: Timestamp) -> SilenceState {
-        if now < self.starts_at {
-            SilenceState::Pending
-        } else if now <= self.ends_at {
-            SilenceState::Active
-        } else {
+        let is_between = || {
+            let weekly = self.terms.weekly.as_ref();
+            weekly.is_some_and(|weekly| !weekly.contains(now))
+        };
+        if now > self.ends_at {
             SilenceState::Expired
+        } else if now < self.starts_at || is_between() {
+            SilenceState::Pending
+        } else {
+            SilenceState::Active
         }
     }
 
@@ -168,7 +179,10 @@ impl SilenceRequest {
                 "invalid silence: matcher set 0: at least one matcher must not match the empty string",
             );
         }
-        Ok(())
+        let terms = self.terms.as_ref();
+        terms
+            .map_or(Ok(()), SilenceTerms::check)
+            .map_err(SilenceError::Invalid)
     }
 }
 

@@ -49,6 +49,11 @@ impl Silences {
         is_new
     }
 
+    /// Keeps a silence in place of itself with other terms.
+    pub(crate) fn replace(&mut self, silence: Silence) {
+        self.by_id.insert(silence.id, silence);
+    }
+
     /// No longer matches alerts with a silence. Returns whether it did until now.
     pub(crate) fn unlink(&mut self, id: SilenceId) -> bool {
         let Some(slot) = self.slots.remove(&id) else {

@@ -9,6 +9,7 @@
 //! *Sources*: Alertmanager, `timeinterval/timeinterval.go`, whose error texts these are.
 
 mod text;
+mod until;
 
 use std::sync::Arc;
 
@@ -17,6 +18,8 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 
 pub use self::text::ParseTimeError;
+pub(crate) use self::text::WEEKDAYS;
+pub(crate) use self::until::next_change;
 
 /// A named interval. It contains the moments that any of its parts contains.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -109,12 +112,27 @@ impl TimeSpec {
 }
 
 impl TimeOfDay {
+    /// From one minute of the day to another.
+    pub(crate) fn of(start_minute: u16, end_minute: u16) -> Self {
+        let (start_minute, end_minute) = (start_minute.into(), end_minute.into());
+        Self {
+            start_minute,
+            end_minute,
+        }
+    }
+
     fn contains(&self, minute: i64) -> bool {
         (self.start_minute..self.end_minute).contains(&minute)
     }
 }
 
 impl Span {
+    /// One number.
+    pub(crate) fn of(number: i64) -> Self {
+        let (first, last) = (number, number);
+        Self { first, last }
+    }
+
     // A day after the end of a month stands for its last day at the end of a span, and for none at
     // its beginning.
     fn contains_day(&self, local: &DateTime) -> bool {

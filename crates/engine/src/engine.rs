@@ -6,16 +6,20 @@
 use std::sync::Arc;
 
 use firebell_dispatch::{
-    Delivery, DeliveryId, Dispatch, DispatchEffect, DispatchRecord, Failure, Routing, SilenceError,
-    SilenceId, SilenceRequest,
+    Delivery, DeliveryAlert, DeliveryId, Dispatch, DispatchEffect, DispatchRecord,
+    FailingDeliveries, FailingRecord, Failure, HistoryEntry, HistoryEvent, PostedAlerts, Routing,
+    SilenceError, SilenceId, SilenceRequest,
 };
+use firebell_incident::{IncidentRecord, Incidents};
 use firebell_model::{Alert, HistogramSample, Labels, ReceiverData, Sample, Timestamp};
 use firebell_rules::{
-    Arrived, Evaluation, EvaluationRequest, RuleEffect, RuleRecord, RuleSet, Rules, Watchlist,
+    AlertPhase, Arrived, Evaluation, EvaluationRequest, RuleEffect, RuleRecord, RuleSet, Rules,
+    Watchlist,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::inbox::{self, Inbox, InboxEntry};
+use crate::inbox::{Inbox, InboxEntry};
+use crate::incidents;
 
 /// What people have configured, checked.
 #[derive(Clone)]
@@ -28,6 +32,10 @@ pub struct Configuration {
     pub routing: Arc<Routing>,
     /// Limits and times of dispatch. Those at the start hold until the end.
     pub dispatch_options: firebell_dispatch::Options,
+    /// When people are told that others cannot be told; `None` is never.
+    pub delivery_alert: Option<DeliveryAlert>,
+    /// When incidents open, and what belongs to them.
+    pub incidents: firebell_incident::Policy,
 }
 
 /// Everything that can happen to the engine, besides the passing of time.
@@ -38,8 +46,6 @@ pub enum Input {
     Evaluated(Evaluation),
     /// Samples have arrived that [`Effect::Watch`] asked for.
     Arrived(Arrived),
-    /// Alerts came from outside, normalised by [`Dispatch::normalize`].
-    AlertsPosted(Vec<Alert>),
     /// A notification was delivered; the integration may want to be told something again at the
     /// next one of the group.
     Delivered(DeliveryId, Option<ReceiverData>),
@@ -76,6 +82,10 @@ pub enum Record {
     Dispatch(DispatchRecord),
     /// A new entry of the inbox.
     Inbox(InboxEntry),
+    /// An integration fails, or no longer does.
+    Failing(FailingRecord),
+    /// Of incidents.
+    Incident(IncidentRecord),
 }
 
 /// What one call of the engine led to.
@@ -85,6 +95,8 @@ pub struct Step {
     pub records: Vec<Record>,
     /// To be performed then, in order.
     pub effects: Vec<Effect>,
+    /// What has happened, for the history: nothing rests on it.
+    pub history: Vec<HistoryEntry>,
 }
 
 impl Step {
@@ -100,8 +112,10 @@ impl Step {
 /// See the crate's documentation.
 pub struct Engine {
     rules: Rules,
-    dispatch: Dispatch,
+    pub(crate) dispatch: Dispatch,
     inbox: Inbox,
+    failing: FailingDeliveries,
+    pub(crate) incidents: Incidents,
 }
 
 impl Engine {
@@ -114,11 +128,15 @@ impl Engine {
             rule_options,
             routing,
             dispatch_options,
+            delivery_alert,
+            incidents,
         } = configuration;
         Self {
             rules: Rules::new(rules, rule_options),
             dispatch: Dispatch::new(routing, dispatch_options),
             inbox: Inbox::default(),
+            failing: FailingDeliveries::new(delivery_alert),
+            incidents: Incidents::new(incidents),
         }
     }
 
@@ -128,13 +146,25 @@ impl Engine {
             Record::Rule(record) => self.rules.restore(record),
             Record::Dispatch(record) => self.dispatch.restore(record),
             Record::Inbox(entry) => self.inbox.restore(entry),
+            Record::Failing(record) => self.failing.restore(record),
+            Record::Incident(record) => self.incidents.restore(record),
         }
     }
 
-    /// Goes on after a restart: what was under way is done again.
+    /// Goes on after a restart: what was under way is done again, and rules have their alerts back.
     pub fn resume(&mut self, now: Timestamp, step: &mut Step) {
         self.in_dispatch(now, step, |dispatch, out| dispatch.resume(now, out));
-        self.finish(step);
+        let ended = self.failing.resume(now, self.dispatch.routing());
+        self.tell_of_failing(now, ended, step);
+        incidents::resume(&mut self.incidents, now, &self.dispatch);
+        // Not left to the first deadline: whoever looked before it would see alerts without rules.
+        self.in_rules(now, step, |rules, out| rules.handle_deadline(now, out));
+        for effect in &mut step.effects {
+            if let Effect::Notify(delivery) = effect {
+                self.add_values(delivery);
+            }
+        }
+        self.finish(now, step);
     }
 
     /// Takes one input.
@@ -146,7 +176,11 @@ impl Engine {
                     rule_options: _,
                     routing,
                     dispatch_options: _,
+                    delivery_alert,
+                    incidents,
                 } = *configuration;
+                self.incidents.configure(incidents);
+                let ended = self.failing.configure(now, delivery_alert, &routing);
                 // Routes first, so that what the rules resolve leaves by the new ones.
                 self.in_dispatch(now, step, |dispatch, out| {
                     dispatch.configure(now, routing, out)
@@ -154,6 +188,7 @@ impl Engine {
                 self.in_rules(now, step, |core, out| {
                     core.configure(now, rules, out);
                 });
+                self.tell_of_failing(now, ended, step);
             }
             Input::Evaluated(evaluation) => {
                 self.in_rules(now, step, |rules, out| {
@@ -161,41 +196,70 @@ impl Engine {
                 });
             }
             Input::Arrived(arrived) => self.rules.handle_arrived(now, &arrived),
-            Input::AlertsPosted(alerts) => {
-                self.in_dispatch(now, step, |dispatch, out| {
-                    dispatch.handle_alerts(now, &alerts, out);
-                });
-            }
             Input::Delivered(id, data) => {
+                let reached = self.dispatch.recipient(id);
+                let ended = reached.and_then(|who| self.failing.succeed(now, who));
                 self.in_dispatch(now, step, |dispatch, out| {
                     dispatch.handle_delivered(now, id, data, out);
                 });
+                self.tell_of_failing(now, ended.into_iter().collect(), step);
             }
             Input::Failed(id, failure) => {
+                if let Some(who) = self.dispatch.recipient(id) {
+                    self.failing.fail(now, who, &failure.why);
+                }
                 self.in_dispatch(now, step, |dispatch, out| {
                     dispatch.handle_failed(now, id, failure, out);
                 });
             }
         }
-        self.finish(step);
+        self.finish(now, step);
+    }
+
+    /// Collects what else has to be written down when nothing follows but the end.
+    pub fn settle(&mut self, now: Timestamp, step: &mut Step) {
+        self.rules.settle();
+        self.finish(now, step);
     }
 
     /// When [`Engine::handle_deadline`] wants to be called next.
     #[must_use]
     pub fn poll_deadline(&self) -> Option<Timestamp> {
-        [self.rules.poll_deadline(), self.dispatch.poll_deadline()]
-            .into_iter()
-            .flatten()
-            .min()
+        let of_parts = [
+            self.rules.poll_deadline(),
+            self.dispatch.poll_deadline(),
+            self.failing.poll_deadline(),
+            self.incidents.poll_deadline(),
+        ];
+        of_parts.into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub fn handle_deadline(&mut self, now: Timestamp, step: &mut Step) {
         self.in_rules(now, step, |rules, out| rules.handle_deadline(now, out));
+        let failing = self.failing.handle_deadline(now);
+        self.tell_of_failing(now, failing, step);
         self.in_dispatch(now, step, |dispatch, out| {
             dispatch.handle_deadline(now, out)
         });
-        self.finish(step);
+        self.hear(now, step);
+        self.incidents.handle_deadline(now);
+        self.finish(now, step);
+    }
+
+    /// Takes posted alerts; returns what is wrong with those that are bad.
+    pub fn post_alerts(
+        &mut self,
+        now: Timestamp,
+        posted: &PostedAlerts,
+        step: &mut Step,
+    ) -> Vec<String> {
+        let mut errors = Vec::new();
+        self.in_dispatch(now, step, |dispatch, out| {
+            errors = dispatch.handle_posted(now, posted, out);
+        });
+        self.finish(now, step);
+        errors
     }
 
     /// Makes or changes a silence.
@@ -212,7 +276,7 @@ impl Engine {
         self.in_dispatch(now, step, |dispatch, out| {
             result = Some(dispatch.set_silence(now, request, out));
         });
-        self.finish(step);
+        self.finish(now, step);
         // The closure above always ran.
         result.unwrap_or_else(|| Err(SilenceError::Invalid("no answer".to_owned())))
     }
@@ -231,7 +295,7 @@ impl Engine {
         self.in_dispatch(now, step, |dispatch, out| {
             result = dispatch.expire_silence(now, id, out);
         });
-        self.finish(step);
+        self.finish(now, step);
         result
     }
 
@@ -254,14 +318,13 @@ impl Engine {
     }
 
     /// The whole state, for a snapshot.
-    #[must_use]
-    pub fn records(&self) -> Vec<Record> {
+    pub fn records(&self) -> impl Iterator<Item = Record> {
         let rules = self.rules.records().into_iter().map(Record::Rule);
-        let dispatch = self.dispatch.records().into_iter().map(Record::Dispatch);
         rules
-            .chain(dispatch)
+            .chain(self.dispatch.records().map(Record::Dispatch))
             .chain(self.inbox.entries().cloned().map(Record::Inbox))
-            .collect()
+            .chain(self.failing.records().map(Record::Failing))
+            .chain(self.incidents.records().map(Record::Incident))
     }
 
     fn in_rules(
@@ -301,14 +364,15 @@ impl Engine {
             let mut further = Vec::new();
             for effect in out {
                 match effect {
-                    DispatchEffect::Notify(delivery)
-                        if *delivery.integration.kind == *inbox::KIND =>
-                    {
+                    DispatchEffect::Notify(delivery) if delivery.integration.is_inbox() => {
                         self.inbox.add(now, Arc::clone(&delivery.notification));
                         self.dispatch
                             .handle_delivered(now, delivery.id, None, &mut further);
                     }
-                    DispatchEffect::Notify(delivery) => step.effects.push(Effect::Notify(delivery)),
+                    DispatchEffect::Notify(mut delivery) => {
+                        self.add_values(&mut delivery);
+                        step.effects.push(Effect::Notify(delivery));
+                    }
                     DispatchEffect::Cancel(id) => step.effects.push(Effect::Cancel(id)),
                 }
             }
@@ -316,10 +380,41 @@ impl Engine {
         }
     }
 
+    /// Alerts about integrations that fail go the way of all alerts.
+    fn tell_of_failing(&mut self, now: Timestamp, alerts: Vec<Alert>, step: &mut Step) {
+        if !alerts.is_empty() {
+            self.in_dispatch(now, step, |dispatch, out| {
+                dispatch.handle_own_alerts(now, &alerts, out);
+            });
+        }
+    }
+
+    /// What is told says how far beyond its threshold an alert is at that moment.
+    fn add_values(&self, delivery: &mut Delivery) {
+        let measured = self.rules.measured(&delivery.notification.alerts);
+        if !measured.is_empty() {
+            Arc::make_mut(&mut delivery.notification).measured = measured;
+        }
+    }
+
+    /// Incidents hear what has happened to alerts since they last heard.
+    fn hear(&mut self, now: Timestamp, step: &mut Step) {
+        let n_heard = step.history.len();
+        self.dispatch.take_happened(&mut step.history);
+        let new = &step.history[n_heard..];
+        incidents::hear(&mut self.incidents, now, &self.dispatch, new);
+    }
+
     /// Collects what has to be written down.
-    fn finish(&mut self, step: &mut Step) {
+    pub(crate) fn finish(&mut self, now: Timestamp, step: &mut Step) {
         let mut changes = Vec::new();
         self.rules.take_changes(&mut changes);
+        let context = self.rules.set().context();
+        let began = changes.iter().filter_map(|it| began_to_wait(it, context));
+        step.history.extend(began);
+        self.hear(now, step);
+        let of_incidents = self.incidents.take_happened().into_iter();
+        step.history.extend(of_incidents.map(incidents::entry));
         step.records.extend(changes.into_iter().map(Record::Rule));
         let mut changes = Vec::new();
         self.dispatch.take_changes(&mut changes);
@@ -327,5 +422,24 @@ impl Engine {
             .extend(changes.into_iter().map(Record::Dispatch));
         step.records
             .extend(self.inbox.take_new().map(Record::Inbox));
+        let changes = self.failing.take_changes().into_iter();
+        step.records.extend(changes.map(Record::Failing));
+        let changes = self.incidents.take_changes().into_iter();
+        step.records.extend(changes.map(Record::Incident));
     }
+}
+
+// That an alert waits for its `for`, in the labels under which it would be handed over.
+fn began_to_wait(record: &RuleRecord, context: &firebell_rules::Context) -> Option<HistoryEntry> {
+    let RuleRecord::Alert { alert, .. } = record else {
+        return None;
+    };
+    let is_pending = alert.phase == AlertPhase::Pending && !alert.is_shadow;
+    is_pending.then(|| HistoryEntry {
+        at: alert.active_at,
+        labels: context
+            .outgoing(&alert.labels)
+            .unwrap_or_else(|| alert.labels.clone()),
+        event: HistoryEvent::Pending,
+    })
 }

@@ -9,8 +9,6 @@ use std::sync::Arc;
 use firebell_model::{Notification, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// The kind of integration that lands here.
-pub(crate) const KIND: &str = "inbox";
 /// How many notifications are kept; the oldest make way.
 pub const INBOX_ENTRIES_MAX: usize = 1000;
 

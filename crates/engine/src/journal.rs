@@ -1,24 +1,30 @@
 //! The journal: every record of every step, durable before the step's effects are performed.
 //!
-//! A log (`firebell-disk`) of JSON frames in the folder `journal`, version 1:
-//! `{"step":[record, …]}` for each step; a snapshot is `"snapshot_start"`, a run of
-//! `{"snapshot_part":[record, …]}`, and `{"snapshot_end":n}` with the number of records. Reading
-//! takes the last snapshot that is whole and the steps behind it; records are applied in order, the
-//! last of a key wins.
+//! A log (`firebell-disk`) in the folder `journal`, version 3. A frame begins with its kind: 1 is a
+//! step, 2 the start of a snapshot, 3 a part of one, 4 its end, with the number of records in it.
+//! Behind 1 and 3 come the number of records, a table of pairs of labels ([`Packer`]) and the
+//! records, each with its length in bytes: its packed form, or 0 and its JSON. Version 2 differs in
+//! records only: of groups that wait for a summary it has no records of their own. Version 1 had frames
+//! of JSON, which are still read: `{"step":[record, …]}`, `"snapshot_start"`,
+//! `{"snapshot_part":[record, …]}`, `{"snapshot_end":n}`. Reading takes the last snapshot that is
+//! whole and the steps behind it; records are applied in order, the last of a key wins.
 //!
 //! *Invariants*: a crash at any byte loses at most the frame that was being written. A snapshot
 //! counts only when its end is there, and only then are older segments removed.
 
+mod frame;
+
 use std::sync::Arc;
 
-use firebell_disk::{Disk, DiskError, Frames, Log, LogError, LogOptions};
-use serde::{Deserialize, Serialize};
+use firebell_disk::{Disk, DiskError, Log, LogError, LogOptions};
 
+use self::frame::{Head, Writer};
 use crate::Record;
 
 /// The writing end.
 pub struct Journal {
     log: Log,
+    writer: Writer,
     /// Bytes written since the last snapshot.
     bytes_since_snapshot: u64,
     /// Bytes of the last snapshot.
@@ -30,8 +36,8 @@ pub struct Journal {
 /// What a journal held when it was opened.
 #[derive(Debug, Default)]
 pub struct Replayed {
-    /// The records to restore, in order.
-    pub records: Vec<Record>,
+    /// How many records there were to restore.
+    pub n_records: usize,
     /// Steps behind the last snapshot.
     pub n_steps: usize,
     /// What could not be read, in words for the operator.
@@ -57,46 +63,30 @@ impl JournalError {
     }
 }
 
-/// One frame, to write.
-#[derive(Serialize)]
-#[serde(rename_all = "snake_case")]
-enum FrameRef<'a> {
-    Step(&'a [Record]),
-    SnapshotStart,
-    SnapshotPart(&'a [Record]),
-    SnapshotEnd(usize),
-}
-
-/// One frame, as read. Records stay raw until it is known that they count, so that one which
-/// cannot be read costs only itself.
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Frame {
-    Step(Vec<serde_json::Value>),
-    SnapshotStart,
-    SnapshotPart(Vec<serde_json::Value>),
-    SnapshotEnd(usize),
-}
-
 impl Journal {
-    /// Opens the journal and reads what it holds.
+    /// Opens the journal and hands on the records that it holds, in order.
     ///
     /// # Errors
     /// When the disk fails, or the folder holds another version's journal.
-    pub fn open(disk: Arc<dyn Disk>) -> Result<(Self, Replayed), JournalError> {
-        let (log, frames) = Log::open(disk, OPTIONS)?;
-        let bytes = frames
-            .frames
-            .iter()
-            .map(|(_, payload)| payload.len() as u64)
-            .sum();
-        let journal = Self {
+    pub fn open(
+        disk: Arc<dyn Disk>,
+        restore: &mut dyn FnMut(Record),
+    ) -> Result<(Self, Replayed), JournalError> {
+        let (log, found) = Log::open(disk, OPTIONS)?;
+        let mut replay = Replay::of(&found.frames);
+        let mut journal = Self {
             log,
-            bytes_since_snapshot: bytes,
-            snapshot_bytes: 0,
+            writer: Writer::default(),
+            bytes_since_snapshot: replay.bytes_behind,
+            snapshot_bytes: replay.snapshot_bytes,
             is_behind: false,
         };
-        Ok((journal, replay(frames)))
+        // What an older version wrote is replaced by a snapshot with the first step.
+        if replay.is_older {
+            journal.bytes_since_snapshot = u64::MAX;
+        }
+        replay.replayed.damage.splice(0..0, found.damage);
+        Ok((journal, replay.run(found.frames, restore)))
     }
 
     /// Writes a step down; it survives the end of the process at once, and the loss of power after
@@ -108,9 +98,13 @@ impl Journal {
         if records.is_empty() || self.is_behind {
             return Ok(());
         }
-        let result = self.write(&FrameRef::Step(records));
+        records.iter().for_each(|record| self.writer.add(record));
+        let payload = self.writer.step();
+        let bytes = self.bytes_since_snapshot;
+        self.bytes_since_snapshot = bytes.saturating_add(payload.len() as u64);
+        let result = self.log.append(payload);
         self.is_behind = result.is_err();
-        result
+        Ok(result?)
     }
 
     /// Makes all steps durable.
@@ -139,76 +133,124 @@ impl Journal {
     ///
     /// # Errors
     /// When the disk is full or fails; what was there before still counts.
-    pub fn snapshot(&mut self, state: &[Record]) -> Result<(), JournalError> {
+    pub fn snapshot(&mut self, state: impl Iterator<Item = Record>) -> Result<(), JournalError> {
         let segment = self.log.start_segment()?;
         self.bytes_since_snapshot = 0;
-        self.write(&FrameRef::SnapshotStart)?;
-        for part in state.chunks(PART_RECORDS) {
-            self.write(&FrameRef::SnapshotPart(part))?;
+        self.writer = Writer::default();
+        self.log.append(&frame::snapshot_start())?;
+        let (mut n_records, mut n_bytes) = (0, 0);
+        for record in state {
+            n_records += 1;
+            self.writer.add(&record);
+            if self.writer.n_records() >= PART_RECORDS || self.writer.n_bytes() >= PART_BYTES {
+                n_bytes += self.write_part()?;
+            }
         }
-        self.write(&FrameRef::SnapshotEnd(state.len()))?;
+        n_bytes += self.write_part()?;
+        self.log.append(&frame::snapshot_end(n_records))?;
         self.log.sync()?;
-        self.snapshot_bytes = self.bytes_since_snapshot;
-        self.bytes_since_snapshot = 0;
+        self.snapshot_bytes = n_bytes;
         self.is_behind = false;
         Ok(self.log.remove_before(segment)?)
     }
 
-    fn write(&mut self, frame: &FrameRef<'_>) -> Result<(), JournalError> {
-        // Records are plain data with string keys: they always have a JSON form.
-        let payload = serde_json::to_vec(frame).unwrap_or_default();
-        self.log.append(&payload)?;
-        self.bytes_since_snapshot += payload.len() as u64;
-        Ok(())
+    // Returns its bytes.
+    fn write_part(&mut self) -> Result<u64, JournalError> {
+        let payload = self.writer.snapshot_part();
+        self.log.append(payload)?;
+        Ok(payload.len() as u64)
     }
 }
 
-fn replay(frames: Frames) -> Replayed {
-    let mut replayed = Replayed {
-        damage: frames.damage,
-        ..Replayed::default()
-    };
-    let (mut state, mut snapshot) = (Vec::new(), Vec::new());
-    for (segment, payload) in frames.frames {
-        match serde_json::from_slice(&payload) {
-            Ok(Frame::Step(records)) => {
-                state.extend(records);
-                replayed.n_steps += 1;
-            }
-            Ok(Frame::SnapshotStart) => snapshot.clear(),
-            Ok(Frame::SnapshotPart(records)) => snapshot.extend(records),
-            Ok(Frame::SnapshotEnd(n)) => {
-                if snapshot.len() == n {
-                    state = std::mem::take(&mut snapshot);
-                    replayed.n_steps = 0;
+/// Which frames of a journal count.
+#[derive(Default)]
+struct Replay {
+    /// The places of the parts of the last whole snapshot.
+    parts: Vec<usize>,
+    /// Where the steps behind it begin.
+    steps_from: usize,
+    snapshot_bytes: u64,
+    bytes_behind: u64,
+    /// An older version wrote a frame.
+    is_older: bool,
+    replayed: Replayed,
+}
+
+impl Replay {
+    fn of(frames: &[(u64, Vec<u8>)]) -> Self {
+        let mut replay = Self::default();
+        let (mut parts, mut n_records) = (Vec::new(), 0_usize);
+        for (idx, (segment, payload)) in frames.iter().enumerate() {
+            replay.is_older |= frame::is_older(payload);
+            match frame::head(payload) {
+                Ok(Head::Step) => replay.replayed.n_steps += 1,
+                Ok(Head::SnapshotStart) => (parts, n_records) = (Vec::new(), 0),
+                Ok(Head::SnapshotPart(n)) => {
+                    parts.push(idx);
+                    n_records = n_records.saturating_add(n);
                 }
+                Ok(Head::SnapshotEnd(n)) if n == n_records => {
+                    replay.parts = std::mem::take(&mut parts);
+                    replay.steps_from = idx + 1;
+                    replay.replayed.n_steps = 0;
+                }
+                Ok(Head::SnapshotEnd(_)) => {}
+                Err(error) => replay.unreadable(*segment, &error),
             }
-            Err(error) => replayed.damage.push(format!(
-                "segment {segment} of the journal has a frame that this version cannot read: {error}"
-            )),
         }
+        let bytes = |frames: &mut dyn Iterator<Item = &(u64, Vec<u8>)>| {
+            frames.map(|(_, payload)| payload.len() as u64).sum()
+        };
+        replay.snapshot_bytes = bytes(&mut replay.parts.iter().map(|idx| &frames[*idx]));
+        replay.bytes_behind = bytes(&mut frames[replay.steps_from..].iter());
+        replay
     }
-    for value in state {
-        match serde_json::from_value(value) {
-            Ok(record) => replayed.records.push(record),
-            Err(error) => replayed.damage.push(format!(
-                "the journal has a record that this version cannot read: {error}"
-            )),
+
+    fn run(mut self, frames: Vec<(u64, Vec<u8>)>, restore: &mut dyn FnMut(Record)) -> Replayed {
+        let is_step = |payload: &[u8]| frame::head(payload) == Ok(Head::Step);
+        for (idx, (segment, payload)) in frames.into_iter().enumerate() {
+            let is_part = self.parts.binary_search(&idx).is_ok();
+            if !is_part && (idx < self.steps_from || !is_step(&payload)) {
+                continue;
+            }
+            let Replayed {
+                n_records, damage, ..
+            } = &mut self.replayed;
+            let read = frame::visit(&payload, &mut |record| match record {
+                Ok(record) => {
+                    *n_records += 1;
+                    restore(record);
+                }
+                Err(error) => damage.push(format!(
+                    "the journal has a record that this version cannot read: {error}"
+                )),
+            });
+            if let Err(error) = read {
+                self.unreadable(segment, &error);
+            }
         }
+        self.replayed
     }
-    replayed
+
+    fn unreadable(&mut self, segment: u64, why: &str) {
+        self.replayed.damage.push(format!(
+            "segment {segment} of the journal has a frame that this version cannot read: {why}"
+        ));
+    }
 }
 
 const OPTIONS: LogOptions = LogOptions {
     folder: "journal",
-    magic: *b"FBJRNL 1",
-    magics_read: &[],
+    magic: *b"FBJRNL 3",
+    magics_read: &[*b"FBJRNL 1", *b"FBJRNL 2"],
     segment_bytes_max: 64 << 20,
 };
 /// A journal shorter than this is not worth a snapshot.
 const SNAPSHOT_BYTES_MIN: u64 = 4 << 20;
-/// Records in one part of a snapshot.
+/// Records in one part of a snapshot, at most.
 const PART_RECORDS: usize = 1000;
+/// A part of so many bytes takes no more records.
+const PART_BYTES: usize = 1 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -227,6 +269,7 @@ mod tests {
             route_labels: Labels::empty(),
             reason: NotificationReason::First,
             alerts: Vec::new(),
+            measured: Default::default(),
         };
         Record::Inbox(InboxEntry {
             id,
@@ -235,72 +278,168 @@ mod tests {
         })
     }
 
-    fn ids(replayed: &Replayed) -> Vec<u64> {
-        let id = |record: &Record| match record {
-            Record::Inbox(entry) => entry.id,
-            Record::Rule(_) | Record::Dispatch(_) => 0,
+    fn open(disk: &MemoryDisk) -> (Journal, Vec<u64>, Replayed) {
+        let mut ids = Vec::new();
+        let mut note = |record: Record| match record {
+            Record::Inbox(entry) => ids.push(entry.id),
+            Record::Rule(_) | Record::Dispatch(_) | Record::Failing(_) | Record::Incident(_) => {
+                ids.push(0)
+            }
         };
-        replayed.records.iter().map(id).collect()
+        let (journal, replayed) = Journal::open(Arc::new(disk.clone()), &mut note).unwrap();
+        (journal, ids, replayed)
     }
 
-    fn open(disk: &MemoryDisk) -> (Journal, Replayed) {
-        Journal::open(Arc::new(disk.clone())).unwrap()
+    fn ids(disk: &MemoryDisk) -> Vec<u64> {
+        open(disk).1
     }
 
     #[test]
     fn steps_and_snapshots_come_back_in_order() {
         let disk = MemoryDisk::default();
-        let (mut journal, _) = open(&disk);
+        let (mut journal, ..) = open(&disk);
         journal.record(&[record(1), record(2)]).unwrap();
         journal.record(&[record(3)]).unwrap();
         journal.sync().unwrap();
-        assert_eq!(ids(&open(&disk).1), [1, 2, 3]);
-        journal.snapshot(&[record(3)]).unwrap();
+        assert_eq!(ids(&disk), [1, 2, 3]);
+        journal.snapshot([record(3)].into_iter()).unwrap();
         journal.record(&[record(4)]).unwrap();
-        let replayed = open(&disk).1;
-        assert_eq!(ids(&replayed), [3, 4]);
-        assert_eq!(replayed.n_steps, 1);
+        let (_, found, replayed) = open(&disk);
+        assert_eq!((found, replayed.n_steps), (vec![3, 4], 1));
         assert_eq!(disk.list("journal").unwrap().len(), 1);
+        let many = (1..=2 * PART_RECORDS as u64 + 1).map(record);
+        journal.snapshot(many.clone()).unwrap();
+        assert_eq!(ids(&disk).len(), many.count());
     }
 
     #[test]
     fn a_cut_at_any_byte_of_a_snapshot_keeps_the_state_before_it() {
         let before = MemoryDisk::default();
-        let (mut journal, _) = open(&before);
+        let (mut journal, ..) = open(&before);
         journal.record(&[record(1)]).unwrap();
         journal.record(&[record(2)]).unwrap();
         let old_segment = before.read("journal/00000000").unwrap();
-        journal.snapshot(&[record(9)]).unwrap();
+        journal.snapshot([record(9)].into_iter()).unwrap();
         let new_segment = before.read("journal/00000001").unwrap();
         for cut in 0..new_segment.len() {
             let disk = MemoryDisk::default();
             disk.replace("journal/00000000", &old_segment).unwrap();
             disk.replace("journal/00000001", &new_segment[..cut])
                 .unwrap();
-            let (mut journal, replayed) = open(&disk);
-            assert_eq!(ids(&replayed), [1, 2], "cut at {cut}");
+            let (mut journal, found, _) = open(&disk);
+            assert_eq!(found, [1, 2], "cut at {cut}");
             // What is written behind half a snapshot counts, and so does the next whole one.
             journal.record(&[record(3)]).unwrap();
-            assert_eq!(ids(&open(&disk).1), [1, 2, 3], "cut at {cut}");
-            journal.snapshot(&[record(7)]).unwrap();
-            assert_eq!(ids(&open(&disk).1), [7], "cut at {cut}");
+            assert_eq!(ids(&disk), [1, 2, 3], "cut at {cut}");
+            journal.snapshot([record(7)].into_iter()).unwrap();
+            assert_eq!(ids(&disk), [7], "cut at {cut}");
         }
     }
 
-    #[test]
-    fn the_first_version_of_the_format_stays_readable() {
-        // Written by hand from the module's description, apart from the code that writes it.
-        let payload = concat!(
-            r#"{"step":[{"inbox":{"id":5,"at":1000,"notification":{"at":1000,"receiver":"r","#,
-            r#""group_key":"{}:{}","group_labels":{},"reason":"first","alerts":[]}}},"#,
-            r#"{"of_a_later_version":{}}]}"#,
-        );
+    fn of_version(magic: &[u8; 8], frames: impl Iterator<Item = Vec<u8>>) -> MemoryDisk {
         let disk = MemoryDisk::default();
-        let (mut log, _) = Log::open(Arc::new(disk.clone()), OPTIONS).unwrap();
-        log.append(payload.as_bytes()).unwrap();
-        let replayed = open(&disk).1;
-        assert_eq!(ids(&replayed), [5]);
+        let options = LogOptions {
+            magic: *magic,
+            ..OPTIONS
+        };
+        let (mut log, _) = Log::open(Arc::new(disk.clone()), options).unwrap();
+        frames.for_each(|frame| log.append(&frame).unwrap());
+        disk
+    }
+
+    // Written by hand from the description of version 1, apart from any code that wrote it.
+    fn of_version_1(frames: &[String]) -> MemoryDisk {
+        let bytes = frames.iter().map(|frame| frame.as_bytes().to_vec());
+        of_version(b"FBJRNL 1", bytes)
+    }
+
+    // One step of one record in JSON, behind an empty table.
+    #[test]
+    fn the_second_version_of_the_format_is_read_and_gone_on_with() {
+        let window = r#"{"dispatch":{"window":{"receiver":"pager","value":{"since":1000,"n_told":2,
+            "held":[["{}",{"service":"web"}]],"summary":{"deadline":9000,"groups":[{"route":"{}",
+            "labels":{"service":"db"},"flush":{"deadline":9000,"batch":{"firing":[7],"resolved":[]},
+            "leaving":[],"has_failed":false}}]}}}}}"#;
+        let json = [&[0], window.as_bytes()].concat();
+        let head = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        let length = (json.len() as u32).to_le_bytes();
+        let frame = [head.as_slice(), &length, &json].concat();
+        let disk = of_version(b"FBJRNL 2", [frame].into_iter());
+        let (mut journal, found, replayed) = open(&disk);
+        assert_eq!((found, replayed.damage), (vec![0], Vec::new()));
+        journal.record(&[record(9)]).unwrap();
+        assert_eq!(ids(&disk), [0, 9]);
+    }
+
+    fn json_record(id: u64) -> String {
+        format!(
+            r#"{{"inbox":{{"id":{id},"at":1000,"notification":{{"at":1000,"receiver":"r",
+            "group_key":"{{}}:{{}}","group_labels":{{}},"reason":"first","alerts":[]}}}}}}"#
+        )
+    }
+
+    #[test]
+    fn the_first_version_of_the_format_is_read_and_gone_on_with() {
+        let step = |records: &str| format!(r#"{{"step":[{records}]}}"#);
+        let later = r#"{"of_a_later_version":{}}"#;
+        let disk = of_version_1(&[
+            step(&json_record(1)),
+            r#""snapshot_start""#.to_owned(),
+            format!(r#"{{"snapshot_part":[{}]}}"#, json_record(5)),
+            format!(r#"{{"snapshot_part":[{}]}}"#, json_record(6)),
+            r#"{"snapshot_end":2}"#.to_owned(),
+            step(&format!("{},{later}", json_record(7))),
+            r#""snapshot_start""#.to_owned(),
+            format!(r#"{{"snapshot_part":[{}]}}"#, json_record(8)),
+        ]);
+        let (mut journal, found, replayed) = open(&disk);
+        assert_eq!((found, replayed.n_steps), (vec![5, 6, 7], 1));
         // What a later version wrote costs only itself, and is named.
         assert_eq!(replayed.damage.len(), 1, "{:?}", replayed.damage);
+        journal.record(&[record(9)]).unwrap();
+        assert_eq!(ids(&disk), [5, 6, 7, 9]);
+        assert!(journal.wants_snapshot());
+        journal.snapshot([record(10)].into_iter()).unwrap();
+        assert_eq!(ids(&disk), [10]);
+        assert_eq!(disk.list("journal").unwrap().len(), 1);
+        assert!(!open(&disk).0.wants_snapshot());
+    }
+
+    #[test]
+    fn alerts_of_the_first_version_are_restored_and_renewed() {
+        let alert = r#"{"dispatch":{"alert":{"fingerprint":11,"value":{"alert":{"labels":{"a":"b"},
+            "annotations":{"c":"d"},"starts_at":0,"ends_at":9000,"generator_url":"u",
+            "updated_at":1,"is_timeout":true}}}}}"#;
+        let disk = of_version_1(&[format!(r#"{{"step":[{alert}]}}"#)]);
+        let mut records = Vec::new();
+        let keep = &mut |record| records.push(record);
+        let (mut journal, _) = Journal::open(Arc::new(disk.clone()), keep).unwrap();
+        journal.snapshot(records.clone().into_iter()).unwrap();
+        let mut again = Vec::new();
+        Journal::open(Arc::new(disk), &mut |record| again.push(record)).unwrap();
+        assert_eq!((again.len(), &again), (1, &records));
+    }
+
+    #[test]
+    fn a_record_or_a_frame_that_cannot_be_read_costs_only_itself() {
+        let disk = MemoryDisk::default();
+        let (mut journal, ..) = open(&disk);
+        journal.record(&[record(1)]).unwrap();
+        // Two records behind an empty table: of an unknown kind, and one that is too long.
+        let head = [1, 2, 0, 0, 0, 0, 0, 0, 0, 0];
+        let of_unknown_kind = [1, 0, 0, 0, 99];
+        let frames = [
+            [head.as_slice(), &of_unknown_kind, &[9, 0, 0, 0, 99]].concat(),
+            head.to_vec(),
+            vec![77],
+            Vec::new(),
+        ];
+        for frame in &frames {
+            journal.log.append(frame).unwrap();
+        }
+        journal.record(&[record(2)]).unwrap();
+        let (_, found, replayed) = open(&disk);
+        assert_eq!(found, [1, 2]);
+        assert_eq!(replayed.damage.len(), 5, "{:#?}", replayed.damage);
     }
 }

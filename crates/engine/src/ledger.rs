@@ -83,7 +83,7 @@ impl Ledger {
         if self.journal.is_behind() {
             // A snapshot has the step in it; when it is not urgent, it may wait for its time.
             if is_urgent || self.retry_at <= now {
-                self.journal.snapshot(&engine.records())?;
+                self.journal.snapshot(engine.records())?;
                 self.sync_at = None;
             }
             return Ok(());
@@ -97,7 +97,7 @@ impl Ledger {
             self.journal.sync()?;
         }
         if self.journal.wants_snapshot() {
-            self.journal.snapshot(&engine.records())?;
+            self.journal.snapshot(engine.records())?;
         }
         Ok(())
     }
@@ -181,6 +181,8 @@ mod tests {
             rule_options: firebell_rules::Options::default(),
             routing: Arc::new(routing),
             dispatch_options: firebell_dispatch::Options::default(),
+            delivery_alert: None,
+            incidents: Default::default(),
         })
     }
 
@@ -193,6 +195,7 @@ mod tests {
             route_labels: Labels::empty(),
             reason: NotificationReason::First,
             alerts: Vec::new(),
+            measured: Default::default(),
         };
         let entry = InboxEntry {
             id: 1,
@@ -201,7 +204,7 @@ mod tests {
         };
         Step {
             records: vec![Record::Inbox(entry)],
-            effects: Vec::new(),
+            ..Step::default()
         }
     }
 
@@ -212,7 +215,7 @@ mod tests {
     #[test]
     fn what_is_awaited_is_synced_at_once_and_the_rest_a_second_later() {
         let disk = Arc::new(Watched::default());
-        let (journal, _) = Journal::open(disk.clone()).unwrap();
+        let (journal, _) = Journal::open(disk.clone(), &mut |_| ()).unwrap();
         let (mut ledger, engine) = (Ledger::new(journal), engine());
         ledger.record(at(10), &engine, &step(), true).unwrap();
         assert_eq!(
@@ -241,7 +244,7 @@ mod tests {
     #[test]
     fn a_full_disk_is_tried_again_and_a_snapshot_mends_the_journal() {
         let disk = Arc::new(Watched::default());
-        let (journal, _) = Journal::open(disk.clone()).unwrap();
+        let (journal, _) = Journal::open(disk.clone(), &mut |_| ()).unwrap();
         let (mut ledger, engine) = (Ledger::new(journal), engine());
         disk.is_full.store(true, Relaxed);
         ledger.record(at(10), &engine, &step(), false).unwrap_err();

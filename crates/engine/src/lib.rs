@@ -1,18 +1,23 @@
-//! The engine: rules and dispatch as one deterministic state machine, and the journal that lets it
+//! The engine: rules, dispatch and incidents as one deterministic state machine, and the journal that lets it
 //! resume where it stood.
 //!
 //! *Invariants*: no clock, no IO, no randomness. Time, results and wishes go in; records (what has
 //! to be written down) and effects (what has to be done) come out, in this order: decide, record,
-//! act. At one instant inputs come before deadlines, rules before dispatch.
+//! act. At one instant inputs come before deadlines, rules before dispatch before incidents.
 //!
 //! *Not here*: performing effects (`firebell-server` live, `firebell-sim` on simulated time).
 
 mod engine;
+mod history;
 mod inbox;
+mod incidents;
 mod journal;
 mod ledger;
 
 pub use crate::engine::{Configuration, Effect, Engine, Input, Record, Step};
+pub use crate::history::{
+    Cursor, History, HistoryLimits, HistoryPage, HistoryQuery, Segment, read_history,
+};
 pub use crate::inbox::{INBOX_ENTRIES_MAX, Inbox, InboxEntry};
 pub use crate::journal::{Journal, JournalError, Replayed};
 pub use crate::ledger::Ledger;

@@ -25,6 +25,7 @@ macro_rules! record {
 
 pub(crate) mod alerts;
 pub(crate) mod files;
+pub mod oncall;
 pub(crate) mod online;
 pub(crate) mod policy;
 pub(crate) mod promql;
@@ -41,6 +42,7 @@ pub static CATALOGUE: &[&[&Lint]] = &[
     rules::ALL,
     policy::ALL,
     routes::ALL,
+    oncall::ALL,
     online::ALL,
 ];
 

@@ -3,12 +3,15 @@
 mod alerts;
 mod matchers;
 mod matching;
+mod oncall;
 mod policy;
 mod promql;
 mod routes;
 mod rules;
 mod series;
 mod texts;
+
+pub(crate) use self::rules::loaded;
 
 use std::ops::RangeInclusive;
 
@@ -79,6 +82,7 @@ const CHECKS: &[fn(&mut Scope<'_>)] = &[
     rules::judge,
     policy::judge,
     routes::judge_rule,
+    oncall::judge_rule,
 ];
 
 /// What a finding is said of: the file, the settings, and the lines of the rule.

@@ -34,14 +34,14 @@ mod checks;
 mod near;
 mod online;
 
-pub use crate::catalogue::{CATALOGUE, lint};
+pub use crate::catalogue::{CATALOGUE, lint, oncall};
 pub use crate::checks::{judge, judge_routes};
 pub use crate::input::{Global, Group, InhibitRule, Route, Routes, Rule, RuleFile, RuleKind, Text};
 pub use crate::lint::{Finding, Lint, Place, Severity, Step};
 pub use crate::near::did_you_mean;
 pub use crate::online::{
     Figures, Fired, Online, Question, Refused, Reply, Server, ServerRule, Silence, Track, Vector,
-    judge_online, judge_silences, server_rules,
+    judge_loaded, judge_online, judge_silences, percent, server_rules,
 };
 pub use crate::project::Project;
 pub use crate::settings::{Demand, Policy, Range, Settings, TextDemand};

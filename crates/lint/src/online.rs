@@ -16,6 +16,7 @@ mod series;
 mod server;
 mod silences;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firebell_model::{Duration, Timestamp};
@@ -25,7 +26,7 @@ pub use self::alerts::Fired;
 pub use self::server::{Question, Refused, Reply, Server, ServerRule, Silence, Track, Vector};
 pub use self::silences::{judge_silences, server_rules};
 
-use crate::checks::Scope;
+use crate::checks::{self, Scope};
 use crate::input::RuleFile;
 use crate::lint::Finding;
 use crate::project::Project;
@@ -72,6 +73,22 @@ pub fn judge_online(
         figures.fired = alerts::judge(&mut scope, online, result.as_deref());
     }
     Some((scope.out, figures))
+}
+
+/// Whether a rule, by its place in the file, is in a server already: in `loaded`, but in none of
+/// `groups`, those of the files that are judged.
+#[must_use]
+pub fn judge_loaded(
+    file: &RuleFile,
+    place: (usize, usize),
+    (project, settings): (&Project, &Settings),
+    (loaded, groups): (&Project, &BTreeSet<&str>),
+) -> Vec<Finding> {
+    let Some(mut scope) = Scope::of(file, place, project, settings) else {
+        return Vec::new();
+    };
+    checks::loaded(&mut scope, loaded, groups);
+    scope.out
 }
 
 impl Online<'_> {
@@ -137,13 +154,10 @@ fn unfiltered(expr: &Expr) -> &Expr {
     expr
 }
 
-/// A share of a whole for people.
-fn percent(part: f64) -> String {
-    let percent = part * 100.0;
-    if percent < 10.0 {
-        return format!("{percent:.1} %");
-    }
-    format!("{percent:.0} %")
+/// A share of a whole for people: `12.5%`.
+#[must_use]
+pub fn percent(share: f64) -> String {
+    format!("{:.1}%", share * 100.0)
 }
 
 /// A duration for people: its first two units.

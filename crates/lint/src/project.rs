@@ -16,6 +16,9 @@ pub struct Project {
     pub global: Option<Global>,
     /// The route tree, when one was given.
     pub routes: Option<Routes>,
+    /// The conditions that give alerts an owner, when there are teams: alerts that satisfy none have
+    /// none.
+    pub owners: Option<Vec<Vec<Matcher>>>,
     /// Names of alerts that tests ask for, by the rule file that the tests name.
     pub tested: BTreeMap<String, BTreeSet<String>>,
     recorded: BTreeMap<String, Recorded>,
@@ -45,6 +48,16 @@ pub(crate) struct Twin {
     pub(crate) group: String,
     pub(crate) place: (usize, usize),
     pub(crate) fixed: BTreeMap<String, String>,
+}
+
+impl Twin {
+    /// Whether it makes series that the other makes as well: not when they differ in a label that
+    /// their selectors fix.
+    pub(crate) fn may_be(&self, other: &Self) -> bool {
+        self.fixed
+            .iter()
+            .all(|(label, value)| other.fixed.get(label).is_none_or(|it| it == value))
+    }
 }
 
 /// What is known of the labels of the alerts of a rule.

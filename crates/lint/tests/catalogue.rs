@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firebell_config::{CheckReport, CheckRequest, ExternalUrl, Files, OnlineRequest, check};
-use firebell_lint::{CATALOGUE, Lint, Question, Refused, Reply, Server, Silence, Track, Vector};
+use firebell_lint::{
+    CATALOGUE, Lint, Question, Refused, Reply, Server, ServerRule, Silence, Track, Vector,
+};
 use firebell_model::{
     Duration, Labels, Matcher, Sample, SampleValue, Source as _, TimeRange, Timestamp,
 };
@@ -32,6 +34,8 @@ impl Files for Texts {
 struct Known {
     series: MemorySource,
     silences: Vec<Silence>,
+    config: String,
+    rules: Vec<ServerRule>,
     costs: Vec<(String, u64)>,
     is_down: bool,
 }
@@ -47,6 +51,18 @@ impl Known {
                 Some(("costs", rest)) => {
                     let (expr, n) = rest.split_once(' ').unwrap();
                     known.costs.push((expr.to_owned(), n.parse().unwrap()));
+                }
+                Some(("config", yaml)) => known.config = yaml.to_owned(),
+                Some(("rule", rest)) => {
+                    let (group, rest) = rest.split_once(' ').unwrap();
+                    let (name, query) = rest.split_once(' ').unwrap();
+                    known.rules.push(ServerRule {
+                        group: group.to_owned(),
+                        name: name.to_owned(),
+                        is_alerting: false,
+                        query: query.to_owned(),
+                        labels: Vec::new(),
+                    });
                 }
                 Some(("silence", rest)) => {
                     let (name, value) = rest.split_once('=').unwrap();
@@ -175,8 +191,8 @@ impl Server for Known {
                 let names = all.iter().flat_map(Labels::iter);
                 words(names.map(|it| it.name.to_string()).collect())
             }
-            Question::Config => words(vec![String::new(), String::new()]),
-            Question::Rules => Reply::Rules(Vec::new()),
+            Question::Config => words(vec![self.config.clone(), String::new()]),
+            Question::Rules => Reply::Rules(self.rules.clone()),
             Question::Silences => Reply::Silences(self.silences.clone()),
         };
         Ok(Arc::new(reply))
@@ -217,6 +233,8 @@ fn found(rules: &str, server: &str) -> String {
         "query/",
         "alerts/template",
         "server/",
+        "silences/",
+        "rule/duplicate",
     ];
     let report = report(example);
     let findings = report
@@ -332,7 +350,7 @@ fn series_that_were_there_are_named_with_when() {
         (
             "sum(seldom)",
             expect![[r#"
-                20 info promql/series: `seldom` comes and goes: it was there in 0.3 % of the last 1w, and last 5h ago [say what holds without it: `or vector(0)`, or `unless`]
+                20 info promql/series: `seldom` comes and goes: it was there in 0.3% of the last 1w, and last 5h ago [say what holds without it: `or vector(0)`, or `unless`]
             "#]],
         ),
         ("absent(nothing)", expect![[""]]),
@@ -397,5 +415,43 @@ fn a_silence_weighs_by_whether_a_rule_can_make_what_it_matches() {
         let mut found = found.filter(|it| it.lint.id == "silences/unmatched");
         let severity = found.next().map(|it| it.severity.name());
         assert_eq!(severity, expected, "{silence}");
+    }
+}
+
+#[test]
+fn a_rule_that_the_server_has_in_another_group_is_a_duplicate() {
+    use expect_test::expect;
+    let rules = "groups:\n  - name: g\n    rules:\n      - record: a:b\n        expr: 'sum(up)'\n";
+    for (server, expected) in [
+        // As it is loaded: it will be replaced.
+        ("up 1x600\nrule g a:b sum(up)", expect![[""]]),
+        ("up 1x600\nrule h a:c sum(up)", expect![[""]]),
+        (
+            "up 1x600\nrule h a:b sum(up)",
+            expect![[r#"
+            17 warning rule/duplicate: a rule of group `h` in the server records the same series [delete one, or tell them apart by a label]
+        "#]],
+        ),
+    ] {
+        expected.assert_eq(&found(rules, server));
+    }
+}
+
+#[test]
+fn silences_may_name_external_labels() {
+    use expect_test::expect;
+    let rules = "groups:\n  - name: g\n    rules:\n      - record: a:b\n        expr: 'sum(up)'\n";
+    let server = "up 1x600\nALERTS{alertname=\"A\",alertstate=\"firing\"} 1x120\n\
+                  config global: {external_labels: {dc: north}}\n";
+    for (silence, expected) in [
+        ("silence dc=north", expect![[""]]),
+        (
+            "silence dc=south",
+            expect![[r#"
+            0 info silences/unmatched: the silence of me for {dc="south"} matched no alert of the last 3d [silence 1; expire it, or mend its matchers]
+        "#]],
+        ),
+    ] {
+        expected.assert_eq(&found(rules, &format!("{server}{silence}")));
     }
 }

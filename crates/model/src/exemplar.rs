@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::{Labels, Timestamp};
+use crate::{Labels, LabelsBuilder, METRIC_TYPE, METRIC_UNIT, Timestamp};
 
 /// One observation that stands for many, most often with the id of its trace.
 #[derive(Clone, PartialEq, Debug)]
@@ -24,6 +24,18 @@ pub struct Metadata {
     pub help: Arc<str>,
     /// The unit, such as `seconds`; empty when there is none.
     pub unit: Arc<str>,
+}
+
+impl Metadata {
+    /// Says kind and unit in labels, over what these say; what is not known leaves them as they are.
+    pub fn set_labels(&self, labels: &mut LabelsBuilder) {
+        if self.kind != MetricKind::Unknown {
+            labels.set(METRIC_TYPE, self.kind.name());
+        }
+        if !self.unit.is_empty() {
+            labels.set(METRIC_UNIT, Arc::clone(&self.unit));
+        }
+    }
 }
 
 /// The kind of a metric.

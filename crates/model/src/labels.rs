@@ -7,6 +7,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The label that holds a series' metric name.
 pub const METRIC_NAME: &str = "__name__";
+/// The label that holds the type of a series' metric, such as `counter`, where types are labels.
+pub const METRIC_TYPE: &str = "__type__";
+/// The label that holds the unit of a series' metric, where units are labels.
+pub const METRIC_UNIT: &str = "__unit__";
 /// The label that holds the name of an alerting rule.
 pub const ALERT_NAME: &str = "alertname";
 
@@ -89,6 +93,12 @@ impl Labels {
         self.0.iter().map(|label| &**label)
     }
 
+    /// The pairs in order of name, to be shared with other label sets.
+    #[must_use]
+    pub fn shared(&self) -> &[Arc<Label>] {
+        &self.0
+    }
+
     /// How many pairs there are.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -140,14 +150,21 @@ impl Labels {
     /// See [`Fingerprint`].
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of(self.iter().map(|label| (&*label.name, &*label.value)))
+    }
+}
+
+impl Fingerprint {
+    /// Of pairs as a label set would have them: in order of name, each name once, no value empty.
+    pub fn of<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
         let mut hash = FNV_OFFSET;
-        for label in self.iter() {
-            hash = fnv_extend(hash, label.name.as_bytes());
+        for (name, value) in pairs {
+            hash = fnv_extend(hash, name.as_bytes());
             hash = fnv_extend(hash, &[0xff]);
-            hash = fnv_extend(hash, label.value.as_bytes());
+            hash = fnv_extend(hash, value.as_bytes());
             hash = fnv_extend(hash, &[0xff]);
         }
-        Fingerprint(hash)
+        Self(hash)
     }
 }
 
@@ -276,7 +293,7 @@ impl LabelsBuilder {
 /// Whether a label says which metric a series is of, so that it goes where the metric's name goes.
 #[must_use]
 pub fn is_metric_label(name: &str) -> bool {
-    matches!(name, METRIC_NAME | "__type__" | "__unit__")
+    matches!(name, METRIC_NAME | METRIC_TYPE | METRIC_UNIT)
 }
 
 /// Whether a name fits the classic grammar `[a-zA-Z_][a-zA-Z0-9_]*`.

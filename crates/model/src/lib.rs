@@ -6,6 +6,7 @@
 //! *Not here*: how samples are stored (`firebell-tsdb`), how alerts change (`firebell-rules`,
 //! `firebell-dispatch`).
 
+mod hex;
 mod labels;
 mod matcher;
 mod matcher_text;
@@ -27,20 +28,21 @@ mod source;
 pub use crate::alert::{Alert, AlertStatus};
 pub use crate::exemplar::{Exemplar, Metadata, MetricKind};
 pub use crate::float::{format_float, format_float_exponent, format_float_general, parse_float};
+pub use crate::hex::{from_hex, hex};
 pub use crate::histogram::{
     Bucket, BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMAS, Histogram,
     HistogramSample, HistogramSum, IncompatibleSchemas, Reconciled, ResetHint, Trim,
 };
 pub use crate::labels::{
-    ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, Quoted, is_metric_label,
-    is_valid_label_name, is_valid_metric_name,
+    ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, METRIC_TYPE, METRIC_UNIT,
+    Quoted, is_metric_label, is_valid_label_name, is_valid_metric_name,
 };
 pub use crate::matcher::{MatchOp, Matcher};
 pub use crate::matcher_text::{MatcherTextError, label_set_text, matchers_text, parse_matchers};
 pub use crate::notification::{Notification, NotificationReason, ReceiverData};
 pub use crate::regex::{Regex, RegexError};
 pub use crate::relabel::{RelabelAction, RelabelError, RelabelOptions, RelabelRule, relabel};
-pub use crate::sample::{STALE_NAN, Sample, SampleValue, is_stale};
+pub use crate::sample::{STALE_NAN, Sample, SampleValue, Start, is_stale};
 pub use crate::secret::Secret;
 pub use crate::source::{
     Column, Growth, SampleRows, Series, SeriesId, Source, SourceError, Summary, TimeRange,

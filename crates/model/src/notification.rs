@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Alert, AlertStatus, Labels, Timestamp};
+use crate::{Alert, AlertStatus, Fingerprint, Labels, Timestamp};
 
 /// One message about one group of alerts to one integration of a receiver.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -25,6 +25,10 @@ pub struct Notification {
     pub reason: NotificationReason,
     /// The alerts in upstream's order (job, instance, labels); those that fire have no end.
     pub alerts: Vec<Alert>,
+    /// The values of alerts of own rules against their thresholds, such as `0.2 > 0.05`, as they
+    /// were when this attempt began. Not kept.
+    #[serde(skip)]
+    pub measured: BTreeMap<Fingerprint, String>,
 }
 
 /// What an integration wants to be told again at the next notification of the same group, such as

@@ -13,6 +13,15 @@ pub struct Sample {
     pub value: f64,
 }
 
+/// Since when a sample of a counter counts: its start timestamp.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Start {
+    /// When the sample was taken.
+    pub at: Timestamp,
+    /// Since when it counts. Never the epoch, which means "unknown" upstream.
+    pub since: Timestamp,
+}
+
 /// What a series has at one moment.
 #[derive(Clone, PartialEq, Debug)]
 pub enum SampleValue {

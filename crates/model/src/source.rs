@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use crate::{HistogramSample, Labels, Matcher, Sample, Timestamp, is_stale};
+use crate::{HistogramSample, Labels, Matcher, Sample, Start, Timestamp, is_stale};
 
 /// Identity of a series within its store; never used again for other labels while the store lives.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
@@ -173,6 +173,21 @@ pub trait Series: Send + Sync {
         range: TimeRange,
         out: &mut Vec<HistogramSample>,
     ) -> Result<(), SourceError> {
+        let _ = (range, out);
+        Ok(())
+    }
+
+    /// Whether any sample may say since when it counts. When not, readers need not ask.
+    fn has_starts(&self) -> bool {
+        false
+    }
+
+    /// Appends since when the samples and histograms in `range` count, in order of time; those that
+    /// do not say so are left out.
+    ///
+    /// # Errors
+    /// When a chunk cannot be read.
+    fn starts(&self, range: TimeRange, out: &mut Vec<Start>) -> Result<(), SourceError> {
         let _ = (range, out);
         Ok(())
     }

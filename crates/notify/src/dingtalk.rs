@@ -2,16 +2,16 @@
 //!
 //! *Sources*: DingTalk, "Custom robots", "Security settings" (signature), "Message types".
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use firebell_model::Secret;
 use firebell_template::NotificationText;
 use serde::{Deserialize, Serialize};
 
-use crate::base64::base64;
 use crate::error::RenderError;
+use crate::hmac::hmac;
 use crate::http::{HttpRequest, HttpResponse};
 use crate::integration::Kind;
 use crate::own_text;
-use crate::sigv4::hmac;
 use crate::step::Step;
 use crate::telling::Telling;
 use crate::truncate;
@@ -44,7 +44,7 @@ impl DingTalkConfig {
             webhook_url,
             secret: None,
             title: own_text::headline(),
-            message: NotificationText::calling("mattermost.default.text"),
+            message: own_text::markdown(),
             at_mobiles: Vec::new(),
             at_all: false,
         }
@@ -56,7 +56,7 @@ impl DingTalkConfig {
         if let Some(secret) = &self.secret {
             let time = now_ms.to_string();
             let text = format!("{time}\n{}", secret.reveal());
-            let sign = base64(&hmac(secret.reveal().as_bytes(), text.as_bytes()));
+            let sign = BASE64_STANDARD.encode(hmac(secret.reveal().as_bytes(), text.as_bytes()));
             url.push(if url.contains('?') { '&' } else { '?' });
             url.push_str(&form([("timestamp", &*time), ("sign", &*sign)]));
         }

@@ -32,7 +32,7 @@ impl GoogleChatConfig {
     pub fn new(webhook_url: Secret) -> Self {
         Self {
             webhook_url,
-            message: own_text::whole(),
+            message: own_text::slack_markup(),
             threads: true,
         }
     }

@@ -1,5 +1,6 @@
 //! HTTP as values: what is to be sent, how, and what came back.
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use firebell_model::{Duration, Secret};
 
 use crate::oauth2::OAuth2;
@@ -153,6 +154,8 @@ pub struct Tls {
     pub version_min: Option<TlsVersion>,
     /// The newest version that is spoken (`max_version`).
     pub version_max: Option<TlsVersion>,
+    /// The name that the certificate has to be of, instead of that in the address (`server_name`).
+    pub server_name: Option<String>,
     /// Whether any certificate is taken (`insecure_skip_verify`).
     pub insecure_skip_verify: bool,
 }
@@ -199,6 +202,15 @@ impl HttpConfig {
         let own = self.authorization.iter().chain(headers);
         own.chain(secret).chain(proxy)
     }
+}
+
+/// The value of `Authorization` for a name and a password.
+///
+/// *Sources*: RFC 7617.
+#[must_use]
+pub fn basic(user: &str, password: &str) -> Secret {
+    let pair = BASE64_STANDARD.encode(format!("{user}:{password}"));
+    Secret::new(format!("Basic {pair}"))
 }
 
 /// A path as it stands in an address, its slashes kept. Source: Go, `net/url`, `escape`.

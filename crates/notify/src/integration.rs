@@ -4,13 +4,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use firebell_model::{Notification, ReceiverData, Secret};
+use firebell_template::NotificationText;
 
 use crate::error::RenderError;
 use crate::http::HttpConfig;
 use crate::oauth2::OAuth2;
+use crate::preview::Preview;
 use crate::step::Step;
 use crate::telling::{Context, Telling};
-use crate::verdict::{Verdict, scrub};
+use crate::verdict::{Verdict, scrub, scrub_bytes};
 
 /// What makes one kind of receiver differ from another. Implemented by the options of the kind.
 ///
@@ -86,20 +88,60 @@ impl Integration {
         known: &ReceiverData,
         context: &Context<'_>,
     ) -> Result<Step, RenderError> {
-        let telling = Telling::new(self.kind(), notification, known, context);
-        let step = self.kind.begin(&telling)?;
-        let mut hidden = self.kind.secrets();
-        hidden.extend(self.http.secrets().cloned());
+        let step = self.begin_bare(notification, known, context)?;
         let guard = Guard {
             http: Arc::clone(&self.http),
             user_agent: format!("Alertmanager/{}", context.version),
             token: None,
-            hidden,
+            hidden: self.secrets().collect(),
         };
         Ok(match self.http.oauth2.clone() {
             None => guard.over(step),
             Some(oauth2) => guard.token_then(oauth2, step),
         })
+    }
+
+    /// As [`Integration::begin`], without what `http_config` adds and without hiding secrets.
+    pub(crate) fn begin_bare(
+        &self,
+        notification: &Notification,
+        known: &ReceiverData,
+        context: &Context<'_>,
+    ) -> Result<Step, RenderError> {
+        let telling = Telling::new(self.kind(), notification, known, context);
+        self.kind.begin(&telling)
+    }
+
+    /// What no text of ours may show, besides the addresses of requests.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = Secret> {
+        let own = self.kind.secrets().into_iter();
+        own.chain(self.http.secrets().cloned())
+    }
+
+    /// What the first request of a delivery would be, or the mail, or the program; secrets hidden.
+    ///
+    /// # Errors
+    /// As [`Integration::begin`].
+    pub fn preview(
+        &self,
+        notification: &Notification,
+        context: &Context<'_>,
+    ) -> Result<Preview, RenderError> {
+        let known = ReceiverData::new();
+        let telling = Telling::new(self.kind(), notification, &known, context);
+        let step = self.begin_bare(notification, &known, context)?;
+        let mut hidden: Vec<_> = self.secrets().collect();
+        // A secret that is a template stands there as what it was made of.
+        let templates = hidden
+            .iter()
+            .filter(|secret| secret.reveal().contains("{{"));
+        let made = templates.filter_map(|secret| {
+            let text = NotificationText::compile(secret.reveal()).ok()?;
+            telling.text("secret", &text).ok().map(Secret::new)
+        });
+        let made: Vec<_> = made.collect();
+        hidden.extend(made);
+        Ok(Preview::new(&step, &hidden))
     }
 }
 
@@ -127,8 +169,26 @@ impl Guard {
                 self.hidden.push(request.url.clone());
                 self.http
                     .apply(&mut request, &self.user_agent, self.token.as_ref());
-                Step::Http(request, Box::new(|answer| self.over(then(answer))))
+                Step::Http(
+                    request,
+                    Box::new(|mut answer| {
+                        if let Ok(answer) = &mut answer {
+                            scrub_bytes(&mut answer.body, &self.hidden);
+                        }
+                        self.over(then(answer))
+                    }),
+                )
             }
+            Step::Smtp(mail, then) => Step::Smtp(mail, Box::new(|answer| self.over(then(answer)))),
+            Step::Exec(command, then) => Step::Exec(
+                command,
+                Box::new(|mut exit| {
+                    if let Ok(exit) = &mut exit {
+                        scrub_bytes(&mut exit.output, &self.hidden);
+                    }
+                    self.over(then(exit))
+                }),
+            ),
             Step::Done(mut verdict) => {
                 if let Verdict::Retry { why, .. } | Verdict::Rejected { why } = &mut verdict {
                     self.hidden.iter().for_each(|secret| scrub(why, secret));

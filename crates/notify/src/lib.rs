@@ -8,15 +8,18 @@
 //!
 //! *Sources*: Alertmanager, `notify/`.
 
-mod base64;
 mod error;
+mod hmac;
 mod http;
 mod integration;
 mod json;
 mod oauth2;
 mod own_text;
+mod preview;
+mod said;
 mod secret_text;
 mod sigv4;
+mod smtp;
 mod step;
 mod telling;
 mod tree;
@@ -26,6 +29,8 @@ mod verdict;
 
 mod dingtalk;
 mod discord;
+mod email;
+mod exec;
 mod googlechat;
 mod gotify;
 mod incidentio;
@@ -49,14 +54,15 @@ mod webhook;
 mod wechat;
 mod zulip;
 
-pub use crate::base64::base64;
 pub use crate::dingtalk::DingTalkConfig;
 pub use crate::discord::DiscordConfig;
+pub use crate::email::{EmailConfig, EmailThreads};
 pub use crate::error::RenderError;
+pub use crate::exec::{ExecCommand, ExecConfig, ExecExit};
 pub use crate::googlechat::GoogleChatConfig;
 pub use crate::gotify::GotifyConfig;
 pub use crate::http::{
-    HttpConfig, HttpRequest, HttpResponse, Method, ProxyConfig, Tls, TlsVersion,
+    HttpConfig, HttpRequest, HttpResponse, Method, ProxyConfig, Tls, TlsVersion, basic,
 };
 pub use crate::incidentio::IncidentioConfig;
 pub use crate::integration::{Integration, Kind};
@@ -69,11 +75,14 @@ pub use crate::ntfy::NtfyConfig;
 pub use crate::oauth2::OAuth2;
 pub use crate::opsgenie::{OpsgenieConfig, OpsgenieResponder};
 pub use crate::pagerduty::{PagerDutyConfig, PagerDutyImage, PagerDutyKey, PagerDutyLink};
+pub use crate::preview::Preview;
 pub use crate::pushover::{PushoverConfig, PushoverFormat};
 pub use crate::rocketchat::{RocketchatAction, RocketchatConfig};
+pub use crate::said::SaidText;
 pub use crate::secret_text::SecretText;
 pub use crate::sigv4::AwsSigner;
 pub use crate::slack::{SlackAction, SlackConfig, SlackConfirm, SlackField};
+pub use crate::smtp::{SmtpAct, SmtpDialogue, SmtpEncryption, SmtpMail, SmtpReply, SmtpServer};
 pub use crate::sns::SnsConfig;
 pub use crate::step::{Step, Then};
 pub use crate::telegram::{TelegramConfig, TelegramMarkup};

@@ -8,8 +8,7 @@ use std::collections::BTreeMap;
 use firebell_model::Secret;
 use serde::Deserialize;
 
-use crate::base64::base64;
-use crate::http::{HttpRequest, HttpResponse, escape_query};
+use crate::http::{HttpRequest, HttpResponse, basic, escape_query};
 use crate::step::Step;
 use crate::verdict::{TOO_MANY_REQUESTS, Verdict};
 
@@ -59,8 +58,7 @@ impl OAuth2 {
         if !by_header {
             return request;
         }
-        let pair = base64(format!("{id}:{secret}").as_bytes());
-        request.with_header("Authorization", Secret::new(format!("Basic {pair}")))
+        request.with_header("Authorization", basic(&id, &secret))
     }
 }
 

@@ -1,19 +1,36 @@
-//! The default texts of the kinds that Alertmanager does not have.
+//! The default texts of the kinds that Alertmanager does not have: Firebell's own messages.
 
 use firebell_template::NotificationText;
 
 /// One line: what, how many, where.
 pub(crate) fn headline() -> NotificationText {
-    NotificationText::calling("__subject")
+    NotificationText::calling("firebell.title")
 }
 
-/// What follows the headline: the annotations that all alerts share, then the alerts.
+/// What follows the headline, where there is no markup.
 pub(crate) fn details() -> NotificationText {
-    NotificationText::calling("webex.default.message")
+    NotificationText::calling("firebell.text")
 }
 
-/// Both.
+/// Both, where there is no markup.
 pub(crate) fn whole() -> NotificationText {
-    let text = "{{ template \"__subject\" . }}\n{{ template \"webex.default.message\" . }}";
+    with_headline("{{ template \"firebell.title\" . }}\n{{ template \"firebell.text\" . }}")
+}
+
+/// Both, for those that read Markdown.
+pub(crate) fn markdown() -> NotificationText {
+    with_headline(
+        "**{{ template \"__markdown_text\" (glance .).Title }}**\n\n{{ template \"firebell.markdown\" . }}",
+    )
+}
+
+/// Both, for those that read Slack's markup.
+pub(crate) fn slack_markup() -> NotificationText {
+    with_headline(
+        "*{{ template \"__slack_text\" (glance .).Title }}*\n{{ template \"firebell.slack\" . }}",
+    )
+}
+
+fn with_headline(text: &str) -> NotificationText {
     NotificationText::compile(text).unwrap_or_default()
 }

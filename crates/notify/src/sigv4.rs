@@ -1,12 +1,13 @@
 //! Requests to AWS, signed.
 //!
-//! *Sources*: AWS, "Signature Version 4 signing process"; RFC 2104 (HMAC).
+//! *Sources*: AWS, "Signature Version 4 signing process".
 
 use std::fmt::Write as _;
 
-use firebell_model::{Secret, Timestamp};
+use firebell_model::{Secret, Timestamp, hex};
 use sha2::{Digest as _, Sha256};
 
+use crate::hmac::hmac;
 use crate::http::HttpRequest;
 
 /// Who signs (`sigv4`).
@@ -84,54 +85,4 @@ fn host_and_path(url: &str) -> (&str, &str) {
     };
     let usual = if scheme == "http" { ":80" } else { ":443" };
     (host.strip_suffix(usual).unwrap_or(host), path)
-}
-
-/// HMAC with SHA-256.
-pub(crate) fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
-    let mut block = [0; BLOCK_BYTES];
-    if key.len() > BLOCK_BYTES {
-        block[..32].copy_from_slice(&Sha256::digest(key));
-    } else {
-        block[..key.len()].copy_from_slice(key);
-    }
-    let inner = Sha256::new()
-        .chain_update(block.map(|byte| byte ^ 0x36))
-        .chain_update(text)
-        .finalize();
-    let outer = Sha256::new()
-        .chain_update(block.map(|byte| byte ^ 0x5c))
-        .chain_update(inner)
-        .finalize();
-    outer.into()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Of SHA-256.
-const BLOCK_BYTES: usize = 64;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Source: RFC 4231, test cases 2 and 6.
-    #[test]
-    fn hmac_is_that_of_the_rfc() {
-        for (key, text, expected) in [
-            (
-                &b"Jefe"[..],
-                "what do ya want for nothing?",
-                "5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843",
-            ),
-            (
-                &[0xaa; 131],
-                "Test Using Larger Than Block-Size Key - Hash Key First",
-                "60e431591ee0b67f0d8a26aacbf5b77f8e0bc6213728c5140546040f0ee37f54",
-            ),
-        ] {
-            assert_eq!(hex(&hmac(key, text.as_bytes())), expected);
-        }
-    }
 }

@@ -6,13 +6,19 @@
 
 use std::fmt;
 
+use crate::exec::{ExecCommand, ExecExit};
 use crate::http::{HttpRequest, HttpResponse};
+use crate::smtp::SmtpMail;
 use crate::verdict::Verdict;
 
 /// What a delivery needs next.
 pub enum Step {
     /// This request, made once.
     Http(HttpRequest, Then<HttpResponse>),
+    /// This mail, handed to its server once.
+    Smtp(SmtpMail, Then<()>),
+    /// This program, run once.
+    Exec(ExecCommand, Then<ExecExit>),
     /// Nothing: it is over.
     Done(Verdict),
 }
@@ -63,6 +69,8 @@ impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Http(request, _) => f.debug_tuple("Http").field(request).finish(),
+            Self::Smtp(mail, _) => f.debug_tuple("Smtp").field(mail).finish(),
+            Self::Exec(command, _) => f.debug_tuple("Exec").field(command).finish(),
             Self::Done(verdict) => f.debug_tuple("Done").field(verdict).finish(),
         }
     }

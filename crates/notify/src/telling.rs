@@ -2,8 +2,8 @@
 
 use std::cell::OnceCell;
 
-use firebell_model::{AlertStatus, Notification, ReceiverData, Secret};
-use firebell_template::{NotificationData, NotificationTemplates, NotificationText};
+use firebell_model::{AlertStatus, Notification, ReceiverData, Secret, hex};
+use firebell_template::{NotificationData, NotificationTemplates, NotificationText, TemplateError};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -21,6 +21,10 @@ pub struct Context<'a> {
     pub external_url: &'a str,
     /// Our version, for the header `User-Agent`.
     pub version: &'a str,
+    /// What this machine is called, for names of mails.
+    pub host_name: &'a str,
+    /// Which of the integrations of its kind in the receiver this is; counts from 0.
+    pub idx: usize,
     /// Reads a rendered text as YAML; `None` when it is none.
     pub read_yaml: fn(&str) -> Option<Tree<String>>,
 }
@@ -71,6 +75,16 @@ impl<'a> Telling<'a> {
         self.context.external_url
     }
 
+    /// What this machine is called.
+    pub(crate) fn host_name(&self) -> &'a str {
+        self.context.host_name
+    }
+
+    /// Which of the integrations of its kind in the receiver this is.
+    pub(crate) fn idx(&self) -> usize {
+        self.context.idx
+    }
+
     /// Whether any alert fires.
     pub(crate) fn is_firing(&self) -> bool {
         self.notification.status() == AlertStatus::Firing
@@ -79,8 +93,7 @@ impl<'a> Telling<'a> {
     /// SHA-256 of the group key, in hexadecimal: how receivers that limit the length of keys know
     /// the group. Source: Alertmanager, `notify/util.go`, `Key.Hash`.
     pub(crate) fn key_hash(&self) -> String {
-        let digest = Sha256::digest(self.notification.group_key.as_bytes());
-        digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&Sha256::digest(self.notification.group_key.as_bytes()))
     }
 
     /// The text of an option.
@@ -89,16 +102,7 @@ impl<'a> Telling<'a> {
         field: &'static str,
         text: &NotificationText,
     ) -> Result<String, RenderError> {
-        let (notification, url) = (self.notification, self.context.external_url);
-        let data = self
-            .data
-            .get_or_init(|| NotificationData::new(notification, url));
-        let rendered = self.context.templates.expand_with(text, data);
-        rendered.map_err(|source| RenderError::Template {
-            integration: self.kind,
-            field,
-            source,
-        })
+        self.rendered(field, |templates, data| templates.expand_with(text, data))
     }
 
     /// The text of an option that is HTML: values in it are escaped.
@@ -107,11 +111,19 @@ impl<'a> Telling<'a> {
         field: &'static str,
         text: &NotificationText,
     ) -> Result<String, RenderError> {
+        self.rendered(field, |templates, data| {
+            templates.expand_html_with(text, data)
+        })
+    }
+
+    fn rendered(
+        &self,
+        field: &'static str,
+        expand: impl FnOnce(&NotificationTemplates, &NotificationData) -> Result<String, TemplateError>,
+    ) -> Result<String, RenderError> {
         let (notification, url) = (self.notification, self.context.external_url);
-        let data = self
-            .data
-            .get_or_init(|| NotificationData::new(notification, url));
-        let rendered = self.context.templates.expand_html_with(text, data);
+        let made = || NotificationData::new(notification, url);
+        let rendered = expand(self.context.templates, self.data.get_or_init(made));
         rendered.map_err(|source| RenderError::Template {
             integration: self.kind,
             field,

@@ -7,9 +7,8 @@
 use firebell_model::Secret;
 use firebell_template::NotificationText;
 
-use crate::base64::base64;
 use crate::error::RenderError;
-use crate::http::{HttpRequest, escape_path};
+use crate::http::{HttpRequest, basic, escape_path};
 use crate::integration::Kind;
 use crate::own_text;
 use crate::step::Step;
@@ -87,11 +86,11 @@ impl Kind for TwilioConfig {
         let account = escape_path(&self.account_sid);
         let path = format!("2010-04-01/Accounts/{account}/{what}.json");
         let url = telling.address("api_url", &join(&self.api_url, &path))?;
-        let user = format!("{}:{}", self.account_sid, self.auth_token.reveal());
-        let basic = Secret::new(format!("Basic {}", base64(user.as_bytes())));
         let to = telling.text("to", &self.to)?;
-        let request = HttpRequest::post(url, FORM, self.body(&to, &message))
-            .with_header("Authorization", basic);
+        let request = HttpRequest::post(url, FORM, self.body(&to, &message)).with_header(
+            "Authorization",
+            basic(&self.account_sid, self.auth_token.reveal()),
+        );
         Ok(Step::ask(request, |answer| {
             Verdict::of_status(answer, &[TOO_MANY_REQUESTS])
         }))

@@ -102,6 +102,16 @@ pub(crate) fn scrub(text: &mut String, secret: &Secret) {
     }
 }
 
+/// As [`scrub`], of what somebody has answered: before it is cut, so that no part of one is left.
+pub(crate) fn scrub_bytes(bytes: &mut Vec<u8>, secrets: &[Secret]) {
+    let said = String::from_utf8_lossy(bytes);
+    let mut clean = said.to_string();
+    secrets.iter().for_each(|secret| scrub(&mut clean, secret));
+    if clean != said {
+        *bytes = clean.into_bytes();
+    }
+}
+
 /// Too many requests; some receivers mean "later" by it.
 pub(crate) const TOO_MANY_REQUESTS: u16 = 429;
 /// How much of an answer's body is shown.

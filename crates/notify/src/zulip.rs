@@ -5,9 +5,8 @@
 use firebell_model::Secret;
 use firebell_template::NotificationText;
 
-use crate::base64::base64;
 use crate::error::RenderError;
-use crate::http::HttpRequest;
+use crate::http::{HttpRequest, basic};
 use crate::integration::Kind;
 use crate::own_text;
 use crate::step::Step;
@@ -44,7 +43,7 @@ impl ZulipConfig {
             api_key,
             channel: NotificationText::default(),
             topic: NotificationText::compile(topic).unwrap_or_default(),
-            message: own_text::whole(),
+            message: own_text::markdown(),
         }
     }
 }
@@ -72,9 +71,9 @@ impl Kind for ZulipConfig {
             ("content", &*content),
         ]);
         let url = telling.address("url", &join(&self.url, "api/v1/messages"))?;
-        let user = format!("{}:{}", self.email, self.api_key.reveal());
-        let basic = Secret::new(format!("Basic {}", base64(user.as_bytes())));
-        let request = HttpRequest::post(url, FORM, body).with_header("Authorization", basic);
+        let authorization = basic(&self.email, self.api_key.reveal());
+        let request =
+            HttpRequest::post(url, FORM, body).with_header("Authorization", authorization);
         Ok(Step::ask(request, |answer| {
             Verdict::of_status(answer, &[TOO_MANY_REQUESTS])
         }))

@@ -194,7 +194,7 @@ fn number(text: &str) -> Option<f64> {
 
 /// The labels of a metric that has none: see [`labels`].
 const GUARD: &str = "__firebell_guard__";
-const REPEAT_MAX: usize = 1_000_000;
+pub(crate) const REPEAT_MAX: usize = 1_000_000;
 
 #[cfg(test)]
 mod tests {

@@ -7,6 +7,8 @@
 
 mod aggregate;
 mod binary;
+mod bound;
+mod comparisons;
 mod frame;
 mod histogram;
 mod hyperbolic;
@@ -37,7 +39,9 @@ use crate::value::{Annotation, Value};
 use frame::{Block, Frame, SeriesSet};
 use shared::Turn;
 
+pub use comparisons::Comparisons;
 pub use rows::Rows;
+pub use samples::SampleCounts;
 pub use shared::Shared;
 
 /// Limits and settings of an evaluation.
@@ -56,6 +60,11 @@ pub struct Options<'a> {
     /// Whether the metric name goes at the end of the query rather than at the first operation
     /// that drops it (upstream's feature flag `promql-delayed-name-removal`).
     pub delays_name_removal: bool,
+    /// Whether functions of counters ask since when samples count (`use-start-timestamps`).
+    pub uses_starts: bool,
+    /// Whether label `__type__` says what is a counter, rather than the name
+    /// (`type-and-unit-labels`).
+    pub has_type_labels: bool,
     /// Asked now and then; `true` ends the evaluation.
     pub is_cancelled: Option<&'a (dyn Fn() -> bool + Sync)>,
 }
@@ -69,6 +78,8 @@ impl Default for Options<'_> {
             series_max: usize::MAX,
             steps_max: 11_000,
             delays_name_removal: false,
+            uses_starts: false,
+            has_type_labels: false,
             is_cancelled: None,
         }
     }
@@ -267,9 +278,7 @@ impl Prepared {
         let mut context = Context::new(self.plan.text(), source, options, (steps, end), scratch);
         let (program, states) = (self.plan.program(), &mut self.states);
         let result = run_program(program, states, &mut context, steps, shared);
-        for lifted in std::mem::take(&mut context.lifted) {
-            context.annotate(false, lifted.span, &lifted.text());
-        }
+        context.annotate_counted();
         self.n_samples = context.n_samples_most;
         self.annotations = context.annotations;
         self.scratch = context.scratch.kept();
@@ -320,6 +329,7 @@ struct Context<'a> {
     n_samples_most: usize,
     annotations: Vec<Annotation>,
     lifted: Vec<note::LiftedNote>,
+    overlaps: Vec<note::OverlapNote>,
     scratch: Scratch,
 }
 
@@ -346,6 +356,7 @@ impl<'a> Context<'a> {
             n_samples_most: 0,
             annotations: Vec::new(),
             lifted: Vec::new(),
+            overlaps: Vec::new(),
             scratch,
         }
     }
@@ -411,6 +422,26 @@ impl Context<'_> {
         }
     }
 
+    /// Notes that samples of a window count what others have counted.
+    fn note_overlap(&mut self, span: Span, name: &str) {
+        if let Some(known) = self.overlaps.iter_mut().find(|it| it.name == name) {
+            known.n += 1;
+        } else if self.overlaps.len() < ANNOTATIONS_MAX {
+            let name = name.to_owned();
+            self.overlaps.push(note::OverlapNote { span, name, n: 1 });
+        }
+    }
+
+    /// Annotates what was counted.
+    fn annotate_counted(&mut self) {
+        for lifted in std::mem::take(&mut self.lifted) {
+            self.annotate(false, lifted.span, &lifted.text());
+        }
+        for overlap in std::mem::take(&mut self.overlaps) {
+            self.warn(overlap.span, &overlap.text());
+        }
+    }
+
     fn annotate(&mut self, is_warning: bool, span: Span, message: &str) {
         let kind = if is_warning { "warning" } else { "info" };
         let (line, column) = line_and_column(self.text, span.start);
@@ -434,8 +465,11 @@ enum State {
     Unbound,
     Selection(select::Selection),
     Timestamps(select::Selection, Renamed),
-    Window(Option<select::Selection>, Option<window::WindowLabels>),
-    Subquery(Vec<State>, Option<window::WindowLabels>),
+    Window(
+        Option<select::Selection>,
+        Option<window::labels::WindowLabels>,
+    ),
+    Subquery(Vec<State>, Option<window::labels::WindowLabels>),
     Renamed(Renamed),
     Grouping(aggregate::Grouping),
     Matching(binary::MatchingState),
@@ -570,8 +604,10 @@ fn run_op(
         OpKind::String(string) => Ok(Frame::String(string.clone())),
         OpKind::Select(reader) => select::values(reader, state, context, steps),
         OpKind::Timestamps(reader) => {
-            let frame = select::timestamps(reader, state, context, steps)?;
-            Ok(frame)
+            select::timestamps(reader, select::Wanted::Time, state, context, steps)
+        }
+        OpKind::Starts(reader) => {
+            select::timestamps(reader, select::Wanted::Start, state, context, steps)
         }
         OpKind::Matrix(source) => window::matrix(source, state, context, steps),
         OpKind::Window {

@@ -76,6 +76,7 @@ pub(crate) fn lex(text: &str) -> Lexed {
         is_in_brackets: false,
         awaits_duration: false,
         has_colon: false,
+        has_duration: false,
     };
     let mut tokens = Vec::with_capacity(text.len() / 4 + 2);
     loop {
@@ -100,9 +101,11 @@ struct Lexer<'a> {
     paren_depth: usize,
     is_in_braces: bool,
     is_in_brackets: bool,
-    /// Within brackets: what comes next begins a duration.
+    /// Within brackets: no number has come yet.
     awaits_duration: bool,
     has_colon: bool,
+    /// Whether any number has stood in brackets.
+    has_duration: bool,
 }
 
 impl<'a> Lexer<'a> {
@@ -137,7 +140,8 @@ impl<'a> Lexer<'a> {
     fn skip_blanks(&mut self) {
         loop {
             self.accept_run(" \t\r\n");
-            if self.peek() != Some('#') {
+            let takes_comments = !(self.is_in_brackets && self.awaits_duration);
+            if self.peek() != Some('#') || !takes_comments {
                 return;
             }
             let rest = &self.text[self.at..];
@@ -166,7 +170,7 @@ impl<'a> Lexer<'a> {
                 self.paren_depth += 1;
                 Ok(Token::LeftParen)
             }
-            ')' if self.paren_depth == 0 => Err("unexpected right parenthesis ')'".to_owned()),
+            ')' if self.paren_depth == 0 => self.refuse("unexpected right parenthesis ')'"),
             ')' => {
                 self.paren_depth -= 1;
                 Ok(Token::RightParen)
@@ -188,6 +192,12 @@ impl<'a> Lexer<'a> {
             ':' | '_' | 'a'..='z' | 'A'..='Z' => Ok(self.word()),
             _ => Err(format!("unexpected character: {c:?}")),
         }
+    }
+
+    /// Refuses a character that has been taken: as upstream, the mistake stands behind it.
+    fn refuse<T>(&mut self, why: &str) -> Result<T, String> {
+        self.start = self.at;
+        Err(why.to_owned())
     }
 
     fn end(&self) -> Result<Token, String> {
@@ -225,7 +235,8 @@ impl<'a> Lexer<'a> {
             '!' => match self.next() {
                 Some('=') => BinaryOp::NotEqual,
                 Some(other) => return Err(format!("unexpected character after '!': {other:?}")),
-                None => return Err("unexpected character after '!': end of input".to_owned()),
+                // As Go shows the end of a text.
+                None => return Err("unexpected character after '!': '\u{fffd}'".to_owned()),
             },
             '<' if self.accept("=") => BinaryOp::LessOrEqual,
             '<' if self.accept("/") => BinaryOp::TrimUpper,
@@ -235,7 +246,6 @@ impl<'a> Lexer<'a> {
             '>' => BinaryOp::Greater,
             _ => return Ok(None),
         };
-        self.awaits_duration = true;
         Ok(Some(Token::Op(op)))
     }
 
@@ -274,13 +284,24 @@ impl<'a> Lexer<'a> {
                 self.is_in_brackets = false;
                 Ok(Some(Token::RightBracket))
             }
+            ':' if self.awaits_duration && !self.has_duration => {
+                self.refuse("unexpected colon before duration in duration expression")
+            }
+            ':' if self.awaits_duration && self.has_colon => {
+                self.refuse("unexpected repeated colon in duration expression")
+            }
             ':' if self.has_colon => Err("unexpected colon ':'".to_owned()),
             ':' => {
-                (self.has_colon, self.awaits_duration) = (true, true);
+                self.has_colon = true;
                 Ok(Some(Token::Colon))
             }
             '_' | 'a'..='z' | 'A'..='Z' => {
-                self.rest_of_word(false);
+                while self
+                    .peek()
+                    .is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+                {
+                    self.at += 1;
+                }
                 let keyword = match self.so_far().to_ascii_lowercase().as_str() {
                     "step" => Keyword::Step,
                     "range" => Keyword::Range,
@@ -295,7 +316,7 @@ impl<'a> Lexer<'a> {
                 };
                 Ok(Some(Token::Keyword(keyword)))
             }
-            '[' => Err("unexpected left bracket '['".to_owned()),
+            '[' if !self.awaits_duration => Err("unexpected left bracket '['".to_owned()),
             '0'..='9' | '.' | '(' | ')' | '+' | '-' | '*' | '/' | '%' | '^' | ',' => Ok(None),
             _ if self.awaits_duration => Err(format!(
                 "unexpected character in duration expression: {c:?}"
@@ -317,13 +338,11 @@ impl<'a> Lexer<'a> {
         let word = self.so_far();
         match keyword(word) {
             // Metrics may have these names, so that they are keywords only before a parenthesis.
-            Some(Token::Keyword(
-                Keyword::Fill
-                | Keyword::FillLeft
-                | Keyword::FillRight
-                | Keyword::MinOf
-                | Keyword::MaxOf,
-            )) if !self.text[self.at..].trim_start().starts_with('(') => Token::Identifier,
+            Some(Token::Keyword(Keyword::Fill | Keyword::FillLeft | Keyword::FillRight))
+                if !self.text[self.at..].trim_start().starts_with('(') =>
+            {
+                Token::Identifier
+            }
             Some(token) => token,
             None if word.contains(':') => Token::MetricIdentifier,
             None => Token::Identifier,
@@ -390,6 +409,7 @@ impl<'a> Lexer<'a> {
     fn number_or_duration(&mut self) -> Result<Token, String> {
         self.at = self.start;
         self.awaits_duration = false;
+        self.has_duration |= self.is_in_brackets;
         if self.number() {
             return Ok(Token::Number);
         }
@@ -410,9 +430,8 @@ impl<'a> Lexer<'a> {
             digits = "0123456789abcdefABCDEF";
         }
         let (mut has_dot, mut has_exponent) = (false, false);
-        if self.accept(".") {
-            has_dot = true;
-        }
+        // As upstream: this one does not count.
+        self.accept(".");
         self.accept(digits);
         loop {
             if self.accept_run(digits) {

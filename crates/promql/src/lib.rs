@@ -57,7 +57,7 @@ pub use crate::ast::{
 };
 pub use crate::duration::DurationExpr;
 pub use crate::error::EvalError;
-pub use crate::eval::{Options, Prepared, Rows, Shared};
+pub use crate::eval::{Comparisons, Options, Prepared, Rows, SampleCounts, Shared};
 pub use crate::features::Features;
 pub use crate::functions::{Function, Variadic, function, functions};
 pub use crate::memory::MemorySource;

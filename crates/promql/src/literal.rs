@@ -16,7 +16,11 @@ pub(crate) fn number(text: &str) -> Result<f64, String> {
             "error parsing number: strconv.ParseFloat: parsing {text}: {why}"
         ))
     };
-    let lower = text.to_ascii_lowercase().replace('_', "");
+    let lower = text.to_ascii_lowercase();
+    if !do_underscores_separate(&lower) {
+        return failed("invalid syntax");
+    }
+    let lower = lower.replace('_', "");
     let integer = if let Some(digits) = lower.strip_prefix("0x") {
         i64::from_str_radix(digits, 16).ok()
     } else if lower.len() > 1 && lower.starts_with('0') {
@@ -36,6 +40,20 @@ pub(crate) fn number(text: &str) -> Result<f64, String> {
     }
 }
 
+/// Whether underscores stand between digits only, as Go wants it; a prefix such as `0x` counts as one.
+fn do_underscores_separate(lower: &str) -> bool {
+    let is_hex = lower.starts_with("0x");
+    let is_digit = |c: Option<&u8>| {
+        c.is_some_and(|c| c.is_ascii_digit() || is_hex && matches!(c, b'a'..=b'f' | b'x'))
+    };
+    let bytes = lower.as_bytes();
+    let mut marks = lower.match_indices('_').map(|(at, _)| at);
+    marks.all(|at| {
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+        is_digit(before) && is_digit(bytes.get(at + 1))
+    })
+}
+
 /// Reads a duration such as `1h30m`.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration: Duration = text.parse().map_err(|_| unreadable(text))?;
@@ -49,6 +67,7 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 fn unreadable(text: &str) -> String {
     let unit = text
         .split(|c: char| c.is_ascii_digit())
+        .filter(|_| text.starts_with(|c: char| c.is_ascii_digit()))
         .find(|unit| !matches!(*unit, "" | "y" | "w" | "d" | "h" | "m" | "s" | "ms"));
     let text = Quoted(text);
     match unit {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use firebell_model::{
     HistogramSample, Labels, Matcher, ResetHint, Sample, Series, SeriesId, Source, SourceError,
-    Summary, TimeRange, Timestamp, is_stale,
+    Start, Summary, TimeRange, Timestamp, is_stale,
 };
 
 /// Series with all their samples. Appending keeps the samples of a series in order of time; a
@@ -23,6 +23,7 @@ struct MemorySeries {
     labels: Labels,
     samples: Vec<Sample>,
     histograms: Vec<HistogramSample>,
+    starts: Vec<Start>,
 }
 
 impl MemorySource {
@@ -55,6 +56,14 @@ impl MemorySource {
         series.settle_hints();
     }
 
+    /// Says of samples of the series with these labels since when they count.
+    pub fn append_starts(&mut self, labels: &Labels, starts: impl IntoIterator<Item = Start>) {
+        let series = self.series_mut(labels);
+        for start in starts {
+            put(&mut series.starts, start, |it| it.at);
+        }
+    }
+
     fn series_mut(&mut self, labels: &Labels) -> &mut MemorySeries {
         let all = &mut self.series;
         let id = *self.ids.entry(labels.clone()).or_insert_with(|| {
@@ -64,6 +73,7 @@ impl MemorySource {
                 labels: labels.clone(),
                 samples: Vec::new(),
                 histograms: Vec::new(),
+                starts: Vec::new(),
             })));
             id
         });
@@ -217,6 +227,15 @@ impl Series for MemorySeries {
         out: &mut Vec<HistogramSample>,
     ) -> Result<(), SourceError> {
         out.extend_from_slice(within(&self.histograms, range, |it| it.at));
+        Ok(())
+    }
+
+    fn has_starts(&self) -> bool {
+        !self.starts.is_empty()
+    }
+
+    fn starts(&self, range: TimeRange, out: &mut Vec<Start>) -> Result<(), SourceError> {
+        out.extend_from_slice(within(&self.starts, range, |it| it.at));
         Ok(())
     }
 

@@ -20,6 +20,7 @@ use crate::features::{Features, require};
 use crate::lex::{Keyword, Token};
 use crate::literal;
 use cursor::Parser;
+pub(crate) use duration::is_arithmetic;
 pub(crate) use groups::can_stand_bare;
 
 /// Deepest nesting of parentheses, calls, signs and right operands.
@@ -380,7 +381,7 @@ impl<'a> Parser<'a> {
                 return Ok(args);
             }
             let comma = self.expect(Token::Comma, "", "")?;
-            if self.peek() == Token::RightParen {
+            if !matches!(self.peek(), Token::Error) && !can_begin(self.peek()) {
                 return failure(comma, "trailing commas not allowed in function call args");
             }
         }
@@ -416,7 +417,22 @@ fn can_name_metric(token: Token) -> bool {
                 | Keyword::Range
                 | Keyword::Anchored
                 | Keyword::Smoothed
+                | Keyword::Fill
+                | Keyword::FillLeft
+                | Keyword::FillRight
+                | Keyword::MinOf
+                | Keyword::MaxOf
         ),
         _ => false,
+    }
+}
+
+/// Whether an expression may begin with a token.
+fn can_begin(token: Token) -> bool {
+    match token {
+        Token::LeftParen | Token::LeftBrace | Token::String => true,
+        Token::Number | Token::Duration => true,
+        Token::Op(BinaryOp::Add | BinaryOp::Sub) => true,
+        token => can_name_metric(token),
     }
 }

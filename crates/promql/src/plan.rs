@@ -122,6 +122,8 @@ pub(crate) enum OpKind {
     Select(Reader),
     /// When the values of series at a moment were taken.
     Timestamps(Reader),
+    /// Since when the values of series at a moment count.
+    Starts(Reader),
     /// A range vector as the result of the whole query.
     Matrix(WindowSource),
     Window {
@@ -359,13 +361,18 @@ impl Planner {
         if let Kind::Window(window) = call.function.kind {
             return self.add_window(window, call);
         }
-        if call.function.kind == Kind::Other(Other::Timestamp)
+        if let Kind::Other(function @ (Other::Timestamp | Other::StartTimestamp)) =
+            call.function.kind
             && let arg = call.args[0].unwrap_parens()
             && let Node::Selector(selector) = &arg.node
         {
             let reader = Reader::of(selector, arg.span, self.detail);
             let is_invariant = reader.shift.at.is_some();
-            return self.push(OpKind::Timestamps(reader), is_invariant);
+            let kind = match function {
+                Other::Timestamp => OpKind::Timestamps(reader),
+                _ => OpKind::Starts(reader),
+            };
+            return self.push(kind, is_invariant);
         }
         if call.function.kind == Kind::Other(Other::Info) {
             return self.add_info(call);

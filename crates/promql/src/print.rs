@@ -7,11 +7,11 @@ use std::fmt::{self, Display, Formatter};
 use firebell_model::{Duration, METRIC_NAME, MatchOp, Quoted, is_valid_label_name};
 
 use crate::ast::{
-    Aggregate, At, Binary, Borders, Cardinality, Expr, Matching, Node, RangeSelector, Selector,
-    Shift, Subquery,
+    Aggregate, At, Binary, BinaryOp, Borders, Cardinality, Expr, Matching, Node, RangeSelector,
+    Selector, Shift, Subquery,
 };
 use crate::duration::DurationExpr;
-use crate::parse::can_stand_bare;
+use crate::parse::{can_stand_bare, is_arithmetic};
 
 impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -51,15 +51,54 @@ fn fmt_chain(expr: &Expr, f: &mut Formatter<'_>) -> fmt::Result {
         chain.push(binary);
         next = &binary.left;
     }
-    write!(f, "{next}")?;
-    for binary in chain.into_iter().rev() {
+    fmt_operand(next, chain.last().map(|binary| binary.op), f)?;
+    while let Some(binary) = chain.pop() {
         write!(f, " {}", binary.op.text())?;
         if binary.returns_bool {
             f.write_str(" bool")?;
         }
-        write!(f, "{} {}", binary.matching, binary.right)?;
+        write!(f, "{} ", binary.matching)?;
+        fmt_operand(&binary.right, chain.last().map(|binary| binary.op), f)?;
     }
     Ok(())
+}
+
+/// Prints an operand before an operator, which an offset in parentheses at its end would take for
+/// its own if it did not stand behind a sign.
+fn fmt_operand(expr: &Expr, then: Option<BinaryOp>, f: &mut Formatter<'_>) -> fmt::Result {
+    let offset = match then {
+        Some(op) if is_arithmetic(op) => last_offset(expr).map(DurationExpr::to_string),
+        _ => None,
+    };
+    let text = expr.to_string();
+    match offset.and_then(|offset| Some((text.strip_suffix(&offset)?, offset))) {
+        Some((rest, offset)) => write!(f, "{rest}+{offset}"),
+        None => f.write_str(&text),
+    }
+}
+
+/// An offset in parentheses that an expression prints last.
+fn last_offset(expr: &Expr) -> Option<&DurationExpr> {
+    let (shift, borders) = match &expr.node {
+        Node::Unary(unary) => return last_offset(&unary.operand),
+        Node::Binary(binary) => return last_offset(&binary.right),
+        Node::Selector(selector) => (&selector.shift, selector.borders),
+        Node::Range(range) => (&range.selector.shift, range.selector.borders),
+        Node::Subquery(subquery) => (&subquery.shift, None),
+        _ => return None,
+    };
+    let is_last = shift.at.is_none() && borders.is_none();
+    let offset = shift.offset.as_ref().filter(|_| is_last)?;
+    matches!(offset, DurationExpr::Paren(_)).then_some(offset)
+}
+
+/// Whether an offset goes on over the operators behind it.
+fn is_open(offset: &DurationExpr) -> bool {
+    match offset {
+        DurationExpr::Paren(_) | DurationExpr::Binary(..) => true,
+        DurationExpr::Minus(inner) => matches!(**inner, DurationExpr::Minus(_)),
+        _ => false,
+    }
 }
 
 impl Display for Matching {
@@ -121,9 +160,8 @@ impl Display for Aggregate {
 impl Display for Selector {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         fmt_series(self, f)?;
-        fmt_at(&self.shift, f)?;
-        fmt_borders(self.borders, f)?;
-        fmt_offset(&self.shift, f)
+        let others = format!("{}{}", at(&self.shift), borders(self.borders));
+        fmt_suffixes(&self.shift, &others, f)
     }
 }
 
@@ -131,9 +169,8 @@ impl Display for RangeSelector {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         fmt_series(&self.selector, f)?;
         write!(f, "[{}]", InBrackets(&self.range))?;
-        fmt_borders(self.selector.borders, f)?;
-        fmt_at(&self.selector.shift, f)?;
-        fmt_offset(&self.selector.shift, f)
+        let (shift, ends) = (&self.selector.shift, borders(self.selector.borders));
+        fmt_suffixes(shift, &format!("{ends}{}", at(shift)), f)
     }
 }
 
@@ -154,8 +191,7 @@ impl Display for SubqueryTail<'_> {
             write!(f, "{}", InBrackets(step))?;
         }
         f.write_str("]")?;
-        fmt_at(&subquery.shift, f)?;
-        fmt_offset(&subquery.shift, f)
+        fmt_suffixes(&subquery.shift, &at(&subquery.shift), f)
     }
 }
 
@@ -195,29 +231,49 @@ fn fmt_series(selector: &Selector, f: &mut Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-fn fmt_at(shift: &Shift, f: &mut Formatter<'_>) -> fmt::Result {
+/// Prints the offset last, as upstream, unless the others must end it.
+fn fmt_suffixes(shift: &Shift, others: &str, f: &mut Formatter<'_>) -> fmt::Result {
+    if shift.offset.as_ref().is_some_and(is_open) {
+        fmt_offset(shift, f)?;
+        return f.write_str(others);
+    }
+    f.write_str(others)?;
+    fmt_offset(shift, f)
+}
+
+fn at(shift: &Shift) -> String {
     match shift.at {
-        Some(At::Time(at)) => write!(f, " @ {:.3}", at.as_secs_f64()),
-        Some(At::Start) => f.write_str(" @ start()"),
-        Some(At::End) => f.write_str(" @ end()"),
-        None => Ok(()),
+        Some(At::Time(at)) => format!(" @ {:.3}", at.as_secs_f64()),
+        Some(At::Start) => " @ start()".to_owned(),
+        Some(At::End) => " @ end()".to_owned(),
+        None => String::new(),
+    }
+}
+
+fn borders(borders: Option<Borders>) -> &'static str {
+    match borders {
+        Some(Borders::Anchored) => " anchored",
+        Some(Borders::Smoothed) => " smoothed",
+        None => "",
     }
 }
 
 fn fmt_offset(shift: &Shift, f: &mut Formatter<'_>) -> fmt::Result {
     match &shift.offset {
         Some(DurationExpr::Literal(number)) if number.value == 0.0 => Ok(()),
+        // Only behind a parenthesis or two signs may operators be the offset's own.
+        Some(offset @ DurationExpr::Binary(..)) => {
+            let text = offset.to_string();
+            let signs = match text.as_bytes() {
+                [b'(', ..] | [b'-', b'-', ..] => "",
+                [b'-', ..] => "+",
+                _ => "++",
+            };
+            write!(f, " offset {signs}{text}")
+        }
         Some(offset) => write!(f, " offset {}", InBrackets(offset)),
         None => Ok(()),
     }
-}
-
-fn fmt_borders(borders: Option<Borders>, f: &mut Formatter<'_>) -> fmt::Result {
-    f.write_str(match borders {
-        Some(Borders::Anchored) => " anchored",
-        Some(Borders::Smoothed) => " smoothed",
-        None => "",
-    })
 }
 
 /// A bare number of seconds prints as a duration here, unlike within an expression.

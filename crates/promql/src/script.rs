@@ -4,6 +4,7 @@
 
 mod expectation;
 mod nhcb;
+mod starts;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use crate::plan::Plan;
 use crate::value::{MatrixSeries, Value};
 use expectation::{Eval, Moment, duration};
 use nhcb::Classic;
+use starts::Offsets;
 
 /// How the evaluations of a script went.
 #[derive(Clone, PartialEq, Debug, Default)]
@@ -104,8 +106,19 @@ impl Runner {
     fn load(&mut self, interval: &str, block: &[&str], with_nhcb: bool) -> Result<(), String> {
         let interval: Duration = duration(interval)?;
         let mut classic = Classic::default();
+        let mut offsets = None;
         for line in block {
+            if let Some(read) = Offsets::read(line) {
+                if offsets.replace(read?).is_some() {
+                    return Err(LONELY_START.to_owned());
+                }
+                continue;
+            }
             let (labels, values) = description::series_description(line)?;
+            if let Some(offsets) = offsets.take() {
+                let starts = offsets.starts(&labels, &values, interval)?;
+                self.source.append_starts(&labels, starts);
+            }
             let (mut samples, mut histograms) = (Vec::new(), Vec::new());
             for (idx, value) in values.into_iter().enumerate() {
                 let at = Timestamp(0) + interval * idx as i64;
@@ -127,6 +140,9 @@ impl Runner {
                 self.source.append_histograms(&labels, histograms);
             }
         }
+        if offsets.is_some() {
+            return Err(LONELY_START.to_owned());
+        }
         classic.store(&mut self.source)
     }
 
@@ -134,6 +150,7 @@ impl Runner {
         let eval = Eval::read(command, block)?;
         let options = Options {
             delays_name_removal: true,
+            uses_starts: true,
             ..Options::default()
         };
         let plan = Plan::new(&eval.expr);
@@ -175,6 +192,8 @@ impl Runner {
         Ok(())
     }
 }
+
+const LONELY_START: &str = "@st line has no following sample line";
 
 /// Whether `start()`, `end()`, `step()` or `range()` occur.
 fn depends_on_shape(plan: &Plan) -> bool {

@@ -288,6 +288,8 @@ fn vectors() -> impl Strategy<Value = String> {
                     format!("label_replace({inner}, \"m\", \"$1\", \"l\", \"(.*)\")"),
                 "label_join(" => format!("label_join({inner}, \"l\", \"-\", \"l\", \"m\")"),
                 "vector(scalar(" => format!("vector(scalar({inner}))"),
+                // The last bits may differ, and would become labels.
+                "count_values(" => format!("count_values by (l) (\"v\", round({inner}, 1e-6))"),
                 _ if function.ends_with("subquery") => {
                     format!(
                         "{}({inner})[4m:50s])",
@@ -319,7 +321,7 @@ const LEAVES: &[&str] = &[
 #[rustfmt::skip]
 const UNARY: &[&str] = &[
     "-", "abs", "sum", "sum by (l) ", "avg without (l) ", "min", "max", "count", "group",
-    "stddev", "topk by (l) (1, ", "bottomk(2, ", "quantile(0.5, ", "count_values by (l) (\"v\", ",
+    "stddev", "topk by (l) (1, ", "bottomk(2, ", "quantile(0.5, ", "count_values(",
     "limitk(1, ", "absent", "sort_desc", "vector(scalar(", "label_replace(", "rate(subquery",
     "sum_over_time(subquery", "absent_over_time(subquery", "histogram_quantile(0.5, ",
     "label_join(", "sgn", "day_of_week", "histogram_count", "histogram_sum", "histogram_avg",
@@ -532,32 +534,50 @@ fn each_step_counts_what_it_would_count_alone() {
         );
     }
     let (start, end, step) = (Timestamp(0), Timestamp(900_000), Duration::from_mins(5));
-    for (text, expected) in [
-        ("1 + 1", [0, 0, 0, 0]),
-        ("m", [2, 2, 2, 0]),
-        ("m + m", [4, 4, 4, 0]),
-        ("timestamp(m)", [2, 2, 2, 0]),
+    for (text, expected, read) in [
+        ("1 + 1", [0, 0, 0, 0], None),
+        ("m", [2, 2, 2, 0], None),
+        ("m + m", [4, 4, 4, 0], None),
+        ("timestamp(m)", [2, 2, 2, 0], None),
         // 255 s, 270 s, 285 s and 300 s of each.
-        ("rate(m[1m])", [2, 8, 4, 0]),
-        ("sum(rate(m[1m] offset 1m))", [0, 8, 8, 0]),
-        ("sum(m) / count_over_time(m{i='1'}[30s])", [3, 4, 4, 0]),
-        ("m @ 300", [2, 2, 2, 2]),
-        ("rate(m[1m] @ 300)", [8, 8, 8, 8]),
-        // The windows count what the subquery gives.
-        ("max_over_time(m[2m:1m])", [2, 4, 4, 1]),
-        ("rate(m[1m] anchored)", [2, 8, 4, 0]),
+        ("rate(m[1m])", [2, 8, 4, 0], None),
+        ("sum(rate(m[1m] offset 1m))", [0, 8, 8, 0], None),
+        (
+            "sum(m) / count_over_time(m{i='1'}[30s])",
+            [3, 4, 4, 0],
+            None,
+        ),
+        // What the step before has read is not read again.
+        ("rate(m[10m])", [2, 42, 76, 36], Some([2, 40, 36, 0])),
+        ("m @ 300", [2, 2, 2, 2], Some([2, 0, 0, 0])),
+        ("rate(m[1m] @ 300)", [8, 8, 8, 8], Some([8, 0, 0, 0])),
+        // The windows count what the subquery gives; what falls between them is read for nobody.
+        ("max_over_time(m[2m:1m])", [2, 4, 4, 1], None),
+        (
+            "max_over_time(m[10m:1m])",
+            [2, 12, 20, 17],
+            Some([2, 10, 10, 7]),
+        ),
+        (
+            "max_over_time(rate(m[2m])[2m:1m])",
+            [0, 4, 4, 0],
+            Some([2, 16, 12, 0]),
+        ),
+        ("rate(m[1m] anchored)", [2, 8, 4, 0], None),
     ] {
         let prepared = prepare(text);
-        let counted = prepared.samples_per_step(&source, (start, end), step, &Options::default());
-        assert_eq!(counted.unwrap(), expected, "{text}");
+        let counted = prepared.sample_counts(&source, (start, end), step, &Options::default());
+        let counted = counted.unwrap();
+        assert_eq!(counted.total, expected, "{text}");
+        assert_eq!(counted.read, read.unwrap_or(expected), "{text}");
         for (idx, n) in expected.into_iter().enumerate() {
             let at = start + step * idx as i64;
             if text.contains("@") {
                 continue;
             }
             let options = Options::default();
-            let alone = prepared.samples_per_step(&source, (at, at), Duration::ZERO, &options);
-            assert_eq!(alone.unwrap(), [n], "{text}");
+            let alone = prepared.sample_counts(&source, (at, at), Duration::ZERO, &options);
+            assert_eq!(alone.unwrap().total, [n], "{text}");
         }
     }
     let mut prepared = prepare("sum(rate(m[1m]))");

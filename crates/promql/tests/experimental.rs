@@ -391,3 +391,77 @@ eval range from 4m to 6m step 1m double_exponential_smoothing(m[1m], 1, time() /
 "#,
     );
 }
+
+#[test]
+fn start_timestamps_tell_of_resets_that_values_do_not_show() {
+    check(
+        r#"
+load 1m
+  restarted_total{}@st   _ -1m _ -1s -61s
+  restarted_total{}      _ 10 20 30 40
+  delta_total@st         _ -59sx3
+  delta_total            _ 5 5 5 5
+  unknown_total@st       _ 0s -1m -2m -3m
+  unknown_total          _ 5 5 5 5
+
+# From 10 to 20; then 30 since two minutes and 59 seconds, and 40.
+eval instant at 4m irate(restarted_total[4m])
+  {} 0.16666666666666666
+
+eval instant at 3m irate(restarted_total[4m])
+  {} 0.5
+
+eval instant at 4m resets(restarted_total[4m])
+  {} 1
+
+eval instant at 4m increase(delta_total[4m])
+  {} 20
+
+eval instant at 4m increase(unknown_total[4m])
+  {} 0
+
+# Subqueries do not pass it on.
+eval instant at 4m increase(delta_total[4m:1m])
+  {} 0
+
+eval instant at 4m start_timestamp(restarted_total)
+  {} 179
+
+eval instant at 2m start_timestamp(restarted_total)
+  {} 0
+
+eval instant at 4m start_timestamp(restarted_total + 0)
+
+# The borders of a window are those of its samples.
+eval instant at 4m resets(delta_total[2m] anchored)
+  {} 2
+
+clear
+
+load 1m
+  h@st  _ -59sx2
+  h     _ {{schema:0 count:2 sum:2 buckets:[2]}}x2
+  one@st  _ _ -30s
+  one     _ _ {{schema:0 count:4 sum:4 buckets:[4]}}
+
+eval instant at 3m increase(h[3m])
+  {} {{schema:0 count:6 sum:6 buckets:[6]}}
+
+eval instant at 3m resets(h[3m])
+  {} 2
+
+eval instant at 2m increase(one[2m])
+  {} {{schema:0 count:4 sum:4 buckets:[4]}}
+
+clear
+
+load 1m
+  again_total@st  _ -1m -90s -150s
+  again_total     _ 1 2 3
+
+eval range from 3m to 4m step 1m increase(again_total[4m])
+  expect warn msg: PromQL warning: sample has start time that overlaps with previous sample timestamp for metric "again_total" (2 occurrences) (1:10)
+  {} 2.5 4
+"#,
+    );
+}

@@ -17,6 +17,71 @@ fn corpus(name: &str) -> Option<String> {
 }
 
 #[test]
+fn mistakes_are_named_where_upstream_names_them() {
+    for (text, expected) in [
+        ("up)", "1:4: parse error: unexpected right parenthesis ')'"),
+        (
+            "up[:5m]",
+            "1:5: parse error: unexpected colon before duration in duration expression",
+        ),
+        ("up[5m/0s]", "1:6: parse error: division by zero"),
+        ("up[0", "1:5: parse error: unclosed left bracket"),
+        (
+            "up[5m+x]",
+            "1:7: parse error: unexpected character: 'x', expected ':'",
+        ),
+        (
+            "up[(5m]",
+            "1:7: parse error: unexpected \"]\" in subquery or range selector, expected number, \
+             duration, step(), or range()",
+        ),
+        (
+            "sum(-)",
+            "1:6: parse error: unexpected \")\" in aggregation",
+        ),
+        (
+            "sum(rate(@",
+            "1:10: parse error: unexpected <op:@> in aggregation",
+        ),
+        ("sum(a) b", "1:8: parse error: unexpected identifier \"b\""),
+        (
+            "sum())",
+            "1:7: parse error: unexpected right parenthesis ')'",
+        ),
+        (
+            "round(a, *)",
+            "1:8: parse error: trailing commas not allowed in function call args",
+        ),
+        (
+            "a - on(b) group_left = c",
+            "1:22: parse error: unexpected \"=\" in grouping opts, expected \"(\"",
+        ),
+        (
+            "a + fill(b) c",
+            "1:10: parse error: unexpected identifier \"b\"",
+        ),
+        ("fill(1)", "1:5: parse error: unexpected \"(\""),
+        ("min_of", ""),
+        ("sum by (a:b) (c)", ""),
+        ("a offset (1m) * 2", ""),
+        (
+            "a offset (1m) * b",
+            "1:17: parse error: unexpected identifier \"b\" in offset, expected number, duration, \
+             step(), or range()",
+        ),
+        ("a offset - -(1m)", ""),
+        (
+            "(1_)",
+            "1:2: parse error: error parsing number: strconv.ParseFloat: parsing \"1_\": invalid \
+             syntax",
+        ),
+    ] {
+        let found = parse(text).map_or_else(|error| error.to_string(), |_| String::new());
+        assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
 fn upstreams_expressions_parse_and_fail_as_upstream_has_it() {
     let Some(text) = corpus("promql-expressions.jsonl") else {
         return;

@@ -39,7 +39,8 @@ const LENGTHS: &[&str] = &[
 #[rustfmt::skip]
 const OFFSETS: &[&str] = &[
     "5m", "-5m", "0", "0.0004", "-0.0004", "- 90", "+1.0015", "(1 + 2)", "-(step())", "step()",
-    "-range()", "max_of(1, 2m)", "-min_of(-1, 1)",
+    "-range()", "max_of(1, 2m)", "-min_of(-1, 1)", "- -5m + 1", "+-step() * 2", "-+(5m)",
+    "++2 ^ -1", "(1m) - 1", "--(5m) / 2",
 ];
 #[rustfmt::skip]
 const MOMENTS: &[&str] = &[
@@ -240,6 +241,19 @@ fn what_upstream_prints_unreadably_is_printed_readably() {
         ("inf ^ x and (x)", "+Inf ^ x and (x)"),
         ("1s1ms + 292y", "1s1ms + 292y"),
         ("x{without=\"a\"}", "x{without=\"a\"}"),
+        // Upstream's offset goes on behind the parenthesis.
+        ("x offset +(1m) * y", "x offset +(1m) * y"),
+        ("x offset (1m) > y", "x offset (1m) > y"),
+        ("a - -x offset +(1m) + y", "a - -x offset +(1m) + y"),
+        ("(x offset - -(1m)) * y", "(x offset --(1m)) * y"),
+        // Upstream's offset is a sum only behind a parenthesis or two signs.
+        ("x offset --5m + 1", "x offset ++5m + 1"),
+        ("x[5m:] offset +-step() * 2", "x[5m:] offset +-step() * 2"),
+        ("x offset (5m) + 1", "x offset (5m) + 1"),
+        // And ends at what stands behind it.
+        ("x offset --5m + 1 @ 2 + y", "x offset ++5m + 1 @ 2.000 + y"),
+        ("x offset --(5m) @ 2 * y", "x offset --(5m) @ 2.000 * y"),
+        ("x offset (5m) smoothed - 1", "x offset (5m) smoothed - 1"),
     ] {
         let expr = parse(text).unwrap();
         assert_eq!(expr.to_string(), printed);

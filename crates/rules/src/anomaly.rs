@@ -1,12 +1,14 @@
 //! `anomaly`: alerts where a value is not what its own past leads to expect.
 //!
 //! *Invariants*: a value is judged before it is learned. What is learned is recorded, so that a
-//! restart judges as the same run without one. What cannot be reckoned with, NaN and infinities, is
-//! never learned.
+//! restart judges as the same run without one, and a kill forgets minutes at most. What cannot be
+//! reckoned with, NaN and infinities, is never learned.
 //!
 //! *Not here*: how a detector expects (`robust`, `zscore`), what is kept of each series (`watch`).
 
+mod digits;
 mod robust;
+mod saved;
 mod watch;
 mod zscore;
 
@@ -15,8 +17,9 @@ use std::collections::VecDeque;
 use crate::anomaly::robust::Robust;
 use crate::anomaly::zscore::ZScore;
 
-pub use crate::anomaly::watch::WATCHED_MAX;
-pub(crate) use crate::anomaly::watch::{Observed, SharedWatch, WatchedSeries, shared};
+pub(crate) use crate::anomaly::saved::WatchedSeries;
+pub(crate) use crate::anomaly::watch::{Observed, SharedWatch, shared};
+pub use crate::anomaly::watch::{SAVED_EVERY, WATCHED_MAX};
 
 /// How a rule judges its values.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -109,20 +112,33 @@ pub(crate) struct Verdict {
     pub(crate) upper: f64,
 }
 
+impl Expectation {
+    /// How far a value may be off.
+    pub(crate) fn tolerance(&self, options: &AnomalyOptions) -> f64 {
+        (options.sensitivity * self.spread)
+            .max(options.min_deviation)
+            .max(options.min_deviation_ratio * self.expected.abs())
+    }
+}
+
 impl Verdict {
-    pub(crate) fn new(value: f64, expectation: Expectation, options: &AnomalyOptions) -> Self {
+    /// `slack` is how many tolerances a value has to be off.
+    pub(crate) fn new(
+        value: f64,
+        expectation: Expectation,
+        slack: f64,
+        options: &AnomalyOptions,
+    ) -> Self {
         let Expectation { expected, spread } = expectation;
         let deviation = value - expected;
-        let tolerance = (options.sensitivity * spread)
-            .max(options.min_deviation)
-            .max(options.min_deviation_ratio * expected.abs());
+        let tolerance = expectation.tolerance(options);
         let is_this_way = match options.direction {
             Direction::Up => deviation > 0.0,
             Direction::Down => deviation < 0.0,
             Direction::Both => true,
         };
         Self {
-            is_odd: is_this_way && deviation.abs() > tolerance,
+            is_odd: is_this_way && deviation.abs() > tolerance * slack,
             score: if deviation == 0.0 {
                 0.0
             } else {

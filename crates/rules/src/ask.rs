@@ -36,6 +36,21 @@ pub struct Answers {
     pub(crate) for_states: Vec<ForState>,
 }
 
+impl Answers {
+    /// Whether it is the default.
+    pub(crate) fn is_none(&self) -> bool {
+        let Self {
+            is_silent,
+            cleared,
+            valued,
+            observed,
+            for_states,
+        } = self;
+        let are_empty = cleared.is_empty() && valued.is_empty() && for_states.is_empty();
+        !is_silent && are_empty && observed.is_empty()
+    }
+}
+
 /// The expressions behind the own keys, prepared.
 #[derive(Default)]
 pub(crate) struct Probes {

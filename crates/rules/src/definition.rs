@@ -8,7 +8,7 @@ use firebell_model::{Duration, Labels, LabelsBuilder, METRIC_NAME, RelabelRule, 
 use firebell_promql::Plan;
 use firebell_template::Template;
 
-use crate::evaluate::Bound;
+use crate::evaluate::{Bound, SharedComparisons};
 use crate::policy::{FailingAlert, Mode, Policy};
 
 /// Rules that are evaluated one after the other, at the same slots of time.
@@ -132,7 +132,16 @@ pub struct RuleSet(Arc<Checked>);
 #[derive(Debug)]
 struct Checked {
     groups: Vec<RuleGroup>,
+    // Of each group; here for the same reason as what rules have bound.
+    shared: Vec<GroupShared>,
     context: Arc<Context>,
+}
+
+/// What evaluations of the rules of one group share.
+#[derive(Debug)]
+pub(crate) struct GroupShared {
+    pub(crate) rules: Arc<[Arc<Rule>]>,
+    pub(crate) comparisons: SharedComparisons,
 }
 
 /// Groups that cannot be used together.
@@ -326,7 +335,12 @@ impl RuleSet {
 
     fn from_checked(mut groups: Vec<RuleGroup>, context: Context) -> Self {
         groups.sort_by(|a, b| (&a.file, &a.name).cmp(&(&b.file, &b.name)));
+        let shared = groups.iter().map(|group| GroupShared {
+            rules: group.rules.as_slice().into(),
+            comparisons: SharedComparisons::default(),
+        });
         Self(Arc::new(Checked {
+            shared: shared.collect(),
             groups,
             context: Arc::new(context),
         }))
@@ -336,6 +350,10 @@ impl RuleSet {
     #[must_use]
     pub fn groups(&self) -> &[RuleGroup] {
         &self.0.groups
+    }
+
+    pub(crate) fn shared(&self, group_idx: usize) -> &GroupShared {
+        &self.0.shared[group_idx]
     }
 
     /// What all rules share.

@@ -3,12 +3,13 @@
 //! *Invariants*: nothing here changes an alert; the samples come out in order of labels, no two of
 //! them with the same. What was bound in the evaluation before is used again, and may be lost.
 
-use std::sync::{Arc, PoisonError};
+use std::ops::Deref;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use firebell_model::{
     ALERT_NAME, Labels, METRIC_NAME, Matcher, Sample, SampleValue, Source, TimeRange, Timestamp,
 };
-use firebell_promql::{Options, Plan, Prepared, Value, VectorSample};
+use firebell_promql::{Comparisons, Options, Plan, Prepared, Value, VectorSample};
 use firebell_template::{AlertData, QuerySample, Template, TemplateError};
 
 use crate::anomaly::{Observed, Verdict, WATCHED_MAX};
@@ -28,6 +29,7 @@ pub struct EvaluationRequest {
     pub rules: Vec<RunRule>,
     /// What all rules share.
     pub context: Arc<Context>,
+    pub(crate) comparisons: SharedComparisons,
 }
 
 /// One rule of a run.
@@ -36,9 +38,76 @@ pub struct RunRule {
     /// Index into [`crate::RuleGroup::rules`].
     pub rule_idx: usize,
     /// The rule.
-    pub rule: Arc<Rule>,
+    pub rule: RuleHandle,
     /// What the rule's own keys want to know besides.
     pub asks: Asks,
+}
+
+/// A rule among those of its group.
+///
+/// To share the group costs less than to share each rule: a counter that is at hand, instead of one
+/// that no cache remembers.
+#[derive(Clone)]
+pub struct RuleHandle {
+    rules: Arc<[Arc<Rule>]>,
+    idx: usize,
+}
+
+impl RuleHandle {
+    /// `rules` has it at `idx`.
+    pub(crate) fn new(rules: &Arc<[Arc<Rule>]>, idx: usize) -> Self {
+        let rules = Arc::clone(rules);
+        Self { rules, idx }
+    }
+}
+
+impl From<Arc<Rule>> for RuleHandle {
+    fn from(rule: Arc<Rule>) -> Self {
+        Self {
+            rules: Arc::new([rule]),
+            idx: 0,
+        }
+    }
+}
+
+impl Deref for RuleHandle {
+    type Target = Rule;
+
+    fn deref(&self) -> &Rule {
+        &self.rules[self.idx]
+    }
+}
+
+impl std::fmt::Debug for RuleHandle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        (**self).fmt(f)
+    }
+}
+
+/// What the evaluations of a group's rules have noted, by index of the rule: which of them compare
+/// series with a number.
+#[derive(Clone, Default)]
+pub(crate) struct SharedComparisons(Arc<Mutex<Comparisons>>);
+
+impl SharedComparisons {
+    fn lock(&self) -> MutexGuard<'_, Comparisons> {
+        match self.0.lock() {
+            Ok(known) => known,
+            Err(poisoned) => {
+                // A worker died half way: what it had noted may be half made.
+                self.0.clear_poison();
+                let mut known = PoisonError::into_inner(poisoned);
+                *known = Comparisons::default();
+                known
+            }
+        }
+    }
+}
+
+impl std::fmt::Debug for SharedComparisons {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SharedComparisons")
+    }
 }
 
 /// Which evaluation of which group.
@@ -90,6 +159,13 @@ pub struct Found {
     pub answers: Answers,
 }
 
+impl Found {
+    /// Whether it is the default.
+    pub(crate) fn is_nothing(&self) -> bool {
+        self.samples.is_empty() && self.answers.is_none()
+    }
+}
+
 /// One alert, or one sample to record.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RuleSample {
@@ -138,11 +214,14 @@ impl Bound {
     }
 }
 
-/// Evaluates all rules of a request, one after the other; see [`evaluate_rule`].
+/// Evaluates all rules of a request: those that may find something one after the other; see
+/// [`quiet_rules`] and [`evaluate_rule`].
 #[must_use]
 pub fn evaluate(request: &EvaluationRequest, source: &dyn Source) -> Evaluation {
-    evaluate_all(request, |rule| {
-        evaluate_rule(request, rule, source, &|| false)
+    let mut quiet = quiet_rules(request, source, &|| false).into_iter();
+    evaluate_all(request, |rule| match quiet.next() {
+        Some(true) => Ok(Found::default()),
+        _ => evaluate_rule(request, rule, source, &|| false),
     })
 }
 
@@ -154,7 +233,7 @@ pub fn evaluate_by(request: &EvaluationRequest, querier: &dyn Querier) -> Evalua
 
 fn evaluate_all(
     request: &EvaluationRequest,
-    outcome: impl Fn(&RunRule) -> Result<Found, String>,
+    mut outcome: impl FnMut(&RunRule) -> Result<Found, String>,
 ) -> Evaluation {
     let rules = request.rules.iter().map(|rule| RuleEvaluation {
         rule_idx: rule.rule_idx,
@@ -164,6 +243,33 @@ fn evaluate_all(
     Evaluation {
         id: request.id,
         rules: rules.collect(),
+    }
+}
+
+/// Of each rule of a request whether it certainly finds nothing over this view, and need not be
+/// evaluated by [`evaluate_rule`]: the result is [`Found::default`]. Reads the series of all these
+/// rules in one go. The driver may end it by `is_cancelled`: the rules that are left are to be
+/// evaluated then, each with its own time.
+#[must_use]
+pub fn quiet_rules(
+    request: &EvaluationRequest,
+    source: &dyn Source,
+    is_cancelled: &(dyn Fn() -> bool + Sync),
+) -> Vec<bool> {
+    let options = Options {
+        is_cancelled: Some(is_cancelled),
+        ..options(request)
+    };
+    let places = request.rules.iter().map(|rule| rule.rule_idx);
+    let known = request.comparisons.lock();
+    known.quiet(places, source, request.query_at, &options)
+}
+
+fn options(request: &EvaluationRequest) -> Options<'_> {
+    Options {
+        lookback: request.context.lookback,
+        subquery_step: request.context.subquery_step,
+        ..Options::default()
     }
 }
 
@@ -183,13 +289,17 @@ pub fn evaluate_rule(
     let view = StoreQuerier {
         source,
         options: Options {
-            lookback: request.context.lookback,
-            subquery_step: request.context.subquery_step,
             is_cancelled: Some(is_cancelled),
-            ..Options::default()
+            ..options(request)
         },
     };
-    evaluate_rule_by(request, rule, &view)
+    let mut bound = rule.rule.bound();
+    let found = evaluate_bound(request, rule, &view, &mut bound)?;
+    if bound.probes.is_none() && rule.asks.watch.is_none() {
+        let mut known = request.comparisons.lock();
+        known.note(rule.rule_idx, &bound.prepared);
+    }
+    Ok(found)
 }
 
 /// Evaluates one rule of a request by somebody else's answers, such as a cluster's.
@@ -201,19 +311,33 @@ pub fn evaluate_rule_by(
     rule: &RunRule,
     querier: &dyn Querier,
 ) -> Result<Found, String> {
-    let RunRule { rule, asks, .. } = rule;
-    let mut bound = match rule.bound.lock() {
-        Ok(bound) => bound,
-        Err(poisoned) => {
-            // A worker died half way: what it had bound may be half made.
-            rule.bound.clear_poison();
-            let mut bound = PoisonError::into_inner(poisoned);
-            *bound = Bound::new(&rule.expr, rule.as_alerting());
-            bound
+    evaluate_bound(request, rule, querier, &mut rule.rule.bound())
+}
+
+impl Rule {
+    fn bound(&self) -> MutexGuard<'_, Bound> {
+        match self.bound.lock() {
+            Ok(bound) => bound,
+            Err(poisoned) => {
+                // A worker died half way: what it had bound may be half made.
+                self.bound.clear_poison();
+                let mut bound = PoisonError::into_inner(poisoned);
+                *bound = Bound::new(&self.expr, self.as_alerting());
+                bound
+            }
         }
-    };
+    }
+}
+
+fn evaluate_bound(
+    request: &EvaluationRequest,
+    rule: &RunRule,
+    querier: &dyn Querier,
+    bound: &mut Bound,
+) -> Result<Found, String> {
+    let RunRule { rule, asks, .. } = rule;
     let mut answers = Answers::default();
-    let samples = samples((request, &**rule, asks), querier, &mut bound, &mut answers)?;
+    let samples = samples((request, &**rule, asks), querier, bound, &mut answers)?;
     if asks.is_migration_asked {
         answers.for_states = migrate::for_states(rule, request.id.at, querier)?;
     }

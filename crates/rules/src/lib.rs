@@ -5,7 +5,8 @@
 //!
 //! *Invariants*: the rules of a group are evaluated at one slot of time, and a rule sees what the
 //! earlier ones wrote: only those that do not read one another's series run together. State is keyed by what people wrote, never by position, and all of
-//! it is handed out as records, so that a restart at any moment changes nothing.
+//! it is handed out as records, so that a restart at any moment changes nothing; of what anomaly
+//! rules learn, a kill takes minutes.
 //!
 //! *Not here*: reading rule files (`firebell-config`), what happens to an alert after it was handed
 //! over (`firebell-dispatch`).
@@ -40,14 +41,15 @@ mod tally;
 mod arrivals;
 mod group;
 mod lone;
+mod measured;
 mod preview;
 mod rules;
 mod view;
 
 pub use crate::alert::{AlertInstance, AlertPhase, Cause, Handed, Hold, RESOLVED_KEPT_FOR, expiry};
 pub use crate::anomaly::{
-    AnomalyOptions, DetectorKind, Direction, VARIABLES as ANOMALY_VARIABLES, WATCHED_MAX,
-    WINDOW_MAX, WINDOW_MIN,
+    AnomalyOptions, DetectorKind, Direction, SAVED_EVERY as ANOMALY_SAVED_EVERY,
+    VARIABLES as ANOMALY_VARIABLES, WATCHED_MAX, WINDOW_MAX, WINDOW_MIN,
 };
 pub use crate::arrivals::{Arrived, Watchlist};
 pub use crate::ask::{Answers, Asks};
@@ -55,8 +57,9 @@ pub use crate::definition::{
     AlertingRule, Cadence, Context, Place, Rule, RuleGroup, RuleKind, RuleSet, RuleSetError,
 };
 pub use crate::evaluate::{
-    Evaluation, EvaluationRequest, Found, NO_VECTOR, Querier, RuleEvaluation, RuleSample, RunId,
-    RunRule, StoreQuerier, evaluate, evaluate_by, evaluate_rule, evaluate_rule_by,
+    Evaluation, EvaluationRequest, Found, NO_VECTOR, Querier, RuleEvaluation, RuleHandle,
+    RuleSample, RunId, RunRule, StoreQuerier, evaluate, evaluate_by, evaluate_rule,
+    evaluate_rule_by, quiet_rules,
 };
 pub use crate::flapping::Flap;
 pub use crate::lone::{LoneRule, Written};

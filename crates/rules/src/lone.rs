@@ -13,7 +13,7 @@ use crate::alert::AlertInstance;
 use crate::alerting::Step;
 use crate::apply::apply;
 use crate::definition::{Context, Rule, RuleGroup};
-use crate::evaluate::{EvaluationRequest, Found, RunId, RunRule};
+use crate::evaluate::{EvaluationRequest, Found, RunId, RunRule, SharedComparisons};
 use crate::record::RuleKey;
 use crate::state::{Outcome, RuleState};
 
@@ -22,6 +22,7 @@ use crate::state::{Outcome, RuleState};
 pub struct LoneRule {
     rule: Arc<Rule>,
     context: Arc<Context>,
+    comparisons: SharedComparisons,
     state: RuleState,
     limit: Option<usize>,
     interval: Duration,
@@ -46,6 +47,7 @@ impl LoneRule {
             .map(|(key, rule)| Self {
                 rule: Arc::clone(rule),
                 context: Arc::clone(context),
+                comparisons: SharedComparisons::default(),
                 state: RuleState::new(key),
                 limit: group.limit,
                 interval: group.interval,
@@ -72,10 +74,11 @@ impl LoneRule {
             query_at: at - self.query_offset,
             rules: vec![RunRule {
                 rule_idx: 0,
-                rule: Arc::clone(&self.rule),
+                rule: Arc::clone(&self.rule).into(),
                 asks: self.state.asks(&self.rule),
             }],
             context: Arc::clone(&self.context),
+            comparisons: self.comparisons.clone(),
         }
     }
 

@@ -3,7 +3,8 @@
 //! *Invariants*: a record names its rule by what people wrote, never by position. Records are applied
 //! in order and the last one wins, so a journal is a snapshot's records followed by later ones.
 //!
-//! What may be older in a record than it was in memory, since the next evaluation says it again:
+//! What may be older in a record than it was in memory: what an anomaly rule has learned, by
+//! [`crate::ANOMALY_SAVED_EVERY`]; and, since the next evaluation says it again,
 //! the value of an alert; the annotations of a pending one; `last_sent_at` of one that was sent
 //! again; a group's last slot, by less than a minute.
 
@@ -107,21 +108,19 @@ pub enum RuleRecord {
         /// The series's number.
         number: usize,
     },
-    /// What an evaluation of an anomaly rule has added to what it has learned.
+    /// What an anomaly rule has learned of some series since it was last written down.
     Learned {
         /// The rule.
         rule: Arc<RuleKey>,
         /// The slot.
         at: Timestamp,
-        /// Numbers of series that a value was learned of.
+        /// The series, each by its number, and their values, as `anomaly::watch` writes them. Version
+        /// 1 had them in other fields, which are passed over: what was learned before is kept.
         #[serde(default)]
-        numbers: Vec<usize>,
-        /// The values, in the same order.
-        #[serde(default, with = "float_list")]
-        values: Vec<f64>,
-        /// Numbers of series whose value was odd, sorted.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        odd: Vec<usize>,
+        series: String,
+        /// Whether nothing was learned besides, up to the end of the program.
+        #[serde(default)]
+        is_all: bool,
     },
     /// When an alert began or ended lately, or that this is long ago.
     Flap {
@@ -157,31 +156,6 @@ pub enum RuleRecord {
     /// Written by a later version; has no effect.
     #[serde(other)]
     Unknown,
-}
-
-/// Numbers as one text: exact, and short.
-pub(crate) mod float_list {
-    use std::borrow::Cow;
-
-    use firebell_model::{format_float, parse_float};
-    use serde::{Deserialize, Deserializer, Serializer};
-
-    pub(crate) fn serialize<S: Serializer>(
-        values: &[f64],
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        let texts: Vec<String> = values.iter().copied().map(format_float).collect();
-        serializer.serialize_str(&texts.join(" "))
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Vec<f64>, D::Error> {
-        let text = Cow::<str>::deserialize(deserializer)?;
-        let values = text.split_whitespace().map(parse_float);
-        let values: Option<Vec<f64>> = values.collect();
-        values.ok_or_else(|| serde::de::Error::custom("not a list of numbers"))
-    }
 }
 
 /// A number as text, since JSON has no infinity and no NaN.

@@ -8,14 +8,17 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 
-use firebell_model::{Alert, Duration, HistogramSample, Labels, Sample, Timestamp};
+use firebell_model::{Alert, Duration, Fingerprint, HistogramSample, Labels, Sample, Timestamp};
 
 use crate::alerting::Step;
 use crate::apply::apply;
 use crate::arrivals::{Arrived, Watched, Watchlist};
 use crate::definition::RuleSet;
-use crate::evaluate::{Evaluation, EvaluationRequest, RuleEvaluation, RunId, RunRule};
+use crate::evaluate::{
+    Evaluation, EvaluationRequest, Found, RuleEvaluation, RuleHandle, RunId, RunRule,
+};
 use crate::group::{GroupState, slot_record};
+use crate::measured::ByName;
 use crate::migrate;
 use crate::record::{RuleKey, RuleRecord};
 use crate::runs::Dependencies;
@@ -67,6 +70,7 @@ pub struct Rules {
     // that waits, at [`GroupState::wake_at`].
     queue: BinaryHeap<Reverse<(Timestamp, usize)>>,
     watched: Watched,
+    by_name: ByName,
     is_started: bool,
     // Restored state, until it is known what became of its rules.
     restored: State,
@@ -92,6 +96,7 @@ impl Rules {
             groups: Vec::new(),
             queue: BinaryHeap::new(),
             watched: Watched::default(),
+            by_name: ByName::default(),
             is_started: false,
             restored: State::default(),
             changes: Vec::new(),
@@ -125,12 +130,12 @@ impl Rules {
             RuleRecord::Learned {
                 rule,
                 at,
-                numbers,
-                values,
-                odd,
+                series,
+                is_all,
             } => {
-                let learned = numbers.into_iter().zip(values);
-                self.restored.rule(rule).restore_learned(at, learned, &odd);
+                self.restored
+                    .rule(rule)
+                    .restore_learned(at, &series, is_all);
             }
             RuleRecord::Slot { file, group, at } => {
                 self.restored.last_slots.insert((file, group), at);
@@ -195,6 +200,7 @@ impl Rules {
             state.count(group);
         }
         self.emit(outcome, out);
+        self.by_name = ByName::of(self.set.groups());
         let watchlist = self.watched.replace(self.generation, self.set.groups());
         out.extend(watchlist.map(RuleEffect::Watch));
     }
@@ -254,13 +260,20 @@ impl Rules {
         } in rules
         {
             if round.answer(rule_idx) {
-                let (rule, state) = (&group.rules[rule_idx], &mut state.rules[rule_idx]);
                 round.took += took;
+                n_evaluations += 1;
+                // Nothing was found, and nothing is there: most rules most of the time. Not even
+                // the rule has to be looked at, which lies elsewhere in memory.
+                let of_rule = &mut state.rules[rule_idx];
+                if result.as_ref().is_ok_and(Found::is_nothing) && of_rule.is_at_rest() {
+                    of_rule.note(id.at, took, Ok(()));
+                    continue;
+                }
+                let (rule, state) = (&group.rules[rule_idx], of_rule);
                 step.interval = rule.cadence.interval.unwrap_or(group.interval);
                 let before = state.tally(rule);
                 let result = apply(state, rule, result, &step, &mut outcome);
                 n_failures += u64::from(result.is_err());
-                n_evaluations += 1;
                 state.note(id.at, took, result);
                 tally.exchange(before, state.tally(rule));
             }
@@ -305,6 +318,13 @@ impl Rules {
         }
     }
 
+    /// To be called before the end, when no further event follows: what may be written down later is
+    /// among the changes now, so that a restart is as none.
+    pub fn settle(&mut self) {
+        let running = self.groups.iter().flat_map(|group| &group.rules);
+        self.changes.extend(running.filter_map(RuleState::settle));
+    }
+
     /// Moves the changes of state since the last call to `out`. The engine makes them durable
     /// before it performs the effects, at least once for each event, or they pile up here.
     pub fn take_changes(&mut self, out: &mut Vec<RuleRecord>) {
@@ -341,15 +361,24 @@ impl Rules {
         groups.map(|(group, state)| GroupView { group, state })
     }
 
+    /// The values of those alerts that rules fire now, with their thresholds: `0.2 > 0.05`. By the
+    /// fingerprints under which the alerts were handed over.
+    #[must_use]
+    pub fn measured(&self, alerts: &[Alert]) -> BTreeMap<Fingerprint, String> {
+        self.by_name
+            .measured(self.set.groups(), &self.groups, alerts)
+    }
+
     /// Asks for the round's next run, or waits for the group's next slot after the last one.
     fn evaluate_next(&mut self, now: Timestamp, group_idx: usize, out: &mut Vec<RuleEffect>) {
         let (group, state) = (&self.set.groups()[group_idx], &mut self.groups[group_idx]);
         let Some(round) = &mut state.round else {
             return;
         };
+        let shared = self.set.shared(group_idx);
         let rules = round.next_run(&state.dependencies).map(|idx| RunRule {
             rule_idx: idx,
-            rule: group.rules[idx].clone(),
+            rule: RuleHandle::new(&shared.rules, idx),
             asks: state.rules[idx].asks(&group.rules[idx]),
         });
         let rules: Vec<_> = rules.collect();
@@ -367,6 +396,7 @@ impl Rules {
             query_at: round.at - group.query_offset,
             rules,
             context: self.set.context().clone(),
+            comparisons: shared.comparisons.clone(),
         }));
     }
 

@@ -112,6 +112,12 @@ impl RuleState {
         is_quiet && self.series.is_empty() && self.flaps.is_empty() && !has_learned()
     }
 
+    /// Whether an evaluation that found nothing changes nothing, but when it was.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        let is_well = self.last_error.is_none() && self.n_before_migration == 0;
+        is_well && self.watch.is_none() && self.is_blank()
+    }
+
     /// The rule has moved: its records go along.
     pub(crate) fn rename(&mut self, key: Arc<RuleKey>, out: &mut Outcome) {
         for alert in self.all_alerts() {
@@ -215,7 +221,10 @@ impl RuleState {
     pub(crate) fn configure_watch(&mut self, rule: &Rule, out: &mut Outcome) {
         let options = rule.as_alerting().and_then(|rule| rule.policy.anomaly);
         match options {
-            Some(options) => self.watch().write().configure(options),
+            Some(options) => {
+                let watch = self.watch().clone();
+                watch.write().configure(options, (&self.key, out));
+            }
             None => {
                 if let Some(watch) = self.watch.take() {
                     out.records.extend(watch.read().records(&self.key, true));
@@ -233,13 +242,13 @@ impl RuleState {
         self.watch().write().restore(watched);
     }
 
-    pub(crate) fn restore_learned(
-        &mut self,
-        at: Timestamp,
-        learned: impl Iterator<Item = (usize, f64)>,
-        odd: &[usize],
-    ) {
-        self.watch().write().restore_learned(at, learned, odd);
+    pub(crate) fn restore_learned(&mut self, at: Timestamp, series: &str, is_all: bool) {
+        self.watch().write().restore_learned(at, series, is_all);
+    }
+
+    /// What has to be written down before the end.
+    pub(crate) fn settle(&self) -> Option<RuleRecord> {
+        self.watch.as_ref()?.write().settle(&self.key)
     }
 
     pub(crate) fn restore_unwatched(&mut self, number: usize) {

@@ -29,8 +29,12 @@ impl Cluster {
         let address = address.unwrap_or(wanted);
         if let Some(listener) = listener {
             tokio::spawn(async move {
-                while let Ok((stream, _)) = listener.accept().await {
-                    drop(stream);
+                loop {
+                    match listener.accept().await {
+                        Ok((stream, _)) => drop(stream),
+                        // Such as too many open files: it passes.
+                        Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+                    }
                 }
             });
         }
@@ -61,6 +65,9 @@ fn made_up(now: Timestamp, address: SocketAddr) -> String {
     let digit = |idx: u32| char::from(DIGITS[(bits >> (5 * (25 - idx))) as usize % 32]);
     (0..26).map(digit).collect()
 }
+
+/// After a connection that could not be taken.
+const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,8 @@
 //! A log (`firebell-disk`) of JSON frames in the folder `deploys`, version 1: each a [`Frame`]. When
 //! it has grown to twice what is kept, what is kept is written anew and the rest removed.
 //!
-//! *Invariants*: a deploy is durable before it is told of. Who tells it again, changes nothing.
+//! *Invariants*: a deploy is durable before it is told of. Who tells it again, changes nothing; that
+//! of a deploy without a time the same is meant holds for [`AGAIN_WITHIN`].
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -55,6 +56,11 @@ pub(crate) struct Told {
 }
 
 impl Told {
+    /// Whether it says when. Else it is now, or the same as was told a little ago.
+    pub(crate) fn is_dated(&self) -> bool {
+        self.at.is_some()
+    }
+
     /// The deploy, which is now unless it says otherwise.
     ///
     /// # Errors
@@ -125,25 +131,29 @@ impl Deploys {
         self.lock().kept.iter().cloned().map(deploy).collect()
     }
 
-    /// Keeps one; says whether it is new.
+    /// Keeps one; returns what is kept for it, and whether that is new.
     ///
     /// # Errors
     /// When the disk fails; nothing has changed then.
-    pub(crate) fn add(&self, deploy: Deploy) -> Result<bool, LogError> {
+    pub(crate) fn add(&self, told: Deploy, is_dated: bool) -> Result<(Deploy, bool), LogError> {
         let frame = Frame {
-            at: deploy.at,
-            service: deploy.service,
-            version: deploy.version,
-            environment: deploy.environment,
-            url: deploy.url,
+            at: told.at,
+            service: told.service,
+            version: told.version,
+            environment: told.environment,
+            url: told.url,
         };
         let mut inner = self.lock();
-        if inner.kept.contains(&frame) {
-            return Ok(false);
+        let known = match is_dated {
+            true => inner.kept.get(&frame),
+            false => inner.told_lately(&frame),
+        };
+        if let Some(known) = known {
+            return Ok((deploy(known.clone()), false));
         }
         inner.write(&frame)?;
         inner.log.sync()?;
-        inner.kept.insert(frame);
+        inner.kept.insert(frame.clone());
         while inner.kept.len() > DEPLOYS_MAX {
             inner.kept.pop_first();
         }
@@ -153,7 +163,7 @@ impl Deploys {
             // Nothing is lost: what was written so far is there twice.
             tracing::warn!(%error, "failed to write the log of deploys anew");
         }
-        Ok(true)
+        Ok((deploy(frame), true))
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -162,6 +172,16 @@ impl Deploys {
 }
 
 impl Inner {
+    /// The last deploy of the service there, if it is of the same version and not long ago: a job that
+    /// was tried again tells of it again.
+    fn told_lately(&self, frame: &Frame) -> Option<&Frame> {
+        let lately = self.kept.iter().rev();
+        let mut lately = lately.take_while(|it| it.at + AGAIN_WITHIN >= frame.at);
+        let place = |it: &Frame| (it.service.clone(), it.environment.clone());
+        let last = lately.find(|it| place(it) == place(frame))?;
+        (last.version == frame.version).then_some(last)
+    }
+
     fn write(&mut self, frame: &Frame) -> Result<(), LogError> {
         // Strings and numbers only: nothing that JSON could not hold.
         self.log
@@ -229,6 +249,8 @@ const OPTIONS: LogOptions = LogOptions {
 };
 /// So many of all services are kept; then the oldest are forgotten.
 const DEPLOYS_MAX: usize = 10_000;
+/// Who tells of a version without a time, within this after it was told, means the same deploy.
+const AGAIN_WITHIN: Duration = Duration::from_hours(1);
 const NAME_CHARS_MAX: usize = 200;
 const URL_CHARS_MAX: usize = 2_000;
 /// What a clock may be ahead.
@@ -299,13 +321,13 @@ mod tests {
             url: String::new(),
             environment: String::new(),
         };
-        assert!(deploys.add(deploy(1)).unwrap());
-        assert!(deploys.add(deploy(0)).unwrap());
-        assert!(!deploys.add(deploy(1)).unwrap());
+        assert!(deploys.add(deploy(1), true).unwrap().1);
+        assert!(deploys.add(deploy(0), true).unwrap().1);
+        assert!(!deploys.add(deploy(1), true).unwrap().1);
         let again = Deploys::open(Arc::clone(&disk)).unwrap().0;
         assert_eq!(again.all(), [deploy(0), deploy(1)]);
         for idx in 2..2 * DEPLOYS_MAX + 5 {
-            again.add(deploy(idx)).unwrap();
+            again.add(deploy(idx), true).unwrap();
         }
         let (kept, n_frames) = (again.all(), again.lock().n_frames);
         assert_eq!(
@@ -314,5 +336,31 @@ mod tests {
         );
         assert!(n_frames < DEPLOYS_MAX + 10, "{n_frames}");
         assert_eq!(Deploys::open(disk).unwrap().0.all(), kept);
+    }
+
+    #[test]
+    fn a_deploy_without_a_time_that_is_told_again_is_the_same_for_an_hour() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
+        let (deploys, _) = Deploys::open(disk).unwrap();
+        let told = |after_mins: i64, version: &str, environment: &str, is_dated| {
+            let deploy = Deploy {
+                service: "shop".to_owned(),
+                version: version.to_owned(),
+                at: NOW + Duration::from_mins(after_mins),
+                url: String::new(),
+                environment: environment.to_owned(),
+            };
+            let (kept, is_new) = deploys.add(deploy, is_dated).unwrap();
+            ((kept.at - NOW).0 / 60_000, is_new)
+        };
+        assert_eq!(told(0, "v1", "", false), (0, true));
+        assert_eq!(told(5, "v1", "", false), (0, false));
+        assert_eq!(told(5, "v1", "test", false), (5, true));
+        assert_eq!(told(6, "v1", "", true), (6, true));
+        // Back to where it was is a deploy of its own.
+        assert_eq!(told(10, "v2", "", false), (10, true));
+        assert_eq!(told(11, "v1", "", false), (11, true));
+        assert_eq!(told(71, "v1", "", false), (11, false));
+        assert_eq!(told(72, "v1", "", false), (72, true));
     }
 }

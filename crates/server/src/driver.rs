@@ -50,6 +50,8 @@ enum Event {
     Read(Look),
     /// The store has samples that a rule waits for.
     Arrived,
+    /// No more deliveries begin.
+    Drain,
     Shutdown,
 }
 
@@ -126,6 +128,22 @@ impl Handle {
         self.send(Event::Command(command))?;
         is_done.await.map_err(|_| Unrecorded::Stopped)??;
         answered.await.map_err(|_| Unrecorded::Stopped)
+    }
+
+    /// Begins no more deliveries, and gives those that are under way some time to end. What ends is
+    /// not told again after a restart; the rest is, as the journal says.
+    pub(crate) async fn drain(&self) {
+        let _ = self.send(Event::Drain);
+        // What the driver was at may still have begun some.
+        if self.read(|_, _| ()).await.is_err() {
+            return;
+        }
+        let ended = async {
+            while self.metrics.deliveries_under_way.get() > 0 {
+                tokio::time::sleep(DRAIN_LOOK_EVERY).await;
+            }
+        };
+        let _ = tokio::time::timeout(DRAIN_MAX, ended).await;
     }
 
     /// Asks the driver to finish; what waits is handled first.
@@ -250,6 +268,9 @@ impl Driver {
                 break;
             }
         }
+        let mut step = Step::default();
+        self.engine.settle(self.clock.now(), &mut step);
+        self.settle(step, Vec::new());
         if let Err(error) = self.ledger.close() {
             tracing::error!(%error, "failed to sync the journal at shutdown");
         }
@@ -282,6 +303,7 @@ impl Driver {
                     (command.act)(&mut self.engine, now, &mut step);
                     waiting.push(command.done);
                 }
+                Event::Drain => self.performer.is_draining = true,
                 Event::Shutdown => {
                     goes_on = false;
                     break;
@@ -325,6 +347,8 @@ impl Driver {
         self.note_trouble(&recorded);
         self.publish(&step.records);
         self.performer.perform(step.effects);
+        self.metrics.notifications.count(&step.history);
+        self.performer.history.write(step.history);
         let answer = recorded.map_err(|error| Unrecorded::Journal(error.to_string()));
         for done in waiting {
             let _ = done.send(answer.clone());
@@ -368,6 +392,9 @@ impl Driver {
     }
 }
 
+/// How long deliveries that are under way have to end when the process is told to.
+const DRAIN_MAX: StdDuration = StdDuration::from_secs(5);
+const DRAIN_LOOK_EVERY: StdDuration = StdDuration::from_millis(20);
 /// Events that share one step and one sync.
 const EVENTS_PER_STEP_MAX: usize = 256;
 /// The longest wait between two looks at the clock.

@@ -4,14 +4,17 @@
 //! run once, when it is over; of one that takes long also meanwhile, so that a slow rule does not
 //! hold up what the others found.
 
+use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, Sender};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use firebell_engine::Input;
-use firebell_rules::{Evaluation, EvaluationRequest, Found, RuleEvaluation, RunRule};
+use firebell_model::Source;
+use firebell_rules::{
+    Evaluation, EvaluationRequest, Found, RuleEvaluation, RunRule, evaluate_rule, quiet_rules,
+};
 
 use crate::clock::Stopwatch;
 use crate::driver::Handle;
@@ -20,9 +23,22 @@ use crate::metrics::Metrics;
 /// Something to compute.
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A few threads that take jobs from one queue. They end when the pool is dropped.
-pub(crate) struct Pool {
-    jobs: Sender<Job>,
+/// A few threads that take jobs from one queue. They end when the pool is dropped, and the queue is
+/// empty.
+pub(crate) struct Pool(Arc<Queue>);
+
+/// A job wakes one thread: with a channel behind a lock it would wake another one too, which then
+/// waits in the place of the first.
+#[derive(Default)]
+struct Queue {
+    jobs: Mutex<Jobs>,
+    has_changed: Condvar,
+}
+
+#[derive(Default)]
+struct Jobs {
+    waiting: VecDeque<Job>,
+    are_over: bool,
 }
 
 impl Pool {
@@ -31,37 +47,52 @@ impl Pool {
     /// # Errors
     /// When the system gives no thread.
     pub(crate) fn start(n_threads: usize) -> std::io::Result<Self> {
-        let (jobs, queue) = mpsc::channel();
-        let queue = Arc::new(Mutex::new(queue));
+        let pool = Self(Arc::default());
         for idx in 0..n_threads {
-            let queue = Arc::clone(&queue);
+            let queue = Arc::clone(&pool.0);
             let name = format!("evaluate-{idx}");
             std::thread::Builder::new()
                 .name(name)
-                .spawn(move || work(&queue))?;
+                .spawn(move || queue.work())?;
         }
-        Ok(Self { jobs })
+        Ok(pool)
     }
 
     /// Queues a job.
     pub(crate) fn run(&self, job: impl FnOnce() + Send + 'static) {
-        // The threads live as long as the pool: somebody listens.
-        let _ = self.jobs.send(Box::new(job));
+        self.0.lock().waiting.push_back(Box::new(job));
+        self.0.has_changed.notify_one();
     }
 }
 
-fn work(queue: &Mutex<Receiver<Job>>) {
-    loop {
-        let job = queue.lock().unwrap_or_else(PoisonError::into_inner).recv();
-        match job {
-            Ok(job) => job(),
-            Err(_) => return,
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.0.lock().are_over = true;
+        self.0.has_changed.notify_all();
+    }
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn work(&self) {
+        let mut jobs = self.lock();
+        loop {
+            if let Some(job) = jobs.waiting.pop_front() {
+                drop(jobs);
+                job();
+                jobs = self.lock();
+            } else if jobs.are_over {
+                return;
+            } else {
+                let woken = self.has_changed.wait(jobs);
+                jobs = woken.unwrap_or_else(PoisonError::into_inner);
+            }
         }
     }
 }
-
-/// Whether an evaluation is to be given up.
-pub(crate) type IsOver<'a> = dyn Fn() -> bool + Sync + 'a;
 
 /// A run that is being evaluated.
 pub(crate) struct Run {
@@ -73,6 +104,12 @@ pub(crate) struct Run {
     n_left: AtomicUsize,
     /// A rule that takes longer is given up, as a query would be.
     timeout: Duration,
+    /// How many questions were begun one after the other, and when the last of them: which rules
+    /// find nothing, then what each of the others finds.
+    begun: Mutex<(usize, Stopwatch)>,
+    /// How many of these are not waited for any longer. The driver says so, which looks at the clock
+    /// every second: to look at each of a rule's steps would cost more than most rules.
+    n_given_up: AtomicUsize,
     metrics: Arc<Metrics>,
     handle: Handle,
 }
@@ -85,26 +122,67 @@ impl Run {
         metrics: Arc<Metrics>,
         handle: Handle,
     ) -> Self {
+        let watch = Stopwatch::start();
         Self {
             timeout,
             n_left: AtomicUsize::new(request.rules.len()),
             found: Mutex::new(Vec::with_capacity(request.rules.len())),
-            watch: Stopwatch::start(),
+            begun: Mutex::new((0, watch)),
+            n_given_up: AtomicUsize::new(0),
+            watch,
             request,
             metrics,
             handle,
         }
     }
 
-    /// Evaluates a rule of the request by `work`.
+    /// Evaluates all rules of the request: those that find nothing at once, the others one after
+    /// the other.
+    pub(crate) fn evaluate_all(&self, source: &dyn Source) {
+        let watch = Stopwatch::start();
+        let is_given_up = self.begin(watch);
+        let quiet = || quiet_rules(&self.request, source, &is_given_up);
+        let quiet = catch_unwind(AssertUnwindSafe(quiet));
+        // A rule that brings the evaluator down will do so again, by itself.
+        let quiet = quiet.unwrap_or_default();
+        let is_quiet = |idx: &usize| quiet.get(*idx).is_some_and(|it| *it);
+        let rules = &self.request.rules;
+        let (quiet, others): (Vec<usize>, Vec<usize>) = (0..rules.len()).partition(is_quiet);
+        if !quiet.is_empty() {
+            let took = watch.elapsed() / u32::try_from(quiet.len()).unwrap_or(u32::MAX);
+            self.found().extend(quiet.iter().map(|&idx| RuleEvaluation {
+                rule_idx: rules[idx].rule_idx,
+                took,
+                outcome: Ok(Found::default()),
+            }));
+            self.end(quiet.len());
+        }
+        for rule in others.into_iter().map(|idx| &rules[idx]) {
+            let watch = Stopwatch::start();
+            let is_given_up = self.begin(watch);
+            self.evaluate(rule, watch, || {
+                evaluate_rule(&self.request, rule, source, &is_given_up)
+            });
+        }
+    }
+
+    /// Begins a rule, or the question which of them find nothing; returns who knows whether it is not
+    /// waited for any longer.
+    fn begin(&self, watch: Stopwatch) -> impl Fn() -> bool + Sync {
+        let mut begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+        *begun = (begun.0 + 1, watch);
+        let number = begun.0;
+        move || self.n_given_up.load(Ordering::Relaxed) >= number
+    }
+
+    /// Evaluates a rule of the request by `work`, which begins now.
     pub(crate) fn evaluate(
         &self,
         rule: &RunRule,
-        work: impl FnOnce(&IsOver<'_>) -> Result<Found, String>,
+        watch: Stopwatch,
+        work: impl FnOnce() -> Result<Found, String>,
     ) {
-        let watch = Stopwatch::start();
-        let is_over = || watch.elapsed() > self.timeout;
-        let result = catch_unwind(AssertUnwindSafe(|| work(&is_over)));
+        let result = catch_unwind(AssertUnwindSafe(work));
         // A rule that brings the evaluator down must not take its group along.
         let failed = "the evaluator failed: please report this rule".to_owned();
         let outcome = result.unwrap_or(Err(failed));
@@ -122,16 +200,26 @@ impl Run {
             outcome,
         };
         self.found().push(evaluation);
-        if self.n_left.fetch_sub(1, Ordering::AcqRel) == 1 {
+        self.end(1);
+    }
+
+    /// So many rules were evaluated, and are among what was found.
+    fn end(&self, n_rules: usize) {
+        if self.n_left.fetch_sub(n_rules, Ordering::AcqRel) == n_rules {
             self.report();
         }
     }
 
-    /// Tells the driver what a run that takes long has found so far; false when it is over.
+    /// Tells the driver what a run that takes long has found so far, and gives up a rule that takes
+    /// too long; false when the run is over.
     pub(crate) fn report_if_slow(&self) -> bool {
         let is_over = self.n_left.load(Ordering::Acquire) == 0;
         if !is_over && self.watch.elapsed() > SLOW_RUN {
             self.report();
+            let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner);
+            if begun.1.elapsed() > self.timeout {
+                self.n_given_up.store(begun.0, Ordering::Relaxed);
+            }
         }
         !is_over
     }
@@ -151,7 +239,7 @@ impl Run {
             .input(Input::Evaluated(Evaluation { id, rules }));
     }
 
-    fn found(&self) -> std::sync::MutexGuard<'_, Vec<RuleEvaluation>> {
+    fn found(&self) -> MutexGuard<'_, Vec<RuleEvaluation>> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

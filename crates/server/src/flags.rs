@@ -67,6 +67,9 @@ pub struct Overrides {
 /// The feature that stores zeros for the times at which series began.
 pub(crate) const ZERO_AT_CREATION: &str = "created-timestamp-zero-ingestion";
 
+/// The feature that makes kind and unit of a metric labels of its series.
+pub(crate) const TYPE_LABELS: &str = "type-and-unit-labels";
+
 impl Flags {
     /// The experimental parts of PromQL that are turned on.
     pub(crate) fn promql(&self) -> Features {

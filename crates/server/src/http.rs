@@ -9,6 +9,7 @@ mod deploys;
 mod events;
 mod external;
 mod federate;
+mod history;
 #[cfg(test)]
 mod hostile;
 mod intake;
@@ -20,8 +21,10 @@ mod page;
 mod prometheus;
 mod read;
 mod ruler;
+mod silences;
 mod slos;
 mod streamed;
+mod why;
 mod write;
 
 use std::sync::Arc;
@@ -43,6 +46,7 @@ use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use self::listen::listen;
 
+use crate::alertmanager_metrics::DispatchFigures;
 use crate::alertmanagers::Alertmanagers;
 use crate::clock::Clock;
 use crate::cluster::Cluster;
@@ -50,6 +54,7 @@ use crate::deploys::Deploys;
 use crate::driver::{Handle, Unrecorded};
 use crate::external::External;
 use crate::flags::Flags;
+use crate::history::HistoryReader;
 use crate::live::Live;
 use crate::managed_rules::ManagedRules;
 use crate::metrics::{Format, Metrics, Readings, as_text};
@@ -71,7 +76,10 @@ pub(crate) struct App {
     pub alertmanagers: Arc<Alertmanagers>,
     pub rules: Arc<ManagedRules>,
     pub deploys: Arc<Deploys>,
+    pub history: HistoryReader,
     pub slots: Arc<Slots>,
+    /// Plans of queries that have been asked.
+    pub plans: Arc<prometheus::KeptPlans>,
     pub cluster: Option<Arc<Cluster>>,
     pub flags: Arc<Flags>,
     /// What the store found damaged at the start.
@@ -154,22 +162,11 @@ pub(crate) fn router(app: App) -> Router {
         .route("/metrics", get(metrics))
         .route("/federate", get(federate::federate))
         .route("/version", get(prometheus::plain_version))
-        .route("/api/firebell/v1/status", get(own::status))
-        .route("/api/firebell/v1/alerts", get(own::alerts))
-        .route("/api/firebell/v1/inbox", get(own::inbox))
-        .route("/api/firebell/v1/slos", get(slos::list))
-        .route("/api/firebell/v1/slos/history", get(slos::past))
-        .route("/api/firebell/v1/slos/spending", get(slos::spent))
-        .route(
-            "/api/firebell/v1/deploys",
-            get(deploys::list).post(deploys::add),
-        )
-        .route("/api/firebell/v1/events", get(events::events))
         .route("/v1/metrics", post(otlp::export))
         .route(otlp::GRPC_PATH, post(otlp::export_grpc))
         .nest("/api/v1", api_v1)
         .nest("/api/v2", alertmanager::routes())
-        .nest("/api/firebell/v1", ruler::own_routes())
+        .nest("/api/firebell/v1", own_routes())
         // Grafana knows both places.
         .nest("/prometheus", ruler::routes())
         .merge(ruler::routes())
@@ -204,6 +201,25 @@ pub(crate) fn router(app: App) -> Router {
         .layer(middleware::from_fn_with_state(app.clone(), limit))
         .layer(middleware::from_fn_with_state(app.clone(), origin::guard))
         .with_state(app)
+}
+
+/// Firebell's own API.
+fn own_routes() -> Router<App> {
+    Router::new()
+        .route("/status", get(own::status))
+        .route("/alerts", get(own::alerts))
+        .route("/alerts/{fingerprint}/why", get(why::one))
+        .route("/why", get(why::find))
+        .route("/inbox", get(own::inbox))
+        .route("/slos", get(slos::list))
+        .route("/slos/history", get(slos::past))
+        .route("/slos/spending", get(slos::spent))
+        .route("/deploys", get(deploys::list).post(deploys::add))
+        .route("/history", get(history::list))
+        .route("/silences", get(silences::list).post(silences::add))
+        .route("/silences/preview", get(silences::preview))
+        .route("/events", get(events::events))
+        .merge(ruler::own_routes())
 }
 
 /// The prefix without a slash behind it leads to the page, whose files lie beside the slash.
@@ -295,10 +311,15 @@ async fn metrics(State(app): State<App>, headers: HeaderMap) -> Response {
 
 /// The program's own metrics; none when the driver has stopped.
 async fn own_metrics(app: &App, format: Format) -> Option<String> {
-    let figures = app
-        .handle
-        .read(|engine, now| (own::counts(engine, now), RuleFigures::of(engine)));
-    let (counts, rules) = figures.await.ok()?;
+    let figures = app.handle.read(|engine, now| {
+        let of_dispatch = DispatchFigures::of(engine, now);
+        (
+            own::counts(engine, now),
+            RuleFigures::of(engine),
+            of_dispatch,
+        )
+    });
+    let (counts, rules, of_dispatch) = figures.await.ok()?;
     let stats = app.store.stats();
     let readings = Readings {
         series: stats.series,
@@ -314,13 +335,27 @@ async fn own_metrics(app: &App, format: Format) -> Option<String> {
         marked: counts.marked,
         dispatch: counts.dispatch,
     };
+    let config = app.live.config();
+    for (_, kind, _) in config.integrations.keys() {
+        app.metrics.notifications.show(kind);
+    }
     let mut text = app.metrics.render(&readings);
     if format == Format::Text {
         text = as_text(&text);
     }
     rules.write(app.metrics.rules(), format, &mut text);
+    of_dispatch.write(&config, &app.metrics, &mut text);
     Some(text)
 }
+
+/// Does what may wait for the disk, or for somebody who does, on a thread that may; `None` when
+/// there is none any more ([`stopped`]).
+async fn may_wait<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
+/// Alerts of a list that are looked up while nothing else happens.
+const PART_ALERTS: usize = 4096;
 
 /// The driver has stopped: Firebell is shutting down.
 fn stopped() -> Response {

@@ -1,17 +1,18 @@
-//! The HTTP client for scrapes and deliveries: one TLS provider, made when first needed.
+//! The HTTP client for scrapes and deliveries.
 
 use std::error::Error as _;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use firebell_config::HttpConfig;
-use firebell_notify::{ProxyConfig, Tls, TlsVersion};
+use firebell_notify::{ProxyConfig, Tls};
+
+use crate::recent::Recent;
+use crate::tls;
 
 /// Clients by what makes one differ from another, each made at its first use: reading the system's
-/// certificates takes longer than all the rest of the start. There are as many as configurations
-/// differ, which are few.
+/// certificates takes longer than all the rest of the start.
 #[derive(Default)]
-pub(crate) struct Clients(Mutex<Vec<(Key, reqwest::Client)>>);
+pub(crate) struct Clients(Recent<Key, reqwest::Client>);
 
 /// What makes a client differ from another: redirects, trust, the way there.
 type Key = (bool, Tls, ProxyConfig);
@@ -23,14 +24,8 @@ impl Clients {
     /// When the certificates or the proxy cannot be used.
     pub(crate) fn get(&self, http: &HttpConfig) -> Result<reqwest::Client, String> {
         let key = (http.follow_redirects, http.tls.clone(), http.proxy.clone());
-        let mut made = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, client)) = made.iter().find(|(known, _)| *known == key) {
-            return Ok(client.clone());
-        }
-        let client =
-            make(&key).map_err(|why| format!("failed to set up the HTTP client: {why}"))?;
-        made.push((key, client.clone()));
-        Ok(client)
+        let client = self.0.get(&key, make);
+        client.map_err(|why| format!("failed to set up the HTTP client: {why}"))
     }
 
     /// A request with the credentials and headers of a configuration.
@@ -55,8 +50,6 @@ impl Clients {
 }
 
 fn make((follows, tls, proxy): &Key) -> Result<reqwest::Client, String> {
-    // A second installation fails, and changes nothing.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let redirects = if *follows {
         reqwest::redirect::Policy::limited(REDIRECTS_MAX)
     } else {
@@ -65,28 +58,13 @@ fn make((follows, tls, proxy): &Key) -> Result<reqwest::Client, String> {
     let mut builder = reqwest::Client::builder()
         .user_agent(concat!("Firebell/", env!("CARGO_PKG_VERSION")))
         .redirect(redirects)
-        .tls_danger_accept_invalid_certs(tls.insecure_skip_verify);
+        .tls_backend_preconfigured(tls::client_config(tls)?);
     // As upstream: what the environment says of proxies counts only where it is configured.
     if !proxy.from_environment {
         builder = builder.no_proxy();
     }
     if let Some(proxy) = proxy_of(proxy)? {
         builder = builder.proxy(proxy);
-    }
-    if let Some(pem) = &tls.ca_pem {
-        let certificates =
-            reqwest::Certificate::from_pem_bundle(pem.as_bytes()).map_err(|error| why(&error))?;
-        builder = builder.tls_certs_only(certificates);
-    }
-    if let Some(pem) = &tls.client_pem {
-        let identity = reqwest::Identity::from_pem(pem.reveal().as_bytes());
-        builder = builder.identity(identity.map_err(|error| why(&error))?);
-    }
-    if let Some(version) = tls.version_min.and_then(version_of) {
-        builder = builder.tls_version_min(version);
-    }
-    if let Some(version) = tls.version_max.and_then(version_of) {
-        builder = builder.tls_version_max(version);
     }
     builder.build().map_err(|error| why(&error))
 }
@@ -112,14 +90,6 @@ fn proxy_of(config: &ProxyConfig) -> Result<Option<reqwest::Proxy>, String> {
         headers.append(name, value);
     }
     Ok(Some(proxy.headers(headers)))
-}
-
-fn version_of(version: TlsVersion) -> Option<reqwest::tls::Version> {
-    match version {
-        TlsVersion::Older => None,
-        TlsVersion::V12 => Some(reqwest::tls::Version::TLS_1_2),
-        TlsVersion::V13 => Some(reqwest::tls::Version::TLS_1_3),
-    }
 }
 
 /// An error with its causes, in one line.
@@ -168,6 +138,9 @@ pub(crate) async fn body(
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),
+            Err(error) if error.is_timeout() => {
+                return Err(BodyError::Late(why(&error.without_url())));
+            }
             Err(error) => return Err(BodyError::Broken(why(&error.without_url()))),
         }
     }
@@ -179,6 +152,9 @@ pub(crate) enum BodyError {
     /// It is longer than so many bytes.
     #[error("the body is longer than {0} bytes")]
     TooLong(usize),
+    /// The time for it was over.
+    #[error("{0}")]
+    Late(String),
     /// The connection broke.
     #[error("{0}")]
     Broken(String),
@@ -260,9 +236,10 @@ mod tests {
         let clients = Clients::default();
         let shown = [by_pem, by_proxy, by_header].map(|http| clients.get(&http).unwrap_err());
         expect![[r#"
-            failed to set up the HTTP client: builder error: unexpected error: private key or certificate not found
+            failed to set up the HTTP client: there is no certificate
             failed to set up the HTTP client: builder error: builder error: empty host
             failed to set up the HTTP client: a header of `proxy_connect_header` is none
-        "#]].assert_eq(&(shown.join("\n") + "\n"));
+        "#]]
+        .assert_eq(&(shown.join("\n") + "\n"));
     }
 }

@@ -11,14 +11,22 @@ mod evaluate;
 mod flags;
 mod perform;
 
+mod alertmanager_metrics;
 mod alertmanagers;
 mod deliver;
+mod exec;
 mod external;
+mod history;
 mod http_client;
+mod recent;
 mod remote;
 mod rule_metrics;
+mod sample;
 mod scrape;
+mod send;
+mod smtp_client;
 mod target_files;
+mod tls;
 
 mod cluster;
 mod deploys;
@@ -26,6 +34,7 @@ mod http;
 mod live;
 mod managed_rules;
 mod metrics;
+mod notification_metrics;
 mod serve;
 
 #[cfg(test)]
@@ -36,6 +45,8 @@ pub use crate::deploys::read_deploys;
 pub use crate::disk::{DataDirError, FileDisk, ReadOnlyDisk};
 pub use crate::flags::{AsAlertmanager, Flags, Overrides};
 pub use crate::remote::{Remote, RemoteAnswer, RemoteError};
+pub use crate::sample::{Rendered, Sample, SampleError, Told, render, tell};
 pub use crate::serve::{DEFAULT_LISTEN, Options, ServeError, serve};
 pub use firebell_dispatch::Options as DispatchOptions;
+pub use firebell_notify::{Preview, Verdict};
 pub use firebell_rules::Options as RuleOptions;

@@ -307,9 +307,10 @@ impl Inner {
     fn planned(&self, change: Change) -> Result<(Change, Namespaces), ChangeError> {
         let mut namespaces = self.known.namespaces.clone();
         apply(&change, &mut namespaces);
-        let groups = || namespaces.values().flatten();
-        let n_bytes: usize = groups().map(|(name, text)| name.len() + text.len()).sum();
-        if groups().count() > GROUPS_MAX || n_bytes > GROUPS_BYTES_MAX {
+        let (n_groups, n_bytes) = size(&namespaces);
+        let (n_groups_now, n_bytes_now) = size(&self.known.namespaces);
+        // What an earlier version took may be more than that: it may shrink all the same.
+        if n_groups > GROUPS_MAX.max(n_groups_now) || n_bytes > GROUPS_BYTES_MAX.max(n_bytes_now) {
             return Err(ChangeError::TooMany);
         }
         Ok((change, namespaces))
@@ -340,6 +341,13 @@ impl Inner {
         (self.log_frames, self.log_bytes) = (0, 0);
         Ok(())
     }
+}
+
+/// How many groups there are, and the bytes of their names and texts.
+fn size(namespaces: &Namespaces) -> (usize, usize) {
+    let groups = || namespaces.values().flatten();
+    let bytes = |(name, text): (&String, &String)| name.len() + text.len();
+    (groups().count(), groups().map(bytes).sum())
 }
 
 fn text_bytes(change: &Change) -> usize {
@@ -508,6 +516,36 @@ mod tests {
         );
         let last = n_changes as u64;
         assert!(revert(&again, last).contains(&format!("\"{}\"", n_changes - 7)));
+    }
+
+    #[test]
+    fn what_is_too_much_may_shrink_but_not_grow() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
+        let (rules, _) = ManagedRules::open(disk).unwrap();
+        // As of a version that took more.
+        for group in ["g", "h"] {
+            let change = Change {
+                id: 1,
+                at: Timestamp(1),
+                who: String::new(),
+                namespace: "a".to_owned(),
+                reverts: None,
+                groups: vec![GroupChange {
+                    name: group.to_owned(),
+                    before: None,
+                    after: Some("x".repeat(GROUPS_BYTES_MAX)),
+                }],
+            };
+            rules.lock().note(change);
+        }
+        let edit = |text: Option<&str>| {
+            let edits = vec![("g".to_owned(), text.map(str::to_owned))];
+            rules.plan(Timestamp(1), "me", "a", edits).map(|_| ())
+        };
+        let longer = "x".repeat(GROUPS_BYTES_MAX + 1);
+        assert_eq!(edit(Some(&longer)), Err(ChangeError::TooMany));
+        assert_eq!(edit(Some(&longer[2..])), Ok(()));
+        assert_eq!(edit(None), Ok(()));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! (`prometheus_rule_…`, `alertmanager_…`); what is new is called `firebell_…`.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use firebell_dispatch::DispatchStats;
 use firebell_model::{Duration, Timestamp};
@@ -17,12 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-/// The label of metrics that are counted for each kind of integration.
-#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
-pub(crate) struct IntegrationLabel {
-    /// Such as `webhook`.
-    pub integration: String,
-}
+use crate::notification_metrics::NotificationMetrics;
 
 /// The label of metrics that are counted for each Alertmanager elsewhere.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -31,7 +27,7 @@ pub(crate) struct AlertmanagerLabel {
     pub alertmanager: String,
 }
 
-/// Why samples were refused.
+/// Why something was refused or left out.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub(crate) struct ReasonLabel {
     /// Such as `out_of_order`.
@@ -59,8 +55,9 @@ type FloatCounter = Counter<f64, std::sync::atomic::AtomicU64>;
 pub(crate) struct Metrics {
     pub rule_evaluations: Counter,
     pub rule_evaluation_seconds: FloatCounter,
-    pub notifications: Family<IntegrationLabel, Counter>,
-    pub notifications_failed: Family<IntegrationLabel, Counter>,
+    pub notifications: Arc<NotificationMetrics>,
+    /// Entries of the history that nobody can read any more, before their time.
+    pub history_lost: Family<ReasonLabel, Counter>,
     pub alerts_sent: Family<AlertmanagerLabel, Counter>,
     pub alerts_dropped: Family<AlertmanagerLabel, Counter>,
     pub alerts_send_errors: Family<AlertmanagerLabel, Counter>,
@@ -91,6 +88,16 @@ pub(crate) struct Metrics {
     pub otlp_requests: Counter,
     pub config_reload_successful: Gauge,
     pub config_reload_success_seconds: Gauge<f64, std::sync::atomic::AtomicU64>,
+    page: OnceLock<Page>,
+}
+
+/// What the page is made of. Made once: it is asked for every few seconds.
+#[derive(Default)]
+struct Page {
+    registry: Registry,
+    readings: [Gauge; READINGS.len()],
+    marked: Family<StateLabel, Gauge>,
+    left_out: Family<ReasonLabel, Counter>,
 }
 
 /// How long each Alertmanager elsewhere takes to answer.
@@ -194,6 +201,12 @@ impl Metrics {
         self.scrapes_exceeded.get_or_create(&label).inc();
     }
 
+    /// Counts entries of the history that are lost.
+    pub(crate) fn count_lost(&self, reason: &'static str, n_entries: u64) {
+        let counter = self.history_lost.get_or_create(&ReasonLabel { reason });
+        counter.inc_by(n_entries);
+    }
+
     /// Notes that a configuration came into force.
     pub(crate) fn note_reload(&self, at: Timestamp) {
         self.config_reload_successful.set(1);
@@ -210,13 +223,17 @@ impl Metrics {
 
     /// The metrics in OpenMetrics text.
     pub(crate) fn render(&self, readings: &Readings) -> String {
-        let mut registry = Registry::default();
-        self.register_counters(&mut registry);
-        register_readings(&mut registry, readings);
-        register_dispatch(&mut registry, readings);
-        let mut text = String::new();
+        let page = self.page.get_or_init(|| {
+            let mut page = Page::default();
+            self.register_counters(&mut page.registry);
+            page.register();
+            page
+        });
+        // Of two who ask at once both may be told what the later one has read.
+        page.read(readings);
+        let mut text = String::with_capacity(PAGE_BYTES);
         // Writing to a string cannot fail.
-        let _ = encode(&mut text, &registry);
+        let _ = encode(&mut text, &page.registry);
         text
     }
 
@@ -249,8 +266,8 @@ impl Metrics {
         registry.register_with_unit("firebell_rule_evaluation", "Time spent on evaluating rules", Unit::Seconds, self.rule_evaluation_seconds.clone());
         registry.register("firebell_driver_queue", "Events that wait for the driver", self.driver_queue.clone());
         registry.register("firebell_deliveries_under_way", "Notifications that are being delivered or wait for their turn", self.deliveries_under_way.clone());
-        registry.register("alertmanager_notifications", "Attempts to deliver a notification", self.notifications.clone());
-        registry.register("alertmanager_notifications_failed", "Attempts to deliver a notification that failed", self.notifications_failed.clone());
+        registry.register("firebell_history_entries_lost", "Entries of the history that were lost: too many waited to be written, the disk failed, or its bytes ran out before its time", self.history_lost.clone());
+        self.notifications.register(registry);
         registry.register("firebell_scrapes_exceeded_limit", "Scrapes that failed because they exceeded a limit of their job", self.scrapes_exceeded.clone());
         registry.register("firebell_samples_refused", "Samples that were not taken in", self.samples_refused.clone());
         registry.register("firebell_config_last_reload_successful", "Whether the last reload was fine", self.config_reload_successful.clone());
@@ -275,63 +292,74 @@ pub(crate) fn as_text(open_metrics: &str) -> String {
         .clone()
         .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"));
     let counters: BTreeSet<&str> = counters.collect();
-    let mut text = String::new();
+    let mut text = String::with_capacity(open_metrics.len());
     for line in lines.filter(|line| !line.starts_with("# UNIT ") && *line != "# EOF") {
-        let name = line.split(' ').nth(2).unwrap_or_default();
-        if line.starts_with("# ") && counters.contains(name) {
-            text.push_str(&line.replacen(name, &format!("{name}_total"), 1));
-        } else {
-            text.push_str(line);
+        let mut words = line.splitn(4, ' ');
+        match (words.next(), words.next(), words.next(), words.next()) {
+            (Some("#"), Some(kind), Some(name), Some(rest)) if counters.contains(name) => {
+                for part in ["# ", kind, " ", name, "_total ", rest] {
+                    text.push_str(part);
+                }
+            }
+            _ => text.push_str(line),
         }
         text.push('\n');
     }
     text
 }
 
-#[rustfmt::skip]
-fn register_readings(registry: &mut Registry, readings: &Readings) {
-    let mut read = |name: &str, help: &str, value: u64| {
-        let gauge = Gauge::<i64>::default();
-        gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
-        registry.register(name, help, gauge);
-    };
-    read("firebell_series", "Series in the store", readings.series);
-    read("firebell_samples", "Samples in the store", readings.samples);
-    read("firebell_store_disk_bytes", "Bytes of the store on disk", readings.disk_bytes);
-    read("firebell_store_memory_bytes", "Bytes of the store in memory", readings.memory_bytes);
-    read("firebell_store_unlogged_bytes", "Bytes that a full or failing disk has not taken; a restart would forget them", readings.unlogged_bytes);
-    read("firebell_alerts_firing", "Alerts that fire, of own rules and from outside", readings.firing);
-    read("firebell_alerts_flapping", "Alerts of own rules that begin and end more often than they may, held firing", readings.flapping);
-    read("firebell_rules_failing", "Rules whose last evaluation failed", readings.rules_failing);
-    read("firebell_shadow_alerts_fired", "Alerts of rules in shadow mode that began to fire since the start, or the last reload of their rule", readings.shadow_fired);
-    read("firebell_alert_groups", "Groups of alerts", readings.dispatch.n_groups as u64);
-    read("firebell_alerts_pending", "Alerts of own rules that wait for their `for`", readings.pending);
+impl Page {
+    fn register(&mut self) {
+        for ((name, help, _), gauge) in READINGS.iter().zip(&self.readings) {
+            self.registry.register(*name, *help, gauge.clone());
+        }
+        // What Alertmanager says of its alerts, under its names.
+        for name in ["alertmanager_alerts", "alertmanager_marked_alerts"] {
+            let help = "Alerts that fire, by whether they are muted";
+            self.registry.register(name, help, self.marked.clone());
+        }
+        let name = "alertmanager_notifications_suppressed";
+        let help = "Alerts that were left out of notifications, by what left them out first";
+        self.registry.register(name, help, self.left_out.clone());
+    }
+
+    fn read(&self, readings: &Readings) {
+        let whole = |value: u64| i64::try_from(value).unwrap_or(i64::MAX);
+        for ((_, _, value), gauge) in READINGS.iter().zip(&self.readings) {
+            gauge.set(whole(value(readings)));
+        }
+        let [active, suppressed] = readings.marked;
+        for (state, n_alerts) in [
+            ("active", active),
+            ("suppressed", suppressed),
+            ("unprocessed", 0),
+        ] {
+            let gauge = self.marked.get_or_create(&StateLabel { state });
+            gauge.set(whole(n_alerts));
+        }
+        for (reason, n_alerts) in readings.dispatch.suppressed.by_reason() {
+            let counter = self.left_out.get_or_create(&ReasonLabel { reason });
+            counter.inner().store(n_alerts, Relaxed);
+        }
+    }
 }
 
-// What Alertmanager says of its alerts, under its names.
-fn register_dispatch(registry: &mut Registry, readings: &Readings) {
-    let marked = Family::<StateLabel, Gauge>::default();
-    let [active, suppressed] = readings.marked;
-    for (state, n_alerts) in [
-        ("active", active),
-        ("suppressed", suppressed),
-        ("unprocessed", 0),
-    ] {
-        let gauge = marked.get_or_create(&StateLabel { state });
-        gauge.set(i64::try_from(n_alerts).unwrap_or(i64::MAX));
-    }
-    for name in ["alertmanager_alerts", "alertmanager_marked_alerts"] {
-        registry.register(
-            name,
-            "Alerts that fire, by whether they are muted",
-            marked.clone(),
-        );
-    }
-    let left_out = Family::<ReasonLabel, Counter>::default();
-    for (reason, n_alerts) in readings.dispatch.suppressed.by_reason() {
-        let counter = left_out.get_or_create(&ReasonLabel { reason });
-        counter.inc_by(n_alerts);
-    }
-    let help = "Alerts that were left out of notifications, by what left them out first";
-    registry.register("alertmanager_notifications_suppressed", help, left_out);
-}
+type Read = fn(&Readings) -> u64;
+
+#[rustfmt::skip]
+const READINGS: [(&str, &str, Read); 11] = [
+    ("firebell_series", "Series in the store", |it| it.series),
+    ("firebell_samples", "Samples in the store", |it| it.samples),
+    ("firebell_store_disk_bytes", "Bytes of the store on disk", |it| it.disk_bytes),
+    ("firebell_store_memory_bytes", "Bytes of the store in memory", |it| it.memory_bytes),
+    ("firebell_store_unlogged_bytes", "Bytes that a full or failing disk has not taken; a restart would forget them", |it| it.unlogged_bytes),
+    ("firebell_alerts_firing", "Alerts that fire, of own rules and from outside", |it| it.firing),
+    ("firebell_alerts_flapping", "Alerts of own rules that begin and end more often than they may, held firing", |it| it.flapping),
+    ("firebell_rules_failing", "Rules whose last evaluation failed", |it| it.rules_failing),
+    ("firebell_shadow_alerts_fired", "Alerts of rules in shadow mode that began to fire since the start, or the last reload of their rule", |it| it.shadow_fired),
+    ("firebell_alert_groups", "Groups of alerts", |it| it.dispatch.n_groups as u64),
+    ("firebell_alerts_pending", "Alerts of own rules that wait for their `for`", |it| it.pending),
+];
+
+/// About what the page takes without rules.
+const PAGE_BYTES: usize = 1 << 14;

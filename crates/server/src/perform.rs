@@ -5,17 +5,19 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use firebell_dispatch::{Delivery, DeliveryId, Failure};
+use firebell_dispatch::{Delivery, DeliveryId, Failure, FailureCause};
 use firebell_engine::{Effect, Input};
-use firebell_rules::{EvaluationRequest, evaluate_rule, evaluate_rule_by};
+use firebell_rules::{EvaluationRequest, evaluate_rule_by};
 use firebell_tsdb::{Batch, Store};
 use tokio::task::AbortHandle;
 
 use crate::alertmanagers::Alertmanagers;
+use crate::clock::Stopwatch;
 use crate::deliver::Deliverer;
 use crate::driver::Handle;
 use crate::evaluate::{Pool, Run};
 use crate::external::External;
+use crate::history::HistoryWriter;
 use crate::metrics::Metrics;
 
 /// Deliveries that have no outcome yet.
@@ -29,10 +31,14 @@ pub(crate) struct Performer {
     pub alertmanagers: Arc<Alertmanagers>,
     pub deliverer: Arc<Deliverer>,
     pub runtime: tokio::runtime::Handle,
+    pub history: HistoryWriter,
     pub handle: Handle,
     pub metrics: Arc<Metrics>,
     /// Deliveries under way, so that they can be given up.
     pub under_way: UnderWay,
+    /// Whether the process is about to end: then no delivery begins. The journal knows those that
+    /// were to, and the next process tells them.
+    pub is_draining: bool,
     /// Runs of rules that may still be evaluated.
     pub runs: Vec<Arc<Run>>,
 }
@@ -62,6 +68,7 @@ impl Performer {
                 Effect::Watch(list) => self.store.watch(list.generation, list.selectors),
                 Effect::Evaluate(request) => self.evaluate(request),
                 Effect::Send(alerts) => self.alertmanagers.send(&alerts),
+                Effect::Notify(_) if self.is_draining => {}
                 Effect::Notify(delivery) => self.notify(delivery),
                 Effect::Cancel(id) => self.cancel(id),
             }
@@ -86,13 +93,7 @@ impl Performer {
         self.runs.push(Arc::clone(&run));
         let Some(source) = self.external.source() else {
             let view = self.store.view();
-            self.pool.run(move || {
-                for rule in &run.request.rules {
-                    run.evaluate(rule, |is_over| {
-                        evaluate_rule(&run.request, rule, &view, is_over)
-                    });
-                }
-            });
+            self.pool.run(move || run.evaluate_all(&view));
             return;
         };
         let pool = self.external.pool().unwrap_or(&self.pool);
@@ -100,7 +101,9 @@ impl Performer {
             let (run, querier) = (Arc::clone(&run), self.external.querier(Arc::clone(&source)));
             pool.run(move || {
                 let rule = &run.request.rules[idx];
-                run.evaluate(rule, |_| evaluate_rule_by(&run.request, rule, &querier));
+                run.evaluate(rule, Stopwatch::start(), || {
+                    evaluate_rule_by(&run.request, rule, &querier)
+                });
             });
         }
     }
@@ -112,6 +115,9 @@ impl Performer {
 
     fn notify(&self, delivery: Delivery) {
         let id = delivery.id;
+        if delivery.attempt == 1 {
+            self.metrics.notifications.begin(&delivery.integration.kind);
+        }
         let ending = Ending {
             id,
             under_way: Arc::clone(&self.under_way),
@@ -160,6 +166,7 @@ impl Drop for Ending {
                 why: "the delivery failed: please report this template".to_owned(),
                 is_retryable: false,
                 after: None,
+                cause: FailureCause::Other,
             };
             self.handle.input(Input::Failed(self.id, failure));
         }

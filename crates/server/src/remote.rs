@@ -122,6 +122,7 @@ impl Remote {
         match http_client::body(response, ANSWER_BYTES_MAX).await {
             Ok(body) => Ok(RemoteAnswer { status, body }),
             Err(BodyError::TooLong(max)) => Err(RemoteError::TooLong(max)),
+            Err(BodyError::Late(_)) => Err(RemoteError::Late(self.timeout)),
             Err(BodyError::Broken(why)) => Err(RemoteError::Unreachable(why)),
         }
     }

@@ -25,7 +25,7 @@ use self::families::{Families, Family};
 use self::target::{Health, Target, TargetState};
 use crate::clock::Clock;
 use crate::driver::Handle;
-use crate::flags::{Flags, ZERO_AT_CREATION};
+use crate::flags::{Flags, TYPE_LABELS, ZERO_AT_CREATION};
 use crate::http_client::Clients;
 use crate::metrics::Metrics;
 use crate::target_files::TargetFiles;
@@ -47,6 +47,7 @@ struct Shared {
     files: Mutex<TargetFiles>,
     /// Whether series were zero when they began, and that is stored.
     zero_at_creation: bool,
+    has_type_labels: bool,
 }
 
 /// Identity of a target over reloads: its job, its labels and where it is.
@@ -89,6 +90,7 @@ impl Scraper {
             dropped: Mutex::default(),
             files: Mutex::default(),
             zero_at_creation: flags.has_feature(ZERO_AT_CREATION),
+            has_type_labels: flags.has_feature(TYPE_LABELS),
         }));
         tokio::spawn(watch_files(scraper.clone()));
         scraper

@@ -22,13 +22,14 @@ use crate::driver::{Driver, DriverThread, Queue};
 use crate::evaluate::Pool;
 use crate::external::External;
 use crate::flags::Flags;
+use crate::history;
 use crate::http::{App, Slots, listen, router};
-use crate::http_client::Clients;
 use crate::live::Live;
 use crate::managed_rules::{Change, ChangeError, ManagedRules, Namespaces};
 use crate::metrics::Metrics;
 use crate::perform::Performer;
 use crate::scrape::Scraper;
+use crate::send::Sender;
 
 /// What `firebell serve` is told on the command line.
 #[derive(Clone, Debug)]
@@ -201,9 +202,16 @@ impl Server {
     /// # Errors
     /// When the engine had failed.
     pub(crate) async fn stop(self) -> Result<(), ServeError> {
+        self.app.handle.drain().await;
         self.app.handle.shut_down();
         let thread = self.driver.thread;
-        let ended = tokio::task::spawn_blocking(move || thread.join()).await;
+        let history = self.app.history.clone();
+        let ended = tokio::task::spawn_blocking(move || {
+            let ended = thread.join();
+            history.join();
+            ended
+        })
+        .await;
         let external = self.app.external.drain(DRAIN_TIMEOUT);
         tokio::join!(external, self.app.alertmanagers.drain(DRAIN_TIMEOUT));
         if let Err(error) = self.app.store.sync() {
@@ -274,6 +282,7 @@ struct Parts {
     store: Arc<Store>,
     /// What the store found damaged.
     n_damaged: usize,
+    disk: Arc<dyn Disk>,
 }
 
 fn open(disk: &Arc<dyn Disk>, config: &Config, flags: &Flags) -> Result<Parts, ServeError> {
@@ -284,19 +293,16 @@ fn open(disk: &Arc<dyn Disk>, config: &Config, flags: &Flags) -> Result<Parts, S
             "the metric store is damaged; the rest of it is used"
         );
     }
-    let (journal, replayed) = Journal::open(Arc::clone(disk))?;
+    let mut engine = Engine::new(configuration(config, flags));
+    let (journal, replayed) =
+        Journal::open(Arc::clone(disk), &mut |record| engine.restore(record))?;
     for damage in &replayed.damage {
         tracing::error!(damage, "the journal is damaged; the rest of it is used");
-    }
-    let mut engine = Engine::new(configuration(config, flags));
-    let n_records = replayed.records.len();
-    for record in replayed.records {
-        engine.restore(record);
     }
     tracing::info!(
         series = report.series,
         samples = report.samples_replayed,
-        records = n_records,
+        records = replayed.n_records,
         "restored"
     );
     Ok(Parts {
@@ -304,6 +310,7 @@ fn open(disk: &Arc<dyn Disk>, config: &Config, flags: &Flags) -> Result<Parts, S
         journal,
         store: Arc::new(store),
         n_damaged: report.damage.len(),
+        disk: Arc::clone(disk),
     })
 }
 
@@ -354,6 +361,8 @@ fn configuration(config: &Config, flags: &Flags) -> Configuration {
         rule_options: flags.rules,
         routing: Arc::clone(&config.routing),
         dispatch_options: flags.dispatch.clone(),
+        delivery_alert: config.delivery_alert.clone(),
+        incidents: config.incidents.clone(),
     }
 }
 
@@ -370,6 +379,7 @@ fn start(
         journal,
         store,
         n_damaged,
+        disk,
     } = parts;
     let metrics = Arc::new(Metrics::default());
     metrics.note_reload(started_at);
@@ -379,13 +389,15 @@ fn start(
     let handle = queue.handle();
     let deliverer = Deliverer {
         live: Arc::clone(live),
-        clients: Clients::default(),
-        metrics: Arc::clone(&metrics),
+        sender: Sender::default(),
+        metrics: Arc::clone(&metrics.notifications),
         slots: Default::default(),
     };
     let external = Arc::new(External::start(Arc::clone(live), Arc::clone(&metrics)));
     let alertmanagers = Alertmanagers::start(Arc::clone(live), Arc::clone(&metrics), flags.queues);
+    let (writer, history) = history::start(disk, (live, clock), Arc::clone(&metrics))?;
     let performer = Performer {
+        history: writer,
         alertmanagers: Arc::clone(&alertmanagers),
         external: Arc::clone(&external),
         store: Arc::clone(&store),
@@ -395,6 +407,7 @@ fn start(
         handle: handle.clone(),
         metrics: Arc::clone(&metrics),
         under_way: Arc::default(),
+        is_draining: false,
         runs: Vec::new(),
     };
     let scraper = Scraper::start(
@@ -407,14 +420,12 @@ fn start(
     scraper.configure(&live.config());
     let (ledger, driver_clock) = (Ledger::new(journal), Arc::clone(clock));
     let driver = Driver::new(queue, engine, ledger, performer, driver_clock).start()?;
-    tokio::spawn(sync(Arc::clone(&store)));
-    tokio::spawn(maintain(Arc::clone(&store), Arc::clone(clock)));
-    tokio::spawn(shorten_log(Arc::clone(&store)));
-    tokio::spawn(note_rate(Arc::clone(&metrics), Arc::clone(clock)));
+    keep_up(&store, &metrics, clock);
     let app = App {
         handle,
         store,
         clock: Arc::clone(clock),
+        history,
         metrics,
         live: Arc::clone(live),
         scraper,
@@ -425,11 +436,20 @@ fn start(
         started_at,
         cluster: None,
         slots: Arc::new(Slots::new(queries_max, gets_max)),
+        plans: Default::default(),
         flags: Arc::new(flags),
         n_damaged,
         quit: Arc::default(),
     };
     Ok((app, driver))
+}
+
+/// Starts what goes on beside everything else.
+fn keep_up(store: &Arc<Store>, metrics: &Arc<Metrics>, clock: &Arc<Clock>) {
+    tokio::spawn(sync(Arc::clone(store)));
+    tokio::spawn(maintain(Arc::clone(store), Arc::clone(clock)));
+    tokio::spawn(shorten_log(Arc::clone(store)));
+    tokio::spawn(note_rate(Arc::clone(metrics), Arc::clone(clock)));
 }
 
 /// Makes samples durable, soon enough that rules find those from before a loss of power: the

@@ -14,7 +14,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use firebell_dispatch::{AlertState, DeliveryId, DispatchRecord, GroupBy, NflogEntry, Routing};
+use firebell_dispatch::{
+    AlertState, DELIVERY_ALERT, DeliveryId, DispatchRecord, GroupBy, NflogEntry, Routing,
+};
 use firebell_engine::{Engine, Record, Step};
 use firebell_model::{
     ALERT_NAME, Alert, AlertStatus, Duration, Fingerprint, Labels, Notification, Timestamp,
@@ -322,15 +324,19 @@ impl Checkers {
     fn began(&mut self, scene: &Scene<'_>, attempt: &Attempt) {
         let now = scene.now;
         let known = self.messages.get(&attempt.id);
+        // Values are those of the attempt.
+        let told = Arc::new(Notification {
+            measured: BTreeMap::new(),
+            ..Notification::clone(&attempt.notification)
+        });
         match known {
-            Some((_, known)) if *known == attempt.notification => return,
+            Some((_, known)) if *known == told => return,
             Some(_) if self.has_forgotten => {}
             Some(_) => self.object(now, &format!("two messages have the number {}", attempt.id)),
             None => {}
         }
         let key = slot_key(attempt);
-        self.messages
-            .insert(attempt.id, (key.to_string(), attempt.notification.clone()));
+        self.messages.insert(attempt.id, (key.to_string(), told));
         self.check_message(scene, &attempt.notification);
     }
 
@@ -339,7 +345,8 @@ impl Checkers {
         if notification.alerts.is_empty() {
             self.object(now, "a message tells of no alert");
         }
-        for alert in &notification.alerts {
+        let alerts = notification.alerts.iter();
+        for alert in alerts.filter(|alert| is_of_rules(alert)) {
             let fingerprint = alert.labels.fingerprint();
             let is_firing = alert.status_at(notification.at) == AlertStatus::Firing;
             let had_fired = self.had_fired.contains(&fingerprint);
@@ -377,6 +384,7 @@ impl Checkers {
     fn arrived(&mut self, key: Arc<str>, notification: &Notification) {
         let is_firing = |alert: &&Alert| alert.status_at(notification.at) == AlertStatus::Firing;
         let firing = notification.alerts.iter().filter(is_firing);
+        let firing = firing.filter(|alert| is_of_rules(alert));
         let firing = firing.map(|alert| (alert.labels.fingerprint(), alert.labels.clone()));
         let excused = BTreeSet::new();
         self.told.insert(
@@ -409,12 +417,35 @@ impl Checkers {
             }
         }
         self.taken_up.clear();
+        self.check_shown(scene);
         // Nobody can be told while nothing runs.
         if let Some(stopped_at) = self.stopped_at.take() {
             let downtime = scene.now - stopped_at;
             self.owed
                 .values_mut()
                 .for_each(|owed| owed.since += downtime);
+        }
+    }
+
+    /// Whoever looks before anything else happens sees alerts with their rules, as before the stop.
+    fn check_shown(&mut self, scene: &Scene<'_>) {
+        let Some(engine) = scene.engine else {
+            return;
+        };
+        let groups = engine.rules().groups();
+        let rules = groups.flat_map(|group| group.rules().collect::<Vec<_>>());
+        let alerts = rules.flat_map(|rule| rule.alerts().iter().chain(rule.reports()));
+        let handed = alerts.filter_map(|alert| alert.handed.as_ref());
+        let handed: BTreeSet<Fingerprint> = handed.map(|it| it.labels.fingerprint()).collect();
+        for view in engine.dispatch().alerts(scene.now) {
+            // Only what is its own fires until it says otherwise.
+            if is_of_rules(view.alert)
+                && view.alert.ends_at.is_none()
+                && !handed.contains(&view.fingerprint)
+            {
+                let alert = alert_text(&view.alert.labels);
+                self.object(scene.now, &format!("{alert} is there without its rule"));
+            }
         }
     }
 
@@ -541,6 +572,11 @@ fn slot_key(attempt: &Attempt) -> Arc<str> {
         integration.kind, integration.idx
     )
     .into()
+}
+
+/// That others cannot be told is no matter of rules.
+fn is_of_rules(alert: &Alert) -> bool {
+    alert.labels.value(ALERT_NAME) != DELIVERY_ALERT
 }
 
 /// Whether it burns on although its rule says otherwise: when `for` was made longer, or too many

@@ -5,6 +5,7 @@
 
 mod chance;
 mod disk;
+mod lines;
 mod simulator;
 mod world;
 

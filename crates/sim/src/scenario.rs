@@ -1,6 +1,6 @@
 //! Scenarios: Markdown files that say what is configured, what happens, and what comes of it.
 //!
-//! Fenced blocks are `rules` (a Prometheus rule file), `alertmanager` (an alertmanager.yml),
+//! Fenced blocks are `incidents` (that section of a firebell.yml), `rules` (a Prometheus rule file), `alertmanager` (an alertmanager.yml),
 //! `timeline` (what happens, one event a line) and `transcript` (what comes of it). The second
 //! `rules` block is put in force by the event `reload rules`, and so on. Everything else is prose.
 //!
@@ -9,15 +9,19 @@
 
 mod document;
 mod narrator;
+mod past;
 mod play;
 mod timeline;
 
 use firebell_config::Problems;
 
 pub(crate) use self::document::Document;
-pub(crate) use self::narrator::Narrator;
+pub(crate) use self::narrator::{
+    Narrator, alert_texts, integration_text, is_inbox_only, reason_text,
+};
 pub(crate) use self::play::{Options, play};
 pub(crate) use self::timeline::{Line, What};
+use crate::lines::{Edit, edits};
 
 /// What running a scenario gave.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -69,29 +73,13 @@ pub fn check(file: &str, text: &str) -> Result<(), Problems> {
 fn difference(expected: &str, got: &str, first_line: u32) -> Vec<String> {
     let (expected, got): (Vec<&str>, Vec<&str>) =
         (expected.lines().collect(), got.lines().collect());
-    // Longest common subsequence, from the back: transcripts have tens of lines.
-    let mut longest = vec![vec![0_u32; got.len() + 1]; expected.len() + 1];
-    for i in (0..expected.len()).rev() {
-        for j in (0..got.len()).rev() {
-            longest[i][j] = match expected[i] == got[j] {
-                true => longest[i + 1][j + 1] + 1,
-                false => longest[i + 1][j].max(longest[i][j + 1]),
-            };
-        }
-    }
-    let (mut i, mut j, mut lines) = (0, 0, Vec::new());
-    while i < expected.len() || j < got.len() {
-        if i < expected.len() && j < got.len() && expected[i] == got[j] {
-            (i, j) = (i + 1, j + 1);
-        } else if j >= got.len() || (i < expected.len() && longest[i + 1][j] >= longest[i][j + 1]) {
-            lines.push(format!("{}: -{}", first_line as usize + i, expected[i]));
-            i += 1;
-        } else {
-            lines.push(format!("{}: +{}", first_line as usize + i, got[j]));
-            j += 1;
-        }
-    }
-    lines
+    let lines = edits(&expected, &got).into_iter();
+    let lines = lines.filter_map(|edit| match edit {
+        Edit::Same(_) => None,
+        Edit::Removed(idx, line) => Some(format!("{}: -{line}", first_line as usize + idx)),
+        Edit::Added(idx, line) => Some(format!("{}: +{line}", first_line as usize + idx)),
+    });
+    lines.collect()
 }
 
 #[cfg(test)]
@@ -132,7 +120,7 @@ groups:
             bad.md:12:4: `serie` is nothing that can happen
               12 | 0s serie up 1
                  |    ^
-                 = `series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, `restart`, `reload`, `disk`, or `end` before a time
+                 = `series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, `restart`, `reload`, `disk`, `why`, `history`, `incident`, or `end` before a time
             bad.md:13:11: bad series: 1:12: parse error: unexpected character inside braces: '1'
               13 | 0s series up{job="a" 1x3 every 15s
                  |           ^

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firebell_disk::Disk;
+use firebell_dispatch::HistoryEntry;
 use firebell_engine::{Configuration, Effect, Engine, Input, Journal, Ledger, Record, Step};
 use firebell_model::{Duration, Labels, Sample, Timestamp};
 use firebell_rules::{Arrived, Evaluation, Rule, RuleGroup, RuleKind, RuleSet, evaluate};
@@ -37,6 +38,8 @@ pub struct Sim<W> {
     restarts_after_cut: bool,
     n_moments: u64,
     n_turns_at_now: u64,
+    /// What has happened, when somebody asks for it.
+    pub(crate) history: Option<Vec<HistoryEntry>>,
 }
 
 /// What ends with the process.
@@ -176,6 +179,7 @@ impl<W: Watch> Sim<W> {
             restarts_after_cut: false,
             n_moments: 0,
             n_turns_at_now: 0,
+            history: None,
         }
     }
 
@@ -225,15 +229,13 @@ impl<W: Watch> Sim<W> {
         let options = firebell_tsdb::Options::default();
         let opened = Store::open(Arc::clone(&disk), options);
         let (store, report) = opened.map_err(|error| error.to_string())?;
-        let (journal, replayed) = Journal::open(disk).map_err(|error| error.to_string())?;
         let rules = read_again(&self.configuration.rules);
         let mut engine = Engine::new(Configuration {
             rules,
             ..self.configuration.clone()
         });
-        for record in replayed.records {
-            engine.restore(record);
-        }
+        let opened = Journal::open(disk, &mut |record| engine.restore(record));
+        let (journal, replayed) = opened.map_err(|error| error.to_string())?;
         let mut step = Step::default();
         engine.resume(self.now, &mut step);
         if self.flaw == Flaw::ForgetsToResume {
@@ -465,6 +467,9 @@ impl<W: Watch> Sim<W> {
         });
         if let Some(stop) = is_cut_at(CutPoint::BeforeActing) {
             return self.stop_within(stop, has_evaluation(&step.effects));
+        }
+        if let Some(history) = &mut self.history {
+            history.extend(step.history);
         }
         self.perform(step.effects);
         if let Some(stop) = is_cut_at(CutPoint::AfterActing) {

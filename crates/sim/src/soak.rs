@@ -76,6 +76,7 @@ pub fn run_seed(seed: u64, flaw: Flaw, tally: &mut Tally) -> Result<(), Failure>
         flaw,
         evaluation_max,
         is_steady: false,
+        ..Options::default()
     };
     let sim = play(&document, options, Checkers::new);
     tally.add(hours, &sim);

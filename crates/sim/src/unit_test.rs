@@ -12,6 +12,7 @@
 //! *Sources*: Prometheus, `cmd/promtool/unittest.go`, `promql/promqltest`, `LazyLoader`; a real
 //! promtool beside it decides (`scripts/e2e/promtool_differential`).
 
+mod budgets;
 mod columns;
 mod compare;
 mod dump;
@@ -21,18 +22,26 @@ mod needed;
 mod notifications;
 mod play;
 mod reading;
+mod sides;
 mod strict;
 mod text;
 mod ticks;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use firebell_config::{Files, UnitTest, UnitTests, load_rule_files, parse_unit_tests};
+use firebell_config::{
+    Files, Problem, UnitTest, UnitTests, load_objectives, load_rule_files, parse_unit_tests,
+};
 use firebell_model::{Duration, Regex, Timestamp};
 use firebell_promql::Features;
 use firebell_rules::RuleGroup;
+use firebell_slo::Objectives;
 
+use self::notifications::Stage;
 use self::play::Scene;
+use self::strict::RuleKey;
+pub use self::strict::judge_together;
 
 /// How tests are run.
 pub struct Options<'a> {
@@ -65,6 +74,9 @@ pub struct FileReport {
     pub abort: Option<String>,
     /// The tests that were run.
     pub cases: Vec<CaseReport>,
+    /// The rules that the file names, and whether a test asks for them; only known where silent
+    /// passes are failures.
+    rules: BTreeMap<RuleKey, bool>,
 }
 
 /// How a test went.
@@ -96,19 +108,14 @@ fn run_tests(
     let source = files
         .read(path)
         .map_err(|error| format!("open {}: {error}", path.display()))?;
-    let tests = parse_unit_tests(&source)?;
-    let paths = rule_files(path, &tests, files, report)?;
-    for (idx, name) in tests.group_eval_order.iter().enumerate() {
-        if tests.group_eval_order[..idx].contains(name) {
-            return Err(format!("group name repeated in evaluation order: {name}"));
-        }
-    }
-    let folder = path.parent().unwrap_or(Path::new(""));
-    let groups = load_rule_files(&paths, files, options.features, options.ignores_unknown);
-    let groups = groups.map(|groups| in_order(groups, &tests.group_eval_order));
+    let tests = parse_unit_tests(path, &source).map_err(|error| error.to_string())?;
+    let subject = load(path, &tests, files, options, report)?;
     if options.is_strict {
         report.errors.append(&mut report.notes.clone());
+        let groups = subject.as_ref().ok().map(|it| &*it.groups);
+        report.errors.extend(strict::of_file(&tests, groups));
     }
+    let folder = path.parent().unwrap_or(Path::new(""));
     for (idx, test) in tests.tests.iter().enumerate() {
         let is_meant = |regex: &Regex| regex.is_match(&test.name);
         if !options.run.is_empty() && !options.run.iter().any(is_meant) {
@@ -122,11 +129,19 @@ fn run_tests(
         if options.is_debug {
             report.notes.push(format!("DEBUG: Starting test {name}"));
         }
-        let failures = match &groups {
-            Ok(groups) => {
-                let mut failures = run_test(test, &tests, groups, options, report);
+        let failures = match &subject {
+            Ok(subject) => {
+                let mut failures = run_test(test, &tests, subject, options, report);
+                let stage = Stage {
+                    test,
+                    tests: &tests,
+                    groups: &subject.groups,
+                    folder,
+                    files,
+                };
                 if failures.is_empty() {
-                    failures.extend(notifications::compare(test, &tests, groups, folder, files));
+                    let notes = &mut report.notes;
+                    failures.extend(notifications::compare(&stage, options, notes));
                 }
                 failures
             }
@@ -147,16 +162,58 @@ fn run_tests(
     Ok(())
 }
 
-/// The rule files of a test file.
-fn rule_files(
+/// What is tested: rules in the order of their evaluation, those of objectives among them.
+struct Subject {
+    groups: Vec<RuleGroup>,
+    objectives: Objectives,
+}
+
+/// Reads what a test file names.
+///
+/// # Errors
+/// When nothing can be run at all. What is wrong with rules or objectives is told of each test, as
+/// upstream does.
+fn load(
     path: &Path,
     tests: &UnitTests,
+    files: &dyn Files,
+    options: &Options<'_>,
+    report: &mut FileReport,
+) -> Result<Result<Subject, Vec<Problem>>, String> {
+    let rule_files = named_files(path, &tests.rule_files, files, report)?;
+    let slo_files = named_files(path, &tests.slo_files, files, report)?;
+    for (idx, name) in tests.group_eval_order.iter().enumerate() {
+        if tests.group_eval_order[..idx].contains(name) {
+            return Err(format!("group name repeated in evaluation order: {name}"));
+        }
+    }
+    let groups = load_rule_files(
+        &rule_files,
+        files,
+        options.features,
+        options.ignores_unknown,
+    );
+    Ok(groups.and_then(|mut groups| {
+        let (objectives, of_objectives) =
+            load_objectives(&slo_files, files, tests.evaluation_interval)?;
+        groups.extend(of_objectives);
+        Ok(Subject {
+            groups: in_order(groups, &tests.group_eval_order),
+            objectives,
+        })
+    }))
+}
+
+/// The files that patterns of a test file name.
+fn named_files(
+    path: &Path,
+    patterns: &[String],
     files: &dyn Files,
     report: &mut FileReport,
 ) -> Result<Vec<PathBuf>, String> {
     let folder = path.parent().unwrap_or(Path::new(""));
     let mut paths = Vec::new();
-    for pattern in &tests.rule_files {
+    for pattern in patterns {
         let pattern = text::clean(&folder.join(pattern));
         let found = files.glob(&pattern).map_err(|error| error.to_string())?;
         if found.is_empty() {
@@ -182,7 +239,7 @@ fn in_order(mut groups: Vec<RuleGroup>, order: &[String]) -> Vec<RuleGroup> {
 fn run_test(
     test: &UnitTest,
     tests: &UnitTests,
-    groups: &[RuleGroup],
+    subject: &Subject,
     options: &Options<'_>,
     report: &mut FileReport,
 ) -> Vec<String> {
@@ -193,22 +250,37 @@ fn run_test(
     if let Some(error) = refuse(test) {
         return vec![error];
     }
-    let scene = Scene::new(test, tests, groups, &inputs, options);
-    let mut played = match scene {
-        Ok(scene) => play::play(&scene),
+    let scene = Scene::new(test, tests, &subject.groups, &inputs, options);
+    let scene = match scene {
+        Ok(scene) => scene,
         Err(error) => return vec![error],
     };
+    let mut played = play::play(&scene);
     let mut errors = compare::alerts(test, &played, options.is_diff);
     if !played.errors.is_empty() {
         errors.append(&mut played.errors);
         return errors;
     }
     errors.extend(compare::expressions(test, tests, &played, options));
-    if options.is_strict {
-        errors.extend(strict::silent_passes(test, groups, &inputs));
-    }
     if options.is_debug {
         report.notes.extend(dump::dump(test, &played));
+    }
+    errors.extend(budgets::compare(
+        (test, tests),
+        &subject.objectives,
+        &played,
+        options,
+        &mut report.notes,
+    ));
+    if options.is_strict {
+        let groups = &subject.groups;
+        strict::note_rules(test, groups, &scene.needs, &mut report.rules);
+        errors.extend(strict::silent_passes(
+            test,
+            groups,
+            &inputs,
+            options.features,
+        ));
     }
     errors
 }
@@ -216,29 +288,28 @@ fn run_test(
 /// What cannot be run at all.
 fn refuse(test: &UnitTest) -> Option<String> {
     let mut alerts = test.alert_rule_tests.iter();
-    if let Some(alert) = alerts.find(|it| it.alertname.is_empty()) {
-        let group = match &*test.name {
-            "" => String::new(),
-            name => format!(" (in TestGroup {name})"),
-        };
-        let time = alert.eval_time;
-        return Some(format!(
-            "an item under alert_rule_test misses required attribute alertname at eval_time \
-             {time}{group}"
-        ));
-    }
-    let extension = test.unsupported.first()?;
+    let alert = alerts.find(|it| it.alertname.is_empty())?;
+    let group = match &*test.name {
+        "" => String::new(),
+        name => format!(" (in TestGroup {name})"),
+    };
+    let time = alert.eval_time;
     Some(format!(
-        "line {}: `{}` needs objectives or people on call, which tests of rules cannot use yet",
-        extension.line, extension.key
+        "an item under alert_rule_test misses required attribute alertname at eval_time {time}{group}"
     ))
 }
 
 /// The last moment that anything is expected of, after the start.
 fn last_eval_time(test: &UnitTest) -> Duration {
-    let alerts = test.alert_rule_tests.iter().map(|it| it.eval_time);
     let expressions = test.promql_expr_tests.iter().map(|it| it.eval_time);
-    alerts.chain(expressions).max().unwrap_or(Duration::ZERO)
+    let all = alert_times(test).chain(expressions);
+    all.max().unwrap_or(Duration::ZERO)
+}
+
+/// The moments at which alerts are compared, after the start.
+fn alert_times(test: &UnitTest) -> impl Iterator<Item = Duration> {
+    let alerts = test.alert_rule_tests.iter().map(|it| it.eval_time);
+    alerts.chain(test.slo_tests.iter().map(|it| it.eval_time))
 }
 
 /// When a test begins.

@@ -143,6 +143,7 @@ impl World {
             why,
             is_retryable,
             after: None,
+            cause: Default::default(),
         };
         let (after, outcome) = match behaviour {
             Behaviour::Delivers { after } if after < ANSWER_MAX => (after, Ok(())),

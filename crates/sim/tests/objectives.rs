@@ -159,6 +159,8 @@ fn check_judged(
         rule_options: Options::default(),
         routing: config.routing.clone(),
         dispatch_options: firebell_dispatch::Options::default(),
+        delivery_alert: None,
+        incidents: Default::default(),
     };
     let mut sim = Sim::new(start, configuration(RuleSet::empty()), 1, Blind);
     sim.start().unwrap();

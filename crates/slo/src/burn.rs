@@ -131,7 +131,7 @@ impl Tier {
             return Err(TierError::Slow(factor));
         }
         if self.threshold(budget) >= 1.0 {
-            let ratio = crate::text::percent(self.threshold(budget));
+            let ratio = crate::text::exact_percent(self.threshold(budget));
             return Err(TierError::Unreachable { factor, ratio });
         }
         Ok(())

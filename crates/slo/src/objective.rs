@@ -7,7 +7,7 @@ use firebell_rules::Place;
 
 use crate::burn::{Severity, Tier};
 use crate::indicator::{Counts, Indicator};
-use crate::text::{number, percent, sum, tidy};
+use crate::text::{exact_percent, number, sum, tidy};
 use crate::traffic::LowTraffic;
 use crate::window::Window;
 
@@ -165,7 +165,7 @@ impl Target {
 /// `99.9%`.
 impl std::fmt::Display for Target {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&percent(self.0 / 100.0))
+        f.write_str(&exact_percent(self.0 / 100.0))
     }
 }
 

@@ -161,7 +161,9 @@ impl WindowQuery {
         self.unit
     }
 
-    fn within(&self, window: Duration) -> String {
+    /// The query over a window.
+    #[must_use]
+    pub fn within(&self, window: Duration) -> String {
         self.parts.join(&window.to_string())
     }
 

@@ -9,7 +9,7 @@ use firebell_template::Template;
 
 use crate::burn::{Severity, Tier};
 use crate::objective::{NoData, Objective};
-use crate::text::{number, percent, plain};
+use crate::text::{exact_percent, number, plain};
 
 /// Names of groups of objectives begin so.
 pub const RULES_FILE_PREFIX: &str = "slo:";
@@ -91,10 +91,10 @@ fn burning_texts(
     let (long, short) = (tier.long, tier.short);
     let period = window.period();
     let gone_in = Duration::from_secs_f64((period.as_secs_f64() / tier.factor).round());
-    let spent = percent(tier.share(period));
+    let spent = exact_percent(tier.share(period));
     let (factor, threshold) = (
         number(tier.factor),
-        percent(threshold.parse().unwrap_or(0.0)),
+        exact_percent(threshold.parse().unwrap_or(0.0)),
     );
     let (name, service) = (plain(name), plain(service));
     let summary = format!(

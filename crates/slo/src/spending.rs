@@ -18,10 +18,10 @@ use firebell_rules::Querier;
 
 use crate::burn::Severity;
 use crate::deploy::{Deploy, concerning};
-use crate::ledger::{Answers, Ledger, ask, ledger};
+use crate::ledger::{Answers, ask, ledger};
 use crate::objective::Objective;
 
-/// Where the budgets of an objective went, within the window of a [`Ledger`].
+/// Where the budgets of an objective went, within the window of a [`crate::Ledger`].
 #[derive(Clone, PartialEq, Debug)]
 pub struct Spending {
     /// The moment that it is true of.
@@ -140,7 +140,8 @@ struct Look<'a> {
     shortest: Duration,
     n_fine: usize,
     spans: BTreeMap<(Timestamp, Timestamp), Rc<Answers>>,
-    moments: BTreeMap<Timestamp, Rc<Ledger>>,
+    // The indexes of the tiers that hold at a moment, by budget; only where there are any.
+    moments: BTreeMap<Timestamp, BTreeMap<Labels, BTreeSet<usize>>>,
 }
 
 /// What may become an episode.
@@ -293,15 +294,16 @@ impl Look<'_> {
     fn firing(&mut self, labels: &Labels, at: Timestamp) -> Result<BTreeSet<usize>, String> {
         if !self.moments.contains_key(&at) {
             let books = ledger(self.objective, at, self.querier)?;
-            self.moments.insert(at, Rc::new(books));
+            let firing = books.budgets.into_iter().filter_map(|budget| {
+                let tiers = budget.tiers.iter().enumerate();
+                let firing = tiers.filter(|(_, it)| it.is_firing).map(|(idx, _)| idx);
+                let firing: BTreeSet<usize> = firing.collect();
+                (!firing.is_empty()).then_some((budget.labels, firing))
+            });
+            self.moments.insert(at, firing.collect());
         }
-        let budgets = self.moments.get(&at).map_or(&[][..], |it| &it.budgets);
-        let tiers = budgets.iter().find(|it| it.labels == *labels);
-        let tiers = tiers.map_or(&[][..], |it| &it.tiers).iter().enumerate();
-        Ok(tiers
-            .filter(|(_, it)| it.is_firing)
-            .map(|(idx, _)| idx)
-            .collect())
+        let firing = self.moments.get(&at).and_then(|it| it.get(labels));
+        Ok(firing.cloned().unwrap_or_default())
     }
 
     fn span(&mut self, from: Timestamp, until: Timestamp) -> Result<Rc<Answers>, String> {

@@ -12,8 +12,8 @@ pub(crate) fn number(value: f64) -> String {
     format_float(tidy(value))
 }
 
-/// `99.9%`, `0.0144%`: a share in percent.
-pub(crate) fn percent(share: f64) -> String {
+/// `99.9%`, `0.0144%`: a share in percent, with all its digits.
+pub(crate) fn exact_percent(share: f64) -> String {
     format!("{}%", number(share * 100.0))
 }
 

@@ -128,6 +128,7 @@ impl Template {
             external_url: data.external_url,
             query: Some(query),
             route_label: None,
+            measured: None,
         };
         let mut variables = vec![
             Value::Labels(data.labels.clone()),

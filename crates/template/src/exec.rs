@@ -23,6 +23,16 @@ pub(crate) struct Context<'a> {
     pub(crate) query: Option<&'a Query<'a>>,
     /// Answers the function `routeLabels`.
     pub(crate) route_label: Option<&'a RouteLabel<'a>>,
+    /// Answers the function `measured`, by fingerprint.
+    pub(crate) measured: Option<&'a BTreeMap<String, String>>,
+}
+
+impl Context<'_> {
+    /// The value of an alert against its threshold, by its fingerprint; empty when unknown.
+    pub(crate) fn measured(&self, fingerprint: &str) -> &str {
+        let known = self.measured.and_then(|known| known.get(fingerprint));
+        known.map_or("", String::as_str)
+    }
 }
 
 /// The value of a label of the route; empty when there is none.
@@ -185,7 +195,7 @@ impl<'a> Run<'a> {
             Node::Action(pipe) => {
                 let value = self.pipe(frame, pipe, dot)?;
                 if pipe.slots.is_empty() {
-                    let printed = self.print(&value, is_safe(pipe));
+                    let printed = self.print(&value, last_function(pipe));
                     in_run(frame, pipe.span, printed)?;
                 }
             }
@@ -446,7 +456,7 @@ impl<'a> Run<'a> {
         Ok(value)
     }
 
-    fn print(&mut self, value: &Value, is_safe: bool) -> Result<(), String> {
+    fn print(&mut self, value: &Value, last: &str) -> Result<(), String> {
         let Some(html) = &mut self.html else {
             match value {
                 Value::Nil => self.out.push("<no value>")?,
@@ -461,7 +471,13 @@ impl<'a> Run<'a> {
         let mut printed = Bounded::new(OUTPUT_BYTES_MAX);
         print_value(&mut printed, value)?;
         let printed = printed.into_text();
-        if is_safe {
+        // What a value was made of by hand is not made of it again.
+        let is_made = match last {
+            "safeHtml" | "html" => true,
+            "urlquery" => html.is_in_query(),
+            _ => false,
+        };
+        if is_made {
             html.pass(&printed);
             self.out.push(&printed)?;
         } else {
@@ -471,10 +487,12 @@ impl<'a> Run<'a> {
     }
 }
 
-/// Whether a pipe ends in a function whose text is HTML already.
-fn is_safe(pipe: &Pipe) -> bool {
-    let last = pipe.commands.last().map(|command| &command.first.kind);
-    matches!(last, Some(ExprKind::Function(function)) if ["safeHtml", "html"].contains(&function.name))
+/// The function that a pipe ends in; empty when there is none.
+fn last_function(pipe: &Pipe) -> &str {
+    match pipe.commands.last().map(|command| &command.first.kind) {
+        Some(ExprKind::Function(function)) => function.name,
+        _ => "",
+    }
 }
 
 fn in_run<T>(frame: &Frame<'_>, span: Span, result: Result<T, String>) -> Result<T, TemplateError> {

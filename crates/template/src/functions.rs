@@ -6,6 +6,7 @@ mod compare;
 mod escape;
 mod humanize;
 mod json;
+mod own;
 mod prometheus;
 mod text;
 mod title;
@@ -28,11 +29,12 @@ pub(crate) enum Functions {
 
 impl Functions {
     pub(crate) fn find(self, name: &str) -> Option<&'static Function> {
-        let own = match self {
-            Self::Prometheus => prometheus::FUNCTIONS,
-            Self::Alertmanager => alertmanager::FUNCTIONS,
+        let of_flavour: [&[Function]; 2] = match self {
+            Self::Prometheus => [prometheus::FUNCTIONS, &[]],
+            Self::Alertmanager => [alertmanager::FUNCTIONS, own::FUNCTIONS],
         };
-        let all = own.iter().chain(text::FUNCTIONS).chain(builtin::FUNCTIONS);
+        let shared = [text::FUNCTIONS, builtin::FUNCTIONS];
+        let all = of_flavour.into_iter().chain(shared).flatten();
         all.into_iter().find(|function| function.name == name)
     }
 }

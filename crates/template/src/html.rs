@@ -80,6 +80,11 @@ impl Html {
         }
     }
 
+    /// Whether a value would stand in the query of an address.
+    pub(crate) fn is_in_query(&self) -> bool {
+        matches!(self.place, Place::Value(_, Part::Query))
+    }
+
     /// A value, as it has to stand here.
     pub(crate) fn put(&mut self, text: &str) -> String {
         if self.place == Place::BeforeValue {

@@ -28,6 +28,7 @@ mod route_labels;
 mod time;
 
 mod functions;
+mod glance;
 
 mod alert;
 mod mention;
@@ -37,6 +38,6 @@ pub use crate::alert::{AlertData, Query, QuerySample, Template};
 pub use crate::error::TemplateError;
 pub use crate::mention::{Mention, Mentioned};
 pub use crate::notification::{
-    NotificationData, NotificationTemplates, NotificationText, ends_at, quote_meta, reason_name,
-    status_name,
+    Messages, NotificationData, NotificationTemplates, NotificationText, ends_at, quote_meta,
+    reason_name, status_name,
 };

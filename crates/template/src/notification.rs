@@ -30,16 +30,40 @@ enum Form {
     Parsed(Arc<Parsed>),
 }
 
+/// Which messages receivers get whose configuration does not say otherwise.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Messages {
+    /// Alertmanager's.
+    #[default]
+    Upstream,
+    /// Firebell's: what is asked at a glance. Templates of upstream's names lead to them.
+    Firebell,
+}
+
 impl NotificationTemplates {
-    /// The built-in templates and then the user's files, in order; a later definition replaces an
-    /// earlier one of the same name, unless it is empty.
+    /// The built-in templates, with upstream's messages, and then the user's files, in order; a
+    /// later definition replaces an earlier one of the same name, unless it is empty.
     ///
     /// # Errors
     /// The first mistake of every file that has one, with the file's name.
     pub fn new<'a>(
         files: impl IntoIterator<Item = (&'a str, &'a str)>,
     ) -> Result<Self, Vec<(String, TemplateError)>> {
+        Self::with(Messages::Upstream, files)
+    }
+
+    /// The same with a choice of messages.
+    ///
+    /// # Errors
+    /// As [`NotificationTemplates::new`].
+    pub fn with<'a>(
+        messages: Messages,
+        files: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Result<Self, Vec<(String, TemplateError)>> {
         let mut definitions = DEFAULTS.clone();
+        if messages == Messages::Firebell {
+            definitions.extend(BY_KIND.clone());
+        }
         let mut errors = Vec::new();
         for (name, text) in files {
             match parse(text, Functions::Alertmanager, &[]) {
@@ -137,6 +161,7 @@ impl NotificationTemplates {
             external_url: &data.external_url,
             query: None,
             route_label: Some(route_label),
+            measured: Some(&data.measured),
         };
         let definitions = [&parsed.definitions, &*self.0];
         run_as(
@@ -218,6 +243,8 @@ pub struct NotificationData {
     now: Timestamp,
     external_url: Arc<str>,
     pub(crate) route_labels: Labels,
+    // By fingerprint.
+    measured: BTreeMap<String, String>,
 }
 
 impl NotificationData {
@@ -255,11 +282,15 @@ impl NotificationData {
             ("RouteLabels", Value::Kv(notification.route_labels.clone())),
             ("ExternalURL", Value::text(external_url)),
         ];
+        let measured = notification.measured.iter();
+        let measured = measured.map(|(alert, text)| (alert.to_string(), text.clone()));
+        let measured = measured.collect();
         Self {
             dot: Value::structure("*template.Data", fields),
             now: notification.at,
             external_url: external_url.into(),
             route_labels: notification.route_labels.clone(),
+            measured,
         }
     }
 }
@@ -325,7 +356,16 @@ pub fn quote_meta(text: &str) -> String {
 }
 
 static DEFAULTS: LazyLock<BTreeMap<Arc<str>, Arc<Definition>>> = LazyLock::new(|| {
-    let parsed = parse(include_str!("defaults.tmpl"), Functions::Alertmanager, &[]);
-    // A test holds that the file parses.
-    parsed.map(|parsed| parsed.definitions).unwrap_or_default()
+    let mut all = definitions(include_str!("defaults.tmpl"));
+    all.extend(definitions(include_str!("messages.tmpl")));
+    all
 });
+
+static BY_KIND: LazyLock<BTreeMap<Arc<str>, Arc<Definition>>> =
+    LazyLock::new(|| definitions(include_str!("messages_by_kind.tmpl")));
+
+fn definitions(text: &str) -> BTreeMap<Arc<str>, Arc<Definition>> {
+    let parsed = parse(text, Functions::Alertmanager, &[]);
+    // Tests hold that the files parse.
+    parsed.map(|parsed| parsed.definitions).unwrap_or_default()
+}

@@ -35,6 +35,7 @@ fn notification() -> Notification {
         route_labels: Labels::empty(),
         reason: NotificationReason::NewAlerts,
         alerts: vec![alert("a", None), alert("b", Some("2026-01-02T03:30:00Z"))],
+        measured: Default::default(),
     }
 }
 
@@ -305,6 +306,10 @@ fn in_html_a_value_is_escaped_as_its_place_asks() {
         (
             r#"<a href='/s?q={{ "a b&c/d" }}'>"#,
             "<a href='/s?q=a%20b%26c%2fd'>",
+        ),
+        (
+            r#"<a href='/s?q={{ "a b\\+" | urlquery }}&r={{ urlquery "c'd" }}'>"#,
+            "<a href='/s?q=a+b%5C%2B&r=c%27d'>",
         ),
         (
             r#"<p title="{{ "a\"b" }}" class=x>{{ "<" }}"#,

@@ -41,6 +41,11 @@ impl<T: Default> BySlot<T> {
         &mut page[place]
     }
 
+    /// Some neighbouring slots; `None` past the last of them.
+    pub(crate) fn page(&self, idx: usize) -> Option<&[T]> {
+        self.pages.get(idx).map(|page| &**page)
+    }
+
     /// In order of slots.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.pages.iter().flatten()

@@ -3,6 +3,9 @@
 //! *varint*: seven bits a byte, low ones first. *signed*: zigzag, then varint. *float*: a byte that
 //! counts the leading bytes of the big-endian bits up to the last one that is not zero, then these.
 //! *text*: its length as a varint, then UTF-8.
+//!
+//! Small files that are written whole begin with eight bytes of magic and version, and a CRC-32 of the
+//! rest (u32, little-endian).
 
 /// The writing end.
 pub(crate) trait Put {
@@ -108,6 +111,21 @@ impl<'a> Reader<'a> {
     pub(crate) fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.bytes()?).ok()
     }
+}
+
+/// The content of a small file.
+pub(crate) fn with_checksum(magic: [u8; 8], body: &[u8]) -> Vec<u8> {
+    let mut content = Vec::with_capacity(body.len() + 12);
+    content.extend_from_slice(&magic);
+    content.extend_from_slice(&crc32fast::hash(body).to_le_bytes());
+    content.extend_from_slice(body);
+    content
+}
+
+/// What [`with_checksum`] was given; `None` when the content is another file's, or damaged.
+pub(crate) fn checked(magic: [u8; 8], content: &[u8]) -> Option<Reader<'_>> {
+    let (crc, body) = content.strip_prefix(&magic)?.split_first_chunk::<4>()?;
+    (crc32fast::hash(body).to_le_bytes() == *crc).then_some(Reader(body))
 }
 
 /// How many bytes a *float* takes behind its count.

@@ -23,13 +23,12 @@ use firebell_model::{Labels, SeriesId, Summary};
 
 use crate::bytes::{Put, Reader};
 use crate::chunk::Format;
-use crate::index::LabelHasher;
+use crate::index::{Comers, Index, LabelHasher};
 use crate::page::{put_summary, read_summary};
+use crate::series::Cell;
 
 /// A chunk of an index.
 pub(crate) struct Listed {
-    pub(crate) id: SeriesId,
-    pub(crate) labels: Labels,
     pub(crate) offset: u64,
     pub(crate) len: u32,
     pub(crate) n_samples: u32,
@@ -73,11 +72,11 @@ impl Catalog {
         }
     }
 
-    pub(crate) fn push(&mut self, chunk: &Listed) {
+    pub(crate) fn push(&mut self, id: SeriesId, labels: &Labels, chunk: &Listed) {
         if self.n_entries == 0 {
             self.offset = chunk.offset;
         }
-        self.put_series(chunk.id, &chunk.labels);
+        self.put_series(id, labels);
         let before = &mut self.before;
         self.entries.put_varint(u64::from(chunk.len));
         let length = chunk.last_at.wrapping_sub(chunk.first_at);
@@ -177,18 +176,23 @@ pub(crate) fn format_of(index: &[u8]) -> Option<Format> {
     }
 }
 
-/// Gives the chunks of an index to `visit`; returns how many parts of it are damaged.
-pub(crate) fn read(index: &[u8], format: Format, visit: &mut dyn FnMut(Listed)) -> u64 {
-    let Some((_, body)) = index.split_first_chunk::<8>() else {
+/// Who hears of the chunks of an index, and whose they are: nobody's when the slot or the labels of
+/// their series went to a younger one.
+pub(crate) type Visit<'v> = dyn FnMut(Option<&Arc<Cell>>, &Listed) + 'v;
+
+/// Makes the series of a file's index in the label index, and gives their chunks to `visit`; returns
+/// how many parts of it are damaged.
+pub(crate) fn read(file: &[u8], format: Format, index: &mut Index, visit: &mut Visit<'_>) -> u64 {
+    let Some((_, body)) = file.split_first_chunk::<8>() else {
         return 1;
     };
     match format {
-        Format::Version1 => u64::from(read_version_1(body, visit).is_none()),
-        Format::Version2 => read_blocks(body, visit),
+        Format::Version1 => u64::from(read_version_1(body, index, visit).is_none()),
+        Format::Version2 => read_blocks(body, index, visit),
     }
 }
 
-fn read_blocks(mut body: &[u8], visit: &mut dyn FnMut(Listed)) -> u64 {
+fn read_blocks(mut body: &[u8], index: &mut Index, visit: &mut Visit<'_>) -> u64 {
     let mut n_damaged = 0;
     while let Some((len, rest)) = body.split_first_chunk::<4>() {
         let len = u32::from_le_bytes(*len) as usize;
@@ -198,7 +202,7 @@ fn read_blocks(mut body: &[u8], visit: &mut dyn FnMut(Listed)) -> u64 {
             return n_damaged + 1;
         };
         let is_whole = crc32fast::hash(block).to_le_bytes() == rest[..4];
-        if !is_whole || read_block(Reader(block), visit).is_none() {
+        if !is_whole || read_block(Reader(block), index, visit).is_none() {
             n_damaged += 1;
         }
         body = &rest[4 + len..];
@@ -206,122 +210,149 @@ fn read_blocks(mut body: &[u8], visit: &mut dyn FnMut(Listed)) -> u64 {
     n_damaged + u64::from(!body.is_empty())
 }
 
-fn read_block(mut reader: Reader<'_>, visit: &mut dyn FnMut(Listed)) -> Option<()> {
+fn read_block(mut reader: Reader<'_>, index: &mut Index, visit: &mut Visit<'_>) -> Option<()> {
     let mut offset = reader.varint()?;
-    let texts = read_texts(&mut reader)?;
-    let mut before = Before::default();
+    let mut block = Block::begin(&mut reader, index)?;
+    let (mut n_samples, mut first_at, mut length) = (0_i64, 0_i64, 0_i64);
     while !reader.is_empty() {
-        read_series(&mut reader, &texts, &mut before)?;
+        block.read_series(&mut reader)?;
         let len = u32::try_from(reader.varint()?).ok()?;
-        let Before {
-            n_samples,
-            first_at,
-            length,
-            ..
-        } = &mut before;
-        for number in [&mut *n_samples, &mut *first_at, &mut *length] {
+        for number in [&mut n_samples, &mut first_at, &mut length] {
             *number = number.wrapping_add(reader.signed()?);
         }
-        let n_samples = u32::try_from(*n_samples).ok()?;
-        let (first_at, last_at) = (*first_at, first_at.wrapping_add(*length));
-        let summary = read_summary(first_at, &mut reader, n_samples as usize)?;
-        visit(Listed {
-            id: SeriesId(before.id),
-            labels: before.labels.clone()?,
+        let n_samples = u32::try_from(n_samples).ok()?;
+        let listed = Listed {
             offset,
             len,
             n_samples,
             first_at,
-            last_at,
-            summary,
-        });
+            last_at: first_at.wrapping_add(length),
+            summary: read_summary(first_at, &mut reader, n_samples as usize)?,
+        };
+        visit(block.cell.as_ref(), &listed);
         offset = offset.checked_add(u64::from(len))?;
     }
     Some(())
 }
 
-fn read_series(reader: &mut Reader<'_>, texts: &[Arc<str>], before: &mut Before) -> Option<()> {
-    let flags = reader.byte()?;
-    if flags & !KNOWN_FLAGS != 0 {
-        return None;
+/// The series of a block, as far as they are read.
+struct Block<'i, 'b> {
+    comers: Comers<'i>,
+    texts: Vec<&'b str>,
+    /// Where `comers` has the pairs of names and values in these places.
+    pairs: HashMap<(u64, u64), usize, BuildHasherDefault<LabelHasher>>,
+    /// Of the series before: its id, its pairs among `texts` and among those of `comers`, and itself.
+    id: u64,
+    places: Vec<(u64, u64)>,
+    own: Vec<usize>,
+    cell: Option<Arc<Cell>>,
+}
+
+impl<'i, 'b> Block<'i, 'b> {
+    /// Reads the texts.
+    fn begin(reader: &mut Reader<'b>, index: &'i mut Index) -> Option<Self> {
+        let n = reader.count()?;
+        let mut texts = Vec::with_capacity(n);
+        for _ in 0..n {
+            texts.push(reader.text()?);
+        }
+        Some(Self {
+            comers: Comers::new(index),
+            texts,
+            pairs: HashMap::default(),
+            id: 0,
+            places: Vec::new(),
+            own: Vec::new(),
+            cell: None,
+        })
     }
-    if flags & SAME_SERIES != 0 {
-        return Some(());
-    }
-    before.id = if flags & NEXT_SERIES != 0 {
-        before.id.wrapping_add(NEXT_ID)
-    } else {
-        let slot = i64::from(before.id as u32).wrapping_add(reader.signed()?);
-        let made = ((before.id >> 32) as i64).wrapping_add(reader.signed()?);
-        u64::from(u32::try_from(made).ok()?) << 32 | u64::from(u32::try_from(slot).ok()?)
-    };
-    if flags & SAME_NAMES != 0 {
-        let mask = reader.varint()?;
-        for (idx, place) in before.places.iter_mut().enumerate() {
-            if idx < 64 && mask & 1 << idx != 0 {
-                place.1 = reader.varint()?;
+
+    fn read_series(&mut self, reader: &mut Reader<'_>) -> Option<()> {
+        let flags = reader.byte()?;
+        if flags & !KNOWN_FLAGS != 0 {
+            return None;
+        }
+        if flags & SAME_SERIES != 0 {
+            return Some(());
+        }
+        self.id = if flags & NEXT_SERIES != 0 {
+            self.id.wrapping_add(NEXT_ID)
+        } else {
+            let slot = i64::from(self.id as u32).wrapping_add(reader.signed()?);
+            let made = ((self.id >> 32) as i64).wrapping_add(reader.signed()?);
+            u64::from(u32::try_from(made).ok()?) << 32 | u64::from(u32::try_from(slot).ok()?)
+        };
+        if flags & SAME_NAMES != 0 {
+            let mask = reader.varint()?;
+            for idx in 0..self.places.len().min(64) {
+                if mask & 1 << idx != 0 {
+                    self.places[idx].1 = reader.varint()?;
+                    self.own[idx] = self.pair(self.places[idx])?;
+                }
+            }
+        } else {
+            let n = reader.count()?;
+            self.places.clear();
+            for _ in 0..n {
+                self.places.push((reader.varint()?, reader.varint()?));
+            }
+            self.own.clear();
+            for idx in 0..n {
+                let own = self.pair(self.places[idx])?;
+                self.own.push(own);
             }
         }
-    } else {
-        let n = reader.count()?;
-        before.places.clear();
-        for _ in 0..n {
-            before.places.push((reader.varint()?, reader.varint()?));
+        self.make();
+        Some(())
+    }
+
+    fn make(&mut self) {
+        self.cell = self.comers.make_as(SeriesId(self.id), &self.own);
+    }
+
+    /// Where `comers` has a pair.
+    fn pair(&mut self, places: (u64, u64)) -> Option<usize> {
+        if let Some(&known) = self.pairs.get(&places) {
+            return Some(known);
         }
+        let text = |place: u64| self.texts.get(usize::try_from(place).ok()?).copied();
+        let place = self.comers.add_pair(text(places.0)?, text(places.1)?);
+        self.pairs.insert(places, place);
+        Some(place)
     }
-    before.labels = Some(labels_of(texts, &before.places)?);
-    Some(())
 }
 
-fn labels_of(texts: &[Arc<str>], places: &[(u64, u64)]) -> Option<Labels> {
-    let text = |place: u64| texts.get(usize::try_from(place).ok()?).map(Arc::clone);
-    let pairs = places
-        .iter()
-        .map(|&(name, value)| Some((text(name)?, text(value)?)));
-    let pairs: Vec<_> = pairs.collect::<Option<_>>()?;
-    Some(Labels::from_pairs(pairs))
-}
-
-fn read_texts(reader: &mut Reader<'_>) -> Option<Vec<Arc<str>>> {
-    let n = reader.count()?;
-    let mut texts = Vec::with_capacity(n);
-    for _ in 0..n {
-        texts.push(reader.text()?.into());
-    }
-    Some(texts)
-}
-
-fn read_version_1(body: &[u8], visit: &mut dyn FnMut(Listed)) -> Option<()> {
+fn read_version_1(body: &[u8], index: &mut Index, visit: &mut Visit<'_>) -> Option<()> {
     let (crc, body) = body.split_first_chunk::<4>()?;
     if crc32fast::hash(body).to_le_bytes() != *crc {
         return None;
     }
     let mut reader = Reader(body);
     reader.varint()?;
-    let texts = read_texts(&mut reader)?;
+    let mut block = Block::begin(&mut reader, index)?;
     let mut offset = MAGIC_1.len() as u64;
     while !reader.is_empty() {
-        let id = SeriesId(reader.varint()?);
-        let n_labels = reader.count()?;
-        let mut places = Vec::with_capacity(n_labels);
-        for _ in 0..n_labels {
-            places.push((reader.varint()?, reader.varint()?));
+        block.id = reader.varint()?;
+        block.own.clear();
+        for _ in 0..reader.count()? {
+            let own = block.pair((reader.varint()?, reader.varint()?))?;
+            block.own.push(own);
         }
+        block.make();
         let len = u32::try_from(reader.varint()?).ok()?;
         let n_samples = u32::try_from(reader.varint()?).ok()?;
         let first_at = reader.signed()?;
         let last_at = first_at.wrapping_add(reader.varint()? as i64);
         let summary = read_summary(first_at, &mut reader, n_samples as usize)?;
-        visit(Listed {
-            id,
-            labels: labels_of(&texts, &places)?,
+        let listed = Listed {
             offset,
             len,
             n_samples,
             first_at,
             last_at,
             summary,
-        });
+        };
+        visit(block.cell.as_ref(), &listed);
         offset = offset.checked_add(u64::from(len))?;
     }
     Some(())

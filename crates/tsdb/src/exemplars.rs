@@ -1,7 +1,10 @@
 //! Exemplars: the newest of all series, up to a number of them.
 //!
-//! They are in memory; the log has them too, so that a restart brings them back. See `wal` for the
-//! frames.
+//! They are in memory; the log has those that come, and a checkpoint writes all of them to a file, so
+//! that a restart brings them back.
+//!
+//! `exemplars`: magic and CRC-32 (see `bytes`), then exemplars up to the end as in the log (see `wal`),
+//! in the order in which they came.
 //!
 //! *Sources*: Prometheus, `tsdb/exemplar.go`: what is refused, and that the oldest go first whichever
 //! series they are of.
@@ -9,10 +12,12 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{MutexGuard, PoisonError};
 
+use firebell_disk::Disk;
 use firebell_model::{Exemplar, Labels, Matcher, TimeRange};
 
 use crate::Store;
 use crate::batch::{Batch, SeriesKey};
+use crate::bytes::{checked, with_checksum};
 use crate::options::StoreError;
 use crate::store::Shared;
 use crate::wal;
@@ -23,9 +28,38 @@ pub(crate) struct Exemplars {
     by_series: BTreeMap<Labels, VecDeque<Exemplar>>,
     /// Whose exemplar came when, oldest first.
     order: VecDeque<Labels>,
+    /// Changes are not in the file.
+    is_dirty: bool,
 }
 
 impl Exemplars {
+    /// Reads the file. What is damaged is named.
+    pub(crate) fn open(
+        disk: &dyn Disk,
+        n_max: usize,
+        damage: &mut Vec<String>,
+    ) -> Result<Self, StoreError> {
+        let mut all = Self::default();
+        let content = match disk.read(PATH) {
+            Ok(content) => content,
+            Err(error) if error.is_not_found => return Ok(all),
+            Err(error) => return Err(error.into()),
+        };
+        let mut read = || {
+            let mut reader = checked(MAGIC, &content)?;
+            while !reader.is_empty() {
+                let (series, exemplar) = wal::read_exemplar(&mut reader)?;
+                all.push(&series, &exemplar, n_max);
+            }
+            Some(())
+        };
+        if read().is_none() {
+            damage.push(format!("`{PATH}` is damaged: exemplars are forgotten"));
+        }
+        all.is_dirty = false;
+        Ok(all)
+    }
+
     /// False when it is refused: its labels are too long, or it does not come after the newest one
     /// of its series. A repeated one is taken and not kept twice.
     pub(crate) fn push(&mut self, series: &Labels, exemplar: &Exemplar, n_max: usize) -> bool {
@@ -47,6 +81,7 @@ impl Exemplars {
         while self.order.len() >= n_max {
             self.drop_oldest();
         }
+        self.is_dirty = true;
         self.order.push_back(series.clone());
         let own = self.by_series.entry(series.clone()).or_default();
         own.push_back(exemplar.clone());
@@ -156,19 +191,29 @@ impl Shared {
         }
     }
 
-    /// Writes all exemplars to the log, which is about to lose what is older.
-    pub(crate) fn log_all_exemplars(&self) -> Result<(), StoreError> {
-        let all = self.exemplars().in_order();
-        let all: Vec<_> = all.iter().map(|(labels, it)| (labels, it)).collect();
-        for frame in all.chunks(EXEMPLARS_PER_FRAME) {
-            let mut writer = self.writer();
-            wal::put_exemplars(frame, &mut writer.frame);
-            writer.write_frame()?;
+    /// Writes what has changed: the log is about to lose what is older.
+    pub(crate) fn file_exemplars(&self) -> Result<(), StoreError> {
+        let all = {
+            let mut exemplars = self.exemplars();
+            if !std::mem::take(&mut exemplars.is_dirty) {
+                return Ok(());
+            }
+            exemplars.in_order()
+        };
+        let mut body = Vec::new();
+        for (series, exemplar) in &all {
+            wal::put_exemplar((series, exemplar), &mut body);
         }
-        Ok(())
+        let written = self.disk.replace(PATH, &with_checksum(MAGIC, &body));
+        if written.is_err() {
+            self.exemplars().is_dirty = true;
+        }
+        Ok(written?)
     }
 }
 
+const PATH: &str = "exemplars";
+const MAGIC: [u8; 8] = *b"FBEXEM 1";
 /// With labels of up to 2 KiB each they fit into a frame of the log.
 const EXEMPLARS_PER_FRAME: usize = 1 << 12;
 /// Names and values of an exemplar's labels together, as OpenMetrics has it.

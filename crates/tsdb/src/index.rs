@@ -7,6 +7,8 @@
 //! *Sources*: Prometheus, `tsdb/querier.go`, `PostingsForMatchers`: what a matcher says of the empty
 //! string it says of series without the label.
 
+mod comers;
+
 use std::borrow::Borrow;
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use firebell_model::{Label, Labels, MatchOp, Matcher, SeriesId};
 use roaring::RoaringBitmap;
 
+pub(crate) use self::comers::Comers;
 use crate::by_slot::BySlot;
 use crate::series::Cell;
 use crate::slots::SlotTable;
@@ -65,6 +68,16 @@ impl PartialEq for ByValue {
 
 impl Eq for ByValue {}
 
+/// Whose slot and labels are those of a series that comes back.
+enum Claim {
+    /// They are its own.
+    Known(Arc<Cell>),
+    /// A younger series has one of them.
+    Lost,
+    /// Nobody's, when older series in these slots are gone.
+    Free([Option<u32>; 2]),
+}
+
 /// Slots in order. Most label pairs of a large store are of one series only.
 enum Postings {
     One(u32),
@@ -110,6 +123,12 @@ impl Index {
         self.slots.iter().flatten()
     }
 
+    /// The series of some neighbouring slots; `None` past the last of them. For who goes through all
+    /// series without keeping the index for itself.
+    pub(crate) fn page(&self, idx: usize) -> Option<&[Option<Arc<Cell>>]> {
+        self.slots.page(idx)
+    }
+
     /// Finds a series or makes it; `None` when there are so many already.
     pub(crate) fn make(&mut self, labels: &Labels, series_max: u64) -> Option<u32> {
         if let Some(slot) = self.slot_of(labels) {
@@ -147,24 +166,55 @@ impl Index {
     /// Makes a series with the id that it had before a restart. `None` when its slot or its labels
     /// went to a younger series since: then all that it had is past retention.
     pub(crate) fn make_as(&mut self, id: SeriesId, labels: &Labels) -> Option<Arc<Cell>> {
-        let slot = slot_of(id);
-        if slot >= SLOTS_MAX {
-            return None;
-        }
-        for rival in [Some(slot), self.slot_of(labels)].into_iter().flatten() {
-            let Some(cell) = self.at(rival) else {
-                continue;
-            };
-            if cell.id == id && cell.labels == *labels {
-                return Some(Arc::clone(cell));
+        let pairs = labels.iter().map(|it| (&*it.name, &*it.value));
+        let hash = hash_of_pairs(pairs.clone());
+        match self.claim(id, hash, pairs) {
+            Claim::Known(cell) => return Some(cell),
+            Claim::Lost => return None,
+            Claim::Free(rivals) => {
+                let rivals = rivals.into_iter().flatten();
+                rivals.for_each(|rival| self.remove(rival));
             }
-            if made_of(cell.id) >= made_of(id) {
-                return None;
-            }
-            self.remove(rival);
         }
         self.put(id, labels);
-        self.at(slot).cloned()
+        self.at(slot_of(id)).cloned()
+    }
+
+    /// Whose slot and labels are those of a series that comes back.
+    fn claim<'a>(
+        &self,
+        id: SeriesId,
+        hash: u64,
+        pairs: impl Iterator<Item = (&'a str, &'a str)> + Clone,
+    ) -> Claim {
+        let slot = slot_of(id);
+        if slot >= SLOTS_MAX {
+            return Claim::Lost;
+        }
+        let has_pairs = |cell: &Cell| {
+            let mut pairs = pairs.clone();
+            let mut own = cell.labels.iter();
+            own.all(|it| pairs.next() == Some((&*it.name, &*it.value))) && pairs.next().is_none()
+        };
+        let mut rivals = [None; 2];
+        if let Some(cell) = self.at(slot) {
+            if cell.id == id && has_pairs(cell) {
+                return Claim::Known(Arc::clone(cell));
+            }
+            if made_of(cell.id) >= made_of(id) {
+                return Claim::Lost;
+            }
+            rivals[0] = Some(slot);
+        }
+        if let Some(other) = self.find(hash, has_pairs)
+            && let Some(cell) = self.at(other)
+        {
+            if made_of(cell.id) >= made_of(id) {
+                return Claim::Lost;
+            }
+            rivals[1] = Some(other);
+        }
+        Claim::Free(rivals)
     }
 
     fn put(&mut self, id: SeriesId, labels: &Labels) {
@@ -187,7 +237,13 @@ impl Index {
             pairs.extend(pair.map(|(pair, _)| Arc::clone(&pair.0)));
         }
         let labels = Labels::from_shared(pairs);
-        self.by_labels.insert(hash_of(&labels), slot);
+        self.place(id, hash_of(&labels), labels);
+    }
+
+    /// Puts a series into its slot; its postings are the caller's to see to.
+    fn place(&mut self, id: SeriesId, hash: u64, labels: Labels) {
+        let slot = slot_of(id);
+        self.by_labels.insert(hash, slot);
         *self.slots.make(slot) = Some(Arc::new(Cell::new(id, labels)));
         self.n_made = self.n_made.max(made_of(id).wrapping_add(1));
         self.all.insert(slot);
@@ -335,6 +391,21 @@ fn with_prefix<'v>(
 }
 
 impl Postings {
+    /// Of slots, at least one.
+    fn of(slots: &[u32]) -> Self {
+        match slots {
+            [one] => Self::One(*one),
+            _ => Self::Many(Box::new(slots.iter().copied().collect())),
+        }
+    }
+
+    fn extend(&mut self, slots: &[u32]) {
+        match self {
+            Self::Many(many) => many.extend(slots.iter().copied()),
+            Self::One(_) => slots.iter().for_each(|&slot| self.insert(slot)),
+        }
+    }
+
     fn insert(&mut self, slot: u32) {
         match self {
             Self::One(one) => {
@@ -449,7 +520,7 @@ impl Hasher for LabelHasher {
 }
 
 /// More slots than this are damage: nobody has so many series in one process.
-const SLOTS_MAX: u32 = 1 << 28;
+pub(crate) const SLOTS_MAX: u32 = 1 << 28;
 
 #[cfg(test)]
 mod tests {

@@ -3,7 +3,8 @@
 //! - An append is a frame in the log (`wal`), then raw samples at the tail of their series
 //!   (`series`), under an epoch that views know (`store`, `view`).
 //! - Tails are sealed into compressed pages (`page`, `codec`) with a summary; upkeep (`upkeep`)
-//!   moves pages to chunk files (`segment`), and rewrites the log to what only memory has.
+//!   moves pages to chunk files (`segment`). Checkpoints (`checkpoint`) copy sealed pages to a log of
+//!   their own (`page_log`) and cut the other one, so that a restart is quick whenever it comes.
 //! - Native histograms (`histogram`) go the same way, in pages and files of their own.
 //! - Older samples come by `backfill`, behind and between what is there.
 //! - Files of a few hours are merged to days, and what is deleted leaves them (`shelf`, `merge`).
@@ -15,16 +16,17 @@
 //!
 //! *Not here*: threads and clocks; whoever owns the store calls `maintain` and `sync`.
 //!
-//! *Formats*, documented in `bytes`, `codec`, `coder`, `page`, `chunk`, `catalog`, `segment` and
-//! `wal`: every file begins with eight bytes that name it and its version, and everything behind
-//! them is under CRC-32. Version 2 is written; `tests/format.rs` keeps a folder of version 1 that
-//! every later version has to read.
+//! *Formats*, documented in `bytes`, `codec`, `coder`, `page`, `tail`, `chunk`, `catalog`, `segment`,
+//! `page_log` and `wal`: every file begins with eight bytes that name it and its version, and
+//! everything behind them is under CRC-32. `tests/format.rs` keeps a folder of each version, which
+//! every later one has to read.
 
 mod backfill;
 mod batch;
 mod by_slot;
 mod bytes;
 mod catalog;
+mod checkpoint;
 mod chunk;
 mod chunks;
 mod codec;
@@ -41,6 +43,7 @@ mod open;
 mod options;
 mod packed;
 mod page;
+mod page_log;
 mod part;
 mod read;
 mod replaced;

@@ -1,8 +1,7 @@
 //! What metrics are: kind, help and unit of each, as the last one who sent it said.
 //!
-//! `metadata`: 8 bytes of magic and version, a CRC-32 of the rest (u32, little-endian), then metrics up
-//! to the end, each with name, kind (a byte), help and unit as texts. Upkeep writes it when something
-//! has changed.
+//! `metadata`: magic and CRC-32 (see `bytes`), then metrics up to the end, each with name, kind (a
+//! byte), help and unit as texts. Upkeep writes it when something has changed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -11,7 +10,7 @@ use firebell_disk::Disk;
 use firebell_model::{Metadata, MetricKind};
 
 use crate::Store;
-use crate::bytes::{Put, Reader};
+use crate::bytes::{Put, Reader, checked, with_checksum};
 use crate::options::StoreError;
 use crate::store::Shared;
 
@@ -31,11 +30,7 @@ impl Metrics {
             Err(error) if error.is_not_found => return Ok(Self::default()),
             Err(error) => return Err(error.into()),
         };
-        let body = content.strip_prefix(&MAGIC).and_then(|rest| {
-            let (crc, body) = rest.split_first_chunk::<4>()?;
-            (crc32fast::hash(body).to_le_bytes() == *crc).then_some(body)
-        });
-        let by_name = body.and_then(|body| read(Reader(body)));
+        let by_name = checked(MAGIC, &content).and_then(read);
         if by_name.is_none() {
             damage.push(format!("`{PATH}` is damaged: help and units are forgotten"));
         }
@@ -64,10 +59,7 @@ impl Metrics {
             body.put_bytes(help.as_bytes());
             body.put_bytes(unit.as_bytes());
         }
-        let mut content = MAGIC.to_vec();
-        content.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-        content.extend_from_slice(&body);
-        content
+        with_checksum(MAGIC, &body)
     }
 }
 

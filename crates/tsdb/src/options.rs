@@ -15,7 +15,8 @@ pub struct Options {
     pub out_of_order_window: Duration,
     /// How long sealed samples stay in memory before they are written to a chunk file.
     pub head_span: Duration,
-    /// The log is rewritten when it is larger than this and than twice what it was afterwards.
+    /// A checkpoint is written when the log has grown by more than this since the last one, and by
+    /// more than a quarter of what that wrote to it.
     pub log_bytes_max: u64,
     /// How many series there may be; samples of more are refused.
     pub series_max: u64,
@@ -32,7 +33,7 @@ impl Default for Options {
             retention_bytes: None,
             out_of_order_window: Duration::ZERO,
             head_span: Duration::from_hours(2),
-            log_bytes_max: 32 << 20,
+            log_bytes_max: 2 << 20,
             series_max: u64::from(u32::MAX),
             unlogged_bytes_max: 64 << 20,
             exemplars_max: 100_000,

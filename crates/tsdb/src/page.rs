@@ -71,8 +71,19 @@ impl PageBytes<'_> {
         usize::try_from(n).unwrap_or(0)
     }
 
-    /// Appends all samples. `None` when the bytes are damaged.
+    /// Appends all samples. `None`, and nothing is appended, when the bytes are damaged.
     pub(crate) fn columns(self, out: &mut Columns) -> Option<()> {
+        let len = out.len();
+        let read = self.read_columns(out);
+        if read.is_none() {
+            // Times may have been read before a value could not be.
+            out.at.truncate(len);
+            out.value.truncate(len);
+        }
+        read
+    }
+
+    fn read_columns(self, out: &mut Columns) -> Option<()> {
         let mut reader = Reader(self.0);
         let n = usize::try_from(reader.varint()?).ok()?;
         if n > PAGE_SAMPLES_MAX {
@@ -256,6 +267,21 @@ mod tests {
         assert_eq!(read.at, columns.at);
         let summary = page.as_bytes().summary(page.first_at).unwrap();
         assert_eq!(format!("{summary:?}"), format!("{:?}", columns.summary()));
+    }
+
+    #[test]
+    fn of_a_page_that_is_cut_nothing_is_read() {
+        let value: Vec<f64> = (0..120).map(|n| f64::from(n) * 1.7).collect();
+        let at = (0..120).map(|n| n * 15_000).collect();
+        let page = Page::seal(&Columns { at, value });
+        let whole = page.as_bytes().0;
+        for cut in 0..whole.len() {
+            let mut read = Columns::default();
+            read.push(-1, 1.0);
+            if PageBytes(&whole[..cut]).columns(&mut read).is_none() {
+                assert_eq!((read.at.len(), read.value.len()), (1, 1), "{cut}");
+            }
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! What is raw in memory, which rules ask for most, is read under one hold of the index; what needs
 //! more than that is read afterwards, series by series, so that nobody waits for a disk.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard};
 
 use firebell_model::{Column, Sample, SampleRows, Series, SeriesId, SourceError, TimeRange};
 
@@ -24,18 +24,32 @@ impl View {
         let mut unread = Vec::new();
         let mut cells = [None; RUN];
         for (run, ids) in ids.chunks(RUN).enumerate() {
-            // Series lie anywhere, and a lock lets the processor fetch no further than itself: found
-            // beforehand, several of them are fetched at once.
+            // Series lie anywhere in memory, and a lock lets the processor fetch no further than
+            // itself. So several are found, then locked, then looked at, and only then read: what is
+            // not at hand comes for all of them at once. Whoever holds a lock does not wait for one.
             for (cell, &id) in cells.iter_mut().zip(ids) {
                 *cell = index.get(id);
             }
-            for (idx, cell) in cells[..ids.len()].iter().enumerate() {
+            let cells = &cells[..ids.len()];
+            let mut states: [Option<MutexGuard<'_, State>>; RUN] = [const { None }; RUN];
+            for (state, cell) in states.iter_mut().zip(cells) {
+                *state = cell.and_then(|cell| cell.try_state());
+            }
+            let looks = states.iter().flatten().map(|state| state.look());
+            std::hint::black_box(looks.fold(0, usize::wrapping_add));
+            for (idx, cell) in cells.iter().enumerate() {
                 let place = run * RUN + idx;
                 let Some(cell) = *cell else {
                     read(None);
                     continue;
                 };
-                let mut state = cell.state();
+                let mut state = match states[idx].take() {
+                    Some(state) => state,
+                    None => {
+                        states.fill_with(|| None);
+                        cell.state()
+                    }
+                };
                 if state.histograms.is_some() {
                     with_histograms.push(place as u32);
                 }

@@ -1,14 +1,14 @@
 //! Which files a file takes the place of.
 //!
-//! `NNNNNNNN.over`, beside a file of chunks or of histograms: nothing, or 8 bytes of magic and version, a
-//! CRC-32 of the rest (u32, little-endian) and the numbers of files, varints up to the end. As soon as
-//! the file is finished, those are no part of the store any more.
+//! `NNNNNNNN.over`, beside a file of chunks or of histograms: nothing, or magic and CRC-32 (see `bytes`)
+//! and the numbers of files, varints up to the end. As soon as the file is finished, those are no part
+//! of the store any more.
 
 use std::collections::BTreeSet;
 
 use firebell_disk::Disk;
 
-use crate::bytes::{Put, Reader};
+use crate::bytes::{Put, checked, with_checksum};
 use crate::options::StoreError;
 
 /// The content of the file.
@@ -18,10 +18,7 @@ pub(crate) fn content(numbers: &[u64]) -> Vec<u8> {
     }
     let mut body = Vec::new();
     numbers.iter().for_each(|&number| body.put_varint(number));
-    let mut content = MAGIC.to_vec();
-    content.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-    content.extend_from_slice(&body);
-    content
+    with_checksum(MAGIC, &body)
 }
 
 /// The files that these files, which are finished, take the place of.
@@ -47,11 +44,7 @@ pub(crate) fn read(
 }
 
 fn numbers(content: &[u8]) -> Option<Vec<u64>> {
-    let (crc, body) = content.strip_prefix(&MAGIC)?.split_first_chunk::<4>()?;
-    if crc32fast::hash(body).to_le_bytes() != *crc {
-        return None;
-    }
-    let (mut reader, mut numbers) = (Reader(body), Vec::new());
+    let (mut reader, mut numbers) = (checked(MAGIC, content)?, Vec::new());
     while !reader.is_empty() {
         numbers.push(reader.varint()?);
     }

@@ -18,11 +18,12 @@ use firebell_model::{Labels, Sample, SeriesId, Summary, TimeRange};
 
 use crate::catalog::{self, Catalog, Listed};
 use crate::chunk::{Builder, CHUNK_SAMPLES_MAX, Chunk, Format};
+use crate::index::Index;
 use crate::options::StoreError;
 use crate::packed::{Frame, Packed};
 use crate::page::Columns;
 use crate::replaced;
-use crate::series::push_samples;
+use crate::series::{Cell, push_samples};
 
 /// A chunk in a file, and what it adds up to.
 #[derive(Clone, Debug)]
@@ -41,20 +42,14 @@ pub(crate) struct ChunkRef {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Segment {
     pub(crate) number: u64,
+    pub(crate) first_at: i64,
     pub(crate) last_at: i64,
     /// Chunk file and index.
     pub(crate) bytes: u64,
-    /// Its chunks took the place of others: it is not merged again.
+    /// Its chunks took the place of others.
     pub(crate) is_over: bool,
     /// Its index could be read.
     pub(crate) is_whole: bool,
-}
-
-/// A chunk of an index, and whose it is.
-pub(crate) struct Indexed {
-    pub(crate) id: SeriesId,
-    pub(crate) labels: Labels,
-    pub(crate) chunk: ChunkRef,
 }
 
 impl ChunkRef {
@@ -155,6 +150,7 @@ pub(crate) struct Writer {
     number: u64,
     buffer: Vec<u8>,
     offset: u64,
+    first_at: i64,
     last_at: i64,
     catalog: Catalog,
     builder: Builder,
@@ -171,6 +167,7 @@ impl Writer {
             number,
             buffer: DATA_MAGIC.to_vec(),
             offset: DATA_MAGIC.len() as u64,
+            first_at: i64::MAX,
             last_at: i64::MIN,
             catalog: Catalog::new(),
             builder: Builder::default(),
@@ -232,8 +229,6 @@ impl Writer {
         let crc = crc32fast::hash(&self.buffer[body..]);
         self.buffer[start..body].copy_from_slice(&crc.to_le_bytes());
         let listed = Listed {
-            id,
-            labels: labels.clone(),
             offset: self.offset,
             len: (self.buffer.len() - start) as u32,
             n_samples: built.n_samples as u32,
@@ -241,8 +236,9 @@ impl Writer {
             last_at: built.last_at,
             summary: built.summary,
         };
-        self.catalog.push(&listed);
+        self.catalog.push(id, labels, &listed);
         self.offset += u64::from(listed.len);
+        self.first_at = self.first_at.min(listed.first_at);
         self.last_at = self.last_at.max(listed.last_at);
         written.push(ChunkRef::new(self.number, FORMAT, &listed));
         if self.buffer.len() >= WRITE_BYTES {
@@ -269,6 +265,7 @@ impl Writer {
         self.disk.replace(&index_path(self.number), &index)?;
         Ok(Segment {
             number: self.number,
+            first_at: self.first_at,
             last_at: self.last_at,
             bytes: self.offset + index.len() as u64,
             is_over: self.takes_over,
@@ -303,33 +300,37 @@ pub(crate) fn list(disk: &dyn Disk) -> Result<Files, StoreError> {
     })
 }
 
-/// Reads the index of a chunk file. With it comes damage, in words for the operator.
+/// Reads the index of a chunk file into the label index, and gives its chunks to `visit`, with whose
+/// they are. With it comes damage, in words for the operator.
 pub(crate) fn open(
     disk: &dyn Disk,
     number: u64,
     is_over: bool,
-    visit: &mut dyn FnMut(Indexed),
+    index: &mut Index,
+    visit: &mut dyn FnMut(&Arc<Cell>, ChunkRef),
 ) -> Result<(Segment, Option<String>), StoreError> {
     let path = index_path(number);
-    let index = disk.read(&path)?;
-    let Some(format) = catalog::format_of(&index) else {
+    let file = disk.read(&path)?;
+    let Some(format) = catalog::format_of(&file) else {
         return Err(StoreError::Foreign { path });
     };
     let mut segment = Segment {
         number,
+        first_at: i64::MAX,
         last_at: i64::MIN,
-        bytes: index.len() as u64,
+        bytes: file.len() as u64,
         is_over,
         is_whole: true,
     };
-    let n_damaged = catalog::read(&index, format, &mut |listed| {
+    let n_damaged = catalog::read(&file, format, index, &mut |cell, listed| {
+        segment.first_at = segment.first_at.min(listed.first_at);
         segment.last_at = segment.last_at.max(listed.last_at);
         segment.bytes = segment
             .bytes
-            .max(listed.offset + u64::from(listed.len) + index.len() as u64);
-        let chunk = ChunkRef::new(number, format, &listed);
-        let Listed { id, labels, .. } = listed;
-        visit(Indexed { id, labels, chunk });
+            .max(listed.offset + u64::from(listed.len) + file.len() as u64);
+        if let Some(cell) = cell {
+            visit(cell, ChunkRef::new(number, format, listed));
+        }
     });
     segment.is_whole = n_damaged == 0;
     let damage = (n_damaged > 0).then(|| {

@@ -6,8 +6,11 @@
 //! is older than it and [`State::merge_late`] may put them in place.
 
 pub(crate) mod ask;
+mod restore;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+pub(crate) use self::restore::Open;
+
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use firebell_model::{HistogramSample, Labels, Sample, SeriesId, Summary, TimeRange, Timestamp};
 
@@ -44,6 +47,10 @@ pub(crate) struct State {
     pub(crate) is_dormant: bool,
     /// Rounds of upkeep for which there was nothing in the series.
     pub(crate) empty_rounds: u8,
+    /// The log of pages has the series' labels.
+    pub(crate) is_listed: bool,
+    /// So many of the first pages are in the log of pages as they are; they are not filled up.
+    n_logged: u32,
 }
 
 /// A sample that came out of order.
@@ -69,6 +76,15 @@ impl Cell {
 
     pub(crate) fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state, unless somebody else has it.
+    pub(crate) fn try_state(&self) -> Option<MutexGuard<'_, State>> {
+        match self.state.try_lock() {
+            Ok(state) => Some(state),
+            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
     }
 }
 
@@ -126,8 +142,9 @@ impl State {
 
     /// Makes pages of samples behind the last page, or fills that one up.
     fn seal(&mut self, mut columns: Columns) {
+        let open = self.pages.get(self.n_logged as usize..).unwrap_or_default();
         let room = |page: &&Page| page.count() + columns.len() <= PAGE_SAMPLES_MAX;
-        if let Some(last) = self.pages.last().filter(room) {
+        if let Some(last) = open.last().filter(room) {
             let mut joined = Columns::default();
             if last.as_bytes().columns(&mut joined).is_some() {
                 joined.append(&mut columns);
@@ -146,10 +163,14 @@ impl State {
     }
 
     fn push_page(&mut self, columns: &Columns) {
+        self.make_room_for_page();
+        self.pages.push(Page::seal(columns));
+    }
+
+    fn make_room_for_page(&mut self) {
         if self.pages.len() == self.pages.capacity() {
             self.pages.reserve_exact(PAGES_STEP);
         }
-        self.pages.push(Page::seal(columns));
     }
 
     /// The series gets no samples any more, or not for long: nothing is kept raw.
@@ -174,6 +195,7 @@ impl State {
         let oldest = late[0].at;
         let mut columns = Columns::default();
         let keep = self.pages.partition_point(|page| page.last_at < oldest);
+        self.n_logged = self.n_logged.min(keep as u32);
         for page in self.pages.drain(keep..) {
             // Bytes in memory were made here; were they bad, the late samples still are not.
             let _ = page.as_bytes().columns(&mut columns);
@@ -228,43 +250,11 @@ impl State {
         self.chunks.settle();
     }
 
-    /// Takes what a log remembers of the series' memory in place of what is there; what files hold
-    /// by now is left out.
-    pub(crate) fn restore(&mut self, pages: Vec<Page>, tail: &Columns, mut late: Vec<Late>) {
-        let filed = self.filed_until().unwrap_or(i64::MIN);
-        late.retain(|late| late.at > filed);
-        self.pages.clear();
-        self.tail = Tail::default();
-        self.late = late;
-        for page in pages {
-            if page.first_at > filed {
-                self.advance(0, page.last_at, &[]);
-                self.pages.push(page);
-            } else if page.last_at > filed {
-                let mut columns = Columns::default();
-                let _ = page.as_bytes().columns(&mut columns);
-                self.replay_columns(&columns, filed);
-            }
-        }
-        self.replay_columns(tail, filed);
-    }
-
-    fn replay_columns(&mut self, columns: &Columns, filed: i64) {
-        let samples = columns.at.iter().zip(&columns.value);
-        let samples = samples.filter(|(at, _)| **at > filed);
-        let sample = |(&at, &value)| Sample {
-            at: Timestamp(at),
-            value,
-        };
-        let samples: Vec<Sample> = samples.map(sample).collect();
-        self.append(0, &samples, &[]);
-    }
-
     /// Drops what is not later than `floor`: chunks and pages whole. True when nothing is left.
     pub(crate) fn drop_until(&mut self, floor: i64) -> bool {
         self.chunks.drop_until(floor);
         let n_pages = self.pages.partition_point(|page| page.last_at <= floor);
-        self.pages.drain(..n_pages);
+        self.drop_pages(n_pages);
         self.late.retain(|late| late.at > floor);
         if self.deleted.as_mut().is_some_and(|it| it.drop_until(floor)) {
             self.deleted = None;
@@ -321,7 +311,7 @@ impl State {
             return;
         };
         let n_whole = self.pages.partition_point(|page| page.last_at <= until);
-        self.pages.drain(..n_whole);
+        self.drop_pages(n_whole);
         self.pages.shrink_to(PAGES_STEP);
         let Some(page) = self.pages.first_mut().filter(|it| it.first_at <= until) else {
             return;
@@ -331,7 +321,14 @@ impl State {
         if page.as_bytes().columns(&mut columns).is_some() {
             let n_filed = columns.at.partition_point(|&at| at <= until);
             *page = Page::seal(&columns.split_off(n_filed));
+            self.n_logged = 0;
         }
+    }
+
+    /// Drops the first `n` pages.
+    fn drop_pages(&mut self, n: usize) {
+        self.pages.drain(..n);
+        self.n_logged = self.n_logged.saturating_sub(n as u32);
     }
 }
 
@@ -343,6 +340,14 @@ impl State {
             && self.tail.len() == 0
             && self.late.is_empty()
             && self.histograms.is_none()
+    }
+
+    /// How many chunks, pages and late samples there are, and histograms in memory: fewer after some
+    /// were dropped.
+    pub(crate) fn n_parts(&self) -> usize {
+        let histograms = self.histograms.as_ref().map(|track| track.figures());
+        let n_histograms = histograms.map_or(0, |(n_memory, _, _, n_chunks)| n_memory + n_chunks);
+        self.chunks.list().len() + self.pages.len() + self.late.len() + n_histograms as usize
     }
 
     /// Until when files hold the samples.
@@ -564,16 +569,6 @@ impl State {
         (from, to.max(from))
     }
 
-    /// What a log has to remember of the series: pages, tail, late samples.
-    pub(crate) fn memory(&self) -> (&[Page], Columns, &[Late]) {
-        let mut tail = Columns::default();
-        for idx in 0..self.tail.len() {
-            let Sample { at, value } = self.tail.sample(idx);
-            tail.push(at.0, value);
-        }
-        (&self.pages, tail, &self.late)
-    }
-
     /// Samples and their bytes in memory, and samples and chunks in files.
     pub(crate) fn figures(&self) -> (u64, u64, u64, u64) {
         let in_pages: usize = self.pages.iter().map(Page::count).sum();
@@ -653,10 +648,11 @@ pub(crate) fn push_samples(columns: &Columns, range: TimeRange, out: &mut Vec<Sa
     out.extend(samples);
 }
 
-/// What stays raw when a tail is sealed: a window of five minutes at 15 s, which rules ask for most.
-const TAIL_KEPT: usize = 20;
-/// Tails give so many samples to pages at a time: fewer would mean to seal each page more often.
-const SEAL_SAMPLES: usize = PAGE_SAMPLES_MAX / 2;
+/// What stays raw when a tail is sealed: ten minutes at 15 s. Rules ask most for windows of five, and
+/// some for what was a while ago, or before samples that are ahead of them.
+const TAIL_KEPT: usize = 40;
+/// Tails give whole pages: less would mean to seal each of them several times.
+const SEAL_SAMPLES: usize = PAGE_SAMPLES_MAX;
 /// Room for pages grows by so many: most of the time there are few.
 const PAGES_STEP: usize = 2;
 /// What a page costs besides its bytes.

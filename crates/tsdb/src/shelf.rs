@@ -51,6 +51,11 @@ impl<K: Kind> Shelf<K> {
         self.files.iter().map(|file| file.bytes).sum()
     }
 
+    /// Another one whenever files have come or gone.
+    pub(crate) fn edition(&self) -> (u64, usize) {
+        (self.next, self.files.len())
+    }
+
     /// Newest time and bytes of each file.
     pub(crate) fn ages(&self) -> impl Iterator<Item = (i64, u64)> {
         self.files.iter().map(|file| (file.last_at, file.bytes))
@@ -117,21 +122,26 @@ impl<K: Kind> Shelf<K> {
         if self.failed_at == Some(self.next) {
             return Ok(None);
         }
-        let is_small = |it: &&Segment| !it.is_over && !self.damaged.contains(&it.number);
-        let from: Vec<&Segment> = self
-            .files
-            .iter()
-            .filter(is_small)
-            .take(MERGED_FILES)
-            .collect();
+        // A file that was cleaned or backfilled is merged as others are, one that was merged is not.
+        let day = shared
+            .options
+            .head_span
+            .0
+            .saturating_mul(MERGED_FILES as i64)
+            / 2;
+        let is_short = |it: &Segment| !it.is_over || it.last_at.saturating_sub(it.first_at) < day;
+        let is_small = |it: &&Segment| is_short(it) && !self.damaged.contains(&it.number);
+        let small: Vec<&Segment> = self.files.iter().filter(is_small).collect();
         // A file goes whole: of a short retention it must not be a large part.
-        let is_long = match from[..] {
-            [first, .., last] => (last.last_at - first.last_at) > shared.options.retention.0 / 10,
-            _ => true,
+        let longest = shared.options.retention.0 / 10;
+        let fits = |run: &&[&Segment]| {
+            let (first, last) = (run[0].last_at, run[MERGED_FILES - 1].last_at);
+            last.saturating_sub(first) <= longest
         };
-        if from.len() < MERGED_FILES || is_long {
+        // A file of long ago stands alone, and does not hold up those of today.
+        let Some(from) = small.windows(MERGED_FILES).find(fits) else {
             return Ok(None);
-        }
+        };
         let from = from.iter().map(|it| it.number).collect();
         let number = self.next;
         self.next += 1;

@@ -18,6 +18,7 @@ impl Store {
             upkeep.flush(&self.shared)?;
         }
         self.shared.file_metadata()?;
+        self.shared.file_exemplars()?;
         let disk = self.shared.disk();
         for from in FOLDERS {
             // An index makes its file part of the store: it comes last, as when it was written.
@@ -58,6 +59,6 @@ fn copy(disk: &dyn Disk, path: &str, folder: &str) -> Result<(), StoreError> {
 }
 
 const FOLDERS: [&str; 2] = ["chunks", "histograms"];
-const FILES: [&str; 2] = ["metadata", "tombstones"];
+const FILES: [&str; 3] = ["metadata", "tombstones", "exemplars"];
 /// So much is in memory at once.
 const COPY_BYTES: usize = 4 << 20;

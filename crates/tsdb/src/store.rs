@@ -42,7 +42,7 @@ pub(crate) struct Shared {
     pub(crate) metrics: Mutex<Metrics>,
     /// How many frames of the log are durable; held by the one who syncs.
     synced: Mutex<u64>,
-    /// In chunk files.
+    /// In chunk files and the log of pages.
     pub(crate) filed_bytes: AtomicU64,
     pub(crate) figures: Figures,
     watches: Watches,
@@ -64,7 +64,7 @@ pub(crate) struct Registry {
 struct NoSlot;
 
 impl Store {
-    /// Opens the store in folders `wal` and `chunks` of `disk`, and replays its log.
+    /// Opens the store in folders `wal`, `pages` and `chunks` of `disk`, and replays its logs.
     ///
     /// # Errors
     /// When the disk fails, or a file is of another program or version.
@@ -244,9 +244,14 @@ impl Store {
         let mut strange = Vec::new();
         {
             let index = self.shared.index();
+            // Series that come together were mostly made together.
+            let mut next = 0;
             for run in part {
                 let known = match run.key {
-                    SeriesKey::Labels(labels) => index.slot_of(labels),
+                    SeriesKey::Labels(labels) => match index.at(next) {
+                        Some(cell) if cell.labels.is(labels) => Some(next),
+                        _ => index.slot_of(labels),
+                    },
                     SeriesKey::Id(id) => index.get(*id).map(|cell| slot_of(cell.id)),
                 };
                 if known.is_none()
@@ -254,6 +259,7 @@ impl Store {
                 {
                     strange.push((slots.len(), labels));
                 }
+                next = known.map_or(0, |slot| slot + 1);
                 slots.push(known.ok_or(NoSlot));
             }
         }
@@ -350,7 +356,9 @@ impl Store {
     pub fn maintain(&self, now: Timestamp) -> Result<(), StoreError> {
         let mut upkeep = self.shared.upkeep();
         let done = upkeep.run(&self.shared, now);
-        self.shared.figures.forget();
+        if upkeep.take_moved() {
+            self.shared.figures.forget();
+        }
         let done = done.and(self.shared.file_metadata());
         self.shared
             .filed_bytes
@@ -364,10 +372,15 @@ impl Store {
     /// # Errors
     /// When the disk is full or fails; nothing is lost, and the next call tries again.
     pub fn shorten_log(&self) -> Result<(), StoreError> {
-        if self.shared.is_log_long() {
-            self.shared.upkeep().shorten_log(&self.shared)?;
+        if !self.shared.is_log_long() {
+            return Ok(());
         }
-        Ok(())
+        let mut upkeep = self.shared.upkeep();
+        let done = upkeep.shorten_log(&self.shared);
+        self.shared
+            .filed_bytes
+            .store(upkeep.bytes(), Ordering::Relaxed);
+        done
     }
 
     /// Figures about the store. They cost the same for any store, but that who asks first after
@@ -395,7 +408,8 @@ impl Shared {
     pub(crate) fn is_log_long(&self) -> bool {
         let writer = self.writer();
         let rewritten = writer.log_bytes_rewritten;
-        writer.log_bytes > self.options.log_bytes_max.max(2 * rewritten)
+        let grown = writer.log_bytes.saturating_sub(rewritten);
+        grown > self.options.log_bytes_max.max(rewritten / 4)
     }
 
     pub(crate) fn upkeep(&self) -> MutexGuard<'_, Upkeep> {

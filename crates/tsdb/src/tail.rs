@@ -1,10 +1,17 @@
 //! The newest samples of a series, not compressed: what rules ask for most.
 //!
 //! Most series are scraped at even steps and count whole things. Times at even steps cost nothing,
-//! and whole values near the first one four bytes; what is otherwise costs four and eight.
+//! and whole values near the first one two bytes; what is otherwise costs four and eight.
+//!
+//! As bytes, which a restart takes as they are: a varint with the number of samples; unless that is
+//! zero, the first timestamp (*signed*), the step (varint), a byte that says how values are kept,
+//! plus `UNEVEN` when steps are not even; then, if so, the distance of each sample from the first
+//! timestamp (u32); then the base of the values (*signed*), unless they are floats, and the values
+//! (i16, i32 or f64); all little-endian.
 
 use firebell_model::{Sample, TimeRange, Timestamp};
 
+use crate::bytes::{Put, Reader};
 use crate::page::Columns;
 use crate::part::Part;
 
@@ -94,10 +101,8 @@ impl Tail {
 
     /// Moves the oldest `n` samples to `out`.
     pub(crate) fn take(&mut self, n: usize, out: &mut Columns) {
-        for idx in 0..n {
-            let Sample { at, value } = self.sample(idx);
-            out.push(at.0, value);
-        }
+        out.at.extend((0..n).map(|idx| self.at(idx)));
+        self.values.copy(n, &mut out.value);
         if n == self.len() {
             // A series that ended keeps no room.
             *self = Self::default();
@@ -148,6 +153,15 @@ impl Tail {
             .partition_point(|&offset| u64::from(offset) <= later)
     }
 
+    /// Has the processor fetch the values; the result means nothing.
+    pub(crate) fn look(&self) -> usize {
+        let n = self.len();
+        let places = [0, n / 2, n.wrapping_sub(1)]
+            .into_iter()
+            .filter(|it| *it < n);
+        places.fold(0, |sum, idx| sum ^ self.values.get(idx) as usize)
+    }
+
     /// What the samples in the range add up to.
     pub(crate) fn part<P: Part>(&self, range: TimeRange) -> Option<P> {
         let span = self.span(range);
@@ -164,6 +178,67 @@ impl Tail {
         let mut values = [0.0; TAIL_SAMPLES_MAX];
         P::of(self.values.slice(span, &mut values), |idx| {
             self.at(start + idx)
+        })
+    }
+
+    /// Writes the tail as it is.
+    pub(crate) fn put(&self, out: &mut Vec<u8>) {
+        out.put_varint(self.len() as u64);
+        if self.len() == 0 {
+            return;
+        }
+        out.put_signed(self.base);
+        out.put_varint(u64::from(self.step));
+        let (kind, base) = match &self.values {
+            Values::Narrow(base, _) => (NARROW, Some(*base)),
+            Values::Wide(base, _) => (WIDE, Some(*base)),
+            Values::Float(_) => (FLOAT, None),
+        };
+        let is_uneven = !self.offsets.is_empty();
+        out.push(kind | if is_uneven { UNEVEN } else { 0 });
+        put_all(&self.offsets, |it| it.to_le_bytes(), out);
+        if let Some(base) = base {
+            out.put_signed(base);
+        }
+        match &self.values {
+            Values::Narrow(_, distances) => put_all(distances, |it| it.to_le_bytes(), out),
+            Values::Wide(_, distances) => put_all(distances, |it| it.to_le_bytes(), out),
+            Values::Float(values) => put_all(values, |it| it.to_le_bytes(), out),
+        }
+    }
+
+    /// Reads what [`Tail::put`] has written. `None` when the bytes say what cannot be.
+    pub(crate) fn read(reader: &mut Reader<'_>) -> Option<Self> {
+        let n = usize::try_from(reader.varint()?).ok()?;
+        if n == 0 || n > TAIL_SAMPLES_MAX {
+            return (n == 0).then(Self::default);
+        }
+        let (base, step) = (reader.signed()?, u32::try_from(reader.varint()?).ok()?);
+        let kind = reader.byte()?;
+        let mut offsets = Vec::new();
+        if kind & UNEVEN != 0 {
+            offsets = read_all(reader, n, u32::from_le_bytes)?;
+        }
+        let last = match offsets.last() {
+            Some(&last) => i64::from(last),
+            None => i64::from(step) * (n as i64 - 1),
+        };
+        let is_rising = offsets.is_sorted_by(|a, b| a < b) && (n == 1 || last > 0);
+        if !is_rising || base.checked_add(last).is_none() {
+            return None;
+        }
+        let mut value_base = || reader.signed().filter(|it| it.unsigned_abs() <= BASE_MAX);
+        let values = match kind & !UNEVEN {
+            NARROW => Values::Narrow(value_base()?, read_all(reader, n, i16::from_le_bytes)?),
+            WIDE => Values::Wide(value_base()?, read_all(reader, n, i32::from_le_bytes)?),
+            FLOAT => Values::Float(read_all(reader, n, f64::from_le_bytes)?),
+            _ => return None,
+        };
+        Some(Self {
+            base,
+            step,
+            offsets,
+            values,
         })
     }
 
@@ -194,6 +269,15 @@ impl Values {
             Self::Narrow(_, distances) => is_rising(&distances[span]),
             Self::Wide(_, distances) => is_rising(&distances[span]),
             Self::Float(_) => false,
+        }
+    }
+
+    /// Copies the first `n` to `out`.
+    fn copy(&self, n: usize, out: &mut Vec<f64>) {
+        match self {
+            Self::Narrow(base, it) => out.extend(it[..n].iter().map(|&it| whole(*base, it))),
+            Self::Wide(base, it) => out.extend(it[..n].iter().map(|&it| whole(*base, it))),
+            Self::Float(values) => out.extend_from_slice(&values[..n]),
         }
     }
 
@@ -351,6 +435,26 @@ fn grown<T>(items: impl ExactSizeIterator<Item = T>) -> Vec<T> {
     column
 }
 
+fn put_all<T: Copy, const N: usize>(
+    items: &[T],
+    to_bytes: impl Fn(T) -> [u8; N],
+    out: &mut Vec<u8>,
+) {
+    out.reserve(items.len() * N);
+    items
+        .iter()
+        .for_each(|&it| out.extend_from_slice(&to_bytes(it)));
+}
+
+fn read_all<T, const N: usize>(
+    reader: &mut Reader<'_>,
+    n: usize,
+    of_bytes: impl Fn([u8; N]) -> T,
+) -> Option<Vec<T>> {
+    let (chunks, _) = reader.take(n.checked_mul(N)?)?.as_chunks::<N>();
+    Some(grown(chunks.iter().map(|&it| of_bytes(it))))
+}
+
 /// Keeps the room of a column that will be as long again soon: to give it back and take it anew
 /// would leave holes everywhere.
 fn drop_first<T>(column: &mut Vec<T>, n: usize) {
@@ -378,7 +482,7 @@ fn room_for<T>(len: usize) -> usize {
 }
 
 /// A tail that would get longer gives its oldest samples to pages.
-pub(crate) const TAIL_SAMPLES_MAX: usize = 80;
+pub(crate) const TAIL_SAMPLES_MAX: usize = 160;
 const TAIL_STEP: usize = 10;
 /// A column that takes no more for a whole tail keeps its room.
 const KEPT_BYTES: usize = TAIL_SAMPLES_MAX * 4;
@@ -388,6 +492,12 @@ const NARROW_BELOW: i64 = 1 << 13;
 const NARROW_SPAN: u32 = ((1 << 16) - NARROW_BELOW as u32) / 4;
 /// Whole numbers up to here are exact as floats, and so are bases a little further.
 const WHOLE_MAX: i64 = (1 << 53) - (1 << 16);
+/// No base of values is further from zero.
+const BASE_MAX: u64 = 1 << 54;
+const NARROW: u8 = 0;
+const WIDE: u8 = 1;
+const FLOAT: u8 = 2;
+const UNEVEN: u8 = 4;
 
 #[cfg(test)]
 mod tests {
@@ -405,6 +515,7 @@ mod tests {
         let mut columns = Columns::default();
         tail.take(n_taken.min(samples.len()), &mut columns);
         let n = columns.len();
+        let tail = reread(&tail);
         for idx in 0..tail.len() {
             let Sample { at, value } = tail.sample(idx);
             columns.push(at.0, value);
@@ -420,6 +531,59 @@ mod tests {
             };
             let expected = samples[n..].iter().filter(|it| it.0 <= until).count();
             assert_eq!(tail.span(range).len(), expected, "{until}");
+        }
+    }
+
+    fn reread(tail: &Tail) -> Tail {
+        let mut bytes = Vec::new();
+        tail.put(&mut bytes);
+        for len in 0..bytes.len() {
+            assert!(Tail::read(&mut Reader(&bytes[..len])).is_none());
+        }
+        let mut reader = Reader(&bytes);
+        let read = Tail::read(&mut reader).unwrap();
+        assert!(reader.is_empty());
+        read
+    }
+
+    #[test]
+    fn bytes_that_cannot_be_a_tail_are_refused_and_no_bytes_panic() {
+        let mut out = Vec::new();
+        let mut tail = Tail::default();
+        [1, 2, 4].iter().for_each(|&at| tail.push(at, at as f64));
+        tail.put(&mut out);
+        for place in 0..out.len() {
+            for bit in 0..8 {
+                let mut bytes = out.clone();
+                bytes[place] ^= 1 << bit;
+                if let Some(mut tail) = Tail::read(&mut Reader(&bytes)) {
+                    let until = Timestamp::MAX;
+                    let all = TimeRange {
+                        after: Timestamp::MIN,
+                        until,
+                    };
+                    let _: Vec<Sample> = tail.span(all).map(|idx| tail.sample(idx)).collect();
+                    let next = tail.last().map_or(0, |it| it.at.0.saturating_add(1));
+                    if !tail.is_far(next) {
+                        tail.push(next, 1.0);
+                    }
+                    tail.take(1, &mut Columns::default());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn more_samples_than_a_tail_takes_are_refused_however_many() {
+        for n in [TAIL_SAMPLES_MAX as u64 + 1, 1 << 40, u64::MAX] {
+            let mut bytes = Vec::new();
+            bytes.put_varint(n);
+            bytes.put_signed(0);
+            bytes.put_varint(u64::from(u32::MAX));
+            bytes.push(NARROW);
+            bytes.put_signed(0);
+            bytes.resize(1 << 12, 0);
+            assert!(Tail::read(&mut Reader(&bytes)).is_none(), "{n}");
         }
     }
 
@@ -481,7 +645,7 @@ mod tests {
                 value += step;
                 expected.push(value);
                 if tail.len() == TAIL_SAMPLES_MAX {
-                    tail.take(60, &mut sealed);
+                    tail.take(120, &mut sealed);
                 }
                 tail.push(n as i64 * 1000, value);
             }
@@ -493,11 +657,11 @@ mod tests {
 
     #[test]
     fn a_tail_takes_two_bytes_for_a_value_of_most_counters() {
-        for (step, bytes) in [(1, 160), (700, 160), (2000, 320), (1 << 40, 640)] {
+        for (step, bytes) in [(1, 320), (350, 320), (2000, 640), (1 << 40, 1280)] {
             let mut tail = Tail::default();
-            for n in 0..260 {
+            for n in 0..520 {
                 if tail.len() == TAIL_SAMPLES_MAX {
-                    tail.take(60, &mut Columns::default());
+                    tail.take(120, &mut Columns::default());
                 }
                 tail.push(n * 15_000, (n * step) as f64);
             }

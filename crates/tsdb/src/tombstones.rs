@@ -3,9 +3,9 @@
 //! A tombstone is an interval of time of one series with the epoch of its delete, so that older views
 //! go on seeing what it hides.
 //!
-//! `tombstones`: 8 bytes of magic and version, a CRC-32 of the rest (u32, little-endian), then series up
-//! to the end: id (varint), number of intervals (varint), and for each its first moment (*signed*) and
-//! how much later the last one is (varint).
+//! `tombstones`: magic and CRC-32 (see `bytes`), then series up to the end: id (varint), number of
+//! intervals (varint), and for each its first moment (*signed*) and how much later the last one is
+//! (varint).
 //!
 //! *Sources*: Prometheus, `tsdb/head.go`, `Delete`: an interval is cut to what the series has, so that
 //! nothing that comes later is hidden.
@@ -18,7 +18,7 @@ use firebell_model::{Matcher, SeriesId, Timestamp};
 
 use crate::Store;
 use crate::backfill::range_of;
-use crate::bytes::{Put, Reader};
+use crate::bytes::{Put, Reader, checked, with_checksum};
 use crate::index::Index;
 use crate::options::StoreError;
 use crate::series::{Cell, State};
@@ -210,10 +210,7 @@ fn content(all: &BTreeMap<SeriesId, Vec<Interval>>) -> Vec<u8> {
             body.put_varint(until.wrapping_sub(*from) as u64);
         }
     }
-    let mut content = MAGIC.to_vec();
-    content.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
-    content.extend_from_slice(&body);
-    content
+    with_checksum(MAGIC, &body)
 }
 
 /// Reads the file into the series.
@@ -227,11 +224,8 @@ pub(crate) fn open(
         Err(error) if error.is_not_found => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    let body = content.strip_prefix(&MAGIC).and_then(|rest| {
-        let (crc, body) = rest.split_first_chunk::<4>()?;
-        (crc32fast::hash(body).to_le_bytes() == *crc).then_some(body)
-    });
-    if body.and_then(|body| read(Reader(body), index)).is_none() {
+    let body = checked(MAGIC, &content);
+    if body.and_then(|body| read(body, index)).is_none() {
         damage.push(format!(
             "`{PATH}` is damaged: what was deleted may be seen again"
         ));

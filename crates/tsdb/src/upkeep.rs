@@ -9,42 +9,75 @@ use std::sync::Arc;
 
 use firebell_model::Timestamp;
 
+use crate::checkpoint;
 use crate::histogram::FileWriter;
-use crate::index::{Index, slot_of};
+use crate::index::slot_of;
 use crate::options::StoreError;
 use crate::page::Columns;
+use crate::page_log::PageLog;
 use crate::segment::{self, ChunkRef};
 use crate::series::Cell;
 use crate::shelf::Shelf;
 use crate::store::Shared;
 use crate::tombstones;
-use crate::wal;
-use crate::writer::Writer;
 
 /// What upkeep keeps in mind between rounds.
 pub(crate) struct Upkeep {
     pub(crate) floats: Shelf<segment::Writer>,
     pub(crate) histograms: Shelf<FileWriter>,
-    /// The log has to be rewritten: a file has taken what it holds.
+    pub(crate) pages: PageLog,
+    /// The logs have to be rewritten: a file has taken what they hold.
     is_log_stale: bool,
+    /// The log of pages has to be begun anew by the next checkpoint.
+    are_pages_stale: bool,
     floor_logged: i64,
     /// What is deleted is to leave the files, as soon as no view sees it.
     wants_clean: bool,
+    /// Samples of memory were moved or dropped.
+    has_tended: bool,
+    /// Which files there were when that was asked last.
+    files_known: [(u64, usize); 2],
 }
 
 impl Upkeep {
-    pub(crate) fn new(floats: Shelf<segment::Writer>, histograms: Shelf<FileWriter>) -> Self {
+    pub(crate) fn new(
+        floats: Shelf<segment::Writer>,
+        histograms: Shelf<FileWriter>,
+        pages: PageLog,
+    ) -> Self {
         Self {
             floats,
             histograms,
+            pages,
             is_log_stale: false,
+            are_pages_stale: false,
             floor_logged: i64::MIN,
             wants_clean: false,
+            has_tended: true,
+            files_known: [(0, 0); 2],
         }
+    }
+
+    /// Whether samples were moved or dropped since this was asked last.
+    pub(crate) fn take_moved(&mut self) -> bool {
+        let files = [self.floats.edition(), self.histograms.edition()];
+        let has_filed = std::mem::replace(&mut self.files_known, files) != files;
+        std::mem::take(&mut self.has_tended) || has_filed || self.wants_clean
     }
 
     /// Moves all samples from memory to a chunk file, and empties the log.
     pub(crate) fn flush(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        shared.writer().is_flushing = true;
+        let filed = self.file_all(shared);
+        shared.writer().is_flushing = false;
+        filed?;
+        if self.is_log_stale {
+            self.shorten_log(shared)?;
+        }
+        Ok(())
+    }
+
+    fn file_all(&mut self, shared: &Shared) -> Result<(), StoreError> {
         let (_, epoch) = shared.registry().raise_floor(i64::MIN);
         let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
         let mut awake = Vec::new();
@@ -64,16 +97,14 @@ impl Upkeep {
         for cell in awake {
             cell.state().is_dormant = false;
         }
-        filed?;
-        if std::mem::take(&mut self.is_log_stale) {
-            rewrite_log(shared)?;
-        }
-        Ok(())
+        // Who has asked meanwhile may have found a series asleep that is not.
+        shared.registry().bump_generation();
+        filed
     }
 
-    /// Bytes in files.
+    /// Bytes in files, but for the log.
     pub(crate) fn bytes(&self) -> u64 {
-        self.floats.bytes() + self.histograms.bytes()
+        self.floats.bytes() + self.histograms.bytes() + self.pages.bytes
     }
 
     pub(crate) fn run(&mut self, shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
@@ -81,12 +112,13 @@ impl Upkeep {
             .0
             .max(self.floor_by_bytes(shared));
         let (unseen, epoch) = shared.registry().raise_floor(floor);
-        let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
         let due = now - shared.options.head_span;
-        let is_due = tend(shared, &cells, unseen, epoch, due.0);
+        let tended = tend(shared, unseen, epoch, due.0);
+        self.has_tended |= tended.is_change;
         self.floats.drop_until(shared.disk(), unseen)?;
         self.histograms.drop_until(shared.disk(), unseen)?;
-        if is_due {
+        if tended.is_due {
+            let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
             let until = filable_until(shared);
             self.file(shared, &cells, until)?;
             self.file_histograms(shared, &cells, until)?;
@@ -94,7 +126,7 @@ impl Upkeep {
         if shared.is_log_long() || self.is_log_stale {
             self.shorten_log(shared)?;
         } else if floor > self.floor_logged {
-            log_floor(shared)?;
+            checkpoint::log_floor(shared)?;
         }
         self.floor_logged = floor;
         if self.wants_clean {
@@ -108,15 +140,21 @@ impl Upkeep {
 
     /// Rewrites the log to what only memory has.
     pub(crate) fn shorten_log(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        let begins_anew = self.is_log_stale || self.are_pages_stale;
         self.is_log_stale = false;
-        let rewritten = rewrite_log(shared);
-        if rewritten.is_err() {
-            // A disk that is nearly full must not be filled by one try after the other: the next
-            // comes with the next chunk file, or when the log is twice as long.
-            let mut writer = shared.writer();
-            writer.log_bytes_rewritten = writer.log_bytes;
+        // After a failure nobody knows what the log of pages has.
+        self.are_pages_stale = true;
+        match checkpoint::write(shared, &mut self.pages, begins_anew) {
+            Ok(is_much_waste) => self.are_pages_stale = is_much_waste,
+            Err(error) => {
+                // A disk that is nearly full must not be filled by one try after the other: the next
+                // comes with the next chunk file, or when the log has grown again.
+                let mut writer = shared.writer();
+                writer.log_bytes_rewritten = writer.log_bytes;
+                return Err(error);
+            }
         }
-        rewritten
+        Ok(())
     }
 
     /// The floor below which chunk files have to go so that the rest is within its bytes.
@@ -234,14 +272,6 @@ impl Upkeep {
     }
 }
 
-/// Notes the floor in the log: a restart must not bring back what was past retention.
-fn log_floor(shared: &Shared) -> Result<(), StoreError> {
-    let mut writer = shared.writer();
-    let floor = shared.registry().floor();
-    wal::put_floor(floor, &mut writer.frame);
-    writer.write_frame()
-}
-
 /// Late samples may still come down to here: a page in a file would refuse them.
 fn filable_until(shared: &Shared) -> i64 {
     let window = shared.options.out_of_order_window.0.max(0);
@@ -251,43 +281,82 @@ fn filable_until(shared: &Shared) -> i64 {
     shared.writer().newest.saturating_sub(window)
 }
 
-/// Looks after every series: retention, late samples, ends. True when there are pages older than
-/// `due` to be filed.
-fn tend(shared: &Shared, cells: &[Arc<Cell>], unseen: i64, epoch: u64, due: i64) -> bool {
+/// What a look after every series came to.
+#[derive(Default)]
+struct Tended {
+    /// There are pages to be filed.
+    is_due: bool,
+    /// Samples were moved or dropped.
+    is_change: bool,
+    /// Series have come to an end.
+    comes_or_goes: bool,
+    /// Slots of series that are to go.
+    gone: Vec<u32>,
+}
+
+/// Looks after every series: retention, late samples, ends. Pages older than `due` are to be filed.
+fn tend(shared: &Shared, unseen: i64, epoch: u64, due: i64) -> Tended {
     let until = filable_until(shared);
-    let mut is_due = false;
-    let mut comes_or_goes = false;
-    let mut gone = Vec::new();
-    for cell in cells {
+    let mut tended = Tended::default();
+    for page in 0.. {
+        // Between two pages others have their turn.
+        let index = shared.index();
+        let Some(cells) = index.page(page) else {
+            break;
+        };
+        for run in cells.chunks(RUN) {
+            // The processor fetches what a run needs at once, as far as no lock stands between.
+            let ids = run.iter().flatten().map(|cell| cell.id.0);
+            std::hint::black_box(ids.fold(0, u64::wrapping_add));
+            for cell in run.iter().flatten() {
+                tended.look_after(cell, shared, (unseen, epoch), (due, until));
+            }
+        }
+    }
+    tended.is_change |= !tended.gone.is_empty();
+    tended.comes_or_goes |= remove(shared, &tended.gone);
+    if tended.comes_or_goes {
+        shared.registry().bump_generation();
+    }
+    tended
+}
+
+impl Tended {
+    fn look_after(
+        &mut self,
+        cell: &Cell,
+        shared: &Shared,
+        (unseen, epoch): (i64, u64),
+        (due, until): (i64, i64),
+    ) {
         let mut state = cell.state();
         state.tidy(&shared.room);
+        let n_parts = state.n_parts();
         if state.merge_late(epoch) {
             state.forget(&shared.room);
+            self.is_change = true;
         }
-        if state.drop_until(unseen) {
+        let is_empty = state.drop_until(unseen);
+        self.is_change |= state.n_parts() != n_parts;
+        if is_empty {
             state.empty_rounds = state.empty_rounds.saturating_add(1);
             let had_samples = state.newest_at().is_some();
             if had_samples || state.empty_rounds > EMPTY_ROUNDS_MAX {
                 state.forget(&shared.room);
-                gone.push(slot_of(cell.id));
+                self.gone.push(slot_of(cell.id));
             }
-            continue;
+            return;
         }
         let is_quiet = state.newest_at().is_some_and(|at| at < due);
         if is_quiet && !state.is_dormant {
             state.end();
-            comes_or_goes = true;
+            self.comes_or_goes = true;
         }
         let first = state.pages_to_file(until).first();
-        is_due |= first.is_some_and(|page| page.first_at < due);
+        self.is_due |= first.is_some_and(|page| page.first_at < due);
         let first = state.histograms_to_file(until).first();
-        is_due |= first.is_some_and(|page| page.first_at < due);
+        self.is_due |= first.is_some_and(|page| page.first_at < due);
     }
-    comes_or_goes |= remove(shared, &gone);
-    if comes_or_goes {
-        shared.registry().bump_generation();
-    }
-    is_due
 }
 
 /// Removes series that are still empty. True when there were any.
@@ -309,86 +378,7 @@ fn remove(shared: &Shared, slots: &[u32]) -> bool {
     is_any
 }
 
-/// Writes the state of every series with samples in memory to the log, and removes what was in the
-/// log before. Appends take turns with it.
-fn rewrite_log(shared: &Shared) -> Result<(), StoreError> {
-    let (segment, bytes_before) = {
-        let mut writer = shared.writer();
-        // What waits belongs before the states, which replace it.
-        writer.write_unlogged()?;
-        let segment = writer.log.start_segment()?;
-        writer.first_segment = segment;
-        (segment, writer.log_bytes)
-    };
-    log_floor(shared)?;
-    let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
-    for run in cells.chunks(STATES_PER_FRAME) {
-        let mut writer = shared.writer();
-        let index = shared.index();
-        wal::begin_states(&mut writer.frame);
-        let empty_len = writer.frame.len();
-        let at_segment = writer.log.segment();
-        let mut slots = Vec::with_capacity(run.len());
-        for cell in run {
-            let is_there = index.get(cell.id).is_some();
-            let state = cell.state();
-            if is_there && state.is_in_memory() {
-                wal::put_state(cell.id, &cell.labels, &state, &mut writer.frame);
-                slots.push(slot_of(cell.id));
-            }
-        }
-        if writer.frame.len() > empty_len {
-            writer.write_frame()?;
-            for slot in slots {
-                writer.tip_mut(slot).segment = at_segment;
-            }
-        }
-        log_histograms(&mut writer, &index, run)?;
-    }
-    shared.log_all_exemplars()?;
-    let mut writer = shared.writer();
-    writer.log.sync()?;
-    writer.log.remove_before(segment)?;
-    writer.log_bytes -= bytes_before;
-    writer.log_bytes_rewritten = writer.log_bytes;
-    Ok(())
-}
-
-/// Writes the histograms that memory has of these series to the log.
-fn log_histograms(
-    writer: &mut Writer,
-    index: &Index,
-    cells: &[Arc<Cell>],
-) -> Result<(), StoreError> {
-    wal::begin_histogram_states(&mut writer.frame);
-    let empty_len = writer.frame.len();
-    let at_segment = writer.log.segment();
-    for cell in cells {
-        let state = cell.state();
-        let track = state
-            .histograms
-            .as_ref()
-            .filter(|track| track.is_in_memory());
-        if let Some(track) = track
-            && index.get(cell.id).is_some()
-        {
-            wal::put_histogram_state(cell.id, &cell.labels, track, &mut writer.frame);
-            writer.tip_mut(slot_of(cell.id)).segment = at_segment;
-        }
-        if writer.frame.len() > FRAME_BYTES {
-            writer.write_frame()?;
-            wal::begin_histogram_states(&mut writer.frame);
-        }
-    }
-    if writer.frame.len() > empty_len {
-        writer.write_frame()?;
-    }
-    Ok(())
-}
-
-/// So many series are written to the log between two appends.
-const STATES_PER_FRAME: usize = 256;
-/// A frame of histograms is written when it is longer than this.
-const FRAME_BYTES: usize = 4 << 20;
+/// So many series are looked at before they are looked after.
+const RUN: usize = 16;
 /// A series that was resolved and got no sample goes after so many rounds of upkeep.
 const EMPTY_ROUNDS_MAX: u8 = 60;

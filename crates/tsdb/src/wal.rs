@@ -28,13 +28,19 @@
 //!
 //! *Floor* (4): a *signed*; samples not later than that are past retention.
 //!
-//! *States* (2): series up to the end, each with all that memory held of it: the series as above;
-//! the number of pages, each with first timestamp (*signed*), how much later the last one is
-//! (varint) and bytes; the number of raw samples, their columns as `codec` writes them; the number
-//! of late samples, each with timestamp (*signed*) and *float*.
+//! *States* (2), of versions 1 and 2: series up to the end, each with all that memory held of it:
+//! the series as above; the number of pages, each with first timestamp (*signed*), how much later
+//! the last one is (varint) and bytes; the number of raw samples, their columns as `codec` writes
+//! them; the number of late samples, each with timestamp (*signed*) and *float*.
 //!
-//! *Invariants*: states replace what was replayed of their series before. A log therefore may begin
-//! with any segment after which every series with samples in memory has its state.
+//! *Open parts* (8): the number of the checkpoint (varint), then series up to the end, each with what
+//! memory held of it behind the pages that the log of pages has: id (*next id*, see `page_log`);
+//! twice the number of pages, plus 1 when there are logged ones (varint), and then where these end
+//! (*signed*); pages as there; raw samples as `tail` writes them; the number of late samples, each
+//! with timestamp (*signed*) and *float*.
+//!
+//! *Invariants*: states and open parts replace what was replayed of their series before. A log
+//! therefore may begin with any segment after which every series with samples in memory has its own.
 
 use firebell_disk::LogOptions;
 use firebell_model::{Exemplar, HistogramSample, Labels, Sample, SeriesId, Timestamp};
@@ -43,13 +49,15 @@ use crate::bytes::{Put, Reader, unzigzag, zigzag};
 use crate::codec;
 use crate::histogram::{self, Memory, Track};
 use crate::page::{Columns, PAGE_SAMPLES_MAX, Page};
-use crate::series::{Late, State};
+use crate::page_log::{LastId, put_page, read_page, read_pages};
+use crate::series::{Late, Open, State};
+use crate::tail::Tail;
 
 /// Where the log lives.
 pub(crate) const LOG: LogOptions = LogOptions {
     folder: "wal",
-    magic: *b"FBWAL  2",
-    magics_read: &[*b"FBWAL  1"],
+    magic: *b"FBWAL  3",
+    magics_read: &[*b"FBWAL  1", *b"FBWAL  2"],
     segment_bytes_max: 16 << 20,
 };
 
@@ -176,29 +184,41 @@ pub(crate) fn put_floor(floor: i64, out: &mut Vec<u8>) {
     out.put_signed(floor);
 }
 
-/// Begins a *states* frame.
-pub(crate) fn begin_states(out: &mut Vec<u8>) {
-    out.clear();
-    out.push(KIND_STATES);
+/// An *open parts* frame in the making.
+pub(crate) struct OpenFrame<'a> {
+    out: &'a mut Vec<u8>,
+    before: LastId,
 }
 
-/// Adds a series to a *states* frame.
-pub(crate) fn put_state(id: SeriesId, labels: &Labels, state: &State, out: &mut Vec<u8>) {
-    put_series(id, labels, out);
-    let (pages, tail, late) = state.memory();
-    out.put_varint(pages.len() as u64);
-    for page in pages {
-        out.put_signed(page.first_at);
-        out.put_varint(page.last_at.wrapping_sub(page.first_at) as u64);
-        out.put_bytes(&page.bytes);
+impl<'a> OpenFrame<'a> {
+    pub(crate) fn begin(out: &'a mut Vec<u8>, checkpoint: u64) -> Self {
+        out.clear();
+        out.push(KIND_OPEN);
+        out.put_varint(checkpoint);
+        let before = LastId::default();
+        Self { out, before }
     }
-    out.put_varint(tail.len() as u64);
-    codec::put_timestamps(&tail.at, out);
-    codec::put_values(&tail.value, out);
-    out.put_varint(late.len() as u64);
-    for late in late {
-        out.put_signed(late.at);
-        out.put_float(late.value);
+
+    /// Bytes so far.
+    pub(crate) fn len(&self) -> usize {
+        self.out.len()
+    }
+
+    pub(crate) fn push(&mut self, id: SeriesId, state: &State) {
+        let (logged_until, pages, tail, late) = state.open_part();
+        let out = &mut *self.out;
+        self.before.put(id, out);
+        out.put_varint((pages.len() as u64) << 1 | u64::from(logged_until.is_some()));
+        if let Some(until) = logged_until {
+            out.put_signed(until);
+        }
+        pages.iter().for_each(|page| put_page(page, out));
+        tail.put(out);
+        out.put_varint(late.len() as u64);
+        for late in late {
+            out.put_signed(late.at);
+            out.put_float(late.value);
+        }
     }
 }
 
@@ -232,12 +252,14 @@ pub(crate) fn put_histogram_state(id: SeriesId, labels: &Labels, track: &Track, 
 pub(crate) fn put_exemplars(exemplars: &[(&Labels, &Exemplar)], out: &mut Vec<u8>) {
     out.clear();
     out.push(KIND_EXEMPLARS);
-    for (series, exemplar) in exemplars {
-        put_labels(series, out);
-        put_labels(&exemplar.labels, out);
-        out.put_signed(exemplar.at.0);
-        out.extend_from_slice(&exemplar.value.to_le_bytes());
-    }
+    exemplars.iter().for_each(|it| put_exemplar(*it, out));
+}
+
+pub(crate) fn put_exemplar((series, exemplar): (&Labels, &Exemplar), out: &mut Vec<u8>) {
+    put_labels(series, out);
+    put_labels(&exemplar.labels, out);
+    out.put_signed(exemplar.at.0);
+    out.extend_from_slice(&exemplar.value.to_le_bytes());
 }
 
 /// Who listens to a replay.
@@ -246,9 +268,16 @@ pub(crate) trait Replay {
     fn run(&mut self, slot: u32, samples: &[Sample]);
     fn floor(&mut self, floor: i64);
     fn state(&mut self, id: SeriesId, pages: Vec<Page>, tail: Columns, late: Vec<Late>);
+    fn open(&mut self, checkpoint: u64, id: SeriesId, open: Open);
     fn histograms(&mut self, slot: u32, histograms: &[HistogramSample]);
     fn histogram_state(&mut self, id: SeriesId, memory: Memory);
     fn exemplar(&mut self, series: &Labels, exemplar: &Exemplar);
+}
+
+/// Whether a frame is of a checkpoint: what appends bring comes behind.
+pub(crate) fn is_of_checkpoint(frame: &[u8]) -> bool {
+    let kinds = [KIND_STATES, KIND_HISTOGRAM_STATES, KIND_OPEN];
+    frame.first().is_some_and(|kind| kinds.contains(kind))
 }
 
 /// Replays a frame. `None` when it says what cannot be.
@@ -273,10 +302,12 @@ pub(crate) fn replay(frame: &[u8], to: &mut dyn Replay) -> Option<()> {
         }
         KIND_EXEMPLARS => {
             while !reader.is_empty() {
-                replay_exemplar(&mut reader, to)?;
+                let (series, exemplar) = read_exemplar(&mut reader)?;
+                to.exemplar(&series, &exemplar);
             }
             Some(())
         }
+        KIND_OPEN => replay_open(reader, to),
         KIND_SAMPLES => replay_samples(reader, to),
         KIND_FLOOR => {
             to.floor(reader.signed()?);
@@ -364,27 +395,31 @@ fn replay_samples(mut reader: Reader<'_>, to: &mut dyn Replay) -> Option<()> {
     Some(())
 }
 
-fn replay_state(reader: &mut Reader<'_>, to: &mut dyn Replay) -> Option<()> {
-    let (id, labels) = series(reader)?;
-    let n_pages = reader.count()?;
-    let mut pages = Vec::with_capacity(n_pages);
-    for _ in 0..n_pages {
-        let first_at = reader.signed()?;
-        let last_at = first_at.wrapping_add(reader.varint()? as i64);
-        let bytes = reader.bytes()?.into();
-        pages.push(Page {
-            first_at,
-            last_at,
-            bytes,
-        });
+fn replay_open(mut reader: Reader<'_>, to: &mut dyn Replay) -> Option<()> {
+    let checkpoint = reader.varint()?;
+    let mut before = LastId::default();
+    while !reader.is_empty() {
+        let id = before.read(&mut reader)?;
+        let head = reader.varint()?;
+        let logged_until = if head & 1 != 0 {
+            Some(reader.signed()?)
+        } else {
+            None
+        };
+        let n_pages = usize::try_from(head >> 1).ok()?;
+        let pages = (0..n_pages).map(|_| read_page(&mut reader));
+        let open = Open {
+            logged_until,
+            pages: pages.collect::<Option<_>>()?,
+            tail: Tail::read(&mut reader)?,
+            late: read_late(&mut reader)?,
+        };
+        to.open(checkpoint, id, open);
     }
-    let n_tail = usize::try_from(reader.varint()?).ok()?;
-    if n_tail > PAGE_SAMPLES_MAX {
-        return None;
-    }
-    let mut tail = Columns::default();
-    codec::timestamps(reader, n_tail, &mut tail.at)?;
-    codec::values(reader, n_tail, &mut tail.value)?;
+    Some(())
+}
+
+fn read_late(reader: &mut Reader<'_>) -> Option<Vec<Late>> {
     let n_late = reader.count()?;
     let mut late = Vec::with_capacity(n_late);
     for _ in 0..n_late {
@@ -392,6 +427,20 @@ fn replay_state(reader: &mut Reader<'_>, to: &mut dyn Replay) -> Option<()> {
         let value = reader.float()?;
         late.push(Late { epoch, at, value });
     }
+    Some(late)
+}
+
+fn replay_state(reader: &mut Reader<'_>, to: &mut dyn Replay) -> Option<()> {
+    let (id, labels) = series(reader)?;
+    let pages = read_pages(reader)?;
+    let n_tail = usize::try_from(reader.varint()?).ok()?;
+    if n_tail > PAGE_SAMPLES_MAX {
+        return None;
+    }
+    let mut tail = Columns::default();
+    codec::timestamps(reader, n_tail, &mut tail.at)?;
+    codec::values(reader, n_tail, &mut tail.value)?;
+    let late = read_late(reader)?;
     to.series(id, labels);
     to.state(id, pages, tail, late);
     Some(())
@@ -417,15 +466,15 @@ fn replay_histogram_state(reader: &mut Reader<'_>, to: &mut dyn Replay) -> Optio
     Some(())
 }
 
-fn replay_exemplar(reader: &mut Reader<'_>, to: &mut dyn Replay) -> Option<()> {
+/// An exemplar, and of which series it is.
+pub(crate) fn read_exemplar(reader: &mut Reader<'_>) -> Option<(Labels, Exemplar)> {
     let series = labels(reader)?;
     let exemplar = Exemplar {
         labels: labels(reader)?,
         at: Timestamp(reader.signed()?),
         value: f64::from_le_bytes(reader.take(8)?.try_into().ok()?),
     };
-    to.exemplar(&series, &exemplar);
-    Some(())
+    Some((series, exemplar))
 }
 
 fn histograms(reader: &mut Reader<'_>) -> Option<Vec<HistogramSample>> {
@@ -467,6 +516,7 @@ const KIND_FLOOR: u8 = 4;
 const KIND_MIXED: u8 = 5;
 const KIND_HISTOGRAM_STATES: u8 = 6;
 const KIND_EXEMPLARS: u8 = 7;
+const KIND_OPEN: u8 = 8;
 /// Whole numbers up to here are exact as floats.
 const WHOLE_MAX: u64 = 1 << 53;
 const NEXT_SLOT: u8 = 0x10;

@@ -20,7 +20,7 @@ pub(crate) struct Writer {
     /// Bytes in the log, and how many there were after it was last rewritten.
     pub(crate) log_bytes: u64,
     pub(crate) log_bytes_rewritten: u64,
-    /// Frames written since the start.
+    /// Frames written since the start, and one for all that were there.
     pub(crate) n_frames: u64,
     /// A series that came to the log in an earlier segment has to come again.
     pub(crate) first_segment: u64,
@@ -29,6 +29,8 @@ pub(crate) struct Writer {
     /// The newest timestamp of all series.
     pub(crate) newest: i64,
     pub(crate) brought: Brought,
+    /// All that memory has goes to files: what is late would find no place between what these have.
+    pub(crate) is_flushing: bool,
     pub(crate) frame: Vec<u8>,
     unlogged: Unlogged,
 }
@@ -77,16 +79,17 @@ pub(crate) struct Judge<'a, 'b> {
 }
 
 impl Writer {
-    pub(crate) fn new(log: Log, log_bytes: u64) -> Self {
+    pub(crate) fn new(log: Log, log_bytes: u64, log_bytes_rewritten: u64) -> Self {
         Self {
             log,
             log_bytes,
-            log_bytes_rewritten: 0,
-            n_frames: 0,
+            log_bytes_rewritten,
+            n_frames: u64::from(log_bytes > 0),
             first_segment: 0,
             tips: BySlot::default(),
             newest: i64::MIN,
             brought: Brought::default(),
+            is_flushing: false,
             frame: Vec::new(),
             unlogged: Unlogged::default(),
         }
@@ -97,8 +100,10 @@ impl Writer {
     }
 
     /// Notes the newest sample of a series that a restart brought back.
-    pub(crate) fn set_tip(&mut self, slot: u32, at: i64, value: f64) {
-        let segment = Tip::NOWHERE;
+    /// `is_named` when the log names it.
+    pub(crate) fn set_tip(&mut self, slot: u32, at: i64, value: f64, is_named: bool) {
+        // Whichever segment it was: the next checkpoint removes it.
+        let segment = if is_named { 0 } else { Tip::NOWHERE };
         let bits = value.to_bits();
         *self.tip_mut(slot) = Tip { at, bits, segment };
         self.newest = self.newest.max(at);
@@ -346,7 +351,8 @@ impl<'a, 'b> Judge<'a, 'b> {
         };
         let known = {
             let state = cell.state();
-            if at < oldest || state.all_filed_until().is_some_and(|until| at <= until) {
+            let is_filed = state.all_filed_until().is_some_and(|until| at <= until);
+            if at < oldest || is_filed || self.writer.is_flushing {
                 self.report.too_old += 1;
                 return;
             }
@@ -387,7 +393,8 @@ impl<'a, 'b> Judge<'a, 'b> {
         };
         let state = cell.state();
         let track = state.histograms.as_ref();
-        if at < oldest || state.all_filed_until().is_some_and(|until| at <= until) {
+        let is_filed = state.all_filed_until().is_some_and(|until| at <= until);
+        if at < oldest || is_filed || self.writer.is_flushing {
             return Verdict::TooOld;
         }
         let in_batch = self.checked.late_histograms.iter();

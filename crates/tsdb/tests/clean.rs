@@ -93,27 +93,9 @@ fn delete_some(store: &Store) {
     delete(store, "b", 95, 1 << 20);
 }
 
-fn copy_to(disk: &MemoryDisk, to: &dyn Disk) {
-    for folder in ["wal", "chunks", "histograms"] {
-        for name in disk.list(folder).unwrap() {
-            let path = format!("{folder}/{name}");
-            to.replace(&path, &disk.read(&path).unwrap()).unwrap();
-        }
-    }
-    if let Ok(tombstones) = disk.read("tombstones") {
-        to.replace("tombstones", &tombstones).unwrap();
-    }
-}
-
-fn copy(disk: &MemoryDisk) -> MemoryDisk {
-    let copy = MemoryDisk::default();
-    copy_to(disk, &copy);
-    copy
-}
-
 /// What the files have when nobody knows any more what was deleted.
 fn bare(disk: &MemoryDisk) -> Vec<String> {
-    let disk = copy(disk);
+    let disk = disk.copy();
     disk.remove("tombstones").unwrap();
     dump(&open(&disk, &options()).view())
 }
@@ -194,12 +176,12 @@ fn cleaning_that_ends_at_any_byte_shows_nothing_that_was_deleted() {
         let mut bytes_left = 0;
         loop {
             let disk = FrailDisk::new(u64::MAX);
-            copy_to(&ripe, &disk);
+            ripe.copy_to(&disk).unwrap();
             let (store, _) = Store::open(Arc::new(disk.clone()), options()).unwrap();
             disk.set_bytes_left(bytes_left, is_full);
             let done = store.clean_tombstones();
             assert_eq!(dump(&store.view()), expected);
-            for files in [copy(&disk.files), disk.after_power_loss()] {
+            for files in [disk.files.copy(), disk.after_power_loss()] {
                 let store = open(&files, &options());
                 assert_eq!(dump(&store.view()), expected, "{bytes_left}");
                 store.clean_tombstones().unwrap();
@@ -255,7 +237,7 @@ fn files_of_histograms_are_merged_wherever_it_ends() {
     let store = open(&disk, &options());
     let mut until = 0;
     let ripe = loop {
-        let before = copy(&disk);
+        let before = disk.copy();
         fill(&store, until, until + 30);
         until += 30;
         if !names(&disk, ".over").is_empty() {
@@ -277,12 +259,12 @@ fn files_of_histograms_are_merged_wherever_it_ends() {
         let mut bytes_left = 0;
         loop {
             let disk = FrailDisk::new(u64::MAX);
-            copy_to(&ripe, &disk);
+            ripe.copy_to(&disk).unwrap();
             let (store, _) = Store::open(Arc::new(disk.clone()), options()).unwrap();
             disk.set_bytes_left(bytes_left, is_full);
             let done = store.maintain(now);
             assert_eq!(dump(&store.view()), expected);
-            for files in [copy(&disk.files), disk.after_power_loss()] {
+            for files in [disk.files.copy(), disk.after_power_loss()] {
                 let store = open(&files, &options());
                 assert_eq!(dump(&store.view()), expected);
                 store.maintain(now).unwrap();
@@ -337,4 +319,33 @@ fn nothing_is_put_beside_a_chunk_that_cannot_be_read() {
         disk.replace(path, content).unwrap();
     }
     assert_eq!(dump(&open(&disk, &options()).view()), all);
+}
+
+#[test]
+fn files_that_were_cleaned_are_merged_as_others_are() {
+    let options = Options {
+        head_span: Duration::from_mins(60),
+        ..options()
+    };
+    let disk = MemoryDisk::default();
+    let store = open(&disk, &options);
+    // As many files as make a day and more, each of which loses something.
+    for n in 0..14 {
+        fill(&store, n * 120, n * 120 + 120);
+        store.flush().unwrap();
+        delete(&store, "a", n * 120 + 10, n * 120 + 20);
+        delete(&store, "h", n * 120 + 10, n * 120 + 20);
+        store.clean_tombstones().unwrap();
+    }
+    let before = dump(&store.view());
+    for _ in 0..3 {
+        store.maintain(Timestamp(14 * 120 * 60_000)).unwrap();
+    }
+    for folder in ["chunks", "histograms"] {
+        let mut names = disk.list(folder).unwrap();
+        names.retain(|name| name.ends_with(".idx"));
+        assert!(names.len() <= 4, "{folder}: {names:?}");
+    }
+    assert_eq!(dump(&store.view()), before);
+    assert_eq!(dump(&open(&disk, &options).view()), before);
 }

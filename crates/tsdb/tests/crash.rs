@@ -77,7 +77,7 @@ fn a_machine_that_stops_at_any_byte_keeps_what_was_synced() {
         let done = opened.and_then(|(store, _)| run(&store, &mut progress));
         // The end of the process alone loses nothing of what was appended.
         let survivors = [
-            (disk.files.read_all(), progress.appended.clone()),
+            (disk.files.copy(), progress.appended.clone()),
             (disk.after_power_loss(), progress.synced.clone()),
         ];
         for (files, kept) in survivors {
@@ -132,7 +132,7 @@ fn a_full_disk_keeps_appends_in_memory_until_there_is_room() {
         assert!(error.to_string().contains("no space left"), "{error}");
         assert_eq!(store.sync().unwrap_err(), error);
         // A restart would know the samples that the log took, and only those.
-        let files = disk.files.read_all();
+        let files = disk.files.copy();
         assert_eq!(dump(&open(&files, &options()).view()), logged);
     }
     disk.set_bytes_left(u64::MAX, true);
@@ -213,10 +213,7 @@ fn a_full_disk_stops_upkeep_until_there_is_room() {
         disk.set_bytes_left(bytes_left, true);
         let done = store.maintain(Timestamp(400 * 15_000));
         assert_eq!(dump(&store.view()), before);
-        assert_eq!(
-            dump(&open(&disk.files.read_all(), &options()).view()),
-            before
-        );
+        assert_eq!(dump(&open(&disk.files.copy(), &options()).view()), before);
         match done {
             Ok(()) => break,
             Err(error) => assert!(error.is_full(), "{error}"),
@@ -270,6 +267,7 @@ fn files_of_other_versions_are_refused_and_left_alone() {
     for (path, content) in [
         ("chunks/00000000.idx", "FBCIDX 9..."),
         ("wal/00000000", "FBWAL  9..."),
+        ("pages/00000000", "FBPAGE 9..."),
     ] {
         let disk = MemoryDisk::default();
         disk.replace(path, content.as_bytes()).unwrap();
@@ -285,22 +283,4 @@ fn flip(disk: &MemoryDisk, path: &str, at: usize) {
     let mut content = disk.read(path).unwrap();
     content[at] ^= 0x10;
     disk.replace(path, &content).unwrap();
-}
-
-/// A copy: what one store does to it, another does not see.
-trait ReadAll {
-    fn read_all(&self) -> MemoryDisk;
-}
-
-impl ReadAll for MemoryDisk {
-    fn read_all(&self) -> MemoryDisk {
-        let copy = MemoryDisk::default();
-        for folder in ["wal", "chunks"] {
-            for name in self.list(folder).unwrap() {
-                let path = format!("{folder}/{name}");
-                copy.replace(&path, &self.read(&path).unwrap()).unwrap();
-            }
-        }
-        copy
-    }
 }

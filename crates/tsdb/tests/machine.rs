@@ -1,14 +1,16 @@
 //! Random histories of a store, held against a model that is nothing but vectors.
 //!
-//! Each history appends, seals, files, expires, rewrites the log, restarts, and keeps views; after
+//! Each history appends, seals, files, expires, rewrites the log, restarts, stops in the middle, and
+//! keeps views; after
 //! every step all living views must read what they read when they were made, and the newest one
 //! what the model holds. Summaries of random windows must be those of the samples.
 
 mod common;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use common::{Dump, check_summary, dump, open, range, sample};
+use common::{Dump, FrailDisk, check_summary, dump, open, range, sample};
 use firebell_disk::MemoryDisk;
 use firebell_model::{Duration, Labels, STALE_NAN, Sample, SeriesId, Source, Timestamp};
 use firebell_tsdb::{Batch, Options, Store, View};
@@ -22,8 +24,18 @@ enum Step {
     Late(usize, i64),
     Maintain(i64),
     Restart,
+    Checkpoint,
+    /// The machine stops so many bytes into some upkeep, without or with a loss of power.
+    Stop(Upkeep, u64, bool),
     View,
     DropView(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Upkeep {
+    Checkpoint,
+    Flush,
+    Maintain,
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -33,6 +45,13 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..N_SERIES, 1..600_i64).prop_map(|(series, secs)| Step::Late(series, secs)),
         3 => (0..900_i64).prop_map(Step::Maintain),
         1 => Just(Step::Restart),
+        2 => Just(Step::Checkpoint),
+        2 => (
+            prop::sample::select(vec![Upkeep::Checkpoint, Upkeep::Flush, Upkeep::Maintain]),
+            0..6_000_u64,
+            any::<bool>(),
+        )
+            .prop_map(|(upkeep, bytes, loses_power)| Step::Stop(upkeep, bytes, loses_power)),
         2 => Just(Step::View),
         2 => (0..8_usize).prop_map(Step::DropView),
     ]
@@ -59,21 +78,22 @@ fn value_of(series: usize, n: u64) -> f64 {
 }
 
 struct Machine {
-    disk: MemoryDisk,
+    disk: FrailDisk,
     options: Options,
     store: Store,
     model: Vec<BTreeMap<i64, f64>>,
     newest_of_all: i64,
     floor: i64,
     now: i64,
+    maintained_at: i64,
     n: u64,
     views: Vec<(View, Dump)>,
 }
 
 impl Machine {
     fn new(options: Options) -> Self {
-        let disk = MemoryDisk::default();
-        let store = open(&disk, &options);
+        let disk = FrailDisk::new(u64::MAX);
+        let store = open_frail(&disk, &options);
         Self {
             disk,
             options,
@@ -82,6 +102,7 @@ impl Machine {
             newest_of_all: i64::MIN,
             floor: i64::MIN,
             now: 1_700_000_000_000,
+            maintained_at: 0,
             n: 0,
             views: Vec::new(),
         }
@@ -100,13 +121,25 @@ impl Machine {
             Step::Maintain(secs) => {
                 self.now += secs * 1000;
                 self.store.maintain(Timestamp(self.now)).unwrap();
+                self.maintained_at = self.now;
                 self.floor = self.now - self.options.retention.0;
             }
-            Step::Restart => {
-                let before = dump(&self.store.view());
-                self.views.clear();
-                self.store = open(&self.disk, &self.options);
-                assert_eq!(dump(&self.store.view()), before);
+            Step::Restart => self.restart(),
+            Step::Checkpoint => self.store.shorten_log().unwrap(),
+            Step::Stop(upkeep, bytes, loses_power) => {
+                self.store.sync().unwrap();
+                self.disk.set_bytes_left(bytes, false);
+                // It gets as far as it gets.
+                let _ = match upkeep {
+                    Upkeep::Checkpoint => self.store.shorten_log(),
+                    Upkeep::Flush => self.store.flush(),
+                    Upkeep::Maintain => self.store.maintain(Timestamp(self.maintained_at)),
+                };
+                if loses_power {
+                    self.disk.after_power_loss();
+                }
+                self.disk.set_bytes_left(u64::MAX, false);
+                self.restart();
             }
             Step::View => {
                 let view = self.store.view();
@@ -119,6 +152,13 @@ impl Machine {
                 }
             }
         }
+    }
+
+    fn restart(&mut self) {
+        let before = dump(&self.store.view());
+        self.views.clear();
+        self.store = open_frail(&self.disk, &self.options);
+        assert_eq!(dump(&self.store.view()), before);
     }
 
     fn append_all(&mut self, series: std::ops::Range<usize>) {
@@ -192,6 +232,12 @@ impl Machine {
     }
 }
 
+fn open_frail(disk: &FrailDisk, options: &Options) -> Store {
+    let (store, report) = Store::open(Arc::new(disk.clone()), options.clone()).unwrap();
+    assert_eq!(report.damage, Vec::<String>::new());
+    store
+}
+
 fn retained(mut dump: Dump, floor: i64) -> Dump {
     for samples in dump.values_mut() {
         samples.retain(|sample| sample.0 > floor);
@@ -222,12 +268,13 @@ proptest! {
         windows in prop::collection::vec((0..9_000_000_u32, 0..9_000_000_u32), 8),
         is_short_lived in any::<bool>(),
         has_late in any::<bool>(),
+        log_bytes_max in prop::sample::select(vec![0, 1_000, 20_000]),
     ) {
         let options = Options {
             retention: if is_short_lived { Duration::from_hours(1) } else { Duration::from_hours(300) },
             out_of_order_window: if has_late { Duration::from_mins(10) } else { Duration::ZERO },
             head_span: Duration::from_mins(15),
-            log_bytes_max: 20_000,
+            log_bytes_max,
             ..Options::default()
         };
         run(&steps, &windows, options);

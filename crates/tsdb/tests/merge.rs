@@ -17,21 +17,6 @@ fn options() -> Options {
     }
 }
 
-fn copy(disk: &MemoryDisk) -> MemoryDisk {
-    let copy = MemoryDisk::default();
-    copy_to(disk, &copy);
-    copy
-}
-
-fn copy_to(disk: &MemoryDisk, to: &dyn Disk) {
-    for folder in ["wal", "chunks"] {
-        for name in disk.list(folder).unwrap() {
-            let path = format!("{folder}/{name}");
-            to.replace(&path, &disk.read(&path).unwrap()).unwrap();
-        }
-    }
-}
-
 fn names(disk: &MemoryDisk, suffix: &str) -> Vec<String> {
     let mut names = disk.list("chunks").unwrap();
     names.retain(|name| name.ends_with(suffix));
@@ -53,7 +38,7 @@ fn ripe() -> (MemoryDisk, Timestamp) {
             ]))
             .unwrap();
         if n % 30 == 29 {
-            let before = copy(&disk);
+            let before = disk.copy();
             store.maintain(Timestamp(at)).unwrap();
             if !names(&disk, ".over").is_empty() {
                 assert!(names(&disk, ".idx").len() < 3, "what was merged is gone");
@@ -82,12 +67,12 @@ fn a_merge_that_ends_at_any_byte_changes_nothing() {
         let mut bytes_left = 0;
         loop {
             let disk = FrailDisk::new(u64::MAX);
-            copy_to(&ripe, &disk);
+            ripe.copy_to(&disk).unwrap();
             let (store, _) = Store::open(Arc::new(disk.clone()), options()).unwrap();
             disk.set_bytes_left(bytes_left, is_full);
             let done = store.maintain(now);
             check(&store, &expected);
-            for files in [copy(&disk.files), disk.after_power_loss()] {
+            for files in [disk.files.copy(), disk.after_power_loss()] {
                 let store = open(&files, &options());
                 check(&store, &expected);
                 store.maintain(now).unwrap();

@@ -15,7 +15,9 @@ pub use self::answers::{
     GettableSilence, MatcherJson, PeerJson, ReceiverJson, SilenceIdJson, SilenceStatusJson,
     StatusJson,
 };
-pub use self::bodies::{PostableAlert, PostableSilence, parse_alerts, parse_silence};
+pub use self::bodies::{
+    AlertInBody, Pairs, PostableAlert, PostableSilence, alerts_in_body, parse_alerts, parse_silence,
+};
 pub use self::error::RequestError;
 pub use self::filter::{AlertFilter, SilenceStates, parse_filters, parse_receiver_matchers};
 pub use self::sending::alerts_body;

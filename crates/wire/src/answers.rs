@@ -28,6 +28,7 @@ pub type RangeResult = (Labels, Vec<(Timestamp, f64)>);
 #[derive(Clone, PartialEq, Eq, Debug)]
 #[expect(missing_docs, reason = "upstream's words")]
 pub struct RuleInForce {
+    pub group: String,
     pub name: String,
     pub is_alerting: bool,
     pub query: String,
@@ -106,8 +107,12 @@ pub fn read_words(body: &[u8]) -> Result<Vec<String>, Failure> {
 /// See [`Failure`].
 pub fn read_rules(body: &[u8]) -> Result<Vec<RuleInForce>, Failure> {
     let data: RulesData = data(body)?;
-    let rules = data.groups.into_iter().flat_map(|group| group.rules);
-    let rules = rules.map(|rule| RuleInForce {
+    let rules = data.groups.into_iter().flat_map(|group| {
+        let of_group = move |rule| (group.name.clone(), rule);
+        group.rules.into_iter().map(of_group)
+    });
+    let rules = rules.map(|(group, rule)| RuleInForce {
+        group,
         is_alerting: rule.kind == "alerting",
         name: rule.name,
         query: rule.query,
@@ -123,6 +128,15 @@ pub fn read_rules(body: &[u8]) -> Result<Vec<RuleInForce>, Failure> {
 pub fn read_text(body: &[u8], name: &str) -> Result<String, Failure> {
     let data: serde_json::Value = data(body)?;
     Ok(data[name].as_str().unwrap_or_default().to_owned())
+}
+
+/// Reads the addresses of `/api/v1/alertmanagers` that alerts are sent to.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn read_alertmanagers(body: &[u8]) -> Result<Vec<String>, Failure> {
+    let data: AlertmanagersData = data(body)?;
+    Ok(data.active.into_iter().map(|it| it.url).collect())
 }
 
 /// Reads the silences of `/api/v2/silences` that are active.
@@ -268,7 +282,20 @@ struct RulesData {
 }
 
 #[derive(Deserialize)]
+struct AlertmanagersData {
+    #[serde(default, rename = "activeAlertmanagers")]
+    active: Vec<AlertmanagerJson>,
+}
+
+#[derive(Deserialize)]
+struct AlertmanagerJson {
+    url: String,
+}
+
+#[derive(Deserialize)]
 struct GroupJson {
+    #[serde(default)]
+    name: String,
     #[serde(default)]
     rules: Vec<RuleJson>,
 }
@@ -371,6 +398,12 @@ mod tests {
         );
         let rules = rules.unwrap();
         assert_eq!((rules[0].is_alerting, rules[1].is_alerting), (true, false));
+        assert_eq!(rules[1].group, "g");
+        let alertmanagers = read_alertmanagers(
+            br#"{"status":"success","data":{"activeAlertmanagers":[
+            {"url":"http://a:9093/api/v2/alerts"}],"droppedAlertmanagers":[]}}"#,
+        );
+        assert_eq!(alertmanagers.unwrap(), ["http://a:9093/api/v2/alerts"]);
         let silences = read_active_silences(
             br#"[{"id":"1","status":{"state":"active"},"createdBy":"me","matchers":[
             {"name":"a","value":"b.*","isRegex":true}]},

@@ -41,6 +41,8 @@ pub struct Options {
     pub adds_deltas: bool,
     /// Whether it is told when series began.
     pub tells_beginnings: bool,
+    /// Whether kind and unit of a metric are labels of its series.
+    pub has_type_labels: bool,
 }
 
 /// How names of metrics and labels are made: `translation_strategy`.
@@ -80,6 +82,7 @@ impl Default for Options {
             promote_scope: false,
             adds_deltas: false,
             tells_beginnings: false,
+            has_type_labels: false,
         }
     }
 }

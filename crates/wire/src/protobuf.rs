@@ -128,6 +128,19 @@ impl<'a> Message<'a> {
         Ok(Some((number, value)))
     }
 
+    /// The next field, when its key is this one byte and it is less than 128 bytes: what a message
+    /// has hundreds of is read at less cost.
+    #[inline]
+    pub(crate) fn next_short(&mut self, key: u8) -> Option<&'a [u8]> {
+        let (&[found, len], rest) = self.bytes.split_first_chunk()?;
+        if found != key || len >= 0x80 {
+            return None;
+        }
+        let (taken, rest) = rest.split_at_checked(usize::from(len))?;
+        self.bytes = rest;
+        Some(taken)
+    }
+
     /// The next message of a stream in which each comes after its length; `None` at the end.
     pub(crate) fn next_delimited(&mut self) -> Result<Option<Self>, Malformed> {
         if self.bytes.is_empty() {

@@ -1,9 +1,11 @@
 //! Prometheus remote read: queries for raw samples, answered whole or as a stream of chunks.
 //!
 //! *Sources*: Prometheus, `prompb/remote.proto`, `storage/remote/read_handler.go` and `chunked.go`,
-//! `tsdb/chunkenc/xor.go`; Facebook's Gorilla paper for the compression.
+//! `tsdb/chunkenc`; Facebook's Gorilla paper for the compression.
 
+mod bits;
 mod chunks;
+mod histogram;
 mod xor;
 
 use firebell_model::{HistogramSample, Labels, MatchOp, Matcher, Sample, TimeRange, Timestamp};

@@ -229,7 +229,13 @@ impl<'a> SeriesParts<'a> {
     /// Reads `prometheus.TimeSeries`.
     fn read(&mut self, mut message: Message<'a>) -> Result<(), Malformed> {
         self.clear();
-        while let Some((number, value)) = message.next_field()? {
+        loop {
+            while let Some(sample) = message.next_short(SAMPLE_KEY) {
+                self.samples.push(read_sample(sample)?);
+            }
+            let Some((number, value)) = message.next_field()? else {
+                return Ok(());
+            };
             match number {
                 1 => self.labels.push(read_label(value.bytes()?)?),
                 2 => self.samples.push(read_sample(value.bytes()?)?),
@@ -238,7 +244,6 @@ impl<'a> SeriesParts<'a> {
                 _ => {}
             }
         }
-        Ok(())
     }
 
     pub(crate) fn push_histogram(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
@@ -440,6 +445,8 @@ pub const LABELS_MAX: usize = 512;
 const SNAPPY_EXPANSION_MAX: usize = 64;
 /// How many labels an error shows.
 const SHOWN_LABELS_MAX: usize = 16;
+/// The key of `TimeSeries.samples`: field 2, with a length.
+const SAMPLE_KEY: u8 = 2 << 3 | 2;
 /// Field number of `WriteRequest.timeseries`.
 const TIMESERIES: u64 = 1;
 /// Field number of `WriteRequest.metadata`.

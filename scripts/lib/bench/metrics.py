@@ -28,11 +28,37 @@ from proofs.client import ask
 
 from bench.load import CODES, METRIC, TARGET, Shape, build, fill, now
 from bench.systems import Firebell, Prometheus, System, VictoriaMetrics, peers
-from bench.table import OURS, SYSTEMS, Table
+from bench.table import OURS, Row, Table, below, below_peers, share_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+SYSTEMS = ("Prometheus", "VictoriaMetrics", OURS)
+ROWS = (
+    Row("query_5m", "burn-rate query, W = 5m, over HTTP", "ms"),
+    Row("query_6h", "same, W = 6h", "ms"),
+    Row("query_1d", "same, W = 1d", "ms"),
+    Row("query_7d", "same, W = 7d", "ms", below(3)),
+    Row("query_30d", "same, W = 30d", "ms"),
+    Row("query_ratio", "30d / 5m, over HTTP", "x", below(3)),
+    Row("prepared_5m", "prepared, as a rule: W = 5m", "ms", below(0.3)),
+    Row("prepared_6h", "prepared: W = 6h", "ms"),
+    Row("prepared_1d", "prepared: W = 1d", "ms"),
+    Row("prepared_7d", "prepared: W = 7d", "ms", below(3)),
+    Row("prepared_30d", "prepared: W = 30d", "ms"),
+    Row("prepared_ratio", "prepared: 30d / 5m", "x", below(3)),
+    Row("ingest", "ingest by remote write, per sample", "ns", below(150)),
+    Row("disk", "on disk, per sample", "bytes", below(0.6)),
+    Row("memory", "resident memory, live series, 2 h", "MiB", share_of("Prometheus", 1 / 3)),
+    Row("rules", "all rules once", "s", share_of("Prometheus", 1 / 30)),
+    Row("ready_cpu", "ready after kill -9: processor", "s", below(2)),
+    Row("ready", "ready after kill -9: wall time", "s", below_peers),
+    Row("million_ingest", "a million series: ingest, per sample", "ns"),
+    Row("million_memory", "a million series: resident memory", "MiB"),
+    Row("million_values", "a million series: values of a label", "ms"),
+    Row("million_series", "a million series: fifty by a label", "ms"),
+    Row("million_ready", "a million series: ready after kill -9", "s"),
+)
 WINDOWS = ("5m", "6h", "1d", "7d", "30d")
 HISTORY_ROWS = ("query", "ingest", "disk")
 LIVE_ROWS = ("memory", "rules", "restart")
@@ -93,7 +119,7 @@ class Bench:
         """Fetch and build what it needs."""
         self.size = size
         self.rows = rows
-        self.table = Table(size.name)
+        self.table = Table(size.name, ROWS, SYSTEMS)
         self.loadgen = build()
         self.peers = peers()
         end = now()

@@ -259,9 +259,14 @@ class Firebell(System):
         return self.metric(self.port, "prometheus_rule_evaluations_total")
 
     def disk(self) -> tuple[int, int | None]:
-        """Return all but the log, once the store has had its upkeep."""
+        """Return all but what a restart reads back, once the store has had its upkeep."""
+
+        def sealed_bytes() -> int:
+            logs = sum(folder_bytes(self.data / name) for name in ("wal", "pages"))
+            return folder_bytes(self.data) - logs
+
         sealed = -1
-        while sealed != (sealed := folder_bytes(self.data) - folder_bytes(self.data / "wal")):
+        while sealed != (sealed := sealed_bytes()):
             time.sleep(UPKEEP_SECONDS)
         self.stop()
         return sealed, int(self.bench("figures")["filed"])

@@ -10,8 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-SYSTEMS = ("Prometheus", "VictoriaMetrics", "Firebell")
-OURS = SYSTEMS[-1]
+OURS = "Firebell"
 
 # Figures of a row by system; `None` where it was not measured.
 Figures = dict[str, float]
@@ -37,37 +36,10 @@ def share_of(system: str, share: float) -> Callable[[Figures], float | None]:
     return lambda figures: figures[system] * share if system in figures else None
 
 
-def below_both(figures: Figures) -> float | None:
-    """Return a target that is the better of the peers."""
-    peers = [figures[name] for name in SYSTEMS[:-1] if name in figures]
+def below_peers(figures: Figures) -> float | None:
+    """Return a target that is the best of the peers."""
+    peers = [figure for name, figure in figures.items() if name != OURS]
     return min(peers) if peers else None
-
-
-ROWS = (
-    Row("query_5m", "burn-rate query, W = 5m, over HTTP", "ms"),
-    Row("query_6h", "same, W = 6h", "ms"),
-    Row("query_1d", "same, W = 1d", "ms"),
-    Row("query_7d", "same, W = 7d", "ms", below(3)),
-    Row("query_30d", "same, W = 30d", "ms"),
-    Row("query_ratio", "30d / 5m, over HTTP", "x", below(3)),
-    Row("prepared_5m", "prepared, as a rule: W = 5m", "ms", below(0.3)),
-    Row("prepared_6h", "prepared: W = 6h", "ms"),
-    Row("prepared_1d", "prepared: W = 1d", "ms"),
-    Row("prepared_7d", "prepared: W = 7d", "ms", below(3)),
-    Row("prepared_30d", "prepared: W = 30d", "ms"),
-    Row("prepared_ratio", "prepared: 30d / 5m", "x", below(3)),
-    Row("ingest", "ingest by remote write, per sample", "ns", below(150)),
-    Row("disk", "on disk, per sample", "bytes", below(0.6)),
-    Row("memory", "resident memory, live series, 2 h", "MiB", share_of("Prometheus", 1 / 3)),
-    Row("rules", "all rules once", "s", share_of("Prometheus", 1 / 30)),
-    Row("ready_cpu", "ready after kill -9: processor", "s", below(2)),
-    Row("ready", "ready after kill -9: wall time", "s", below_both),
-    Row("million_ingest", "a million series: ingest, per sample", "ns"),
-    Row("million_memory", "a million series: resident memory", "MiB"),
-    Row("million_values", "a million series: values of a label", "ms"),
-    Row("million_series", "a million series: fifty by a label", "ms"),
-    Row("million_ready", "a million series: ready after kill -9", "s"),
-)
 
 
 @dataclass
@@ -75,35 +47,42 @@ class Table:
     """Figures as they come in."""
 
     size: str
+    rows: tuple[Row, ...]
+    systems: tuple[str, ...]
     figures: dict[str, Figures] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def note(self, key: str, system: str, figure: float) -> None:
         """Keep one, and say it at once: a run is long."""
-        row = next(row for row in ROWS if row.key == key)
+        row = next(row for row in self.rows if row.key == key)
         self.figures.setdefault(key, {})[system] = figure
-        print(f"  {system:<16} {row.title:<38} {digits(figure)} {row.unit}", flush=True)
+        print(f"  {system:<16} {row.title:<{self._width}} {digits(figure)} {row.unit}", flush=True)
 
     def print(self) -> None:
         """Print all rows that were measured."""
-        print(f"\n{'':<38} {'Prometheus':>12} {'VictoriaM.':>12} {'Firebell':>12}  target")
-        for row in ROWS:
+        heads = "".join(f"{name[:12]:>13}" for name in self.systems)
+        print(f"\n{'':<{self._width}}{heads}  target")
+        for row in self.rows:
             if row.key in self.figures:
                 print(self._line(row, self.figures[row.key]))
         for note in self.notes:
             print(f"  {note}")
 
+    @property
+    def _width(self) -> int:
+        return max(len(row.title) for row in self.rows)
+
     def _line(self, row: Row, figures: Figures) -> str:
         cells = "".join(
-            f"{digits(figures[name]) if name in figures else '-':>13}" for name in SYSTEMS
+            f"{digits(figures[name]) if name in figures else '-':>13}" for name in self.systems
         )
-        line = f"{row.title:<38}{cells}  {row.unit}"
+        line = f"{row.title:<{self._width}}{cells}  {row.unit}"
         target = row.target(figures)
         if target is not None and OURS in figures:
             verdict = "ok" if figures[OURS] <= target else "missed"
             line += f" <= {digits(target)}: {verdict}"
         if ours := figures.get(OURS):
-            peers = [name for name in SYSTEMS[:-1] if name in figures]
+            peers = [name for name in self.systems if name != OURS and name in figures]
             shares = ", ".join(f"{digits(figures[name] / ours)}x {name[:4]}" for name in peers)
             line += f" ({shares})" if peers else ""
         return line
@@ -117,7 +96,7 @@ class Table:
                 "figures": self.figures[row.key],
                 "target": row.target(self.figures[row.key]),
             }
-            for row in ROWS
+            for row in self.rows
             if row.key in self.figures
         }
         path.parent.mkdir(parents=True, exist_ok=True)

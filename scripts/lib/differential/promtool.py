@@ -1,5 +1,7 @@
 """Runs the same unit tests of rules through promtool and Firebell; prints what differs.
 
+Keys that only Firebell has are shown on the example, and refused where they are wrong.
+
 The corpus's files, the functions of templates as docs/templates.md has them, and random files:
 rules of every kind, series in every notation, expectations that are wrong, and those that promtool
 itself said would be right. Exit code, stdout and stderr have to be the same. In the environment:
@@ -11,12 +13,14 @@ from __future__ import annotations
 import os
 import random
 import re
+import shutil
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from xml.sax.saxutils import unescape
 
 from bench.systems import peers_if_any
 from proofs.check import NOT_CHECKED, ROOT, Proofs
@@ -33,6 +37,34 @@ SHOWN_MAX = 5
 CORPUS = Path(os.environ.get("FIREBELL_CORPUS", ROOT.parent / "shared" / "corpus")) / "promtool"
 # Which two series collide is said in the order in which a store happens to give them.
 PAIR = re.compile(r"(for the match group ).*?(on the .*? of the operation: )\[.*?\];")
+EXAMPLE = ROOT / "examples" / "unit-tests" / "shop.test.yml"
+# What is changed in the example, and what is said of it.
+OTHERWISE = (
+    (
+        "a text that differs is shown",
+        'orders: 120 messages wait"\n            channel',
+        'orders: 121 messages wait"\n            channel',
+        ("exp:", "orders: 121 messages wait", "orders: 120 messages wait"),
+    ),
+    (
+        "a budget that differs is shown",
+        "exp_budget_spent: 4.63%",
+        "exp_budget_spent: 5%",
+        ("spent 5%", "spent 4.63%"),
+    ),
+    (
+        "a key that is misspelt has its place and a hint",
+        "exp_burn_rates",
+        "exp_burn_rate",
+        ("has no field `exp_burn_rate`", "shop.test.yml:", "did you mean `exp_burn_rates`?"),
+    ),
+    (
+        "pages cannot be tested yet",
+        "    slo_test:",
+        "    page_test: []\n    slo_test:",
+        ("`page_test`: who is paged, and how that escalates, cannot be tested yet",),
+    ),
+)
 FLAGS = ((), (), ("--diff",), ("--run", "third|first"))
 
 
@@ -69,7 +101,27 @@ def main() -> int:
         print(f"  {n_files} files, {n_passed} of them passed")
         proofs.holds_for("random files say the same", n_files, found)
         proofs.check("some passed, and some did not", 0 < n_passed < n_files)
+    with proofs.scene("keys of our own") as folder:
+        own_keys(proofs, folder)
     return proofs.finish()
+
+
+def own_keys(proofs: Proofs, folder: Path) -> None:
+    """Run the example, alone and among others, then with what it should not say."""
+    shutil.copytree(EXAMPLE.parent, folder, dirs_exist_ok=True)
+    file = folder / EXAMPLE.name
+    good = file.read_text()
+    said = said_by(Path(), file, ("--strict",))
+    proofs.equal("the example passes, strictly", said, Said(0, "  SUCCESS\n\n", ""))
+    said = said_by(Path(), file, ("--run", "a month", *[file.name] * 7))
+    proofs.equal("so do eight at the same time", said, Said(0, "  SUCCESS\n\n" * 8, ""))
+    for what, old, new, wanted in OTHERWISE:
+        file.write_text(good.replace(old, new))
+        said = said_by(Path(), file, ("--junit", "junit.xml"))
+        is_told = said.code == 1 and all(text in said.err for text in wanted)
+        proofs.check(what, is_told, said)
+        junit = (folder / "junit.xml").read_text()
+        proofs.check(f"{what}: JUnit knows", wanted[0] in unescape(junit), junit)
 
 
 def play(promtool: Path, folder: Path, seed: int, n_wanted: int) -> tuple[list[str], int, int]:

@@ -66,6 +66,26 @@ class Alertmanager(Process):
         return ask(self.port, path, method=method, body=sent, headers=JSON)
 
 
+GRAPHED = {
+    f"alertmanager_{name}"
+    for name in (
+        "alerts",
+        "alerts_invalid_total",
+        "alerts_received_total",
+        "build_info",
+        "cluster_enabled",
+        "config_hash",
+        "config_last_reload_success_timestamp_seconds",
+        "config_last_reload_successful",
+        "dispatcher_aggregation_groups",
+        "inhibition_rules",
+        "integrations",
+        "receivers",
+        "silences",
+    )
+}
+
+
 def _address(log: str) -> str | None:
     lines = [line for line in log.splitlines() if "Listening on" in line]
     found = re.search(r"address=([^\s]+)", lines[0]) if lines else None
@@ -140,6 +160,9 @@ def way_in(proofs: Proofs, folder: Path) -> None:
         with server:
             server.wait_ready()
             status = server.ask("/api/v2/status").json()
+            page = server.ask("/metrics").text().splitlines()
+            names = {line.split("{")[0].split(" ")[0] for line in page}
+            proofs.check("metrics that dashboards ask for", names >= GRAPHED, GRAPHED - names)
             proofs.check("it is its own peer", status["cluster"]["peers"][0]["address"], status)
             post(server, [{"labels": {"alertname": "Down", "node": "a"}}])
             told = wait_for("a webhook", 10, lambda: receiver.arrivals() or None)[0].body

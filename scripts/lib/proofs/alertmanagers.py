@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 import sys
+import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -77,6 +79,8 @@ class Stub(Served):
         """Begin to listen."""
         self.posts: list[Post] = []
         self.is_closed = False
+        self.may_answer = threading.Event()
+        self.may_answer.set()
         stub = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -90,6 +94,10 @@ class Stub(Served):
                 of = self.headers.get
                 post = (self.path, of("Authorization"), of("Content-Type"), json.loads(body))
                 stub.posts.append(Post(time.time(), *post))
+                if not stub.may_answer.wait(0):
+                    stub.may_answer.wait(TELLS_SECONDS)
+                    answer(self, 503, b"late", "text/plain")
+                    return
                 answer(self, 200, b"{}", "application/json")
 
             def log_message(self, *_: object) -> None:
@@ -161,6 +169,7 @@ def play(proofs: Proofs, folder: Path) -> None:
             same_list(proofs, prometheus.port, server.port)
             heard_by_the_real_one(proofs, port)
             found_in_a_file(proofs, folder, server)
+            job_changes_midway(proofs, folder, server)
             closed_for_a_while(proofs, target, server, ours, shaky)
         proofs.check("no panic", "panicked" not in server.text(), server.tail())
 
@@ -261,6 +270,34 @@ def found_in_a_file(proofs: Proofs, folder: Path, server: Firebell) -> None:
 
         wait_for("the found one is gone", TELLS_SECONDS, is_gone)
         proofs.check("and is gone with the file's word", is_gone())
+
+
+def job_changes_midway(proofs: Proofs, folder: Path, server: Firebell) -> None:
+    """Change the job of one that has not answered yet: nothing newer overtakes what it was sent."""
+    found = folder / "found.json"
+    with Stub() as stub:
+        stub.may_answer.clear()
+        found.write_text(json.dumps([{"targets": [stub.address]}]))
+        wait_for("the slow one is asked", TELLS_SECONDS, lambda: stub.posts or None)
+        text = server.config.read_text()
+        changed = text.replace("found.json]}]", "found.json]}]\n      timeout: 9s")
+        reload(server, changed)
+        time.sleep(2 * RESEND_SECONDS)
+        proofs.equal("its successor waits for its answer", len(stub.posts), 1)
+        stub.may_answer.set()
+        wait_for("the slow one is asked again", TELLS_SECONDS, lambda: len(stub.posts) > 2)
+        told = [ends(alert) for post in stub.posts for alert in post.alerts]
+        proofs.equal("and no older state comes after a newer one", told, sorted(told))
+        found.write_text("[]")
+        reload(server, text)
+
+
+def reload(server: Firebell, config: str) -> None:
+    """Put a changed configuration in force."""
+    since = server.status()["configLoadedAt"]
+    server.config.write_text(config)
+    server.send(signal.SIGHUP)
+    server.wait_reloaded(since)
 
 
 def closed_for_a_while(

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 from bench.systems import peers_if_any
 
-from proofs.check import ProofError, Proofs
+from proofs import sarif
+from proofs.check import ProofError, Proofs, wait_for
+from proofs.client import ask
 from proofs.process import Firebell, binary, run
-from proofs.shapes import CHECK, SARIF, violations
+from proofs.shapes import CHECK, violations
 from proofs.ways_in import RealPrometheus
 from proofs.world import Served, answer
 
@@ -118,22 +120,32 @@ def servers(proofs: Proofs, folder: Path) -> None:
         silence(bell)
         judged(proofs, "Firebell", rules, bell.url)
         fleet(proofs, folder, bell)
-    if programs is None:
-        proofs.skip("Prometheus says the same", "it is not here")
-        return
-    blocks: list[str | Path] = [
-        programs / "promtool",
-        "tsdb",
-        "create-blocks-from",
-        "openmetrics",
-        metrics,
-    ]
-    code, said = run([*blocks, folder / "prometheus"], 60)
-    proofs.check("Prometheus has them too", code == 0, said)
-    flags = ("--storage.tsdb.retention.time=15d",)
-    with RealPrometheus(folder, "prometheus", "global: {}\n", *flags) as prometheus:
-        prometheus.wait_ready()
-        judged(proofs, "Prometheus", rules, f"http://127.0.0.1:{prometheus.port}")
+        if programs is None:
+            proofs.skip("Prometheus says the same", "it is not here")
+            return
+        blocks: list[str | Path] = [
+            programs / "promtool",
+            "tsdb",
+            "create-blocks-from",
+            "openmetrics",
+            metrics,
+        ]
+        code, said = run([*blocks, folder / "prometheus"], 60)
+        proofs.check("Prometheus has them too", code == 0, said)
+        flags = ("--storage.tsdb.retention.time=15d",)
+        # It has no silences; whom it sends its alerts to has.
+        target = f"static_configs: [{{targets: ['127.0.0.1:{bell.port}']}}]"
+        tells = f"alerting: {{alertmanagers: [{{{target}}}]}}\n"
+        with RealPrometheus(folder, "prometheus", tells, *flags) as prometheus:
+            prometheus.wait_ready()
+            wait_for("Prometheus knows whom to tell", 30, lambda: knows_alertmanager(prometheus))
+            judged(proofs, "Prometheus", rules, f"http://127.0.0.1:{prometheus.port}")
+
+
+def knows_alertmanager(prometheus: RealPrometheus) -> bool:
+    """Say whether it has found one."""
+    said = ask(prometheus.port, "/api/v1/alertmanagers").json()
+    return bool(said["data"]["activeAlertmanagers"])
 
 
 def silence(bell: Firebell) -> None:
@@ -178,16 +190,15 @@ def judged(proofs: Proofs, name: str, rules: Path, url: str) -> None:
     wrong = violations(CHECK, "document", found)
     proofs.check(f"{name}: the document is as promised", not wrong, wrong[:5])
     silences = [it for it in found["findings"] if it["id"] == "silences/unmatched"]
-    if name == "Firebell":
-        right = [it["severity"] for it in silences] == ["warning"] and silences[0]["file"] == url
-        proofs.check(f"{name}: a silence of nothing", right, silences)
+    right = [it["severity"] for it in silences] == ["warning"] and silences[0]["file"] == url
+    proofs.check(f"{name}: a silence of nothing", right, silences)
     marks = {"text": "rules asked about in", "sarif": '"ruleId"', "github": "::warning"}
     for form, mark in marks.items():
         _, said = run([*check, "--format", form, rules], 60)
         proofs.check(f"{name}: as {form}", mark in said and "panicked" not in said, said[-500:])
         if form == "sarif":
-            wrong = violations(SARIF, "log", document(said))
-            proofs.check(f"{name}: which is SARIF", not wrong, wrong[:5])
+            said = sarif.violations(rules.parent, document(said))
+            proofs.check(f"{name}: which is SARIF", not said, said)
 
 
 class Slow(Served):

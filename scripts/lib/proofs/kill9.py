@@ -3,7 +3,7 @@
 Several lanes at once, each with its own Firebell, target, receiver and killer. Rounds of a fault
 that comes and goes follow each other; the killer strikes at moments of its own.
 
-Environment: `FIREBELL_SEED` repeats the moments of a run; `FIREBELL_KILLS` says how many.
+Environment: `SEED` repeats the moments of a run; `FIREBELL_KILLS` says how many.
 """
 
 from __future__ import annotations
@@ -257,10 +257,10 @@ def _time(text: str | None) -> float | None:
 
 def main() -> int:
     """Run all lanes; 0 when everything held."""
-    seed = int(os.environ.get("FIREBELL_SEED") or random.SystemRandom().randrange(1 << 32))
+    seed = int(os.environ.get("SEED") or random.SystemRandom().randrange(1 << 32))
     n_kills = int(os.environ.get("FIREBELL_KILLS") or KILLS)
     proofs = Proofs()
-    title = f"kill -9 at {n_kills} random moments, {LANES} lanes (FIREBELL_SEED={seed} repeats it)"
+    title = f"kill -9 at {n_kills} random moments, {LANES} lanes (SEED={seed} repeats it)"
     with proofs.scene(title) as folder:
         started_at = time.monotonic()
         share, rest = divmod(n_kills, LANES)

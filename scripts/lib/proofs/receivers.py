@@ -15,13 +15,14 @@ from datetime import datetime, timezone
 from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING, Any
 
-from proofs.check import ProofError, Proofs, wait_for
+from proofs.check import ProofError, Proofs, T, wait_for
 from proofs.client import ask, is_ready
 from proofs.process import Firebell, Process, free_port
 from proofs.real_prometheus import neighbour
 from proofs.world import Served, answer
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 TELLS_SECONDS = 20.0
@@ -48,7 +49,7 @@ KINDS: dict[str, tuple[str, bool]] = {
           e: 1.5e3
           'c{{ .Status }}': '{{ .Status }}'
           d: [~, 'yes', '0x10', '010', '1_000', '2026-01-02', '~', '', 'a: b']
-          n: '{{ len .Alerts }}'""",
+          count: '{{ len .Alerts }}'""",
         False,
     ),
     "pagerduty": (
@@ -321,22 +322,28 @@ def same_as_alertmanager(proofs: Proofs, folder: Path) -> None:
             counts,
             {"firing": N_RECEIVERS + 2, "resolved": N_RECEIVERS},
         )
-        try:
-            real, port = alertmanager(
-                folder, configuration({"all": sections(f"http://{theirs.address}", kinds)}, "1s")
-            )
-        except ProofError as error:
-            proofs.skip("beside a real Alertmanager", str(error))
-            return
-        with real:
-            wait_for("Alertmanager is up", TELLS_SECONDS, lambda: is_ready(port) or ended(real))
-            if ended(real):
-                proofs.skip("beside a real Alertmanager", "it is too old for these receivers")
-                return
-            wanted = told(theirs, port)
+        text = configuration({"all": sections(f"http://{theirs.address}", kinds)}, "1s")
+        wanted = beside_real(proofs, folder, text, lambda port: told(theirs, port))
+    if wanted is None:
+        return
     for phase, requests in wanted.items():
         for one, other in zip(got[phase], requests, strict=False):
             proofs.equal(f"{phase}: {other[0][:70]}", one, other)
+
+
+def beside_real(proofs: Proofs, folder: Path, text: str, tell: Callable[[int], T]) -> T | None:
+    """Return what a real Alertmanager with this configuration tells; None, and why, without one."""
+    try:
+        real, port = alertmanager(folder, text)
+    except ProofError as error:
+        proofs.skip("beside a real Alertmanager", str(error))
+        return None
+    with real:
+        wait_for("Alertmanager is up", TELLS_SECONDS, lambda: is_ready(port) or ended(real))
+        if ended(real):
+            proofs.skip("beside a real Alertmanager", "it is too old for this configuration")
+            return None
+        return tell(port)
 
 
 def bad_answers(proofs: Proofs, folder: Path) -> None:
@@ -356,7 +363,9 @@ def bad_answers(proofs: Proofs, folder: Path) -> None:
                 post(server.port, alerts("Down", "a", case=case))
             again = len(KINDS) * 4 + sum(later for _, later in KINDS.values())
             fake.settled(0, again)
-            failures = server.metric("alertmanager_notifications_failed_total")
+            failures = server.metric("alertmanager_notification_requests_failed_total")
+            given_up = server.metric("alertmanager_notifications_failed_total")
+            begun = server.metric("alertmanager_notifications_total")
     for kind, (_, is_later) in KINDS.items():
         at = {
             case: [it.at for it in fake.requests if it.path.startswith(f"/{case}/{kind}/")]
@@ -369,7 +378,10 @@ def bad_answers(proofs: Proofs, folder: Path) -> None:
         if is_later and len(at["busy"]) == wanted:
             waited = at["busy"][1] - at["busy"][0]
             proofs.check(f"{kind}: Retry-After is waited for", waited >= 1.9, f"{waited:.1f} s")
-    proofs.check("failures are counted", failures >= len(KINDS) * 3, failures)
+    proofs.check("failed requests are counted", failures >= len(KINDS) * 3, failures)
+    wanted = len(KINDS) + sum(not later for _, later in KINDS.values())
+    proofs.equal("and what was given up, once each", given_up, wanted)
+    proofs.equal("of so many notifications", begun, len(KINDS) * 3)
 
 
 def changed_in_place(proofs: Proofs, folder: Path) -> None:

@@ -1,8 +1,7 @@
 """Owns the shapes of documents: which fields each object has, which it has to have, of what kind.
 
-SARIF's are those of version 2.1.0 as OASIS publishes them, as far as Firebell writes it; a field
-that is not in the table is a violation, as the schema forbids others. Those of Firebell's own
-document are what `docs/check.md` promises.
+They are what `docs/check.md` promises of Firebell's own document; a field that is not in the table
+is a violation.
 """
 
 from __future__ import annotations
@@ -16,38 +15,6 @@ Shape = dict[str, Kind]
 Shapes = dict[str, Shape]
 
 NULL = type(None)
-SARIF: Shapes = {
-    "log": {"$schema?": "@uri", "version": "=2.1.0", "runs": "[run]"},
-    "run": {
-        "tool": "tool",
-        "columnKind?": "=unicodeCodePoints",
-        "invocations?": "[invocation]",
-        "results?": "[result]",
-    },
-    "tool": {"driver": "toolComponent"},
-    "toolComponent": {"name": str, "semanticVersion?": str, "rules?": "[rule]"},
-    "rule": {
-        "id": str,
-        "shortDescription?": "text",
-        "fullDescription?": "text",
-        "help?": "text",
-        "defaultConfiguration?": "configuration",
-    },
-    "configuration": {"level?": "=none|note|warning|error", "enabled?": bool},
-    "invocation": {"executionSuccessful": bool},
-    "result": {
-        "ruleId?": str,
-        "ruleIndex?": int,
-        "level?": "=none|note|warning|error",
-        "message": "text",
-        "locations?": "[location]",
-    },
-    "text": {"text": str},
-    "location": {"physicalLocation?": "physicalLocation"},
-    "physicalLocation": {"artifactLocation?": "artifactLocation", "region?": "region"},
-    "artifactLocation": {"uri?": "@uri"},
-    "region": {"startLine?": "#1", "startColumn?": "#1"},
-}
 CHECK: Shapes = {
     "document": {
         "version": "#1",

@@ -7,10 +7,12 @@ import { refetchChanged } from "./changes.ts";
 import { fetchJson } from "./http.ts";
 import type {
   Alert,
+  AlertWhy,
   InboxEntry,
   ObjectiveHistory,
   ObjectiveList,
   ObjectiveSpending,
+  SilencePreview,
   Status,
 } from "./types.ts";
 import { createSilence, endSilence, fetchSilences, fetchTargets, queryRange } from "./upstream.ts";
@@ -41,6 +43,16 @@ export function useAlerts() {
     queryFn: ({ signal }) => fetchJson<{ alerts: Alert[] }>("api/firebell/v1/alerts", { signal }),
     select: (answer) => answer.alerts,
     refetchInterval: useCalm(),
+  });
+}
+
+/** Why an alert is told of, or not. */
+export function useWhy(fingerprint: string) {
+  return useQuery({
+    queryKey: ["alerts", fingerprint, "why"],
+    queryFn: ({ signal }) =>
+      fetchJson<AlertWhy>(`api/firebell/v1/alerts/${fingerprint}/why`, { signal }),
+    refetchInterval: FIGURES_MS,
   });
 }
 
@@ -97,6 +109,20 @@ export function useSilences() {
     queryKey: ["silences"],
     queryFn: ({ signal }) => fetchSilences(signal),
     refetchInterval: useCalm(),
+  });
+}
+
+/** What a silence with these labels would mute; asked for once the choice rests. */
+export function useSilencePreview(conditions: [string, string][]) {
+  const filters = conditions.map(([name, value]) => `${name}=${JSON.stringify(value)}`);
+  const params = new URLSearchParams(filters.map((filter) => ["filter", filter]));
+  return useQuery({
+    queryKey: ["silence-preview", ...filters],
+    queryFn: ({ signal }) =>
+      fetchJson<SilencePreview>(`api/firebell/v1/silences/preview?${params}`, { signal }),
+    enabled: filters.length > 0,
+    staleTime: 60_000,
+    retry: false,
   });
 }
 

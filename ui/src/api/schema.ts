@@ -38,6 +38,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/alerts/{fingerprint}/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why an alert is told of, or not */
+        get: operations["whyAlert"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/why": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Why the alerts of a name, or those that matchers match, are told of, or not */
+        get: operations["findWhy"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/inbox": {
         parameters: {
             query?: never;
@@ -127,6 +161,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/history": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What happened to alerts and notifications */
+        get: operations["listHistory"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/events": {
         parameters: {
             query?: never;
@@ -175,6 +226,44 @@ export interface paths {
         put?: never;
         /** Takes a change back, which is a change as well */
         post: operations["revertRuleChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/silences": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All silences, with what upstream's API does not show */
+        get: operations["listSilences"];
+        put?: never;
+        /**
+         * Makes or changes a silence
+         * @description As `POST /api/v2/silences`, with `untilResolvedFor` or `weekly` besides.
+         */
+        post: operations["addSilence"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/silences/preview": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What a silence would mute now, and would have muted in the last 30 days */
+        get: operations["previewSilence"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -682,6 +771,88 @@ export interface components {
                 after: string | null;
             }[];
         };
+        SilenceList: {
+            silences: components["schemas"]["Silence"][];
+        };
+        Silence: {
+            id: string;
+            status: {
+                /** @enum {string} */
+                state: "active" | "pending" | "expired";
+            };
+            /** Format: date-time */
+            updatedAt: string;
+            matchers: components["schemas"]["SilenceMatcher"][];
+            /** Format: date-time */
+            startsAt: string;
+            /** Format: date-time */
+            endsAt: string;
+            createdBy: string;
+            comment: string;
+            annotations?: components["schemas"]["Labels"];
+            /** @description A duration: it ends by itself when its alerts have been resolved for so long, 30 minutes at most. */
+            untilResolvedFor?: string;
+            weekly?: components["schemas"]["Weekly"];
+        };
+        NewSilence: {
+            /** @description The silence to change; absent for a new one. */
+            id?: string;
+            matchers: components["schemas"]["SilenceMatcher"][];
+            /** Format: date-time */
+            startsAt?: string;
+            /** Format: date-time */
+            endsAt?: string;
+            createdBy: string;
+            comment: string;
+            annotations?: components["schemas"]["Labels"];
+            /** @description A duration: it ends by itself when its alerts have been resolved for so long, 30 minutes at most. */
+            untilResolvedFor?: string;
+            weekly?: components["schemas"]["Weekly"];
+        };
+        SilenceId: {
+            silenceID: string;
+        };
+        SilenceMatcher: {
+            name: string;
+            value: string;
+            isRegex: boolean;
+            /** @description True when absent. */
+            isEqual?: boolean;
+        };
+        /** @description A part of each week. */
+        Weekly: {
+            /** @description In English. */
+            weekdays: string[];
+            /** @description Such as `02:00`. */
+            start: string;
+            /** @description Up to `24:00`; one that is not after the start is on the next day. */
+            end: string;
+            /** @description IANA name; UTC when absent. */
+            zone?: string;
+        };
+        SilencePreview: {
+            now: {
+                count: number;
+                alerts: components["schemas"]["Labels"][];
+            };
+            past: {
+                /** Format: date-time */
+                since: string;
+                count: number;
+                alerts: components["schemas"]["FiredAlert"][];
+            };
+        };
+        FiredAlert: {
+            labels: components["schemas"]["Labels"];
+            /** @description How often it began. */
+            times: number;
+            /** @description How long in all, a duration. */
+            firedFor: string;
+            /** Format: date-time */
+            firstAt: string;
+            /** Format: date-time */
+            lastAt: string;
+        };
         RulePreview: {
             status: string;
             data: {
@@ -708,6 +879,300 @@ export interface components {
                     to?: string;
                 }[];
             };
+        };
+        /** @description Who is told of an alert, when next and why, or why nobody is. */
+        AlertWhy: {
+            /** @description Identity of the label set. */
+            fingerprint: string;
+            labels: components["schemas"]["Labels"];
+            /**
+             * @description Where the alert is in its life.
+             * @enum {string}
+             */
+            state: "pending" | "firing" | "resolved";
+            /** @description What the rule's expression last gave; text for what JSON has no number for; null when it is not known. */
+            value: number | ("+Inf" | "-Inf" | "NaN") | null;
+            /**
+             * Format: date-time
+             * @description Since when the condition of its rule holds; null for an alert from outside.
+             */
+            activeAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it fires if its condition holds until then; null unless it is pending.
+             */
+            firesAt: string | null;
+            /**
+             * Format: date-time
+             * @description Since when it fires, as receivers are told; null while it was not handed over.
+             */
+            startsAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it ended or runs out; null when it has no end.
+             */
+            endsAt: string | null;
+            /** @description Its rule; null for an alert from outside. */
+            rule: components["schemas"]["RuleFare"] | null;
+            /** @description The active silences; those that end last first. */
+            silencedBy: components["schemas"]["SilencedBy"][];
+            /** @description The alert that mutes it. */
+            inhibitedBy: components["schemas"]["InhibitedBy"] | null;
+            /** @description Its way through the route tree, in the order in which it is taken. */
+            routes: components["schemas"]["RouteTried"][];
+            /** @description How many routes that take nothing are not listed. */
+            routesLeftOut: number;
+            /** @description The groups that it belongs to, one for each route that takes it. */
+            groups: components["schemas"]["GroupWhy"][];
+        };
+        /** @description An alerting rule, and how it fares. */
+        RuleFare: {
+            /** @description Path of the rule file. */
+            file: string;
+            /** @description Name of the rule group. */
+            group: string;
+            /** @description Name of the rule. */
+            name: string;
+            /** @description The expression, as it was written. */
+            query: string;
+            /** @description How long the condition has to hold before the alert fires. */
+            forSeconds: number;
+            /** @description Whether the rule is evaluated and shown, and tells nobody. */
+            isShadow?: boolean;
+            /** @description How to draw the expression; null when it is not one comparison with a number. */
+            graph: components["schemas"]["Graph"] | null;
+            /**
+             * @description `unknown` before its first evaluation.
+             * @enum {string}
+             */
+            state: "firing" | "pending" | "inactive" | "unknown";
+            /**
+             * @description How its last evaluation went.
+             * @enum {string}
+             */
+            health: "ok" | "err" | "unknown";
+            /** @description Why it failed. */
+            lastError: string | null;
+            /**
+             * Format: date-time
+             * @description When it was last evaluated.
+             */
+            lastEvaluationAt: string | null;
+            /** @description Time between two evaluations of its group. */
+            intervalSeconds: number;
+        };
+        /** @description A silence that mutes an alert. */
+        SilencedBy: {
+            id: string;
+            createdBy: string;
+            comment: string;
+            /** @description As `{name="value"}`. */
+            matchers: string;
+            /**
+             * Format: date-time
+             * @description From when.
+             */
+            startsAt: string;
+            /**
+             * Format: date-time
+             * @description Until when.
+             */
+            endsAt: string;
+        };
+        /** @description An alert that mutes another one. */
+        InhibitedBy: {
+            /** @description The source. */
+            fingerprint: string;
+            labels: components["schemas"]["Labels"];
+            rule: {
+                /** @description Its place in the configuration. */
+                index: number;
+                source: string;
+                target: string;
+                equal: string[];
+            } | null;
+        };
+        /** @description A route that was looked at. */
+        RouteTried: {
+            /** @description Levels below the root. */
+            depth: number;
+            /** @description As `{name="value"}`. */
+            matchers: string;
+            receiver: string;
+            /** @description Whether the routes after it are tried when it matches. */
+            continues: boolean;
+            /**
+             * @description `takes`: its receiver is told. `leads`: a route below it takes the alert. `not_tried`: a route before it matched and does not continue.
+             * @enum {string}
+             */
+            verdict: "takes" | "leads" | "refuses" | "not_tried";
+            refusedBy: {
+                matcher: string;
+                /** @description What the alert has instead; null when it has no such label. */
+                value: string | null;
+            } | null;
+        };
+        /** @description A group that an alert belongs to. */
+        GroupWhy: {
+            /** @description Alertmanager's group key. */
+            key: string;
+            labels: components["schemas"]["Labels"];
+            receiver: string;
+            /** @description Whether the group still has to tell of the alert or of its end. */
+            isWaiting: boolean;
+            alerts: number;
+            groupWaitSeconds: number;
+            groupIntervalSeconds: number;
+            repeatIntervalSeconds: number;
+            mutedBy: {
+                intervals: string[];
+                /** @description Whether these are the intervals in which the route is active, and none lasts. */
+                isOutside: boolean;
+                /**
+                 * Format: date-time
+                 * @description Until when; null when that is more than a year away.
+                 */
+                until: string | null;
+            } | null;
+            /**
+             * Format: date-time
+             * @description When the group decides next whether to tell.
+             */
+            nextDecisionAt: string | null;
+            integrations: components["schemas"]["IntegrationWhy"][];
+        };
+        /** @description What an integration was told of an alert's group, and will be. */
+        IntegrationWhy: {
+            /** @example webhook[0] */
+            integration: string;
+            sendResolved: boolean;
+            told: {
+                /**
+                 * Format: date-time
+                 * @description When.
+                 */
+                at: string;
+                /**
+                 * @description Why a notification is sent.
+                 * @enum {string}
+                 */
+                reason: "first" | "new_alerts" | "all_resolved" | "new_resolved" | "repeat";
+                /** @description Whether that named the alert. */
+                namedAlert: boolean;
+            } | null;
+            underWay: {
+                attempt: number;
+                /**
+                 * Format: date-time
+                 * @description When it is tried again; null while an attempt is under way.
+                 */
+                retryAt: string | null;
+                /** @description What the last attempt said, secrets hidden. */
+                lastError: string | null;
+            } | null;
+            /** @description The last ones, the latest first, since the start of Firebell. */
+            deliveries: {
+                /**
+                 * Format: date-time
+                 * @description When that was known.
+                 */
+                at: string;
+                /** @enum {string} */
+                status: "delivered" | "failed";
+                /**
+                 * @description Why a notification is sent.
+                 * @enum {string}
+                 */
+                reason: "first" | "new_alerts" | "all_resolved" | "new_resolved" | "repeat";
+                attempts: number;
+                /** @description From the begin of the last attempt to its outcome. */
+                tookMs: number;
+                /** @description What the last attempt said, secrets hidden. */
+                error: string | null;
+            }[];
+            /** @description The next notification that names the alert, if nothing changes until then. */
+            next: {
+                /**
+                 * Format: date-time
+                 * @description When; null when nothing is to be sent.
+                 */
+                at: string | null;
+                /**
+                 * @description What it waits for, or why nothing is sent.
+                 * @enum {string}
+                 */
+                reason: "under_way" | "retry" | "group_wait" | "group_interval" | "repeat_interval" | "mute_ends" | "inhibited" | "interval" | "silenced" | "resolved" | "resolved_unwanted" | "none";
+                /** @description The same in words. */
+                because: string;
+            };
+        };
+        /** @description What was found. */
+        AlertWhyList: {
+            alerts: components["schemas"]["AlertWhy"][];
+            /** @description How many more alerts there are. */
+            more: number;
+            /** @description The rules of the name that was asked for. */
+            rules: components["schemas"]["RuleFare"][];
+        };
+        /** @description Some of the history. */
+        HistoryPage: {
+            /** @description In the order that was asked for. */
+            entries: components["schemas"]["HistoryEntry"][];
+            /** @description For `page`, to go on; null when there is nothing more. A page may be shorter than `limit` all the same: then much was looked through. */
+            next: string | null;
+            /** @description Entries that could not be written since Firebell started. */
+            lost: number;
+        };
+        /** @description One thing that happened. */
+        HistoryEntry: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /**
+             * @description `suppressed`: a group decided without the alert, `unsuppressed`: with it again.
+             * @enum {string}
+             */
+            kind: "pending" | "firing" | "resolved" | "suppressed" | "unsuppressed" | "notification" | "acknowledged" | "judged";
+            labels: components["schemas"]["Labels"];
+            /** @description The alert; not of notifications. */
+            fingerprint?: string;
+            /** @description Whom it is about; not of states of an alert. */
+            receiver?: string;
+            /** @description Who acknowledged or judged; null when the verdict is guessed. */
+            by?: string | null;
+            /** @description The number of the incident in which that was. */
+            incident?: number | null;
+            /** @description What it was, of kind `judged`. */
+            verdict?: string;
+            /** @description Nobody said so, of kind `judged`. */
+            guessed?: boolean;
+            mutedBy?: {
+                /** @enum {string} */
+                what: "inhibition" | "interval" | "silence";
+                /** @description Fingerprint of the source, name of the interval, id of the silence. */
+                id: string;
+            }[];
+            /**
+             * @description Of a notification: `muted` is one that was not sent.
+             * @enum {string}
+             */
+            status?: "sent" | "failed" | "muted";
+            /** @description Alertmanager's group key. */
+            group?: string;
+            /** @description As `webhook[0]`. */
+            integration?: string | null;
+            /** @description Why it was sent. */
+            reason?: string | null;
+            /** @description Fingerprints of its alerts, a hundred at most. */
+            alerts?: string[];
+            alertCount?: number;
+            attempts?: number;
+            /** @description How long the last attempt took. */
+            tookMs?: number;
+            /** @description What the last attempt said, secrets hidden. */
+            error?: string | null;
         };
     };
     responses: {
@@ -765,6 +1230,62 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AlertList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    whyAlert: {
+        parameters: {
+            query?: {
+                /** @description `text` answers in words for people. */
+                format?: "json" | "text";
+            };
+            header?: never;
+            path: {
+                /** @description As in `Alert`. */
+                fingerprint: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Of this moment. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertWhy"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    findWhy: {
+        parameters: {
+            query: {
+                /**
+                 * @description A name, a fingerprint, or matchers in braces.
+                 * @example Burning
+                 */
+                alert: string;
+                /** @description `text` answers in words for people. */
+                format?: "json" | "text";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description At most 20 alerts, and the rules of that name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlertWhyList"];
                 };
             };
             default: components["responses"]["Problem"];
@@ -927,6 +1448,44 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listHistory: {
+        parameters: {
+            query?: {
+                /** @description Not before. */
+                from?: string;
+                /** @description Not after. */
+                to?: string;
+                /** @description Matchers in braces, of the labels of an alert or those that the alerts of a notification share; may be given again. */
+                match?: string;
+                /** @description Only what is about this receiver. */
+                receiver?: string;
+                /** @description May be given again. */
+                kind?: "pending" | "firing" | "resolved" | "suppressed" | "unsuppressed" | "notification" | "acknowledged" | "judged";
+                /** @description The newest first by default. */
+                order?: "newest" | "oldest";
+                /** @description 100 by default. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                page?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HistoryPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     streamEvents: {
         parameters: {
             query?: never;
@@ -1020,6 +1579,79 @@ export interface operations {
                     "text/plain": string;
                 };
             };
+        };
+    };
+    listSilences: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Active ones by their end, then pending ones, then ended ones. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    addSilence: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewSilence"];
+            };
+        };
+        responses: {
+            /** @description It mutes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilenceId"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    previewSilence: {
+        parameters: {
+            query: {
+                /**
+                 * @description Matchers; may be given again, and all have to match.
+                 * @example alertname=InstanceDown
+                 */
+                filter: string[];
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description At most 200 alerts of each are shown. The past is what `ALERTS` in the store says every five minutes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SilencePreview"];
+                };
+            };
+            default: components["responses"]["Problem"];
         };
     };
     previewRule: {

@@ -1,7 +1,7 @@
 // What the page uses of Prometheus's and Alertmanager's APIs. Shapes are upstream's, cut down to
 // the fields that are read here.
 import { fetchJson } from "./http.ts";
-import type { Labels } from "./types.ts";
+import type { Labels, Weekly } from "./types.ts";
 
 /** One scrape target of `/api/v1/targets`. */
 export interface Target {
@@ -29,6 +29,10 @@ export interface NewSilence {
   endsAt: string;
   createdBy: string;
   comment: string;
+  /** Firebell's own: a duration. */
+  untilResolvedFor?: string;
+  /** Firebell's own. */
+  weekly?: Weekly;
 }
 
 export interface Silence extends NewSilence {
@@ -72,12 +76,14 @@ export async function queryRange(
   return answer.data.result;
 }
 
-export function fetchSilences(signal: AbortSignal): Promise<Silence[]> {
-  return fetchJson<Silence[]>("api/v2/silences", { signal });
+export async function fetchSilences(signal: AbortSignal): Promise<Silence[]> {
+  const answer = await fetchJson<{ silences: Silence[] }>("api/firebell/v1/silences", { signal });
+  return answer.silences;
 }
 
 export function createSilence(silence: NewSilence): Promise<{ silenceID: string }> {
-  return fetchJson("api/v2/silences", {
+  const isOwn = silence.untilResolvedFor !== undefined || silence.weekly !== undefined;
+  return fetchJson(isOwn ? "api/firebell/v1/silences" : "api/v2/silences", {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(silence),

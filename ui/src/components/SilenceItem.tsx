@@ -3,7 +3,7 @@ import { Button } from "@mantine/core";
 import { useEndSilence } from "../api/queries.ts";
 import type { Silence } from "../api/upstream.ts";
 import { toMs } from "../state/format.ts";
-import { matcherText } from "../state/silence.ts";
+import { matcherText, weekText } from "../state/silence.ts";
 import styles from "./SilenceItem.module.css";
 import { Since, Until } from "./Time.tsx";
 
@@ -18,6 +18,10 @@ export function SilenceItem({ silence }: { silence: Silence }) {
           <strong>{WORDS[state]}</strong> <When silence={silence} />
           {silence.createdBy !== "" && ` · by ${silence.createdBy}`}
         </p>
+        {silence.untilResolvedFor !== undefined && state !== "expired" && (
+          <p>Ends by itself when its alerts have been resolved for {silence.untilResolvedFor}</p>
+        )}
+        {silence.weekly && <p>Each week: {weekText(silence.weekly)}</p>}
         {silence.comment !== "" && <p>{silence.comment}</p>}
         <ul className={styles.matchers} aria-label="Matchers">
           {silence.matchers.map((matcher) => (

@@ -14,6 +14,7 @@ import { BellOffIcon, OutIcon } from "../components/icons.tsx";
 import { Empty, Failed, Loading } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { Since } from "../components/Time.tsx";
+import { Why } from "../components/Why.tsx";
 import { alertName, otherLabels, runbookOf, stateSince, summaryOf } from "../state/alerts.ts";
 import { formatSeconds, safeUrl } from "../state/format.ts";
 import { hrefTo } from "../state/route.ts";
@@ -47,6 +48,7 @@ function Details({ alert }: { alert: Alert }) {
       <Head alert={alert} />
       <MutedBy alert={alert} />
       <AlertFacts alert={alert} />
+      <Why fingerprint={alert.fingerprint} />
       {alert.rule?.graph && (
         <Suspense fallback={<div style={{ height: "18rem" }} />}>
           <GraphCard alert={alert} graph={alert.rule.graph} />

@@ -1,11 +1,17 @@
 // What is muted by people: by whom, why, until when.
+import { lazy, Suspense } from "react";
+
 import { useSilences } from "../api/queries.ts";
 import type { Silence } from "../api/upstream.ts";
-import { Empty, Failed, Loading } from "../components/Notice.tsx";
+import { Empty, Failed, Loading, Notice } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { SilenceItem } from "../components/SilenceItem.tsx";
 import list from "../components/SilenceItem.module.css";
+import { hrefTo } from "../state/route.ts";
+import { labelsOfFilter } from "../state/silence.ts";
 import styles from "./page.module.css";
+
+const SilenceDialog = lazy(() => import("../components/SilenceDialog.tsx"));
 
 /** Ended silences shown; the rest is history. */
 const ENDED_MAX = 20;
@@ -16,10 +22,16 @@ const SECTIONS = [
   ["expired", "Ended"],
 ] as const;
 
-export default function SilencesPage() {
+interface Props {
+  /** A filter, when a link asks for a new silence; as Alertmanager's page takes it. */
+  asked: string | null;
+}
+
+export default function SilencesPage({ asked }: Props) {
   const { data, error, isPending } = useSilences();
   return (
     <>
+      {asked !== null && <Asked filter={asked} />}
       <div className={styles.head}>
         <PageTitle name="Silences" />
       </div>
@@ -39,6 +51,30 @@ export default function SilencesPage() {
           />
         ))}
     </>
+  );
+}
+
+/** The form for what a link asks for; when it is closed the page is that of all silences. */
+function Asked({ filter }: { filter: string }) {
+  const labels = labelsOfFilter(filter);
+  const close = (): void => {
+    window.location.hash = hrefTo("silences");
+  };
+  if (labels === null) {
+    return (
+      <Notice kind="bad" title="This link asks for a silence that the form cannot show">
+        <p>
+          It understands links that say which labels have which values, such as{" "}
+          <code>{'{service="shop",severity="page"}'}</code>. <code>amtool silence add</code> takes
+          every condition.
+        </p>
+      </Notice>
+    );
+  }
+  return (
+    <Suspense fallback={null}>
+      <SilenceDialog labels={labels} onClose={close} />
+    </Suspense>
   );
 }
 

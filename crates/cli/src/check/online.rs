@@ -47,9 +47,10 @@ pub(super) struct Options {
 /// A server that is asked.
 pub(super) struct Asked {
     remote: Remote,
+    timeout: std::time::Duration,
     now: Timestamp,
     known: Mutex<BTreeMap<Question, Arc<OnceLock<Answer>>>>,
-    /// Times in a row that it could not be reached.
+    /// Times in a row that it could not be reached, or answered too late.
     n_down: AtomicUsize,
     down: OnceLock<String>,
     n_asked: AtomicU64,
@@ -79,6 +80,7 @@ impl Options {
         let timeout = self.server_timeout.to_std();
         Ok(Some(Asked {
             remote: Remote::new(url, &self.server_header, timeout)?,
+            timeout,
             now,
             known: Mutex::default(),
             n_down: AtomicUsize::new(0),
@@ -134,7 +136,7 @@ impl Asked {
         let answer = self.put(question).map(Arc::new);
         match &answer {
             Err(Unanswered {
-                why: Refused::Down(why),
+                why: Refused::Down(why) | Refused::Costly(why),
                 is_of_server: true,
             }) => {
                 if self.n_down.fetch_add(1, Ordering::Relaxed) + 1 >= DOWN_MAX {
@@ -188,6 +190,7 @@ impl Asked {
                 let rules = answers::read_rules(&body)?
                     .into_iter()
                     .map(|it| ServerRule {
+                        group: it.group,
                         name: it.name,
                         is_alerting: it.is_alerting,
                         query: it.query,
@@ -195,16 +198,7 @@ impl Asked {
                     });
                 Ok(Reply::Rules(rules.collect()))
             }
-            Question::Silences => {
-                let body = self.ask("/api/v2/silences", &[], false)?;
-                let silences = answers::read_active_silences(&body)?.into_iter();
-                let silences = silences.map(|it| Silence {
-                    id: it.id,
-                    created_by: it.created_by,
-                    matchers: it.matchers,
-                });
-                Ok(Reply::Silences(silences.collect()))
-            }
+            Question::Silences => self.silences(),
         }
     }
 
@@ -220,6 +214,37 @@ impl Asked {
             samples: result.samples,
             seconds: result.seconds.unwrap_or(waited),
         }))
+    }
+
+    /// Its own silences, and those of the Alertmanagers that it sends its alerts to.
+    fn silences(&self) -> Result<Reply, Unanswered> {
+        let own = self.ask(SILENCES, &[], false);
+        let own = own.and_then(|body| Ok(answers::read_active_silences(&body)?));
+        let known = self.ask("/api/v1/alertmanagers", &[], false);
+        let known = known.and_then(|body| Ok(answers::read_alertmanagers(&body)?));
+        let elsewhere = known.unwrap_or_default().into_iter();
+        let elsewhere = elsewhere.take(ALERTMANAGERS_MAX).map(|url| {
+            let base = url.strip_suffix("/api/v2/alerts").unwrap_or(&url);
+            // Without the headers, which are a secret between us and the server.
+            let remote = Remote::new(base, &[], self.timeout).ok()?;
+            let answer = remote.ask(SILENCES, &[], false).ok()?;
+            answers::read_active_silences(&answer.body).ok()
+        });
+        let elsewhere: Vec<_> = elsewhere.flatten().collect();
+        let all = match own {
+            Err(why) if elsewhere.is_empty() => return Err(why),
+            own => own.into_iter().chain(elsewhere).flatten(),
+        };
+        // Members of a cluster have the same.
+        let silences: BTreeMap<String, Silence> = all
+            .map(|it| Silence {
+                id: it.id,
+                created_by: it.created_by,
+                matchers: it.matchers,
+            })
+            .map(|it| (it.id.clone(), it))
+            .collect();
+        Ok(Reply::Silences(silences.into_values().collect()))
     }
 
     fn words(&self, path: &str, of: Option<&str>, since: Timestamp) -> Result<Reply, Unanswered> {
@@ -284,14 +309,13 @@ struct Unanswered {
 impl From<RemoteError> for Unanswered {
     fn from(error: RemoteError) -> Self {
         let text = error.to_string();
-        let why = match error {
-            RemoteError::Unreachable(why) => Refused::Down(why),
-            RemoteError::Late(_) | RemoteError::TooLong(_) => Refused::Costly(text),
+        // What takes too long may be the question's fault, but not again and again.
+        let (why, is_of_server) = match error {
+            RemoteError::Unreachable(why) => (Refused::Down(why), true),
+            RemoteError::Late(_) => (Refused::Costly(text), true),
+            RemoteError::TooLong(_) => (Refused::Costly(text), false),
         };
-        Self {
-            why,
-            is_of_server: true,
-        }
+        Self { why, is_of_server }
     }
 }
 
@@ -330,8 +354,11 @@ impl Watch {
 
 /// What a server says of an expression that it gives up.
 const COSTLY: &[&str] = &["too many samples", "timed out", "limit", "exceed"];
-/// A server that cannot be reached so often in a row is asked no more.
+/// A server that does not answer so often in a row is asked no more.
 const DOWN_MAX: usize = 3;
+const SILENCES: &str = "/api/v2/silences";
+/// So many Alertmanagers of a server are asked for their silences.
+const ALERTMANAGERS_MAX: usize = 8;
 const SHOWN_BYTES_MAX: usize = 200;
 /// Results of more series are not kept for who asks again.
 const KEPT_SERIES_MAX: usize = 100;
@@ -340,6 +367,16 @@ const WINDOW_MAX: Duration = Duration::from_hours(24 * 365);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_is_late_again_and_again_is_down() {
+        let is_of_server = |error: RemoteError| Unanswered::from(error).is_of_server;
+        assert!(is_of_server(RemoteError::Unreachable("refused".to_owned())));
+        assert!(is_of_server(RemoteError::Late(
+            std::time::Duration::from_secs(1)
+        )));
+        assert!(!is_of_server(RemoteError::TooLong(9)));
+    }
 
     #[test]
     fn what_a_server_refuses_says_whose_fault_it_is() {

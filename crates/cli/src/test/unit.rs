@@ -9,7 +9,7 @@ use std::time::Instant;
 use firebell_config::OsFiles;
 use firebell_model::Regex;
 use firebell_promql::Features;
-use firebell_sim::unit_test::{FileReport, Options, run_file};
+use firebell_sim::unit_test::{FileReport, Options, judge_together, run_file};
 
 use super::Test;
 use super::junit::{Case, Suite};
@@ -42,7 +42,9 @@ pub(super) fn run(
         elapsed: &elapsed,
     };
     let mut n_failed = 0;
-    for (file, report) in files.iter().zip(run_all(files, &options)) {
+    let mut reports = run_all(files, &options);
+    judge_together(&mut reports, &options);
+    for (file, report) in files.iter().zip(reports) {
         n_failed += usize::from(!report.errors.is_empty());
         print(&report);
         suites.push(suite(file, report));

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use firebell_dispatch::{ParseTimeError, Span, TimeInterval, TimeOfDay, TimeSpec, zone};
 
+use super::Part;
 use crate::fields::{Doc, Fields};
 use crate::yaml::Node;
 
@@ -16,20 +17,27 @@ const SECTIONS: [(&str, &str); 2] = [
     ("time_intervals", "time interval"),
 ];
 
-/// Reads both sections; the first is upstream's older name for the second.
-pub(super) fn read(fields: &Fields<'_, '_>) -> Vec<Arc<TimeInterval>> {
-    let mut intervals: Vec<Arc<TimeInterval>> = Vec::new();
-    for (section, kind) in SECTIONS {
-        for node in fields.list(section) {
-            let interval = interval(fields.doc, node, kind);
-            if interval.name.is_empty() {
-                let message = format!("missing name in {kind}");
-                fields.doc.problem(node.at, message, None);
-            } else if intervals.iter().any(|known| known.name == interval.name) {
-                let message = format!("{kind} {:?} is not unique", interval.name);
-                fields.doc.problem(node.at, message, None);
+/// Reads both sections of every file, each interval with the number of its file; the first section
+/// is upstream's older name for the second.
+pub(super) fn read(parts: &[Part<'_>]) -> Vec<(usize, Arc<TimeInterval>)> {
+    let mut intervals: Vec<(usize, Arc<TimeInterval>)> = Vec::new();
+    for (idx, part) in parts.iter().enumerate() {
+        for (section, kind) in SECTIONS {
+            for node in part.fields.list(section) {
+                let doc = part.fields.doc;
+                let interval = interval(doc, node, kind);
+                let is_known = |(_, known): &(_, Arc<TimeInterval>)| known.name == interval.name;
+                if interval.name.is_empty() {
+                    doc.problem(node.at, format!("missing name in {kind}"), None);
+                } else if let Some((owner, _)) = intervals.iter().find(|it| is_known(it)) {
+                    let message = format!("{kind} {:?} is not unique", interval.name);
+                    let other = parts.get(*owner).filter(|_| *owner != idx);
+                    let hint =
+                        other.map(|part| format!("the other is in {}", part.fields.doc.file));
+                    doc.problem(node.at, message, hint);
+                }
+                intervals.push((idx, Arc::new(interval)));
             }
-            intervals.push(Arc::new(interval));
         }
     }
     intervals

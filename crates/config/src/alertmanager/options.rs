@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use std::ops::Deref;
 
 use firebell_model::{Duration, Secret};
-use firebell_notify::{HttpConfig, SecretText, Tree};
+use firebell_notify::{HttpConfig, SecretText, Tls, Tree};
 use firebell_template::NotificationText;
 
 use crate::check::TEMPLATE_ERROR;
 use crate::fields::Fields;
 use crate::http;
 use crate::load::Loader;
+use crate::problem::Pos;
 use crate::rule_files::place_in;
 use crate::tree;
 use crate::yaml::{Node, Scalar, Value};
@@ -110,6 +111,18 @@ impl<'d, 'n> Options<'d, 'n> {
         }
     }
 
+    /// A list of texts that may be templates.
+    pub(super) fn compiled_texts(&self, name: &'static str) -> Vec<NotificationText> {
+        let scalars = self.list(name).iter().filter_map(|node| match &node.value {
+            Value::Scalar(scalar) => Some(scalar),
+            Value::Null | Value::List(_) | Value::Map(_) => {
+                self.doc.wrong_kind(node, name, "a list of texts");
+                None
+            }
+        });
+        scalars.filter_map(|scalar| self.compile(scalar)).collect()
+    }
+
     /// A map of names to texts that may be templates, in the order of names.
     pub(super) fn texts_by_name(&self, name: &'static str) -> BTreeMap<String, NotificationText> {
         let mut texts = BTreeMap::new();
@@ -169,14 +182,30 @@ impl<'d, 'n> Options<'d, 'n> {
     ) -> Option<SecretText> {
         let secret = self.secret(name, file_name)?;
         let at = self.get(name).or(self.get(file_name))?.at;
-        match SecretText::compile(secret.reveal()) {
-            Ok(text) => Some(text),
-            Err(error) => {
-                let message = format!("{TEMPLATE_ERROR}{}", error.message);
-                self.doc.problem(at, message, None);
-                None
-            }
+        self.compile_secret(&secret, at, "")
+    }
+
+    /// `of` begins what is noted when it is no template.
+    fn compile_secret(&self, secret: &Secret, at: Pos, of: &str) -> Option<SecretText> {
+        let compiled = SecretText::compile(secret.reveal());
+        let noted = compiled.map_err(|error| {
+            let message = format!("{of}{TEMPLATE_ERROR}{}", error.message);
+            self.doc.problem(at, message, None);
+        });
+        noted.ok()
+    }
+
+    /// What `read` finds in a field or in the file that another names; noted when neither is there.
+    fn needed<T>(
+        &self,
+        name: &'static str,
+        file_name: &'static str,
+        read: impl FnOnce(&Self, &'static str, &'static str) -> Option<T>,
+    ) -> Option<T> {
+        if !self.has_either(name, file_name) {
+            self.missing(&format!("{name}` or `{file_name}"));
         }
+        read(self, name, file_name)
     }
 
     /// A secret that has to be here or in a file; when it is not, that is noted.
@@ -185,10 +214,7 @@ impl<'d, 'n> Options<'d, 'n> {
         name: &'static str,
         file_name: &'static str,
     ) -> Option<SecretText> {
-        if !self.has_either(name, file_name) {
-            self.missing(&format!("{name}` or `{file_name}"));
-        }
-        self.secret_text(name, file_name)
+        self.needed(name, file_name, Self::secret_text)
     }
 
     /// As [`Options::needed_secret_text`], of a plain text.
@@ -197,27 +223,39 @@ impl<'d, 'n> Options<'d, 'n> {
         name: &'static str,
         file_name: &'static str,
     ) -> Option<Secret> {
-        if !self.has_either(name, file_name) {
-            self.missing(&format!("{name}` or `{file_name}"));
-        }
-        self.secret(name, file_name)
+        self.needed(name, file_name, Self::secret)
     }
 
-    /// A secret from here, else from `global`, where it has another name; noted when it is in neither.
+    /// Notes that something is neither here nor in `global`, where it has another name.
+    pub(super) fn in_neither(&self, name: &str, global_name: &str) {
+        let hint = format!("put it here, or into `global` as `{global_name}`");
+        let message = format!("{} needs `{name}`", self.what());
+        self.doc.problem(self.at, message, Some(hint));
+    }
+
+    /// A secret from here, else from `global`, where it has another name.
+    pub(super) fn own_or_global_if_any(
+        &self,
+        name: &'static str,
+        file_name: &'static str,
+        global_name: &'static str,
+    ) -> Option<Secret> {
+        match self.has_either(name, file_name) {
+            true => self.secret(name, file_name),
+            false => self.global.secret(global_name).cloned(),
+        }
+    }
+
+    /// As [`Options::own_or_global_if_any`]; noted when it is in neither.
     pub(super) fn own_or_global(
         &self,
         name: &'static str,
         file_name: &'static str,
         global_name: &'static str,
     ) -> Option<Secret> {
-        if self.has_either(name, file_name) {
-            return self.secret(name, file_name);
-        }
-        let secret = self.global.secret(global_name).cloned();
-        if secret.is_none() {
-            let hint = format!("put it here, or into `global` as `{global_name}`");
-            let message = format!("{} needs `{name}`", self.what());
-            self.doc.problem(self.at, message, Some(hint));
+        let secret = self.own_or_global_if_any(name, file_name, global_name);
+        if secret.is_none() && !self.has_either(name, file_name) {
+            self.in_neither(name, global_name);
         }
         secret
     }
@@ -233,14 +271,17 @@ impl<'d, 'n> Options<'d, 'n> {
             return self.secret_text(name, file_name);
         }
         let secret = self.own_or_global(name, file_name, global_name)?;
-        match SecretText::compile(secret.reveal()) {
-            Ok(text) => Some(text),
-            Err(error) => {
-                let message = format!("`{global_name}`: {TEMPLATE_ERROR}{}", error.message);
-                self.doc.problem(self.at, message, None);
-                None
-            }
-        }
+        self.compile_secret(&secret, self.at, &format!("`{global_name}`: "))
+    }
+
+    /// A text from here, else from `global`, where it has another name; empty when it is in neither.
+    pub(super) fn own_or_global_plain(
+        &self,
+        name: &'static str,
+        global_name: &'static str,
+    ) -> String {
+        let own = self.text(name).filter(|text| !text.is_empty());
+        own.unwrap_or_else(|| self.global.text(global_name).unwrap_or("").to_owned())
     }
 
     /// An address from here, else from `global`, with a slash at its end.
@@ -281,10 +322,7 @@ impl<'d, 'n> Options<'d, 'n> {
         name: &'static str,
         file_name: &'static str,
     ) -> Option<Secret> {
-        if !self.has_either(name, file_name) {
-            self.missing(&format!("{name}` or `{file_name}"));
-        }
-        self.secret_address(name, file_name)
+        self.needed(name, file_name, Self::secret_address)
     }
 
     /// Whether `http_config` of the integration itself says how it is authorized.
@@ -298,8 +336,16 @@ impl<'d, 'n> Options<'d, 'n> {
 
     /// `timeout`, as Go writes durations; zero is as if there were none.
     pub(super) fn timeout(&self) -> Option<Duration> {
-        let timeout = self.parsed("timeout", go_duration);
+        let timeout = self.parsed("timeout", Duration::from_go);
         timeout.filter(|timeout| *timeout > Duration::ZERO)
+    }
+
+    /// Notes `http_config`, which what does not speak HTTP does not have.
+    pub(super) fn has_no_http(&self) {
+        if self.get("http_config").is_some() {
+            let message = format!("{} has no field `http_config`", self.what());
+            self.doc.problem(self.at("http_config"), message, None);
+        }
     }
 
     /// `http_config`, else that of `global`.
@@ -309,43 +355,16 @@ impl<'d, 'n> Options<'d, 'n> {
     }
 }
 
-/// A duration as Go writes it (`1h30m`, `1.5m`, `90s`), which Prometheus does not.
-pub(super) fn go_duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is no duration such as `1m30s`");
-    let (mut rest, mut ms) = (text, 0.0);
-    if rest == "0" {
-        return Ok(Duration::ZERO);
-    }
-    if rest.is_empty() {
-        return Err(wrong());
-    }
-    while !rest.is_empty() {
-        let n_digits = rest.len()
-            - rest
-                .trim_start_matches(|c: char| c.is_ascii_digit() || c == '.')
-                .len();
-        let (digits, after) = rest.split_at(n_digits);
-        let number: f64 = digits.parse().map_err(|_| wrong())?;
-        let units = [
-            ("ms", 1.0),
-            ("h", 3_600_000.0),
-            ("m", 60_000.0),
-            ("s", 1000.0),
-        ];
-        let mut units = units.iter();
-        let found = units.find_map(|(unit, size)| Some((after.strip_prefix(unit)?, size)));
-        let (after, size) = found.ok_or_else(wrong)?;
-        ms += number * size;
-        rest = after;
-    }
-    Ok(Duration(ms as i64))
-}
-
 /// `global` of alertmanager.yml: every name is read, whoever uses it.
 #[derive(Default)]
 pub(super) struct Global {
     pub(super) resolve_timeout: Option<Duration>,
     pub(super) http: HttpConfig,
+    pub(super) smtp_tls: Option<Tls>,
+    /// Default true.
+    pub(super) smtp_requires_tls: Option<bool>,
+    /// By default it depends on the port.
+    pub(super) smtp_implicit_tls: Option<bool>,
     secrets: BTreeMap<&'static str, Secret>,
     texts: BTreeMap<&'static str, String>,
 }
@@ -360,6 +379,9 @@ impl Global {
         let mut global = Self {
             resolve_timeout: fields.duration("resolve_timeout"),
             http: http_config(loader, &fields).unwrap_or_default(),
+            smtp_tls: http::tls_config(loader, &fields, "smtp_tls_config"),
+            smtp_requires_tls: fields.bool("smtp_require_tls"),
+            smtp_implicit_tls: fields.bool("smtp_force_implicit_tls"),
             ..Self::default()
         };
         for (name, file_name) in GLOBAL_SECRETS {
@@ -371,15 +393,11 @@ impl Global {
             let text = fields.text(name).filter(|text| !text.is_empty());
             global.texts.extend(text.map(|text| (name, text)));
         }
+        fields.parsed("smtp_smarthost", super::email::smarthost);
         for (name, _) in GLOBAL_ADDRESSES {
             let url = fields.parsed(name, |text| address(text).map(str::to_owned));
             global.texts.extend(url.map(|url| (name, url)));
         }
-        fields.ignore(&[
-            "smtp_force_implicit_tls",
-            "smtp_require_tls",
-            "smtp_tls_config",
-        ]);
         fields.finish();
         global
     }

@@ -1,9 +1,13 @@
 //! Receivers that Alertmanager does not have: `googlechat_configs`, `ntfy_configs`,
-//! `gotify_configs`, `matrix_configs`, `dingtalk_configs`, `zulip_configs`, `twilio_configs`.
+//! `gotify_configs`, `matrix_configs`, `dingtalk_configs`, `zulip_configs`, `twilio_configs`,
+//! `exec_configs`.
 
+use std::collections::BTreeMap;
+
+use firebell_model::Secret;
 use firebell_notify::{
-    DingTalkConfig, GoogleChatConfig, GotifyConfig, MatrixConfig, NtfyConfig, TwilioConfig,
-    ZulipConfig,
+    DingTalkConfig, ExecConfig, GoogleChatConfig, GotifyConfig, MatrixConfig, NtfyConfig,
+    TwilioConfig, ZulipConfig,
 };
 
 use super::options::Options;
@@ -105,6 +109,41 @@ pub(super) fn twilio(options: &Options<'_, '_>) -> Option<TwilioConfig> {
         config.language = language;
     }
     is_complete.then_some(config)
+}
+
+pub(super) fn exec(options: &Options<'_, '_>) -> Option<ExecConfig> {
+    options.has_no_http();
+    let command = options.needed_text("command");
+    let allowed = options.loader.exec_allowed.borrow();
+    if let Some(command) = command.as_ref().filter(|it| !allowed.contains(it)) {
+        let message = format!("`{command}` is not among the programs that may run");
+        let hint = "name it in `exec_allowed` of firebell.yml, by its absolute path".to_owned();
+        options
+            .doc
+            .problem(options.at("command"), message, Some(hint));
+    } else if let Some(command) = command.as_ref().filter(|it| !it.starts_with('/')) {
+        let message = format!("`command` has to be an absolute path, not `{command}`");
+        options.doc.problem(options.at("command"), message, None);
+    }
+    let env = options
+        .get("env")
+        .map(|node| options.doc.text_map(node, "env"));
+    let env = env.into_iter().flatten();
+    let env = env.map(|(entry, value)| (entry.key.clone(), Secret::new(value)));
+    let env = env.collect::<BTreeMap<_, _>>();
+    if env.iter().any(|(name, value)| {
+        name.is_empty() || name.contains(['=', '\0']) || value.reveal().contains('\0')
+    }) {
+        let message = "a name in `env` is empty or has a `=`, or there is a zero byte";
+        options.doc.problem(options.at("env"), message, None);
+    }
+    let (args, timeout) = (options.compiled_texts("args"), options.timeout());
+    Some(ExecConfig {
+        command: command?,
+        args,
+        env,
+        timeout,
+    })
 }
 
 fn needed_address(options: &Options<'_, '_>, name: &'static str) -> Option<String> {

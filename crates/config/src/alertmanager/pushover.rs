@@ -1,8 +1,9 @@
 //! `pushover_configs`.
 
+use firebell_model::Duration;
 use firebell_notify::{PushoverConfig, PushoverFormat};
 
-use super::options::{Options, go_duration};
+use super::options::Options;
 
 pub(super) fn read(options: &Options<'_, '_>) -> Option<PushoverConfig> {
     let user_key = options.needed_secret_text("user_key", "user_key_file");
@@ -23,7 +24,7 @@ pub(super) fn read(options: &Options<'_, '_>) -> Option<PushoverConfig> {
         ("expire", &mut config.expire),
         ("ttl", &mut config.ttl),
     ] {
-        *duration = options.parsed(name, go_duration).unwrap_or(*duration);
+        *duration = options.parsed(name, Duration::from_go).unwrap_or(*duration);
     }
     let is_on = |name| options.bool(name).unwrap_or(false);
     config.format = match (is_on("html"), is_on("monospace")) {

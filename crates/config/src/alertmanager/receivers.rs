@@ -4,17 +4,18 @@
 
 use std::collections::BTreeMap;
 
-use firebell_dispatch::{Receiver, Receivers};
+use firebell_dispatch::{RateLimit, Receiver, ReceiverId, Receivers};
 use firebell_model::Labels;
 use firebell_notify::{Integration, Kind};
 
-use super::IntegrationKey;
 use super::options::{Global, Options};
+use super::own_keys;
+use super::{IntegrationKey, Part};
 use super::{
-    discord, incidentio, jira, mattermost, msteams, opsgenie, own_kinds, pagerduty, pushover,
-    rocketchat, slack, sns, telegram, victorops, webex, webhook, wechat,
+    discord, email, incidentio, jira, mattermost, msteams, opsgenie, own_kinds, pagerduty,
+    pushover, rocketchat, slack, sns, telegram, victorops, webex, webhook, wechat,
 };
-use crate::fields::{Doc, Fields};
+use crate::fields::Doc;
 use crate::load::Loader;
 use crate::yaml::Node;
 
@@ -33,8 +34,14 @@ struct KindReader {
     read: fn(&Options<'_, '_>) -> Option<Box<dyn Kind>>,
 }
 
-/// Every kind; the last seven are not Alertmanager's.
+/// Every kind; the last eight are not Alertmanager's.
 const KINDS: &[KindReader] = &[
+    KindReader {
+        section: "email_configs",
+        what: "an e-mail receiver",
+        send_resolved: false,
+        read: |options| boxed(email::read(options)),
+    },
     KindReader {
         section: "webhook_configs",
         what: "a webhook",
@@ -179,37 +186,84 @@ const KINDS: &[KindReader] = &[
         send_resolved: true,
         read: |options| boxed(own_kinds::twilio(options)),
     },
+    KindReader {
+        section: "exec_configs",
+        what: "a program as a receiver",
+        send_resolved: true,
+        read: |options| boxed(own_kinds::exec(options)),
+    },
 ];
 
 fn boxed(kind: Option<impl Kind + 'static>) -> Option<Box<dyn Kind>> {
     Some(Box::new(kind?))
 }
 
+/// The receivers of all files, and in which file each is.
+pub(super) struct Named {
+    pub(super) all: Receivers,
+    owners: Vec<usize>,
+}
+
+impl Named {
+    /// The receiver of a name, if a file may use it: a team those of its own and of the main file.
+    pub(super) fn resolve(&self, of: usize, name: &str) -> Option<ReceiverId> {
+        let idx = self.all.iter().position(|it| **it.name() == *name)?;
+        let owner = self.owners.get(idx).copied().unwrap_or(0);
+        let is_seen = of == 0 || owner == 0 || owner == of;
+        self.all.resolve(name).filter(|_| is_seen)
+    }
+}
+
 /// Reads `receivers`. Of two with the same name the first is kept, and the second noted.
 pub(super) fn read(
     loader: &Loader<'_>,
-    fields: &Fields<'_, '_>,
+    parts: &[Part<'_>],
     global: &Global,
-) -> (Receivers, BTreeMap<IntegrationKey, Integration>) {
+) -> (Named, BTreeMap<IntegrationKey, Integration>) {
     let (mut receivers, mut integrations) = (Vec::<Receiver>::new(), BTreeMap::new());
-    for node in fields.list("receivers") {
-        let Some((name, labels, told)) = receiver(loader, fields.doc, node, global) else {
+    let mut owners: Vec<usize> = Vec::new();
+    let nodes = parts.iter().enumerate().flat_map(|(idx, part)| {
+        let nodes = part.fields.list("receivers").iter();
+        nodes.map(move |node| (idx, &part.fields, node))
+    });
+    for (idx, fields, node) in nodes {
+        let Some(ReadReceiver {
+            name,
+            labels,
+            told,
+            rate_limit,
+        }) = receiver(loader, fields.doc, node, global)
+        else {
             continue;
         };
-        if receivers.iter().any(|known| **known.name() == *name) {
+        if let Some(known) = receivers.iter().position(|it| **it.name() == *name) {
             let message = format!("there are two receivers with the name `{name}`");
-            fields.doc.problem(node.at, message, None);
+            let other = owners.get(known).filter(|owner| **owner != idx);
+            let other = other.and_then(|owner| parts.get(*owner));
+            let hint = other.map(|part| format!("the other is in {}", part.fields.doc.file));
+            fields.doc.problem(node.at, message, hint);
             continue;
         }
         let kinds = told.iter().map(|it| (it.kind(), it.send_resolved()));
-        let receiver = Receiver::new(&*name, kinds.chain([(INBOX, true)])).with_labels(&labels);
+        let receiver = Receiver::new(&*name, kinds.chain([(INBOX, true)]))
+            .with_labels(&labels)
+            .with_rate_limit(rate_limit);
         for (slot, integration) in receiver.slots().iter().zip(told) {
             let (kind, idx) = (slot.integration.kind.to_string(), slot.integration.idx);
             integrations.insert((name.clone(), kind, idx), integration);
         }
         receivers.push(receiver);
+        owners.push(idx);
     }
-    (Receivers::new(receivers).unwrap_or_default(), integrations)
+    let all = Receivers::new(receivers).unwrap_or_default();
+    (Named { all, owners }, integrations)
+}
+
+struct ReadReceiver {
+    name: String,
+    labels: Labels,
+    told: Vec<Integration>,
+    rate_limit: Option<RateLimit>,
 }
 
 fn receiver(
@@ -217,7 +271,7 @@ fn receiver(
     doc: &Doc<'_>,
     node: &Node,
     global: &Global,
-) -> Option<(String, Labels, Vec<Integration>)> {
+) -> Option<ReadReceiver> {
     let fields = doc.fields(node, "a receiver");
     let name = fields.needed_text("name");
     let mut told = Vec::new();
@@ -236,13 +290,8 @@ fn receiver(
             told.extend(read.map(|kind| Integration::boxed(kind, send_resolved, http)));
         }
     }
-    for kind in OTHER_KINDS.iter().copied() {
-        if fields.get(kind).is_some() {
-            let message = format!("`{kind}` is not supported yet");
-            doc.problem(fields.at(kind), message, None);
-        }
-    }
     let (labels_at, labels) = (fields.at("labels"), fields.labels("labels"));
+    let rate_limit = own_keys::rate_limit(&fields);
     fields.finish();
     let name = name?;
     if let Some(other) = labels.get("name").filter(|label| *label != name) {
@@ -250,7 +299,10 @@ fn receiver(
             format!("receiver label \"name\" must match receiver name {name:?}, got {other:?}");
         doc.problem(labels_at, message, None);
     }
-    Some((name, labels, told))
+    Some(ReadReceiver {
+        name,
+        labels,
+        told,
+        rate_limit,
+    })
 }
-
-const OTHER_KINDS: &[&str] = &["email_configs"];

@@ -3,34 +3,51 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use firebell_dispatch::{GroupBy, ReceiverId, Receivers, RouteSpec, TimeInterval};
+use firebell_dispatch::{GroupBy, ReceiverId, RouteSpec, TimeInterval};
 use firebell_model::{Labels, MatchOp, Matcher, is_valid_label_name, parse_matchers};
 
+use super::own_keys;
+use super::receivers::Named;
 use crate::fields::{Doc, Fields};
 use crate::problem::{Pos, did_you_mean};
 use crate::yaml::Node;
 
 /// What routes may name.
 pub(super) struct Names<'n> {
-    pub(super) receivers: &'n Receivers,
+    pub(super) receivers: &'n Named,
+    /// Which file it is: 0 is the main one.
+    pub(super) of: usize,
     pub(super) intervals: &'n [Arc<TimeInterval>],
 }
 
 /// Where a route and its children stand.
-pub(super) struct RoutePlace {
-    pub(super) at: Pos,
-    pub(super) routes: Vec<RoutePlace>,
+pub(crate) struct RoutePlace<'d> {
+    pub(crate) doc: &'d Doc<'d>,
+    pub(crate) at: Pos,
+    pub(crate) routes: Vec<RoutePlace<'d>>,
+}
+
+impl<'d> RoutePlace<'d> {
+    /// A route without children.
+    pub(crate) fn leaf(doc: &'d Doc<'d>, at: Pos) -> Self {
+        let routes = Vec::new();
+        Self { doc, at, routes }
+    }
 }
 
 /// Reads a route with its children.
-pub(super) fn read(doc: &Doc<'_>, node: &Node, names: &Names<'_>) -> (RouteSpec, RoutePlace) {
+pub(super) fn read<'d>(
+    doc: &'d Doc<'d>,
+    node: &Node,
+    names: &Names<'_>,
+) -> (RouteSpec, RoutePlace<'d>) {
     let fields = doc.fields(node, "a route");
     let children = fields.list("routes").iter();
     let (routes, places) = children.map(|child| read(doc, child, names)).unzip();
     let mut matchers = equal_or_regex(&fields, "match", "match_re");
     matchers.extend(matcher_list(&fields, "matchers"));
     let spec = RouteSpec {
-        receiver: receiver(&fields, names.receivers),
+        receiver: receiver(&fields, names),
         group_by: group_by(&fields),
         matchers,
         does_continue: fields.bool("continue").unwrap_or(false),
@@ -40,25 +57,32 @@ pub(super) fn read(doc: &Doc<'_>, node: &Node, names: &Names<'_>) -> (RouteSpec,
         mute_time_intervals: intervals(&fields, "mute_time_intervals", names.intervals),
         active_time_intervals: intervals(&fields, "active_time_intervals", names.intervals),
         labels: labels(&fields),
+        own: own_keys::of_route(&fields),
         routes,
     };
     fields.finish();
     (
         spec,
         RoutePlace {
+            doc,
             at: node.at,
             routes: places,
         },
     )
 }
 
-fn receiver(fields: &Fields<'_, '_>, receivers: &Receivers) -> Option<ReceiverId> {
+fn receiver(fields: &Fields<'_, '_>, names: &Names<'_>) -> Option<ReceiverId> {
     let (at, scalar) = fields.scalar("receiver")?;
-    let name = &*scalar.text;
-    let id = receivers.resolve(name);
+    let (name, receivers) = (&*scalar.text, &names.receivers.all);
+    let id = names.receivers.resolve(names.of, name);
     if id.is_none() && !name.is_empty() {
         let message = format!("the route sends to `{name}`, but no receiver has that name");
-        let hint = did_you_mean(name, receivers.iter().map(|it| &**it.name()));
+        let known = receivers.iter().map(|it| &**it.name());
+        let seen = known.filter(|it| names.receivers.resolve(names.of, it).is_some());
+        let hint = match receivers.resolve(name) {
+            Some(_) => Some("it is in another team's file".to_owned()),
+            None => did_you_mean(name, seen),
+        };
         fields.doc.problem(at, message, hint);
     }
     // A wrong name has been noted; the root must not be told that it names nobody.
@@ -147,7 +171,13 @@ pub(super) fn equal_or_regex(
                 fields.doc.problem(entry.at, message, None);
                 continue;
             }
-            match Matcher::alertmanager(&*entry.key, op, value) {
+            let written = Matcher::alertmanager(&*entry.key, op, value.clone());
+            // Upstream anchors these when it reads them, which shows in the keys of groups.
+            let matcher = written.and_then(|written| match op {
+                MatchOp::Regex => Matcher::alertmanager(&*entry.key, op, format!("^(?:{value})$")),
+                _ => Ok(written),
+            });
+            match matcher {
                 Ok(matcher) => matchers.push(matcher),
                 Err(error) => fields.doc.problem(entry.value.at, error.to_string(), None),
             }
@@ -157,7 +187,7 @@ pub(super) fn equal_or_regex(
 }
 
 /// A list of matchers as text.
-pub(super) fn matcher_list(fields: &Fields<'_, '_>, name: &'static str) -> Vec<Matcher> {
+pub(crate) fn matcher_list(fields: &Fields<'_, '_>, name: &'static str) -> Vec<Matcher> {
     let mut matchers = Vec::new();
     for item in fields.list(name) {
         let Some(text) = fields.doc.text(item, name) else {

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::oncall;
 use crate::slo;
 use crate::yaml::{Node, Value};
 
@@ -20,6 +21,8 @@ pub enum FileKind {
     Tests,
     /// Objectives: own, Sloth's, Pyrra's and OpenSLO's.
     Objectives,
+    /// People, ownership and schedules.
+    Oncall,
     /// Targets for `file_sd_configs`.
     Targets,
     /// Templates of notifications.
@@ -39,6 +42,7 @@ impl FileKind {
             Self::Rules => "rules",
             Self::Tests => "tests",
             Self::Objectives => "objectives",
+            Self::Oncall => "oncall",
             Self::Targets => "targets",
             Self::Templates => "templates",
             Self::Other(name) => name,
@@ -73,6 +77,7 @@ impl FileKind {
             (has("tests") && !has("scrape_configs"), Self::Tests),
             (has("groups") && !has("rule_files"), Self::Rules),
             (slo::is_of_objectives(root), Self::Objectives),
+            (oncall::is_of_oncall(root), Self::Oncall),
             (
                 has("receivers") && !has("scrape_configs"),
                 Self::Alertmanager,
@@ -94,6 +99,7 @@ const OWN: &[&str] = &[
     "check",
     "listen",
     "external_url",
+    "oncall",
 ];
 const UPSTREAMS: &[&str] = &[
     "global",

@@ -1,11 +1,11 @@
 //! Asks a running server about the rules of files: many at once, as far as it may be asked.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use firebell_lint::{
     CATALOGUE, Figures, Finding, Global, Online, Project, Question, Refused, Reply, RuleFile,
-    Server, Settings, judge_online, judge_silences, server_rules,
+    Server, Settings, judge_loaded, judge_online, judge_silences, server_rules,
 };
 use firebell_model::{Duration, Labels, Timestamp};
 use firebell_promql::Features;
@@ -132,9 +132,16 @@ impl<'r> Asking<'r> {
                 places.extend(idxs.map(|rule_idx| (file_idx, group_idx, rule_idx)));
             }
         }
+        let groups = rules.iter().flat_map(|(_, file)| &file.groups);
+        let groups: BTreeSet<&str> = groups.map(|group| &*group.name).collect();
         let judged = in_parallel_on(self.request.n_at_once, &places, |(file, group, rule)| {
             let file = rules[*file].1;
-            let judged = judge_online(file, (*group, *rule), project, settings, &self.online);
+            let place = (*group, *rule);
+            let mut judged = judge_online(file, place, project, settings, &self.online);
+            if let Some((found, _)) = &mut judged {
+                let loaded = (&self.rules, &groups);
+                found.extend(judge_loaded(file, place, (project, settings), loaded));
+            }
             let n_done = self.n_done.fetch_add(1, Ordering::Relaxed) + 1;
             (self.request.progress)(n_done);
             judged
@@ -192,7 +199,13 @@ impl<'r> Asking<'r> {
             let severity = settings.severity(lint, lint.severity);
             return vec![found(lint, severity, message, Some(hint))];
         }
-        let silences = judge_silences(&self.online, &[project, &self.rules], settings);
+        let external = self.global.as_ref().map(|it| it.external_labels.clone());
+        let silences = judge_silences(
+            &self.online,
+            &[project, &self.rules],
+            &external.unwrap_or_else(Labels::empty),
+            settings,
+        );
         let silences = silences
             .into_iter()
             .map(|it| found(it.lint, it.severity, it.message, it.hint));

@@ -145,6 +145,16 @@ fn strict(file: &mut ReadFile, request: &CheckRequest<'_>) -> Vec<Problem> {
             problems
         }
         FileKind::Alertmanager | FileKind::Objectives => loaded(file, request).1,
+        FileKind::Oncall => {
+            let (config, problems) = loaded(file, request);
+            let (rule_files, alertmanager) = (BTreeSet::new(), None);
+            file.content = Content::Root {
+                config,
+                rule_files,
+                alertmanager,
+            };
+            problems
+        }
         FileKind::Rules => {
             let rules = rules::rule_file(source);
             file.checked.n_rules = n_rules(&rules);

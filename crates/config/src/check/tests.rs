@@ -23,26 +23,39 @@ pub(super) struct Tests {
 /// Reads a file.
 pub(super) fn read(source: &Source, request: &CheckRequest<'_>) -> Tests {
     let mut tests = Tests::default();
-    match parse_unit_tests(&source.text) {
+    match parse_unit_tests(&source.path, &source.text) {
         Ok(read) => named(&read, source, request, &mut tests),
-        Err(text) => tests.problems.extend(of_text(source, &text)),
+        Err(errors) => {
+            let upstream = errors.upstream.iter();
+            tests
+                .problems
+                .extend(upstream.flat_map(|text| of_text(source, text)));
+            let own = errors.own.iter().flat_map(|problems| problems.iter());
+            tests.problems.extend(own.cloned());
+        }
     }
     expressions(source, &mut tests.problems);
     tests
 }
 
 fn named(read: &UnitTests, source: &Source, request: &CheckRequest<'_>, tests: &mut Tests) {
-    for pattern in &read.rule_files {
+    let mut find = |key: &str, pattern: &String| {
         let path = source.relative(pattern);
         let found = request.source.glob(&path).unwrap_or_default();
         if found.is_empty() {
             let (file, path) = (&source.name, path.display());
             tests
                 .notes
-                .push(format!("{file}: `rule_files`: no file matches `{path}`"));
+                .push(format!("{file}: `{key}`: no file matches `{path}`"));
         }
-        tests.rule_files.extend(found);
+        found
+    };
+    for pattern in &read.slo_files {
+        find("slo_files", pattern);
     }
+    let rule_files = read.rule_files.iter();
+    let rule_files = rule_files.flat_map(|it| find("rule_files", it)).collect();
+    tests.rule_files = rule_files;
     let alerts = read.tests.iter().flat_map(|test| &test.alert_rule_tests);
     tests.alerts.extend(alerts.map(|it| it.alertname.clone()));
 }

@@ -9,6 +9,8 @@ use firebell_slo::{
     standard_tiers,
 };
 
+mod plugins;
+
 use super::Reader;
 use super::parts::{annotations, labels, merged, name, place, target, window_query};
 use crate::fields::{Doc, Fields};
@@ -90,7 +92,7 @@ fn slo(
     let fields = doc.fields(node, "an objective of Sloth");
     let name = name(&fields, "name");
     let target = target(&fields, "objective");
-    let indicator = indicator(&fields, names);
+    let indicator = indicator(&fields, names, target);
     for field in ["plugins", "interval"] {
         note_plugins(reader, &fields, field);
     }
@@ -146,7 +148,7 @@ fn identity(service: &str, slo: &str, own: &Labels) -> Labels {
     merged(own, &sloth)
 }
 
-fn indicator(parent: &Fields<'_, '_>, names: &Names) -> Option<Indicator> {
+fn indicator(parent: &Fields<'_, '_>, names: &Names, target: Option<Target>) -> Option<Indicator> {
     let Some(node) = parent.get("sli") else {
         parent.missing("sli");
         return None;
@@ -159,9 +161,10 @@ fn indicator(parent: &Fields<'_, '_>, names: &Names) -> Option<Indicator> {
         let message = "only one of `events`, `raw` and `plugin` may be there";
         parent.doc.problem(fields.at(other), message, None);
     }
-    let kind = kind.and_then(|kind| Some((kind, parent.doc.fields(fields.get(kind)?, "it"))));
+    let kind = kind.and_then(|kind| Some((kind, fields.get(kind)?)));
     let indicator = match kind {
         Some(("events", events)) => {
+            let events = parent.doc.fields(events, "it");
             let bad = window_query(&events, names.error_query);
             let total = window_query(&events, names.total_query);
             events.finish();
@@ -171,19 +174,14 @@ fn indicator(parent: &Fields<'_, '_>, names: &Names) -> Option<Indicator> {
             })
         }
         Some(("raw", raw)) => {
+            let raw = parent.doc.fields(raw, "it");
             let ratio = window_query(&raw, names.error_ratio_query);
             raw.finish();
             ratio.map(Indicator::Ratio)
         }
-        Some(_) => {
-            let message = "a `plugin` of Sloth is a program in Go, which cannot run here";
-            let hint = "write the query that it makes as `events`";
-            let at = fields.at("plugin");
-            parent.doc.problem(at, message, Some(hint.to_owned()));
-            None
-        }
+        Some((_, plugin)) => plugins::read(parent.doc, plugin, target),
         None => {
-            let message = "`sli` needs `events` or `raw`";
+            let message = "`sli` needs `events`, `raw` or `plugin`";
             parent.doc.problem(node.at, message, None);
             None
         }

@@ -4,17 +4,28 @@ use std::collections::BTreeMap;
 
 use firebell_model::{Duration, Quoted, Timestamp, parse_float};
 
+use super::own::note_unknown;
+use crate::fields::Doc;
 use crate::yaml::{Node, Scalar, Value};
 
 /// Collects what does not fit.
-#[derive(Debug, Default)]
-pub(super) struct Decoder {
+pub(super) struct Decoder<'d> {
+    /// The file, for keys that upstream does not know.
+    pub(super) doc: &'d Doc<'d>,
     errors: Vec<String>,
     /// A complaint that ends the reading upstream, and is said alone.
     fatal: Option<String>,
 }
 
-impl Decoder {
+impl<'d> Decoder<'d> {
+    pub(super) fn new(doc: &'d Doc<'d>) -> Self {
+        Self {
+            doc,
+            errors: Vec::new(),
+            fatal: None,
+        }
+    }
+
     /// Gives each field of a map to `set`, which says whether there is such a field.
     pub(super) fn fields<'n>(
         &mut self,
@@ -28,7 +39,9 @@ impl Decoder {
             Value::Scalar(_) | Value::List(_) => return self.misfit(node, type_name),
         };
         for entry in entries.iter() {
-            if !set(self, &entry.key, &entry.value) {
+            let is_known = set(self, &entry.key, &entry.value)
+                || (type_name == TEST && note_unknown(self.doc, entry));
+            if !is_known {
                 self.errors.push(format!(
                     "line {}: field {} not found in type {type_name}",
                     entry.at.line, entry.key
@@ -258,5 +271,7 @@ fn truth(scalar: &Scalar) -> Option<bool> {
     }
 }
 
+/// What upstream calls a test.
+pub(super) const TEST: &str = "main.testGroup";
 /// A longer text is cut in complaints.
 const SHOWN_MAX: usize = 10;

@@ -5,6 +5,7 @@
 //!
 //! *Sources*: Alertmanager, `dispatch.aggrGroup.run` and `flush`, `notify/notify.go`.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firebell_model::{
@@ -12,30 +13,41 @@ use firebell_model::{
     Timestamp,
 };
 
-use super::{Dispatch, hash};
+use super::flapping::{Flapping, Marks, marked, marked_reason};
+use super::log::Told;
+use super::summary::Allowed;
+use super::{Dispatch, Entry, hash};
 use crate::deadlines::Deadline;
-use crate::group::{Attempts, Flush, GroupKey, LastFailure, Pending};
+use crate::group::{Attempts, Flush, GroupKey, LastFailure, Origin, Pending};
 use crate::nflog::{Batch, needs_update};
 use crate::order::by_origin;
 use crate::record::DirtyKey;
 use crate::time_interval::names_at;
 use crate::{
-    Delivery, DeliveryId, DispatchEffect, Failure, Integration, NflogEntry, Route, Suppressed,
+    Delivery, DeliveryId, DispatchEffect, Failure, FailureCause, Integration, IntegrationSlot,
+    NflogEntry, Route, Suppressed,
 };
 
 /// The least time that a flush has, however short the group's interval.
 const FLUSH_TIME_MIN: Duration = Duration::from_secs(10);
+/// What is said of a delivery that never had an answer.
+const NO_ANSWER: &str = "no answer in time";
 const BACKOFF_INITIAL: Duration = Duration(500);
 const BACKOFF_FACTOR: f64 = 1.5;
 const BACKOFF_MAX: Duration = Duration::from_mins(1);
 
 // What is left of a group when it decides, and the resolved alerts, muted or not, that leave it when
 // the flush succeeds.
-struct Cut {
-    batch: Batch,
-    leaving: Vec<(Fingerprint, Timestamp)>,
+pub(super) struct Cut {
+    pub(super) batch: Batch,
+    pub(super) leaving: Vec<(Fingerprint, Timestamp)>,
     muted_by: Vec<Arc<str>>,
+    // The alerts that were told to flap, once this was told.
+    pub(super) flapping: Vec<Fingerprint>,
 }
+
+// What makes notifications of a flush differ: the reason, whether ends are told, the marks.
+type Form = (NotificationReason, bool, Marks);
 
 type Counted = fn(&mut Suppressed) -> &mut u64;
 
@@ -52,16 +64,36 @@ impl Dispatch {
         let Some(pending) = self.close(id) else {
             return;
         };
+        self.note_outcome(now, &pending, None);
+        let (receiver, integration) = (&pending.receiver, &pending.integration);
+        let Origin::Group(group_key) = &pending.origin else {
+            self.log_summary(now, receiver, integration, pending.notification.at);
+            return self.finish_summary_if_done(receiver);
+        };
         let reason = pending.notification.reason;
-        let group = self.groups.get(&pending.group);
-        if let Some(batch) = group
-            .and_then(|it| it.timers.flush.as_ref())
-            .map(|it| it.batch.clone())
-        {
-            let key = self.nflog_key(&pending.group, &pending.receiver, &pending.integration);
-            self.log(now, &pending.group, key, reason, &batch, data);
+        let group = self.groups.get_mut(group_key);
+        if let Some(flush) = group.and_then(|it| it.timers.flush.as_mut()) {
+            let (batch, flapping) = (flush.batch.clone(), flush.flapping.clone());
+            if !integration.is_inbox() && flush.counts_in.take().is_some() {
+                self.mark_group(group_key);
+            }
+            let key = self.nflog_key(group_key, receiver, integration);
+            let told = Told {
+                reason,
+                batch: &batch,
+                flapping: Some(&flapping),
+                data,
+            };
+            self.log(now, group_key, key, told);
         }
-        self.finish_if_done(now, &pending.group);
+        self.finish_if_done(now, group_key);
+    }
+
+    /// Who a delivery without an outcome is for: name of the receiver, and which of its integrations.
+    #[must_use]
+    pub fn recipient(&self, id: DeliveryId) -> Option<(Arc<str>, Integration)> {
+        let pending = self.pending.get(&id)?;
+        Some((pending.receiver.clone(), pending.integration.clone()))
     }
 
     /// An attempt failed. It is repeated with growing pauses while its flush has time, if that may
@@ -78,6 +110,7 @@ impl Dispatch {
         };
         let attempts = &mut pending.attempts;
         attempts.last_error = Some(failure.why);
+        pending.last_cause = failure.cause;
         if !failure.is_retryable {
             self.give_up(now, id);
             return;
@@ -113,15 +146,31 @@ impl Dispatch {
             batch,
             leaving,
             muted_by,
+            flapping,
         } = self.cut(now, key);
-        let deliveries = self.decide(now, key, &batch);
         let deadline = now + interval.max(FLUSH_TIME_MIN);
-        let flush = Flush {
+        let mut flush = Flush {
             deadline,
             batch,
             leaving,
-            has_failed: false,
+            // Otherwise nothing is told, and nothing leaves.
+            has_failed: self.is_held_back(key),
+            flapping,
+            counts_in: None,
         };
+        let mut deliveries = Vec::new();
+        if !flush.has_failed {
+            deliveries = self.decide(now, key, &flush);
+        }
+        if deliveries.iter().any(|(to, _)| !to.is_inbox()) {
+            match self.may_tell(now, key) {
+                Allowed::Yes(counts_in) => flush.counts_in = counts_in,
+                Allowed::Later => {
+                    deliveries.clear();
+                    flush.has_failed = true;
+                }
+            }
+        }
         let Some(group) = self.groups.get_mut(key) else {
             return;
         };
@@ -132,48 +181,118 @@ impl Dispatch {
         }
         self.deadlines
             .push(deadline, Deadline::FlushEnd(key.clone()));
+        let route = self.routing.route(key.route);
+        let receiver = self.routing.receiver(route.receiver).name().clone();
         for (integration, notification) in deliveries {
-            self.open(now, key, integration, notification, out);
+            let origin = Origin::Group(key.clone());
+            self.open(now, origin, &receiver, integration, notification, out);
         }
     }
 
     // Inhibition, time intervals and silences leave out alerts, in this order; each is counted by
     // what left it out first.
-    fn cut(&mut self, now: Timestamp, key: &GroupKey) -> Cut {
+    pub(super) fn cut(&mut self, now: Timestamp, key: &GroupKey) -> Cut {
         let (muted_by, counted) = self.muted_by(now, self.routing.route(key.route));
         let (mut firing, mut resolved, mut leaving) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut held, mut flapping) = (Vec::new(), Vec::new());
+        let told = self.told_by_own_keys(key);
+        let is_through = self.is_through_mute(key);
         let mut suppressed = self.suppressed;
+        let mut muted = Vec::new();
         let group = self.groups.get(key);
         for fingerprint in group.into_iter().flat_map(|group| &group.alerts) {
             let Some(entry) = self.alerts.get(fingerprint) else {
                 continue;
             };
             let is_firing = entry.alert.status_at(now) == AlertStatus::Firing;
-            if !is_firing {
+            let was_told = told.contains(fingerprint);
+            let flaps = self.flapping(now, key, *fingerprint, entry);
+            if matches!(flaps, Some(Flapping::Lasts)) {
+                flapping.push(*fingerprint);
+            } else if !is_firing && flaps != Some(Flapping::Begins) {
                 leaving.push((*fingerprint, entry.alert.updated_at));
             }
-            if self.is_inhibited(now, entry) {
-                suppressed.inhibition += 1;
-            } else if !muted_by.is_empty() {
-                *counted(&mut suppressed) += 1;
-            } else if self.is_silenced(now, entry) {
-                suppressed.silence += 1;
-            } else if is_firing {
-                firing.push(*fingerprint);
-            } else {
-                resolved.push(*fingerprint);
+            if let Some(by) = self.muted(now, entry, !muted_by.is_empty(), counted) {
+                let ends = is_through && was_told && !is_firing;
+                if !ends {
+                    *by(&mut suppressed) += 1;
+                    muted.push(*fingerprint);
+                    held.extend((is_through && was_told).then_some(*fingerprint));
+                    continue;
+                }
             }
+            match flaps {
+                Some(Flapping::Lasts) => {
+                    held.extend(was_told.then_some(*fingerprint));
+                    continue;
+                }
+                Some(flaps) => {
+                    // Nobody hears of it while it is muted, or of an end without a beginning: it
+                    // then begins anew.
+                    let is_heard = flaps == Flapping::Begins && (is_firing || was_told);
+                    flapping.extend(is_heard.then_some(*fingerprint));
+                }
+                None => {}
+            }
+            let told = if is_firing {
+                &mut firing
+            } else {
+                &mut resolved
+            };
+            told.push(*fingerprint);
         }
         self.suppressed = suppressed;
+        self.note_muted(now, key, &muted, &muted_by);
+        self.note_run_out(now, &leaving);
         let batch = Batch {
             firing: firing.into(),
             resolved: resolved.into(),
+            held: held.into(),
         };
         Cut {
             batch,
             leaving,
             muted_by,
+            flapping,
         }
+    }
+
+    // Where what mutes an alert is counted, if anything does.
+    fn muted(
+        &self,
+        now: Timestamp,
+        entry: &Entry,
+        is_by_time: bool,
+        by_time: Counted,
+    ) -> Option<Counted> {
+        if self.is_inhibited(now, entry) {
+            Some(|it| &mut it.inhibition)
+        } else if is_by_time {
+            Some(by_time)
+        } else if self.is_silenced(now, entry) {
+            Some(|it| &mut it.silence)
+        } else {
+            None
+        }
+    }
+
+    fn is_through_mute(&self, key: &GroupKey) -> bool {
+        self.routing.route(key.route).own.resolve_through_mute == Some(true)
+    }
+
+    // The alerts that an integration was told to fire, where an own key asks for them.
+    fn told_by_own_keys(&self, key: &GroupKey) -> BTreeSet<Fingerprint> {
+        let route = self.routing.route(key.route);
+        if !self.is_through_mute(key) && route.own.flap_damping.is_none() {
+            return BTreeSet::new();
+        }
+        let receiver = self.routing.receiver(route.receiver);
+        let entry = |slot: &IntegrationSlot| {
+            let key = self.nflog_key(key, receiver.name(), &slot.integration);
+            self.nflog.get(&key)
+        };
+        let entries = receiver.slots().iter().filter_map(entry);
+        entries.flat_map(|it| it.firing.iter().copied()).collect()
     }
 
     // The time intervals that mute a route, and where what they mute is counted. Where it is not
@@ -194,8 +313,9 @@ impl Dispatch {
         &mut self,
         now: Timestamp,
         key: &GroupKey,
-        batch: &Batch,
+        flush: &Flush,
     ) -> Vec<(Integration, Arc<Notification>)> {
+        let batch = &flush.batch;
         if batch.firing.is_empty() && batch.resolved.is_empty() {
             return Vec::new();
         }
@@ -203,29 +323,40 @@ impl Dispatch {
         let route = routing.route(key.route);
         let receiver = routing.receiver(route.receiver);
         let mut deliveries: Vec<(Integration, Arc<Notification>)> = Vec::new();
-        let mut made: Vec<(NotificationReason, bool, Arc<Notification>)> = Vec::new();
+        let mut made: Vec<(Form, Arc<Notification>)> = Vec::new();
         for slot in receiver.slots() {
             let log_key = self.nflog_key(key, receiver.name(), &slot.integration);
             let entry = self.nflog.get(&log_key);
-            let repeat = route.repeat_interval;
+            let repeat = route.repeat_after(entry.map_or(0, |it| it.n_repeats));
             let reason = needs_update(now, entry, batch, slot.send_resolved, repeat);
+            let marks = self.marks(key, entry, flush);
+            let reason = reason.or_else(|| marked_reason(entry, batch, &marks, slot.send_resolved));
             let Some(reason) = reason else {
                 continue;
             };
             if !slot.send_resolved && batch.firing.is_empty() {
-                self.log(now, key, log_key, reason, batch, None);
+                let told = Told {
+                    reason,
+                    batch,
+                    flapping: None,
+                    data: None,
+                };
+                self.log(now, key, log_key, told);
                 continue;
             }
-            let form = (reason, slot.send_resolved);
-            let same = made
-                .iter()
-                .find(|(reason, resolved, _)| (*reason, *resolved) == form);
+            let form = (reason, slot.send_resolved, marks);
+            let same = made.iter().find(|(it, _)| *it == form);
             let notification = match same {
-                Some((_, _, notification)) => notification.clone(),
+                Some((_, notification)) => notification.clone(),
                 None => {
-                    let notification =
-                        self.notification(now, key, batch, reason, slot.send_resolved);
-                    made.push((reason, slot.send_resolved, notification.clone()));
+                    let resolved = if slot.send_resolved {
+                        &*batch.resolved
+                    } else {
+                        &[]
+                    };
+                    let told = (&*batch.firing, resolved);
+                    let notification = self.notification(now, key, told, reason, &form.2);
+                    made.push((form, notification.clone()));
                     notification
                 }
             };
@@ -238,18 +369,20 @@ impl Dispatch {
         &self,
         now: Timestamp,
         key: &GroupKey,
-        batch: &Batch,
+        (firing, resolved): (&[Fingerprint], &[Fingerprint]),
         reason: NotificationReason,
-        send_resolved: bool,
+        marks: &Marks,
     ) -> Arc<Notification> {
-        let resolved = if send_resolved { &*batch.resolved } else { &[] };
-        let alert = |fingerprint: &Fingerprint| Some(self.alerts.get(fingerprint)?.alert.clone());
+        let alert = |fingerprint: &Fingerprint| {
+            let alert = self.alerts.get(fingerprint)?.alert.clone();
+            Some(marked(alert, *fingerprint, marks))
+        };
         // An alert that fires has no end, so that it does not resolve on the way.
         let fires = |alert: Alert| Alert {
             ends_at: None,
             ..alert
         };
-        let mut alerts: Vec<Alert> = batch.firing.iter().filter_map(alert).map(fires).collect();
+        let mut alerts: Vec<Alert> = firing.iter().filter_map(alert).map(fires).collect();
         alerts.extend(resolved.iter().filter_map(alert));
         alerts.sort_by(|a, b| by_origin(&a.labels, &b.labels));
         let route = self.routing.route(key.route);
@@ -263,13 +396,15 @@ impl Dispatch {
             route_labels: route.labels.clone(),
             reason,
             alerts,
+            measured: Default::default(),
         })
     }
 
-    fn open(
+    pub(super) fn open(
         &mut self,
         now: Timestamp,
-        key: &GroupKey,
+        origin: Origin,
+        receiver: &Arc<str>,
         integration: Integration,
         notification: Arc<Notification>,
         out: &mut Vec<DispatchEffect>,
@@ -277,12 +412,9 @@ impl Dispatch {
         self.counters.deliveries += 1;
         self.dirty.insert(DirtyKey::Counters);
         let id = DeliveryId(self.counters.deliveries);
-        let receiver = self
-            .routing
-            .receiver(self.routing.route(key.route).receiver);
         let pending = Pending {
-            group: key.clone(),
-            receiver: receiver.name().clone(),
+            origin,
+            receiver: receiver.clone(),
             integration,
             notification,
             attempts: Attempts {
@@ -291,13 +423,19 @@ impl Dispatch {
                 retry_at: None,
                 last_error: None,
             },
+            last_cause: FailureCause::default(),
         };
         out.push(self.effect(id, &pending));
+        match &pending.origin {
+            Origin::Group(key) => {
+                if let Some(group) = self.groups.get_mut(key) {
+                    group.open.insert(id);
+                }
+            }
+            Origin::Summary => self.open_summary(receiver, id, true),
+        }
         self.pending.insert(id, pending);
         self.dirty.insert(DirtyKey::Delivery(id));
-        if let Some(group) = self.groups.get_mut(key) {
-            group.open.insert(id);
-        }
     }
 
     pub(super) fn retry(&mut self, now: Timestamp, id: DeliveryId, out: &mut Vec<DispatchEffect>) {
@@ -355,7 +493,16 @@ impl Dispatch {
         let Some(pending) = self.close(id) else {
             return;
         };
-        if let Some(group) = self.groups.get_mut(&pending.group) {
+        let failed = match &pending.attempts.last_error {
+            Some(error) => (error.as_str(), pending.last_cause),
+            None => (NO_ANSWER, FailureCause::ContextDeadlineExceeded),
+        };
+        self.note_outcome(now, &pending, Some(failed));
+        let Origin::Group(key) = pending.origin else {
+            self.fail_summary(&pending.receiver);
+            return self.finish_summary_if_done(&pending.receiver);
+        };
+        if let Some(group) = self.groups.get_mut(&key) {
             if let Some(flush) = &mut group.timers.flush {
                 flush.has_failed = true;
             }
@@ -364,7 +511,7 @@ impl Dispatch {
                 last_error,
                 ..
             } = pending.attempts;
-            let why = last_error.unwrap_or_else(|| "no answer in time".to_owned());
+            let why = last_error.unwrap_or_else(|| NO_ANSWER.to_owned());
             let integration = pending.integration;
             group.timers.last_failure = Some(LastFailure {
                 at: now,
@@ -372,14 +519,20 @@ impl Dispatch {
                 attempt,
                 why,
             });
-            self.mark_group(&pending.group);
+            self.mark_group(&key);
         }
-        self.finish_if_done(now, &pending.group);
+        self.finish_if_done(now, &key);
     }
 
     pub(super) fn effect(&self, id: DeliveryId, pending: &Pending) -> DispatchEffect {
-        let key = self.nflog_key(&pending.group, &pending.receiver, &pending.integration);
-        let known = NflogEntry::known(self.nflog.get(&key), pending.notification.reason);
+        let entry = match &pending.origin {
+            Origin::Group(key) => {
+                let key = self.nflog_key(key, &pending.receiver, &pending.integration);
+                self.nflog.get(&key)
+            }
+            Origin::Summary => None,
+        };
+        let known = NflogEntry::known(entry, pending.notification.reason);
         DispatchEffect::Notify(Delivery {
             id,
             receiver: pending.receiver.clone(),
@@ -393,8 +546,13 @@ impl Dispatch {
     fn close(&mut self, id: DeliveryId) -> Option<Pending> {
         let pending = self.pending.remove(&id)?;
         self.dirty.insert(DirtyKey::Delivery(id));
-        if let Some(group) = self.groups.get_mut(&pending.group) {
-            group.open.remove(&id);
+        match &pending.origin {
+            Origin::Group(key) => {
+                if let Some(group) = self.groups.get_mut(key) {
+                    group.open.remove(&id);
+                }
+            }
+            Origin::Summary => self.open_summary(&pending.receiver, id, false),
         }
         Some(pending)
     }
@@ -419,12 +577,24 @@ impl Dispatch {
             self.deadlines.push(now, Deadline::Flush(key.clone()));
         }
         self.mark_group(key);
+        if let Some(since) = flush.counts_in {
+            self.uncount(key, since);
+        }
         if !flush.has_failed {
-            for (fingerprint, updated_at) in flush.leaving {
-                self.leave(key, fingerprint, updated_at);
-            }
+            self.release(key, flush);
         }
         self.destroy_if_empty(key);
+    }
+
+    /// What a flush told arrived everywhere: what resolved leaves, and what flaps is known to.
+    pub(super) fn release(&mut self, key: &GroupKey, flush: Flush) {
+        self.mark_group(key);
+        if let Some(group) = self.groups.get_mut(key) {
+            group.timers.flapping = flush.flapping;
+        }
+        for (fingerprint, updated_at) in flush.leaving {
+            self.leave(key, fingerprint, updated_at);
+        }
     }
 
     // Unless a new state of the alert came in since.
@@ -454,60 +624,10 @@ impl Dispatch {
             return;
         }
         if let Some(group) = self.groups.remove(key) {
+            self.happened.forget_group(key);
             self.deadlines
                 .remove(group.timers.flush_at, Deadline::Flush(key.clone()));
             self.mark_group(key);
-        }
-    }
-
-    // --- the notification log --------------------------------------------------------------------
-
-    pub(super) fn nflog_key(
-        &self,
-        key: &GroupKey,
-        receiver: &str,
-        integration: &Integration,
-    ) -> Arc<str> {
-        let group = self.groups.get(key).map_or("", |group| &group.key_text);
-        format!(
-            "{group}:{receiver}/{}/{}",
-            integration.kind, integration.idx
-        )
-        .into()
-    }
-
-    fn log(
-        &mut self,
-        now: Timestamp,
-        key: &GroupKey,
-        log_key: Arc<str>,
-        reason: NotificationReason,
-        batch: &Batch,
-        data: Option<ReceiverData>,
-    ) {
-        let repeat_interval = self.routing.route(key.route).repeat_interval;
-        let kept_for = self.options.retention.min(repeat_interval * 2);
-        let old = self.nflog.get(&log_key);
-        let data = data.unwrap_or_else(|| NflogEntry::known(old, reason));
-        let entry = NflogEntry::new(now, reason, batch, kept_for, data);
-        if let Some(old) = old {
-            self.deadlines
-                .remove(old.expires_at, Deadline::Nflog(log_key.clone()));
-        }
-        self.deadlines
-            .push(entry.expires_at, Deadline::Nflog(log_key.clone()));
-        self.nflog.insert(log_key.clone(), entry);
-        self.dirty.insert(DirtyKey::Nflog(log_key));
-    }
-
-    pub(super) fn forget_nflog(&mut self, now: Timestamp, key: &Arc<str>) {
-        if self
-            .nflog
-            .get(key)
-            .is_some_and(|entry| entry.expires_at <= now)
-        {
-            self.nflog.remove(key);
-            self.dirty.insert(DirtyKey::Nflog(key.clone()));
         }
     }
 }

@@ -11,11 +11,15 @@ use firebell_model::{Duration, Fingerprint, Labels, Timestamp};
 
 use super::Dispatch;
 use crate::deadlines::Deadline;
-use crate::group::{Group, GroupKey, Pending};
+use crate::group::{Group, GroupKey, Origin, Pending};
 use crate::inhibit::Inhibition;
 use crate::record::{AlertRecord, Counters, DeliveryRecord, DirtyKey, DispatchRecord, GroupRecord};
 use crate::silences::{LabelIndex, Silences};
-use crate::{DeliveryId, DispatchEffect, IntegrationSlot, NflogEntry, Routing, Silence, SilenceId};
+use crate::window::{HeldKey, Window};
+use crate::{
+    DeliveryId, DispatchEffect, FailureCause, IntegrationSlot, NflogEntry, Routing, Silence,
+    SilenceId, SilenceState,
+};
 
 /// Recorded values by key, before anything is derived from them.
 #[derive(Debug, Default)]
@@ -25,6 +29,7 @@ pub(super) struct Restored {
     deliveries: BTreeMap<DeliveryId, DeliveryRecord>,
     nflog: BTreeMap<Arc<str>, NflogEntry>,
     silences: BTreeMap<SilenceId, Silence>,
+    windows: BTreeMap<Arc<str>, Window>,
     counters: Counters,
 }
 
@@ -38,10 +43,27 @@ impl Dispatch {
             deliveries,
             nflog,
             silences,
+            windows,
             counters,
         } = &mut self.restored;
         match record {
-            DispatchRecord::Alert { fingerprint, value } => set(alerts, fingerprint, value),
+            DispatchRecord::Alert {
+                fingerprint,
+                mut value,
+            } => {
+                if let Some(record) = &mut value {
+                    self.pairs.unite(&mut record.alert.labels);
+                    self.pairs.unite(&mut record.alert.annotations);
+                }
+                set(alerts, fingerprint, value);
+            }
+            // One that is not known was new in the same step and comes whole behind, or was lost to
+            // damage, which has been told.
+            DispatchRecord::Renewed(renewed) => renewed.into_iter().for_each(|it| {
+                if let Some(known) = alerts.get_mut(&it.fingerprint) {
+                    it.times.put_into(&mut known.alert);
+                }
+            }),
             DispatchRecord::Group {
                 route,
                 labels,
@@ -50,6 +72,29 @@ impl Dispatch {
             DispatchRecord::Delivery { id, value } => set(deliveries, id, value.map(|it| *it)),
             DispatchRecord::Nflog { key, value } => set(nflog, key, value),
             DispatchRecord::Silence { id, value } => set(silences, id, value.map(|it| *it)),
+            DispatchRecord::Window { receiver, value } => {
+                set(windows, receiver, value.map(|it| Window::from(*it)));
+            }
+            DispatchRecord::Period { receiver, value } => match value {
+                Some(value) => {
+                    let window = windows.entry(receiver);
+                    let window = window.or_insert_with(|| Window::new(value.since));
+                    window.restore(value);
+                }
+                None => {
+                    windows.remove(&receiver);
+                }
+            },
+            DispatchRecord::Held {
+                receiver,
+                route,
+                labels,
+                value,
+            } => {
+                if let Some(window) = windows.get_mut(&receiver) {
+                    window.restore_held((route, labels), value.map(|it| *it));
+                }
+            }
             DispatchRecord::Counters(value) => *counters = value,
         }
     }
@@ -80,40 +125,33 @@ impl Dispatch {
         routing: Arc<Routing>,
         out: &mut Vec<DispatchEffect>,
     ) {
-        let keys = self.keys();
-        for key in keys {
-            let record = self.record(key);
-            self.restore(record);
-        }
+        let records: Vec<DispatchRecord> = self.records().collect();
+        records.into_iter().for_each(|record| self.restore(record));
         let restored = std::mem::take(&mut self.restored);
         self.routing = routing;
         self.build(now, restored, out);
     }
 
-    /// The whole state.
-    #[must_use]
-    pub fn records(&self) -> Vec<DispatchRecord> {
-        self.keys()
-            .into_iter()
-            .map(|key| self.record(key))
-            .collect()
+    /// The whole state, each record made when it is asked for.
+    pub fn records(&self) -> impl Iterator<Item = DispatchRecord> {
+        self.keys().map(|key| self.record(key))
     }
 
-    fn keys(&self) -> Vec<DirtyKey> {
+    fn keys(&self) -> impl Iterator<Item = DirtyKey> {
         let group = |key: &GroupKey| {
             DirtyKey::Group(self.routing.route(key.route).id.clone(), key.labels.clone())
         };
-        let mut keys = vec![DirtyKey::Counters];
-        keys.extend(
-            self.silences
-                .iter()
-                .map(|silence| DirtyKey::Silence(silence.id)),
-        );
-        keys.extend(self.nflog.keys().cloned().map(DirtyKey::Nflog));
-        keys.extend(self.groups.keys().map(group));
-        keys.extend(self.alerts.keys().copied().map(DirtyKey::Alert));
-        keys.extend(self.pending.keys().copied().map(DirtyKey::Delivery));
-        keys
+        let silences = self.silences.iter().map(|it| DirtyKey::Silence(it.id));
+        std::iter::once(DirtyKey::Counters)
+            .chain(silences)
+            .chain(self.nflog.keys().cloned().map(DirtyKey::Nflog))
+            .chain(self.groups.keys().map(group))
+            .chain(self.alerts.keys().copied().map(DirtyKey::Alert))
+            .chain(self.windows.iter().flat_map(|(name, window)| {
+                let held = |key: &HeldKey| DirtyKey::Held(name.clone(), key.clone());
+                std::iter::once(DirtyKey::Period(name.clone())).chain(window.groups().map(held))
+            }))
+            .chain(self.pending.keys().copied().map(DirtyKey::Delivery))
     }
 
     pub(super) fn record(&self, key: DirtyKey) -> DispatchRecord {
@@ -146,6 +184,21 @@ impl Dispatch {
                 let value = self.silences.get(id).cloned().map(Box::new);
                 DispatchRecord::Silence { id, value }
             }
+            DirtyKey::Period(receiver) => {
+                let value = self.windows.get(&receiver).map(Window::period_record);
+                DispatchRecord::Period { receiver, value }
+            }
+            DirtyKey::Held(receiver, key) => {
+                let window = self.windows.get(&receiver);
+                let value = window.and_then(|it| it.held_record(&key)).map(Box::new);
+                let (route, labels) = key;
+                DispatchRecord::Held {
+                    receiver,
+                    route,
+                    labels,
+                    value,
+                }
+            }
             DirtyKey::Counters => DispatchRecord::Counters(self.counters),
         }
     }
@@ -162,19 +215,24 @@ impl Dispatch {
         Some(AlertRecord {
             alert: entry.alert.clone(),
             left,
+            firings: entry.firings.clone(),
         })
     }
 
     fn delivery_record(&self, pending: &Pending) -> DeliveryRecord {
         let Pending {
-            group,
+            origin,
             receiver,
             integration,
             notification,
             attempts,
+            last_cause: _,
         } = pending.clone();
-        let route = self.routing.route(group.route).id.clone();
-        let group_labels = group.labels;
+        let is_summary = matches!(origin, Origin::Summary);
+        let (route, group_labels) = match origin {
+            Origin::Group(key) => (self.routing.route(key.route).id.clone(), key.labels),
+            Origin::Summary => ("".into(), Labels::empty()),
+        };
         DeliveryRecord {
             route,
             group_labels,
@@ -182,10 +240,11 @@ impl Dispatch {
             integration,
             notification,
             attempts,
+            is_summary,
         }
     }
 
-    fn group_key(&self, route: &str, labels: &Labels) -> Option<GroupKey> {
+    pub(super) fn group_key(&self, route: &str, labels: &Labels) -> Option<GroupKey> {
         let route = self.routing.route_by_id(route)?;
         Some(GroupKey {
             route,
@@ -201,22 +260,26 @@ impl Dispatch {
             deliveries,
             nflog,
             silences,
+            windows,
             counters,
         } = restored;
         self.alerts.clear();
+        self.happened.forget_muted();
         self.by_label = LabelIndex::default();
         self.n_by_name.clear();
         self.inhibition = Inhibition::new(self.routing.inhibit_rules());
         self.silences = Silences::default();
         self.groups.clear();
         self.pending.clear();
+        self.windows = windows;
+        let summaries = self.windows.values_mut();
+        for summary in summaries.filter_map(|window| window.summary.as_mut()) {
+            summary.open.clear(); // What is under way is taken up again below.
+        }
+        self.looks.clear();
         self.deadlines.clear();
         self.counters = counters;
-        for silence in silences.into_values() {
-            self.deadlines
-                .push(silence.ends_at + Duration(1), Deadline::Silence(silence.id));
-            self.silences.put(now, silence);
-        }
+        self.build_silences(now, silences);
         for (key, entry) in &nflog {
             self.deadlines
                 .push(entry.expires_at, Deadline::Nflog(key.clone()));
@@ -233,21 +296,16 @@ impl Dispatch {
                 }
             }
         }
-        for (fingerprint, AlertRecord { alert, left }) in alerts {
-            self.insert_alert(now, fingerprint, alert, &left);
-            // Routes that are gone are forgotten, should they come back.
-            if self
-                .alerts
-                .get(&fingerprint)
-                .is_some_and(|it| it.n_left() != left.len())
-            {
-                self.dirty.insert(DirtyKey::Alert(fingerprint));
+        self.build_alerts(now, alerts);
+        for (id, delivery) in deliveries {
+            match delivery.is_summary {
+                true => self.take_up_summary(id, delivery, out),
+                false => self.take_up(id, delivery, out),
             }
         }
-        for (id, delivery) in deliveries {
-            self.take_up(id, delivery, out);
-        }
         self.set_timers(now);
+        self.set_windows();
+        self.set_terms(now);
     }
 
     // Takes up a delivery where it was, if its group and its integration are still there.
@@ -259,6 +317,7 @@ impl Dispatch {
             integration,
             notification,
             attempts,
+            is_summary: _,
         } = record;
         let retry_at = attempts.retry_at;
         let key = self.group_key(&route, &group_labels);
@@ -279,16 +338,14 @@ impl Dispatch {
             (Some(group), Some((_, open))) if is_wanted => {
                 open.insert(id);
                 let pending = Pending {
-                    group,
+                    origin: Origin::Group(group),
                     receiver,
                     integration,
                     notification,
                     attempts,
+                    last_cause: FailureCause::default(),
                 };
-                self.pending.insert(id, pending);
-                if let Some(at) = retry_at {
-                    self.deadlines.push(at, Deadline::Retry(id));
-                }
+                self.go_on_with(id, pending);
             }
             (_, flush) => {
                 if let Some((flush, _)) = flush {
@@ -300,6 +357,120 @@ impl Dispatch {
                 }
                 self.dirty.insert(DirtyKey::Delivery(id));
             }
+        }
+    }
+
+    fn build_silences(&mut self, now: Timestamp, silences: BTreeMap<SilenceId, Silence>) {
+        for silence in silences.into_values() {
+            self.deadlines
+                .push(silence.ends_at + Duration(1), Deadline::Silence(silence.id));
+            if silence.state_at(now) != SilenceState::Expired {
+                self.list_terms(&silence);
+            }
+            self.silences.put(now, silence);
+        }
+    }
+
+    fn build_alerts(&mut self, now: Timestamp, alerts: BTreeMap<Fingerprint, AlertRecord>) {
+        for (fingerprint, record) in alerts {
+            let AlertRecord {
+                alert,
+                left,
+                firings,
+            } = record;
+            self.insert_alert(now, fingerprint, alert, &left);
+            self.know_noted(fingerprint);
+            if let Some(entry) = self.alerts.get_mut(&fingerprint) {
+                entry.firings = firings;
+            }
+            self.keep_until_forgotten(fingerprint);
+            // Routes that are gone are forgotten, should they come back.
+            if self
+                .alerts
+                .get(&fingerprint)
+                .is_some_and(|it| it.n_left() != left.len())
+            {
+                self.dirty.insert(DirtyKey::Alert(fingerprint));
+            }
+        }
+    }
+
+    fn take_up_summary(
+        &mut self,
+        id: DeliveryId,
+        record: DeliveryRecord,
+        out: &mut Vec<DispatchEffect>,
+    ) {
+        let DeliveryRecord {
+            receiver,
+            integration,
+            notification,
+            attempts,
+            ..
+        } = record;
+        let retry_at = attempts.retry_at;
+        let id_of = self.routing.receivers().resolve(&receiver);
+        let slots = id_of.map_or(&[][..], |id| self.routing.receiver(id).slots());
+        let window = self.windows.get(&receiver);
+        let is_wanted = slots.iter().any(|slot| slot.integration == integration)
+            && window.is_some_and(|it| it.summary.is_some());
+        if !is_wanted {
+            self.fail_summary(&receiver);
+            if retry_at.is_none() {
+                out.push(DispatchEffect::Cancel(id));
+            }
+            self.dirty.insert(DirtyKey::Delivery(id));
+            return;
+        }
+        self.open_summary(&receiver, id, true);
+        let pending = Pending {
+            origin: Origin::Summary,
+            receiver,
+            integration,
+            notification,
+            attempts,
+            last_cause: FailureCause::default(),
+        };
+        self.go_on_with(id, pending);
+    }
+
+    // An attempt that was under way is made again by `resume`, one that waited is made in time.
+    fn go_on_with(&mut self, id: DeliveryId, pending: Pending) {
+        if let Some(at) = pending.attempts.retry_at {
+            self.deadlines.push(at, Deadline::Retry(id));
+        }
+        self.pending.insert(id, pending);
+    }
+
+    fn set_windows(&mut self) {
+        let names: Vec<Arc<str>> = self.windows.keys().cloned().collect();
+        for name in names {
+            if self.routing.receivers().resolve(&name).is_none() {
+                self.windows.remove(&name);
+                self.dirty.insert(DirtyKey::Period(name));
+                continue;
+            }
+            if let Some(window) = self.windows.get(&name) {
+                let end = self.window_end(&name, window).max(self.quiet_until);
+                self.deadlines.push(end, Deadline::Window(name.clone()));
+                if let Some(summary) = &window.summary {
+                    let deadline = Deadline::SummaryEnd(name.clone());
+                    self.deadlines.push(summary.head.deadline, deadline);
+                }
+            }
+            self.finish_summary_if_done(&name);
+        }
+    }
+
+    // Silences are looked at as soon as what is due now is done, not before it.
+    fn set_terms(&mut self, now: Timestamp) {
+        let warns = self.routing.silence_warning().is_some();
+        let live = self.silences.iter().filter(|silence| {
+            silence.state_at(now) != SilenceState::Expired
+                && (warns || silence.terms.until_resolved_for.is_some())
+        });
+        for silence in live {
+            self.deadlines.push(now, Deadline::Silence(silence.id));
         }
     }
 

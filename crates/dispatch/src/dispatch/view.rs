@@ -3,6 +3,7 @@
 //! *Sources*: Alertmanager, `api/v2/api.go`, `dispatch.Dispatcher.Groups`.
 
 use std::cmp::Reverse;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use firebell_model::{Alert, Fingerprint, Labels, NotificationReason, Timestamp};
@@ -41,6 +42,7 @@ pub enum AlertState {
 /// A group as `GET /api/v2/alerts/groups` shows it, with what happens next and why.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GroupView<'a> {
+    key_in_order: &'a GroupKey,
     /// [`crate::Route::id`] of its route.
     pub route: &'a str,
     /// Who is told.
@@ -51,7 +53,8 @@ pub struct GroupView<'a> {
     pub route_labels: &'a Labels,
     /// Upstream's group key.
     pub key: &'a str,
-    /// The alerts that fire, in upstream's order; may be none.
+    /// The alerts that fire; may be none. In upstream's order where all groups are asked for, else in
+    /// that of their fingerprints.
     pub alerts: Vec<AlertView<'a>>,
     /// The time intervals that muted it when it last decided; one for each part that did.
     pub muted_by: &'a [Arc<str>],
@@ -63,6 +66,18 @@ pub struct GroupView<'a> {
     pub under_way: Vec<UnderWayView<'a>>,
     /// The last delivery that was given up.
     pub last_failure: Option<&'a LastFailure>,
+}
+
+/// A place among the groups.
+#[derive(Clone, Debug)]
+pub struct GroupCursor(GroupKey);
+
+impl GroupView<'_> {
+    /// The place behind this group.
+    #[must_use]
+    pub fn cursor(&self) -> GroupCursor {
+        GroupCursor(self.key_in_order.clone())
+    }
 }
 
 /// What an integration was last told of a group.
@@ -137,8 +152,18 @@ impl Suppressed {
 impl Dispatch {
     /// The alerts that fire at `now`, by fingerprint.
     pub fn alerts(&self, now: Timestamp) -> impl Iterator<Item = AlertView<'_>> {
+        self.alerts_after(now, None)
+    }
+
+    /// Of these, those behind a fingerprint: a long list can be looked up in parts.
+    pub fn alerts_after(
+        &self,
+        now: Timestamp,
+        after: Option<Fingerprint>,
+    ) -> impl Iterator<Item = AlertView<'_>> {
+        let start = after.map_or(Bound::Unbounded, Bound::Excluded);
         self.alerts
-            .iter()
+            .range((start, Bound::Unbounded))
             .filter(move |(_, entry)| is_shown(&entry.alert, now))
             .map(move |(fingerprint, entry)| self.alert_view(now, *fingerprint, entry))
     }
@@ -165,13 +190,26 @@ impl Dispatch {
     /// The groups that have an alert which fires at `now`, by labels and receiver.
     #[must_use]
     pub fn groups(&self, now: Timestamp) -> Vec<GroupView<'_>> {
-        let views = self
-            .groups
-            .iter()
-            .map(|(key, group)| self.group_view(now, key, group));
+        let views = self.groups_after(now, None);
         let mut groups: Vec<GroupView<'_>> = views.filter(|it| !it.alerts.is_empty()).collect();
+        for group in &mut groups {
+            let alerts = &mut group.alerts;
+            alerts.sort_by(|a, b| by_origin(&a.alert.labels, &b.alert.labels));
+        }
         groups.sort_by(|a, b| by_label_set(a.labels, b.labels).then(a.receiver.cmp(b.receiver)));
         groups
+    }
+
+    /// All groups behind a place, in an order of their own: many can be looked up in parts, and be
+    /// put in order elsewhere ([`by_label_set`], [`by_origin`]).
+    pub fn groups_after(
+        &self,
+        now: Timestamp,
+        after: Option<GroupCursor>,
+    ) -> impl Iterator<Item = GroupView<'_>> {
+        let start = after.map_or(Bound::Unbounded, |GroupCursor(key)| Bound::Excluded(key));
+        let groups = self.groups.range((start, Bound::Unbounded));
+        groups.map(move |(key, group)| self.group_view(now, key, group))
     }
 
     /// The groups that wait for an alert: for saying when it is told of next.
@@ -243,7 +281,11 @@ impl Dispatch {
         self.active_silences(now, entry).next().is_some()
     }
 
-    fn active_silences(&self, now: Timestamp, entry: &Entry) -> impl Iterator<Item = SilenceId> {
+    pub(super) fn active_silences(
+        &self,
+        now: Timestamp,
+        entry: &Entry,
+    ) -> impl Iterator<Item = SilenceId> {
         let is_active = move |id: &SilenceId| {
             let silence = self.silences.get(*id);
             silence.is_some_and(|it| it.state_at(now) == SilenceState::Active)
@@ -251,7 +293,7 @@ impl Dispatch {
         entry.silences.iter().copied().filter(is_active)
     }
 
-    fn alert_view<'a>(
+    pub(super) fn alert_view<'a>(
         &'a self,
         now: Timestamp,
         fingerprint: Fingerprint,
@@ -294,11 +336,9 @@ impl Dispatch {
             .alerts
             .iter()
             .filter_map(|it| self.alerts.get_key_value(it));
-        let mut alerts: Vec<AlertView<'a>> = members
+        let alerts = members
             .filter(|(_, entry)| is_shown(&entry.alert, now))
-            .map(|(fingerprint, entry)| self.alert_view(now, *fingerprint, entry))
-            .collect();
-        alerts.sort_by(|a, b| by_origin(&a.alert.labels, &b.alert.labels));
+            .map(|(fingerprint, entry)| self.alert_view(now, *fingerprint, entry));
         let route = self.routing.route(key.route);
         let receiver = self.routing.receiver(route.receiver);
         let notified = receiver.slots().iter().filter_map(|slot| {
@@ -324,12 +364,13 @@ impl Dispatch {
             last_error: pending.attempts.last_error.as_deref(),
         });
         GroupView {
+            key_in_order: key,
             route: &route.id,
             receiver: receiver.name(),
             labels: &key.labels,
             route_labels: &route.labels,
             key: &group.key_text,
-            alerts,
+            alerts: alerts.collect(),
             muted_by: &group.timers.muted_by,
             next_flush_at: group.timers.flush_at,
             notified: notified.collect(),

@@ -7,7 +7,8 @@ use super::{Span, TimeOfDay};
 #[error("{0}")]
 pub struct ParseTimeError(pub(super) String);
 
-const WEEKDAYS: [&str; 7] = [
+/// The days of the week in English, Sunday first.
+pub(crate) const WEEKDAYS: [&str; 7] = [
     "sunday",
     "monday",
     "tuesday",

@@ -13,18 +13,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 use expect_test::Expect;
 use firebell_dispatch::{
-    Delivery, DeliveryId, Dispatch, DispatchEffect, DispatchRecord, Failure, GroupBy, InhibitRule,
-    Options, PostedAlert, Receiver, Receivers, RouteSpec, Routing, SilenceId, SilenceRequest,
-    TimeInterval, TimeOfDay, TimeSpec,
+    Delivery, DeliveryId, Dispatch, DispatchEffect, DispatchRecord, Failure, FailureCause, Options,
+    Packer, PostedAlert, PostedAlerts, SilenceId, SilenceRequest, SilenceTerms, Unpacker, Weekly,
 };
 use firebell_model::{
     Alert, AlertStatus, Duration, Labels, NotificationReason, ReceiverData, Timestamp,
     parse_matchers,
 };
+
+use crate::routings::parse_routing;
 
 /// One receiver, one route: groups by service.
 pub(crate) const SIMPLE: &str = "receiver db: webhook\nroute db by=service";
@@ -189,10 +189,12 @@ impl World {
             .map(|alert| shown(alert, notification.at))
             .collect();
         let (reason, alerts) = (reason(notification.reason), alerts.join(", "));
+        let summary = notification.group_labels.get("summary");
+        let summary = summary.map(|it| format!("({it}) ")).unwrap_or_default();
         let known = delivery.known.get("ts");
         let known = known.map(|it| format!(" (knows {it})")).unwrap_or_default();
         self.say(&format!(
-            "notify {to}{attempt}: {reason} [{alerts}]{known}{outcome}"
+            "notify {to}{attempt}: {summary}{reason} [{alerts}]{known}{outcome}"
         ));
         match answer {
             Answer::Accepts => {
@@ -208,11 +210,7 @@ impl World {
                 after,
             } => {
                 self.in_flight.remove(&delivery.id);
-                let failure = Failure {
-                    why: "503".to_owned(),
-                    is_retryable,
-                    after,
-                };
+                let failure = failure(is_retryable, after);
                 self.dispatch
                     .handle_failed(self.now, delivery.id, failure, &mut self.effects);
             }
@@ -254,6 +252,18 @@ impl World {
         self.dispatch.take_changes(&mut self.journal);
     }
 
+    /// The bytes that the records of all steps take, in the form that the journal gives them.
+    pub(crate) fn journal_bytes(&self) -> usize {
+        let bytes = |record: &DispatchRecord| {
+            let mut packer = Packer::default();
+            match record.pack(&mut packer) {
+                true => packer.len(),
+                false => serde_json::to_vec(record).expect("JSON").len(),
+            }
+        };
+        self.journal.iter().map(bytes).sum()
+    }
+
     fn rule_says(&mut self, is_resolved: bool, text: &str) {
         let labels = labels(text);
         let known = self.dispatch.alert(self.now, labels.fingerprint());
@@ -268,7 +278,7 @@ impl World {
             is_timeout: false,
         };
         self.dispatch
-            .handle_alerts(self.now, &[alert], &mut self.effects);
+            .handle_own_alerts(self.now, &[alert], &mut self.effects);
     }
 
     fn post(&mut self, text: &str) {
@@ -285,18 +295,34 @@ impl World {
             ends_at,
             generator_url: String::new(),
         };
-        let (alerts, errors) = self.dispatch.post_alerts(self.now, vec![posted]);
+        let posted = PostedAlerts::from_iter([posted]);
+        let errors = self
+            .dispatch
+            .handle_posted(self.now, &posted, &mut self.effects);
         for error in errors {
             self.say(&format!("error: {error}"));
         }
-        self.dispatch
-            .handle_alerts(self.now, &alerts, &mut self.effects);
     }
 
     // `NAME {matchers} until MOMENT [from MOMENT]`; a known name changes that silence.
     fn silence(&mut self, text: &str) {
         let (name, rest) = text.split_once(' ').expect("a name");
         let (matchers, rest) = rest.split_once(" until ").expect("until");
+        let (rest, terms) = match rest.split_once(" resolved ") {
+            Some((rest, after)) => {
+                let after = after.parse().expect("a duration");
+                (rest, Some(SilenceTerms::until_resolved(after)))
+            }
+            None => (rest, None),
+        };
+        let (rest, terms) = match rest.split_once(" weekly ") {
+            Some((rest, week)) => {
+                let week: Vec<&str> = week.split(' ').collect();
+                let weekly = Weekly::new(&week[..1], week[1], week[2], "UTC").expect("a week");
+                (rest, Some(SilenceTerms::weekly(weekly)))
+            }
+            None => (rest, terms),
+        };
         let (until, from) = rest.split_once(" from ").unwrap_or((rest, ""));
         let previous = self.silences.get(name).copied();
         let known = previous.and_then(|id| self.dispatch.silence(id));
@@ -312,6 +338,7 @@ impl World {
             created_by: "me".to_owned(),
             comment: "test".to_owned(),
             annotations: Labels::empty(),
+            terms,
         };
         match self
             .dispatch
@@ -445,6 +472,11 @@ impl World {
     pub(crate) fn check_journal(&self) {
         let mut kept: BTreeMap<String, String> = BTreeMap::new();
         for record in &self.journal {
+            check_packed(record);
+            if let DispatchRecord::Renewed(_) = record {
+                renew(&mut kept, record);
+                continue;
+            }
             let (key, value) = key_and_value(record);
             match value {
                 Some(value) => kept.insert(key, value),
@@ -453,8 +485,7 @@ impl World {
         }
         let records = self.dispatch.records();
         let mut expected: BTreeMap<String, String> = records
-            .iter()
-            .map(key_and_value)
+            .map(|record| key_and_value(&record))
             .map(|(key, value)| (key, value.expect("a value")))
             .collect();
         if !kept.contains_key("counters") {
@@ -465,6 +496,34 @@ impl World {
 }
 
 const STEPS_MAX: usize = 100_000;
+
+// What has a packed form is read as it was written.
+fn check_packed(record: &DispatchRecord) {
+    let (mut packer, mut pack) = (Packer::default(), Vec::new());
+    if record.pack(&mut packer) {
+        packer.finish(&mut pack);
+        let read = Unpacker::new(&pack).and_then(DispatchRecord::unpack);
+        assert_eq!(read.as_ref(), Some(record));
+    }
+}
+
+// Puts the times of renewed alerts into what is kept of them.
+fn renew(kept: &mut BTreeMap<String, String>, record: &DispatchRecord) {
+    let json = serde_json::to_value(record).expect("JSON");
+    for mut times in json["renewed"].as_array().expect("a list").clone() {
+        let times = times.as_object_mut().expect("times");
+        let fingerprint = times.remove("fingerprint").expect("an alert");
+        let key = format!(
+            "alert {}",
+            serde_json::json!({ "fingerprint": fingerprint })
+        );
+        let value = kept.get_mut(&key).expect("a known alert");
+        let mut alert: serde_json::Value = serde_json::from_str(value).expect("JSON");
+        let known = alert["alert"].as_object_mut().expect("an alert");
+        known.append(times);
+        *value = alert.to_string();
+    }
+}
 
 fn key_and_value(record: &DispatchRecord) -> (String, Option<String>) {
     let json = serde_json::to_value(record).expect("JSON");
@@ -522,6 +581,15 @@ pub(crate) fn labels(text: &str) -> Labels {
     )
 }
 
+fn failure(is_retryable: bool, after: Option<Duration>) -> Failure {
+    Failure {
+        why: "503".to_owned(),
+        is_retryable,
+        after,
+        cause: FailureCause::ServerError,
+    }
+}
+
 // `disk`, `disk@i1` with an instance; `-disk` when resolved.
 fn shown(alert: &Alert, at: Timestamp) -> String {
     let sign = if alert.status_at(at) == AlertStatus::Resolved {
@@ -530,9 +598,13 @@ fn shown(alert: &Alert, at: Timestamp) -> String {
         ""
     };
     let name = alert.labels.value("alertname");
+    let mark = match alert.annotations.get("flapping") {
+        Some(mark) => format!(" ({})", mark.split(':').next().unwrap_or_default()),
+        None => String::new(),
+    };
     match alert.labels.get("instance") {
-        Some(instance) => format!("{sign}{name}@{instance}"),
-        None => format!("{sign}{name}"),
+        Some(instance) => format!("{sign}{name}@{instance}{mark}"),
+        None => format!("{sign}{name}{mark}"),
     }
 }
 
@@ -543,114 +615,5 @@ fn reason(reason: NotificationReason) -> &'static str {
         NotificationReason::AllResolved => "all resolved",
         NotificationReason::NewResolved => "some resolved",
         NotificationReason::Repeat => "repeat",
-    }
-}
-
-// --- routings ------------------------------------------------------------------------------------
-
-pub(crate) fn parse_routing(text: &str) -> Arc<Routing> {
-    let lines = || text.lines().filter(|line| !line.trim().is_empty());
-    let section = |prefix: &'static str| lines().filter_map(move |line| line.strip_prefix(prefix));
-    let receivers = Receivers::new(section("receiver ").map(parse_receiver).collect()).unwrap();
-    let is_route = |line: &&str| line.starts_with("route ") || line.starts_with(' ');
-    let mut routes: Vec<&str> = lines().filter(is_route).collect();
-    routes.reverse();
-    let intervals: Vec<_> = section("interval ").map(parse_interval).collect();
-    let names = Names {
-        receivers: &receivers,
-        intervals: &intervals,
-    };
-    let root = parse_route(&mut routes, &names);
-    let rules = section("inhibit ").map(parse_inhibit_rule).collect();
-    Arc::new(Routing::new(receivers, root, rules, Duration::from_mins(5)).unwrap())
-}
-
-fn parse_receiver(line: &str) -> Receiver {
-    let (name, kinds) = line.split_once(':').expect("NAME: KINDS");
-    let kinds = kinds
-        .split(',')
-        .map(str::trim)
-        .filter(|kind| !kind.is_empty());
-    Receiver::new(
-        name,
-        kinds.map(|kind| (kind.trim_end_matches('-'), !kind.ends_with('-'))),
-    )
-}
-
-struct Names<'n> {
-    receivers: &'n Receivers,
-    intervals: &'n [Arc<TimeInterval>],
-}
-
-// `NAME START-END …`, in UTC.
-fn parse_interval(line: &str) -> Arc<TimeInterval> {
-    let mut words = line.split(' ');
-    let name = words.next().expect("a name").into();
-    let part = |word: &str| {
-        let (start, end) = word.split_once('-').expect("START-END");
-        TimeSpec {
-            times: Some(vec![TimeOfDay::parse(start, end).expect("times")]),
-            ..TimeSpec::default()
-        }
-    };
-    let parts = words.map(part).collect();
-    Arc::new(TimeInterval { name, parts })
-}
-
-fn parse_route(lines: &mut Vec<&str>, known: &Names<'_>) -> RouteSpec {
-    let depth_of = |line: &str| line.len() - line.trim_start().len();
-    let line = lines.pop().expect("a route");
-    let depth = depth_of(line);
-    let mut spec = RouteSpec::default();
-    let mut rest = line.trim().trim_start_matches("route ");
-    if rest.starts_with('{') {
-        let (matchers, after) = rest.split_at(rest.find("} ").map_or(rest.len(), |idx| idx + 1));
-        spec.matchers = parse_matchers(matchers).expect("matchers");
-        rest = after.trim();
-    }
-    for word in rest.split(' ').filter(|word| !word.is_empty()) {
-        let time = |text: &str| Some(text.parse().expect("a duration"));
-        match word.split_once('=').unwrap_or((word, "")) {
-            ("by", "...") => spec.group_by = Some(GroupBy::All),
-            ("by", names) => {
-                let names = names.split(',').filter(|name| !name.is_empty());
-                spec.group_by = Some(GroupBy::Names(names.map(str::to_owned).collect()));
-            }
-            ("wait", text) => spec.group_wait = time(text),
-            ("interval", text) => spec.group_interval = time(text),
-            ("repeat", text) => spec.repeat_interval = time(text),
-            ("continue", _) => spec.does_continue = true,
-            ("mute", names) => spec.mute_time_intervals = known.intervals(names),
-            ("active", names) => spec.active_time_intervals = known.intervals(names),
-            (name, _) => spec.receiver = Some(known.receivers.resolve(name).expect("a receiver")),
-        }
-    }
-    while lines.last().is_some_and(|line| depth_of(line) > depth) {
-        spec.routes.push(parse_route(lines, known));
-    }
-    spec
-}
-
-impl Names<'_> {
-    fn intervals(&self, names: &str) -> Vec<Arc<TimeInterval>> {
-        let find = |name: &str| {
-            let found = self.intervals.iter().find(|it| &*it.name == name);
-            found.expect("an interval").clone()
-        };
-        names.split(',').map(find).collect()
-    }
-}
-
-fn parse_inhibit_rule(line: &str) -> InhibitRule {
-    let (sides, equal) = line.split_once(" on ").unwrap_or((line, ""));
-    let (source, target) = sides.split_once(" > ").expect("SOURCE > TARGET");
-    InhibitRule {
-        source: parse_matchers(source).expect("matchers"),
-        target: parse_matchers(target).expect("matchers"),
-        equal: equal
-            .split(',')
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned)
-            .collect(),
     }
 }

@@ -1,10 +1,11 @@
 //! How posted alerts are completed, checked and merged.
 
 use expect_test::{Expect, expect};
-use firebell_dispatch::{Dispatch, Options, PostedAlert};
+use firebell_dispatch::{Dispatch, Options, PostedAlert, PostedAlerts};
 use firebell_model::{Labels, Timestamp};
 
-use crate::harness::{SIMPLE, World, check, duration_text, moment, parse_routing, run};
+use crate::harness::{SIMPLE, World, check, duration_text, moment, run};
+use crate::routings::parse_routing;
 
 // Shows times, annotation and timeout flag of every alert that is kept.
 fn check_alerts(timeline: &str, expected: Expect) {
@@ -43,7 +44,7 @@ fn item_23_missing_times_are_filled_in() {
 
 #[test]
 fn item_24_the_good_alerts_of_a_bad_batch_are_kept() {
-    let dispatch = Dispatch::new(parse_routing(SIMPLE), Options::default());
+    let mut dispatch = Dispatch::new(parse_routing(SIMPLE), Options::default());
     let posted = |pairs: &[(&str, &str)], starts: i64, ends: i64| PostedAlert {
         labels: Labels::from_pairs(pairs.iter().copied()),
         annotations: Labels::empty(),
@@ -51,15 +52,18 @@ fn item_24_the_good_alerts_of_a_bad_batch_are_kept() {
         ends_at: Some(Timestamp(ends)),
         generator_url: String::new(),
     };
-    let batch = vec![
+    let batch = PostedAlerts::from_iter([
         posted(&[("a", "")], 0, 1),
         posted(&[("a", "b"), ("c", "")], 0, 1),
         posted(&[("", "b")], 0, 1),
         posted(&[("a", "b")], 2, 1),
-    ];
-    let (alerts, errors) = dispatch.post_alerts(Timestamp(0), batch);
-    assert_eq!(alerts.len(), 1);
-    assert_eq!(alerts[0].labels.to_string(), r#"{a="b"}"#);
+    ]);
+    let errors = dispatch.handle_posted(Timestamp(0), &batch, &mut Vec::new());
+    let alerts: Vec<String> = dispatch
+        .alerts(Timestamp(0))
+        .map(|it| it.alert.labels.to_string())
+        .collect();
+    assert_eq!(alerts, [r#"{a="b"}"#]);
     expect![[r#"
         at least one label pair required
         invalid label set: invalid name ""
@@ -171,8 +175,8 @@ fn item_28_a_limit_per_name_refuses_new_alerts_only() {
             ends_at: None,
             generator_url: String::new(),
         };
-        let (alerts, _) = dispatch.post_alerts(moment(at), vec![alert]);
-        dispatch.handle_alerts(moment(at), &alerts, &mut Vec::new());
+        let alerts = PostedAlerts::from_iter([alert]);
+        dispatch.handle_posted(moment(at), &alerts, &mut Vec::new());
         (dispatch.stats().n_alerts, dispatch.stats().n_refused)
     };
     assert_eq!(fire("db/a", "0s"), (1, 0));

@@ -384,6 +384,7 @@ fn an_outcome_that_comes_too_late_is_ignored() {
         why: String::new(),
         is_retryable: true,
         after: None,
+        cause: Default::default(),
     };
     let (unknown, mut out) = (firebell_dispatch::DeliveryId(99), Vec::new());
     world

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use firebell_dispatch::{AlertState, Dispatch, Options};
+use firebell_dispatch::{AlertState, Dispatch, DispatchRecord, Options};
 use firebell_model::{Alert, Fingerprint, Labels, Timestamp};
 use proptest::prelude::*;
 
-use crate::harness::{World, moment, parse_routing, run};
+use crate::harness::{World, moment, run};
+use crate::routings::parse_routing;
 
 const ROUTING: &str = "\
 receiver a: webhook, slack-
@@ -16,6 +17,17 @@ route a by=service wait=10s interval=20s repeat=50s
   {service=~\"db|web\"} a by=...
 inhibit {alertname=\"a0\"} > {alertname=~\"a[123]\"} on service
 inhibit {alertname=~\"a[12]\"} > {alertname=~\"a[23]\"} on k";
+
+/// The same with every own key.
+const OWN_KEYS: &str = "\
+receiver a limit=3/60s: webhook, slack-
+receiver b limit=1/90s: webhook
+route a by=service wait=10s interval=20s repeat=50s through backoff=2/3m flap=2/80s
+  {service=\"db\"} b by=alertname continue
+  {service=~\"db|web\"} a by=...
+inhibit {alertname=\"a0\"} > {alertname=~\"a[123]\"} on service
+inhibit {alertname=~\"a[12]\"} > {alertname=~\"a[23]\"} on k
+warn 30s";
 
 const OTHER_ROUTING: &str = "\
 receiver a: slack-, webhook
@@ -43,23 +55,26 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         "{k!=\"1\"}",
         "{k=\"1\",service=\"web\"}",
     ]);
+    let matcher2 = matcher.clone();
     let event = prop_oneof![
         6 => alert.clone().prop_map(|alert| format!("fire {alert}")),
         3 => alert.clone().prop_map(|alert| format!("resolve {alert}")),
         2 => alert.prop_map(|alert| format!("post {alert}")),
         3 => (to, how).prop_map(|(to, how)| format!("answer {to} {how}")),
         1 => (0..3, matcher, 1..200).prop_map(|(n, matchers, s)| format!("silence s{n} {matchers} for {s}")),
+        1 => (0..3, matcher2, 1..200)
+            .prop_map(|(n, matchers, s)| format!("silence r{n} {matchers} for {s} resolved 20s")),
         1 => Just("show alerts".to_owned()),
         1 => Just("reload".to_owned()),
-        1 => prop::sample::select(vec![ROUTING, OTHER_ROUTING])
+        1 => prop::sample::select(vec![ROUTING, OTHER_ROUTING, OWN_KEYS])
             .prop_map(|routing| format!("reload {}", routing.replace('\n', ";"))),
     ];
     let step = (0..30_u64, event).prop_map(|(pause_s, event)| Step { pause_s, event });
     prop::collection::vec(step, 1..40)
 }
 
-fn play(steps: &[Step], restart_before: &[usize]) -> String {
-    let mut world = World::new(ROUTING);
+fn play(routing: &str, steps: &[Step], restart_before: &[usize]) -> String {
+    let mut world = World::new(routing);
     let mut at_s = 0;
     for (idx, step) in steps.iter().enumerate() {
         at_s += step.pause_s;
@@ -70,8 +85,9 @@ fn play(steps: &[Step], restart_before: &[usize]) -> String {
         }
         match step.event.split_once(" for ") {
             Some((event, secs)) => {
+                let (secs, terms) = secs.split_once(' ').unwrap_or((secs, ""));
                 let until = at_s + secs.parse::<u64>().expect("a number");
-                world.act(&format!("{event} until {until}s from {at_s}s"));
+                world.act(format!("{event} until {until}s from {at_s}s {terms}").trim());
             }
             None => world.act(&step.event),
         }
@@ -125,7 +141,12 @@ proptest! {
 
     #[test]
     fn a_restart_at_any_point_changes_nothing(steps in steps(), at in 0..40_usize, again in 0..40_usize) {
-        prop_assert_eq!(play(&steps, &[]), play(&steps, &[at, again]));
+        prop_assert_eq!(play(ROUTING, &steps, &[]), play(ROUTING, &steps, &[at, again]));
+    }
+
+    #[test]
+    fn with_own_keys_neither(steps in steps(), at in 0..40_usize, again in 0..40_usize) {
+        prop_assert_eq!(play(OWN_KEYS, &steps, &[]), play(OWN_KEYS, &steps, &[at, again]));
     }
 
     #[test]
@@ -151,7 +172,7 @@ proptest! {
                 updated_at: Timestamp(0),
                 is_timeout: false,
             };
-            dispatch.handle_alerts(Timestamp(0), &[alert], &mut Vec::new());
+            dispatch.handle_own_alerts(Timestamp(0), &[alert], &mut Vec::new());
         }
         let now = Timestamp(now);
         let all: Vec<(Fingerprint, Alert)> = dispatch
@@ -249,4 +270,58 @@ fn state_of_a_route_that_is_gone_is_left_behind_without_harm() {
         ),
         (1, 0, 2)
     );
+}
+
+/// Each group that begins to wait is recorded by itself: in a storm thousands do, one after another.
+#[test]
+fn what_a_storm_writes_grows_with_the_number_of_groups_that_wait() {
+    let bytes = |n_groups: usize| {
+        let mut world = World::new(
+            "receiver a limit=1/10m: webhook\nroute a by=service wait=0s interval=1h repeat=9h",
+        );
+        for n in 0..n_groups {
+            world.act(&format!("fire s{n:04}/down"));
+            world.settle();
+        }
+        world.advance_to(moment("11m"));
+        world.check_journal();
+        assert!(
+            world
+                .transcript
+                .contains(&format!("({} notifications held", n_groups - 1))
+        );
+        world.journal_bytes()
+    };
+    let (few, many) = (bytes(100), bytes(400));
+    assert!(
+        many < few * 9 / 2,
+        "{few} bytes of 100 groups, {many} of 400"
+    );
+}
+
+#[test]
+fn what_waits_for_a_summary_is_taken_over_from_records_of_the_first_versions() {
+    let routing = "receiver a limit=1/10m: webhook\nroute a by=service wait=0s interval=1m";
+    let mut world = run(
+        routing,
+        "0s fire db/disk · 1m fire web/slow · 2m fire api/down · 3m end",
+    );
+    let window = r#"{"window":{"receiver":"a","value":{"since":0,"n_told":1,
+        "held":[["{}",{"service":"api"}],["{}",{"service":"web"}]]}}}"#;
+    let mut old = vec![serde_json::from_str(window).expect("a record of an old version")];
+    let is_new = |it: &DispatchRecord| {
+        matches!(
+            it,
+            DispatchRecord::Period { .. } | DispatchRecord::Held { .. }
+        )
+    };
+    old.extend(world.dispatch.records().filter(|it| !is_new(it)));
+    let mut fresh = Dispatch::new(parse_routing(routing), Options::default());
+    old.into_iter().for_each(|record| fresh.restore(record));
+    fresh.resume(world.now, &mut Vec::new());
+    world.dispatch = fresh;
+    world.advance_to(moment("11m"));
+    let last = world.transcript.lines().last();
+    let expected = "10m0s notify a/webhook[0]: (2 notifications held back) new alerts [down, slow]";
+    assert_eq!(last, Some(expected));
 }

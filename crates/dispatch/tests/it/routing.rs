@@ -4,7 +4,8 @@ use expect_test::{Expect, expect};
 use firebell_dispatch::{Receiver, Receivers, RouteSpec, Routing, RoutingProblemKind};
 use firebell_model::{Duration, Labels, Matcher};
 
-use crate::harness::{check_with, labels, parse_routing, run};
+use crate::harness::{check_with, labels, run};
+use crate::routings::parse_routing;
 
 fn check_routes(routing: &str, alerts: &[&str], expected: Expect) {
     let routing = parse_routing(routing);
@@ -153,7 +154,7 @@ fn item_33_the_log_counts_integrations_within_their_kind() {
         "receiver a: webhook\nroute a by=service",
         "0s fire db/disk · 1m end",
     );
-    let records = format!("{:?}", world.dispatch.records());
+    let records = format!("{:?}", world.dispatch.records().collect::<Vec<_>>());
     assert!(
         records.contains(r#"{}:{service=\"db\"}:a/webhook/0"#),
         "{records}"

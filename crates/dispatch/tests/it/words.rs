@@ -28,6 +28,7 @@ fn item_47_what_alerts_share_counts_resolved_ones_too() {
         route_labels: Labels::empty(),
         reason: NotificationReason::First,
         alerts,
+        measured: Default::default(),
     };
     let both = of(alerts.clone());
     let shared = Labels::from_pairs([("node", "a"), ("service", "db")]);

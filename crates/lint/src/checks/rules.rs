@@ -1,5 +1,7 @@
 //! Rules beside each other, and what they set.
 
+use std::collections::BTreeSet;
+
 use firebell_model::Duration;
 use firebell_promql::Span;
 
@@ -82,15 +84,28 @@ fn duplicate(scope: &mut Scope<'_>) {
         return;
     };
     let own = &twins[idx];
-    // Series that differ in a label that their selectors fix are not the same.
-    let is_same = |other: &&Twin| {
-        own.fixed
-            .iter()
-            .all(|(label, value)| other.fixed.get(label).is_none_or(|it| it == value))
-    };
-    let Some(first) = twins[..idx].iter().find(is_same) else {
-        return;
-    };
+    if let Some(first) = twins[..idx].iter().find(|it| own.may_be(it)) {
+        say_duplicate(scope, first);
+    }
+}
+
+/// Whether a server has the same rule in a group that is none of `groups`, which the files that are
+/// judged will replace.
+pub(crate) fn loaded(scope: &mut Scope<'_>, loaded: &Project, groups: &BTreeSet<&str>) {
+    let own = scope.project.twins(scope.group, scope.rule);
+    let here = (scope.group_idx, scope.rule_idx);
+    let own = own
+        .iter()
+        .find(|it| it.file == scope.file.name && it.place == here);
+    let others = loaded.twins(scope.group, scope.rule).iter();
+    let mut others = others.filter(|it| !groups.contains(&*it.group));
+    let same = others.find(|it| own.is_none_or(|own| own.may_be(it)));
+    if let Some(same) = same {
+        say_duplicate(scope, same);
+    }
+}
+
+fn say_duplicate(scope: &mut Scope<'_>, first: &Twin) {
     let what = if scope.rule.is_alerting() {
         "makes the same alert"
     } else {

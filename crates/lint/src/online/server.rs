@@ -90,6 +90,8 @@ pub struct Track {
 /// A rule that is in force.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ServerRule {
+    /// The name of its group.
+    pub group: String,
     /// Its name.
     pub name: String,
     /// Whether it makes alerts.

@@ -14,7 +14,7 @@ use crate::settings::Settings;
 /// The rules of a server, as if they stood in a file.
 #[must_use]
 pub fn server_rules(rules: &[ServerRule]) -> RuleFile {
-    let rules = rules.iter().map(|rule| {
+    let made = |rule: &ServerRule| {
         let text = |(name, text): &(String, String)| Text {
             name: name.clone(),
             text: text.clone(),
@@ -36,23 +36,29 @@ pub fn server_rules(rules: &[ServerRule]) -> RuleFile {
             annotations: Vec::new(),
             lines: 1..=1,
         })
-    });
+    };
+    let groups = rules
+        .chunk_by(|a, b| a.group == b.group)
+        .map(|rules| Group {
+            name: rules[0].group.clone(),
+            rules: rules.iter().map(made).collect(),
+            ..Group::default()
+        });
     RuleFile {
         name: "the server".to_owned(),
-        groups: vec![Group {
-            rules: rules.collect(),
-            ..Group::default()
-        }],
+        groups: groups.collect(),
         ..RuleFile::default()
     }
 }
 
 /// Judges the silences in force: by alerts that there were, and by what the rules of `projects` can
-/// make.
+/// make. `external` are the labels that the server adds to what it tells of alerts, and not to
+/// what it stores of them.
 #[must_use]
 pub fn judge_silences(
     online: &Online<'_>,
     projects: &[&Project],
+    external: &Labels,
     settings: &Settings,
 ) -> Vec<Finding> {
     let lint = &lints::SILENCE;
@@ -69,9 +75,7 @@ pub fn judge_silences(
     let alerts: Vec<Labels> = match alerts.as_deref() {
         Some(Reply::Vector(vector)) => {
             let labels = vector.series.iter().map(|(labels, _)| labels);
-            labels
-                .map(|it| it.filter(|name| name != "alertstate" && name != "__name__"))
-                .collect()
+            labels.map(|it| as_told(it, external)).collect()
         }
         // Nothing is known of the alerts.
         _ => return Vec::new(),
@@ -97,6 +101,17 @@ pub fn judge_silences(
         }
     });
     findings.collect()
+}
+
+/// The labels of an alert that is told of, from those of its series.
+fn as_told(series: &Labels, external: &Labels) -> Labels {
+    let mut labels = series
+        .filter(|name| name != "alertstate" && name != "__name__")
+        .to_builder();
+    for label in external.iter().filter(|it| series.get(&it.name).is_none()) {
+        labels.set(label.name.clone(), label.value.clone());
+    }
+    labels.build()
 }
 
 fn told(online: &Online<'_>, silence: &Silence, is_possible: bool) -> (Severity, String) {

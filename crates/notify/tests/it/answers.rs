@@ -157,12 +157,19 @@ fn slack_says_no_with_status_200() {
 fn no_secret_is_ever_shown() {
     let http = HttpConfig {
         authorization: Some(Secret::new(TOKEN)),
-        headers: vec![("X-Key".to_owned(), Secret::new("k3y-value"))],
+        headers: vec![
+            ("X-Key".to_owned(), Secret::new("k3y-value")),
+            ("X-Words".to_owned(), Secret::new("tw0  w0rds")),
+            ("X-Long".to_owned(), Secret::new("l0ng".repeat(200))),
+        ],
         ..HttpConfig::default()
     };
     let mut app = slack();
     app.app_token = Some(Secret::new("t0k3n-value"));
-    let echo = format!("no {URL} /services/T0/s3cr3t {TOKEN} t0k3n-value k3y-value");
+    // What is cut or written in one line is hidden before that.
+    let long = "l0ng".repeat(200);
+    let echo =
+        format!("no {URL} /services/T0/s3cr3t {TOKEN} t0k3n-value k3y-value tw0  w0rds {long}");
     let answer = |status| Ok(response(&(status, &[], &echo)));
     let nothing = Err(format!("connection to {URL} refused"));
     for integration in [
@@ -173,7 +180,7 @@ fn no_secret_is_ever_shown() {
         let verdicts = [answer(500), answer(400), nothing.clone()];
         let verdicts = verdicts.map(|answer| answered(&integration, answer));
         let shown = format!("{integration:?} {step:?} {verdicts:?}");
-        for secret in ["s3cr3t", "t0k3n", "k3y-value"] {
+        for secret in ["s3cr3t", "t0k3n", "k3y-value", "w0rds", "l0ng"] {
             assert!(!shown.contains(secret), "{shown}");
         }
     }

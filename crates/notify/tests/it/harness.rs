@@ -44,6 +44,7 @@ pub(crate) fn notification(alerts: Vec<Alert>) -> Notification {
         route_labels: Labels::empty(),
         reason: NotificationReason::First,
         alerts,
+        measured: Default::default(),
     }
 }
 
@@ -79,6 +80,37 @@ pub(crate) fn response((status, headers, body): &Answer<'_>) -> HttpResponse {
     }
 }
 
+/// What a delivery needs besides.
+pub(crate) fn context(templates: &NotificationTemplates) -> Context<'_> {
+    Context {
+        templates,
+        external_url: "http://firebell.example",
+        version: "0.1.0",
+        host_name: "host.example",
+        idx: 0,
+        // Texts of YAML are JSON in these tests; the server brings a reader of all of it.
+        read_yaml: |text| serde_json::from_str(text).ok().map(tree),
+    }
+}
+
+/// What is said, a line for each place that is asked for.
+pub(crate) fn said(
+    integration: &Integration,
+    notification: &Notification,
+    places: &[&str],
+) -> String {
+    let templates = NotificationTemplates::default();
+    let said = integration
+        .said(notification, &context(&templates))
+        .unwrap();
+    let asked = said
+        .iter()
+        .filter(|(place, _)| places.contains(&place.as_str()));
+    asked
+        .map(|(place, text)| format!("{place}: {text:?}\n"))
+        .collect()
+}
+
 /// The first step of telling.
 pub(crate) fn begin(
     integration: &Integration,
@@ -86,13 +118,7 @@ pub(crate) fn begin(
     known: &[(&str, &str)],
 ) -> Result<Step, String> {
     let templates = NotificationTemplates::default();
-    let context = Context {
-        templates: &templates,
-        external_url: "http://firebell.example",
-        version: "0.1.0",
-        // Texts of YAML are JSON in these tests; the server brings a reader of all of it.
-        read_yaml: |text| serde_json::from_str(text).ok().map(tree),
-    };
+    let context = context(&templates);
     let known = known
         .iter()
         .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -148,6 +174,7 @@ pub(crate) fn transcript(
                 writeln!(shown, "=> {verdict:?}").unwrap();
                 return shown;
             }
+            step => panic!("{step:?}"),
         };
     }
 }
@@ -179,7 +206,7 @@ pub(crate) fn check(integration: &Integration, notification: &Notification, expe
 pub(crate) fn body(integration: &Integration, notification: &Notification) -> String {
     match begin(integration, notification, &[]).unwrap() {
         Step::Http(request, _) => request.body,
-        Step::Done(verdict) => panic!("{verdict:?}"),
+        step => panic!("{step:?}"),
     }
 }
 
@@ -193,8 +220,9 @@ pub(crate) fn answered(integration: &Integration, answer: Result<HttpResponse, S
     match begin(integration, &both(), &[]).unwrap() {
         Step::Http(_, then) => match then(answer) {
             Step::Done(verdict) => verdict,
-            step @ Step::Http(..) => panic!("{step:?}"),
+            step => panic!("{step:?}"),
         },
         Step::Done(verdict) => verdict,
+        step => panic!("{step:?}"),
     }
 }

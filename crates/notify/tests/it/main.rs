@@ -6,6 +6,8 @@ mod harness;
 
 mod answers;
 mod discord;
+mod email;
+mod exec;
 mod incidentio;
 mod jira;
 mod mattermost;

@@ -24,7 +24,7 @@ fn googlechat_gets_a_thread_per_group() {
             Content-Type: application/json
             User-Agent: Alertmanager/0.1.0
 
-            {"text":"[FIRING:1] Down (node)\n\u003cit\u003e \u0026 \"more\"\n\nAlerts Firing:\nLabels:\n - alertname = Down\n - instance = a\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n\nAlerts Resolved:\nLabels:\n - alertname = Down\n - instance = b\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n","thread":{"threadKey":"af94c9e8f6a3043625e36c6f472fe6be85ac23a9117184ee4cb7b4ad7401a47e"}}
+            {"text":"*[FIRING] Down: \u0026lt;it\u0026gt; \u0026amp; \"more\"*\n*Where:* job=node\n*Firing: 1*\n```\ninstance  since\na         03:04\n```\n*Resolved: 1*\n```\ninstance  since\nb         03:04\n```\n\u003chttp://prom/graph?g0.expr=up\u0026g0.tab=1|Graph\u003e | \u003chttp://firebell.example/#/alerts?receiver=team%5C.x%5C%2By|Alert\u003e | \u003chttp://firebell.example/#/silences/new?filter=%7Balertname%3D%22Down%22%2C+job%3D%22node%22%7D|Silence\u003e","thread":{"threadKey":"af94c9e8f6a3043625e36c6f472fe6be85ac23a9117184ee4cb7b4ad7401a47e"}}
             => Delivered
         "#]],
     );
@@ -54,14 +54,14 @@ fn ntfy_gets_json() {
         &plain(config.clone()),
         &both(),
         &expect![[r#"
-        Post https://ntfy.example
-        Content-Type: application/json
-        Authorization: Bearer s3cret
-        User-Agent: Alertmanager/0.1.0
+            Post https://ntfy.example
+            Content-Type: application/json
+            Authorization: Bearer s3cret
+            User-Agent: Alertmanager/0.1.0
 
-        {"topic":"ops","title":"[FIRING:1] Down (node)","message":"\u003cit\u003e \u0026 \"more\"\n\nAlerts Firing:\nLabels:\n - alertname = Down\n - instance = a\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n\nAlerts Resolved:\nLabels:\n - alertname = Down\n - instance = b\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n","priority":4,"tags":["rotating_light"],"click":"http://firebell.example/#/alerts?receiver=team%5C.x%5C%2By"}
-        => Delivered
-    "#]],
+            {"topic":"ops","title":"[FIRING] Down: \u003cit\u003e \u0026 \"more\"","message":"Where: job=node\n\nFiring: 1\ninstance  since\na         03:04\n\nResolved: 1\ninstance  since\nb         03:04\n\nGraph: http://prom/graph?g0.expr=up\u0026g0.tab=1\nAlert: http://firebell.example/#/alerts?receiver=team%5C.x%5C%2By\nSilence: http://firebell.example/#/silences/new?filter=%7Balertname%3D%22Down%22%2C+job%3D%22node%22%7D","priority":4,"tags":["rotating_light"],"click":"http://firebell.example/#/alerts?receiver=team%5C.x%5C%2By"}
+            => Delivered
+        "#]],
     );
     config.priority = text("loud");
     config.tags = text(" a, ,b");
@@ -72,13 +72,13 @@ fn ntfy_gets_json() {
         &plain(config),
         &resolved(),
         &expect![[r#"
-        Post https://ntfy.example
-        Content-Type: application/json
-        User-Agent: Alertmanager/0.1.0
+            Post https://ntfy.example
+            Content-Type: application/json
+            User-Agent: Alertmanager/0.1.0
 
-        {"topic":"ops","title":"[RESOLVED] Down (b node)","message":"m","tags":["a","b"]}
-        => Delivered
-    "#]],
+            {"topic":"ops","title":"[RESOLVED] Down: \u003cit\u003e \u0026 \"more\"","message":"m","tags":["a","b"]}
+            => Delivered
+        "#]],
     );
 }
 
@@ -89,14 +89,14 @@ fn gotify_gets_json() {
         &plain(config),
         &both(),
         &expect![[r#"
-        Post https://gotify.example/message
-        Content-Type: application/json
-        X-Gotify-Key: s3cret
-        User-Agent: Alertmanager/0.1.0
+            Post https://gotify.example/message
+            Content-Type: application/json
+            X-Gotify-Key: s3cret
+            User-Agent: Alertmanager/0.1.0
 
-        {"title":"[FIRING:1] Down (node)","message":"\u003cit\u003e \u0026 \"more\"\n\nAlerts Firing:\nLabels:\n - alertname = Down\n - instance = a\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n\nAlerts Resolved:\nLabels:\n - alertname = Down\n - instance = b\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n","priority":8}
-        => Delivered
-    "#]],
+            {"title":"[FIRING] Down: \u003cit\u003e \u0026 \"more\"","message":"Where: job=node\n\nFiring: 1\ninstance  since\na         03:04\n\nResolved: 1\ninstance  since\nb         03:04\n\nGraph: http://prom/graph?g0.expr=up\u0026g0.tab=1\nAlert: http://firebell.example/#/alerts?receiver=team%5C.x%5C%2By\nSilence: http://firebell.example/#/silences/new?filter=%7Balertname%3D%22Down%22%2C+job%3D%22node%22%7D","priority":8}
+            => Delivered
+        "#]],
     );
 }
 
@@ -109,14 +109,14 @@ fn matrix_gets_a_message_that_may_be_sent_twice() {
         &matrix,
         &both(),
         &expect![[r#"
-        Put https://matrix.example/_matrix/client/v3/rooms/%21a%2Fb:matrix.example/send/m.room.message/af94c9e8f6a3043625e36c6f472fe6be85ac23a9117184ee4cb7b4ad7401a47e-1767326400000
-        Content-Type: application/json
-        Authorization: Bearer s3cret
-        User-Agent: Alertmanager/0.1.0
+            Put https://matrix.example/_matrix/client/v3/rooms/%21a%2Fb:matrix.example/send/m.room.message/af94c9e8f6a3043625e36c6f472fe6be85ac23a9117184ee4cb7b4ad7401a47e-1767326400000
+            Content-Type: application/json
+            Authorization: Bearer s3cret
+            User-Agent: Alertmanager/0.1.0
 
-        {"msgtype":"m.text","body":"[FIRING:1] Down (node)\n\u003cit\u003e \u0026 \"more\"\n\nAlerts Firing:\nLabels:\n - alertname = Down\n - instance = a\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n\nAlerts Resolved:\nLabels:\n - alertname = Down\n - instance = b\n - job = node\nAnnotations:\n - summary = \u003cit\u003e \u0026 \"more\"\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n"}
-        => Delivered
-    "#]],
+            {"msgtype":"m.text","body":"[FIRING] Down: \u003cit\u003e \u0026 \"more\"\nWhere: job=node\n\nFiring: 1\ninstance  since\na         03:04\n\nResolved: 1\ninstance  since\nb         03:04\n\nGraph: http://prom/graph?g0.expr=up\u0026g0.tab=1\nAlert: http://firebell.example/#/alerts?receiver=team%5C.x%5C%2By\nSilence: http://firebell.example/#/silences/new?filter=%7Balertname%3D%22Down%22%2C+job%3D%22node%22%7D"}
+            => Delivered
+        "#]],
     );
     let limited: Answer<'_> = (
         429,
@@ -148,7 +148,7 @@ fn dingtalk_gets_a_signed_message() {
         Content-Type: application/json
         User-Agent: Alertmanager/0.1.0
 
-        {"msgtype":"markdown","markdown":{"title":"[FIRING:1] Down (node)","text":"\n\n# Alerts Firing:\n\nLabels:\n  - alertname = Down\n  - instance = a\n  - job = node\n\nAnnotations:\n  - summary = \u003cit\u003e \u0026 \"more\"\n\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n\n\n# Alerts Resolved:\n\nLabels:\n  - alertname = Down\n  - instance = b\n  - job = node\n\nAnnotations:\n  - summary = \u003cit\u003e \u0026 \"more\"\n\nSource: http://prom/graph?g0.expr=up\u0026g0.tab=1\n\n\n\n@123"},"at":{"atMobiles":["123"],"isAtAll":false}}
+        {"msgtype":"markdown","markdown":{"title":"[FIRING] Down: \u003cit\u003e \u0026 \"more\"","text":"**\\[FIRING\\] Down: \\\u003cit\\\u003e \u0026 \"more\"**\n\n**Where:** job=node  \n\n**Firing: 1**\n```\ninstance  since\na         03:04\n```\n**Resolved: 1**\n```\ninstance  since\nb         03:04\n```\n[Graph](http://prom/graph?g0.expr=up\u0026g0.tab=1) | [Alert](http://firebell.example/#/alerts?receiver=team%5C.x%5C%2By) | [Silence](http://firebell.example/#/silences/new?filter=%7Balertname%3D%22Down%22%2C+job%3D%22node%22%7D)@123"},"at":{"atMobiles":["123"],"isAtAll":false}}
         => Delivered
         Rejected { why: "error 310000 from DingTalk: sign not match" }
         Retry { why: "error 130101 from DingTalk: too fast", after: None }

@@ -1,12 +1,14 @@
 //! PagerDuty.
 
 use expect_test::expect;
-use firebell_model::Duration;
+use firebell_model::{Duration, Labels};
 use firebell_notify::{
     Integration, PagerDutyConfig, PagerDutyImage, PagerDutyKey, PagerDutyLink, SecretText, Tree,
 };
 
-use crate::harness::{body, both, check, plain, resolved, text, transcript, verdict};
+use crate::harness::{
+    alert, body, both, check, notification, plain, resolved, text, transcript, verdict,
+};
 
 fn pagerduty(key: PagerDutyKey) -> PagerDutyConfig {
     PagerDutyConfig::new(key, "https://events.example/v2/enqueue".to_owned())
@@ -196,4 +198,25 @@ fn an_empty_key_is_refused() {
         the pagerduty notification cannot be sent: `routing_key` is empty once it is rendered
     "#]],
     );
+}
+
+/// What an alert says may come from anywhere: reading it on and on would exhaust the stack.
+#[test]
+fn texts_inside_of_texts_are_read_through_so_many_levels_only() {
+    let nest = |text: &str| format!("{}{text}{}", "[".repeat(100), "]".repeat(100));
+    let read = |levels: usize, inner: &str| {
+        let mut alert = alert("a", None);
+        let deep = format!("{}{inner}{}", "[".repeat(levels), "]".repeat(levels));
+        alert.annotations = Labels::from_pairs([("deep", &*deep)]);
+        let mut config = routing();
+        config.details = [(
+            "deep".to_owned(),
+            Tree::Text(text("{{ .CommonAnnotations.deep }}")),
+        )]
+        .into();
+        body(&plain(config), &notification(vec![alert]))
+    };
+    let quoted = format!("{:?}", nest("1"));
+    assert!(!read(20, "\"[[1]]\"").contains("\"[["), "these are few");
+    assert!(read(100, &quoted).contains("\"[["), "these are many");
 }

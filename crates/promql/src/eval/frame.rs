@@ -66,6 +66,11 @@ impl SeriesSet {
         self.labels.len()
     }
 
+    /// Whether all labels differ.
+    pub(crate) fn is_unique(&self) -> bool {
+        self.duplicates.is_empty()
+    }
+
     pub(crate) fn drops_name(&self, idx: usize) -> bool {
         self.drops_name.get(idx).copied().unwrap_or(false)
     }

@@ -1,11 +1,11 @@
-//! Series that have native histograms: read with both kinds of samples side by side.
+//! Series that have native histograms or start timestamps: read with all that they have side by side.
 //!
-//! *Invariants*: whoever has no histograms never comes here.
+//! *Invariants*: whoever has neither never comes here.
 
 use std::sync::Arc;
 
 use firebell_model::{
-    Histogram, HistogramSample, ResetHint, Sample, SampleValue, SeriesId, Source, TimeRange,
+    Histogram, HistogramSample, ResetHint, Sample, SampleValue, SeriesId, Source, Start, TimeRange,
     Timestamp, is_stale,
 };
 
@@ -16,6 +16,8 @@ use crate::error::EvalError;
 pub(crate) struct Mixed {
     pub(crate) samples: Vec<Sample>,
     pub(crate) histograms: Vec<HistogramSample>,
+    /// Since when those of them count that say so.
+    pub(crate) starts: Vec<Start>,
 }
 
 impl Mixed {
@@ -30,6 +32,7 @@ impl Mixed {
     pub(crate) fn clear(&mut self) {
         self.samples.clear();
         self.histograms.clear();
+        self.starts.clear();
     }
 
     /// Reads a series, stale markers included.
@@ -44,6 +47,9 @@ impl Mixed {
         if let Some(series) = source.series(id) {
             series.samples(range, &mut self.samples)?;
             series.histograms(range, &mut self.histograms)?;
+            if series.has_starts() {
+                series.starts(range, &mut self.starts)?;
+            }
             if skips_buckets {
                 leave_totals(&mut self.histograms);
             }

@@ -30,6 +30,8 @@ pub(crate) enum Note {
     IgnoredInAggregation(&'static str),
     IgnoredInWindow(String),
     PossiblyNoCounter(String),
+    /// A metric, and a `__type__` that is not that of a counter.
+    TypeOfNoCounter(String, String),
     QuantileOfNan(String),
     QuantileSkewedByNan(String),
     FractionWithNan(String),
@@ -79,6 +81,12 @@ impl Note {
             Self::IncompatibleTypes(left, op, right) => format!(
                 "incompatible sample types encountered for binary operator \"{op}\": {left} {op} \
                  {right}"
+            ),
+            Self::TypeOfNoCounter(name, kind) => format!(
+                "metric might not be a counter, __type__ label is not set to \"counter\" or \
+                 \"histogram\", got {}: {}",
+                Quoted(kind),
+                Quoted(name),
             ),
             Self::IgnoredInAggregation(op) => format!("ignored histogram in {op} aggregation"),
             _ => {
@@ -192,6 +200,28 @@ impl LiftedNote {
         format!(
             "{FORCED_MONOTONICITY}{name}, from buckets {low} to {high}, with a max diff of {most}, \
              over {n} samples from {first} to {last}"
+        )
+    }
+}
+
+/// How often samples of one name count what others have counted.
+#[derive(Debug)]
+pub(crate) struct OverlapNote {
+    pub(crate) span: Span,
+    pub(crate) name: String,
+    pub(crate) n: u64,
+}
+
+impl OverlapNote {
+    pub(crate) fn text(&self) -> String {
+        let name = Quoted(&self.name);
+        let often = match self.n {
+            1 => String::new(),
+            n => format!(" ({n} occurrences)"),
+        };
+        format!(
+            "sample has start time that overlaps with previous sample timestamp for metric \
+             {name}{often}"
         )
     }
 }

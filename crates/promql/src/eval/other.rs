@@ -63,6 +63,11 @@ pub(crate) fn run(
                 steps.at(step).as_secs_f64()
             })
         }
+        // Only samples as they are stored say since when they count.
+        Other::StartTimestamp => {
+            let block = frames.vector(args[0], n)?;
+            map::map(block, state, context, |_| ABSENT)
+        }
         Other::Sort | Other::SortDesc => {
             let mut block = frames.vector(args[0], n)?;
             block.cells.drop_histograms();

@@ -8,6 +8,7 @@ use firebell_model::{
 
 use super::frame::{ABSENT, Block, Cells, Frame, SeriesSet, without_names};
 use super::mixed::Mixed;
+use super::window::starts::Starts;
 use super::window::{borders, histograms};
 use super::{Context, Renamed, State, Steps};
 use crate::ast::Borders;
@@ -16,10 +17,10 @@ use crate::plan::{Place, Reader, fixed_moment};
 
 /// The series that a selector has found.
 pub(crate) struct Selection {
-    generation: u64,
+    pub(super) generation: u64,
     /// The selection holds for ranges that begin no earlier.
-    after: Timestamp,
-    ids: Arc<[SeriesId]>,
+    pub(super) after: Timestamp,
+    pub(super) ids: Arc<[SeriesId]>,
     pub(crate) set: Arc<SeriesSet>,
 }
 
@@ -97,9 +98,10 @@ pub(crate) fn values(
     Ok(Frame::Vector(block))
 }
 
-/// When the value of each series at each step was taken, in seconds.
+/// When the value of each series at each step was taken, or since when it counts, in seconds.
 pub(crate) fn timestamps(
     reader: &Reader,
+    wanted: Wanted,
     state: &mut State,
     context: &mut Context<'_>,
     steps: Steps,
@@ -109,7 +111,10 @@ pub(crate) fn timestamps(
         _ => (None, None),
     };
     let place = place(reader, context)?;
-    let mut block = read(reader, place, &mut bound, context, steps, Wanted::Time)?;
+    let mut block = read(reader, place, &mut bound, context, steps, wanted)?;
+    if wanted == Wanted::Start && !context.options.uses_starts {
+        block.cells.values.fill(ABSENT);
+    }
     let renamed = match renamed {
         Some(renamed) if Arc::ptr_eq(&renamed.from, &block.set) => renamed,
         _ => Renamed {
@@ -138,12 +143,14 @@ pub(crate) fn moments(
 
 /// What is read of a sample.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Wanted {
+pub(crate) enum Wanted {
     Value,
     /// The moment, in seconds.
     Time,
     /// The moment of a float, the histogram itself.
     TimeOfFloat,
+    /// Since when it counts, in seconds: zero when that is unknown.
+    Start,
 }
 
 fn read(
@@ -168,11 +175,14 @@ fn read(
         let cells = smoothed(reader, (&set, &ids), &moments, context, values)?;
         return Ok(Block::new(set, steps.n, cells));
     }
-    let with_histograms = if steps.n == 1 {
+    let mut with_histograms = if steps.n == 1 {
         at_once(&ids, &moments, wanted, context, &mut values)?
     } else {
         one_by_one(&ids, &moments, wanted, context, &mut values)?
     };
+    if wanted == Wanted::Start {
+        with_histograms = (0..ids.len()).collect();
+    }
     let mut cells = Cells::from(values);
     for row in with_histograms {
         let skips_buckets = reader.skips_buckets;
@@ -225,11 +235,12 @@ fn smoothed(
 }
 
 /// What is wanted of a float, if there is a fresh one.
-fn value_of(sample: Option<Sample>, wanted: Wanted) -> f64 {
+pub(super) fn value_of(sample: Option<Sample>, wanted: Wanted) -> f64 {
     match sample {
         Some(sample) if !is_stale(sample.value) => match wanted {
             Wanted::Value => sample.value,
             Wanted::Time | Wanted::TimeOfFloat => sample.at.as_secs_f64(),
+            Wanted::Start => 0.0,
         },
         _ => ABSENT,
     }
@@ -330,6 +341,10 @@ impl Moments {
             let value = fresh.map(|(at, value)| match (wanted, value) {
                 (Wanted::Value, value) => value,
                 (Wanted::TimeOfFloat, value @ SampleValue::Histogram(_)) => value,
+                (Wanted::Start, _) => {
+                    let since = Starts(&mixed.starts).of(at).unwrap_or(Timestamp(0));
+                    SampleValue::Float(since.as_secs_f64())
+                }
                 _ => SampleValue::Float(at.as_secs_f64()),
             });
             cells.set(row * self.steps.n + step, value);

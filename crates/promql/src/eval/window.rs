@@ -8,9 +8,11 @@
 mod at_once;
 pub(crate) mod borders;
 pub(crate) mod histograms;
+pub(crate) mod labels;
 mod over_time;
-mod rate;
+pub(crate) mod rate;
 mod slide;
+pub(crate) mod starts;
 
 use std::sync::Arc;
 
@@ -18,16 +20,17 @@ use firebell_model::{
     Duration, Labels, Sample, SampleRows, Series, SeriesId, Source, TimeRange, Timestamp,
 };
 
-use super::frame::{ABSENT, Block, Cell, Cells, Frame, SeriesSet, is_absent, without_names};
+use super::frame::{ABSENT, Block, Cell, Cells, Frame, SeriesSet, is_absent};
 use super::mixed::Mixed;
-use super::note::Note;
 use super::select::{self, CANCEL_CHECK_EVERY};
 use super::{Context, State, Steps, run_program};
 use crate::ast::Span;
+use crate::duration::DurationExpr;
 use crate::error::{EvalError, execution};
 use crate::functions::Window;
 use crate::plan::{Program, WindowSource, fixed_moment};
 use crate::value::MatrixSeries;
+use labels::{WindowLabels, bind_labels};
 
 /// A function over windows with its arguments.
 pub(crate) struct WindowCall<'a> {
@@ -103,7 +106,8 @@ impl Windows {
     }
 }
 
-/// Values row by row, and the rows that have to be looked at again for their histograms.
+/// Values row by row, and the rows that have to be looked at again for their histograms or start
+/// timestamps.
 #[derive(Default)]
 struct Rowwise {
     values: Vec<f64>,
@@ -117,6 +121,24 @@ impl Rowwise {
             .iter()
             .map(|&place| self.values.len() + place as usize);
         self.with_histograms.extend(rows);
+    }
+
+    /// Notes the rows whose samples say since when they count, as far as that matters.
+    fn note_starts(&mut self, window: Window, rows: &Rows, context: &Context<'_>) {
+        let Rows::Series(ids) = rows else {
+            // Upstream, too: subqueries do not pass it on.
+            return;
+        };
+        if context.options.uses_starts && starts::matter(window) {
+            let has_starts = |id: &SeriesId| {
+                let series = context.source.series(*id);
+                series.is_some_and(|series| series.has_starts())
+            };
+            let hits = ids.iter().enumerate().filter(|(_, id)| has_starts(id));
+            self.with_histograms.extend(hits.map(|(row, _)| row));
+            self.with_histograms.sort_unstable();
+            self.with_histograms.dedup();
+        }
     }
 }
 
@@ -218,10 +240,7 @@ fn bind(
             Ok(Bound { set, rows })
         }
         (WindowSource::Subquery { program, step, .. }, State::Subquery(states, _)) => {
-            let step = match step {
-                Some(step) => step.resolve(context.shape).map_err(EvalError::Execution)?,
-                None => context.options.subquery_step,
-            };
+            let step = subquery_step(step.as_ref(), context)?;
             subquery(program, states, context, windows.whole(), step)
         }
         _ => unreachable!("states are made from the program"),
@@ -236,21 +255,8 @@ fn subquery(
     range: TimeRange,
     step: Duration,
 ) -> Result<Bound, EvalError> {
-    if step.0 <= 0 {
-        return execution("duration must be greater than 0");
-    }
-    let first = (range.after.0.div_euclid(step.0)).saturating_add(1);
-    let start = Timestamp(first.saturating_mul(step.0));
-    let n = if start > range.until {
-        0
-    } else {
-        (range.until - start).0 / step.0 + 1
-    };
-    let n = usize::try_from(n).unwrap_or(usize::MAX);
-    if n > context.options.samples_max {
-        return Err(EvalError::TooManySamples);
-    }
-    let steps = Steps { start, step, n };
+    let steps = multiples(range, step, context)?;
+    let n = steps.n;
     if n == 0 {
         let block = Block::empty(0);
         let set = Arc::clone(&block.set);
@@ -267,6 +273,50 @@ fn subquery(
     let set = Arc::clone(&block.set);
     let rows = Rows::Block(block, steps);
     Ok(Bound { set, rows })
+}
+
+/// The multiples of `step` within a range.
+fn multiples(range: TimeRange, step: Duration, context: &Context<'_>) -> Result<Steps, EvalError> {
+    if step.0 <= 0 {
+        return execution("duration must be greater than 0");
+    }
+    let first = (range.after.0.div_euclid(step.0)).saturating_add(1);
+    let start = Timestamp(first.saturating_mul(step.0));
+    let n = if start > range.until {
+        0
+    } else {
+        (range.until - start).0 / step.0 + 1
+    };
+    let n = usize::try_from(n).unwrap_or(usize::MAX);
+    if n > context.options.samples_max {
+        return Err(EvalError::TooManySamples);
+    }
+    Ok(Steps { start, step, n })
+}
+
+/// How long windows are, and at which moments the subquery is evaluated that they come from.
+pub(super) fn inner_steps(
+    source: &WindowSource,
+    context: &Context<'_>,
+    steps: Steps,
+) -> Result<(Duration, Option<Steps>), EvalError> {
+    let windows = Windows::of(source, context, steps)?;
+    let step = match source {
+        WindowSource::Series { .. } => return Ok((windows.length, None)),
+        WindowSource::Subquery { step, .. } => subquery_step(step.as_ref(), context)?,
+    };
+    let inner = multiples(windows.whole(), step, context)?;
+    Ok((windows.length, Some(inner)))
+}
+
+fn subquery_step(
+    step: Option<&DurationExpr>,
+    context: &Context<'_>,
+) -> Result<Duration, EvalError> {
+    match step {
+        Some(step) => step.resolve(context.shape).map_err(EvalError::Execution),
+        None => Ok(context.options.subquery_step),
+    }
 }
 
 /// A range vector as the result of an instant query.
@@ -339,6 +389,7 @@ pub(crate) fn run(
         }
         (rows, _) => one_by_one(call, rows, &windows, steps, context, &mut out)?,
     }
+    out.note_starts(call.window, &bound.rows, context);
     let mut cells = Cells::from(out.values);
     histograms::read(
         call,
@@ -530,62 +581,12 @@ fn doubt_counters(
     span: Span,
     context: &mut Context<'_>,
 ) {
-    for (row, name) in &bound.doubtful {
+    for (row, doubt) in &bound.doubtful {
         let mut places = *row as usize * n..(*row as usize + 1) * n;
         if places.any(|idx| matches!(cells.cell(idx), Cell::Float(_))) {
-            context.note(span, &Note::PossiblyNoCounter(name.clone()));
+            context.note(span, doubt);
         }
     }
-}
-
-/// The labels of the results, and what else only depends on those of the series.
-pub(crate) struct WindowLabels {
-    from: Arc<SeriesSet>,
-    to: Arc<SeriesSet>,
-    /// Series whose name is not that of a counter, for functions that want one.
-    doubtful: Vec<(u32, String)>,
-}
-
-impl WindowLabels {
-    fn of(window: Window, set: &Arc<SeriesSet>, context: &Context<'_>) -> Self {
-        let to = match window {
-            Window::First | Window::Last => Arc::clone(set),
-            _ => without_names(set, context.options.delays_name_removal),
-        };
-        let mut doubtful = Vec::new();
-        if matches!(window, Window::Rate | Window::Increase) {
-            let is_counter = |name: &str| COUNTER_SUFFIXES.iter().any(|it| name.ends_with(it));
-            for (row, labels) in set.labels.iter().enumerate() {
-                let name = labels.metric_name();
-                if !name.is_empty() && !is_counter(name) {
-                    doubtful.push((row as u32, name.to_owned()));
-                }
-            }
-        }
-        Self {
-            from: Arc::clone(set),
-            to,
-            doubtful,
-        }
-    }
-}
-
-const COUNTER_SUFFIXES: [&str; 4] = ["_total", "_sum", "_count", "_bucket"];
-
-/// The labels of the results, bound once.
-fn bind_labels<'a>(
-    window: Window,
-    set: &Arc<SeriesSet>,
-    state: &'a mut State,
-    context: &Context<'_>,
-) -> &'a WindowLabels {
-    let (State::Window(_, bound) | State::Subquery(_, bound)) = state else {
-        unreachable!("states are made from the program");
-    };
-    if !matches!(bound, Some(bound) if Arc::ptr_eq(&bound.from, set)) {
-        *bound = None;
-    }
-    bound.get_or_insert_with(|| WindowLabels::of(window, set, context))
 }
 
 /// Warns of quantiles outside of 0 to 1 at steps that have results.
@@ -623,7 +624,7 @@ fn check_args(
     if (0..steps.n).all(|step| refusal(step).is_none()) {
         return Ok(());
     }
-    let Some((counts, _)) = super::samples::count(call.source, context, steps)? else {
+    let Some(counts) = super::samples::count(call.source, context, steps)? else {
         return Ok(());
     };
     for row in 0..counts.set.len() {

@@ -12,6 +12,8 @@ pub(super) struct Parser<'a> {
     lexed: Lexed,
     next: usize,
     pub(super) depth: usize,
+    /// How many aggregations are open: what is unexpected there is said to be so in one.
+    pub(super) n_aggregations: usize,
     pub(super) features: Features,
 }
 
@@ -22,6 +24,7 @@ impl<'a> Parser<'a> {
             lexed: lex(text),
             next: 0,
             depth: 0,
+            n_aggregations: 0,
             features,
         }
     }
@@ -76,6 +79,14 @@ impl<'a> Parser<'a> {
         self.unexpected(context, expected)
     }
 
+    /// Fails at a place before the next token; an error of the lexer there goes first.
+    pub(super) fn wrong<T>(&self, span: Span, message: impl Into<String>) -> Parsed<T> {
+        match self.peek() {
+            Token::Error => self.unexpected("", ""),
+            _ => failure(span, message),
+        }
+    }
+
     /// Fails at the next token; an error of the lexer goes first.
     pub(super) fn unexpected<T>(&self, context: &str, expected: &str) -> Parsed<T> {
         if self.peek() == Token::Error {
@@ -83,6 +94,10 @@ impl<'a> Parser<'a> {
             let start = self.span().start;
             return failure(Span { start, end }, self.lexed.error.clone());
         }
+        let context = match context {
+            "" if self.n_aggregations > 0 => "aggregation",
+            context => context,
+        };
         let mut message = format!("unexpected {}", self.describe());
         if !context.is_empty() {
             message.push_str(" in ");

@@ -1,7 +1,5 @@
 //! Durations in brackets and after `offset`, with their arithmetic.
 
-use firebell_model::Duration;
-
 use super::{NESTING_MAX, Parsed, Parser, binding_power, failure};
 use crate::ast::{BinaryOp, Span};
 use crate::duration::{DurationExpr, SECS_MAX};
@@ -9,8 +7,14 @@ use crate::features::require;
 use crate::lex::{Keyword, Token};
 
 impl Parser<'_> {
-    /// A duration without operators: `offset 5m - 1` subtracts from the selector.
+    /// A duration without operators: `offset 5m - 1` subtracts from the selector. As upstream, what
+    /// begins with a parenthesis or two signs has operators all the same.
     pub(super) fn offset_duration(&mut self) -> Parsed<DurationExpr> {
+        let is_sign = |token| matches!(token, Token::Op(BinaryOp::Add | BinaryOp::Sub));
+        let has_signs = is_sign(self.peek()) && is_sign(self.peek_second());
+        if has_signs || self.peek() == Token::LeftParen {
+            return self.duration(0, "offset", DURATION);
+        }
         let sign = match self.peek() {
             Token::Op(op @ (BinaryOp::Add | BinaryOp::Sub)) => {
                 self.advance();
@@ -51,7 +55,7 @@ impl Parser<'_> {
                 if n_terms > NESTING_MAX {
                     return failure(start, "duration expression is too long");
                 }
-                parser.advance();
+                let at_op = parser.advance();
                 let right_power = if op == BinaryOp::Pow {
                     power
                 } else {
@@ -59,12 +63,8 @@ impl Parser<'_> {
                 };
                 let right = parser.duration(right_power, context, expected)?;
                 parser.require_durations(start)?;
+                parser.require_divisor(op, &right, at_op)?;
                 left = DurationExpr::Binary(op, Box::new((left, right)));
-                let span = Span {
-                    start: start.start,
-                    end: parser.end(),
-                };
-                check_constant(&left, span)?;
             }
             Ok(left)
         })
@@ -75,6 +75,28 @@ impl Parser<'_> {
         require(self.features.durations, start, || {
             "experimental duration expression is not enabled".to_owned()
         })
+    }
+
+    /// Refuses a division by a zero that is written there.
+    fn require_divisor(&self, op: BinaryOp, right: &DurationExpr, at: Span) -> Parsed<()> {
+        let message = match op {
+            BinaryOp::Div => "division by zero",
+            BinaryOp::Mod => "modulo by zero",
+            _ => return Ok(()),
+        };
+        match right {
+            DurationExpr::Literal(number) if number.value == 0.0 => self.wrong(at, message),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) fn require_positive(&self, duration: &DurationExpr, span: Span) -> Parsed<()> {
+        match duration {
+            DurationExpr::Literal(number) if number.value <= 0.0 => {
+                self.wrong(span, "duration must be greater than 0")
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn duration_primary(
@@ -93,7 +115,7 @@ impl Parser<'_> {
                 self.advance();
                 let start = self.span();
                 let inner = self.duration(0, context, expected)?;
-                self.expect(Token::RightParen, context, "\")\"")?;
+                self.expect(Token::RightParen, context, expected)?;
                 self.require_durations(start)?;
                 return Ok(DurationExpr::Paren(Box::new(inner)));
             }
@@ -117,9 +139,9 @@ impl Parser<'_> {
             });
         }
         let left = self.duration(0, context, expected)?;
-        self.expect(Token::Comma, context, "\",\"")?;
+        self.expect(Token::Comma, context, expected)?;
         let right = self.duration(0, context, expected)?;
-        self.expect(Token::RightParen, context, "\")\"")?;
+        self.expect(Token::RightParen, context, expected)?;
         let sides = Box::new((left, right));
         Ok(match keyword {
             Keyword::MinOf => DurationExpr::MinOf(sides),
@@ -139,18 +161,6 @@ pub(super) fn signed(sign: Option<BinaryOp>, inner: DurationExpr) -> DurationExp
     }
 }
 
-/// Refuses what is wrong whatever the query, such as a division by zero.
-pub(super) fn check_constant(duration: &DurationExpr, span: Span) -> Parsed<()> {
-    let any = crate::duration::QueryShape {
-        step: Duration::from_secs(1),
-        range: Duration::from_secs(1),
-    };
-    match duration.resolve(any) {
-        Err(message) if message.ends_with("by zero") => failure(span, message),
-        _ => Ok(()),
-    }
-}
-
 pub(super) fn require_in_range(secs: f64, span: Span) -> Parsed<()> {
     if secs.abs() <= SECS_MAX {
         return Ok(());
@@ -158,16 +168,8 @@ pub(super) fn require_in_range(secs: f64, span: Span) -> Parsed<()> {
     failure(span, "duration out of range")
 }
 
-pub(super) fn require_positive(duration: &DurationExpr, span: Span) -> Parsed<()> {
-    if let DurationExpr::Literal(number) = duration
-        && number.value <= 0.0
-    {
-        return failure(span, "duration must be greater than 0");
-    }
-    Ok(())
-}
-
-fn is_arithmetic(op: BinaryOp) -> bool {
+/// Whether an operator may stand in a duration.
+pub(crate) fn is_arithmetic(op: BinaryOp) -> bool {
     matches!(
         op,
         BinaryOp::Add

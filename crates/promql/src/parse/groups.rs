@@ -2,7 +2,7 @@
 
 use firebell_model::{METRIC_NAME, MatchOp, Matcher};
 
-use super::{Failure, Parsed, Parser, failure};
+use super::{Failure, Parsed, Parser, can_begin, failure};
 use crate::ast::{
     Aggregate, AggregateOp, BinaryOp, Cardinality, Expr, Matching, Node, Selector, Shift, Span,
 };
@@ -27,6 +27,8 @@ impl Parser<'_> {
                 self.advance();
                 if self.peek() == Token::LeftParen {
                     matching.include = self.grouping_labels()?;
+                } else if !can_begin(self.peek()) {
+                    return self.unexpected("grouping opts", "\"(\"");
                 }
             }
         }
@@ -38,9 +40,9 @@ impl Parser<'_> {
                 _ => break,
             };
             self.advance();
-            self.expect(Token::LeftParen, "fill value", "\"(\"")?;
-            let value = self.signed_number("fill value", "number")?;
-            self.expect(Token::RightParen, "fill value", "\")\"")?;
+            self.expect(Token::LeftParen, "", "")?;
+            let value = self.signed_number("", "")?;
+            self.expect(Token::RightParen, "", "")?;
             if fills_left {
                 matching.fill_left = Some(value);
             }
@@ -53,12 +55,15 @@ impl Parser<'_> {
 
     pub(super) fn aggregate(&mut self, op: AggregateOp) -> Parsed<Expr> {
         let start = self.advance();
+        self.n_aggregations += 1;
         let mut modifier = self.aggregate_modifier()?;
         if modifier.is_some() && self.peek() != Token::LeftParen {
-            return self.unexpected("aggregation", "");
+            return self.unexpected("", "");
         }
         let mut args = self.args()?;
-        if modifier.is_none() {
+        self.n_aggregations -= 1;
+        let is_bare = modifier.is_none();
+        if is_bare {
             modifier = self.aggregate_modifier()?;
         }
         let span = Span {
@@ -68,7 +73,11 @@ impl Parser<'_> {
         let n_wanted = 1 + usize::from(op.param_type().is_some());
         let n_given = args.len();
         if n_given == 0 {
-            return failure(span, "no arguments for aggregate expression provided");
+            let message = "no arguments for aggregate expression provided";
+            return match is_bare {
+                true => self.wrong(span, message),
+                false => failure(span, message),
+            };
         }
         let is_experimental = matches!(op, AggregateOp::Limitk | AggregateOp::LimitRatio);
         require(self.features.functions || !is_experimental, span, || {
@@ -83,10 +92,10 @@ impl Parser<'_> {
                 "wrong number of arguments for aggregate expression provided, \
                  expected {n_wanted}, got {n_given}"
             );
-            return failure(span, message);
+            return self.wrong(span, message);
         }
         let Some(expr) = args.pop() else {
-            return self.unexpected("aggregation", "");
+            return self.unexpected("", "");
         };
         let param = args.pop();
         let (is_without, grouping) = modifier.unwrap_or_default();
@@ -117,7 +126,7 @@ impl Parser<'_> {
         while self.peek() != Token::RightParen {
             let label = match self.peek() {
                 Token::String => self.string()?.value,
-                token if can_name_label(token) && !self.word().contains(':') => {
+                token if can_name_label(token) => {
                     let word = self.word().to_owned();
                     self.advance();
                     word

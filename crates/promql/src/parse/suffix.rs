@@ -2,7 +2,7 @@
 
 use firebell_model::Timestamp;
 
-use super::duration::{DURATION, require_positive};
+use super::duration::DURATION;
 use super::{Parsed, Parser, failure};
 use crate::ast::{At, Borders, Expr, Node, RangeSelector, Shift, Subquery};
 use crate::features::require;
@@ -13,7 +13,7 @@ impl Parser<'_> {
         let bracket = self.advance();
         let range_span = self.span();
         let range = self.duration(0, "subquery or range selector", DURATION)?;
-        require_positive(&range, range_span)?;
+        self.require_positive(&range, range_span)?;
         if self.accept(Token::Colon) {
             let step = match self.peek() {
                 Token::RightBracket => None,
@@ -22,7 +22,7 @@ impl Parser<'_> {
                     let context = "subquery selector";
                     let expected = "number, duration, step(), range(), or \"]\"";
                     let step = self.duration(0, context, expected)?;
-                    require_positive(&step, span)?;
+                    self.require_positive(&step, span)?;
                     Some(step)
                 }
             };

@@ -2,15 +2,22 @@
 //!
 //! *Invariants*: a series keeps its number while it is watched; records of later values name it by
 //! that. A series that is not seen for as many evaluations as its window has values is forgotten.
+//!
+//! What was learned is saved every [`SAVED_EVERY`], and before it makes up more than a quarter of a
+//! window. A series is saved at once when it turns odd or ceases to be, and when what is expected of
+//! it has left what was expected when it was saved, give or take [`DRIFT_MAX`]. Until a rule has
+//! caught up after a kill, a value counts as odd only when it is odd by more than that, so that
+//! nobody is told of what is only odd because the last values are unknown.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use firebell_model::{Labels, Timestamp};
-use serde::{Deserialize, Serialize};
+use firebell_model::{Duration, Labels, Timestamp};
 
 use crate::alerting::Step;
-use crate::anomaly::{AnomalyOptions, Detector, Verdict, WINDOW_MAX};
+use crate::anomaly::digits::{Reader, Writer};
+use crate::anomaly::saved::{VERSION, WatchedSeries};
+use crate::anomaly::{AnomalyOptions, Detector, Expectation, Verdict, WINDOW_MAX};
 use crate::record::{RuleKey, RuleRecord};
 use crate::state::Outcome;
 
@@ -33,6 +40,12 @@ pub(crate) struct Watch {
     options: AnomalyOptions,
     // What is restored may reach back further than the options want.
     is_restored: bool,
+    // When all was saved.
+    saved_at: Option<Timestamp>,
+    // After a kill: values may have been learned that are not known any more.
+    is_behind: bool,
+    // When that matters no longer.
+    caught_up_at: Option<Timestamp>,
 }
 
 /// A watch as the core and its workers share it.
@@ -49,19 +62,15 @@ struct Series {
     /// What was learned, oldest first.
     past: VecDeque<f64>,
     detector: Box<dyn Detector>,
-}
-
-/// A series as records have it.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-pub struct WatchedSeries {
-    /// Of the state's form; another is not taken.
-    pub(crate) version: u32,
-    pub(crate) number: usize,
-    pub(crate) series: Labels,
-    pub(crate) at: Timestamp,
-    pub(crate) n_odd: usize,
-    #[serde(with = "crate::record::float_list")]
-    pub(crate) past: Vec<f64>,
+    /// How many of the latest are in no [`RuleRecord::Learned`] yet.
+    n_unsaved: usize,
+    /// The last value that is, as who reads the records has it.
+    saved_value: f64,
+    /// What was expected when it was saved, and how far off a value may be.
+    saved_band: Option<Expectation>,
+    /// Whether anything was learned since it was saved, and whether that cannot wait.
+    needs_saving: bool,
+    is_urgent: bool,
 }
 
 pub(crate) fn shared() -> SharedWatch {
@@ -79,14 +88,80 @@ impl SharedWatch {
 }
 
 impl Series {
-    fn new(labels: Labels, at: Timestamp, options: &AnomalyOptions) -> Self {
+    fn new(labels: Labels, at: Timestamp, saved_value: f64, options: &AnomalyOptions) -> Self {
         Self {
             labels,
             at,
             n_odd: 0,
             past: VecDeque::new(),
             detector: options.detector.begin(),
+            n_unsaved: 0,
+            saved_value,
+            saved_band: None,
+            needs_saving: false,
+            is_urgent: false,
         }
+    }
+
+    /// Takes a value of an evaluation.
+    fn observe(&mut self, seen: &Observed, at: Timestamp, options: &AnomalyOptions) {
+        self.at = at;
+        self.needs_saving = true;
+        self.is_urgent |= seen.is_odd != (self.n_odd > 0);
+        self.n_odd = if seen.is_odd { self.n_odd + 1 } else { 0 };
+        // What is odd is not taken for usual until it has lasted.
+        if seen.is_odd && self.n_odd <= options.window / 2 {
+            return;
+        }
+        self.learn(seen.value, options.window);
+        self.n_unsaved += 1;
+        self.is_urgent |= self.n_unsaved * UNSAVED_DIVISOR >= options.window;
+        self.is_urgent |= self.band(options).is_some_and(|now| {
+            let saved = self.saved_band;
+            !saved.is_some_and(|it| covers(it, now))
+        });
+    }
+
+    /// What it expects, and how far off a value may be; `None` while it judges none.
+    fn band(&self, options: &AnomalyOptions) -> Option<Expectation> {
+        if self.past.len() < options.warm_up.max(1) {
+            return None;
+        }
+        let expectation = self.detector.expect(&self.past);
+        Some(Expectation {
+            spread: expectation.tolerance(options),
+            ..expectation
+        })
+    }
+
+    /// Writes what was learned since the last time, and when, `now` at the latest.
+    fn save(&mut self, now: Timestamp, options: &AnomalyOptions, out: &mut Writer) {
+        out.number(self.n_odd);
+        out.number(usize::try_from((now - self.at).0).unwrap_or(0));
+        // Never more than there are: what is not saved is a part of the window.
+        let n = self.n_unsaved.min(self.past.len());
+        out.number(n);
+        for value in self.past.range(self.past.len() - n..) {
+            out.value(*value, &mut self.saved_value);
+        }
+        self.n_unsaved = 0;
+        self.saved_band = self.band(options);
+        (self.needs_saving, self.is_urgent) = (false, false);
+    }
+
+    /// Reads what [`Self::save`] has written, but for what it has already.
+    fn restore_saved(&mut self, now: Timestamp, saved: &mut Reader<'_>) -> Option<()> {
+        self.n_odd = saved.number()?;
+        self.at = now - Duration(i64::try_from(saved.number()?).ok()?);
+        let n = saved.number()?;
+        let n_known = std::mem::take(&mut self.n_unsaved);
+        for nth in 0..n {
+            let value = saved.value(&mut self.saved_value)?;
+            if nth >= n_known {
+                self.learn(value, WINDOW_MAX);
+            }
+        }
+        Some(())
     }
 
     fn learn(&mut self, value: f64, window: usize) {
@@ -109,13 +184,19 @@ impl Series {
     }
 
     fn record(&self, number: usize) -> WatchedSeries {
+        let (mut past, mut before) = (Writer::default(), f64::NAN);
+        for value in &self.past {
+            past.value(*value, &mut before);
+        }
         WatchedSeries {
             version: VERSION,
             number,
             series: self.labels.clone(),
             at: self.at,
             n_odd: self.n_odd,
-            past: self.past.iter().copied().collect(),
+            past: past.finish(),
+            n_unsaved: self.n_unsaved,
+            saved_value: self.saved_value,
         }
     }
 }
@@ -133,7 +214,12 @@ impl Watch {
             return None;
         }
         let expectation = series.detector.expect(&series.past);
-        Some(Verdict::new(value, expectation, &self.options))
+        // What is odd already stays so by the same measure.
+        let slack = match self.is_behind && series.n_odd == 0 {
+            true => 1.0 + 2.0 * DRIFT_MAX,
+            false => 1.0,
+        };
+        Some(Verdict::new(value, expectation, slack, &self.options))
     }
 
     /// Takes the values of an evaluation.
@@ -143,39 +229,56 @@ impl Watch {
         step: &Step<'_>,
         (rule, out): (&Arc<RuleKey>, &mut Outcome),
     ) {
-        let window = self.options.window;
-        let (mut odd, mut learned) = (Vec::new(), Vec::new());
+        let options = self.options;
         for seen in observed {
             let number = self.number(seen, step.at, rule, out);
             let Some(Some(series)) = self.series.get_mut(number) else {
                 continue;
             };
             // The clock may have been set back: no moment counts twice.
-            if series.at >= step.at && !series.past.is_empty() {
-                continue;
+            if series.at < step.at || series.past.is_empty() {
+                series.observe(seen, step.at, &options);
             }
-            series.at = step.at;
-            series.n_odd = if seen.is_odd { series.n_odd + 1 } else { 0 };
-            // What is odd is not taken for usual until it has lasted.
-            if !seen.is_odd || series.n_odd > window / 2 {
-                series.learn(seen.value, window);
-                learned.push((number, seen.value));
-            }
-            if seen.is_odd {
-                odd.push(number);
-            }
-        }
-        odd.sort_unstable();
-        if !odd.is_empty() || !learned.is_empty() {
-            out.records.push(RuleRecord::Learned {
-                rule: rule.clone(),
-                at: step.at,
-                numbers: learned.iter().map(|(number, _)| *number).collect(),
-                values: learned.into_iter().map(|(_, value)| value).collect(),
-                odd,
-            });
         }
         self.forget_unseen(step, rule, out);
+        // The journal may say that nothing more was learned, which is true no longer.
+        let is_first = self.saved_at.is_none() && !self.is_empty();
+        let is_due = self.saved_at.is_none_or(|at| step.at - at >= SAVED_EVERY);
+        let saved = self.save(step.at, |series| is_due || series.is_urgent);
+        if is_due {
+            self.saved_at = Some(step.at);
+        }
+        if is_first || !saved.is_empty() {
+            out.records
+                .push(learned(rule, step.at, saved, /* is_all */ false));
+        }
+        if self.is_behind {
+            let caught_up_at = *self.caught_up_at.get_or_insert(step.at + SAVED_EVERY);
+            self.is_behind = step.at < caught_up_at;
+        }
+    }
+
+    /// All that was learned and is not saved. Nothing follows but the end, or the next evaluation,
+    /// which saves at once.
+    pub(crate) fn settle(&mut self, rule: &Arc<RuleKey>) -> Option<RuleRecord> {
+        let last = self.series.iter().flatten().map(|it| it.at).max()?;
+        let saved = self.save(last, |_| true);
+        self.saved_at = None;
+        Some(learned(rule, last, saved, !self.is_behind))
+    }
+
+    /// Writes what of the series that `wanted` names is not saved.
+    fn save(&mut self, now: Timestamp, wanted: impl Fn(&Series) -> bool) -> String {
+        let (mut out, mut next) = (Writer::default(), 0);
+        for (number, slot) in self.series.iter_mut().enumerate() {
+            let Some(series) = slot.as_mut().filter(|it| it.needs_saving && wanted(it)) else {
+                continue;
+            };
+            out.number(number - next);
+            next = number + 1;
+            series.save(now, &self.options, &mut out);
+        }
+        out.finish()
     }
 
     /// The number of a series, which is watched from now on.
@@ -189,7 +292,7 @@ impl Watch {
         if let Some(number) = self.numbers.get(&seen.series) {
             return *number;
         }
-        let series = Series::new(seen.series.clone(), at, &self.options);
+        let series = Series::new(seen.series.clone(), at, seen.value, &self.options);
         let is_full = self.numbers.len() == self.series.len();
         let free = || self.series.iter().position(Option::is_none);
         let free = if is_full { None } else { free() };
@@ -222,14 +325,23 @@ impl Watch {
         }
     }
 
-    /// The rule may have other options now.
-    pub(crate) fn configure(&mut self, options: AnomalyOptions) {
+    /// The rule may have other options now. What a shorter window would drop is saved before.
+    pub(crate) fn configure(
+        &mut self,
+        options: AnomalyOptions,
+        (rule, out): (&Arc<RuleKey>, &mut Outcome),
+    ) {
         if self.options == options && !self.is_restored {
             return;
+        }
+        if !self.is_restored {
+            let saved = self.settle(rule);
+            out.records.extend(saved);
         }
         (self.options, self.is_restored) = (options, false);
         for series in self.series.iter_mut().flatten() {
             series.rebuild(&options);
+            series.saved_band = series.band(&options);
         }
     }
 
@@ -252,44 +364,36 @@ impl Watch {
 
     /// Takes a record of a series.
     pub(crate) fn restore(&mut self, watched: WatchedSeries) {
-        let is_sound = watched.version == VERSION && watched.number < WATCHED_MAX;
-        if !is_sound {
+        let Some(past) = watched.values().filter(|_| watched.number < WATCHED_MAX) else {
             return;
-        }
-        self.is_restored = true;
-        let mut series = Series::new(watched.series, watched.at, &self.options);
-        series.n_odd = watched.n_odd;
-        for value in watched.past {
+        };
+        (self.is_restored, self.is_behind) = (true, true);
+        let mut series = Series::new(
+            watched.series,
+            watched.at,
+            watched.saved_value,
+            &self.options,
+        );
+        (series.n_odd, series.n_unsaved) = (watched.n_odd, watched.n_unsaved);
+        for value in past {
             series.learn(value, WINDOW_MAX);
         }
         self.put(watched.number, series);
     }
 
     /// Takes a record of what was learned. How long the window is, is known only later.
-    pub(crate) fn restore_learned(
-        &mut self,
-        at: Timestamp,
-        learned: impl Iterator<Item = (usize, f64)>,
-        odd: &[usize],
-    ) {
-        for number in odd {
-            if let Some(Some(series)) = self.series.get_mut(*number) {
-                series.at = at;
+    pub(crate) fn restore_learned(&mut self, at: Timestamp, saved: &str, is_all: bool) {
+        self.is_behind = !is_all;
+        let (mut saved, mut next) = (Reader::new(saved), 0);
+        while let Some(gap) = saved.number() {
+            let number = gap.saturating_add(next);
+            let Some(Some(series)) = self.series.get_mut(number) else {
+                return;
+            };
+            if series.restore_saved(at, &mut saved).is_none() {
+                return;
             }
-        }
-        for (number, value) in learned {
-            if let Some(Some(series)) = self.series.get_mut(number) {
-                series.at = at;
-                series.learn(value, WINDOW_MAX);
-                if odd.binary_search(&number).is_err() {
-                    series.n_odd = 0;
-                }
-            }
-        }
-        for number in odd {
-            if let Some(Some(series)) = self.series.get_mut(*number) {
-                series.n_odd += 1;
-            }
+            next = number + 1;
         }
     }
 
@@ -300,8 +404,273 @@ impl Watch {
     }
 }
 
+fn learned(rule: &Arc<RuleKey>, at: Timestamp, series: String, is_all: bool) -> RuleRecord {
+    RuleRecord::Learned {
+        rule: rule.clone(),
+        at,
+        series,
+        is_all,
+    }
+}
+
+/// Whether values that one calls odd with [`DRIFT_MAX`] to spare are odd for the other.
+fn covers(saved: Expectation, now: Expectation) -> bool {
+    let tolerance = saved.spread * (1.0 + DRIFT_MAX);
+    (saved.expected - now.expected).abs() + now.spread <= tolerance
+}
+
 /// A rule that finds more series is in error.
 pub const WATCHED_MAX: usize = 10_000;
 
-/// The form of [`WatchedSeries`].
-const VERSION: u32 = 1;
+/// How often what was learned is saved: so much may be unlearned after a kill.
+pub const SAVED_EVERY: Duration = Duration::from_mins(5);
+/// And never more than this part of the window.
+const UNSAVED_DIVISOR: usize = 4;
+/// So much of the tolerance what is expected may move before it is saved. After a kill values have to
+/// be off by twice as much more: what is known may itself have moved by this.
+const DRIFT_MAX: f64 = 0.125;
+
+#[cfg(test)]
+mod tests {
+    use firebell_model::Fingerprint;
+    use proptest::prelude::*;
+    use serde_json::{from_value, json};
+
+    use super::*;
+    use crate::anomaly::DetectorKind;
+    use crate::definition::Context;
+
+    struct World {
+        watch: Watch,
+        journal: Vec<RuleRecord>,
+        rule: Arc<RuleKey>,
+        options: AnomalyOptions,
+        at: Timestamp,
+    }
+
+    fn series(idx: usize) -> Labels {
+        Labels::from_pairs([("i", &*idx.to_string())])
+    }
+
+    impl World {
+        fn new(options: AnomalyOptions) -> Self {
+            let rule = Arc::new(RuleKey {
+                file: "rules.yml".to_owned(),
+                group: "shop".to_owned(),
+                rule: "SlowerThanUsual".to_owned(),
+                is_recording: false,
+                labels: Fingerprint(0x0123_4567_89ab_cdef),
+                nth: 0,
+            });
+            let mut world = Self {
+                watch: Watch::default(),
+                journal: Vec::new(),
+                rule,
+                options,
+                at: Timestamp(0),
+            };
+            world.configure();
+            world
+        }
+
+        fn configure(&mut self) {
+            let mut out = Outcome::default();
+            self.watch.configure(self.options, (&self.rule, &mut out));
+            self.journal.extend(out.records);
+        }
+
+        /// An evaluation, a minute after the last.
+        fn evaluate(&mut self, values: impl IntoIterator<Item = (usize, f64)>) {
+            self.at += Duration::from_mins(1);
+            let context = Context::default();
+            let step = Step {
+                now: self.at,
+                at: self.at,
+                written_at: self.at,
+                limit: None,
+                interval: Duration::from_mins(1),
+                resend_delay: Duration::from_mins(1),
+                context: &context,
+            };
+            let observed: Vec<Observed> = values
+                .into_iter()
+                .map(|(idx, value)| Observed {
+                    series: series(idx),
+                    value,
+                    is_odd: self.is_odd(idx, value),
+                })
+                .collect();
+            let mut out = Outcome::default();
+            self.watch.observe(&observed, &step, (&self.rule, &mut out));
+            self.journal.extend(out.records);
+        }
+
+        fn is_odd(&self, idx: usize, value: f64) -> bool {
+            let verdict = self.watch.judge(&series(idx), value);
+            verdict.is_some_and(|it| it.is_odd)
+        }
+
+        /// What is there after a kill.
+        fn killed(&self) -> Self {
+            let mut world = Self::new(self.options);
+            (world.at, world.watch) = (self.at, Watch::default());
+            for record in &self.journal {
+                world.journal.push(record.clone());
+                match record.clone() {
+                    RuleRecord::Watched { watched, .. } => world.watch.restore(watched),
+                    RuleRecord::Unwatched { number, .. } => world.watch.restore_gone(number),
+                    RuleRecord::Learned {
+                        at, series, is_all, ..
+                    } => world.watch.restore_learned(at, &series, is_all),
+                    _ => {}
+                }
+            }
+            world.configure();
+            world
+        }
+    }
+
+    fn options(detector: DetectorKind, window: usize) -> AnomalyOptions {
+        AnomalyOptions {
+            detector,
+            window,
+            warm_up: window / 2,
+            min_deviation_ratio: 0.0,
+            ..AnomalyOptions::default()
+        }
+    }
+
+    /// As noise, and the same in every run.
+    fn noise(idx: usize, nth: usize) -> f64 {
+        let mut state = (idx as u64) << 32 | nth as u64;
+        state = (state ^ (state >> 31)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        state = (state ^ (state >> 29)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (state >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    #[test]
+    fn a_learned_value_takes_a_few_bytes_of_journal() {
+        const N_SERIES: usize = 1000;
+        let mut world = World::new(options(DetectorKind::Robust, 120));
+        let rounds = |world: &mut World, nths: std::ops::Range<usize>| {
+            for nth in nths {
+                world.evaluate((0..N_SERIES).map(|idx| (idx, 0.2 + noise(idx, nth) / 50.0)));
+            }
+        };
+        rounds(&mut world, 0..200);
+        world.journal.clear();
+        rounds(&mut world, 200..320);
+        let bytes: usize = world
+            .journal
+            .iter()
+            .map(|record| serde_json::to_vec(record).unwrap().len())
+            .sum();
+        let each = bytes as f64 / (120 * N_SERIES) as f64;
+        assert!((4.0..5.5).contains(&each), "{each} bytes");
+    }
+
+    #[test]
+    fn after_a_kill_at_most_five_minutes_are_unlearned() {
+        let mut world = World::new(options(DetectorKind::ZScore, 120));
+        for nth in 0..300 {
+            world.evaluate([(0, noise(0, nth))]);
+            let killed = world.killed();
+            let known = killed.watch.series[0].as_ref().unwrap();
+            let lived = world.watch.series[0].as_ref().unwrap();
+            assert!(lived.at - known.at < SAVED_EVERY, "{nth}");
+            let n_lost = lived.n_unsaved;
+            assert!(n_lost < 5, "{nth}");
+            let lived = lived.past.range(..lived.past.len() - n_lost);
+            for (known, lived) in known.past.iter().rev().zip(lived.rev()) {
+                assert!((known - lived).abs() < 1e-3, "{nth}: {known} {lived}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_learned_of_a_new_level_is_not_forgotten_by_a_kill() {
+        let mut world = World::new(options(DetectorKind::Robust, 20));
+        for nth in 0..40 {
+            world.evaluate([(0, 10.0 + noise(0, nth))]);
+        }
+        let mut nth = 40;
+        while nth < 50 || world.is_odd(0, 100.5) {
+            world.evaluate([(0, 100.0 + noise(0, nth))]);
+            nth += 1;
+        }
+        assert!(nth > 55, "{nth}");
+        assert!(!world.killed().is_odd(0, 100.5));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_odd_only_because_of_a_kill(
+            walk in prop::collection::vec((-3_i32..=3, -20_i32..20), 1..120),
+            probes in prop::collection::vec(-400_i32..400, 20),
+            window in 8_usize..40,
+            detector in prop_oneof![Just(DetectorKind::Robust), Just(DetectorKind::ZScore)],
+            snapshot_after in 0_usize..120,
+        ) {
+            let mut world = World::new(options(detector, window));
+            let mut level = 0;
+            for (nth, (drift, value)) in walk.into_iter().enumerate() {
+                level += drift;
+                world.evaluate([(0, f64::from(level) + f64::from(value) / 8.0)]);
+                if nth == snapshot_after {
+                    world.journal = world.watch.records(&world.rule, false);
+                }
+            }
+            let killed = world.killed();
+            for probe in probes {
+                let probe = f64::from(probe) / 4.0;
+                prop_assert!(!killed.is_odd(0, probe) || world.is_odd(0, probe), "{probe}");
+            }
+        }
+
+        #[test]
+        fn what_is_settled_comes_back_whole(
+            values in prop::collection::vec((0_usize..4, -20_i32..20), 1..60),
+            window in 8_usize..40,
+            snapshot_after in 0_usize..60,
+        ) {
+            let mut world = World::new(options(DetectorKind::Robust, window));
+            for (nth, (idx, value)) in values.into_iter().enumerate() {
+                world.evaluate([(idx, f64::from(value))]);
+                if nth == snapshot_after {
+                    world.journal = world.watch.records(&world.rule, false);
+                }
+            }
+            let last = world.watch.settle(&world.rule);
+            world.journal.extend(last);
+            let rule = world.rule.clone();
+            let killed = world.killed();
+            prop_assert!(!killed.watch.is_behind);
+            prop_assert_eq!(killed.watch.records(&rule, false), world.watch.records(&rule, false));
+        }
+    }
+
+    #[test]
+    fn records_of_version_1_are_read_and_what_was_learned_last_is_forgotten() {
+        let old = json!({
+            "version": 1, "number": 0, "series": {"i": "a"}, "at": 60_000, "n_odd": 0,
+            "past": "1 2.5 -3"
+        });
+        let mut world = World::new(AnomalyOptions::default());
+        world.watch.restore(from_value(old).unwrap());
+        let known = world.watch.series[0].as_ref().unwrap();
+        assert_eq!(known.past, [1.0, 2.5, -3.0]);
+        let old = json!({
+            "record": "learned", "rule": serde_json::to_value(&world.rule).unwrap(),
+            "at": 120_000, "numbers": [0], "values": "4", "odd": [0]
+        });
+        let RuleRecord::Learned {
+            at, series, is_all, ..
+        } = from_value(old).unwrap()
+        else {
+            panic!("it is of another kind");
+        };
+        world.watch.restore_learned(at, &series, is_all);
+        assert!(world.watch.is_behind);
+        assert_eq!(world.watch.series[0].as_ref().unwrap().past.len(), 3);
+    }
+}

@@ -201,13 +201,9 @@ fn a_run_may_be_answered_in_parts_and_goes_on_after_the_last() {
         Clocked::new("group g every 10s\n alert A | x\n alert B | y\n record c | ALERTS");
     let run = world.tick(0).remove(0);
     let part = |idx: usize| {
-        let rules = vec![run.rules[idx].clone()];
-        let context = run.context.clone();
-        EvaluationRequest {
-            rules,
-            context,
-            ..run
-        }
+        let mut part = run.clone();
+        part.rules = vec![run.rules[idx].clone()];
+        part
     };
     assert_eq!(world.answer(1, &part(1)), []);
     assert_eq!(world.answer(2, &part(1)), []);

@@ -114,8 +114,15 @@ impl World {
         self.start.0.div_euclid(1000) as f64
     }
 
-    /// Forgets everything but the journal.
+    /// Ends as it should, and begins anew.
     pub(crate) fn restart(&mut self) {
+        self.rules.settle();
+        self.perform(Vec::new());
+        self.kill();
+    }
+
+    /// Forgets everything but the journal.
+    fn kill(&mut self) {
         self.rules = Rules::new(self.set.clone(), Options::default());
         for line in &self.journal {
             let record: RuleRecord = serde_json::from_str(line).expect("a record");

@@ -2,7 +2,7 @@
 //!
 //! *Sources*: Alertmanager, `api/v2/api.go`, as behaviour; `alert-engines.md` items 23, 24, 53-62.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,22 +13,20 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use firebell_dispatch::{
-    AlertState as Muted, AlertView, GroupView, PostedAlert, Routing, Silence, SilenceError,
-    SilenceId, SilenceRequest, SilenceState,
+    AlertState as Muted, AlertView, GroupCursor, GroupView, PostedAlerts, Routing, Silence,
+    SilenceError, SilenceId, SilenceRequest, SilenceState, SilenceTerms, by_label_set, by_origin,
 };
-use firebell_engine::Input;
-use firebell_model::{
-    Duration, Labels, Notification, NotificationReason, Timestamp, is_valid_label_name,
-};
+use firebell_engine::Engine;
+use firebell_model::{Duration, Notification, NotificationReason, Timestamp, is_valid_label_name};
 use firebell_wire::alertmanager_json::{
-    AlertFilter, AlertGroupJson, AlertState, AlertStatusJson, ClusterJson, ConfigJson,
-    GettableAlert, GettableSilence, MatcherJson, ReceiverJson, RequestError, SilenceIdJson,
-    SilenceStates, SilenceStatusJson, StatusJson, parse_alerts, parse_filters,
+    AlertFilter, AlertGroupJson, AlertInBody, AlertState, AlertStatusJson, ClusterJson, ConfigJson,
+    GettableAlert, GettableSilence, MatcherJson, PostableSilence, ReceiverJson, RequestError,
+    SilenceIdJson, SilenceStates, SilenceStatusJson, StatusJson, alerts_in_body, parse_filters,
     parse_receiver_matchers, parse_silence,
 };
 use serde::Serialize;
 
-use super::{App, json, params, prometheus, stopped, unrecorded};
+use super::{App, PART_ALERTS, json, may_wait, params, prometheus, stopped, unrecorded};
 
 /// Routes below `/api/v2`.
 pub(super) fn routes() -> Router<App> {
@@ -75,7 +73,7 @@ async fn swagger() -> Response {
     json(200, include_bytes!("alertmanager/swagger.json").to_vec())
 }
 
-fn refused(error: &RequestError) -> Response {
+pub(super) fn refused(error: &RequestError) -> Response {
     json(error.status(), error.to_json())
 }
 
@@ -102,16 +100,35 @@ async fn receivers(State(app): State<App>, uri: Uri) -> Response {
     let receivers = config.routing.receivers().iter();
     let receivers = receivers.filter(|it| matchers.iter().all(|one| one.matches(it.labels())));
     let receivers = receivers.map(|receiver| ReceiverJson {
-        labels: receiver.labels().clone(),
-        name: receiver.name().to_string(),
+        labels: Some(receiver.labels().clone()).filter(|it| !it.is_empty()),
+        name: Arc::clone(receiver.name()),
     });
     ok(&receivers.collect::<Vec<_>>())
 }
 
-fn named(name: &str) -> ReceiverJson {
-    ReceiverJson {
-        labels: Labels::empty(),
-        name: name.to_owned(),
+/// The receivers by name, and whether a filter wants them.
+struct ReceiverNames<'r>(BTreeMap<&'r str, (&'r Arc<str>, bool)>);
+
+impl<'r> ReceiverNames<'r> {
+    fn new(filter: &AlertFilter, routing: &'r Routing) -> Self {
+        let receivers = routing.receivers().iter().map(|receiver| {
+            let name = receiver.name();
+            let is_wanted = filter.wants_receiver(name, receiver.labels());
+            (&**name, (name, is_wanted))
+        });
+        Self(receivers.collect())
+    }
+
+    fn is_wanted(&self, name: &str) -> bool {
+        self.0.get(name).is_some_and(|(_, is_wanted)| *is_wanted)
+    }
+
+    fn shown(&self, name: &str) -> ReceiverJson {
+        let known = self.0.get(name).map(|(name, _)| Arc::clone(name));
+        ReceiverJson {
+            labels: None,
+            name: known.unwrap_or_else(|| name.into()),
+        }
     }
 }
 
@@ -120,25 +137,40 @@ async fn alerts(State(app): State<App>, uri: Uri) -> Response {
         Ok(filter) => filter,
         Err(error) => return refused(&error),
     };
-    let alerts = app.handle.read(move |engine, now| {
-        let wanted = wanted_receivers(&filter, engine.dispatch().routing());
-        let is_for = |view: &AlertView<'_>| view.receivers.iter().any(|it| wanted.contains(it));
-        let views = engine.dispatch().alerts(now);
-        let views = views.filter(|view| is_for(view) && is_wanted(&filter, view));
-        views
-            .map(|view| gettable(&view, &[], now))
-            .collect::<Vec<_>>()
-    });
-    alerts
-        .await
-        .map_or_else(|_| stopped(), |alerts| ok(&alerts))
+    let filter = Arc::new(filter);
+    let (mut shown, mut after) = (Vec::new(), None);
+    // In parts, so that a long list holds up nobody. It is made text elsewhere.
+    loop {
+        let filter = Arc::clone(&filter);
+        let part = app.handle.read(move |engine, now| {
+            let names = ReceiverNames::new(&filter, engine.dispatch().routing());
+            let is_for = |view: &AlertView<'_>| view.receivers.iter().any(|it| names.is_wanted(it));
+            let views: Vec<AlertView<'_>> = engine
+                .dispatch()
+                .alerts_after(now, after)
+                .take(PART_ALERTS)
+                .collect();
+            let next = views.get(PART_ALERTS - 1).map(|view| view.fingerprint);
+            let views = views.iter();
+            let views = views.filter(|view| is_for(view) && is_wanted(&filter, view));
+            let part: Vec<_> = views.map(|view| gettable(view, &names, &[], now)).collect();
+            (part, next)
+        });
+        let Ok((part, next)) = part.await else {
+            return stopped();
+        };
+        shown.extend(part);
+        after = next;
+        if after.is_none() {
+            return long(shown).await;
+        }
+    }
 }
 
-/// The names of the receivers that a filter wants.
-fn wanted_receivers<'r>(filter: &AlertFilter, routing: &'r Routing) -> BTreeSet<&'r str> {
-    let receivers = routing.receivers().iter();
-    let wanted = receivers.filter(|it| filter.wants_receiver(it.name(), it.labels()));
-    wanted.map(|it| &**it.name()).collect()
+/// A list that may be long.
+async fn long<T: Serialize + Send + 'static>(list: Vec<T>) -> Response {
+    let answer = may_wait(move || ok(&list)).await;
+    answer.unwrap_or_else(stopped)
 }
 
 async fn groups(State(app): State<App>, uri: Uri) -> Response {
@@ -146,38 +178,84 @@ async fn groups(State(app): State<App>, uri: Uri) -> Response {
         Ok(filter) => filter,
         Err(error) => return refused(&error),
     };
-    let groups = app.handle.read(move |engine, now| {
-        let wanted = wanted_receivers(&filter, engine.dispatch().routing());
-        let is_for = |group: &GroupView<'_>| {
-            (filter.muted || group.muted_by.is_empty()) && wanted.contains(group.receiver)
+    let filter = Arc::new(filter);
+    let (mut groups, mut after) = (Vec::new(), None);
+    // In parts, as alerts are; they are put in order and made text elsewhere.
+    loop {
+        let (filter, behind) = (Arc::clone(&filter), after.take());
+        let part = app
+            .handle
+            .read(move |engine, now| groups_part(engine, now, &filter, behind));
+        let Ok((part, next)) = part.await else {
+            return stopped();
         };
-        let groups = engine.dispatch().groups(now).into_iter().filter(is_for);
-        let groups = groups.map(|group| (group_json(&filter, &group, now), told(&group, now)));
-        let groups = groups.filter(|(group, _)| !group.alerts.is_empty());
-        groups.collect::<Vec<_>>()
-    });
-    let Ok(groups) = groups.await else {
-        return stopped();
-    };
-    let config = app.live.config();
-    let rendered = groups.into_iter().map(|(mut group, told)| {
-        if let Some(told) = told {
-            let (labels, _) = config.templates.route_labels(&told, &config.external_url);
-            group.route_labels = labels;
+        groups.extend(part);
+        after = next;
+        if after.is_none() {
+            break;
         }
-        group
+    }
+    let config = app.live.config();
+    let answer = may_wait(move || {
+        groups.sort_by(|(a, _), (b, _)| {
+            let by_labels = by_label_set(&a.labels, &b.labels);
+            by_labels.then_with(|| a.receiver.name.cmp(&b.receiver.name))
+        });
+        let rendered = groups.into_iter().map(|(mut group, told)| {
+            group.alerts.sort_by(|a, b| by_origin(&a.labels, &b.labels));
+            if let Some(mut told) = told {
+                told.alerts.sort_by(|a, b| by_origin(&a.labels, &b.labels));
+                let (labels, _) = config.templates.route_labels(&told, &config.external_url);
+                group.route_labels = labels;
+            }
+            group
+        });
+        ok(&rendered.collect::<Vec<_>>())
     });
-    ok(&rendered.collect::<Vec<_>>())
+    answer.await.unwrap_or_else(stopped)
 }
 
-fn group_json(filter: &AlertFilter, group: &GroupView<'_>, now: Timestamp) -> AlertGroupJson {
+/// A group that is shown, and what templates in the labels of its route see.
+type ShownGroup = (AlertGroupJson, Option<Notification>);
+
+/// Groups behind a place, with [`PART_ALERTS`] alerts and what the last of them has more; and where
+/// to go on.
+fn groups_part(
+    engine: &Engine,
+    now: Timestamp,
+    filter: &AlertFilter,
+    after: Option<GroupCursor>,
+) -> (Vec<ShownGroup>, Option<GroupCursor>) {
+    let names = ReceiverNames::new(filter, engine.dispatch().routing());
+    let (mut part, mut n_alerts) = (Vec::new(), 0);
+    for group in engine.dispatch().groups_after(now, after) {
+        n_alerts += group.alerts.len().max(1);
+        if (filter.muted || group.muted_by.is_empty()) && names.is_wanted(group.receiver) {
+            let shown = group_json(filter, &names, &group, now);
+            if !shown.alerts.is_empty() {
+                part.push((shown, told(&group, now)));
+            }
+        }
+        if n_alerts >= PART_ALERTS {
+            return (part, Some(group.cursor()));
+        }
+    }
+    (part, None)
+}
+
+fn group_json(
+    filter: &AlertFilter,
+    names: &ReceiverNames<'_>,
+    group: &GroupView<'_>,
+    now: Timestamp,
+) -> AlertGroupJson {
     let alerts = group.alerts.iter().filter(|view| is_wanted(filter, view));
     AlertGroupJson {
         alerts: alerts
-            .map(|view| gettable(view, group.muted_by, now))
+            .map(|view| gettable(view, names, group.muted_by, now))
             .collect(),
         labels: group.labels.clone(),
-        receiver: named(group.receiver),
+        receiver: names.shown(group.receiver),
         route_labels: group.route_labels.clone(),
     }
 }
@@ -195,6 +273,7 @@ fn told(group: &GroupView<'_>, now: Timestamp) -> Option<Notification> {
             route_labels: group.route_labels.clone(),
             reason: NotificationReason::First,
             alerts: alerts.collect(),
+            measured: Default::default(),
         }
     })
 }
@@ -210,18 +289,27 @@ fn is_wanted(filter: &AlertFilter, view: &AlertView<'_>) -> bool {
 }
 
 // `muted_by`: the time intervals that mute the group in which the alert is shown.
-fn gettable(view: &AlertView<'_>, muted_by: &[Arc<str>], now: Timestamp) -> GettableAlert {
+fn gettable(
+    view: &AlertView<'_>,
+    names: &ReceiverNames<'_>,
+    muted_by: &[Arc<str>],
+    now: Timestamp,
+) -> GettableAlert {
     let alert = view.alert;
     GettableAlert {
         annotations: alert.annotations.clone(),
         // An own rule holds the alert: clients that want an end get what a sender would say.
         ends_at: alert.ends_at.unwrap_or(now + OWN_ALERT_HELD_FOR),
         fingerprint: view.fingerprint,
-        receivers: view.receivers.iter().map(|name| named(name)).collect(),
+        receivers: view
+            .receivers
+            .iter()
+            .map(|name| names.shown(name))
+            .collect(),
         starts_at: alert.starts_at,
         status: AlertStatusJson {
-            inhibited_by: view.inhibited_by.iter().map(ToString::to_string).collect(),
-            muted_by: muted_by.iter().map(ToString::to_string).collect(),
+            inhibited_by: view.inhibited_by.clone(),
+            muted_by: muted_by.to_vec(),
             silenced_by: view.silenced_by.iter().map(ToString::to_string).collect(),
             state: match view.state {
                 Muted::Active if muted_by.is_empty() => AlertState::Active,
@@ -235,58 +323,57 @@ fn gettable(view: &AlertView<'_>, muted_by: &[Arc<str>], now: Timestamp) -> Gett
 }
 
 async fn post_alerts(State(app): State<App>, body: Bytes) -> Response {
-    let posted = match parse_alerts(&body) {
-        Ok(posted) => posted,
+    let has_classic_names = app.flags.has_feature(CLASSIC_MODE);
+    let (posted, n_received, mut errors) = match read_posted(&body, has_classic_names) {
+        Ok(read) => read,
         Err(error) => return refused(&error),
     };
-    let posted: Vec<PostedAlert> = posted
-        .into_iter()
-        .map(|alert| PostedAlert {
-            labels: alert.labels,
-            annotations: alert.annotations,
-            starts_at: alert.starts_at,
-            ends_at: alert.ends_at,
-            generator_url: alert.generator_url,
-        })
-        .collect();
-    app.metrics.alerts_received.inc_by(posted.len() as u64);
-    let has_classic_names = app.flags.has_feature(CLASSIC_MODE);
-    let errors = app.handle.command(move |engine, now, step| {
-        let (posted, mut errors) = match has_classic_names {
-            true => with_classic_names(posted),
-            false => (posted, Vec::new()),
-        };
-        let (alerts, others) = engine.dispatch().post_alerts(now, posted);
-        errors.extend(others);
-        engine.handle(now, Input::AlertsPosted(alerts), step);
-        errors
-    });
-    match errors.await {
-        Ok(errors) if errors.is_empty() => StatusCode::OK.into_response(),
-        Ok(errors) => {
-            app.metrics.alerts_invalid.inc_by(errors.len() as u64);
-            refused(&RequestError::bad_request(errors.join("\n")))
-        }
-        Err(error) => unrecorded(&error),
+    app.metrics.alerts_received.inc_by(n_received as u64);
+    let others = app
+        .handle
+        .command(move |engine, now, step| engine.post_alerts(now, &posted, step));
+    match others.await {
+        Ok(others) => errors.extend(others),
+        Err(error) => return unrecorded(&error),
     }
+    if errors.is_empty() {
+        return StatusCode::OK.into_response();
+    }
+    app.metrics.alerts_invalid.inc_by(errors.len() as u64);
+    refused(&RequestError::bad_request(errors.join("\n")))
 }
 
-/// Those whose names fit the classic grammar, and what is wrong with the others.
-fn with_classic_names(posted: Vec<PostedAlert>) -> (Vec<PostedAlert>, Vec<String>) {
-    let mut errors = Vec::new();
-    let is_fine = |alert: &PostedAlert| {
-        let sets = [
-            ("label set", &alert.labels),
-            ("annotations", &alert.annotations),
-        ];
-        let wrong = sets.into_iter().find_map(|(what, set)| {
-            let wrong = set.iter().find(|it| !is_valid_label_name(&it.name))?;
-            Some(format!("invalid {what}: invalid name {:?}", wrong.name))
-        });
-        errors.extend(wrong.clone());
-        wrong.is_none()
-    };
-    (posted.into_iter().filter(is_fine).collect(), errors)
+/// The alerts of a body, how many there were before those were left out whose names are none, and
+/// what is wrong with these.
+fn read_posted(
+    body: &[u8],
+    has_classic_names: bool,
+) -> Result<(PostedAlerts, usize, Vec<String>), RequestError> {
+    let (mut posted, mut errors) = (PostedAlerts::default(), Vec::new());
+    let alerts = alerts_in_body(body)?;
+    for alert in &alerts {
+        let wrong = has_classic_names.then(|| wrong_name(alert)).flatten();
+        if let Some(wrong) = wrong {
+            errors.push(wrong);
+            continue;
+        }
+        let times = (alert.starts_at, alert.ends_at);
+        let (labels, annotations) = (alert.labels.iter(), alert.annotations.iter());
+        posted.push(labels, annotations, times, &alert.generator_url);
+    }
+    Ok((posted, alerts.len(), errors))
+}
+
+/// What is wrong with an alert when names have to fit the classic grammar.
+fn wrong_name(alert: &AlertInBody<'_>) -> Option<String> {
+    let sets = [
+        ("label set", &alert.labels),
+        ("annotations", &alert.annotations),
+    ];
+    sets.into_iter().find_map(|(what, set)| {
+        let (wrong, _) = set.iter().find(|(name, _)| !is_valid_label_name(name))?;
+        Some(format!("invalid {what}: invalid name {wrong:?}"))
+    })
 }
 
 async fn silences(State(app): State<App>, uri: Uri) -> Response {
@@ -339,7 +426,7 @@ fn form_refused(code: u16, message: String) -> Response {
     refused(&RequestError::Form { code, message })
 }
 
-fn gettable_silence(silence: &Silence, state: SilenceState) -> GettableSilence {
+pub(super) fn gettable_silence(silence: &Silence, state: SilenceState) -> GettableSilence {
     GettableSilence {
         id: silence.id.to_string(),
         status: SilenceStatusJson {
@@ -360,10 +447,18 @@ fn gettable_silence(silence: &Silence, state: SilenceState) -> GettableSilence {
 }
 
 async fn post_silence(State(app): State<App>, body: Bytes) -> Response {
-    let posted = match parse_silence(&body) {
-        Ok(posted) => posted,
-        Err(error) => return refused(&error),
-    };
+    match parse_silence(&body) {
+        Ok(posted) => put_silence(&app, posted, None).await,
+        Err(error) => refused(&error),
+    }
+}
+
+/// Makes or changes a silence; without `terms` it keeps those that it has.
+pub(super) async fn put_silence(
+    app: &App,
+    posted: PostableSilence,
+    terms: Option<SilenceTerms>,
+) -> Response {
     let mut matchers = posted.matchers.iter();
     let wrong = matchers.position(|it| !is_valid_label_name(it.name()));
     if let Some(idx) = wrong.filter(|_| app.flags.has_feature(CLASSIC_MODE)) {
@@ -389,6 +484,7 @@ async fn post_silence(State(app): State<App>, body: Bytes) -> Response {
         created_by: posted.created_by,
         comment: posted.comment,
         annotations: posted.annotations,
+        terms,
     };
     let result = app
         .handle

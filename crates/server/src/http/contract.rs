@@ -344,12 +344,18 @@ async fn own_api_is_as_its_document_says() {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
     let document: Value =
         serde_json::from_str(&std::fs::read_to_string(document).unwrap()).unwrap();
+    let (_, _, listed) = bell.get("/api/firebell/v1/alerts").await;
+    let listed: Value = serde_json::from_str(&listed).unwrap();
+    let mut listed = listed["alerts"].as_array().unwrap().iter();
+    let burning = listed.find(|it| it["labels"]["alertname"] == "Burning");
+    let burning = burning.unwrap()["fingerprint"].as_str().unwrap().to_owned();
     let mut problems = Vec::new();
     for (path, operations) in document["paths"].as_object().unwrap() {
         let content = &operations["get"]["responses"]["200"]["content"];
         let Some(answer) = content.get("application/json") else {
             continue;
         };
+        let path = path.replace("{fingerprint}", &burning);
         let asked = format!("{path}{}", examples(&operations["get"]["parameters"]));
         let (status, kind, body) = bell.get(&asked).await;
         assert_eq!(
@@ -358,7 +364,7 @@ async fn own_api_is_as_its_document_says() {
             "{path}: {body}"
         );
         let body = serde_json::from_str(&body).unwrap();
-        validate(&document, &answer["schema"], &body, path, &mut problems);
+        validate(&document, &answer["schema"], &body, &path, &mut problems);
     }
     assert!(problems.is_empty(), "{}", problems.join("\n"));
     bell.server.stop().await.unwrap();
@@ -445,6 +451,38 @@ fn validate(document: &Value, schema: &Value, value: &Value, at: &str, problems:
         }
         validate(document, schema, value, &at, problems);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn why_answers_for_alerts_that_fire_wait_or_are_unknown() {
+    let bell = Bell::start().await;
+    for (asked, parts) in [
+        (
+            "Burning",
+            &["rule Burning of group shop", "tells inbox", "told "][..],
+        ),
+        (
+            "Smouldering",
+            &["pending since", "it fires", "(in 59m", "is not handed over"],
+        ),
+        ("{severity=\"low\"}", &["alertname=\"Smouldering\""]),
+        ("Burnin", &["no alert `Burnin`", "did you mean `Burning`?"]),
+        ("{severity=~\"(\"}", &["bad_data"]),
+        ("0123456789abcdef", &["not_found"]),
+        ("", &["`alert` is missing"]),
+    ] {
+        let url = reqwest::Url::parse_with_params(
+            &bell.url("/api/firebell/v1/why"),
+            [("alert", asked), ("format", "text")],
+        );
+        let (_, _, text) = bell.send(bell.client.get(url.unwrap())).await;
+        for part in parts {
+            assert!(text.contains(part), "{asked}: {part} is not in\n{text}");
+        }
+    }
+    let (status, _, _) = bell.get("/api/firebell/v1/alerts/none/why").await;
+    assert_eq!(status, 400);
+    bell.server.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -10,7 +10,7 @@ use firebell_slo::Deploy;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use serde_json::{Value, json};
 
-use super::App;
+use super::{App, may_wait};
 use crate::deploys::Told;
 use crate::http::params;
 
@@ -18,21 +18,23 @@ use crate::http::params;
 pub(super) async fn add(State(app): State<App>, body: Bytes) -> Response {
     let told: Result<Told, _> = serde_json::from_slice(&body);
     let checked = told.map_err(|error| format!("the body is no deploy: {error}"));
-    let deploy = match checked.and_then(|told| told.check(app.clock.now())) {
-        Ok(deploy) => deploy,
+    let now = app.clock.now();
+    let checked = checked.and_then(|told| Ok((told.is_dated(), told.check(now)?)));
+    let (is_dated, deploy) = match checked {
+        Ok(checked) => checked,
         Err(why) => return refused(ErrorKind::BadData, why),
     };
-    let answer = deploy_json(&deploy);
-    // Writing waits for the disk.
-    let added = tokio::task::spawn_blocking(move || app.deploys.add(deploy)).await;
+    let added = may_wait(move || app.deploys.add(deploy, is_dated)).await;
     match added {
-        Ok(Ok(true)) => (StatusCode::CREATED, Json(answer)).into_response(),
-        Ok(Ok(false)) => Json(answer).into_response(),
-        Ok(Err(error)) => {
+        Some(Ok((deploy, true))) => {
+            (StatusCode::CREATED, Json(deploy_json(&deploy))).into_response()
+        }
+        Some(Ok((deploy, false))) => Json(deploy_json(&deploy)).into_response(),
+        Some(Err(error)) => {
             let why = format!("the deploy could not be written down: {error}");
             refused(ErrorKind::Unavailable, why)
         }
-        Err(_) => super::stopped(),
+        None => super::stopped(),
     }
 }
 
@@ -41,7 +43,9 @@ pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
     let params = params(&uri, &Bytes::new());
     let service = params.get("service");
     let is_wanted = |it: &Deploy| service.is_none_or(|service| it.service == service);
-    let all = app.deploys.all();
+    let Some(all) = may_wait(move || app.deploys.all()).await else {
+        return super::stopped();
+    };
     let wanted = all.iter().rev().filter(|it| is_wanted(it));
     let listed: Vec<Value> = wanted.take(LISTED_MAX).map(deploy_json).collect();
     Json(json!({ "deploys": listed })).into_response()

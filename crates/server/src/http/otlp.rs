@@ -22,7 +22,7 @@ use hyper::body::Frame;
 
 use super::App;
 use super::intake::Intake;
-use crate::flags::ZERO_AT_CREATION;
+use crate::flags::{Flags, TYPE_LABELS, ZERO_AT_CREATION};
 
 /// The path of gRPC.
 pub(super) const GRPC_PATH: &str =
@@ -188,8 +188,7 @@ fn store(app: &App, body: &[u8], is_gzip: bool, encoding: Encoding) -> Result<Re
     }
     let mut intake = Intake::default();
     let mut n_refused = 0;
-    let tells_beginnings = app.flags.has_feature(ZERO_AT_CREATION);
-    let options = options(&app.live.config().otlp, tells_beginnings);
+    let options = options(&app.live.config().otlp, &app.flags);
     let mut read = |deltas: &mut Deltas| {
         otlp::read(body, encoding, &options, deltas, |item| match item {
             Item::Sample(labels, sample) => intake.add(&labels, &[sample], &[], &[]),
@@ -232,7 +231,7 @@ fn unzip(body: &[u8]) -> Result<Vec<u8>, Failure> {
     Ok(unzipped)
 }
 
-fn options(otlp: &Otlp, tells_beginnings: bool) -> Options {
+fn options(otlp: &Otlp, flags: &Flags) -> Options {
     let OtlpNaming {
         is_utf8,
         has_suffixes,
@@ -254,7 +253,8 @@ fn options(otlp: &Otlp, tells_beginnings: bool) -> Options {
         to_custom: otlp.to_custom,
         promote_scope: otlp.promote_scope,
         adds_deltas: otlp.adds_deltas,
-        tells_beginnings,
+        tells_beginnings: flags.has_feature(ZERO_AT_CREATION),
+        has_type_labels: flags.has_feature(TYPE_LABELS),
     }
 }
 

@@ -91,7 +91,7 @@ pub(super) async fn inbox(State(app): State<App>) -> Response {
 }
 
 /// The driver has stopped: Firebell is shutting down.
-fn stopped() -> Response {
+pub(super) fn stopped() -> Response {
     let error = ApiError::new(ErrorKind::Unavailable, "firebell is shutting down");
     super::json(error.kind.status(), error.to_json())
 }
@@ -258,7 +258,7 @@ fn list_alerts(engine: &Engine, now: Timestamp) -> Vec<AlertJson> {
 }
 
 /// The labels under which dispatch knows an alert of an own rule, or would.
-fn outgoing(engine: &Engine, alert: &AlertInstance) -> Labels {
+pub(super) fn outgoing(engine: &Engine, alert: &AlertInstance) -> Labels {
     let handed = alert.handed.as_ref().map(|handed| handed.labels.clone());
     let context = engine.rules().set().context();
     handed
@@ -338,7 +338,7 @@ fn told(dispatch: &Dispatch, now: Timestamp, fingerprint: Fingerprint) -> ToldJs
     }
 }
 
-fn rule_json(group: GroupView<'_>, rule: RuleView<'_>) -> Value {
+pub(super) fn rule_json(group: GroupView<'_>, rule: RuleView<'_>) -> Value {
     let graph = firebell_promql::threshold(rule.rule.expr.expr()).map(|threshold| {
         json!({
             "query": threshold.left.to_string(),
@@ -358,7 +358,7 @@ fn rule_json(group: GroupView<'_>, rule: RuleView<'_>) -> Value {
 }
 
 /// JSON has no infinities and no NaN: those are text.
-fn number(value: f64) -> Value {
+pub(super) fn number(value: f64) -> Value {
     if value.is_finite() {
         json!(value)
     } else {

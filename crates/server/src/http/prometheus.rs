@@ -10,6 +10,8 @@ mod ast;
 mod compute;
 mod endpoints;
 mod exemplars;
+mod fired;
+mod kept;
 mod notifications;
 mod openapi;
 mod parse;
@@ -29,6 +31,8 @@ use firebell_wire::prometheus_json::{ApiError, ErrorKind, Success};
 use serde::Serialize;
 
 pub(super) use self::compute::{Job, compute_with};
+pub(super) use self::fired::fired;
+pub(crate) use self::kept::KeptPlans;
 pub(super) use self::preview::preview;
 pub(super) use self::selectors::{selector, selectors};
 pub(super) use self::status::plain_version;

@@ -10,7 +10,9 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use firebell_model::{Labels, MatchOp, Matcher, Series, Source, SourceError};
+use firebell_model::{
+    HistogramSample, Labels, MatchOp, Matcher, Sample, Series, Source, SourceError, TimeRange,
+};
 use firebell_wire::remote_read::{
     ChunkedSeries, ReadQuery, ReadRequest, ResponseType, SamplesWriter,
 };
@@ -19,8 +21,7 @@ use tokio::sync::mpsc;
 
 use super::App;
 
-/// Answers with raw samples, in the first of the ways that the sender accepts. Native histograms
-/// only fit into a whole message, so where there are any that is the answer.
+/// Answers with raw samples, in the first of the ways that the sender accepts.
 pub(super) async fn remote_read(State(app): State<App>, body: Bytes) -> Response {
     let request = match ReadRequest::decode(&body) {
         Ok(request) => request,
@@ -64,7 +65,6 @@ impl Selection {
     fn new(app: &App, request: ReadRequest) -> Result<Self, SourceError> {
         let external_labels = app.live.config().external_labels.clone();
         let view = app.store.view();
-        let mut has_histograms = false;
         let mut queries = Vec::new();
         for mut query in request.queries {
             // Others know our series with these labels; in the store they do not have them.
@@ -72,13 +72,12 @@ impl Selection {
                 .matchers
                 .retain(|matcher| !is_external(matcher, &external_labels));
             let series = view.select(&query.matchers, query.range)?;
-            has_histograms |= series.iter().any(|series| series.has_histograms());
             queries.push((query, series));
         }
         Ok(Self {
             queries,
             external_labels,
-            is_streamed: request.response == ResponseType::StreamedChunks && !has_histograms,
+            is_streamed: request.response == ResponseType::StreamedChunks,
         })
     }
 
@@ -102,12 +101,8 @@ impl Selection {
         for (query, series) in &self.queries {
             for series in series {
                 let (mut samples, mut histograms) = (Vec::new(), Vec::new());
-                let read = series.samples(query.range, &mut samples);
+                let read = read(series.as_ref(), query.range, &mut samples, &mut histograms);
                 read.map_err(|error| error.to_string())?;
-                if series.has_histograms() {
-                    let read = series.histograms(query.range, &mut histograms);
-                    read.map_err(|error| error.to_string())?;
-                }
                 n_samples += samples.len() + histograms.len();
                 if n_samples > SAMPLES_MAX {
                     return Err(format!("exceeded sample limit ({SAMPLES_MAX})"));
@@ -124,19 +119,16 @@ impl Selection {
 
     /// The answer frame by frame, until nobody listens any more.
     fn send_frames(&self, outbox: &Outbox) -> Result<(), SourceError> {
-        let mut samples = Vec::new();
+        let (mut samples, mut histograms) = (Vec::new(), Vec::new());
         for (idx, (query, series)) in self.queries.iter().enumerate() {
             for series in series {
-                samples.clear();
-                series.samples(query.range, &mut samples)?;
-                if samples.is_empty() {
-                    continue;
-                }
+                read(series.as_ref(), query.range, &mut samples, &mut histograms)?;
                 let labels = self.labels_of(series.as_ref());
                 let chunked = ChunkedSeries {
                     query: idx,
                     labels: &labels,
                     samples: &samples,
+                    histograms: &histograms,
                 };
                 for frame in chunked.frames() {
                     if outbox.blocking_send(Ok(frame.into())).is_err() {
@@ -147,6 +139,22 @@ impl Selection {
         }
         Ok(())
     }
+}
+
+/// Reads a series in place of what was read before.
+fn read(
+    series: &dyn Series,
+    range: TimeRange,
+    samples: &mut Vec<Sample>,
+    histograms: &mut Vec<HistogramSample>,
+) -> Result<(), SourceError> {
+    samples.clear();
+    histograms.clear();
+    series.samples(range, samples)?;
+    if series.has_histograms() {
+        series.histograms(range, histograms)?;
+    }
+    Ok(())
 }
 
 /// Whether a matcher asks for a label that all series have for others.

@@ -14,7 +14,7 @@ use firebell_config::{parse_rule_group, rule_list_text};
 use serde_json::json;
 
 use super::prometheus::preview;
-use super::{App, json as json_bytes};
+use super::{App, json as json_bytes, may_wait, stopped};
 use crate::managed_rules::{Change, ChangeError, Namespaces};
 use crate::serve::{self, RuleChangeError};
 
@@ -44,7 +44,9 @@ pub(super) fn own_routes() -> Router<App> {
 }
 
 async fn list(State(app): State<App>) -> Response {
-    let namespaces = app.rules.namespaces();
+    let Some(namespaces) = namespaces(app).await else {
+        return stopped();
+    };
     if namespaces.is_empty() {
         return nothing();
     }
@@ -54,8 +56,16 @@ async fn list(State(app): State<App>) -> Response {
     yaml(texts.collect())
 }
 
+/// All there is; a change that is being written is waited for.
+async fn namespaces(app: App) -> Option<Namespaces> {
+    may_wait(move || app.rules.namespaces()).await
+}
+
 async fn list_namespace(State(app): State<App>, Path(namespace): Path<String>) -> Response {
-    match app.rules.namespaces().get(&namespace) {
+    let Some(namespaces) = namespaces(app).await else {
+        return stopped();
+    };
+    match namespaces.get(&namespace) {
         Some(groups) => yaml(rule_list_text(
             &namespace,
             groups.values().map(String::as_str),
@@ -68,7 +78,9 @@ async fn group(
     State(app): State<App>,
     Path((namespace, group)): Path<(String, String)>,
 ) -> Response {
-    let namespaces = app.rules.namespaces();
+    let Some(namespaces) = namespaces(app).await else {
+        return stopped();
+    };
     let text = namespaces
         .get(&namespace)
         .and_then(|groups| groups.get(&group));
@@ -122,7 +134,10 @@ async fn remove_group(
 }
 
 async fn changes(State(app): State<App>) -> Response {
-    let changes = app.rules.changes().into_iter().map(|change| {
+    let Some(changes) = may_wait(move || app.rules.changes()).await else {
+        return stopped();
+    };
+    let changes = changes.into_iter().map(|change| {
         json!({
             "id": change.id,
             "at": change.at.to_string(),
@@ -145,15 +160,14 @@ async fn change(
     app: App,
     plan: impl FnOnce(&App, firebell_model::Timestamp) -> Plan + Send + 'static,
 ) -> Response {
-    let made = tokio::task::spawn_blocking(move || serve::change_rules(&app, plan)).await;
-    match made {
-        Ok(Ok(())) => {
+    match may_wait(move || serve::change_rules(&app, plan)).await {
+        Some(Ok(())) => {
             // As Mimir answers.
             let body = json!({"status": "success", "data": null, "errorType": "", "error": ""});
             json_bytes(202, body.to_string().into_bytes())
         }
-        Ok(Err(error)) => plain(status_of(&error), error),
-        Err(_) => super::stopped(),
+        Some(Err(error)) => plain(status_of(&error), error),
+        None => stopped(),
     }
 }
 

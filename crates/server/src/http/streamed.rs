@@ -1,7 +1,6 @@
 //! Large answers: written while they are read, so that one that is read slowly, or not at all, takes
 //! no memory but that of its data.
 
-use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -10,13 +9,14 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use firebell_wire::prometheus_json::Pieces;
 use hyper::body::Frame;
+use tokio::task::{JoinError, JoinHandle};
 
 /// On an answer whose length is not known, and which may be compressed all the same.
 #[derive(Clone, Copy)]
 pub(super) struct Streamed;
 
 /// An answer in one piece, or else one whose next piece is written when there is room for it. The
-/// first two are written here, which is on a thread for work.
+/// first two are written here, which is on a thread for work, and so are the others.
 pub(super) fn streamed(content_type: &str, mut pieces: Pieces) -> Response {
     let content_type = [(header::CONTENT_TYPE, content_type.to_owned())];
     let first = pieces.next().unwrap_or_default();
@@ -24,36 +24,50 @@ pub(super) fn streamed(content_type: &str, mut pieces: Pieces) -> Response {
         return (content_type, first).into_response();
     };
     let all = [first, second].into_iter().chain(pieces);
-    let body = Body::new(Written {
-        pieces: Box::new(all),
-        rests: false,
-    });
+    let body = Body::new(Written::Waits(Box::new(all)));
     let mut response = (content_type, body).into_response();
     response.extensions_mut().insert(Streamed);
     response
 }
 
-/// A body of pieces. Ends with its connection, and with it everything that was not written.
-struct Written {
-    pieces: Pieces,
-    /// Whether others get a turn before the next piece: writing one takes milliseconds.
-    rests: bool,
+/// A body of pieces. Ends with its connection, and with it everything that was not written. Between
+/// two pieces it holds no thread, however slowly it is read.
+enum Written {
+    /// Until the next piece is asked for.
+    Waits(Pieces),
+    /// For a piece that is being written.
+    Writes(JoinHandle<(Pieces, Option<Vec<u8>>)>),
+    Ended,
 }
 
 impl HttpBody for Written {
     type Data = Bytes;
-    type Error = Infallible;
+    type Error = JoinError;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
-        self.rests = !self.rests;
-        if !self.rests {
-            context.waker().wake_by_ref();
-            return Poll::Pending;
+    ) -> Poll<Option<Result<Frame<Bytes>, JoinError>>> {
+        let mut job = match std::mem::replace(&mut *self, Self::Ended) {
+            Self::Waits(mut pieces) => tokio::task::spawn_blocking(move || {
+                let piece = pieces.next();
+                (pieces, piece)
+            }),
+            Self::Writes(job) => job,
+            Self::Ended => return Poll::Ready(None),
+        };
+        match Pin::new(&mut job).poll(context) {
+            Poll::Pending => {
+                *self = Self::Writes(job);
+                Poll::Pending
+            }
+            Poll::Ready(Ok((pieces, Some(piece)))) => {
+                *self = Self::Waits(pieces);
+                Poll::Ready(Some(Ok(Frame::data(piece.into()))))
+            }
+            Poll::Ready(Ok((_, None))) => Poll::Ready(None),
+            // The connection ends without the answer's end, so that nobody takes it for whole.
+            Poll::Ready(Err(error)) => Poll::Ready(Some(Err(error))),
         }
-        let piece = self.pieces.next();
-        Poll::Ready(piece.map(|piece| Ok(Frame::data(piece.into()))))
     }
 }

@@ -7,7 +7,9 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use firebell_model::{Labels, METRIC_NAME, Timestamp};
+use firebell_model::{
+    Labels, METRIC_NAME, METRIC_TYPE, METRIC_UNIT, Metadata, MetricKind, Timestamp,
+};
 use firebell_wire::histogram::empty_of;
 use firebell_wire::remote_write::{
     DECODED_BYTES_MAX, RemoteWriteError, WriteRequest, WriteVersion, WrittenSeries,
@@ -16,7 +18,7 @@ use firebell_wire::remote_write2;
 
 use super::App;
 use super::intake::{Intake, Stored};
-use crate::flags::ZERO_AT_CREATION;
+use crate::flags::{TYPE_LABELS, ZERO_AT_CREATION};
 
 /// Takes samples in. What is good of a request is stored even when some of it is refused; the
 /// sender must then not send it again (400). When nothing could be stored it should (503).
@@ -155,9 +157,11 @@ fn read_two(app: &App, body: &[u8], intake: &mut Intake) -> Result<(), RemoteWri
 
 fn take(app: &App, series: &WrittenSeries<'_, '_>, intake: &mut Intake) {
     // What is in the store was found to be fine when it came.
-    let is_in_order = series.pairs.is_sorted_by(|a, b| a.0 < b.0);
+    let said = series.metadata.filter(|said| is_label(app, said));
+    let is_in_order = said.is_none() && series.pairs.is_sorted_by(|a, b| a.0 < b.0);
     let known = is_in_order.then(|| app.store.find(series.pairs)).flatten();
-    match known.map_or_else(|| series.labels(), Ok) {
+    let labels = known.map_or_else(|| series.labels(), Ok);
+    match labels.map(|labels| typed(labels, said)) {
         Ok(labels) => {
             let (samples, histograms) = (series.samples, series.histograms);
             if let Some(created) = series.created.filter(|_| stores_beginnings(app)) {
@@ -170,6 +174,23 @@ fn take(app: &App, series: &WrittenSeries<'_, '_>, intake: &mut Intake) {
         }
         Err(error) => intake.refuse(error.to_string()),
     }
+}
+
+/// Whether what is said of a metric is to be in labels.
+fn is_label(app: &App, said: &Metadata) -> bool {
+    let is_known = said.kind != MetricKind::Unknown || !said.unit.is_empty();
+    is_known && app.flags.has_feature(TYPE_LABELS)
+}
+
+/// Labels that say what their metric is, in place of what they said of that.
+fn typed(labels: Labels, said: Option<&Metadata>) -> Labels {
+    let Some(said) = said else {
+        return labels;
+    };
+    let mut labels = labels.to_builder();
+    labels.remove(METRIC_TYPE).remove(METRIC_UNIT);
+    said.set_labels(&mut labels);
+    labels.build()
 }
 
 fn stores_beginnings(app: &App) -> bool {
@@ -207,6 +228,18 @@ const COUNT_HEADERS: [&str; 3] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_metric_is_said_to_be_stands_in_place_of_labels_that_say_so() {
+        let labels = Labels::from_pairs([("__name__", "a"), ("__type__", "x"), ("__unit__", "y")]);
+        let said = Metadata {
+            kind: MetricKind::Counter,
+            ..Metadata::default()
+        };
+        let typed = |said| typed(labels.clone(), said).to_string();
+        assert_eq!(typed(Some(&said)), r#"a{__type__="counter"}"#);
+        assert_eq!(typed(None), r#"a{__type__="x", __unit__="y"}"#);
+    }
 
     #[test]
     fn the_content_type_says_which_version_it_is() {

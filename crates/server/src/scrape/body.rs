@@ -23,6 +23,7 @@ pub(super) fn read(body: &[u8], format: BodyFormat, taking: &mut Taking<'_>) -> 
         BodyFormat::Text(format) => read_text(body, format, histograms, taking),
         BodyFormat::Protobuf => read_families(body, histograms, |scraped| match scraped {
             Scraped::Metadata(metric, metadata) => {
+                taking.say(|said| said.clone_from(&metadata));
                 taking.describe(metric, metadata);
                 Ok(())
             }
@@ -85,8 +86,12 @@ fn read_entries(
             Entry::Help { metric, help } => {
                 describe(described, &metric, taking).help = help.as_ref().into();
             }
-            Entry::Type { metric, kind } => describe(described, &metric, taking).kind = kind,
+            Entry::Type { metric, kind } => {
+                taking.say(|said| said.kind = kind);
+                describe(described, &metric, taking).kind = kind;
+            }
             Entry::Unit { metric, unit } => {
+                taking.say(|said| said.unit = unit.into());
                 describe(described, &metric, taking).unit = unit.into();
             }
         }
@@ -139,7 +144,7 @@ fn take_converted(
         .exemplars
         .into_iter()
         .map(|exemplar| (exemplar, true));
-    taking.take(spelled, || Ok(converted.labels), exemplars)
+    taking.as_histogram(|taking| taking.take(spelled, || Ok(converted.labels), exemplars))
 }
 
 /// What is known of the metric so far; what was said of the one before is told.

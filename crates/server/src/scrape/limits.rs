@@ -5,10 +5,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use firebell_config::ScrapeLimits;
-use firebell_model::{Labels, Quoted};
+use firebell_model::{Histogram, Labels, Quoted};
 use firebell_wire::exposition::{
     BodyFormat, Entry, HistogramOptions, Parser, Scraped, read_families,
 };
+use firebell_wire::histogram::{limit_buckets, reduce};
 
 /// The body is longer than `body_size_limit`.
 pub(super) const BODY: &str = "body size limit exceeded";
@@ -134,3 +135,17 @@ pub(super) fn exceeded(why: &str) -> Option<&'static str> {
 
 /// Characters of a name or value that a message shows.
 const CHARS_SHOWN: usize = 50;
+
+/// A histogram within the limits of its job, made coarser if needed.
+pub(super) fn histogram(
+    mut histogram: Histogram,
+    limits: &ScrapeLimits,
+) -> Result<Histogram, String> {
+    if let Some(finest) = limits.histogram_schema {
+        histogram = reduce(histogram, finest);
+    }
+    match limits.histogram_buckets {
+        None => Ok(histogram),
+        Some(limit) => limit_buckets(histogram, limit).ok_or_else(|| BUCKETS.to_owned()),
+    }
+}

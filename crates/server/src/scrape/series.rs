@@ -6,17 +6,19 @@
 //!
 //! *Sources*: Prometheus, `scrape/scrape.go`, as behaviour.
 
+mod types;
+
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use firebell_config::{ScrapeJob, ScrapeLimits};
+use firebell_config::ScrapeJob;
 use firebell_model::{
-    Exemplar, Histogram, HistogramSample, Labels, METRIC_NAME, Metadata, STALE_NAN, Sample,
-    SeriesId, Timestamp, relabel,
+    Exemplar, HistogramSample, Labels, METRIC_NAME, Metadata, STALE_NAN, Sample, SeriesId,
+    Timestamp, relabel,
 };
 use firebell_tsdb::{Batch, Store, TooManySeries};
 use firebell_wire::exposition::{BodyFormat, Point};
-use firebell_wire::histogram::{empty_of, limit_buckets, reduce};
+use firebell_wire::histogram::empty_of;
 
 use super::body;
 use super::families::Families;
@@ -31,6 +33,8 @@ pub(super) struct Treatment {
     pub job: Arc<ScrapeJob>,
     /// Whether a series was zero when it began, and that is stored.
     pub zero_at_creation: bool,
+    /// Whether kind and unit of a metric are labels of its series.
+    pub has_type_labels: bool,
 }
 
 /// The series of one target, over its scrapes.
@@ -52,6 +56,10 @@ pub(super) struct Taking<'t> {
     pub(super) treatment: &'t Treatment,
     store: &'t Store,
     taken: Taken,
+    /// What the body has said last of a metric.
+    said: Metadata,
+    /// What it has said last of a histogram.
+    said_of_histogram: Metadata,
 }
 
 /// A value of a series, as a body spells it.
@@ -117,6 +125,8 @@ impl TargetSeries {
             treatment,
             store,
             taken: Taken::default(),
+            said: Metadata::default(),
+            said_of_histogram: Metadata::default(),
         };
         let read = body::read(body, format, &mut taking);
         let mut taken = taking.taken;
@@ -219,7 +229,7 @@ impl Taking<'_> {
         match spelled.point {
             Point::Float(value) => self.taken.batch.add(id, &[Sample { at, value }]),
             Point::Histogram(histogram) => {
-                let limited = match limited(*histogram, &job.limits) {
+                let limited = match limits::histogram(*histogram, &job.limits) {
                     Ok(limited) => limited,
                     Err(why) => {
                         self.taken.n_added = n_added;
@@ -252,7 +262,7 @@ impl Taking<'_> {
             Some(known) => known.id.is_some(),
             None => {
                 let labels = labels().map_err(|name| twice(&name))?;
-                self.treatment.labels_of(labels)?.is_some()
+                self.treatment.labels_of(self.typed(labels))?.is_some()
             }
         };
         self.taken.n_kept += usize::from(is_kept);
@@ -292,7 +302,7 @@ impl Taking<'_> {
             return Ok(known.id);
         }
         let labels = labels().map_err(|name| twice(&name))?;
-        let labels = self.treatment.labels_of(labels)?;
+        let labels = self.treatment.labels_of(self.typed(labels))?;
         let id = match labels.map(|labels| self.store.resolve(&labels)).transpose() {
             Ok(id) => id,
             // Those that were there before go on; at the next scrape there may be room again.
@@ -324,17 +334,6 @@ impl Taking<'_> {
 
 fn twice(name: &str) -> String {
     format!("label name `{name}` occurs twice")
-}
-
-/// A histogram within the limits of its job, made coarser if needed.
-fn limited(mut histogram: Histogram, limits: &ScrapeLimits) -> Result<Histogram, String> {
-    if let Some(finest) = limits.histogram_schema {
-        histogram = reduce(histogram, finest);
-    }
-    match limits.histogram_buckets {
-        None => Ok(histogram),
-        Some(limit) => limit_buckets(histogram, limit).ok_or_else(|| limits::BUCKETS.to_owned()),
-    }
 }
 
 impl Treatment {
@@ -422,6 +421,7 @@ mod tests {
             labels: Labels::from_pairs([("instance", "a:80"), ("job", "shop")]),
             job: Arc::new(config.scrape[0].clone()),
             zero_at_creation: format != TEXT,
+            has_type_labels: false,
         };
         let disk = Arc::new(MemoryDisk::default());
         let (store, _) = Store::open(disk, store).unwrap();
@@ -589,6 +589,7 @@ mod tests {
             labels: Labels::default(),
             job: Arc::new(config.scrape[0].clone()),
             zero_at_creation: false,
+            has_type_labels: false,
         };
         let mut series = TargetSeries::default();
         let body = b"# TYPE a counter\na 1\na{x=\"1\"} 2\n# TYPE b gauge\nb 1\n";

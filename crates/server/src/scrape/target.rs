@@ -137,7 +137,7 @@ impl Target {
             Some(why) => Err(why.clone()),
             None => self.fetch(spec).await,
         };
-        let treatment = treatment(spec, self.shared.zero_at_creation);
+        let treatment = treatment(spec, &self.shared);
         let (series, store) = (&mut self.series, &self.shared.store);
         let mut taken = match fetched {
             Ok((body, format)) => aside(body.len(), || {
@@ -269,7 +269,7 @@ async fn body(response: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, 
     let body = http_client::body(response, bytes_max).await;
     body.map_err(|error| match error {
         BodyError::TooLong(_) => limits::BODY.to_owned(),
-        BodyError::Broken(why) => why,
+        BodyError::Late(why) | BodyError::Broken(why) => why,
     })
 }
 
@@ -293,12 +293,13 @@ fn protocol(configured: ScrapeProtocol) -> Protocol {
     }
 }
 
-fn treatment(spec: &Spec, zero_at_creation: bool) -> Treatment {
+fn treatment(spec: &Spec, shared: &Shared) -> Treatment {
     let Spec { job, target, .. } = spec;
     Treatment {
         labels: target.labels.clone(),
         job: Arc::clone(job),
-        zero_at_creation,
+        zero_at_creation: shared.zero_at_creation,
+        has_type_labels: shared.has_type_labels,
     }
 }
 

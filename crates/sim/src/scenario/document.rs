@@ -48,6 +48,7 @@ impl Document {
         }
         let alternatives = Alternatives {
             prometheus: of_kind("prometheus").into_iter().next(),
+            incidents: of_kind("incidents").into_iter().next(),
             rules: of_kind("rules"),
             routes: of_kind("alertmanager"),
         };
@@ -89,6 +90,7 @@ impl Document {
 /// The blocks of configuration; of rules and routes, one at a time is in force.
 struct Alternatives {
     prometheus: Option<Block>,
+    incidents: Option<Block>,
     rules: Vec<Block>,
     routes: Vec<Block>,
 }
@@ -131,6 +133,7 @@ impl Alternatives {
     ) -> Option<Configuration> {
         let files = Blocks {
             prometheus: self.prometheus.as_ref(),
+            incidents: self.incidents.as_ref(),
             rules: self.rules.get(rules_idx),
             routes: self.routes.get(routes_idx),
         };
@@ -144,6 +147,8 @@ impl Alternatives {
                 rule_options: firebell_rules::Options::default(),
                 routing: config.routing,
                 dispatch_options: firebell_dispatch::Options::default(),
+                delivery_alert: config.delivery_alert,
+                incidents: config.incidents,
             }),
             Err(found) => {
                 // Blocks keep their lines, so only the name has to be set right.
@@ -161,6 +166,7 @@ impl Alternatives {
 /// The blocks as files of a configuration.
 struct Blocks<'a> {
     prometheus: Option<&'a Block>,
+    incidents: Option<&'a Block>,
     rules: Option<&'a Block>,
     routes: Option<&'a Block>,
 }
@@ -176,7 +182,9 @@ impl Files for Blocks<'_> {
                     .routes
                     .map_or("", |_| "alertmanager: alertmanager.yml\n");
                 let besides = self.prometheus.map(pad).unwrap_or_default();
-                Ok(format!("{besides}{rules}{routes}"))
+                // Indented, so that places of problems in it have the right line, not the column.
+                let incidents = self.incidents.map(section).unwrap_or_default();
+                Ok(format!("{besides}{rules}{routes}{incidents}"))
             }
             Some("rules.yml") => padded(self.rules),
             Some("alertmanager.yml") => padded(self.routes),
@@ -191,6 +199,12 @@ impl Files for Blocks<'_> {
             Vec::new()
         })
     }
+}
+
+/// The block as the section `incidents`.
+fn section(block: &Block) -> String {
+    let lines = block.text.lines().map(|line| format!("  {line}\n"));
+    format!("incidents:\n{}", lines.collect::<String>())
 }
 
 fn blocks(file: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Block> {

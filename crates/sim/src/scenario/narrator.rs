@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use firebell_dispatch::{DeliveryId, DispatchRecord, Integration};
 use firebell_engine::{Effect, Engine, Record, Step};
+use firebell_incident::IncidentRecord;
 use firebell_model::{
     Alert, AlertStatus, Fingerprint, Notification, NotificationReason, Timestamp,
 };
@@ -88,6 +89,10 @@ impl Narrator {
                         let line = format!("gave up {to} after {n_attempts} {times}");
                         self.say(scene.now, &line);
                     }
+                }
+                Record::Incident(IncidentRecord::Entry { id, value, .. }) => {
+                    let line = format!("{id} {}: {}", value.by, value.words());
+                    self.say(scene.now, &line);
                 }
                 _ => {}
             }
@@ -228,13 +233,13 @@ impl Watch for Narrator {
 }
 
 /// Whether a receiver has no integration besides the inbox, to which every receiver tells.
-fn is_inbox_only(engine: &Engine, receiver: &str) -> bool {
+pub(crate) fn is_inbox_only(engine: &Engine, receiver: &str) -> bool {
     let mut receivers = engine.dispatch().routing().receivers().iter();
     receivers.any(|it| **it.name() == *receiver && it.slots().len() == 1)
 }
 
 /// `pager/webhook`, or `pager/webhook[1]` for the second of its kind.
-fn integration_text(receiver: &str, integration: &Integration) -> String {
+pub(crate) fn integration_text(receiver: &str, integration: &Integration) -> String {
     match integration.idx {
         0 => format!("{receiver}/{}", integration.kind),
         idx => format!("{receiver}/{}[{idx}]", integration.kind),
@@ -243,13 +248,22 @@ fn integration_text(receiver: &str, integration: &Integration) -> String {
 
 /// `new alerts [firing A, resolved B]`.
 fn notification_text(notification: &Notification) -> String {
-    let reason = match notification.reason {
+    let reason = reason_text(notification.reason);
+    format!("{reason} [{}]", alert_texts(notification).join(", "))
+}
+
+pub(crate) fn reason_text(reason: NotificationReason) -> &'static str {
+    match reason {
         NotificationReason::First => "first",
         NotificationReason::NewAlerts => "new alerts",
         NotificationReason::AllResolved => "all resolved",
         NotificationReason::NewResolved => "new resolved",
         NotificationReason::Repeat => "repeat",
-    };
+    }
+}
+
+/// `firing A` and `resolved B`.
+pub(crate) fn alert_texts(notification: &Notification) -> Vec<String> {
     let alerts = notification.alerts.iter().map(|alert| {
         let status = match alert.status_at(notification.at) {
             AlertStatus::Firing => "firing",
@@ -257,5 +271,5 @@ fn notification_text(notification: &Notification) -> String {
         };
         format!("{status} {}", alert_text(&alert.labels))
     });
-    format!("{reason} [{}]", alerts.collect::<Vec<_>>().join(", "))
+    alerts.collect()
 }

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use firebell_dispatch::{PostedAlert, SilenceRequest, SilenceState};
-use firebell_engine::{Configuration, Input};
-use firebell_model::{Duration, Labels, Sample, Timestamp, matchers_text};
+use firebell_dispatch::{PostedAlert, PostedAlerts, SilenceRequest, SilenceState};
+use firebell_engine::{Configuration, Engine};
+use firebell_incident::Outcome;
+use firebell_model::{Duration, Fingerprint, Labels, Sample, Timestamp, matchers_text};
 use firebell_promql::description::Described;
 use firebell_rules::Rules;
 
 use super::document::Document;
+use super::past;
 use super::timeline::{Line, What};
 use crate::disk::Fault;
 use crate::phases::alert_text;
@@ -21,7 +23,7 @@ pub(crate) fn play<W: Watch>(
     watch: impl FnOnce(Timestamp) -> W,
 ) -> Sim<W> {
     let first = document.first();
-    let start = first_slot(first);
+    let start = first_slot(first, options.beginning);
     let mut sim = Sim::new(
         start - Duration(1),
         first.clone(),
@@ -29,10 +31,15 @@ pub(crate) fn play<W: Watch>(
         watch(start),
     );
     sim.flaw = options.flaw;
+    let mut timeline = document.timeline.iter();
+    sim.history = timeline
+        .any(|line| matches!(line.what, What::History))
+        .then(Vec::new);
     sim.evaluation_max = options.evaluation_max;
     let mut player = Player {
         sim,
         document,
+        start,
         n_reloads: 0,
         is_steady: options.is_steady,
     };
@@ -67,6 +74,8 @@ pub(crate) fn play<W: Watch>(
 /// How a scenario is played.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Options {
+    /// The first slot of the rules from here on counts as 0s.
+    pub(crate) beginning: Timestamp,
     pub(crate) seed: u64,
     pub(crate) flaw: Flaw,
     pub(crate) evaluation_max: Duration,
@@ -77,6 +86,7 @@ pub(crate) struct Options {
 impl Default for Options {
     fn default() -> Self {
         Self {
+            beginning: BEGINNING,
             seed: 1,
             flaw: Flaw::None,
             evaluation_max: Duration::ZERO,
@@ -85,11 +95,11 @@ impl Default for Options {
     }
 }
 
-/// The first slot of the rules after a round date: everything is told from there.
-fn first_slot(configuration: &Configuration) -> Timestamp {
+/// The first slot of the rules from a moment on: everything is told from there.
+fn first_slot(configuration: &Configuration, beginning: Timestamp) -> Timestamp {
     let mut rules = Rules::new(configuration.rules.clone(), configuration.rule_options);
-    rules.handle_deadline(BEGINNING, &mut Vec::new());
-    rules.poll_deadline().unwrap_or(BEGINNING)
+    rules.handle_deadline(beginning, &mut Vec::new());
+    rules.poll_deadline().unwrap_or(beginning)
 }
 
 enum Event<'a> {
@@ -139,6 +149,7 @@ fn by_time(timeline: &[Line]) -> BTreeMap<(Duration, u32), Vec<Event<'_>>> {
 struct Player<'a, W> {
     sim: Sim<W>,
     document: &'a Document,
+    start: Timestamp,
     n_reloads: usize,
     is_steady: bool,
 }
@@ -157,7 +168,11 @@ impl<W: Watch> Player<'_, W> {
                 lasts,
                 is_resolved,
             } => self.post(labels, *lasts, *is_resolved),
-            What::Silence { matchers, lasts } => {
+            What::Silence {
+                matchers,
+                lasts,
+                terms,
+            } => {
                 self.say(&format!("silence {}", matchers_text(matchers)));
                 let now = self.sim.now();
                 let request = SilenceRequest {
@@ -168,6 +183,7 @@ impl<W: Watch> Player<'_, W> {
                     created_by: "scenario".to_owned(),
                     comment: "scenario".to_owned(),
                     annotations: Labels::empty(),
+                    terms: Some(terms.clone()),
                 };
                 let set = self
                     .sim
@@ -186,6 +202,14 @@ impl<W: Watch> Player<'_, W> {
             }
             What::Cut(cut) => self.sim.cut(*cut),
             What::CutDisk { n_writes, restarts } => self.sim.cut_disk(*n_writes, *restarts),
+            What::Why { matchers } => {
+                let times = (self.start, self.sim.now());
+                let why = |engine: &Engine| past::why(engine.dispatch(), times, matchers);
+                let lines = self.sim.engine().map(why).unwrap_or_default();
+                lines.iter().for_each(|line| self.say(line));
+            }
+            What::History => self.tell_history(),
+            What::Opens { .. } | What::Wishes { .. } => self.wish(what),
             What::Restart if self.sim.engine().is_some() => {}
             What::Restart => self.sim.restart(),
             What::ReloadRules | What::ReloadRoutes => {
@@ -207,6 +231,33 @@ impl<W: Watch> Player<'_, W> {
         }
     }
 
+    /// What somebody does with incidents.
+    fn wish(&mut self, what: &What) {
+        match what {
+            What::Opens { by, opening } => {
+                let (by, opening) = (by.clone(), opening.clone());
+                let opened = self
+                    .sim
+                    .command(|engine, now, step| engine.open_incident(now, by, opening, &[], step));
+                if let Some(Err(refusal)) = opened {
+                    self.say(&format!("refused: {refusal}"));
+                }
+            }
+            What::Wishes { incident, by, act } => {
+                let (by, act) = (by.clone(), act.clone());
+                let outcome = self.sim.command(|engine, now, step| {
+                    engine.act_on_incident(now, *incident, by, act, step)
+                });
+                match outcome {
+                    Some(Err(refusal)) => self.say(&format!("refused: {refusal}")),
+                    Some(Ok(Outcome::Already)) => self.say("already so"),
+                    Some(Ok(Outcome::Changed)) | None => {}
+                }
+            }
+            _ => {}
+        }
+    }
+
     fn post(&mut self, labels: &Labels, lasts: Option<Duration>, is_resolved: bool) {
         let state = if is_resolved { "resolved" } else { "firing" };
         self.say(&format!("posted {state} {}", alert_text(labels)));
@@ -224,9 +275,22 @@ impl<W: Watch> Player<'_, W> {
             generator_url: String::new(),
         };
         self.sim.command(|engine, now, step| {
-            let (alerts, _) = engine.dispatch().post_alerts(now, vec![posted]);
-            engine.handle(now, Input::AlertsPosted(alerts), step);
+            engine.post_alerts(now, &PostedAlerts::from_iter([posted]), step);
         });
+    }
+
+    fn tell_history(&mut self) {
+        let entries = self.sim.history.replace(Vec::new()).unwrap_or_default();
+        let name = |fingerprint: Fingerprint| {
+            let labels = entries.iter().map(|it| &it.labels);
+            let mut labels = labels.filter(|it| it.fingerprint() == fingerprint);
+            labels.next().map(alert_text)
+        };
+        let lines = entries.iter();
+        let lines: Vec<String> = lines
+            .map(|entry| past::happened(entry, self.start, &name))
+            .collect();
+        lines.iter().for_each(|line| self.say(line));
     }
 
     fn unsilence(&mut self, matchers: Option<&str>) {

@@ -1,6 +1,8 @@
 //! The timeline: what happens, one event a line, each with its time.
 
 use firebell_config::Problem;
+use firebell_dispatch::{SilenceTerms, Weekly};
+use firebell_incident::{Act, IncidentId, Opening, Person};
 use firebell_model::{Duration, Labels, Matcher, matchers_text, parse_matchers};
 use firebell_promql::description::{self, Described};
 
@@ -38,6 +40,7 @@ pub(crate) enum What {
     Silence {
         matchers: Vec<Matcher>,
         lasts: Duration,
+        terms: SilenceTerms,
     },
     /// All silences, or those with these matchers.
     Unsilence {
@@ -55,6 +58,23 @@ pub(crate) enum What {
         restarts: bool,
     },
     Restart,
+    /// Says why the alerts that match are told of, or not.
+    Why {
+        matchers: Vec<Matcher>,
+    },
+    /// Says what has happened since this was last said.
+    History,
+    /// Somebody opens an incident.
+    Opens {
+        by: Person,
+        opening: Opening,
+    },
+    /// Somebody does something with one.
+    Wishes {
+        incident: IncidentId,
+        by: Person,
+        act: Act,
+    },
     ReloadRules,
     ReloadRoutes,
     Disk(Fault),
@@ -111,6 +131,7 @@ fn line(words: &mut Words<'_>) -> Result<(Duration, What), Wrong> {
             What::Silence {
                 matchers,
                 lasts: words.duration()?,
+                terms: words.terms()?,
             }
         }
         "unsilence" if words.is_done() => What::Unsilence { matchers: None },
@@ -120,6 +141,11 @@ fn line(words: &mut Words<'_>) -> Result<(Duration, What), Wrong> {
         }
         "kill" => words.stop(Stop::Kill)?,
         "crash" => words.stop(Stop::PowerLoss)?,
+        "why" => What::Why {
+            matchers: words.matchers()?,
+        },
+        "history" => What::History,
+        "incident" => words.incident()?,
         "restart" => What::Restart,
         "reload" => {
             let kinds = [
@@ -267,6 +293,22 @@ impl<'a> Words<'a> {
         parse_matchers(text).map_err(|error| (column, error.to_string(), None))
     }
 
+    /// `until resolved 5m`, `weekly sunday 02:00 04:00 Europe/Berlin`, or nothing.
+    fn terms(&mut self) -> Result<SilenceTerms, Wrong> {
+        if self.accept("until") {
+            self.expect("resolved")?;
+            return Ok(SilenceTerms::until_resolved(self.duration()?));
+        }
+        if !self.accept("weekly") {
+            return Ok(SilenceTerms::default());
+        }
+        let column = self.column();
+        let (day, start, end, zone) = (self.next(), self.next(), self.next(), self.next());
+        let hint = Some("weekly sunday 02:00 04:00 Europe/Berlin");
+        let weekly = Weekly::new(&[day], start, end, zone).map_err(|why| (column, why, hint))?;
+        Ok(SilenceTerms::weekly(weekly))
+    }
+
     fn series(&mut self) -> Result<What, Wrong> {
         let column = self.column();
         let described = self.until_last("every");
@@ -329,6 +371,38 @@ impl<'a> Words<'a> {
         Ok(What::Receiver { name, behaviour })
     }
 
+    /// `open by ana sev2 cart: it is slow`, or `INC-1 by ana: ack`.
+    fn incident(&mut self) -> Result<What, Wrong> {
+        const HINT: &str =
+            "`incident INC-1 by ana: ack` or `incident open by ana sev2 cart: it is slow`";
+        let column = self.column();
+        let wrong = |why: String| (column, why, Some(HINT));
+        let first = self.next();
+        self.expect("by")?;
+        let (head, rest) = self
+            .rest()
+            .split_once(':')
+            .ok_or_else(|| wrong("expected `:` and what is done behind the name".to_owned()))?;
+        self.at = self.text.len();
+        let mut words = head.split_whitespace();
+        let by = Person::new(words.next().unwrap_or_default()).map_err(wrong)?;
+        if first != "open" {
+            return Ok(What::Wishes {
+                incident: first.parse().map_err(wrong)?,
+                by,
+                act: rest.parse().map_err(|why| wrong(format!("{why}")))?,
+            });
+        }
+        let severity = words.next().unwrap_or_default().parse().map_err(wrong)?;
+        let opening = Opening {
+            title: rest.trim().to_owned(),
+            severity,
+            service: words.next().map(str::to_owned),
+            alerts: Vec::new(),
+        };
+        Ok(What::Opens { by, opening })
+    }
+
     fn alert(&mut self) -> Result<What, Wrong> {
         let column = self.column();
         let text = self.braces()?;
@@ -387,7 +461,7 @@ impl<'a> Words<'a> {
 }
 
 const EVENTS: &str = "`series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, \
-                      `restart`, `reload`, `disk`, or `end` before a time";
+                      `restart`, `reload`, `disk`, `why`, `history`, `incident`, or `end` before a time";
 const STOPS: &str = "`kill` or `crash`, alone or with `after deciding`, `after recording` or `after \
                      sending` (in the next step that tells somebody) or, for `crash`, `after 3 \
                      writes`; and `then restart` if it starts again at once";

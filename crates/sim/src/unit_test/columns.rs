@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use firebell_model::{HistogramSample, Labels, Sample, SampleValue, Timestamp};
 use firebell_promql::{MatrixSeries, Plan, Shared, Value, VectorSample};
-use firebell_rules::{Written, evaluate_rule_by};
+use firebell_rules::Written;
 
-use super::play::{Asker, Played, Player, Scene};
+use super::play::{Played, Player, Scene};
 
 /// Plays a test; `None` when the ticks have to decide.
 pub(super) fn play(scene: &Scene<'_>) -> Option<Played> {
@@ -19,10 +19,15 @@ pub(super) fn play(scene: &Scene<'_>) -> Option<Played> {
         input.feed(&mut played.memory, None, last);
     }
     let players = scene.players();
-    let plans = players.iter().map(|it| it.prepared.borrow().plan().clone());
+    let at_all_ticks = players.iter().filter(|it| !it.is_momentary());
+    let plans = at_all_ticks.map(|it| it.prepared.borrow().plan().clone());
     // What rules write later is read by none of them, so that what they share stays as it is.
     let mut shared = Shared::of(&plans.collect::<Vec<Plan>>());
     for mut player in players {
+        if player.is_momentary() {
+            look_in(&mut player, scene, &mut played)?;
+            continue;
+        }
         let range = player.prepared.borrow_mut().range_sharing(
             &played.memory,
             (scene.start, last),
@@ -41,6 +46,16 @@ pub(super) fn play(scene: &Scene<'_>) -> Option<Played> {
     Some(played)
 }
 
+/// Evaluates a rule at the ticks that are compared, and at no other.
+fn look_in(player: &mut Player, scene: &Scene<'_>, played: &mut Played) -> Option<()> {
+    for &tick in &scene.compared {
+        let (_, result) = player.evaluate(scene, tick, None, &played.memory);
+        result.ok()?;
+        player.show(tick, &scene.compared, played);
+    }
+    Some(())
+}
+
 /// Moves a rule through all ticks.
 fn step_through(
     player: &mut Player,
@@ -54,18 +69,9 @@ fn step_through(
     for tick in (0..scene.n_ticks).filter(|&tick| is_due[tick]) {
         let at = scene.at(tick);
         let vector = walk.vector(at);
-        let is_compared = scene.compared.contains(&tick);
         if !vector.is_empty() || !player.run.is_idle() {
-            let asker = Asker {
-                memory: &played.memory,
-                query: &scene.query,
-                own: &player.prepared,
-                known: Some(vector).into(),
-            };
-            let request = player.request(at, is_compared);
-            let found = evaluate_rule_by(&request, &request.rules[0], &asker);
-            let mut written = Written::default();
-            player.run.apply(at, found, &mut written).ok()?;
+            let (written, result) = player.evaluate(scene, tick, Some(vector), &played.memory);
+            result.ok()?;
             if player.need.is_written {
                 columns.add(written);
             }

@@ -43,6 +43,16 @@ pub(super) fn lines(test: &UnitTest) -> Vec<String> {
     lines.map(str::to_owned).collect()
 }
 
+/// The series that can be read, each with the number of its values, those that are missing on
+/// purpose included.
+pub(super) fn given(test: &UnitTest) -> Vec<(Labels, usize)> {
+    let lines = lines(test).into_iter();
+    let described = lines.filter_map(|line| description::series_description(&line).ok());
+    described
+        .map(|(labels, values)| (labels, values.len()))
+        .collect()
+}
+
 /// How many series a test has without saying so: those after an empty line.
 pub(super) fn n_lost(test: &UnitTest) -> usize {
     let ends = |values: &str| {

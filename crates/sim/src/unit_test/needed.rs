@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use firebell_config::UnitTest;
 use firebell_promql::{Features, Plan};
-use firebell_rules::{Rule, RuleGroup, RuleKind};
+use firebell_rules::{AlertingRule, Rule, RuleGroup, RuleKind};
 
+use super::budgets::groups_of;
 use super::failure::Names;
 use super::input::Input;
 use super::reading::{Reads, has_own_keys, has_query_in_texts, is_of_its_moment};
@@ -13,11 +14,16 @@ use super::reading::{Reads, has_own_keys, has_query_in_texts, is_of_its_moment};
 /// What is to be done with a rule.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(super) struct Need {
+    /// Whether what somebody expects depends on it.
+    pub(super) is_asked: bool,
     pub(super) is_evaluated: bool,
     /// Whether what it writes is read, or may be written by others too.
     pub(super) is_written: bool,
     /// Whether its alerts are compared.
     pub(super) is_compared: bool,
+    /// Whether only the moments matter at which they are: the alert of an objective, whose beginning
+    /// nobody asks for, that fires at once, and whose evaluation cannot fail.
+    pub(super) is_momentary: bool,
 }
 
 /// The needs of all rules, in the order of evaluation.
@@ -51,6 +57,7 @@ impl Needs {
             .iter()
             .map(|it| &*it.alertname)
             .collect();
+        let objectives = groups_of(test);
         let mut needs = Self {
             rules: vec![Need::default(); placed.len()],
             are_columns_enough: true,
@@ -58,12 +65,20 @@ impl Needs {
         let mut waiting = Vec::new();
         for (idx, (group, rule)) in placed.iter().enumerate() {
             let is_alerting = !matches!(rule.kind, RuleKind::Recording);
-            let is_compared = is_alerting && compared.contains(&*rule.name);
-            let is_asked = needs_all || asked.iter().any(|reads| reads.may_see(rule));
+            let is_named = is_alerting && compared.contains(&*rule.name);
+            let is_compared = is_named || (is_alerting && objectives.contains(&group.name));
+            let is_read = asked.iter().any(|reads| reads.may_see(rule));
+            let is_shown = needs_all || is_read;
+            let is_at_once = |it: &AlertingRule| it.hold_for.0 <= 0 && it.keep_firing_for.0 <= 0;
             needs.rules[idx] = Need {
-                is_evaluated: is_compared || is_asked || !names.cannot_fail(group, rule),
-                is_written: !is_alerting || is_asked || names.may_collide(rule),
+                is_asked: is_compared || is_read,
+                is_evaluated: is_compared || is_shown || !names.cannot_fail(group, rule),
+                is_written: !is_alerting || is_shown || names.may_collide(rule),
                 is_compared,
+                is_momentary: is_compared
+                    && !is_named
+                    && rule.as_alerting().is_some_and(is_at_once)
+                    && names.cannot_fail(group, rule),
             };
             if needs.rules[idx].is_evaluated {
                 waiting.push(idx);
@@ -87,8 +102,12 @@ impl Needs {
                     continue;
                 }
                 self.are_columns_enough &= idx < reader;
-                self.rules[idx].is_written = true;
-                if !std::mem::replace(&mut self.rules[idx].is_evaluated, true) {
+                let is_asked = self.rules[reader].is_asked;
+                let need = &mut self.rules[idx];
+                need.is_written = true;
+                let is_new = !std::mem::replace(&mut need.is_evaluated, true);
+                let is_newly_asked = is_asked && !std::mem::replace(&mut need.is_asked, true);
+                if is_new || is_newly_asked {
                     waiting.push(idx);
                 }
             }

@@ -9,12 +9,12 @@ use firebell_model::{Duration, Labels, SampleValue, Source, Timestamp};
 use firebell_promql::{MemorySource, Options as QueryOptions, Plan, Prepared, Value, VectorSample};
 use firebell_rules::{
     AlertInstance, AlertingRule, Context, EvaluationRequest, LoneRule, NO_VECTOR, Querier, Rule,
-    RuleGroup, RuleKind,
+    RuleGroup, RuleKind, Written, evaluate_rule_by,
 };
 
 use super::input::Input;
 use super::needed::{Need, Needs};
-use super::{Options, columns, last_eval_time, start_of, ticks};
+use super::{Options, alert_times, columns, last_eval_time, start_of, ticks};
 
 /// All that playing needs.
 pub(super) struct Scene<'a> {
@@ -50,13 +50,16 @@ pub(super) struct Played {
 pub(super) struct Seen {
     pub(super) group: String,
     pub(super) rule: String,
+    /// Which rule of the group it is.
+    pub(super) nth: usize,
     pub(super) alerts: Vec<AlertInstance>,
 }
 
 /// A rule while it is played.
 pub(super) struct Player {
     pub(super) run: LoneRule,
-    pub(super) group: String,
+    group: String,
+    nth: usize,
     pub(super) need: Need,
     pub(super) prepared: RefCell<Prepared>,
     /// The rule without texts for people, which cost more than all the rest.
@@ -102,11 +105,7 @@ impl<'a> Scene<'a> {
             start: start_of(test),
             interval,
             n_ticks: last + 1,
-            compared: test
-                .alert_rule_tests
-                .iter()
-                .map(|it| tick(it.eval_time))
-                .collect(),
+            compared: alert_times(test).map(tick).collect(),
             query: query_options(&context, options.delays_name_removal),
             context: Arc::new(context),
         })
@@ -121,23 +120,22 @@ impl<'a> Scene<'a> {
         let mut needs = self.needs.rules.iter();
         let mut players = Vec::new();
         for group in self.groups {
-            let needed: Vec<(&Arc<Rule>, &Need)> = group
-                .rules
-                .iter()
+            let rules = group.rules.iter().enumerate();
+            let needed: Vec<((usize, &Arc<Rule>), &Need)> = rules
                 .zip(&mut needs)
                 .filter(|(_, need)| need.is_evaluated)
                 .collect();
             // What a rule has bound holds for one store, and each test has its own.
             let rules = needed
                 .iter()
-                .map(|(rule, _)| Arc::new(unbound(rule, false)));
+                .map(|((_, rule), _)| Arc::new(unbound(rule, false)));
             let group = RuleGroup {
                 rules: rules.collect(),
                 ..group.clone()
             };
             let runs = LoneRule::of_group(&group, &self.context).into_iter();
-            for (run, (_, need)) in runs.zip(needed) {
-                players.push(Player::new(run, &group.name, *need));
+            for (run, ((nth, _), need)) in runs.zip(needed) {
+                players.push(Player::new(run, (&group.name, nth), *need));
             }
         }
         players
@@ -164,7 +162,7 @@ pub(super) fn query_options(context: &Context, delays_name_removal: bool) -> Que
 }
 
 impl Player {
-    fn new(run: LoneRule, group: &str, need: Need) -> Self {
+    fn new(run: LoneRule, (group, nth): (&str, usize), need: Need) -> Self {
         let rule = run.rule();
         // Texts stay as they were while an alert is kept firing.
         let is_kept = rule
@@ -175,19 +173,48 @@ impl Player {
         Self {
             prepared: RefCell::new(Prepared::new(rule.expr.clone())),
             group: group.to_owned(),
+            nth,
             need,
             textless,
             run,
         }
     }
 
+    /// Whether only the ticks matter at which its alerts are compared.
+    pub(super) fn is_momentary(&self) -> bool {
+        self.need.is_momentary && !self.need.is_written
+    }
+
+    /// Evaluates the rule at a tick, its vector being known already or not: what it writes, and why
+    /// it failed if it did.
+    pub(super) fn evaluate(
+        &mut self,
+        scene: &Scene<'_>,
+        tick: usize,
+        known: Option<Vec<VectorSample>>,
+        memory: &MemorySource,
+    ) -> (Written, Result<(), String>) {
+        let at = scene.at(tick);
+        let request = self.request(at, scene.compared.contains(&tick));
+        let asker = Asker {
+            memory,
+            query: &scene.query,
+            own: &self.prepared,
+            known: known.into(),
+        };
+        let found = evaluate_rule_by(&request, &request.rules[0], &asker);
+        let mut written = Written::default();
+        let result = self.run.apply(at, found, &mut written);
+        (written, result)
+    }
+
     /// The request for a tick; texts for people are expanded only where they are compared.
-    pub(super) fn request(&self, at: Timestamp, is_compared: bool) -> EvaluationRequest {
+    fn request(&self, at: Timestamp, is_compared: bool) -> EvaluationRequest {
         let mut request = self.run.request(at);
         if let Some(textless) = &self.textless
             && !(is_compared && self.need.is_compared)
         {
-            request.rules[0].rule = Arc::clone(textless);
+            request.rules[0].rule = Arc::clone(textless).into();
         }
         request
     }
@@ -198,6 +225,7 @@ impl Player {
             played.alerts.entry(tick).or_default().push(Seen {
                 group: self.group.clone(),
                 rule: self.run.rule().name.clone(),
+                nth: self.nth,
                 alerts: self.run.alerts().to_vec(),
             });
         }
@@ -220,13 +248,13 @@ fn unbound(rule: &Rule, is_textless: bool) -> Rule {
 }
 
 /// Evaluates expressions over the series of a test.
-pub(super) struct Asker<'a> {
-    pub(super) memory: &'a MemorySource,
-    pub(super) query: &'a QueryOptions<'static>,
+struct Asker<'a> {
+    memory: &'a MemorySource,
+    query: &'a QueryOptions<'static>,
     /// The rule's own expression, with what it has bound in this test.
-    pub(super) own: &'a RefCell<Prepared>,
+    own: &'a RefCell<Prepared>,
     /// What that gives, where it is known already.
-    pub(super) known: RefCell<Option<Vec<VectorSample>>>,
+    known: RefCell<Option<Vec<VectorSample>>>,
 }
 
 impl Querier for Asker<'_> {

@@ -1,6 +1,6 @@
 //! Which rules read what others write, as far as their texts tell.
 
-use firebell_model::{ALERT_NAME, METRIC_NAME, Matcher};
+use firebell_model::{ALERT_NAME, Labels, METRIC_NAME, Matcher};
 use firebell_promql::{Call, DurationExpr, Expr, Node, Selector, Shift};
 use firebell_rules::{Reaction, Rule, RuleKind};
 
@@ -36,6 +36,17 @@ impl<'a> Reads<'a> {
             }
             (Self::Selectors(own), None) => Self::Selectors(own),
             _ => Self::Anything,
+        }
+    }
+
+    /// Whether it may see a series.
+    pub(super) fn finds(&self, labels: &Labels) -> bool {
+        match self {
+            Self::Anything => true,
+            Self::Selectors(all) => {
+                let finds = |matchers: &[Matcher]| matchers.iter().all(|it| it.matches(labels));
+                all.iter().any(|matchers| finds(matchers))
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 //! Unit tests of rules, from files in memory.
 
+mod own;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -10,7 +12,7 @@ use firebell_promql::Features;
 use firebell_rules::AlertInstance;
 
 use super::play::{Played, Scene};
-use super::{Options, columns, in_order, input, run_file, ticks};
+use super::{FileReport, Options, columns, in_order, input, judge_together, run_file, ticks};
 
 struct Memory(BTreeMap<PathBuf, String>);
 
@@ -209,10 +211,11 @@ tests:
         expect![[r#"
             said:
                 strict: name: empty, nothing is expected
-                strict: name: other, the last 1 of input_series are lost after an empty line in values
                 strict: name: other, no rule defines the alert `Gone` that is tested at 1m
                 strict: name: other, exp_alerts of `Down` at 1m is missing: write [] if none is meant
                 strict: name: other, `Down` cannot fire: it reads series that the test does not give
+                strict: name: other, the last 1 of input_series are lost after an empty line in values
+                strict: name: other, nothing reads the input series other
         "#]],
     );
     check(DOWN, &test, expect![["said:\n\n"]]);
@@ -249,7 +252,7 @@ tests:
 /// Plays the first test of a file both ways.
 fn both_ways(rules: &str, test: &str) -> (Option<Played>, Played) {
     let files = files(rules, test);
-    let tests = parse_unit_tests(&files.0[Path::new("t.yml")]).unwrap();
+    let tests = parse_unit_tests(Path::new("t.yml"), &files.0[Path::new("t.yml")]).unwrap();
     let groups = load_rule_files(&["r.yml".into()], &files, Features::ALL, false).unwrap();
     let groups = in_order(groups, &tests.group_eval_order);
     let test = &tests.tests[0];

@@ -2,9 +2,9 @@
 
 use firebell_model::{Labels, Timestamp, format_float_general, is_stale};
 use firebell_promql::MemorySource;
-use firebell_rules::{Written, evaluate_rule_by};
+use firebell_rules::Written;
 
-use super::play::{Asker, Played, Player, Scene};
+use super::play::{Played, Scene};
 use super::text::go_duration;
 
 /// Plays all ticks, until one at which a rule fails.
@@ -19,8 +19,8 @@ pub(super) fn play(scene: &Scene<'_>) -> Played {
         }
         fed = Some(at);
         for player in &mut players {
-            let is_compared = scene.compared.contains(&tick);
-            if let Err(error) = step(player, scene, at, is_compared, &mut played.memory) {
+            let (written, result) = player.evaluate(scene, tick, None, &played.memory);
+            if let Err(error) = result.and(write(&mut played.memory, written)) {
                 played.errors.push(format!(
                     "    rule: {}, time: {}, err: {error}",
                     player.run.rule().name,
@@ -37,27 +37,6 @@ pub(super) fn play(scene: &Scene<'_>) -> Played {
         played.n_ticks = tick + 1;
     }
     played
-}
-
-/// Evaluates a rule and writes what it gives.
-fn step(
-    player: &mut Player,
-    scene: &Scene<'_>,
-    at: Timestamp,
-    is_compared: bool,
-    memory: &mut MemorySource,
-) -> Result<(), String> {
-    let request = player.request(at, is_compared);
-    let asker = Asker {
-        memory,
-        query: &scene.query,
-        own: &player.prepared,
-        known: None.into(),
-    };
-    let found = evaluate_rule_by(&request, &request.rules[0], &asker);
-    let mut written = Written::default();
-    let result = player.run.apply(at, found, &mut written);
-    result.and(write(memory, written))
 }
 
 /// Appends what a rule wrote.

@@ -3,6 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use base64::DecodeError;
+use base64::alphabet::STANDARD;
+use base64::engine::{Engine as _, GeneralPurpose, GeneralPurposeConfig};
 use jiff::tz::TimeZone;
 
 use super::escape::query_unescape;
@@ -36,7 +39,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("mustToDate", 2, |call| to_date(call)),
     Function::new("toJson", 1, |call| Ok(Value::text(to_json(call.arg(0))?))),
     Function::new("base64encode", 1, |call| {
-        Ok(Value::text(base64_encode(call.text(0)?)))
+        Ok(Value::text(BASE64.encode(call.text(0)?)))
     }),
     Function::new("base64decode", 1, base64_decode),
     Function::variadic("list", 0, |call| {
@@ -128,45 +131,23 @@ fn dict(call: &mut Call<'_>) -> Result<Value, String> {
     Value::map(entries)
 }
 
-fn base64_encode(text: &str) -> String {
-    let mut encoded = String::with_capacity(text.len().div_ceil(3) * 4);
-    for chunk in text.as_bytes().chunks(3) {
-        let byte = |idx: usize| u32::from(chunk.get(idx).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for idx in 0..4 {
-            let digit = BASE64[(bits >> (18 - 6 * idx)) as usize & 63];
-            let is_padding = idx > chunk.len() as u32;
-            encoded.push(if is_padding { '=' } else { char::from(digit) });
-        }
-    }
-    encoded
-}
-
 fn base64_decode(call: &mut Call<'_>) -> Result<Value, String> {
-    let text = call.text(0)?;
-    let failed = || "illegal base64 data".to_owned();
-    let digits = text.trim_end_matches('=');
-    let is_padded = text.len().is_multiple_of(4) && text.len() - digits.len() <= 2;
-    if !is_padded || digits.len() % 4 == 1 {
-        return Err(failed());
-    }
-    let (mut bytes, mut bits, mut n_bits) = (Vec::new(), 0_u32, 0);
-    for digit in digits.bytes() {
-        let value = BASE64
-            .iter()
-            .position(|it| *it == digit)
-            .ok_or_else(failed)?;
-        bits = bits << 6 | u32::try_from(value).unwrap_or(0);
-        n_bits += 6;
-        if n_bits >= 8 {
-            n_bits -= 8;
-            bytes.push((bits >> n_bits) as u8);
-            bits &= (1 << n_bits) - 1;
-        }
-    }
+    // Go passes over ends of lines.
+    let text: String = call.text(0)?.replace(['\r', '\n'], "");
+    let bytes = BASE64.decode(&text).map_err(|error| {
+        let offset = match error {
+            DecodeError::InvalidByte(offset, _) => offset,
+            _ => text.len(),
+        };
+        format!("illegal base64 data at input byte {offset}")
+    })?;
     Ok(Value::text(String::from_utf8_lossy(&bytes)))
 }
 
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// As Go reads it: bits after the last byte may be anything.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
 /// How many items of a list are copied for one step of a run.
 const ITEMS_PER_STEP: usize = 16;

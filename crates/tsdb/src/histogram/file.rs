@@ -119,7 +119,7 @@ fn read_index(mut reader: Reader<'_>, file: u64, visit: &mut Visit<'_>) -> Optio
     let bytes = reader.varint()?;
     let takes_over = reader.byte()? == 1;
     let mut offset = DATA_MAGIC.len() as u64;
-    let mut newest = i64::MIN;
+    let (mut oldest, mut newest) = (i64::MAX, i64::MIN);
     while !reader.is_empty() {
         let id = SeriesId(reader.varint()?);
         let mut pairs = Vec::new();
@@ -145,12 +145,13 @@ fn read_index(mut reader: Reader<'_>, file: u64, visit: &mut Visit<'_>) -> Optio
                 crc,
             };
             offset += u64::from(len);
-            newest = newest.max(last_at);
+            (oldest, newest) = (oldest.min(first_at), newest.max(last_at));
             visit(id, labels.clone(), filed, takes_over);
         }
     }
     Some(Segment {
         number: file,
+        first_at: oldest,
         last_at: newest,
         bytes,
         is_over: takes_over,
@@ -165,6 +166,7 @@ pub(crate) struct FileWriter {
     takes_over: bool,
     buffer: Vec<u8>,
     offset: u64,
+    first_at: i64,
     last_at: i64,
     entries: Vec<u8>,
 }
@@ -183,6 +185,7 @@ impl FileWriter {
             takes_over,
             buffer: DATA_MAGIC.to_vec(),
             offset: DATA_MAGIC.len() as u64,
+            first_at: i64::MAX,
             last_at: i64::MIN,
             entries: Vec::new(),
         })
@@ -237,6 +240,7 @@ impl FileWriter {
         };
         self.buffer.extend_from_slice(&page.bytes);
         self.offset += page.bytes.len() as u64;
+        self.first_at = self.first_at.min(page.first_at);
         self.last_at = self.last_at.max(page.last_at);
         self.entries.put_varint(u64::from(filed.len));
         self.entries.extend_from_slice(&filed.crc.to_le_bytes());
@@ -273,6 +277,7 @@ impl FileWriter {
         self.disk.replace(&index_path(self.number), &index)?;
         Ok(Segment {
             number: self.number,
+            first_at: self.first_at,
             last_at: self.last_at,
             bytes: self.offset + index.len() as u64,
             is_over: self.takes_over,

@@ -50,6 +50,14 @@ impl State {
         self.late.is_empty() && (self.tail.first_at().is_some_and(begins_by) || is_sealed_before())
     }
 
+    /// Has the processor fetch what reads of the newest samples look at; the result means nothing.
+    pub(crate) fn look(&self) -> usize {
+        let (n_pages, n_late) = (self.pages.len(), self.late.len());
+        let (has_edges, visible_at) = (self.edges.is_some(), self.visible.last_at());
+        let parts = n_pages ^ n_late ^ usize::from(has_edges) ^ visible_at.unwrap_or(0) as usize;
+        self.tail.look() ^ parts
+    }
+
     /// The time of the newest sample that is not in the tail.
     fn sealed_until(&self) -> Option<i64> {
         let page = self.pages.last().map(|page| page.last_at);

@@ -156,14 +156,14 @@ impl FrailDisk {
     /// What is there after a loss of power: of bytes that were not synced, every other file keeps
     /// some.
     pub(crate) fn after_power_loss(&self) -> MemoryDisk {
-        let state = self.state.lock().unwrap();
-        for (path, durable) in &state.durable {
-            let Ok(content) = self.files.read(path) else {
+        let mut state = self.state.lock().unwrap();
+        for (path, durable) in std::mem::take(&mut state.durable) {
+            let Ok(content) = self.files.read(&path) else {
                 continue;
             };
             let unsynced = content.len().saturating_sub(durable.len());
             self.files
-                .truncate(path, (durable.len() + unsynced / 2) as u64)
+                .truncate(&path, (durable.len() + unsynced / 2) as u64)
                 .unwrap();
         }
         self.files.clone()

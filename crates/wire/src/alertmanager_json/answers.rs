@@ -1,5 +1,7 @@
 //! What clients are answered. Fields stand in upstream's order.
 
+use std::sync::Arc;
+
 use firebell_model::{Fingerprint, Labels, MatchOp, Matcher, Timestamp};
 use serde::{Serialize, Serializer};
 
@@ -38,10 +40,11 @@ pub struct GettableAlert {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AlertStatusJson {
-    /// Fingerprints of alerts.
-    pub inhibited_by: Vec<String>,
+    /// Alerts.
+    #[serde(serialize_with = "texts")]
+    pub inhibited_by: Vec<Fingerprint>,
     /// Names of time intervals; only filled within groups.
-    pub muted_by: Vec<String>,
+    pub muted_by: Vec<Arc<str>>,
     /// Ids of silences.
     pub silenced_by: Vec<String>,
     /// Suppressed when any of these has something.
@@ -62,10 +65,10 @@ pub enum AlertState {
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct ReceiverJson {
     /// Its labels; only told where receivers are listed.
-    #[serde(skip_serializing_if = "Labels::is_empty")]
-    pub labels: Labels,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub labels: Option<Labels>,
     /// Its name.
-    pub name: String,
+    pub name: Arc<str>,
 }
 
 /// Alerts that are notified together.
@@ -216,6 +219,13 @@ pub(super) fn millis<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::
     serializer.serialize_str(&at.to_rfc3339_millis())
 }
 
+fn texts<T: std::fmt::Display, S: Serializer>(
+    list: &[T],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(list.iter().map(ToString::to_string))
+}
+
 fn text<T: std::fmt::Display, S: Serializer>(value: &T, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(value)
 }
@@ -248,8 +258,8 @@ mod tests {
             ends_at: Timestamp(2000),
             fingerprint: labels.fingerprint(),
             receivers: vec![ReceiverJson {
-                labels: Labels::empty(),
-                name: "inbox".to_owned(),
+                labels: None,
+                name: "inbox".into(),
             }],
             starts_at: Timestamp(1),
             status: AlertStatusJson {

@@ -1,6 +1,10 @@
 //! Bodies that clients post.
 
+use std::borrow::Cow;
+use std::fmt;
+
 use firebell_model::{Labels, MatchOp, Matcher, Timestamp};
+use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::RequestError;
@@ -39,25 +43,85 @@ pub struct PostableSilence {
     pub annotations: Labels,
 }
 
+/// An alert that somebody sends, as texts of the body wherever that has them as they are. The fields
+/// are those of [`PostableAlert`]; pairs stand in order of name, each name once, no value empty.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "described above")]
+pub struct AlertInBody<'a> {
+    pub labels: Pairs<'a>,
+    pub annotations: Pairs<'a>,
+    pub starts_at: Option<Timestamp>,
+    pub ends_at: Option<Timestamp>,
+    pub generator_url: Cow<'a, str>,
+}
+
+/// Names with values.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Pairs<'a>(Vec<(Text<'a>, Text<'a>)>);
+
+impl Pairs<'_> {
+    /// The pairs, in order of name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
+        self.0.iter().map(|(name, value)| (&*name.0, &*value.0))
+    }
+
+    // Of a name that is repeated the last one counts, as for Go.
+    fn tidy(&mut self) {
+        if !self.0.is_sorted_by(|a, b| a.0 < b.0) {
+            self.0.reverse();
+            self.0.sort_by(|a, b| a.0.cmp(&b.0));
+            self.0.dedup_by(|a, b| a.0 == b.0);
+        }
+        self.0.retain(|(_, value)| !value.0.is_empty());
+    }
+}
+
+impl From<Pairs<'_>> for Labels {
+    fn from(pairs: Pairs<'_>) -> Self {
+        Self::from_pairs(pairs.iter())
+    }
+}
+
 /// Reads the body of `POST /api/v2/alerts`.
 ///
 /// # Errors
 /// When it is no list of alerts, or one of them has no labels.
-pub fn parse_alerts(body: &[u8]) -> Result<Vec<PostableAlert>, RequestError> {
-    let raw: Option<Vec<RawAlert>> =
-        serde_json::from_slice(body).map_err(|why| RequestError::unreadable("alerts", &why))?;
+pub fn alerts_in_body(body: &[u8]) -> Result<Vec<AlertInBody<'_>>, RequestError> {
+    // Texts need not be checked one by one when all of the body is one. What is wrong with one that
+    // is none is better told by the parser.
+    let raw: Result<Option<Vec<RawAlert<'_>>>, _> = match std::str::from_utf8(body) {
+        Ok(text) => serde_json::from_str(text),
+        Err(_) => serde_json::from_slice(body),
+    };
+    let raw = raw.map_err(|why| RequestError::unreadable("alerts", &why))?;
     let raw = raw.unwrap_or_default();
     let alerts = raw.into_iter().enumerate().map(|(idx, alert)| {
         let missing = || RequestError::required(&format!("{idx}.labels"));
-        Ok(PostableAlert {
+        Ok(AlertInBody {
             labels: alert.labels.ok_or_else(missing)?,
             annotations: alert.annotations.unwrap_or_default(),
             starts_at: alert.starts_at.0,
             ends_at: alert.ends_at.0,
-            generator_url: alert.generator_url.unwrap_or_default(),
+            generator_url: alert.generator_url.unwrap_or_default().0,
         })
     });
     alerts.collect()
+}
+
+/// Reads the body of `POST /api/v2/alerts` into values that last.
+///
+/// # Errors
+/// As [`alerts_in_body`].
+pub fn parse_alerts(body: &[u8]) -> Result<Vec<PostableAlert>, RequestError> {
+    let alerts = alerts_in_body(body)?.into_iter();
+    let alerts = alerts.map(|alert| PostableAlert {
+        labels: alert.labels.into(),
+        annotations: alert.annotations.into(),
+        starts_at: alert.starts_at,
+        ends_at: alert.ends_at,
+        generator_url: alert.generator_url.into_owned(),
+    });
+    Ok(alerts.collect())
 }
 
 /// Reads the body of `POST /api/v2/silences`.
@@ -105,16 +169,73 @@ pub fn parse_silence(body: &[u8]) -> Result<PostableSilence, RequestError> {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct RawAlert {
-    labels: Option<Labels>,
-    annotations: Option<Labels>,
+struct RawAlert<'a> {
+    #[serde(borrow)]
+    labels: Option<Pairs<'a>>,
+    #[serde(borrow)]
+    annotations: Option<Pairs<'a>>,
     #[serde(default)]
     starts_at: RawMoment,
     #[serde(default)]
     ends_at: RawMoment,
-    #[serde(rename = "generatorURL")]
-    generator_url: Option<String>,
+    #[serde(rename = "generatorURL", borrow)]
+    generator_url: Option<Text<'a>>,
 }
+
+/// A text that is borrowed unless it has escapes.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
+struct Text<'a>(Cow<'a, str>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Text<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Borrowed(text)))
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Text<'de>, E> {
+                Ok(Text(Cow::Owned(text.to_owned())))
+            }
+        }
+        deserializer.deserialize_str(Any)
+    }
+}
+
+impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Any;
+        impl<'de> Visitor<'de> for Any {
+            type Value = Pairs<'de>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
+                let mut pairs = Pairs(Vec::new());
+                while let Some(pair) = map.next_entry()? {
+                    if pairs.0.is_empty() {
+                        pairs.0.reserve(USUAL_PAIRS);
+                    }
+                    pairs.0.push(pair);
+                }
+                pairs.tidy();
+                Ok(pairs)
+            }
+        }
+        deserializer.deserialize_map(Any)
+    }
+}
+
+/// Most alerts have no more labels.
+const USUAL_PAIRS: usize = 8;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -168,7 +289,8 @@ struct RawMoment(Option<Timestamp>);
 
 impl<'de> Deserialize<'de> for RawMoment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Option::<String>::deserialize(deserializer)?.unwrap_or_default();
+        let text = Option::<Text<'_>>::deserialize(deserializer)?;
+        let text = text.unwrap_or_default().0;
         if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
             return Ok(Self(None));
         }
@@ -206,6 +328,31 @@ mod tests {
             )
         );
         assert_eq!(parse_alerts(b"{").unwrap_err().status(), 400);
+    }
+
+    #[test]
+    fn pairs_of_a_body_are_sorted_each_once_and_borrowed_where_they_can_be() {
+        for (body, expected) in [
+            (r#"{"b":"1","a":"2"}"#, vec![("a", "2"), ("b", "1")]),
+            (r#"{"a":"1","a":"2"}"#, vec![("a", "2")]),
+            (r#"{"b":"x","a":"1","b":"","a":"3"}"#, vec![("a", "3")]),
+            (r#"{"a\n":"\u00e4"}"#, vec![("a\n", "ä")]),
+            ("{}", vec![]),
+        ] {
+            let pairs: Pairs<'_> = serde_json::from_str(body).unwrap();
+            assert_eq!(pairs.iter().collect::<Vec<_>>(), expected, "{body}");
+            let labels: Labels = serde_json::from_str(body).unwrap();
+            assert_eq!(Labels::from(pairs), labels);
+        }
+        for bad in [r#"{"a":null}"#, r#"{"a":1}"#, "[]", r#""a""#] {
+            assert!(serde_json::from_str::<Pairs<'_>>(bad).is_err(), "{bad}");
+        }
+        let body = br#"[{"labels":{"a":"b"},"generatorURL":"x\u0041"}]"#;
+        let alerts = alerts_in_body(body).unwrap();
+        assert!(matches!(alerts[0].labels.0[0].1.0, Cow::Borrowed("b")));
+        assert_eq!(alerts[0].generator_url, "xA");
+        let invalid = alerts_in_body(b"[{\"labels\":{\"a\":\"\xff\"}}]").unwrap_err();
+        assert_eq!(invalid.status(), 400);
     }
 
     #[test]

@@ -73,10 +73,12 @@ impl FamilyWriter {
     }
 
     /// Begins a family unless it is the one at hand. Floats and histograms of one metric are families
-    /// of their own, as upstream.
+    /// of their own, as upstream; and so is what comes behind [`FAMILY_BYTES_MAX`] of one, since a
+    /// family can be sent only when all of it is there.
     fn begin(&mut self, metric: &str, kind: u64) {
-        if let Some((name, known, _)) = &self.family
-            && (name, *known) == (&metric.to_owned(), kind)
+        if let Some((name, known, family)) = &self.family
+            && (name.as_str(), *known) == (metric, kind)
+            && family.bytes.len() < FAMILY_BYTES_MAX
         {
             return;
         }
@@ -150,6 +152,9 @@ fn write_histogram(histogram: &Histogram, out: &mut Writer) {
     out.doubles(14, &histogram.positive.counts);
 }
 
+/// Of a family in one message.
+const FAMILY_BYTES_MAX: usize = 1 << 20;
+
 /// Numbers of `MetricType`.
 const UNTYPED: u64 = 3;
 const HISTOGRAM: u64 = 4;
@@ -196,6 +201,34 @@ mod tests {
             ..Histogram::default()
         };
         vec![full, gauge, empty, custom]
+    }
+
+    #[test]
+    fn a_large_family_is_sent_in_parts() {
+        let mut writer = FamilyWriter::new(false);
+        let mut n_bytes_max = 0;
+        let mut body = Vec::new();
+        let n_points = 50_000;
+        for n in 0..n_points {
+            let labels = Labels::from_pairs([("__name__", "x"), ("n", &n.to_string())]);
+            writer.point(&labels, &[], (Timestamp(5), &Point::Float(1.0)));
+            n_bytes_max = n_bytes_max.max(writer.n_bytes());
+            body.extend(writer.take());
+        }
+        body.extend(writer.finish());
+        assert!((1..=FAMILY_BYTES_MAX + 100).contains(&n_bytes_max));
+        let mut n_read = 0;
+        let options = HistogramOptions {
+            native: true,
+            classic: false,
+            to_custom: true,
+        };
+        read_families(&body, options, |it| {
+            n_read += usize::from(matches!(it, Scraped::Point(_)));
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(n_read, n_points);
     }
 
     #[test]

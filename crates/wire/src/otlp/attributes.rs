@@ -4,9 +4,9 @@
 
 use std::borrow::Cow;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Map, Number, Value as Json};
 
-use super::json::base64;
 use crate::protobuf::{Malformed, Message};
 
 /// Attributes by name, in order of names; of two with the same name the later one counts.
@@ -65,7 +65,7 @@ fn json_of(mut message: Message<'_>, levels: usize) -> Result<Json, Malformed> {
             4 => number_of(value.double()?),
             5 => list_of(value.message()?, deeper)?,
             6 => map_of(value.message()?, deeper)?,
-            7 => base64(value.bytes()?).into(),
+            7 => BASE64_STANDARD.encode(value.bytes()?).into(),
             _ => continue,
         };
     }

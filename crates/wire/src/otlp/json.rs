@@ -3,6 +3,9 @@
 //!
 //! *Sources*: the OTLP specification, "JSON Protobuf Encoding"; `opentelemetry-proto`.
 
+use base64::alphabet::STANDARD;
+use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurposeConfig};
+use firebell_model::from_hex;
 use serde_json::{Map, Value as Json};
 
 use crate::protobuf::Writer;
@@ -68,8 +71,8 @@ fn write_message(
 fn write_field(json: &Json, number: u32, kind: &Kind, out: &mut Writer) -> Result<(), String> {
     match kind {
         Kind::Text => out.text(number, text(json)?),
-        Kind::Base64 => out.blob(number, &from_base64(text(json)?)?),
-        Kind::Hex => out.blob(number, &from_hex(text(json)?)?),
+        Kind::Base64 => out.blob(number, &base64(text(json)?)?),
+        Kind::Hex => out.blob(number, &hexadecimal(text(json)?)?),
         Kind::Bool => out.varint(number, json.as_bool().ok_or("it is no boolean")?.into()),
         Kind::Int => out.varint(number, integer(json)?),
         Kind::Sint => out.sint(number, integer(json)?.cast_signed()),
@@ -160,53 +163,20 @@ fn double(json: &Json) -> Result<f64, String> {
     }
 }
 
-fn from_hex(text: &str) -> Result<Vec<u8>, String> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let bytes = pairs
-        .iter()
-        .map(|[high, low]| Some((digit(*high)? << 4 | digit(*low)?) as u8));
-    let bytes: Option<Vec<u8>> = bytes.collect();
-    bytes
-        .filter(|_| rest.is_empty())
-        .ok_or_else(|| "it is not hexadecimal".to_owned())
+fn hexadecimal(text: &str) -> Result<Vec<u8>, String> {
+    from_hex(text).ok_or_else(|| "it is not hexadecimal".to_owned())
 }
 
-fn from_base64(text: &str) -> Result<Vec<u8>, String> {
-    let text = text.trim_end_matches('=');
-    let (mut bits, mut n_bits, mut bytes) = (0_u32, 0, Vec::new());
-    for byte in text.bytes() {
-        let digit = BASE64.iter().position(|known| *known == byte);
-        let digit = digit.ok_or_else(|| "it is not base64".to_owned())?;
-        bits = bits << 6 | digit as u32;
-        n_bits += 6;
-        if n_bits >= 8 {
-            n_bits -= 8;
-            bytes.push((bits >> n_bits) as u8);
-        }
-    }
-    Ok(bytes)
+fn base64(text: &str) -> Result<Vec<u8>, String> {
+    let bytes = BASE64.decode(text);
+    bytes.map_err(|error| format!("it is not base64: {error}"))
 }
 
-/// Bytes in base64, padded.
-pub(super) fn base64(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let byte = |idx: usize| u32::from(chunk.get(idx).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for place in 0..4 {
-            let digit = BASE64[(bits >> (18 - 6 * place)) as usize & 63];
-            text.push(if place > chunk.len() {
-                '='
-            } else {
-                digit.into()
-            });
-        }
-    }
-    text
-}
-
-const BASE64: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+/// Base64 of either kind of padding: writers differ.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 // The messages of OTLP, as far as they are read.
 static REQUEST: [Field; 1] = [("resourceMetrics", 1, Kind::Many(&RESOURCE_METRICS))];
@@ -320,22 +290,3 @@ static ANY_VALUE: [Field; 7] = [
 ];
 static ANY_VALUES: [Field; 1] = [("values", 1, Kind::Many(&ANY_VALUE))];
 static KEY_VALUES: [Field; 1] = [("values", 1, Kind::Many(&KEY_VALUE))];
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn base64_goes_there_and_back() {
-        for (bytes, text) in [
-            (&b""[..], ""),
-            (b"f", "Zg=="),
-            (b"fo", "Zm8="),
-            (b"foo", "Zm9v"),
-            (&[255, 254, 253], "//79"),
-        ] {
-            assert_eq!(base64(bytes), text);
-            assert_eq!(from_base64(text).unwrap(), bytes);
-        }
-    }
-}

@@ -164,6 +164,22 @@ fn escaped_with_suffixes(name: &str, unit: &str, kind: NameKind) -> String {
     after_no_digit(words.join("_"))
 }
 
+/// A unit as a label says it: `By/s` is `bytes_per_second`.
+pub(super) fn unit_name(unit: &str, naming: Naming) -> String {
+    let (main, per) = unit_suffixes(unit);
+    let (main, per) = match naming.is_utf8 {
+        true => (main.into_owned(), per.into_owned()),
+        false => (clean_unit(&main), clean_unit(&per)),
+    };
+    let name = match (&*main, &*per) {
+        (main, "") => main.to_owned(),
+        ("", per) => per.to_owned(),
+        (main, per) => format!("{main}_{per}"),
+    };
+    let name = name.strip_prefix('_').unwrap_or(&name);
+    name.strip_suffix('_').unwrap_or(name).to_owned()
+}
+
 /// A name must not begin with a digit.
 fn after_no_digit(name: String) -> String {
     if name.starts_with(|c: char| c.is_ascii_digit()) {
@@ -259,6 +275,21 @@ const PER_UNITS: [(&str, &str); 7] = [
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_are_spelled_out_for_labels() {
+        for (unit, expected) in [
+            ("By/s", "bytes_per_second"),
+            ("1", ""),
+            ("{request}", ""),
+            ("{request}/m", "per_minute"),
+            ("°C", "C"),
+            ("ms", "milliseconds"),
+        ] {
+            let naming = crate::otlp::Options::default().naming;
+            assert_eq!(unit_name(unit, naming), expected, "{unit}");
+        }
+    }
 
     #[test]
     fn metrics_are_named_as_each_strategy_says() {

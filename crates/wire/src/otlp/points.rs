@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use firebell_model::{
     Buckets, CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMAS, Exemplar, Histogram, Labels, Timestamp,
+    hex,
 };
 
 use super::attributes::{Attributes, push_attribute};
@@ -271,10 +272,6 @@ fn read_exemplar(mut message: Message<'_>) -> Result<Exemplar, Malformed> {
     }
     exemplar.labels = labels.build();
     Ok(exemplar)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 impl Classic {

@@ -10,7 +10,7 @@ use firebell_model::{
 use super::attributes::push_attribute;
 use super::deltas::Deltas;
 use super::labels::{Resource, Scope, of_point};
-use super::names::{NameKind, metric_name};
+use super::names::{NameKind, metric_name, unit_name};
 use super::points::{ATTRIBUTES_MAX, Classic, Data, Kind, Point, TOO_MANY_ATTRIBUTES, millis};
 use super::{Item, Options};
 use crate::histogram::empty_of;
@@ -170,6 +170,11 @@ impl Translator<'_> {
             || (is_delta && self.options.adds_deltas);
         let (kind, name_kind) = metric.kinds();
         let named = metric_name(metric.name, metric.unit, name_kind, self.options.naming);
+        let said = self.options.has_type_labels.then(|| Metadata {
+            kind,
+            unit: unit_name(metric.unit, self.options.naming).into(),
+            help: Arc::default(),
+        });
         let mut n_points = 0;
         let mut fields = metric.data;
         while let Some((number, value)) = fields.next_field()? {
@@ -189,7 +194,10 @@ impl Translator<'_> {
                 continue;
             };
             let attributes = std::mem::take(&mut point.attributes);
-            let labels = of_point(resource, scope, &attributes, self.options);
+            let mut labels = of_point(resource, scope, &attributes, self.options);
+            if let Some(said) = &said {
+                said.set_labels(&mut labels);
+            }
             self.point(name, labels, point, is_delta);
         }
         let why = match named {

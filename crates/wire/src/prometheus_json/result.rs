@@ -127,13 +127,25 @@ fn point<S: Serializer>(sample: &Sample, serializer: S) -> Result<S::Ok, S::Erro
     pair(sample.at, &value_text(sample.value), serializer)
 }
 
-fn points<S: Serializer>(samples: &[Sample], serializer: S) -> Result<S::Ok, S::Error> {
-    struct Point<'a>(&'a Sample);
-    impl Serialize for Point<'_> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            point(self.0, serializer)
-        }
+/// `[1435781451.781,"1"]`.
+pub(super) struct Point<'a>(pub(super) &'a Sample);
+
+impl Serialize for Point<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        point(self.0, serializer)
     }
+}
+
+/// `[1435781451.781,{…}]`.
+pub(super) struct HistogramPoint<'a>(pub(super) &'a HistogramSample);
+
+impl Serialize for HistogramPoint<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        (Seconds(self.0.at), Shown(&self.0.histogram)).serialize(serializer)
+    }
+}
+
+fn points<S: Serializer>(samples: &[Sample], serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(samples.iter().map(Point))
 }
 
@@ -141,10 +153,7 @@ fn histogram_points<S: Serializer>(
     samples: &[HistogramSample],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    let points = samples
-        .iter()
-        .map(|it| (Seconds(it.at), Shown(&it.histogram)));
-    serializer.collect_seq(points)
+    serializer.collect_seq(samples.iter().map(HistogramPoint))
 }
 
 fn scalar<S: Serializer>(sample: &Sample, serializer: S) -> Result<S::Ok, S::Error> {

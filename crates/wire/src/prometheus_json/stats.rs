@@ -38,6 +38,11 @@ pub struct SampleStats {
     pub total_queryable_samples_per_step: Vec<StepStat>,
     /// Samples of all steps.
     pub total_queryable_samples: u64,
+    /// Those of each step that no step before it has read, when that was asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub samples_read_per_step: Vec<StepStat>,
+    /// What all steps have read.
+    pub samples_read: u64,
     /// The most samples and results that the evaluation held at once.
     pub peak_samples: u64,
 }

@@ -3,11 +3,13 @@
 
 use firebell_model::Sample;
 
+use super::bits::{Bits, Values};
+
 /// A chunk of at most 65,535 samples.
 pub(super) fn encode(samples: &[Sample]) -> Vec<u8> {
     let mut out = Bits::default();
     out.write(samples.len() as u64, 16);
-    let mut values = Values::default();
+    let mut values = Values::of(0.0);
     let (mut last_at, mut last_delta) = (0_i64, 0_i64);
     for (idx, sample) in samples.iter().enumerate() {
         let at = sample.at.0;
@@ -16,7 +18,7 @@ pub(super) fn encode(samples: &[Sample]) -> Vec<u8> {
             0 => {
                 out.varint((at.cast_unsigned() << 1) ^ (at >> 63).cast_unsigned());
                 out.write(sample.value.to_bits(), 64);
-                values.last = sample.value.to_bits();
+                values = Values::of(sample.value);
             }
             1 => {
                 out.varint(delta.cast_unsigned());
@@ -44,79 +46,6 @@ fn write_change(change: i64, out: &mut Bits) {
     };
     out.write(prefix, prefix_bits);
     out.write(change.cast_unsigned(), bits);
-}
-
-/// The value before, and which of its bits were written last.
-#[derive(Default)]
-struct Values {
-    last: u64,
-    /// `None` until a difference was written.
-    window: Option<(u32, u32)>,
-}
-
-impl Values {
-    fn write(&mut self, value: f64, out: &mut Bits) {
-        let bits = value.to_bits();
-        let differing = bits ^ self.last;
-        self.last = bits;
-        if differing == 0 {
-            return out.write(0, 1);
-        }
-        // The number of leading zeros has five bits.
-        let leading = differing.leading_zeros().min(31);
-        let trailing = differing.trailing_zeros();
-        if let Some((known_leading, known_trailing)) = self.window
-            && leading >= known_leading
-            && trailing >= known_trailing
-        {
-            out.write(0b10, 2);
-            let n_bits = 64 - known_leading - known_trailing;
-            return out.write(differing >> known_trailing, n_bits);
-        }
-        self.window = Some((leading, trailing));
-        let n_bits = 64 - leading - trailing;
-        out.write(0b11, 2);
-        out.write(leading.into(), 5);
-        // 64 does not fit into six bits, and 0 does not occur.
-        out.write(u64::from(n_bits) & 63, 6);
-        out.write(differing >> trailing, n_bits);
-    }
-}
-
-/// Bits, the highest of each byte first.
-#[derive(Default)]
-struct Bits {
-    bytes: Vec<u8>,
-    /// Bits of the last byte that are free.
-    free: u32,
-}
-
-impl Bits {
-    /// Writes the low bits of a number.
-    fn write(&mut self, number: u64, mut n_bits: u32) {
-        while n_bits > 0 {
-            if self.free == 0 {
-                self.bytes.push(0);
-                self.free = 8;
-            }
-            let taken = n_bits.min(self.free);
-            let part = (number >> (n_bits - taken)) & ((1 << taken) - 1);
-            if let Some(last) = self.bytes.last_mut() {
-                *last |= (part << (self.free - taken)) as u8;
-            }
-            self.free -= taken;
-            n_bits -= taken;
-        }
-    }
-
-    /// Writes a number in groups of seven bits, the lowest first.
-    fn varint(&mut self, mut number: u64) {
-        while number >= 0x80 {
-            self.write(number & 0x7f | 0x80, 8);
-            number >>= 7;
-        }
-        self.write(number, 8);
-    }
 }
 
 #[cfg(test)]

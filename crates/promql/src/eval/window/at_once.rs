@@ -61,13 +61,11 @@ impl Run<'_> {
         context.source.growths(self.ids, range, &mut growths)?;
         out.note_histograms(&growths.with_histograms);
         for (growth, &id) in growths.values.iter().zip(self.ids) {
-            let value = match growth {
-                None => None,
-                // What overflows depends on the order.
-                Some(growth) if !growth.resets_lost.is_finite() => Some(self.slowly(id, context)?),
-                Some(growth) => rate::of_growth(self.call.window, growth, range),
+            let value = match rate::of_read(self.call.window, growth.as_ref(), range) {
+                Some(value) => value,
+                None => self.slowly(id, context)?,
             };
-            out.values.push(value.unwrap_or(ABSENT));
+            out.values.push(value);
         }
         context.scratch.growths = growths;
         Ok(())

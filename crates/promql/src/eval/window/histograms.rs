@@ -1,4 +1,5 @@
-//! Functions over windows of series that have native histograms, alone or mixed with floats.
+//! Functions over windows of series that have native histograms, alone or mixed with floats, or whose
+//! samples say since when they count.
 //!
 //! *Sources*: Prometheus, `promql/functions.go`.
 
@@ -10,6 +11,7 @@ use firebell_model::{
     Histogram, HistogramSample, Labels, Reconciled, ResetHint, SampleValue, TimeRange, Timestamp,
 };
 
+use super::starts::{self, Starts};
 use super::{Bound, Slice, WindowCall, Windows, borders, rate};
 use crate::arithmetic::HistogramMean;
 use crate::ast::{Borders, Span};
@@ -21,7 +23,8 @@ use crate::eval::note::{Note, Operation};
 use crate::eval::{Context, Steps};
 use crate::functions::Window;
 
-/// Evaluates the rows that have histograms, in place of what their floats alone gave.
+/// Evaluates the rows that have histograms or start timestamps, in place of what their floats alone
+/// gave.
 pub(super) fn read(
     call: &WindowCall<'_>,
     bound: &Bound,
@@ -44,6 +47,7 @@ pub(super) fn read(
             .rows
             .read_mixed(call.source, context.source, row, whole, &mut mixed)?;
         context.hold(mixed.len())?;
+        let uses_starts = context.options.uses_starts && starts::matter(call.window);
         let mut ends = Default::default();
         for step in 0..steps.n {
             let range = windows.range(step);
@@ -52,6 +56,7 @@ pub(super) fn read(
             let mut window = MixedWindow {
                 window: call.window,
                 part,
+                starts: Starts(if uses_starts { &mixed.starts } else { &[] }),
                 range,
                 at: steps.at(step),
                 args: [arg(0), arg(1)],
@@ -95,6 +100,7 @@ pub(crate) fn smooth(
         let mut window = MixedWindow {
             window: Window::Last,
             part,
+            starts: Starts::default(),
             range,
             at,
             args: [0.0; 2],
@@ -110,6 +116,8 @@ pub(crate) fn smooth(
 struct MixedWindow<'a, 'b, 'c> {
     window: Window,
     part: Part<'a>,
+    /// Empty where nobody asks.
+    starts: Starts<'a>,
     range: TimeRange,
     at: Timestamp,
     args: [f64; 2],
@@ -131,7 +139,12 @@ impl MixedWindow<'_, '_, '_> {
             histograms,
         } = part;
         if histograms.is_empty() {
-            return self.of_floats();
+            return match self.window {
+                _ if self.starts.is_empty() => self.of_floats(),
+                Window::Rate | Window::Increase => self.float_rate(),
+                Window::Irate => self.instant(),
+                _ => Some(self.count_resets(&part.in_order())),
+            };
         }
         let secs = |at: Timestamp| SampleValue::Float(at.as_secs_f64());
         match self.window {
@@ -144,8 +157,8 @@ impl MixedWindow<'_, '_, '_> {
             Window::Last => part.last().map(|(_, value)| value),
             Window::TsOfFirst => part.first().map(|(at, _)| secs(at)),
             Window::TsOfLast => part.last().map(|(at, _)| secs(at)),
-            Window::Changes => Some(self.count_pairs(is_change)),
-            Window::Resets => Some(self.count_pairs(is_reset)),
+            Window::Changes => Some(count_changes(&part.in_order())),
+            Window::Resets => Some(self.count_resets(&part.in_order())),
             Window::Irate | Window::Idelta => self.instant(),
             Window::Rate | Window::Increase | Window::Delta | Window::Sum | Window::Avg => {
                 if !samples.is_empty() {
@@ -190,11 +203,45 @@ impl MixedWindow<'_, '_, '_> {
         (!is_absent(value)).then_some(SampleValue::Float(value))
     }
 
-    fn count_pairs(&self, is_hit: fn(&SampleValue, &SampleValue) -> bool) -> SampleValue {
-        let all = self.part.in_order();
-        let pairs = all.windows(2);
-        let count = pairs.filter(|pair| is_hit(&pair[0].1, &pair[1].1)).count();
-        SampleValue::Float(count as f64)
+    fn count_resets(&self, all: &[Moment]) -> SampleValue {
+        let starts = self.starts;
+        count_pairs(all, |(from, before), (to, after)| {
+            is_reset(before, after) || starts.is_reset(*from, *to)
+        })
+    }
+
+    /// `rate`, `increase` of floats some of which say since when they count.
+    fn float_rate(&mut self) -> Option<SampleValue> {
+        let (samples, starts) = (self.part.samples, self.starts);
+        let (first, last) = (*samples.first()?, *samples.last()?);
+        let mut change = last.value - first.value;
+        for pair in samples.windows(2) {
+            if pair[1].value < pair[0].value || starts.is_reset(pair[0].at, pair[1].at) {
+                change += pair[0].value;
+            }
+        }
+        self.note_overlaps(samples.iter().map(|it| it.at));
+        let n = samples.len();
+        let factor = match starts.within(first.at, self.range) {
+            None => rate::factor(self.window, change, n as u64, first, last, self.range)?,
+            Some(since) => {
+                change += first.value;
+                rate::factor_since(self.window, since, n, (first.at, last.at), self.range)
+            }
+        };
+        Some(SampleValue::Float(change * factor))
+    }
+
+    /// Warns of samples that count what others have counted, once for a window.
+    fn note_overlaps(&mut self, moments: impl Iterator<Item = Timestamp>) {
+        let mut before = None;
+        for at in moments {
+            if before.is_some_and(|before| self.starts.overlap(before, at)) {
+                self.context.note_overlap(self.span, self.name);
+                return;
+            }
+            before = Some(at);
+        }
     }
 
     /// `sum_over_time`, `avg_over_time`.
@@ -231,16 +278,31 @@ impl MixedWindow<'_, '_, '_> {
     /// `rate`, `increase`, `delta`.
     fn rate(&mut self) -> Option<SampleValue> {
         let histograms = self.part.histograms;
-        let [first, .., last] = histograms else {
-            return None;
+        let (first, last) = (histograms.first()?, histograms.last()?);
+        let n = histograms.len();
+        let since = self.starts.within(first.at, self.range);
+        let mut change = match (n, since) {
+            (1, None) => return None,
+            (1, Some(_)) => Histogram::default(),
+            _ => self.change(first, last)?,
         };
-        let mut change = self.change(first, last)?;
-        let n = histograms.len() as u64;
+        if let Some(since) = since {
+            if n == 1 {
+                change = (*first.histogram).clone();
+            } else {
+                let done = change.add(&first.histogram);
+                self.note_bounds(done, Operation::Addition)?;
+            }
+            let ends = (first.at, last.at);
+            change.scale(rate::factor_since(self.window, since, n, ends, self.range));
+            return Some(histogram(change));
+        }
         let count = |sample: &HistogramSample| firebell_model::Sample {
             at: sample.at,
             value: sample.histogram.count,
         };
         let (first, last) = (count(first), count(last));
+        let n = n as u64;
         let factor = rate::factor(self.window, change.count, n, first, last, self.range)?;
         change.scale(factor);
         Some(histogram(change))
@@ -255,8 +317,10 @@ impl MixedWindow<'_, '_, '_> {
             self.note(Note::NotCounter);
         }
         let mut before = Arc::clone(&first.histogram);
+        let starts = self.starts;
         let second = &histograms[1].histogram;
-        if is_counter && second.is_reset_since(&before) {
+        let is_reset = starts.is_reset(first.at, histograms[1].at);
+        if is_counter && (is_reset || second.is_reset_since(&before)) {
             // Nothing of the first one counts, not even its layout.
             before = Arc::new(Histogram {
                 schema: second.schema,
@@ -279,8 +343,11 @@ impl MixedWindow<'_, '_, '_> {
         let done = change.sub(&before);
         self.note_bounds(done, Operation::Subtraction)?;
         if is_counter {
-            for sample in &histograms[1..] {
-                if sample.histogram.is_reset_since(&before) {
+            self.note_overlaps(histograms.iter().map(|it| it.at));
+            for pair in histograms.windows(2) {
+                let sample = &pair[1];
+                let is_reset = starts.is_reset(pair[0].at, sample.at);
+                if is_reset || sample.histogram.is_reset_since(&before) {
                     let done = change.add(&before);
                     self.note_bounds(done, Operation::Addition)?;
                 }
@@ -319,7 +386,15 @@ impl MixedWindow<'_, '_, '_> {
             return None;
         }
         let (before, last) = match (before, last) {
-            (SampleValue::Float(_), SampleValue::Float(_)) => return self.of_floats(),
+            (SampleValue::Float(_), SampleValue::Float(last)) => {
+                let is_reset = self.starts.is_reset(*from, *to);
+                let grown = SampleValue::Float(last / (*to - *from).as_secs_f64());
+                return if is_reset {
+                    Some(grown)
+                } else {
+                    self.of_floats()
+                };
+            }
             (SampleValue::Histogram(before), SampleValue::Histogram(last)) => (before, last),
             _ => {
                 self.note(Note::MixedWindow);
@@ -336,7 +411,8 @@ impl MixedWindow<'_, '_, '_> {
             self.note(Note::NotGauge);
         }
         let mut change = (**last).clone();
-        if !is_rate || !last.is_reset_since(before) {
+        let is_reset = self.starts.is_reset(*from, *to) || last.is_reset_since(before);
+        if !is_rate || !is_reset {
             let done = change.sub(before);
             self.note_bounds(done, Operation::Subtraction)?;
         }
@@ -351,6 +427,18 @@ impl MixedWindow<'_, '_, '_> {
 
 fn histogram(histogram: Histogram) -> SampleValue {
     SampleValue::Histogram(Arc::new(histogram))
+}
+
+type Moment = (Timestamp, SampleValue);
+
+fn count_pairs(all: &[Moment], is_hit: impl Fn(&Moment, &Moment) -> bool) -> SampleValue {
+    let pairs = all.windows(2);
+    let count = pairs.filter(|pair| is_hit(&pair[0], &pair[1])).count();
+    SampleValue::Float(count as f64)
+}
+
+fn count_changes(all: &[Moment]) -> SampleValue {
+    count_pairs(all, |before, after| is_change(&before.1, &after.1))
 }
 
 /// Whether a value differs from the one before; two NaNs do not.

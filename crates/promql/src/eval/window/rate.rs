@@ -2,9 +2,10 @@
 //!
 //! *Sources*: Prometheus, `promql/functions.go`, `extrapolatedRate` and `instantValue`.
 
-use firebell_model::{Growth, Sample, Summary, TimeRange};
+use firebell_model::{Growth, Sample, Summary, TimeRange, Timestamp};
 
 use super::Slice;
+use crate::eval::frame::ABSENT;
 use crate::functions::Window;
 
 /// The value of a window; `None` when there is none, or the function is none of these.
@@ -47,7 +48,7 @@ pub(super) fn apply(window: Window, slice: &Slice<'_>) -> Option<f64> {
     }
 }
 
-pub(super) fn has_summary(window: Window) -> bool {
+pub(crate) fn has_summary(window: Window) -> bool {
     matches!(window, Window::Rate | Window::Increase | Window::Delta)
 }
 
@@ -56,6 +57,16 @@ pub(super) fn of_summary(window: Window, summary: &Summary, range: TimeRange) ->
         return None;
     }
     of_growth(window, &Growth::from(summary), range)
+}
+
+/// The value of a series of which this was read; `None` when its samples have to be gone through,
+/// since what overflows depends on their order.
+pub(crate) fn of_read(window: Window, growth: Option<&Growth>, range: TimeRange) -> Option<f64> {
+    match growth {
+        None => Some(ABSENT),
+        Some(growth) if !growth.resets_lost.is_finite() => None,
+        Some(growth) => Some(of_growth(window, growth, range).unwrap_or(ABSENT)),
+    }
 }
 
 /// The value of one of the functions that have a summary.
@@ -81,8 +92,9 @@ fn extrapolate(
     Some(change * factor(window, change, n, first, last, range)?)
 }
 
-/// What the change between the first and the last sample is to be multiplied with. It extends the change between the first and the last sample to the whole window: to its ends when
-/// samples are dense there, else by half a sample interval, and never to before a counter was zero.
+/// What the change between the first and the last sample is to be multiplied with, to extend it to
+/// the whole window: to its ends when samples are dense there, else by half a sample interval, and
+/// never to before a counter was zero.
 pub(super) fn factor(
     window: Window,
     change: f64,
@@ -111,9 +123,38 @@ pub(super) fn factor(
     if to_end >= is_near {
         to_end = interval / 2.0;
     }
-    let mut factor = (sampled + to_start + to_end) / sampled;
-    if window == Window::Rate {
-        factor /= (range.until - range.after).as_secs_f64();
+    Some(scaled(
+        window,
+        (sampled + to_start + to_end) / sampled,
+        range,
+    ))
+}
+
+/// As [`factor`], of what a counter has counted since a moment before its first sample: nothing is
+/// guessed of what came before that.
+pub(super) fn factor_since(
+    window: Window,
+    since: Timestamp,
+    n: usize,
+    (first, last): (Timestamp, Timestamp),
+    range: TimeRange,
+) -> f64 {
+    let sampled = (last - since).as_secs_f64();
+    let interval = match n {
+        0 | 1 => 0.0,
+        _ => (last - first).as_secs_f64() / (n - 1) as f64,
+    };
+    let mut to_end = (range.until - last).as_secs_f64();
+    if to_end >= interval * 1.1 {
+        to_end = interval / 2.0;
     }
-    Some(factor)
+    scaled(window, (sampled + to_end) / sampled, range)
+}
+
+/// A factor for a change within a window, for `rate` per second.
+fn scaled(window: Window, factor: f64, range: TimeRange) -> f64 {
+    match window {
+        Window::Rate => factor / (range.until - range.after).as_secs_f64(),
+        _ => factor,
+    }
 }

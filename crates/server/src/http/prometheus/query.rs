@@ -1,5 +1,7 @@
 //! `/query` and `/query_range`.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::Uri;
@@ -12,6 +14,7 @@ use firebell_wire::prometheus_json::{
 };
 
 use super::compute::{Job, compute_pieces};
+use super::kept::Key;
 use super::series::{cut, noting_cut};
 use super::{bad_data, refused};
 use crate::clock::Stopwatch;
@@ -67,6 +70,8 @@ struct Asked {
     settings: QuerySettings,
     features: Features,
     delays_name_removal: bool,
+    uses_starts: bool,
+    has_type_labels: bool,
     /// Whether samples are counted for each step.
     counts_steps: bool,
 }
@@ -79,7 +84,21 @@ impl Asked {
             settings,
             features: app.promql(),
             delays_name_removal: app.has_feature("promql-delayed-name-removal"),
+            uses_starts: app.has_feature("use-start-timestamps"),
+            has_type_labels: app.has_feature("type-and-unit-labels"),
             counts_steps,
+        }
+    }
+
+    fn key(&self, series_max: usize, (start, end): (Timestamp, Timestamp)) -> Key {
+        Key {
+            length: end - start,
+            day: Key::day(start),
+            query: self.query.clone(),
+            features: self.features,
+            delays_name_removal: self.delays_name_removal,
+            has_type_labels: self.has_type_labels,
+            series_max,
         }
     }
 }
@@ -92,17 +111,25 @@ async fn evaluate<R>(app: &App, asked: Asked, moments: Moments, run: R) -> Respo
 where
     R: FnOnce(&mut Prepared, &Job<'_>) -> Result<Outcome, EvalError> + Send + 'static,
 {
-    let (_, end, step) = moments;
+    let (start, end, step) = moments;
+    let plans = Arc::clone(&app.plans);
     compute_pieces(app, asked.settings.timeout, move |job| {
         let watch = Stopwatch::start();
         let kind = match step {
             Duration::ZERO => Kind::Instant,
             _ => Kind::Range,
         };
-        let mut prepared = prepare(&asked.query, asked.features, kind)?;
+        let key = asked.key(job.options.series_max, (start, end));
+        let mut prepared = match plans.take(&key) {
+            Some(kept) => kept,
+            None => Prepared::new(plan(&asked.query, asked.features)?),
+        };
+        check_kind(prepared.plan(), kind)?;
         let prepared_in = watch.elapsed().as_secs_f64();
         let mut options = job.options.clone();
         options.delays_name_removal = asked.delays_name_removal;
+        options.uses_starts = asked.uses_starts;
+        options.has_type_labels = asked.has_type_labels;
         options.lookback = asked.settings.lookback.unwrap_or(options.lookback);
         let job = &Job { options, ..*job };
         let outcome = run(&mut prepared, job).map_err(failed)?;
@@ -125,6 +152,7 @@ where
         let limit = asked.settings.limit.unwrap_or(usize::MAX);
         let (mut success, rows) = limited(outcome, end, limit, stats);
         note(&mut success, prepared.annotations());
+        plans.keep(key, prepared);
         success.warnings.extend(asked.settings.stats_warning());
         Ok(match rows {
             Some(rows) => success.into_pieces_of(rows.take(limit).map(shown)),
@@ -141,16 +169,21 @@ fn counted(
     (start, end, step): Moments,
     counts_steps: bool,
 ) -> Result<SampleStats, ApiError> {
-    let counts = prepared.samples_per_step(job.source, (start, end), step, &job.options);
+    let counts = prepared.sample_counts(job.source, (start, end), step, &job.options);
     let counts = counts.map_err(failed)?;
-    let steps = counts.iter().enumerate();
-    let steps = steps.map(|(idx, n)| StepStat(start + step * idx as i64, *n));
+    let per_step = |counts: &[u64]| match counts_steps {
+        true => {
+            let steps = counts.iter().enumerate();
+            let steps = steps.map(|(idx, n)| StepStat(start + step * idx as i64, *n));
+            steps.collect()
+        }
+        false => Vec::new(),
+    };
     Ok(SampleStats {
-        total_queryable_samples: counts.iter().sum(),
-        total_queryable_samples_per_step: match counts_steps {
-            true => steps.collect(),
-            false => Vec::new(),
-        },
+        total_queryable_samples_per_step: per_step(&counts.total),
+        total_queryable_samples: counts.total.iter().sum(),
+        samples_read_per_step: per_step(&counts.read),
+        samples_read: counts.read.iter().sum(),
         peak_samples: prepared.n_samples() as u64,
     })
 }
@@ -163,8 +196,17 @@ pub(super) enum Kind {
 }
 
 pub(super) fn prepare(query: &str, features: Features, kind: Kind) -> Result<Prepared, ApiError> {
-    let plan =
-        Plan::with_features(query, features).map_err(|error| super::parse::bad_query(&error))?;
+    let plan = plan(query, features)?;
+    check_kind(&plan, kind)?;
+    Ok(Prepared::new(plan))
+}
+
+fn plan(query: &str, features: Features) -> Result<Plan, ApiError> {
+    Plan::with_features(query, features).map_err(|error| super::parse::bad_query(&error))
+}
+
+/// Refuses what no range query gives.
+fn check_kind(plan: &Plan, kind: Kind) -> Result<(), ApiError> {
     let found = plan.expr().value_type();
     if kind == Kind::Range && !matches!(found, ValueType::Scalar | ValueType::Vector) {
         let found = found.documented_name();
@@ -173,7 +215,7 @@ pub(super) fn prepare(query: &str, features: Features, kind: Kind) -> Result<Pre
              Scalar or instant Vector"
         )));
     }
-    Ok(Prepared::new(plan))
+    Ok(())
 }
 
 pub(super) fn failed(error: EvalError) -> ApiError {

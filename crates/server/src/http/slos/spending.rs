@@ -1,5 +1,7 @@
 //! Where the budgets of an objective went: `GET /api/firebell/v1/slos/spending?id=SERVICE/NAME`.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
@@ -17,9 +19,10 @@ pub(in crate::http) async fn spent(State(app): State<App>, uri: Uri) -> Response
         Err(error) => return super::super::json(error.kind.status(), error.to_json()),
     };
     let at = app.clock.now();
-    let mut deploys = app.deploys.all();
-    deploys.retain(|it| it.service == objective.service);
+    let kept = Arc::clone(&app.deploys);
     let found = ask(&app, move |querier, _| {
+        let mut deploys = kept.all();
+        deploys.retain(|it| it.service == objective.service);
         let found = spending(&objective, &deploys, at, querier);
         found.map_err(|why| ApiError::new(ErrorKind::Execution, why))
     });

@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use firebell_model::{Labels, Quoted};
 
+use super::super::sides::Tone;
+
 /// Labels and annotations.
 type Alert = (Labels, Labels);
 
@@ -29,26 +31,6 @@ pub(super) fn show(expected: &[Alert], got: &[Alert]) -> Option<String> {
     }
     tree.line(0, Tone::Same, "]", "");
     tree.has_changes.then(|| tree.lines.join("\n"))
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Tone {
-    Same,
-    Added,
-    Removed,
-    Changed,
-}
-
-impl Tone {
-    fn paint(self, text: &str) -> String {
-        let colour = match self {
-            Self::Same => return text.to_owned(),
-            Self::Added => 32,
-            Self::Removed => 31,
-            Self::Changed => 33,
-        };
-        format!("\x1b[0;{colour}m{text}\x1b[0m")
-    }
 }
 
 #[derive(Default)]

@@ -39,14 +39,11 @@ impl MixedWindow<'_, '_, '_> {
             return None;
         }
         let first = all.partition_point(|(at, _)| *at <= self.range.after);
-        let is_hit = if self.window == Window::Changes {
-            super::is_change
-        } else {
-            super::is_reset
-        };
-        let pairs = all[first.saturating_sub(1)..].windows(2);
-        let count = pairs.filter(|pair| is_hit(&pair[0].1, &pair[1].1)).count();
-        Some(SampleValue::Float(count as f64))
+        let all = &all[first.saturating_sub(1)..];
+        Some(match self.window {
+            Window::Changes => super::count_changes(all),
+            _ => self.count_resets(all),
+        })
     }
 
     /// `rate`, `increase`, `delta`: the difference of what is at the borders.

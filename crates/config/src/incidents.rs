@@ -1,0 +1,90 @@
+//! `incidents` of firebell.yml: when incidents open by themselves, and what belongs to them.
+
+use firebell_incident::{Policy, Severity};
+use firebell_model::{Duration, Matcher, is_valid_label_name, parse_matchers};
+
+use crate::fields::Fields;
+use crate::yaml::Node;
+
+/// Reads the section; without it, only people open incidents.
+pub(crate) fn read(parent: &Fields<'_, '_>) -> Policy {
+    let default = Policy::default();
+    let Some(node) = parent.get("incidents") else {
+        return default;
+    };
+    let fields = parent.doc.fields(node, "`incidents`");
+    let opening = fields.list("open_when").iter();
+    let open_when = opening.filter_map(|it| matchers(&fields, it)).collect();
+    let (window, answer_within) = (longer(&fields, "window"), longer(&fields, "answer_within"));
+    let policy = Policy {
+        open_when,
+        service_labels: label_names(&fields, "service_labels").unwrap_or(default.service_labels),
+        join_by: label_names(&fields, "join_by").unwrap_or(default.join_by),
+        window: window.unwrap_or(default.window),
+        severity_label: fields
+            .text("severity_label")
+            .unwrap_or(default.severity_label),
+        severities: match fields.get("severities") {
+            Some(node) => severities(&fields, node),
+            None => default.severities,
+        },
+        resolve_after: fields
+            .duration("resolve_after")
+            .unwrap_or(default.resolve_after),
+        answer_within: answer_within.unwrap_or(default.answer_within),
+    };
+    fields.finish();
+    policy
+}
+
+fn longer(fields: &Fields<'_, '_>, name: &'static str) -> Option<Duration> {
+    let read = fields.duration(name)?;
+    if read > Duration::ZERO {
+        return Some(read);
+    }
+    let message = format!("`{name}` has to be longer than zero");
+    fields.doc.problem(fields.at(name), message, None);
+    None
+}
+
+fn matchers(fields: &Fields<'_, '_>, node: &Node) -> Option<Vec<Matcher>> {
+    let text = fields.doc.text(node, "open_when")?;
+    let why = match parse_matchers(&text) {
+        // What matches the absence of all labels would open an incident for everything.
+        Ok(matchers) if matchers.iter().all(|it| it.matches_value("")) => {
+            "this would open an incident for every alert".to_owned()
+        }
+        Ok(matchers) => return Some(matchers),
+        Err(error) => error.to_string(),
+    };
+    let hint = Some("write matchers, as in '{severity=\"critical\", team=\"pay\"}'".to_owned());
+    let message = format!("`open_when`: {why}");
+    fields.doc.problem(node.at, message, hint);
+    None
+}
+
+fn label_names(fields: &Fields<'_, '_>, name: &'static str) -> Option<Vec<String>> {
+    fields.get(name)?;
+    let names = fields.texts(name);
+    for wrong in names.iter().filter(|it| !is_valid_label_name(it)) {
+        let message = format!("`{name}`: `{wrong}` is no name of a label");
+        fields.doc.problem(fields.at(name), message, None);
+    }
+    Some(names)
+}
+
+fn severities(
+    fields: &Fields<'_, '_>,
+    node: &Node,
+) -> std::collections::BTreeMap<String, Severity> {
+    let pairs = fields.doc.text_map(node, "severities").into_iter();
+    let read = pairs.filter_map(|(entry, text)| match text.parse() {
+        Ok(severity) => Some((entry.key.to_string(), severity)),
+        Err(why) => {
+            let message = format!("`severities`: {why}");
+            fields.doc.problem(entry.at, message, None);
+            None
+        }
+    });
+    read.collect()
+}

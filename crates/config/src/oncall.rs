@@ -1,0 +1,386 @@
+//! `oncall`: people, teams, services, who owns what, and schedules; inline or in files.
+//!
+//! ```yaml
+//! people:
+//!   ana: {name: Ana Ruiz, zone: Europe/Madrid, email: ana@example.org, phone: "+34600000001"}
+//!   ben: {email: ben@example.org}
+//! teams:
+//!   payments: {members: [ana, ben], schedule: payments}
+//! services:
+//!   cart: payments
+//! owners:
+//!   - {matchers: ['job=~"node.*"'], team: payments}
+//! schedules:
+//!   payments:
+//!     zone: Europe/Berlin
+//!     layers:
+//!       - {every: 1w, start: 2026-01-05, hand_over: 09:00, people: [ana, ben]}
+//! ```
+//!
+//! All files are one world: a schedule may name people of another file. So names are taken first,
+//! from all files, and then what they mean.
+
+mod changes;
+mod layer;
+mod parts;
+mod schedule;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use firebell_model::Matcher;
+use firebell_oncall::{
+    Contact, ContactKind, Holidays, Oncall, OwnerRule, Person, PersonId, Service, Team, TeamId,
+};
+
+use jiff::tz::TimeZone;
+
+use self::parts::{date, items, people, zone};
+use crate::alertmanager::matcher_list;
+use crate::fields::{Doc, Fields};
+use crate::load::Loader;
+use crate::problem::{Problem, did_you_mean};
+use crate::yaml::{Entry, Node, Value};
+
+/// What `oncall` says.
+#[derive(Clone, Debug, Default)]
+pub struct OncallSection {
+    /// People, ownership, schedules.
+    pub oncall: Arc<Oncall>,
+    /// Where everything stands.
+    pub places: OncallPlaces,
+}
+
+impl OncallSection {
+    /// The conditions on labels that give alerts an owner; `None` where there are no teams, and
+    /// nobody asks for owners.
+    pub(crate) fn owners(&self) -> Option<Vec<Vec<Matcher>>> {
+        let (ownership, directory) = (&self.oncall.ownership, &self.oncall.directory);
+        (!directory.teams.is_empty()).then(|| ownership.conditions(directory))
+    }
+}
+
+/// Where parts of `oncall` stand: problems that say nothing yet.
+#[derive(Clone, Debug, Default)]
+pub struct OncallPlaces {
+    /// By person.
+    pub people: Vec<Problem>,
+    /// By team.
+    pub teams: Vec<Problem>,
+    /// By schedule.
+    pub schedules: Vec<Problem>,
+}
+
+/// More of a kind are refused.
+const NAMES_MAX: usize = 10_000;
+
+/// Whether a file that is given on its own is about on-call.
+pub(crate) fn is_of_oncall(root: &Node) -> bool {
+    let Value::Map(entries) = &root.value else {
+        return false;
+    };
+    const OWN: [&str; 6] = [
+        "people",
+        "teams",
+        "services",
+        "owners",
+        "holidays",
+        "schedules",
+    ];
+    !entries.is_empty() && entries.iter().all(|entry| OWN.contains(&&*entry.key))
+}
+
+/// Reads files, and what stands inline.
+pub(crate) fn read(
+    loader: &Loader<'_>,
+    paths: impl IntoIterator<Item = PathBuf>,
+    inline: Option<(&Doc<'_>, &Node)>,
+) -> OncallSection {
+    let texts = paths
+        .into_iter()
+        .filter_map(|path| Some((loader.read(&path)?, path)));
+    let texts: Vec<(String, PathBuf)> = texts.collect();
+    let docs: Vec<Doc<'_>> = texts
+        .iter()
+        .map(|(text, path)| loader.doc(path, text))
+        .collect();
+    let roots: Vec<Vec<Node>> = docs
+        .iter()
+        .map(|doc| doc.parse().into_iter().collect())
+        .collect();
+    let in_files = docs.iter().zip(&roots).flat_map(|(doc, roots)| {
+        roots
+            .iter()
+            .map(move |root| doc.fields(root, "a file of `oncall`"))
+    });
+    let inline = inline.map(|(doc, node)| doc.fields(node, "`oncall`"));
+    let sections: Vec<Fields<'_, '_>> = in_files.chain(inline).collect();
+    let mut reader = Reader::default();
+    for fields in &sections {
+        reader.take_names(fields);
+    }
+    for fields in &sections {
+        reader.take_meaning(fields);
+    }
+    for fields in sections {
+        fields.finish();
+    }
+    OncallSection {
+        oncall: Arc::new(reader.oncall),
+        places: reader.places,
+    }
+}
+
+/// What was read so far.
+#[derive(Default)]
+struct Reader {
+    oncall: Oncall,
+    places: OncallPlaces,
+    holidays: BTreeMap<String, Arc<Holidays>>,
+    // Where each name was taken: an entry of a second one is not read.
+    taken: BTreeMap<(&'static str, String), Problem>,
+}
+
+impl Reader {
+    /// People, holidays, and the names of teams and schedules.
+    fn take_names(&mut self, fields: &Fields<'_, '_>) {
+        for entry in self.named(fields, "people", "people") {
+            let person = person(fields.doc, entry);
+            self.oncall.directory.people.push(person);
+            self.places.people.push(fields.doc.place(entry.at));
+        }
+        for entry in self.named(fields, "holidays", "holidays") {
+            let holidays = holidays(fields.doc, entry);
+            self.holidays.insert(entry.key.clone(), Arc::new(holidays));
+        }
+        for entry in self.named(fields, "teams", "teams") {
+            let (name, members) = (entry.key.as_str().into(), Vec::new());
+            self.oncall.directory.teams.push(Team {
+                name,
+                members,
+                schedule: None,
+            });
+            self.places.teams.push(fields.doc.place(entry.at));
+        }
+        for entry in self.named(fields, "schedules", "schedules") {
+            let schedule = schedule::empty(&entry.key);
+            self.oncall.schedules.push(schedule);
+            self.places.schedules.push(fields.doc.place(entry.at));
+        }
+    }
+
+    /// What needs names.
+    fn take_meaning(&mut self, fields: &Fields<'_, '_>) {
+        for entry in entries(fields, "teams") {
+            if let Some(id) = self
+                .first_of("teams", fields.doc, entry)
+                .and_then(|()| self.oncall.directory.find_team(&entry.key))
+            {
+                let team = self.team(fields.doc, entry);
+                self.oncall.directory.teams[id.0 as usize] = team;
+            }
+        }
+        for entry in self.named(fields, "services", "services") {
+            if let Some(text) = fields.doc.text(&entry.value, "services")
+                && let Some(team) = self.find_team(fields.doc, &entry.value, &text)
+            {
+                let name = entry.key.as_str().into();
+                self.oncall.directory.services.push(Service { name, team });
+            }
+        }
+        for node in fields.list("owners") {
+            self.owner(fields.doc, node);
+        }
+        for entry in entries(fields, "schedules") {
+            if let Some(id) = self
+                .first_of("schedules", fields.doc, entry)
+                .and_then(|()| self.oncall.find_schedule(&entry.key))
+            {
+                let schedule = schedule::read(self, fields.doc, entry);
+                self.oncall.schedules[id.0 as usize] = schedule;
+            }
+        }
+    }
+
+    /// The entries of a map of names, each name once over all files.
+    fn named<'n>(
+        &mut self,
+        fields: &Fields<'_, 'n>,
+        name: &'static str,
+        what: &'static str,
+    ) -> Vec<&'n Entry> {
+        let mut named = Vec::new();
+        for entry in entries(fields, name) {
+            let key = (what, entry.key.clone());
+            if entry.key.is_empty() || entry.key.contains(char::is_control) {
+                fields
+                    .doc
+                    .problem(entry.at, format!("a name of `{name}` is empty"), None);
+            } else if let Some(first) = self.taken.get(&key) {
+                let (first, line) = (&first.file, first.at.map_or(0, |at| at.line));
+                let message = format!("`{}` stands twice in `{name}`", entry.key);
+                let hint = format!("the first is in {first}, line {line}");
+                fields.doc.problem(entry.at, message, Some(hint));
+            } else if self.taken.len() >= NAMES_MAX {
+                let message = format!("`oncall` has more than {NAMES_MAX} names");
+                fields.doc.problem(entry.at, message, None);
+                break;
+            } else {
+                self.taken.insert(key, fields.doc.place(entry.at));
+                named.push(entry);
+            }
+        }
+        named
+    }
+
+    /// Whether an entry is the one whose name was taken.
+    fn first_of(&self, what: &'static str, doc: &Doc<'_>, entry: &Entry) -> Option<()> {
+        let first = self.taken.get(&(what, entry.key.clone()))?;
+        (first.file == doc.file && first.at == Some(entry.at)).then_some(())
+    }
+
+    fn team(&self, doc: &Doc<'_>, entry: &Entry) -> Team {
+        let name = entry.key.as_str().into();
+        if let Value::List(_) = &entry.value.value {
+            let members = people(self, doc, &entry.value, "members").to_vec();
+            return Team {
+                name,
+                members,
+                schedule: None,
+            };
+        }
+        let fields = doc.fields(&entry.value, "a team");
+        let members = fields.get("members");
+        let members = members.map(|node| people(self, doc, node, "members").to_vec());
+        let schedule = fields.scalar("schedule");
+        let schedule = schedule.and_then(|(at, text)| {
+            let found = self.oncall.find_schedule(&text.text);
+            if found.is_none() {
+                let names = self.oncall.schedules.iter().map(|it| &*it.name);
+                let hint = did_you_mean(&text.text, names);
+                doc.problem(at, format!("there is no schedule `{}`", text.text), hint);
+            }
+            found
+        });
+        fields.finish();
+        Team {
+            name,
+            members: members.unwrap_or_default(),
+            schedule,
+        }
+    }
+
+    fn owner(&mut self, doc: &Doc<'_>, node: &Node) {
+        let fields = doc.fields(node, "an entry of `owners`");
+        let has_matchers = fields.get("matchers").is_some();
+        let matchers = matcher_list(&fields, "matchers");
+        let team = match fields.get("team") {
+            Some(node) => doc
+                .text(node, "team")
+                .and_then(|text| self.find_team(doc, node, &text)),
+            None => {
+                fields.missing("team");
+                None
+            }
+        };
+        fields.finish();
+        let Some(team) = team else {
+            return;
+        };
+        let ownership = &mut self.oncall.ownership;
+        if !has_matchers {
+            if ownership.rest.replace(team).is_some() {
+                let message = "two entries of `owners` own the rest: they have no `matchers`";
+                doc.problem(
+                    node.at,
+                    message,
+                    Some("give one of them `matchers`".to_owned()),
+                );
+            }
+        } else if !matchers.is_empty() {
+            ownership.rules.push(OwnerRule { matchers, team });
+        }
+    }
+
+    fn find_team(&self, doc: &Doc<'_>, node: &Node, name: &str) -> Option<TeamId> {
+        let found = self.oncall.directory.find_team(name);
+        if found.is_none() {
+            let names = self.oncall.directory.teams.iter().map(|it| &*it.name);
+            let hint = did_you_mean(name, names);
+            let hint = hint.or_else(|| Some("teams stand in `teams`".to_owned()));
+            doc.problem(node.at, format!("there is no team `{name}`"), hint);
+        }
+        found
+    }
+
+    fn find_person(&self, doc: &Doc<'_>, node: &Node, name: &str) -> Option<PersonId> {
+        let found = self.oncall.directory.find_person(name);
+        if found.is_none() {
+            let names = self.oncall.directory.people.iter().map(|it| &*it.name);
+            let hint = did_you_mean(name, names).unwrap_or_else(|| {
+                "add them to `people`, or take them off; who has left leaves a gap".to_owned()
+            });
+            doc.problem(
+                node.at,
+                format!("there is nobody called `{name}`"),
+                Some(hint),
+            );
+        }
+        found
+    }
+}
+
+/// The entries of a map, in the order of the file.
+fn entries<'n>(fields: &Fields<'_, 'n>, name: &'static str) -> &'n [Entry] {
+    match fields.get(name).map(|node| (node, &node.value)) {
+        Some((_, Value::Map(entries))) => entries,
+        Some((_, Value::Null)) | None => &[],
+        Some((node, _)) => {
+            fields.doc.wrong_kind(node, name, "a map of names");
+            &[]
+        }
+    }
+}
+
+fn person(doc: &Doc<'_>, entry: &Entry) -> Person {
+    let fields = doc.fields(&entry.value, "a person");
+    let mut contacts = Vec::new();
+    for (name, kind) in ContactKind::ALL {
+        let Some(node) = fields.get(name) else {
+            continue;
+        };
+        for item in items(node) {
+            let Some(text) = doc.text(item, name) else {
+                continue;
+            };
+            match kind.fault(&text) {
+                None => contacts.push(Contact {
+                    kind,
+                    address: text.trim().into(),
+                }),
+                Some(why) => {
+                    doc.problem(item.at, format!("`{name}`: `{text}` {why}"), None);
+                }
+            }
+        }
+    }
+    let zone = zone(&fields).unwrap_or(TimeZone::UTC);
+    let person = Person {
+        name: entry.key.as_str().into(),
+        full_name: fields
+            .text("name")
+            .unwrap_or_else(|| entry.key.clone())
+            .into(),
+        zone,
+        contacts,
+    };
+    fields.finish();
+    person
+}
+
+fn holidays(doc: &Doc<'_>, entry: &Entry) -> Holidays {
+    let items = doc.items(&entry.value, "holidays");
+    let days = items.iter().filter_map(|item| date(doc, item, "holidays"));
+    Holidays::new(&entry.key, days.collect::<Vec<_>>())
+}

@@ -1,0 +1,190 @@
+//! Incidents within the engine: what they hear of dispatch, and what people do with them.
+//!
+//! *Invariants*: incidents hear of alerts in the step in which the alerts change, and what that
+//! changes is a part of the step: a kill loses both or neither.
+
+use std::sync::Arc;
+
+use firebell_dispatch::{AlertState, Dispatch, HistoryEntry, HistoryEvent, INBOX, NotifiedStatus};
+use firebell_incident::{
+    Act, AlertEvent, Happened, HappenedKind, IncidentId, Incidents, Opening, Outcome, Person,
+    Refusal, Told, Who,
+};
+use firebell_model::{AlertStatus, Fingerprint, Labels, Timestamp};
+
+use crate::engine::{Engine, Step};
+
+impl Engine {
+    /// Incidents, to look at.
+    #[must_use]
+    pub fn incidents(&self) -> &Incidents {
+        &self.incidents
+    }
+
+    /// Opens an incident for a person: about a service, whose alerts join it, or about alerts that
+    /// are named.
+    ///
+    /// # Errors
+    /// When the opening is wrong, an alert is unknown, or too many incidents are open.
+    pub fn open_incident(
+        &mut self,
+        now: Timestamp,
+        by: Person,
+        mut opening: Opening,
+        alerts: &[Fingerprint],
+        step: &mut Step,
+    ) -> Result<IncidentId, Refusal> {
+        for fingerprint in alerts {
+            let view = self.dispatch.alert(now, *fingerprint);
+            let known =
+                view.ok_or_else(|| Refusal::Invalid(format!("there is no alert {fingerprint}")))?;
+            if known.alert.status_at(now) != AlertStatus::Firing {
+                let why =
+                    format!("alert {fingerprint} does not fire: an incident is of alerts that do");
+                return Err(Refusal::Invalid(why));
+            }
+            opening.alerts.push(known.alert.labels.clone());
+        }
+        if let Some(service) = &opening.service {
+            let of_service = self.firing_of_service(now, service.trim());
+            let new = of_service.filter(|it| !opening.alerts.contains(it));
+            let new: Vec<Labels> = new.take(ALERTS_AT_OPENING_MAX).collect();
+            opening.alerts.extend(new);
+        }
+        let opened = self.incidents.open(now, by, &opening);
+        self.finish(now, step);
+        opened
+    }
+
+    /// Does with an incident what a person wishes.
+    ///
+    /// # Errors
+    /// See [`Incidents::act`].
+    pub fn act_on_incident(
+        &mut self,
+        now: Timestamp,
+        id: IncidentId,
+        by: Person,
+        act: Act,
+        step: &mut Step,
+    ) -> Result<Outcome, Refusal> {
+        let outcome = self.incidents.act(now, id, by, act);
+        self.finish(now, step);
+        outcome
+    }
+
+    fn firing_of_service(&self, now: Timestamp, service: &str) -> impl Iterator<Item = Labels> {
+        let policy = self.incidents.policy();
+        let of_service = self
+            .dispatch
+            .known_after(None)
+            .filter(move |(_, labels)| policy.key(labels).value("service") == service);
+        let is_firing = move |(fingerprint, _): &(Fingerprint, &Labels)| {
+            is_firing(&self.dispatch, now, *fingerprint)
+        };
+        of_service
+            .filter(is_firing)
+            .map(|(_, labels)| labels.clone())
+    }
+}
+
+/// After a restart: what was open is, but for alerts that have ended meanwhile.
+pub(crate) fn resume(incidents: &mut Incidents, now: Timestamp, dispatch: &Dispatch) {
+    incidents.resume();
+    incidents.reconcile(now, |alert| is_firing(dispatch, now, alert));
+}
+
+/// Tells incidents what has happened to alerts and notifications.
+pub(crate) fn hear(
+    incidents: &mut Incidents,
+    now: Timestamp,
+    dispatch: &Dispatch,
+    entries: &[HistoryEntry],
+) {
+    if !incidents.wants_alerts() {
+        return;
+    }
+    for entry in entries {
+        match &entry.event {
+            // It may have ended in silence.
+            HistoryEvent::Unsuppressed { .. }
+                if !is_firing(dispatch, now, entry.labels.fingerprint()) => {}
+            HistoryEvent::Firing | HistoryEvent::Unsuppressed { .. } => {
+                let view = dispatch.alert(now, entry.labels.fingerprint());
+                let is_muted = view.is_some_and(|it| it.state == AlertState::Suppressed);
+                alert(incidents, now, entry, true, is_muted);
+            }
+            HistoryEvent::Resolved => alert(incidents, now, entry, false, false),
+            HistoryEvent::Notification(notified) => {
+                let Some(integration) = &notified.integration else {
+                    continue;
+                };
+                // Every receiver has the inbox: that is no news.
+                if integration.starts_with(INBOX) {
+                    continue;
+                }
+                let is_failed = notified.status == NotifiedStatus::Failed;
+                let why = || notified.error.clone().unwrap_or_else(|| "failed".into());
+                let told = Told {
+                    receiver: Arc::clone(&notified.receiver),
+                    integration: integration.as_str().into(),
+                    alerts: notified.alerts.clone(),
+                    error: is_failed.then(why),
+                };
+                incidents.handle_told(now, &told);
+            }
+            HistoryEvent::Pending
+            | HistoryEvent::Suppressed { .. }
+            | HistoryEvent::Acknowledged { .. }
+            | HistoryEvent::Judged { .. } => {}
+        }
+    }
+}
+
+fn alert(
+    incidents: &mut Incidents,
+    now: Timestamp,
+    entry: &HistoryEntry,
+    is_firing: bool,
+    is_muted: bool,
+) {
+    let event = AlertEvent {
+        labels: entry.labels.clone(),
+        is_firing,
+        is_muted,
+    };
+    incidents.handle_alert(now, &event);
+}
+
+fn is_firing(dispatch: &Dispatch, now: Timestamp, alert: Fingerprint) -> bool {
+    let view = dispatch.alert(now, alert);
+    view.is_some_and(|it| it.alert.status_at(now) == AlertStatus::Firing)
+}
+
+/// What incidents have for the history.
+pub(crate) fn entry(happened: Happened) -> HistoryEntry {
+    let person = match &happened.by {
+        Who::Firebell => None,
+        Who::Person(person) => Some(Arc::<str>::from(person.name())),
+    };
+    let incident = Some(happened.incident.0);
+    HistoryEntry {
+        at: happened.at,
+        labels: happened.labels,
+        event: match happened.kind {
+            HappenedKind::Acknowledged => HistoryEvent::Acknowledged {
+                by: person,
+                incident,
+            },
+            HappenedKind::Judged(verdict) => HistoryEvent::Judged {
+                verdict: verdict.name().into(),
+                by: person,
+                since: happened.since,
+                incident,
+            },
+        },
+    }
+}
+
+/// The most alerts that fire already and join an incident when it is opened.
+const ALERTS_AT_OPENING_MAX: usize = 1_000;

@@ -1,0 +1,426 @@
+//! One incident: what is known of it, its alerts, its timeline.
+//!
+//! *Invariants*: entries are only added, never changed; their numbers are their places.
+
+mod words;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use firebell_model::{Fingerprint, Labels, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub use self::words::alert_text;
+use crate::life::{Phase, State, listed};
+use crate::verdict::{Judgement, Verdict};
+
+/// Counts up from 1; written `INC-1`.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
+pub struct IncidentId(pub u64);
+
+/// Somebody's name: not empty, one line, at most [`Person::CHARS_MAX`] characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Person(Arc<str>);
+
+/// Who did something.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Who {
+    /// The core itself: a rule of the policy, or an alert.
+    Firebell,
+    /// A person.
+    Person(Person),
+}
+
+/// How bad it is; the first is the worst.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Everybody is hit.
+    Sev1,
+    /// Many are.
+    Sev2,
+    /// Some are.
+    Sev3,
+    /// Nobody is, yet.
+    Sev4,
+}
+
+/// What somebody does in an incident; each is held by one person at a time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Decides.
+    Commander,
+    /// Changes systems.
+    Operations,
+    /// Tells those outside.
+    Liaison,
+    /// Writes down.
+    Scribe,
+}
+
+/// Whom a note is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Audience {
+    /// Those who work on it.
+    #[default]
+    Team,
+    /// Those who wait for it.
+    Stakeholders,
+}
+
+/// Whether data is as it should be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum DataState {
+    /// Nobody knows yet.
+    Unknown,
+    /// Somebody looked: it is.
+    Intact,
+    /// It may not be.
+    AtRisk,
+    /// Some is wrong or gone.
+    Lost,
+}
+
+/// Who looks into it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// The first one who said so.
+    pub by: Person,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// Something to do. Its number is its place, from 1.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Task {
+    /// What.
+    pub text: String,
+    /// Who does it.
+    pub owner: Option<Person>,
+    /// Who did it, and when.
+    pub done: Option<(Person, Timestamp)>,
+}
+
+/// Something to look at.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Link {
+    /// An address of HTTP; a picture's is shown as one.
+    pub url: String,
+    /// What it is; may be empty.
+    pub title: String,
+}
+
+/// What users notice.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Impact {
+    /// In words.
+    pub text: String,
+    /// How many users.
+    pub users: Option<u64>,
+}
+
+/// What is known of data.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct DataStatement {
+    /// In a word.
+    pub state: DataState,
+    /// How that is known.
+    pub text: String,
+}
+
+/// An alert of an incident.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Member {
+    /// Its labels.
+    pub labels: Labels,
+    /// When it joined.
+    pub joined_at: Timestamp,
+    /// When it last ended; `None` while it fires.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// One line of a timeline.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// When it was noted.
+    pub at: Timestamp,
+    /// Who did it.
+    pub by: Who,
+    /// What.
+    pub what: What,
+}
+
+/// What happened in an incident.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// It was opened.
+    Opened,
+    /// An alert joined, firing.
+    Joined(Labels),
+    /// One of its alerts fires again.
+    Returned(Labels),
+    /// One of its alerts ended.
+    Ended(Labels),
+    /// More alerts than are kept: so many were left out when this was written.
+    LeftOut(usize),
+    /// A notification of its alerts.
+    Notified {
+        /// Who was told.
+        receiver: Arc<str>,
+        /// By what, such as `webhook[0]`.
+        integration: Arc<str>,
+        /// Why it did not arrive, if it did not.
+        error: Option<Arc<str>>,
+    },
+    /// Somebody looks into it.
+    Acknowledged,
+    /// It got worse, so somebody has to look again.
+    AcknowledgementEnded,
+    /// It moved.
+    Moved {
+        /// From here.
+        from: Phase,
+        /// To here.
+        to: Phase,
+    },
+    /// Another severity.
+    Severity {
+        /// Before.
+        from: Severity,
+        /// From now on.
+        to: Severity,
+    },
+    /// A worse alert joined, and the severity that a person set stays.
+    SeverityKept(Severity),
+    /// Another title.
+    Titled(String),
+    /// A role was given to somebody, or given back.
+    Role(Role, Option<Person>),
+    /// Somebody wrote something.
+    Note(String, Audience),
+    /// Something to look at.
+    Linked(Link),
+    /// A task with its number.
+    Task(usize, String, Option<Person>),
+    /// The task is done.
+    TaskDone(usize),
+    /// What users notice.
+    Impact(Impact),
+    /// What is hit.
+    Components(Vec<String>),
+    /// What is known of data.
+    Data(DataStatement),
+    /// What it was.
+    Judged(Verdict),
+    /// It goes on as that one.
+    MergedInto(IncidentId),
+    /// That one goes on here.
+    Absorbed(IncidentId),
+    /// An alert belongs elsewhere.
+    Detached(Labels),
+    /// It returned after that one was closed.
+    Follows(IncidentId),
+    /// A wish that had been fulfilled already, by somebody else.
+    Again(Box<What>),
+}
+
+/// An incident.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Incident {
+    /// Its number.
+    pub id: IncidentId,
+    /// What it is called. Alerts that join never change it.
+    pub title: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// Who set the severity by hand: alerts do not change it then.
+    pub severity_by: Option<Person>,
+    /// Where it stands.
+    pub state: State,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// Who opened it.
+    pub opened_by: Who,
+    /// What its alerts share.
+    pub key: Labels,
+    /// Whether a person did anything but write.
+    pub is_attended: bool,
+    /// Who looks into it.
+    pub acknowledged: Option<Acknowledged>,
+    /// When somebody first did.
+    pub first_acknowledged_at: Option<Timestamp>,
+    /// Who does what.
+    pub roles: BTreeMap<Role, Person>,
+    /// What is to be done.
+    pub tasks: Vec<Task>,
+    /// What users notice.
+    pub impact: Option<Impact>,
+    /// What is hit.
+    pub components: Vec<String>,
+    /// What is known of data.
+    pub data: Option<DataStatement>,
+    /// What it was.
+    pub verdict: Option<Judgement>,
+    /// When it last got to where it stands.
+    pub moved_at: Timestamp,
+    /// When it was last over.
+    pub resolved_at: Option<Timestamp>,
+    /// When an alert or a person last did something.
+    pub alive_at: Timestamp,
+    /// The incident that it follows.
+    pub follows: Option<IncidentId>,
+    /// Alerts that people took out: they do not come back.
+    pub detached: BTreeSet<Fingerprint>,
+    /// Alerts that did not fit in.
+    pub n_left_out: usize,
+    /// Its alerts. Written down one by one.
+    #[serde(skip)]
+    pub alerts: BTreeMap<Fingerprint, Member>,
+    /// What happened. Written down one by one.
+    #[serde(skip)]
+    pub timeline: Vec<Entry>,
+}
+
+impl Incident {
+    /// Whether any of its alerts fires.
+    #[must_use]
+    pub fn is_firing(&self) -> bool {
+        self.alerts.values().any(|it| it.ended_at.is_none())
+    }
+
+    /// How long it hurt, as far as is known.
+    #[must_use]
+    pub fn lasted(&self, now: Timestamp) -> firebell_model::Duration {
+        let ended = self.alerts.values().filter_map(|it| it.ended_at).max();
+        let last = match self.is_firing() {
+            true => None,
+            false => ended,
+        };
+        last.or(self.resolved_at).unwrap_or(now) - self.opened_at
+    }
+
+    /// Notes of a person who works on it: notes, links and pictures, the oldest first.
+    pub fn notes(&self) -> impl Iterator<Item = &Entry> {
+        let is_note = |it: &&Entry| matches!(it.what, What::Note(..) | What::Linked(_));
+        self.timeline.iter().filter(is_note)
+    }
+}
+
+impl Person {
+    /// The longest name.
+    pub const CHARS_MAX: usize = 100;
+
+    /// Makes one of what somebody typed.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn new(text: &str) -> Result<Self, String> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err("`by` is missing: say who you are".to_owned());
+        }
+        let is_long = text.chars().count() > Self::CHARS_MAX;
+        if is_long || text.chars().any(char::is_control) {
+            let max = Self::CHARS_MAX;
+            return Err(format!("a name is one line of at most {max} characters"));
+        }
+        Ok(Self(text.into()))
+    }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Severity {
+    const ALL: [Self; 4] = [Self::Sev1, Self::Sev2, Self::Sev3, Self::Sev4];
+}
+
+impl Role {
+    const ALL: [Self; 4] = [
+        Self::Commander,
+        Self::Operations,
+        Self::Liaison,
+        Self::Scribe,
+    ];
+}
+
+impl DataState {
+    const ALL: [Self; 4] = [Self::Unknown, Self::Intact, Self::AtRisk, Self::Lost];
+}
+
+impl fmt::Display for IncidentId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "INC-{}", self.0)
+    }
+}
+
+/// Reads `INC-12`, `inc-12` or `12`.
+impl FromStr for IncidentId {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = text.strip_prefix("INC-");
+        let number = number.or_else(|| text.strip_prefix("inc-")).unwrap_or(text);
+        let parsed = number.parse().ok().filter(|it| *it > 0);
+        let wrong = || format!("`{text}` is no incident: write it as INC-12 or 12");
+        parsed.map(Self).ok_or_else(wrong)
+    }
+}
+
+impl fmt::Display for Person {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Firebell => f.write_str("firebell"),
+            Self::Person(person) => person.fmt(f),
+        }
+    }
+}
+
+/// Gives a closed list of words its text form and reads it.
+macro_rules! words {
+    ($kind:ty, $what:literal, $($variant:ident => $name:literal),+) => {
+        impl fmt::Display for $kind {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(match self { $(Self::$variant => $name),+ })
+            }
+        }
+
+        impl FromStr for $kind {
+            type Err = String;
+
+            fn from_str(text: &str) -> Result<Self, String> {
+                match text {
+                    $($name => Ok(Self::$variant),)+
+                    _ => Err(format!("`{text}` is no {}, only {}", $what, listed(&Self::ALL))),
+                }
+            }
+        }
+    };
+}
+
+words!(Severity, "severity", Sev1 => "sev1", Sev2 => "sev2", Sev3 => "sev3", Sev4 => "sev4");
+words!(
+    Role, "role",
+    Commander => "commander", Operations => "operations", Liaison => "liaison", Scribe => "scribe"
+);
+words!(
+    DataState, "state of data",
+    Unknown => "unknown", Intact => "intact", AtRisk => "at_risk", Lost => "lost"
+);

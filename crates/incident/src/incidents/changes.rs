@@ -1,0 +1,222 @@
+//! What has to be written down, and how it is put back.
+//!
+//! *Invariants*: records hold state. An incident, each of its alerts and each entry of its timeline
+//! has a record of its own, so that what is written is as long as what changed.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use firebell_model::{Fingerprint, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::{Happened, Incidents};
+use crate::incident::{Entry, Incident, IncidentId, Member};
+
+/// A piece of state to write down; the last one of a key wins.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum IncidentRecord {
+    /// An incident without its alerts and its timeline.
+    Incident(Box<Incident>),
+    /// One of its alerts; `None` when it was taken out.
+    Alert {
+        /// Of this incident.
+        id: IncidentId,
+        /// Which.
+        fingerprint: Fingerprint,
+        /// What is known of it.
+        value: Option<Member>,
+    },
+    /// An entry of its timeline.
+    Entry {
+        /// Of this incident.
+        id: IncidentId,
+        /// Its place.
+        n: usize,
+        /// What happened.
+        value: Entry,
+    },
+    /// It is kept no longer, with all of it.
+    Forgotten(IncidentId),
+}
+
+/// What has changed since it was last taken.
+#[derive(Default)]
+pub(super) struct Changes {
+    heads: BTreeSet<IncidentId>,
+    alerts: BTreeSet<(IncidentId, Fingerprint)>,
+    entries: BTreeSet<(IncidentId, usize)>,
+    forgotten: BTreeSet<IncidentId>,
+    /// When each was last said to be due; not written down, as it follows from the rest.
+    queued: BTreeMap<IncidentId, Timestamp>,
+}
+
+impl Changes {
+    pub(super) fn head(&mut self, id: IncidentId) {
+        self.heads.insert(id);
+    }
+
+    pub(super) fn alert(&mut self, id: IncidentId, fingerprint: Fingerprint) {
+        self.alerts.insert((id, fingerprint));
+    }
+
+    pub(super) fn entry(&mut self, id: IncidentId, n: usize) {
+        self.entries.insert((id, n));
+    }
+
+    pub(super) fn forget(&mut self, id: IncidentId) {
+        self.queued.remove(&id);
+        self.forgotten.insert(id);
+    }
+
+    /// Says when an incident is due from now on; returns what was said before.
+    pub(super) fn queued(&mut self, id: IncidentId, due: Option<Timestamp>) -> Option<Timestamp> {
+        match due {
+            Some(at) => self.queued.insert(id, at),
+            None => self.queued.remove(&id),
+        }
+    }
+}
+
+impl Incidents {
+    /// Puts a recorded piece of state back. Follow the last one with [`Incidents::resume`].
+    pub fn restore(&mut self, record: IncidentRecord) {
+        match record {
+            IncidentRecord::Incident(head) => match self.all.get_mut(&head.id) {
+                Some(known) => {
+                    let alerts = std::mem::take(&mut known.alerts);
+                    let timeline = std::mem::take(&mut known.timeline);
+                    *known = Incident {
+                        alerts,
+                        timeline,
+                        ..*head
+                    };
+                }
+                None => {
+                    self.all.insert(head.id, *head);
+                }
+            },
+            IncidentRecord::Alert {
+                id,
+                fingerprint,
+                value,
+            } => {
+                let incident = self.all.get_mut(&id);
+                match (incident, value) {
+                    (Some(incident), Some(member)) => {
+                        incident.alerts.insert(fingerprint, member);
+                    }
+                    (Some(incident), None) => {
+                        incident.alerts.remove(&fingerprint);
+                    }
+                    (None, _) => {}
+                }
+            }
+            IncidentRecord::Entry { id, n, value } => {
+                if let Some(incident) = self.all.get_mut(&id) {
+                    match incident.timeline.get_mut(n) {
+                        Some(known) => *known = value,
+                        None => incident.timeline.push(value),
+                    }
+                }
+            }
+            IncidentRecord::Forgotten(id) => {
+                self.all.remove(&id);
+            }
+        }
+    }
+
+    /// Goes on after a restart: finds out whose the alerts are and what is due.
+    pub fn resume(&mut self) {
+        self.of_alert.clear();
+        // Of several, that to which it came last.
+        let mut joined: BTreeMap<Fingerprint, (Timestamp, IncidentId)> = BTreeMap::new();
+        for incident in self.all.values() {
+            for (fingerprint, member) in &incident.alerts {
+                let at = (member.joined_at, incident.id);
+                let last = joined.entry(*fingerprint).or_insert(at);
+                *last = at.max(*last);
+            }
+        }
+        self.of_alert = joined.into_iter().map(|(it, (_, id))| (it, id)).collect();
+        let ids: Vec<IncidentId> = self.all.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.queue(id));
+    }
+
+    /// What has changed since the last call.
+    pub fn take_changes(&mut self) -> Vec<IncidentRecord> {
+        let Changes {
+            heads,
+            alerts,
+            entries,
+            forgotten,
+            queued: _,
+        } = &mut self.changes;
+        let (heads, alerts) = (std::mem::take(heads), std::mem::take(alerts));
+        let (entries, forgotten) = (std::mem::take(entries), std::mem::take(forgotten));
+        let forgotten = forgotten.into_iter().map(IncidentRecord::Forgotten);
+        let heads = heads.iter().filter_map(|id| Some(head(self.all.get(id)?)));
+        let alerts = alerts.into_iter().filter_map(|(id, fingerprint)| {
+            let value = self.all.get(&id)?.alerts.get(&fingerprint).cloned();
+            Some(IncidentRecord::Alert {
+                id,
+                fingerprint,
+                value,
+            })
+        });
+        let entries = entries.into_iter().filter_map(|(id, n)| {
+            let value = self.all.get(&id)?.timeline.get(n)?.clone();
+            Some(IncidentRecord::Entry { id, n, value })
+        });
+        forgotten
+            .chain(heads)
+            .chain(alerts)
+            .chain(entries)
+            .collect()
+    }
+
+    /// The whole state, for a snapshot.
+    pub fn records(&self) -> impl Iterator<Item = IncidentRecord> {
+        self.all.values().flat_map(|incident| {
+            let id = incident.id;
+            let alerts = incident.alerts.iter();
+            let alerts = alerts.map(move |(fingerprint, member)| IncidentRecord::Alert {
+                id,
+                fingerprint: *fingerprint,
+                value: Some(member.clone()),
+            });
+            let entries = incident.timeline.iter().enumerate();
+            let entries = entries.map(move |(n, entry)| IncidentRecord::Entry {
+                id,
+                n,
+                value: entry.clone(),
+            });
+            std::iter::once(head(incident)).chain(alerts).chain(entries)
+        })
+    }
+
+    /// What the history is to be told, since the last call.
+    pub fn take_happened(&mut self) -> Vec<Happened> {
+        std::mem::take(&mut self.happened)
+    }
+}
+
+fn head(incident: &Incident) -> IncidentRecord {
+    let head = Incident {
+        title: incident.title.clone(),
+        alerts: BTreeMap::new(),
+        timeline: Vec::new(),
+        key: incident.key.clone(),
+        opened_by: incident.opened_by.clone(),
+        severity_by: incident.severity_by.clone(),
+        acknowledged: incident.acknowledged.clone(),
+        roles: incident.roles.clone(),
+        tasks: incident.tasks.clone(),
+        impact: incident.impact.clone(),
+        components: incident.components.clone(),
+        data: incident.data.clone(),
+        verdict: incident.verdict.clone(),
+        detached: incident.detached.clone(),
+        ..*incident
+    };
+    IncidentRecord::Incident(Box::new(head))
+}

@@ -1,0 +1,38 @@
+//! Incidents: from the first alert to the verdict. Their life, what people do with them, the
+//! timeline that writes itself, which alerts belong together, and what it was all worth.
+//!
+//! A core without IO: time and inputs go in ([`Incidents::handle_alert`], [`Incidents::act`]),
+//! records come out ([`Incidents::take_changes`]) and what the history is to be told
+//! ([`Incidents::take_happened`]).
+//!
+//! *Invariants*: an alert belongs to one incident at a time. Every change is in the timeline, with
+//! its moment and who made it. Twice the same wish is the same as once. The same inputs give the
+//! same records: no clock, no chance; numbers come from a counter.
+//!
+//! *Not here*: who is told and who escalates (`firebell-dispatch`, on-call), JSON of the API
+//! (`firebell-server`).
+
+mod life;
+
+mod act;
+mod incident;
+mod incidents;
+mod policy;
+mod quality;
+mod verdict;
+
+pub use crate::act::{Act, ActTextError, Outcome, Refusal};
+pub use crate::incident::{
+    Acknowledged, Audience, DataState, DataStatement, Entry, Impact, Incident, IncidentId, Link,
+    Member, Person, Role, Severity, Task, What, Who, alert_text,
+};
+pub use crate::incidents::{
+    AlertEvent, Happened, HappenedKind, INCIDENTS_KEPT_MAX, INCIDENTS_OPEN_MAX, IncidentRecord,
+    Incidents, Opening, Told,
+};
+pub use crate::life::{Phase, State};
+pub use crate::policy::Policy;
+pub use crate::quality::{
+    Advice, DELETE_UNDER, Episode, Episodes, FLAPS_WITHIN, Figures, Spread, TARGET,
+};
+pub use crate::verdict::{Judgement, TRANSIENT_MAX, Verdict};

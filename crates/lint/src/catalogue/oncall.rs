@@ -1,0 +1,83 @@
+//! Who owns alerts, and who is on call for them.
+
+use crate::lint::{Lint, Severity};
+
+pub(crate) const ALL: &[&Lint] = &[
+    &NO_OWNER,
+    &GAP,
+    &UNREACHABLE,
+    &NOBODY_REACHABLE,
+    &UNUSED_LAYER,
+];
+
+/// An alert whose labels say nothing of an owner.
+pub(crate) const NO_OWNER: Lint = Lint {
+    id: "oncall/no-owner",
+    severity: Severity::Error,
+    is_on: true,
+    what: "an alert that no team can own: no entry of `owners` fits, no `team`, no `service`",
+    why: "An alert that nobody owns is overlooked by everybody.",
+    mend: "Give the rule a label `team` or `service`, or add an entry to `owners`; one without \
+           `matchers` owns the rest.",
+    bad: concat!(
+        alert!("sum(up) == 0", "for: 5m"),
+        "#= firebell.yml\noncall:\n  people: {ana: {email: a@b.c}}\n  teams: {shop: [ana]}\n"
+    ),
+    good: concat!(
+        alert!("sum(up) == 0", "for: 5m", "labels: {team: shop}"),
+        "#= firebell.yml\noncall:\n  people: {ana: {email: a@b.c}}\n  teams: {shop: [ana]}\n"
+    ),
+};
+
+/// Moments at which nobody is on call.
+pub const GAP: Lint = Lint {
+    id: "oncall/gap",
+    severity: Severity::Error,
+    is_on: true,
+    what: "a schedule that has nobody on call at times within the next year",
+    why: "A page of that time reaches nobody until somebody notices.",
+    mend: "Fill the gap with a layer or an override, or say `gaps: allowed` where it is meant.",
+    bad: "#= firebell.yml\noncall:\n  people: {ana: {email: a@b.c}}\n  schedules:\n    shop: \
+          {people: ana, hours: mon-fri}\n",
+    good: "#= firebell.yml\noncall:\n  people: {ana: {email: a@b.c}}\n  schedules:\n    shop: \
+           {people: ana}\n",
+};
+
+/// Somebody on call who cannot be reached.
+pub const UNREACHABLE: Lint = Lint {
+    id: "oncall/unreachable",
+    severity: Severity::Error,
+    is_on: true,
+    what: "a person on a schedule without any way to be reached",
+    why: "Their pages go nowhere.",
+    mend: "Give them `email`, `phone`, `slack` or another contact, or take them off.",
+    bad: "#= firebell.yml\noncall:\n  people: {ana: {}}\n  schedules: {shop: {people: ana}}\n",
+    good: "#= firebell.yml\noncall:\n  people: {ana: {email: a@b.c}, ben: {}}\n  schedules: \
+           {shop: {people: ana}}\n",
+};
+
+/// An owner whose pages go nowhere.
+pub const NOBODY_REACHABLE: Lint = Lint {
+    id: "oncall/nobody-reachable",
+    severity: Severity::Error,
+    is_on: true,
+    what: "a team of which nobody can be reached: neither by its schedule nor among its members",
+    why: "The alerts it owns reach nobody.",
+    mend: "Give it a `schedule` or `members`, and them contacts.",
+    bad: "#= firebell.yml\noncall:\n  people: {ana: {}}\n  teams: {shop: [ana]}\n",
+    good: "#= firebell.yml\noncall:\n  people: {ana: {email: a@b.c}}\n  teams: {shop: [ana]}\n",
+};
+
+/// A layer that never decides.
+pub const UNUSED_LAYER: Lint = Lint {
+    id: "oncall/unused-layer",
+    severity: Severity::Warning,
+    is_on: true,
+    what: "a layer that has nobody on call in the next year, or is covered by later ones at all times",
+    why: "Who wrote it believes that it does something.",
+    mend: "Move it below the layer that covers it, or delete it; a later layer wins.",
+    bad: "#= firebell.yml\noncall:\n  people: {ana: {email: a@b.c}, ben: {email: b@b.c}}\n  \
+          schedules:\n    shop:\n      layers: [{people: ana, hours: sat}, {people: ben}]\n",
+    good: "#= firebell.yml\noncall:\n  people: {ana: {email: a@b.c}, ben: {email: b@b.c}}\n  \
+           schedules:\n    shop:\n      layers: [{people: ben}, {people: ana, hours: sat}]\n",
+};

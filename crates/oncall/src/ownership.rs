@@ -1,0 +1,73 @@
+//! Ownership: which team an alert belongs to follows from its labels.
+
+use firebell_model::{Labels, Matcher};
+
+use crate::people::{Directory, TeamId};
+
+/// Alerts with these labels belong to a team.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct OwnerRule {
+    /// All have to match.
+    pub matchers: Vec<Matcher>,
+    /// Whose they are.
+    pub team: TeamId,
+}
+
+/// Who owns what: the first rule that matches, else the team that the label `team` names, else the
+/// one that owns the service that the label `service` names, else the team that owns the rest.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Ownership {
+    /// In order; the first that matches decides.
+    pub rules: Vec<OwnerRule>,
+    /// Who owns what nothing else says.
+    pub rest: Option<TeamId>,
+}
+
+/// Why an alert belongs to a team.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum OwnedBy {
+    /// The rule of this index matches.
+    Rule(usize),
+    /// Its label `team` names it.
+    TeamLabel,
+    /// Its label `service` names a service of it.
+    ServiceLabel,
+    /// It owns the rest.
+    Rest,
+}
+
+/// The label that names a team.
+pub const TEAM_LABEL: &str = "team";
+/// The label that names a service.
+pub const SERVICE_LABEL: &str = "service";
+
+impl Ownership {
+    /// Whose an alert is, and why.
+    #[must_use]
+    pub fn owner(&self, labels: &Labels, directory: &Directory) -> Option<(TeamId, OwnedBy)> {
+        let matches = |rule: &OwnerRule| rule.matchers.iter().all(|it| it.matches(labels));
+        if let Some(idx) = self.rules.iter().position(matches) {
+            return Some((self.rules[idx].team, OwnedBy::Rule(idx)));
+        }
+        let by_team = directory.find_team(labels.value(TEAM_LABEL));
+        let service = labels.value(SERVICE_LABEL);
+        let by_service = || directory.services.iter().find(|it| *it.name == *service);
+        by_team
+            .map(|team| (team, OwnedBy::TeamLabel))
+            .or_else(|| by_service().map(|it| (it.team, OwnedBy::ServiceLabel)))
+            .or_else(|| self.rest.map(|team| (team, OwnedBy::Rest)))
+    }
+
+    /// The conditions on labels that give alerts an owner, each a list of which all have to hold:
+    /// alerts that satisfy none of them have no owner.
+    #[must_use]
+    pub fn conditions(&self, directory: &Directory) -> Vec<Vec<Matcher>> {
+        let teams = directory.teams.iter().map(|it| &*it.name);
+        let services = directory.services.iter().map(|it| &*it.name);
+        let rules = self.rules.iter().map(|it| it.matchers.clone());
+        let rest = self.rest.map(|_| Vec::new());
+        let teams = teams.map(|name| vec![Matcher::equal(TEAM_LABEL, name)]);
+        let services = services.map(|name| vec![Matcher::equal(SERVICE_LABEL, name)]);
+        rules.chain(teams).chain(services).chain(rest).collect()
+    }
+}

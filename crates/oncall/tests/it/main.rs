@@ -1,0 +1,8 @@
+//! Schedules as tables: what is written, and who is on call.
+
+mod clocks;
+mod fairness;
+mod ical;
+mod ownership;
+mod schedules;
+mod text;
