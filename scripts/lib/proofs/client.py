@@ -49,6 +49,8 @@ def ask(  # noqa: PLR0913 as many as HTTP has
     """Send one request; raise `ProofError` when nobody answers."""
     connection = HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
+        # By itself: a reset while connecting means that nobody is there.
+        connection.connect()
         # Whoever refuses a body need not read it to its end: the answer is there all the same.
         with suppress(BrokenPipeError, ConnectionResetError):
             connection.request(method, path, body, dict(headers or {}))
