@@ -5,13 +5,14 @@
 //! it is. The rest of its group goes on. While it is held it does not leave the group.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use firebell_model::{Alert, AlertStatus, Duration, Fingerprint, NotificationReason, Timestamp};
 
 use super::{DirtyKey, Dispatch, Entry};
 use crate::group::{Flush, GroupKey};
 use crate::nflog::Batch;
-use crate::{FIRINGS_MAX, FlapDamping, NflogEntry};
+use crate::{FIRINGS_MAX, FlapDamping, IntegrationSlot, NflogEntry};
 
 /// What a flush does with an alert that flaps or did.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -112,6 +113,30 @@ impl Dispatch {
             marks.insert(*fingerprint, self.mark(key, flaps));
         }
         marks
+    }
+
+    /// Who wants no ends need not hear either that what ended is calm again, but hears of it when it
+    /// flaps anew.
+    pub(super) fn forget_calm(
+        &mut self,
+        log_key: &Arc<str>,
+        slot: &IntegrationSlot,
+        flush: &Flush,
+    ) {
+        let Some(entry) = self.nflog.get_mut(log_key) else {
+            return;
+        };
+        if slot.send_resolved || entry.flapping.is_empty() {
+            return;
+        }
+        let n_known = entry.flapping.len();
+        entry.flapping.retain(|it| {
+            let is_in = |list: &[Fingerprint]| list.binary_search(it).is_ok();
+            is_in(&flush.flapping) || !is_in(&flush.batch.resolved)
+        });
+        if entry.flapping.len() != n_known {
+            self.dirty.insert(DirtyKey::Nflog(log_key.clone()));
+        }
     }
 
     /// The mark of an alert on a route.

@@ -154,7 +154,7 @@ impl Dispatch {
             batch,
             leaving,
             // Otherwise nothing is told, and nothing leaves.
-            has_failed: self.is_held_back(key),
+            has_failed: self.has_to_wait(key),
             flapping,
             counts_in: None,
         };
@@ -326,6 +326,7 @@ impl Dispatch {
         let mut made: Vec<(Form, Arc<Notification>)> = Vec::new();
         for slot in receiver.slots() {
             let log_key = self.nflog_key(key, receiver.name(), &slot.integration);
+            self.forget_calm(&log_key, slot, flush);
             let entry = self.nflog.get(&log_key);
             let repeat = route.repeat_after(entry.map_or(0, |it| it.n_repeats));
             let reason = needs_update(now, entry, batch, slot.send_resolved, repeat);

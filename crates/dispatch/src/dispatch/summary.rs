@@ -34,13 +34,23 @@ pub(super) enum Allowed {
 const SUMMARY_TIME_MAX: Duration = Duration::from_mins(5);
 
 impl Dispatch {
-    /// Whether a group has to wait for a summary.
-    pub(super) fn is_held_back(&self, key: &GroupKey) -> bool {
+    /// Whether a group has to wait for a summary. One that waits goes on by itself when there is room
+    /// again, since something that counted did not arrive.
+    pub(super) fn has_to_wait(&mut self, key: &GroupKey) -> bool {
         let route = self.routing.route(key.route);
-        let window = self
-            .windows
-            .get(self.routing.receiver(route.receiver).name());
-        window.is_some_and(|window| window.has(&(route.id.clone(), key.labels.clone())))
+        let receiver = self.routing.receiver(route.receiver);
+        let (name, limit) = (receiver.name().clone(), receiver.rate_limit());
+        let held = (route.id.clone(), key.labels.clone());
+        let Some(window) = self.windows.get_mut(&name) else {
+            return false;
+        };
+        let has_room = limit.is_some_and(|it| window.n_told < it.notifications_max);
+        if has_room && window.held.remove(&held) {
+            self.dirty.insert(DirtyKey::Held(name.clone(), held));
+            self.drop_if_idle(&name);
+            return false;
+        }
+        window.has(&held)
     }
 
     /// Whether a group may be told now; counts it if so, and has it wait for the summary if not. The
@@ -368,6 +378,7 @@ impl Dispatch {
                 continue;
             };
             let log_key = self.nflog_key(&key, name, &slot.integration);
+            self.forget_calm(&log_key, slot, flush);
             let entry = self.nflog.get(&log_key);
             // As when it was made: until it is over nothing else is told of its groups.
             if self.has_news(at, &key, entry, slot, flush) {

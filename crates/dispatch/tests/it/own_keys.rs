@@ -193,8 +193,46 @@ fn a_summary_that_does_not_arrive_uses_up_nothing_either() {
         expect![[r#"
             0m0s notify a/webhook[0]: first [disk]
             10m0s notify a/webhook[0]: (1 notification held back) new alerts [slow] (refused)
-            12m0s notify a/webhook[0]: first [down]
-            20m0s notify a/webhook[0]: (2 notifications held back) new alerts [down, slow]
+            11m0s notify a/webhook[0]: first [slow]
+            21m0s notify a/webhook[0]: (2 notifications held back) new alerts [down, down]
+        "#]],
+    );
+}
+
+#[test]
+fn what_waits_goes_on_when_what_counted_did_not_arrive() {
+    check_with(
+        "receiver a limit=1/30m: webhook\nroute a by=service wait=0s interval=1m",
+        "0s answer a/webhook[0] hangs · 0s fire db/disk · 30s fire web/slow · 40s fire api/down
+         50s resolve db/disk · 65s answer a/webhook[0] accepts · 70s restart · 45m end",
+        expect![[r#"
+            0m0s notify a/webhook[0]: first [disk] (hangs)
+            1m0s cancel 1
+            1m30s notify a/webhook[0]: first [slow]
+            30m0s notify a/webhook[0]: (1 notification held back) new alerts [down]
+        "#]],
+    );
+}
+
+#[test]
+fn who_wants_no_ends_hears_that_an_alert_flaps_anew() {
+    check_with(
+        "receiver a: webhook, slack-\nroute a by=service wait=0s interval=1m flap=1/10m",
+        "0s fire db/disk · 0s fire db/cpu · 90s resolve db/disk · 150s fire db/disk
+         200s resolve db/disk · 30m fire db/disk · 31m resolve db/disk · 33m fire db/disk · 40m end",
+        expect![[r#"
+            0m0s notify a/webhook[0]: first [disk]
+            0m0s notify a/slack[0]: first [disk]
+            1m0s notify a/webhook[0]: new alerts [cpu, disk]
+            1m0s notify a/slack[0]: new alerts [cpu, disk]
+            2m0s notify a/webhook[0]: some resolved [cpu, -disk]
+            3m0s notify a/webhook[0]: new alerts [cpu, disk (fires again and again)]
+            3m0s notify a/slack[0]: new alerts [cpu, disk (fires again and again)]
+            13m0s notify a/webhook[0]: some resolved [cpu, -disk (calm again)]
+            30m0s notify a/webhook[0]: new alerts [cpu, disk]
+            31m0s notify a/webhook[0]: some resolved [cpu, -disk]
+            33m0s notify a/webhook[0]: new alerts [cpu, disk (fires again and again)]
+            33m0s notify a/slack[0]: new alerts [cpu, disk (fires again and again)]
         "#]],
     );
 }
