@@ -34,6 +34,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     core("dispatch", &["model"]),
     core("notify", &["model", "template"]),
     core("oncall", &["model"]),
+    core("escalation", &["model", "oncall"]),
     core("lint", &["model", "promql", "template", "rules"]),
     core("incident", &["model"]),
     core(
@@ -43,8 +44,18 @@ pub(crate) const LAYERS: &[Layer] = &[
     edge(
         "config",
         &[
-            "model", "tsdb", "promql", "template", "rules", "slo", "dispatch", "notify", "oncall",
-            "lint", "incident",
+            "model",
+            "tsdb",
+            "promql",
+            "template",
+            "rules",
+            "slo",
+            "dispatch",
+            "notify",
+            "oncall",
+            "escalation",
+            "lint",
+            "incident",
         ],
     ),
     edge("wire", &["model"]),

@@ -86,6 +86,11 @@ impl<'d> Doc<'d> {
         self.problems.borrow_mut().push(problem);
     }
 
+    /// How many problems there are by now, of all files.
+    pub(crate) fn n_problems(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
     /// A problem of a place that says nothing yet.
     pub(crate) fn place(&self, at: Pos) -> Problem {
         let (shown, line) = (self.shown.borrow(), (at.line as usize).saturating_sub(1));

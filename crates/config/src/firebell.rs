@@ -16,6 +16,7 @@ use crate::alerting::{Alerting, AlertmanagerJob};
 use crate::alertmanager::{self, IntegrationKey, Notifications};
 use crate::check::CheckSection;
 use crate::delivery_alert;
+use crate::escalation::{self, EscalationSection};
 use crate::fields::{Doc, Fields};
 use crate::files::{Files, is_pattern};
 use crate::history::HistoryKept;
@@ -54,6 +55,8 @@ pub struct Config {
     pub alertmanagers: Vec<AlertmanagerJob>,
     /// When people are told that others cannot be told; `None` is never.
     pub delivery_alert: Option<DeliveryAlert>,
+    /// Who is told next while nobody answers.
+    pub escalation: EscalationSection,
     /// When incidents open, and what belongs to them.
     pub incidents: firebell_incident::Policy,
     /// What texts of notifications may call.
@@ -154,6 +157,7 @@ struct Parts {
     notifications: Option<Notifications>,
     has_alertmanager: bool,
     delivery_alert: Option<DeliveryAlert>,
+    escalation: EscalationSection,
     incidents: firebell_incident::Policy,
     text: String,
     alertmanager_text: String,
@@ -213,6 +217,7 @@ impl Parts {
                 external_url: external_url.clone(),
                 ..alert
             }),
+            escalation: self.escalation,
             incidents: self.incidents,
             templates,
             otlp: self.otlp,
@@ -290,8 +295,6 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     parts.oncall = read_oncall(loader, &doc, &fields);
     read_notifications(loader, &doc, &fields, &mut parts);
     parts.storage = storage(&fields);
-    parts.history = HistoryKept::read(&fields);
-    parts.incidents = incidents::read(&fields);
     note_short_retention(loader, &parts);
     own_keys(&fields, &mut parts);
     note_unused(loader, &fields);
@@ -338,6 +341,13 @@ fn read_notifications(
 
 /// How rules are checked, where to listen, and where people reach what listens.
 fn own_keys(fields: &Fields<'_, '_>, parts: &mut Parts) {
+    parts.history = HistoryKept::read(fields);
+    parts.incidents = incidents::read(fields);
+    let inbox_only = (!parts.has_alertmanager).then(alertmanager::inbox_only);
+    let notifications = parts.notifications.as_ref();
+    let notifications = notifications.or(inbox_only.as_ref().and_then(Option::as_ref));
+    let receivers = notifications.map(|it| it.routing.receivers());
+    parts.escalation = escalation::read(fields, &parts.oncall.oncall, receivers);
     parts.check = CheckSection::read(fields);
     parts.listen = fields.parsed("listen", |text| {
         let parsed = text.parse::<std::net::SocketAddr>();

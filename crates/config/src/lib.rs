@@ -14,6 +14,7 @@ mod alertmanager;
 mod check;
 mod delivery_alert;
 mod discovery;
+mod escalation;
 mod fields;
 mod files;
 mod firebell;
@@ -50,6 +51,7 @@ pub use firebell_notify::{HttpConfig, Tls};
 
 pub use firebell_lint::did_you_mean;
 
+pub use crate::escalation::EscalationSection;
 pub use crate::firebell::{Config, ExternalUrl, load, load_with};
 pub use crate::history::HistoryKept;
 pub use crate::oncall::{OncallPlaces, OncallSection};

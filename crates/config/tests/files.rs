@@ -146,6 +146,9 @@ fn describe(config: &Config) -> String {
         writeln!(text, "failing rules {failing:?}").unwrap();
     }
     describe_oncall(&config.oncall.oncall, &mut text);
+    for policy in config.escalation.policies.iter() {
+        describe_policy(policy, &mut text);
+    }
     describe_routing(config, &mut text);
     for job in &config.alertmanagers {
         let found = job.targets(&job.discovery.static_groups);
@@ -168,6 +171,21 @@ fn describe(config: &Config) -> String {
         writeln!(text, "note: {note}").unwrap();
     }
     text + &config.alertmanager_text
+}
+
+fn describe_policy(policy: &firebell_escalation::Policy, text: &mut String) {
+    let (name, repeat, every) = (&policy.name, policy.repeat, policy.repeat_after);
+    let (lasts, remind) = (policy.acknowledged_for, policy.remind_after);
+    write!(text, "escalation {name} repeat {repeat} after {every}").unwrap();
+    writeln!(text, " acknowledged for {lasts}, asked at {remind}").unwrap();
+    for step in &policy.steps {
+        writeln!(text, "  {} {:?}", step.after, step.act).unwrap();
+        for (word, condition) in [("when", &step.when), ("unless", &step.unless)] {
+            if let Some(condition) = condition {
+                writeln!(text, "    {word} {condition:?}").unwrap();
+            }
+        }
+    }
 }
 
 fn default_policy() -> String {

@@ -1,0 +1,451 @@
+//! What is wrong with policies, before it hurts: found when they are loaded, all of it.
+//!
+//! Whether a step is ever taken depends on a severity and on conditions that are so or not. These
+//! are few, so all their combinations are tried, for each severity.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::sync::Arc;
+
+use firebell_oncall::{Change, Oncall, PersonId, Schedule};
+
+use crate::policy::{Act, BudgetLeft, Condition, Level, Policy, Severity, Step, Target};
+use crate::window::Window;
+
+/// Something that is wrong with a policy.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// The policy, by position.
+    pub policy: usize,
+    /// The step, by position; of the policy as a whole when `None`.
+    pub step: Option<usize>,
+    /// What.
+    pub kind: FaultKind,
+}
+
+/// What is wrong with a policy or a step.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum FaultKind {
+    /// It tells nobody, ever.
+    NoSteps,
+    /// More steps, targets or rounds than there may be.
+    TooMany,
+    /// Nobody and nothing has this name.
+    Unknown(Target),
+    /// No policy has this name.
+    UnknownPolicy(Arc<str>),
+    /// It hands over in a circle: these policies, from the first to the first.
+    Cycle(Vec<Arc<str>>),
+    /// It comes earlier than the step before it.
+    Backwards,
+    /// Nothing leads there.
+    Unreachable,
+    /// A page of this severity may end without anybody having been told.
+    DeadEnd(Severity),
+    /// Nobody whom it tells can be reached.
+    NobodyReachable(Target),
+    /// It asks people for an answer and tells channels only.
+    NobodyToAnswer,
+    /// Hours that never come.
+    NoHours(Window),
+    /// The reminder comes no earlier than the end of the acknowledgement.
+    LateReminder,
+}
+
+/// The most steps of a policy.
+pub const STEPS_MAX: usize = 100;
+/// The most targets of a step.
+pub const TARGETS_MAX: usize = 50;
+/// The most further rounds.
+pub const REPEAT_MAX: u32 = 100;
+/// The most different hours and budgets in the conditions of a policy and those it hands over to.
+pub const CONDITIONS_MAX: usize = 8;
+
+/// The most hand-overs of a page, one after the other.
+pub const HAND_OVERS_MAX: usize = 8;
+/// The most policies.
+pub const POLICIES_MAX: usize = 1_000;
+
+/// Everything that is wrong with policies; `is_receiver` knows the names of channels.
+#[must_use]
+pub fn check(
+    policies: &[Policy],
+    oncall: &Oncall,
+    is_receiver: &dyn Fn(&str) -> bool,
+) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (idx, policy) in policies.iter().enumerate() {
+        let mut say = |step, kind| {
+            faults.push(Fault {
+                policy: idx,
+                step,
+                kind,
+            });
+        };
+        of_policy(policy, &mut say);
+        for (step_idx, step) in policy.steps.iter().enumerate() {
+            let mut say = |kind| say(Some(step_idx), kind);
+            of_step(step, policies, oncall, is_receiver, &mut say);
+            let before = step_idx.checked_sub(1).and_then(|it| policy.steps.get(it));
+            if before.is_some_and(|it| restarts_clock(it).is_none_or(|after| after > step.after)) {
+                say(FaultKind::Backwards);
+            }
+        }
+        match cycle(policies, policy) {
+            Some(names) => say(None, FaultKind::Cycle(names)),
+            None => ways(policies, policy, &mut say),
+        }
+    }
+    faults
+}
+
+/// The time from which steps after this one count; after a deferral, from its end.
+fn restarts_clock(step: &Step) -> Option<firebell_model::Duration> {
+    match step.act {
+        Act::Defer(_) => Some(firebell_model::Duration::ZERO),
+        Act::Notify(_) | Act::HandOver(_) => Some(step.after),
+    }
+}
+
+fn of_policy(policy: &Policy, say: &mut impl FnMut(Option<usize>, FaultKind)) {
+    if policy.steps.is_empty() {
+        say(None, FaultKind::NoSteps);
+    }
+    if policy.steps.len() > STEPS_MAX || policy.repeat > REPEAT_MAX {
+        say(None, FaultKind::TooMany);
+    }
+    let expires = policy.acknowledged_for > firebell_model::Duration::ZERO;
+    if expires && policy.remind_after >= policy.acknowledged_for {
+        say(None, FaultKind::LateReminder);
+    }
+}
+
+fn of_step(
+    step: &Step,
+    policies: &[Policy],
+    oncall: &Oncall,
+    is_receiver: &dyn Fn(&str) -> bool,
+    say: &mut impl FnMut(FaultKind),
+) {
+    let conditions = step.when.iter().chain(&step.unless);
+    let mut hours: Vec<&Window> = conditions.filter_map(|it| it.hours.as_ref()).collect();
+    match &step.act {
+        Act::HandOver(name) => {
+            if !policies.iter().any(|it| it.name == *name) {
+                say(FaultKind::UnknownPolicy(Arc::clone(name)));
+            }
+        }
+        Act::Defer(window) => hours.push(window),
+        Act::Notify(level) => of_level(level, oncall, is_receiver, say),
+    }
+    let epoch = firebell_model::Timestamp(0);
+    for window in hours.iter().filter(|it| it.next_in(epoch).is_none()) {
+        say(FaultKind::NoHours((*window).clone()));
+    }
+}
+
+fn of_level(
+    level: &Level,
+    oncall: &Oncall,
+    is_receiver: &dyn Fn(&str) -> bool,
+    say: &mut impl FnMut(FaultKind),
+) {
+    if level.targets.is_empty() {
+        return say(FaultKind::NoSteps);
+    }
+    if level.targets.len() > TARGETS_MAX {
+        say(FaultKind::TooMany);
+    }
+    for target in &level.targets {
+        match reachable(target, oncall, is_receiver) {
+            None => say(FaultKind::Unknown(target.clone())),
+            Some(false) => say(FaultKind::NobodyReachable(target.clone())),
+            Some(true) => {}
+        }
+    }
+    let is_channel = |it: &Target| matches!(it, Target::Receiver(_));
+    let asks = level.acknowledge != crate::AckMode::First || level.who != crate::Who::All;
+    if asks && level.targets.iter().all(is_channel) {
+        say(FaultKind::NobodyToAnswer);
+    }
+}
+
+/// Whether a target can ever mean somebody who can be reached; `None` when there is no such name.
+fn reachable(target: &Target, oncall: &Oncall, is_receiver: &dyn Fn(&str) -> bool) -> Option<bool> {
+    let has_contact = |id: &PersonId| !oncall.directory.person(*id).contacts.is_empty();
+    let of_schedule = |schedule: &Schedule| people_of(schedule).iter().any(has_contact);
+    match target {
+        Target::Person(name) => oncall
+            .directory
+            .find_person(name)
+            .map(|id| has_contact(&id)),
+        Target::Schedule(name) => {
+            let id = oncall.find_schedule(name)?;
+            Some(of_schedule(oncall.schedule(id)))
+        }
+        Target::Team(name) => {
+            let team = oncall.directory.team(oncall.directory.find_team(name)?);
+            Some(match team.schedule {
+                Some(id) => of_schedule(oncall.schedule(id)),
+                None => team.members.iter().any(has_contact),
+            })
+        }
+        Target::Receiver(name) => is_receiver(name).then_some(true),
+    }
+}
+
+/// Everybody whom a schedule may ever have on call.
+fn people_of(schedule: &Schedule) -> BTreeSet<PersonId> {
+    let temporary = schedule.temporary.iter().flat_map(|it| &it.layers);
+    let layers = schedule.layers.iter().chain(temporary);
+    let slots = layers.flat_map(|it| &it.slots);
+    let mut people: BTreeSet<PersonId> = slots.flat_map(|it| it.iter().copied()).collect();
+    for change in &schedule.overrides {
+        match &change.change {
+            Change::Take(all) => people.extend(all.iter().copied()),
+            Change::Replace { by, .. } => people.extend([*by]),
+            Change::Add(one) => people.extend([*one]),
+            Change::Remove(_) => {}
+        }
+    }
+    people
+}
+
+fn find<'p>(policies: &'p [Policy], name: &str) -> Option<&'p Policy> {
+    policies.iter().find(|it| *it.name == *name)
+}
+
+fn handed_to(policy: &Policy) -> impl Iterator<Item = &Arc<str>> {
+    policy.steps.iter().filter_map(|step| match &step.act {
+        Act::HandOver(name) => Some(name),
+        Act::Notify(_) | Act::Defer(_) => None,
+    })
+}
+
+/// A way of hand-overs from a policy back to itself, or into a circle further on.
+fn cycle(policies: &[Policy], from: &Policy) -> Option<Vec<Arc<str>>> {
+    let mut way = vec![Arc::clone(&from.name)];
+    let mut over = BTreeSet::new();
+    follow(policies, from, &mut way, &mut over).then_some(way)
+}
+
+fn follow(
+    policies: &[Policy],
+    policy: &Policy,
+    way: &mut Vec<Arc<str>>,
+    over: &mut BTreeSet<Arc<str>>,
+) -> bool {
+    for name in handed_to(policy) {
+        // What goes on for longer is stopped there, in `walk` and when it is played.
+        let is_open = |it: &&Policy| way.len() <= POLICIES_MAX && !over.contains(&it.name);
+        let Some(next) = find(policies, name).filter(is_open) else {
+            continue;
+        };
+        let is_back = way.contains(name);
+        way.push(Arc::clone(name));
+        if is_back || follow(policies, next, way, over) {
+            return true;
+        }
+        way.pop();
+    }
+    over.insert(Arc::clone(&policy.name));
+    false
+}
+
+/// What conditions depend on besides the severity.
+#[derive(Default)]
+struct Circumstances {
+    hours: Vec<Window>,
+    budgets: BTreeSet<BudgetLeft>,
+}
+
+/// One combination of circumstances: of each, whether it is so.
+struct Case<'c> {
+    circumstances: &'c Circumstances,
+    severity: Severity,
+    bits: u32,
+}
+
+impl Circumstances {
+    /// Of a policy and all that it leads to.
+    fn of(policies: &[Policy], policy: &Policy) -> Self {
+        let mut found = Self::default();
+        let (mut seen, mut open) = (BTreeSet::from([&policy.name]), vec![policy]);
+        while let Some(policy) = open.pop() {
+            let steps = policy.steps.iter();
+            for condition in steps.flat_map(|it| it.when.iter().chain(&it.unless)) {
+                let new = condition
+                    .hours
+                    .iter()
+                    .filter(|it| !found.hours.contains(it));
+                let new: Vec<Window> = new.cloned().collect();
+                found.hours.extend(new);
+                found.budgets.extend(condition.budget_below);
+            }
+            let next = handed_to(policy).filter_map(|name| find(policies, name));
+            open.extend(next.filter(|it| seen.insert(&it.name)));
+        }
+        found
+    }
+
+    fn len(&self) -> usize {
+        self.hours.len() + self.budgets.len()
+    }
+
+    /// All combinations that there can be, for a severity.
+    fn cases(&self, severity: Severity) -> impl Iterator<Item = Case<'_>> {
+        let all = (0..1_u32 << self.len()).map(move |bits| Case {
+            circumstances: self,
+            severity,
+            bits,
+        });
+        // Less than 10% is also less than 20%.
+        all.filter(|case| {
+            let below: Vec<bool> = self.budgets.iter().map(|it| case.is_below(*it)).collect();
+            below.is_sorted()
+        })
+    }
+}
+
+impl Case<'_> {
+    fn is_so(&self, idx: usize) -> bool {
+        self.bits >> idx & 1 == 1
+    }
+
+    fn is_below(&self, budget: BudgetLeft) -> bool {
+        let of = self.circumstances;
+        let idx = of.budgets.iter().position(|it| *it == budget);
+        idx.is_some_and(|idx| self.is_so(of.hours.len() + idx))
+    }
+
+    fn holds(&self, condition: &Condition) -> bool {
+        let Condition {
+            severity,
+            hours,
+            budget_below,
+        } = condition;
+        let of = self.circumstances;
+        let is_in = |hours: &Window| {
+            let idx = of.hours.iter().position(|it| it == hours);
+            idx.is_some_and(|idx| self.is_so(idx))
+        };
+        severity.is_none_or(|it| self.severity.is_at_least(it))
+            && hours.as_ref().is_none_or(is_in)
+            && budget_below.is_none_or(|it| self.is_below(it))
+    }
+
+    fn takes(&self, step: &Step) -> bool {
+        step.when.as_ref().is_none_or(|it| self.holds(it))
+            && !step.unless.as_ref().is_some_and(|it| self.holds(it))
+    }
+
+    /// Whether anybody is told, after so many hand-overs; marks the steps that are taken.
+    fn walk(&self, policies: &[Policy], policy: &Policy, n: usize, taken: &mut [bool]) -> bool {
+        let mut tells = false;
+        for (idx, step) in policy.steps.iter().enumerate() {
+            if !self.takes(step) {
+                continue;
+            }
+            if let Some(taken) = taken.get_mut(idx) {
+                *taken = true;
+            }
+            match &step.act {
+                Act::Notify(_) => tells = true,
+                Act::Defer(_) => {}
+                Act::HandOver(name) => {
+                    let next = find(policies, name);
+                    let goes_on =
+                        |next| n < HAND_OVERS_MAX && self.walk(policies, next, n + 1, &mut []);
+                    return tells || next.is_none_or(goes_on);
+                }
+            }
+        }
+        tells
+    }
+}
+
+/// Steps that are never taken, and severities of which nobody hears.
+fn ways(policies: &[Policy], policy: &Policy, say: &mut impl FnMut(Option<usize>, FaultKind)) {
+    let circumstances = Circumstances::of(policies, policy);
+    if circumstances.len() > CONDITIONS_MAX {
+        return say(None, FaultKind::TooMany);
+    }
+    if policy.steps.is_empty() {
+        return;
+    }
+    let mut taken = vec![false; policy.steps.len()];
+    for severity in Severity::ALL {
+        let mut is_dead = false;
+        for case in circumstances.cases(severity) {
+            is_dead |= !case.walk(policies, policy, 0, &mut taken);
+        }
+        if is_dead {
+            say(None, FaultKind::DeadEnd(severity));
+        }
+    }
+    for (idx, _) in taken.iter().enumerate().filter(|(_, is_taken)| !**is_taken) {
+        say(Some(idx), FaultKind::Unreachable);
+    }
+}
+
+impl fmt::Display for FaultKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoSteps => f.write_str("this tells nobody"),
+            Self::TooMany => write!(
+                f,
+                "this is too much: {STEPS_MAX} steps, {TARGETS_MAX} targets of a step, \
+                 {REPEAT_MAX} more rounds, and {CONDITIONS_MAX} different hours and budgets are \
+                 the most"
+            ),
+            Self::Unknown(Target::Person(name)) => write!(f, "there is nobody called `{name}`"),
+            Self::Unknown(Target::Schedule(name)) => write!(f, "there is no schedule `{name}`"),
+            Self::Unknown(Target::Team(name)) => write!(f, "there is no team `{name}`"),
+            Self::Unknown(Target::Receiver(name)) => write!(f, "there is no receiver `{name}`"),
+            Self::UnknownPolicy(name) => write!(f, "there is no policy `{name}`"),
+            Self::Cycle(names) => {
+                write!(f, "this hands over in a circle: {}", names.join(" to "))
+            }
+            Self::Backwards => f.write_str("this comes earlier than the step before it"),
+            Self::Unreachable => f.write_str("this step is never taken"),
+            Self::DeadEnd(severity) => write!(
+                f,
+                "a page of {severity} may end here without anybody having been told"
+            ),
+            Self::NobodyReachable(target) => {
+                write!(f, "`{target}` is nobody who can be reached")
+            }
+            Self::NobodyToAnswer => f.write_str("channels take no turns and do not acknowledge"),
+            Self::NoHours(hours) => write!(f, "`{hours}` never comes"),
+            Self::LateReminder => {
+                f.write_str("`remind_after` is not before the end of `acknowledged_for`")
+            }
+        }
+    }
+}
+
+impl FaultKind {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::NoSteps => "name somebody, as in `{notify: schedule:payments}`",
+            Self::TooMany => "split it, and hand over from one policy to the next",
+            Self::Unknown(Target::Receiver(_)) => "receivers stand in `receivers`",
+            Self::Unknown(_) => "people, schedules and teams stand in `oncall`",
+            Self::UnknownPolicy(_) => "policies stand in `escalation`",
+            Self::Cycle(_) => "say `repeat: 2` to go through a policy again",
+            Self::Backwards => "`after` counts from the beginning: put the steps in order",
+            Self::Unreachable => {
+                "something before it hands over in any case, or its conditions exclude each other"
+            }
+            Self::DeadEnd(_) => "add a step without `when`, or one with `unless` in its place",
+            Self::NobodyReachable(_) => {
+                "give somebody `email`, `phone`, `slack` or another contact"
+            }
+            Self::NobodyToAnswer => "name people, schedules or teams",
+            Self::NoHours(_) => "write hours such as `mon-fri 09:00-17:00`",
+            Self::LateReminder => "without them, it is 20m and 30m",
+        }
+    }
+}
