@@ -1,5 +1,13 @@
 //! Escalation: a page that nobody answers climbs, until somebody does or nobody is left.
 //!
+//! A core without IO: time and inputs go in ([`Escalation::open`], [`Escalation::acknowledge`],
+//! [`Escalation::handle_outcome`]), effects and records come out ([`Effect`],
+//! [`Escalation::take_changes`]). Who is on call is looked up at the moment of each message.
+//!
+//! *Invariants*: every open page has a run with a future step or a reason why it has none. Nobody is
+//! told of a page that somebody looks into, and nobody who is not meant. Twice the same wish is the
+//! same as once. The same inputs give the same records.
+//!
 //! *Not here*: who is on call (`firebell-oncall`), how messages are sent (`firebell-notify`),
 //! reading configuration (`firebell-config`).
 
@@ -8,12 +16,24 @@ mod policy;
 mod window;
 
 mod check;
+mod targets;
+
+mod rules;
+
+mod escalation;
+mod page;
 
 pub use self::check::{
     CONDITIONS_MAX, Fault, FaultKind, HAND_OVERS_MAX, POLICIES_MAX, REPEAT_MAX, STEPS_MAX,
     TARGETS_MAX, check,
 };
+pub use self::escalation::{
+    Answer, Effect, Escalation, EscalationRecord, Happened, OVER_KEPT_MAX, Opening, PAGES_MAX,
+    Refusal, SNOOZE_MAX, VERSIONS_MAX, What,
+};
+pub use self::page::{Acknowledgement, End, Page, PageKey, Phase, Send, SendId, SendState, Wait};
 pub use self::policy::{
     AckMode, Act, BudgetLeft, Condition, Level, Policy, Severity, Step, Target, Who,
 };
+pub use self::rules::{Limit, Method, PagingRules, PersonRules, Way};
 pub use self::window::{Window, WindowError};

@@ -1,0 +1,356 @@
+//! What people, alerts and budgets do to pages.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use firebell_model::{Duration, Timestamp};
+use firebell_oncall::Oncall;
+
+use super::{Effect, Escalation, OVER_KEPT_MAX, PAGES_MAX, What};
+use crate::page::{Acknowledgement, End, Page, PageKey, Phase, SendState, Wait};
+use crate::policy::{BudgetLeft, Policy, Severity};
+
+/// A page that begins.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Opening {
+    /// What it is about.
+    pub key: PageKey,
+    /// The policy by which it climbs.
+    pub policy: Arc<str>,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What is left of the error budget, if that is known.
+    pub budget: Option<BudgetLeft>,
+}
+
+/// What became of somebody's wish. Twice the same wish is the same as once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// It is noted; others have to answer as well.
+    Counted,
+    /// It was so before, and nothing changes.
+    Already,
+    /// The page is over, and nothing changes.
+    Over,
+}
+
+/// Why something cannot be done.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// There is no such page.
+    #[error("there is no page {}", .0.0)]
+    Unknown(PageKey),
+    /// There is no such policy.
+    #[error("there is no policy `{0}`: policies stand in `escalation`")]
+    UnknownPolicy(Arc<str>),
+    /// A snooze that ends too early or too late.
+    #[error("a snooze ends within the next {SNOOZE_MAX}")]
+    Snooze,
+    /// Too many pages are open.
+    #[error("{PAGES_MAX} pages are open: acknowledge and resolve some first")]
+    Full,
+}
+
+/// The longest snooze.
+pub const SNOOZE_MAX: Duration = Duration::from_hours(7 * 24);
+
+impl Escalation {
+    /// Begins a page, or begins again with one that is over; one that is open stays as it is.
+    ///
+    /// # Errors
+    /// When there is no such policy, or too many pages are open.
+    pub fn open(
+        &mut self,
+        now: Timestamp,
+        opening: &Opening,
+        oncall: &Oncall,
+        out: &mut Vec<Effect>,
+    ) -> Result<Answer, Refusal> {
+        let key = opening.key;
+        if self.pages.get(&key).is_some_and(Page::is_open) {
+            return Ok(Answer::Already);
+        }
+        if !self.has_policy(&opening.policy) {
+            return Err(Refusal::UnknownPolicy(Arc::clone(&opening.policy)));
+        }
+        let n_open = self.pages.values().filter(|it| it.is_open()).count();
+        if n_open >= PAGES_MAX {
+            return Err(Refusal::Full);
+        }
+        let run = self.pages.get(&key).map_or(0, |it| it.run);
+        let mut page = Page {
+            key,
+            severity: opening.severity,
+            budget: opening.budget,
+            first_policy: Arc::clone(&opening.policy),
+            policy: Arc::clone(&opening.policy),
+            version: self.newest(),
+            run,
+            phase: Phase::Waiting,
+            step: 0,
+            round: 0,
+            base: now,
+            next_at: Some(now),
+            wait: None,
+            n_handed: 0,
+            is_told: false,
+            is_delivered: false,
+            levels: Vec::new(),
+            sends: Vec::new(),
+            asked: BTreeSet::new(),
+            answered: BTreeSet::new(),
+            acknowledgement: None,
+        };
+        self.begin(now, &mut page);
+        self.pages.insert(key, page);
+        self.settle(now, &BTreeSet::from([key]), oncall, out);
+        Ok(Answer::Done)
+    }
+
+    /// Somebody looks into it.
+    ///
+    /// # Errors
+    /// When there is no such page.
+    pub fn acknowledge(
+        &mut self,
+        now: Timestamp,
+        key: PageKey,
+        by: &Arc<str>,
+        oncall: &Oncall,
+        out: &mut Vec<Effect>,
+    ) -> Result<Answer, Refusal> {
+        let mut page = self.take(key)?;
+        let answer = self.answered(now, &mut page, by);
+        self.pages.insert(key, page);
+        self.settle(now, &BTreeSet::from([key]), oncall, out);
+        Ok(answer)
+    }
+
+    fn answered(&mut self, now: Timestamp, page: &mut Page, by: &Arc<str>) -> Answer {
+        let again = What::AnsweredAgain(Arc::clone(by));
+        if !page.is_open() {
+            self.note(now, page.key, again);
+            return Answer::Over;
+        }
+        if let Some(known) = &page.acknowledgement {
+            let was_asked = known.remind_at.is_none_or(|at| at <= now);
+            if known.ends_at.is_none() || !was_asked {
+                self.note(now, page.key, again);
+                return Answer::Already;
+            }
+            page.acknowledgement = Some(self.acknowledgement(now, page, by));
+            self.note(now, page.key, What::Renewed(Arc::clone(by)));
+            return Answer::Done;
+        }
+        // Whoever was told without others having to answer as well ends it alone.
+        let of_page = page.sends.iter().any(|it| it.person == *by);
+        let ends_it = of_page && !page.asked.contains(by) && !page.answered.contains(by);
+        let is_asked = page.asked.remove(by);
+        if is_asked {
+            page.answered.insert(Arc::clone(by));
+            let others =
+                |it: &crate::page::Send| it.person != *by || it.state != SendState::Planned;
+            page.sends.retain(others);
+        }
+        let waits = !page.asked.is_empty() && page.is_running() && !ends_it;
+        if waits {
+            let what = match is_asked {
+                true => What::Answered(Arc::clone(by)),
+                false => again,
+            };
+            self.note(now, page.key, what);
+            return Answer::Counted;
+        }
+        let acknowledgement = self.acknowledgement(now, page, by);
+        page.finish(End::Acknowledged);
+        page.acknowledgement = Some(acknowledgement);
+        self.note(now, page.key, What::Ended(End::Acknowledged));
+        Answer::Done
+    }
+
+    fn acknowledgement(&self, now: Timestamp, page: &Page, by: &Arc<str>) -> Acknowledgement {
+        let times = self
+            .policy_of(page)
+            .map_or((Policy::ACKNOWLEDGED_FOR, Policy::REMIND_AFTER), |it| {
+                (it.acknowledged_for, it.remind_after)
+            });
+        let ends = times.0 > Duration::ZERO;
+        Acknowledgement {
+            by: Arc::clone(by),
+            at: now,
+            remind_at: ends.then(|| now + times.1),
+            ends_at: ends.then(|| now + times.0),
+        }
+    }
+
+    /// Nobody is told until then; the page begins anew after it.
+    ///
+    /// # Errors
+    /// When there is no such page, or the moment is over or too far.
+    pub fn snooze(
+        &mut self,
+        now: Timestamp,
+        key: PageKey,
+        (by, until): (&Arc<str>, Timestamp),
+        oncall: &Oncall,
+        out: &mut Vec<Effect>,
+    ) -> Result<Answer, Refusal> {
+        if until <= now || until - now > SNOOZE_MAX {
+            return Err(Refusal::Snooze);
+        }
+        let mut page = self.take(key)?;
+        let is_there = page.wait == Some(Wait::Snooze) && page.next_at == Some(until);
+        let answer = match page.is_open() {
+            false => Answer::Over,
+            true if is_there => Answer::Already,
+            true => {
+                page.finish(End::Cancelled);
+                page.phase = Phase::Waiting;
+                page.wait = Some(Wait::Snooze);
+                page.next_at = Some(until);
+                self.note(now, key, What::Snoozed(Arc::clone(by), until));
+                Answer::Done
+            }
+        };
+        self.pages.insert(key, page);
+        self.settle(now, &BTreeSet::from([key]), oncall, out);
+        Ok(answer)
+    }
+
+    /// Goes on with another policy, from its beginning.
+    ///
+    /// # Errors
+    /// When there is no such page or policy.
+    pub fn hand_over(
+        &mut self,
+        now: Timestamp,
+        key: PageKey,
+        to: &Arc<str>,
+        oncall: &Oncall,
+        out: &mut Vec<Effect>,
+    ) -> Result<Answer, Refusal> {
+        if !self.has_policy(to) {
+            return Err(Refusal::UnknownPolicy(Arc::clone(to)));
+        }
+        let mut page = self.take(key)?;
+        let mut answer = Answer::Over;
+        if page.is_open() {
+            page.first_policy = Arc::clone(to);
+            page.finish(End::HandedOff);
+            self.note(now, key, What::Ended(End::HandedOff));
+            self.begin(now, &mut page);
+            answer = Answer::Done;
+        }
+        self.pages.insert(key, page);
+        self.settle(now, &BTreeSet::from([key]), oncall, out);
+        Ok(answer)
+    }
+
+    /// It is over: resolved, or called off.
+    ///
+    /// # Errors
+    /// When there is no such page.
+    pub fn close(
+        &mut self,
+        now: Timestamp,
+        key: PageKey,
+        is_resolved: bool,
+    ) -> Result<Answer, Refusal> {
+        let mut page = self.take(key)?;
+        let mut answer = Answer::Over;
+        if page.is_open() {
+            let end = match is_resolved {
+                true => End::Resolved,
+                false => End::Cancelled,
+            };
+            page.finish(end);
+            self.note(now, key, What::Ended(end));
+            answer = Answer::Done;
+        }
+        self.pages.insert(key, page);
+        self.queue(key);
+        self.forget_oldest();
+        Ok(answer)
+    }
+
+    /// How bad it is from now on. What gets worse begins anew, whoever acknowledged or snoozed it.
+    ///
+    /// # Errors
+    /// When there is no such page.
+    pub fn set_severity(
+        &mut self,
+        now: Timestamp,
+        key: PageKey,
+        severity: Severity,
+        oncall: &Oncall,
+        out: &mut Vec<Effect>,
+    ) -> Result<Answer, Refusal> {
+        let mut page = self.take(key)?;
+        let answer = match page.is_open() {
+            false => Answer::Over,
+            true if page.severity == severity => Answer::Already,
+            true => {
+                let rose = severity.is_at_least(page.severity);
+                page.severity = severity;
+                self.note(now, key, What::Severity(severity));
+                match rose {
+                    true => self.begin(now, &mut page),
+                    false => self.reconsider(now, &mut page),
+                }
+                Answer::Done
+            }
+        };
+        self.pages.insert(key, page);
+        self.settle(now, &BTreeSet::from([key]), oncall, out);
+        Ok(answer)
+    }
+
+    /// What is left of the error budget from now on: a deferral that no longer holds ends.
+    ///
+    /// # Errors
+    /// When there is no such page.
+    pub fn set_budget(
+        &mut self,
+        now: Timestamp,
+        key: PageKey,
+        budget: Option<BudgetLeft>,
+        oncall: &Oncall,
+        out: &mut Vec<Effect>,
+    ) -> Result<Answer, Refusal> {
+        let mut page = self.take(key)?;
+        let is_new = page.budget != budget;
+        page.budget = budget;
+        if is_new && page.is_open() {
+            self.reconsider(now, &mut page);
+        }
+        self.pages.insert(key, page);
+        self.settle(now, &BTreeSet::from([key]), oncall, out);
+        Ok(if is_new {
+            Answer::Done
+        } else {
+            Answer::Already
+        })
+    }
+
+    fn take(&mut self, key: PageKey) -> Result<Page, Refusal> {
+        self.pages.remove(&key).ok_or(Refusal::Unknown(key))
+    }
+
+    fn has_policy(&self, name: &str) -> bool {
+        let newest = self.versions.last_key_value();
+        newest.is_some_and(|(_, all)| all.iter().any(|it| *it.name == *name))
+    }
+
+    fn forget_oldest(&mut self) {
+        let over = self.pages.values().filter(|it| !it.is_open());
+        let n_over = over.clone().count().saturating_sub(OVER_KEPT_MAX);
+        let oldest: Vec<PageKey> = over.take(n_over).map(|it| it.key).collect();
+        for key in oldest {
+            self.pages.remove(&key);
+            self.changes.pages.remove(&key);
+            self.changes.forgotten.insert(key);
+        }
+    }
+}

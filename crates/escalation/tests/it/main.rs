@@ -1,0 +1,7 @@
+//! Escalation, played.
+
+mod policies;
+mod runs;
+mod simulation;
+mod ways;
+mod world;
