@@ -300,6 +300,6 @@ impl Escalation {
 /// The most pages that are open at a time.
 pub const PAGES_MAX: usize = 10_000;
 /// The most pages that are kept when they are over.
-pub const OVER_KEPT_MAX: usize = 1_000;
+pub const OVER_KEPT_MAX: usize = 200;
 /// The most versions of the policies that runs may be on.
 pub const VERSIONS_MAX: usize = 32;
