@@ -26,6 +26,7 @@ fuzz: tools ## Fuzz every reader of foreign bytes, FUZZ_SECONDS=60 each
 
 soak: build .venv/runs ## Play the demo's fault ROUNDS=20 times, after HOURS=200000 simulated ones, fuzzing, EXPRESSIONS=20000 of PromQL and KILLS=200 under load
 	@FIREBELL_SIM_HOURS=$${HOURS:-200000} cargo test -q -p firebell-sim --test simulation
+	@FIREBELL_SIM_HOURS=$${HOURS:-200000} cargo test -q -p firebell-escalation --test it simulation
 	@scripts/fuzz $${FUZZ_SECONDS:-3600}
 	@N=$${EXPRESSIONS:-20000} scripts/e2e/promql_differential
 	@FIREBELL_KILLS=$${KILLS:-200} scripts/e2e/kill9_load
