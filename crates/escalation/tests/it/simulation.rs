@@ -181,7 +181,7 @@ impl Chaos {
 
 #[test]
 fn whatever_happens_every_page_is_answered_escalated_or_declared_exhausted() {
-    let hours = number("FIREBELL_SIM_HOURS", 5_000);
+    let hours = number("FIREBELL_SIM_HOURS", 3_000);
     let seed = number("FIREBELL_SIM_SEED", 1);
     println!("seed {seed}, {hours} hours");
     let mut chaos = Chaos {
