@@ -167,6 +167,35 @@ describe("the targets", () => {
   });
 });
 
+describe("on call", () => {
+  test("says who is, until when, and where nobody is", async () => {
+    const { page } = await open(scenario("busy"), "#/oncall");
+    const now = page.getByRole("region", { name: "Now" });
+    const rows = await now.getByRole("listitem").allInnerTexts();
+    expect(rows[0]).toContain("nights");
+    expect(rows[0]).toContain("Nobody");
+    for (const part of ["Ana Ruiz", "then ben", "before: ben", "override: a wedding", "Zoe Lind"])
+      expect(rows[1]).toContain(part);
+    expect(rows[2]).toContain("team platform");
+    const people = page.getByRole("region", { name: "People" });
+    expect(await people.innerText()).toContain("cannot be reached");
+  });
+
+  test("draws two weeks, lists them, and adds up what everybody carries", async () => {
+    const { page } = await open(scenario("busy"), "#/oncall");
+    await page.getByRole("img", { name: /payments: covered for two weeks/ }).waitFor();
+    const loads = page.getByRole("row", { name: /Ana Ruiz/ });
+    expect(await loads.innerText()).toContain("1,130 h");
+    await page.getByRole("link", { name: "nights" }).press("Enter");
+    await page.getByRole("img", { name: /nights: 14 gaps within two weeks/ }).waitFor();
+    const list = page.getByText("As a list");
+    await list.press("Enter");
+    const turns = page.locator("details li");
+    expect(await turns.count()).toBe(28);
+    expect(await turns.nth(1).innerText()).toContain("nobody");
+  });
+});
+
 describe("the objectives", () => {
   test("show what burns first, what holds an alert back, and what nobody promised", async () => {
     const { page } = await open(scenario("busy"), "#/objectives");
@@ -208,6 +237,7 @@ describe("every page", () => {
     `#/alerts/${fingerprintOf(world, "CheckoutErrors")}`,
     `#/alerts/${fingerprintOf(world, "DiskFillsUp")}`,
     "#/objectives",
+    "#/oncall",
     "#/inbox/4",
     "#/silences",
     "#/targets",

@@ -8,15 +8,18 @@ import type {
   ObjectiveHistory,
   ObjectiveList,
   ObjectiveSpending,
+  OncallNow,
   Status,
 } from "../src/api/types.ts";
 import type { Silence, Target } from "../src/api/upstream.ts";
+import { oncall } from "./oncall.ts";
 
 export interface World {
   status: Status;
   alerts: Alert[];
   inbox: InboxEntry[];
   objectives: ObjectiveList;
+  oncall: OncallNow;
   targets: Target[];
   silences: Silence[];
   /** Paths that fail, with what they answer. */
@@ -66,6 +69,7 @@ function busy(): World {
     ],
     silences: [silence()],
     objectives: objectives(),
+    oncall: oncall(),
   };
 }
 
@@ -76,6 +80,7 @@ function calm(): World {
     alerts: [],
     inbox: [],
     objectives: { at: ago(0), objectives: [], flows: [] },
+    oncall: { at: ago(0), schedules: [], teams: [], people: [] },
     targets: [
       target("shop", "http://127.0.0.1:8001/metrics", "worker-1"),
       target("shop", "http://127.0.0.1:8002/metrics", "worker-2"),

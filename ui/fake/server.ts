@@ -8,6 +8,7 @@ import type { Changed } from "../src/api/types.ts";
 import type { SilencePreview } from "../src/api/types.ts";
 import type { NewSilence } from "../src/api/upstream.ts";
 import { ago, history, spending, type World } from "./scenarios.ts";
+import { shiftsOf } from "./oncall.ts";
 import { why } from "./why.ts";
 
 /** Answers a request, or says false when it is not for the API. */
@@ -62,6 +63,8 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
     history(objectives, url.searchParams.get("id") ?? ""),
   "GET /api/firebell/v1/slos/spending": ({ objectives }, url) =>
     spending(objectives, url.searchParams.get("id") ?? ""),
+  "GET /api/firebell/v1/oncall": ({ oncall }) => oncall,
+  "GET /api/firebell/v1/oncall/shifts": ({ oncall }, url) => shiftsOf(oncall, url.searchParams),
   "GET /api/v1/targets": (world) => ({
     status: "success",
     data: { activeTargets: world.targets, droppedTargets: [] },

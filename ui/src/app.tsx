@@ -15,6 +15,7 @@ import { type Route, useRoute } from "./state/route.ts";
 const AlertPage = lazy(() => import("./pages/AlertPage.tsx"));
 const InboxPage = lazy(() => import("./pages/InboxPage.tsx"));
 const ObjectivesPage = lazy(() => import("./pages/ObjectivesPage.tsx"));
+const OncallPage = lazy(() => import("./pages/OncallPage.tsx"));
 const SilencesPage = lazy(() => import("./pages/SilencesPage.tsx"));
 const TargetsPage = lazy(() => import("./pages/TargetsPage.tsx"));
 
@@ -57,6 +58,7 @@ function CurrentPage({ route }: { route: Route }) {
   }
   if (route.page === "objectives") return <ObjectivesPage />;
   if (route.page === "inbox") return <InboxPage params={route.params} openId={route.id} />;
+  if (route.page === "oncall") return <OncallPage asked={route.id} />;
   if (route.page === "targets") return <TargetsPage />;
   return <SilencesPage asked={route.id === "new" ? (route.params.get("filter") ?? "") : null} />;
 }

@@ -64,7 +64,7 @@ pub(crate) const LAYERS: &[Layer] = &[
         "server",
         &[
             "model", "disk", "tsdb", "promql", "template", "rules", "slo", "dispatch", "notify",
-            "incident", "engine", "config", "wire",
+            "oncall", "incident", "engine", "config", "wire",
         ],
     ),
     edge(
@@ -77,8 +77,8 @@ pub(crate) const LAYERS: &[Layer] = &[
     edge(
         "cli",
         &[
-            "model", "disk", "tsdb", "promql", "rules", "slo", "lint", "config", "wire", "import",
-            "server", "sim",
+            "model", "disk", "tsdb", "promql", "rules", "slo", "oncall", "lint", "config", "wire",
+            "import", "server", "sim",
         ],
     ),
 ];

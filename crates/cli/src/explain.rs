@@ -43,17 +43,27 @@ pub(crate) struct Asked {
 impl Asked {
     /// Asks once. What went wrong is printed.
     pub(crate) fn ask(&self, path: &str, params: &[(&str, &str)]) -> Result<String, ExitCode> {
-        let remote = Remote::new(&self.url, &self.header, ANSWER_MAX).map_err(failed)?;
-        let answer = remote.ask(path, params, false);
-        let answer = answer.map_err(|error| failed(format!("{}: {error}", remote.name())))?;
-        let RemoteAnswer { status, body } = answer;
-        let body = String::from_utf8_lossy(&body).into_owned();
-        match status {
-            200..300 => Ok(body),
-            _ => {
-                eprintln!("firebell: {}", reason(&body));
-                Err(ExitCode::from(if status == 404 { 1 } else { 2 }))
-            }
+        ask(&self.url, &self.header, path, params)
+    }
+}
+
+/// Asks a server once. What went wrong is printed.
+pub(crate) fn ask(
+    url: &str,
+    headers: &[String],
+    path: &str,
+    params: &[(&str, &str)],
+) -> Result<String, ExitCode> {
+    let remote = Remote::new(url, headers, ANSWER_MAX).map_err(failed)?;
+    let answer = remote.ask(path, params, false);
+    let answer = answer.map_err(|error| failed(format!("{}: {error}", remote.name())))?;
+    let RemoteAnswer { status, body } = answer;
+    let body = String::from_utf8_lossy(&body).into_owned();
+    match status {
+        200..300 => Ok(body),
+        _ => {
+            eprintln!("firebell: {}", reason(&body));
+            Err(ExitCode::from(if status == 404 { 1 } else { 2 }))
         }
     }
 }

@@ -9,6 +9,7 @@ mod history;
 mod import;
 mod log;
 mod notify;
+mod oncall;
 mod promql;
 mod serve;
 mod silence;
@@ -111,6 +112,11 @@ enum Command {
         #[command(subcommand)]
         command: history::Command,
     },
+    /// Say who is on call, of a configuration or of a running Firebell.
+    Oncall {
+        #[command(subcommand)]
+        command: oncall::Command,
+    },
     /// Test and print PromQL.
     Promql {
         #[command(subcommand)]
@@ -131,6 +137,7 @@ fn main() -> ExitCode {
         Command::Slo { command } => slo::slo(&command),
         Command::Explain { command } => explain::explain(&command),
         Command::History { command } => history::history(&command),
+        Command::Oncall { command } => oncall::oncall(&command),
         Command::Promql { command } => promql::promql(&command),
     }
 }

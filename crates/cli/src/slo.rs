@@ -85,7 +85,8 @@ fn load(files: &[PathBuf]) -> Result<Vec<Config>, ExitCode> {
     }
 }
 
-fn load_one(file: &Path) -> Result<Config, ExitCode> {
+/// Reads a configuration, or prints what is wrong with it.
+pub(crate) fn load_one(file: &Path) -> Result<Config, ExitCode> {
     // A file that is not there was mistyped.
     if let Err(error) = std::fs::File::open(file) {
         eprintln!("{}: failed to read: {error}", file.display());

@@ -11,52 +11,58 @@ use crate::people::{Directory, PersonId};
 use crate::schedule::Schedule;
 use crate::shifts::Shift;
 
-/// A calendar with an event for each shift of a person, or of anybody; times are in UTC, which any
-/// calendar shows by the clock of who looks. `now` is when it was made.
+/// A calendar with an event for each shift of a person, or of anybody, in any of some schedules;
+/// times are in UTC, which any calendar shows by the clock of who looks. The same shift has the same
+/// `UID` in every calendar. `made_at` is when it last changed.
 #[must_use]
 pub fn calendar(
-    schedule: &Schedule,
-    shifts: &[Shift],
+    name: &str,
+    schedules: &[(&Schedule, Vec<Shift>)],
     of: Option<PersonId>,
     directory: &Directory,
-    now: Timestamp,
+    made_at: Timestamp,
 ) -> String {
     let mut out = String::new();
     line(&mut out, "BEGIN:VCALENDAR");
     line(&mut out, "VERSION:2.0");
     line(&mut out, "PRODID:-//Firebell//on-call//EN");
     line(&mut out, "CALSCALE:GREGORIAN");
-    line(
-        &mut out,
-        &format!(
-            "X-WR-CALNAME:{}",
-            escaped(&format!("On call: {}", schedule.name))
-        ),
-    );
-    for shift in shifts {
-        if of.is_some_and(|who| !shift.people.contains(&who)) {
-            continue;
+    let name = escaped(&format!("On call: {name}"));
+    line(&mut out, &format!("X-WR-CALNAME:{name}"));
+    for (schedule, shifts) in schedules {
+        let has = |shift: &&Shift| of.is_none_or(|who| shift.people.contains(&who));
+        for shift in shifts.iter().filter(has) {
+            event(&mut out, schedule, shift, directory, made_at);
         }
-        let names = |people: &[PersonId]| {
-            let names = people.iter().map(|id| &*directory.person(*id).full_name);
-            names.collect::<Vec<_>>().join(", ")
-        };
-        let (from, until) = (stamp(shift.span.from), stamp(shift.span.until));
-        let mut summary = format!("{}: {}", schedule.name, names(&shift.people));
-        if !shift.shadows.is_empty() {
-            let _ = write!(summary, " (shadow: {})", names(&shift.shadows));
-        }
-        line(&mut out, "BEGIN:VEVENT");
-        let uid = format!("{from}-{}@firebell", hex(schedule.name.as_bytes()));
-        line(&mut out, &format!("UID:{uid}"));
-        line(&mut out, &format!("DTSTAMP:{}", stamp(now)));
-        line(&mut out, &format!("DTSTART:{from}"));
-        line(&mut out, &format!("DTEND:{until}"));
-        line(&mut out, &format!("SUMMARY:{}", escaped(&summary)));
-        line(&mut out, "END:VEVENT");
     }
     line(&mut out, "END:VCALENDAR");
     out
+}
+
+fn event(
+    out: &mut String,
+    schedule: &Schedule,
+    shift: &Shift,
+    directory: &Directory,
+    made_at: Timestamp,
+) {
+    let names = |people: &[PersonId]| {
+        let names = people.iter().map(|id| &*directory.person(*id).full_name);
+        names.collect::<Vec<_>>().join(", ")
+    };
+    let (from, until) = (stamp(shift.span.from), stamp(shift.span.until));
+    let mut summary = format!("{}: {}", schedule.name, names(&shift.people));
+    if !shift.shadows.is_empty() {
+        let _ = write!(summary, " (shadow: {})", names(&shift.shadows));
+    }
+    let uid = format!("{from}-{}@firebell", hex(schedule.name.as_bytes()));
+    line(out, "BEGIN:VEVENT");
+    line(out, &format!("UID:{uid}"));
+    line(out, &format!("DTSTAMP:{}", stamp(made_at)));
+    line(out, &format!("DTSTART:{from}"));
+    line(out, &format!("DTEND:{until}"));
+    line(out, &format!("SUMMARY:{}", escaped(&summary)));
+    line(out, "END:VEVENT");
 }
 
 /// `20260105T080000Z`.

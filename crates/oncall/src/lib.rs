@@ -42,6 +42,8 @@ pub use self::people::{
     Contact, ContactKind, Directory, Person, PersonId, ScheduleId, Service, Team, TeamId,
 };
 pub use self::rotation::{Counting, Every, Rotation, RotationError};
-pub use self::schedule::{Oncall, Schedule};
+pub use self::schedule::{Oncall, Schedule, Watch};
 pub use self::shifts::{Cause, Shift, Span};
-pub use self::text::{HandOver, ParseTextError, parse_civil, parse_date, parse_moment};
+pub use self::text::{
+    HandOver, ParseTextError, by_clock_of, parse_civil, parse_date, parse_moment,
+};

@@ -82,6 +82,11 @@ impl Shift {
         }
     }
 
+    /// Whether the other goes on where this one ends, with the same people.
+    pub(crate) fn hands_over_nothing(&self, other: &Self) -> bool {
+        self.span.until == other.span.from && self.people == other.people
+    }
+
     fn says_the_same(&self, other: &Self) -> bool {
         self.people == other.people && self.shadows == other.shadows && self.cause == other.cause
     }

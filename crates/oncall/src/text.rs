@@ -69,6 +69,15 @@ pub fn parse_moment(zone: &TimeZone, text: &str) -> Result<Timestamp, ParseTextE
     }
 }
 
+/// What a clock of a zone shows at a moment, such as `Mon 2026-01-05 09:00`; of UTC when there is no
+/// zone of that name.
+#[must_use]
+pub fn by_clock_of(zone: &str, at: Timestamp) -> String {
+    let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);
+    let shown = at.to_jiff().to_zoned(zone);
+    shown.strftime("%a %Y-%m-%d %H:%M").to_string()
+}
+
 /// `hourly`, `daily`, `weekly`, `monthly`, or a number with a unit: `12h`, `2 days`, `1w`, `1 month`.
 impl FromStr for Every {
     type Err = ParseTextError;

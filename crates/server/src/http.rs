@@ -14,6 +14,7 @@ mod history;
 mod hostile;
 mod intake;
 mod listen;
+mod oncall;
 mod origin;
 mod otlp;
 mod own;
@@ -216,6 +217,9 @@ fn own_routes() -> Router<App> {
         .route("/slos/spending", get(slos::spent))
         .route("/deploys", get(deploys::list).post(deploys::add))
         .route("/history", get(history::list))
+        .route("/oncall", get(oncall::now))
+        .route("/oncall/shifts", get(oncall::shifts))
+        .route("/oncall/calendar.ics", get(oncall::calendar))
         .route("/silences", get(silences::list).post(silences::add))
         .route("/silences/preview", get(silences::preview))
         .route("/events", get(events::events))

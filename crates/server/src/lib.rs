@@ -35,6 +35,7 @@ mod live;
 mod managed_rules;
 mod metrics;
 mod notification_metrics;
+mod oncall;
 mod serve;
 
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use crate::alertmanagers::QueueLimits;
 pub use crate::deploys::read_deploys;
 pub use crate::disk::{DataDirError, FileDisk, ReadOnlyDisk};
 pub use crate::flags::{AsAlertmanager, Flags, Overrides};
+pub use crate::oncall::{OncallError, ShiftsAsked, oncall_at, oncall_calendar, oncall_shifts};
 pub use crate::remote::{Remote, RemoteAnswer, RemoteError};
 pub use crate::sample::{Rendered, Sample, SampleError, Told, render, tell};
 pub use crate::serve::{DEFAULT_LISTEN, Options, ServeError, serve};

@@ -12,6 +12,8 @@ import type {
   ObjectiveHistory,
   ObjectiveList,
   ObjectiveSpending,
+  OncallNow,
+  OncallShifts,
   SilencePreview,
   Status,
 } from "./types.ts";
@@ -84,6 +86,30 @@ export function useObjectiveSpending(id: string) {
 
 function ofObjective(what: string, id: string): string {
   return `api/firebell/v1/slos/${what}?id=${encodeURIComponent(id)}`;
+}
+
+/** Who is on call now. */
+export function useOncall() {
+  return useQuery({
+    queryKey: ["oncall"],
+    queryFn: ({ signal }) => fetchJson<OncallNow>("api/firebell/v1/oncall", { signal }),
+    refetchInterval: FIGURES_MS,
+  });
+}
+
+/** Who has which shift of a schedule, from a moment (milliseconds) on. */
+export function useShifts(schedule: string, from: number, days: number) {
+  const params = new URLSearchParams({
+    schedule,
+    from: new Date(from).toISOString(),
+    days: `${days}`,
+  });
+  return useQuery({
+    queryKey: ["oncall", schedule, from, days],
+    queryFn: ({ signal }) =>
+      fetchJson<OncallShifts>(`api/firebell/v1/oncall/shifts?${params}`, { signal }),
+    refetchInterval: CALM_MS,
+  });
 }
 
 export function useInbox() {

@@ -178,6 +178,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/oncall": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who is on call */
+        get: operations["getOncall"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/oncall/shifts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The shifts of a schedule */
+        get: operations["listShifts"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/oncall/calendar.ics": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shifts as a calendar */
+        get: operations["getOncallCalendar"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/events": {
         parameters: {
             query?: never;
@@ -1174,6 +1225,180 @@ export interface components {
             /** @description What the last attempt said, secrets hidden. */
             error?: string | null;
         };
+        /** @description Who is on call at a moment. */
+        OncallNow: {
+            /**
+             * Format: date-time
+             * @description The moment.
+             */
+            at: string;
+            schedules: components["schemas"]["OncallWatch"][];
+            teams: components["schemas"]["OncallTeam"][];
+            /** @description Everybody there is. */
+            people: components["schemas"]["OncallPerson"][];
+        };
+        /** @description Who is on call by a schedule, and the hand-overs around it; as far as 40 days before and after show. */
+        OncallWatch: {
+            /** @description The schedule. */
+            name: string;
+            /** @description Whose clock it goes by, such as `Europe/Madrid`. */
+            zone: string;
+            onCall: components["schemas"]["OncallDuty"] | null;
+            before: components["schemas"]["OncallShift"] | null;
+            next: components["schemas"]["OncallShift"] | null;
+            /**
+             * Format: date-time
+             * @description When somebody else is on call, or nobody, or somebody where nobody was; null: not within 40 days.
+             */
+            handOverAt: string | null;
+            /** @description Whether it is meant that nobody is on call at times. */
+            gapsAllowed: boolean;
+        };
+        /** @description Who is on call, from one hand-over to the next. */
+        OncallDuty: {
+            /**
+             * Format: date-time
+             * @description Since when; null: for more than 40 days.
+             */
+            from: string | null;
+            /**
+             * Format: date-time
+             * @description Until when; null: for more than 40 days.
+             */
+            until: string | null;
+            /** @description Who is on call, by name; never nobody. */
+            people: string[];
+            /** @description Who gets copies to learn from. */
+            shadows: string[];
+            cause: components["schemas"]["OncallCause"];
+        };
+        /** @description Who is on call from when to when. */
+        OncallShift: {
+            /**
+             * Format: date-time
+             * @description When it begins.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description When it is over.
+             */
+            until: string;
+            /** @description Who is on call, by name; never nobody. */
+            people: string[];
+            /** @description Who gets copies to learn from. */
+            shadows: string[];
+            cause: components["schemas"]["OncallCause"];
+        };
+        /** @description What says so. */
+        OncallCause: {
+            /** @enum {string} */
+            kind: "layer" | "temporary" | "override";
+            /** @description The name of the layer, where it is one. */
+            layer: string | null;
+            /** @description Why, in people's words; may be empty. */
+            reason: string;
+        };
+        /** @description A team, and who of it is on call. */
+        OncallTeam: {
+            name: string;
+            members: string[];
+            /** @description What it owns. */
+            services: string[];
+            /** @description Which schedule says who of it is on call; without one all members are. */
+            schedule: string | null;
+            /** @description By name. */
+            onCall: string[];
+        };
+        /** @description Somebody, without where they are reached. */
+        OncallPerson: {
+            /** @description As configuration calls them. */
+            name: string;
+            fullName: string;
+            /** @description Whose nights and weekends are theirs. */
+            zone: string;
+            contacts: components["schemas"]["OncallContact"][];
+        };
+        /** @description One way to reach somebody. */
+        OncallContact: {
+            /** @enum {string} */
+            kind: "email" | "sms" | "phone" | "slack" | "telegram" | "ntfy" | "pushover" | "webhook";
+            /** @description Whether somebody has proven to be reached there; nothing does yet. */
+            verified: boolean;
+        };
+        /** @description Who has which shift of a schedule; all is cut to the time asked for. */
+        OncallShifts: {
+            schedule: string;
+            /** @description Whose clock it goes by. */
+            zone: string;
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            to: string;
+            /** @description In order, never two at once. */
+            shifts: components["schemas"]["OncallShift"][];
+            /** @description Each as if there were nothing else; where a later one has somebody on call, those before do not count. */
+            layers: components["schemas"]["OncallLayer"][];
+            /** @description What is put over the layers, in this order; not cut. */
+            changes: components["schemas"]["OncallChange"][];
+            /** @description When nobody is on call. */
+            gaps: components["schemas"]["OncallSpan"][];
+            gapsAllowed: boolean;
+            fairness: components["schemas"]["OncallFairness"];
+        };
+        /** @description The shifts of one layer. */
+        OncallLayer: {
+            name: string;
+            shifts: components["schemas"]["OncallShift"][];
+        };
+        /** @description What is put over layers for a while. */
+        OncallChange: {
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            until: string;
+            /** @enum {string} */
+            kind: "temporary" | "take" | "replace" | "add" | "remove" | "shadow";
+            /** @description Who is on call, or no longer, or learns; empty: `temporary` has layers of its own. */
+            people: string[];
+            /** @description Whom they replace, or from whom they learn. */
+            of: string | null;
+            /** @description Why, in people's words; may be empty. */
+            reason: string;
+        };
+        /** @description From when to when. */
+        OncallSpan: {
+            /** Format: date-time */
+            from: string;
+            /** Format: date-time */
+            until: string;
+        };
+        /** @description How much of the time each person carries. */
+        OncallFairness: {
+            /** @description 1 when all carry the same: the mean over pairs of people of the smaller share of time over the larger. */
+            balance: number;
+            /** @description Those who have a shift. */
+            people: components["schemas"]["OncallLoad"][];
+        };
+        /** @description What one person carries, by their own clock. */
+        OncallLoad: {
+            name: string;
+            fullName: string;
+            /** @description Their clock. */
+            zone: string;
+            /** @description On call at all. */
+            hours: number;
+            /** @description Those that touch are one. */
+            shifts: number;
+            /** @description Between 22:00 and 06:00. */
+            nightHours: number;
+            /** @description Nights that have any of it. */
+            nights: number;
+            /** @description On Saturdays and Sundays. */
+            weekendHours: number;
+            /** @description Weekends that have any of it. */
+            weekends: number;
+        };
     };
     responses: {
         /** @description The request failed. */
@@ -1481,6 +1706,89 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HistoryPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getOncall: {
+        parameters: {
+            query?: {
+                /** @description Not now, but at this time. */
+                at?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Per schedule and per team; and who there is. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallNow"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listShifts: {
+        parameters: {
+            query: {
+                /**
+                 * @description The name of the schedule.
+                 * @example night
+                 */
+                schedule: string;
+                /** @description Not before: RFC 3339, or a day or time by the schedule's clock, such as `2026-01-05` or `2026-01-05T09:00`; now by default. */
+                from?: string;
+                /** @description Not after, in the same words; at most 366 days later. */
+                to?: string;
+                /** @description How many days, where `to` is not given. */
+                days?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Shifts, what they are made of, gaps, and what everybody carries. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallShifts"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getOncallCalendar: {
+        parameters: {
+            query?: {
+                /** @description Everybody's shifts of this schedule. */
+                schedule?: string;
+                /** @description This person's shifts of all schedules; one of the two is given. */
+                person?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description iCalendar (RFC 5545): the last month and the next eleven. An event keeps its `UID`. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/calendar": string;
                 };
             };
             default: components["responses"]["Problem"];

@@ -9,6 +9,7 @@ import { BellIcon, MoonIcon, SunIcon, SystemIcon } from "./icons.tsx";
 const TITLES: Record<Page, string> = {
   alerts: "Alerts",
   objectives: "Objectives",
+  oncall: "On call",
   inbox: "Inbox",
   silences: "Silences",
   targets: "Targets",

@@ -9,6 +9,7 @@ describe("a place is read from what stands behind #", () => {
     ["#/alerts/1f37?q=a%3Db", "alerts", "1f37", "a=b"],
     ["#/inbox/a%2Fb", "inbox", "a/b", ""],
     ["#/inbox/%", "inbox", "%", ""],
+    ["#/oncall/night%20shift", "oncall", "night shift", ""],
     ["#/nowhere/7", "alerts", null, ""],
   ])("%s", (hash, page, id, q) => {
     const route = parseRoute(hash);

@@ -16,15 +16,8 @@ fn every_shift_is_an_event_with_folded_lines_and_escaped_texts() {
     written.directory.people[1].full_name = name.into();
     let span = written.span("2026-01-05..2026-01-19T09:00");
     let shifts = written.schedule.shifts(span);
-    let text = |of| {
-        calendar(
-            &written.schedule,
-            &shifts,
-            of,
-            &written.directory,
-            span.from,
-        )
-    };
+    let schedules = [(&written.schedule, shifts)];
+    let text = |of| calendar("s", &schedules, of, &written.directory, span.from);
     let all = text(None);
     assert!(all.split("\r\n").all(|line| line.len() <= 75), "{all}");
     assert_eq!(all.matches('\n').count(), all.matches("\r\n").count());

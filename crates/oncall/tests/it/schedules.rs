@@ -1,6 +1,7 @@
 //! Rotations, layers, hours, holidays, and what is put over them.
 
 use expect_test::expect;
+use firebell_oncall::Shift;
 
 use crate::text::{Written, check};
 
@@ -375,23 +376,60 @@ fn a_change_of_clocks_moves_no_hand_over_and_leaves_no_gap() {
 }
 
 #[test]
+fn a_hand_over_is_when_people_change_not_when_something_else_says_so() {
+    let written = Written::read(
+        "layer x from 2026-01-05T09:00 every 1d: ana, ana, ben
+         override 2026-01-06T12:00..2026-01-06T18:00 take ana",
+    );
+    let at = |text: &str| written.span(&format!("{text}..{text}")).from;
+    let both = written.span("2026-01-05T09:00..2026-01-07T09:00");
+    for moment in [
+        "2026-01-05T09:00",
+        "2026-01-06T08:59",
+        "2026-01-06T12:00",
+        "2026-01-07T08:59",
+    ] {
+        let watch = written.schedule.watch(at(moment));
+        assert_eq!(
+            (watch.since, watch.until),
+            (Some(both.from), Some(both.until)),
+            "{moment}"
+        );
+        assert_eq!(watch.before, None, "{moment}");
+        assert_eq!(watch.next.expect("ben").span.from, both.until, "{moment}");
+    }
+    let watch = written.schedule.watch(at("2026-01-07T09:00"));
+    assert_eq!(watch.before.expect("ana").span, both);
+    let alone = Written::read("layer x from 2020-01-05T09:00 every 1w: ana");
+    let watch = alone.schedule.watch(at("2026-01-07T09:00"));
+    assert!(watch.now.is_some());
+    assert_eq!((watch.since, watch.until), (None, None));
+    assert_eq!((watch.before, watch.next), (None, None));
+}
+
+#[test]
 fn who_is_on_call_now_is_shown_with_the_whole_shift_and_the_next() {
     let written = Written::read("layer x from 2026-01-05T09:00 every 1w: ana, ben, -");
     let schedule = &written.schedule;
     let at = |text: &str| written.span(&format!("{text}..{text}")).from;
-    let (now, next) = schedule.now_and_next(at("2026-01-07T03:00"));
-    let (now, next) = (now.expect("ana"), next.expect("ben"));
-    assert_eq!(now.span, written.span("2026-01-05T09:00..2026-01-12T09:00"));
+    let watch = schedule.watch(at("2026-01-14T03:00"));
+    let span_of = |shift: Option<Shift>| shift.expect("somebody").span;
     assert_eq!(
-        next.span,
-        written.span("2026-01-12T09:00..2026-01-19T09:00")
+        span_of(watch.before),
+        written.span("2026-01-05T09:00..2026-01-12T09:00")
     );
-    let (now, next) = schedule.now_and_next(at("2026-01-20T03:00"));
-    assert_eq!(now, None);
+    let now = written.span("2026-01-12T09:00..2026-01-19T09:00");
     assert_eq!(
-        next.expect("ana").span,
-        written.span("2026-01-26T09:00..2026-02-02T09:00")
+        (watch.since, watch.until),
+        (Some(now.from), Some(now.until))
     );
+    assert_eq!(span_of(watch.now), now);
+    let next = written.span("2026-01-26T09:00..2026-02-02T09:00");
+    assert_eq!(span_of(watch.next), next);
+    let watch = schedule.watch(at("2026-01-20T03:00"));
+    assert_eq!((watch.now, watch.since), (None, None));
+    assert_eq!(watch.until, Some(next.from));
+    assert_eq!((span_of(watch.before), span_of(watch.next)), (now, next));
     assert_eq!(schedule.on_call_at(at("2026-01-20T03:00")), None);
     let gap = written.span("2026-01-19T09:00..2026-01-26T09:00");
     assert_eq!(

@@ -495,6 +495,7 @@ async fn secrets_are_shown_nowhere() {
         "/api/v1/rules",
         "/api/firebell/v1/status",
         "/api/firebell/v1/inbox",
+        "/api/firebell/v1/oncall",
         "/metrics",
     ];
     for path in paths {
@@ -577,6 +578,9 @@ slos:
   - {name: answers, flow: buy, objective: 99, indicator: {up: up}}
 ";
 const CONFIG: &str = "
+oncall:
+  people: {ana: {phone: +34600000001}, ben: {email: ben@s3cret.example}}
+  schedules: {night: {every: 1w, start: 2026-01-05, people: [ana, ben]}}
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [shop.rules.yml]
 scrape_configs:

@@ -1,0 +1,68 @@
+//! Who is on call, over HTTP.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{Uri, header};
+use axum::response::{IntoResponse, Response};
+use firebell_oncall::Oncall;
+use firebell_wire::params::Params;
+use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+
+use super::{App, may_wait, params};
+use crate::oncall::{OncallError, ShiftsAsked, oncall_at, oncall_calendar, oncall_shifts};
+
+/// `GET /api/firebell/v1/oncall`.
+pub(super) async fn now(State(app): State<App>, uri: Uri) -> Response {
+    let now = app.clock.now();
+    let said = asked(&app, &uri, move |oncall, params| {
+        oncall_at(oncall, params.get("at"), now)
+    });
+    said.await
+        .map_or_else(|it| it, |it| Json(it).into_response())
+}
+
+/// `GET /api/firebell/v1/oncall/shifts`.
+pub(super) async fn shifts(State(app): State<App>, uri: Uri) -> Response {
+    let now = app.clock.now();
+    let said = asked(&app, &uri, move |oncall, params| {
+        let asked = ShiftsAsked {
+            schedule: params.get("schedule"),
+            from: params.get("from"),
+            to: params.get("to"),
+            days: params.get("days"),
+        };
+        oncall_shifts(oncall, asked, now)
+    });
+    said.await
+        .map_or_else(|it| it, |it| Json(it).into_response())
+}
+
+/// `GET /api/firebell/v1/oncall/calendar.ics`.
+pub(super) async fn calendar(State(app): State<App>, uri: Uri) -> Response {
+    let times = (app.clock.now(), app.live.loaded_at());
+    let said = asked(&app, &uri, move |oncall, params| {
+        oncall_calendar(oncall, params.get("schedule"), params.get("person"), times)
+    });
+    let kind = "text/calendar; charset=utf-8";
+    let shown = |text| ([(header::CONTENT_TYPE, kind)], text).into_response();
+    said.await.map_or_else(|it| it, shown)
+}
+
+/// Computes an answer where that may take its time; the error is what is answered instead.
+async fn asked<T: Send + 'static>(
+    app: &App,
+    uri: &Uri,
+    answer: impl FnOnce(&Oncall, &Params) -> Result<T, OncallError> + Send + 'static,
+) -> Result<T, Response> {
+    let (config, params) = (app.live.config(), params(uri, &Bytes::new()));
+    let said = may_wait(move || answer(&config.oncall.oncall, &params)).await;
+    said.ok_or_else(super::stopped)?.map_err(|error| {
+        let kind = match &error {
+            OncallError::Unknown(_) => ErrorKind::NotFound,
+            OncallError::Bad(_) => ErrorKind::BadData,
+        };
+        let error = ApiError::new(kind, error.to_string());
+        super::json(error.kind.status(), error.to_json())
+    })
+}

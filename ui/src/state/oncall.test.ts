@@ -1,0 +1,94 @@
+import { describe, expect, test } from "vitest";
+
+import { oncall, shiftsOf } from "../../fake/oncall.ts";
+import {
+  byNeed,
+  causeWords,
+  changeWords,
+  colours,
+  days,
+  isMissed,
+  place,
+  startOfDay,
+  turns,
+} from "./oncall.ts";
+
+const DAY = 86_400_000;
+const FROM = Date.parse("2026-11-23T00:00:00Z");
+
+function span(from: number, until: number) {
+  return { from: new Date(from).toISOString(), until: new Date(until).toISOString() };
+}
+
+function asked(schedule: string) {
+  const from = new Date(FROM).toISOString();
+  return shiftsOf(oncall(), new URLSearchParams({ schedule, from, days: "14" }));
+}
+
+describe("a span lies on the line as far as it is on it", () => {
+  test.each([
+    [FROM, FROM + DAY, "0.000%", "10.000%"],
+    [FROM - DAY, FROM + DAY, "0.000%", "10.000%"],
+    [FROM + 9 * DAY, FROM + 12 * DAY, "90.000%", "10.000%"],
+    [FROM - DAY, FROM + 20 * DAY, "0.000%", "100.000%"],
+  ])("%s to %s", (from, until, left, width) => {
+    expect(place(span(from, until), FROM, FROM + 10 * DAY)).toEqual({ left, width });
+  });
+
+  test("and else nowhere", () => {
+    expect(place(span(FROM - DAY, FROM), FROM, FROM + DAY)).toBeNull();
+    expect(place(span(FROM + DAY, FROM + 2 * DAY), FROM, FROM + DAY)).toBeNull();
+    expect(place({ from: "x", until: "y" }, FROM, FROM + DAY)).toBeNull();
+  });
+});
+
+test("days begin at midnight of the reader, also where clocks change between", () => {
+  const march = days(startOfDay(Date.parse("2026-03-27T12:00:00Z")), 14);
+  expect(march).toHaveLength(14);
+  for (const at of march) expect(new Date(at).getHours()).toBe(0);
+  expect(new Set(march.map((at) => new Date(at).getDate())).size).toBe(14);
+});
+
+test("shifts and gaps are one list in order", () => {
+  const list = turns(asked("nights"));
+  expect(list).toHaveLength(28);
+  for (const [idx, turn] of list.entries()) {
+    expect(turn.shift === null).toBe(idx % 2 === 1);
+    expect(turn.from).toBe(list[idx - 1]?.until ?? turn.from);
+  }
+});
+
+test("everybody has a colour, the same in all rows", () => {
+  expect([...colours(asked("payments"))]).toEqual([
+    ["ana", 0],
+    ["ben", 1],
+  ]);
+});
+
+test("what says so is told where it is not a layer", () => {
+  const [first, , wedding] = asked("payments").shifts;
+  expect(first && causeWords(first)).toBe("");
+  expect(wedding && causeWords(wedding)).toBe("override: a wedding");
+  expect(causeWords({ cause: { kind: "temporary", layer: null, reason: "" } })).toBe("temporary");
+});
+
+describe("changes are told as people would", () => {
+  test.each([
+    ["replace", ["ana"], "ben", "a wedding", "ana for ben: a wedding"],
+    ["take", ["ana", "ben"], null, "", "ana, ben instead of all others"],
+    ["add", ["zoe"], null, "", "zoe as well"],
+    ["remove", ["zoe"], null, "ill", "without zoe: ill"],
+    ["shadow", ["zoe"], null, "", "zoe learns from whoever is on call"],
+    ["temporary", [], null, "summer", "other layers hold: summer"],
+  ] as const)("%s", (kind, people, of, reason, words) => {
+    const change = { ...span(FROM, FROM + DAY), kind, people: [...people], of, reason };
+    expect(changeWords(change)).toBe(words);
+  });
+});
+
+test("a schedule that nobody covers and somebody should comes first", () => {
+  const schedules = [...oncall().schedules].sort(byNeed);
+  expect(schedules.map(({ name }) => name)).toEqual(["nights", "payments"]);
+  const [nights] = schedules;
+  expect(nights && isMissed({ ...nights, gapsAllowed: true })).toBe(false);
+});
