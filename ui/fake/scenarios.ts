@@ -3,6 +3,7 @@ import type {
   Alert,
   Budget,
   InboxEntry,
+  IncidentDetail,
   Labels,
   Objective,
   ObjectiveHistory,
@@ -11,6 +12,7 @@ import type {
   OncallNow,
   Status,
 } from "../src/api/types.ts";
+import { incidents } from "./incidents.ts";
 import type { Silence, Target } from "../src/api/upstream.ts";
 import { oncall } from "./oncall.ts";
 
@@ -18,6 +20,7 @@ export interface World {
   status: Status;
   alerts: Alert[];
   inbox: InboxEntry[];
+  incidents: IncidentDetail[];
   objectives: ObjectiveList;
   oncall: OncallNow;
   targets: Target[];
@@ -67,6 +70,7 @@ function busy(): World {
       },
       target("node", "http://10.20.4.17:9100/metrics", "db-3"),
     ],
+    incidents: incidents(),
     silences: [silence()],
     objectives: objectives(),
     oncall: oncall(),
@@ -79,6 +83,7 @@ function calm(): World {
     status: statusOf([], { targets: 2, targetsUp: 2, series: 640, samplesPerSecond: 42 }),
     alerts: [],
     inbox: [],
+    incidents: [],
     objectives: { at: ago(0), objectives: [], flows: [] },
     oncall: { at: ago(0), schedules: [], teams: [], people: [] },
     targets: [

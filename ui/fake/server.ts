@@ -4,9 +4,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 
-import type { Changed } from "../src/api/types.ts";
+import type { Changed, IncidentDetail } from "../src/api/types.ts";
 import type { SilencePreview } from "../src/api/types.ts";
 import type { NewSilence } from "../src/api/upstream.ts";
+import { act, incident } from "./incidents.ts";
 import { ago, history, spending, type World } from "./scenarios.ts";
 import { shiftsOf } from "./oncall.ts";
 import { why } from "./why.ts";
@@ -40,7 +41,9 @@ export function handlerFor(world: World): Handler {
       stream(world, response);
       return true;
     }
-    const path = url.pathname.replace(/(silence)\/.*/, "$1/").replace(/[0-9a-f]{16}/, "ID");
+    const path = url.pathname
+      .replace(/(silence|incidents)\/.*/, "$1/")
+      .replace(/[0-9a-f]{16}/, "ID");
     const key = `${request.method} ${path}`;
     const answer = ANSWERS[key];
     if (answer === undefined) return false;
@@ -58,6 +61,22 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
   "GET /api/firebell/v1/alerts/ID/why": (world, url) =>
     why(world, url.pathname.split("/").at(-2) ?? ""),
   "GET /api/firebell/v1/inbox": (world) => ({ entries: world.inbox }),
+  "GET /api/firebell/v1/incidents": ({ incidents }, url) => {
+    const isOpen = url.searchParams.get("status") === "open";
+    const open = incidents.filter((each) => each.isOpen);
+    return { incidents: isOpen ? open : incidents, next: null, open: open.length, notOpened: 0 };
+  },
+  "GET /api/firebell/v1/incidents/": ({ incidents }, url) => named(incidents, url),
+  "POST /api/firebell/v1/incidents": (world, _, body) => {
+    const { title, by } = JSON.parse(body) as { title: string; by: string };
+    const opened = incident({ id: `INC-${world.incidents.length + 10}`, title, openedBy: by });
+    world.incidents.unshift(opened);
+    return { outcome: "changed", incident: opened };
+  },
+  "POST /api/firebell/v1/incidents/": ({ incidents }, url, body) => {
+    const found = named(incidents, url);
+    return found && act(found, JSON.parse(body) as Parameters<typeof act>[1]);
+  },
   "GET /api/firebell/v1/slos": (world) => world.objectives,
   "GET /api/firebell/v1/slos/history": ({ objectives }, url) =>
     history(objectives, url.searchParams.get("id") ?? ""),
@@ -90,6 +109,10 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
     return {};
   },
 };
+
+function named(incidents: IncidentDetail[], url: URL): IncidentDetail | undefined {
+  return incidents.find(({ id }) => url.pathname.split("/").includes(id));
+}
 
 function stream(world: World, response: ServerResponse): void {
   response.writeHead(200, { "Content-Type": "text/event-stream", "Cache-Control": "no-store" });

@@ -14,6 +14,8 @@ import { type Route, useRoute } from "./state/route.ts";
 
 const AlertPage = lazy(() => import("./pages/AlertPage.tsx"));
 const InboxPage = lazy(() => import("./pages/InboxPage.tsx"));
+const IncidentPage = lazy(() => import("./pages/IncidentPage.tsx"));
+const IncidentsPage = lazy(() => import("./pages/IncidentsPage.tsx"));
 const ObjectivesPage = lazy(() => import("./pages/ObjectivesPage.tsx"));
 const OncallPage = lazy(() => import("./pages/OncallPage.tsx"));
 const SilencesPage = lazy(() => import("./pages/SilencesPage.tsx"));
@@ -55,6 +57,10 @@ function CurrentPage({ route }: { route: Route }) {
   if (route.page === "alerts") {
     if (route.id === null) return <AlertsPage params={route.params} />;
     return <AlertPage fingerprint={route.id} />;
+  }
+  if (route.page === "incidents") {
+    if (route.id === null) return <IncidentsPage params={route.params} />;
+    return <IncidentPage id={route.id} />;
   }
   if (route.page === "objectives") return <ObjectivesPage />;
   if (route.page === "inbox") return <InboxPage params={route.params} openId={route.id} />;

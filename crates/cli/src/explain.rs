@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
-use firebell_server::{Remote, RemoteAnswer};
+use firebell_server::{Remote, RemoteAnswer, RemoteError};
 use serde_json::Value;
 
 use crate::say;
@@ -45,6 +45,12 @@ impl Asked {
     pub(crate) fn ask(&self, path: &str, params: &[(&str, &str)]) -> Result<String, ExitCode> {
         ask(&self.url, &self.header, path, params)
     }
+
+    /// Posts JSON once. What went wrong is printed.
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Result<String, ExitCode> {
+        let post = |remote: &Remote| remote.post_json(path, body);
+        answered(&self.url, &self.header, post)
+    }
 }
 
 /// Asks a server once. What went wrong is printed.
@@ -54,8 +60,16 @@ pub(crate) fn ask(
     path: &str,
     params: &[(&str, &str)],
 ) -> Result<String, ExitCode> {
+    answered(url, headers, |remote| remote.ask(path, params, false))
+}
+
+fn answered(
+    url: &str,
+    headers: &[String],
+    ask: impl FnOnce(&Remote) -> Result<RemoteAnswer, RemoteError>,
+) -> Result<String, ExitCode> {
     let remote = Remote::new(url, headers, ANSWER_MAX).map_err(failed)?;
-    let answer = remote.ask(path, params, false);
+    let answer = ask(&remote);
     let answer = answer.map_err(|error| failed(format!("{}: {error}", remote.name())))?;
     let RemoteAnswer { status, body } = answer;
     let body = String::from_utf8_lossy(&body).into_owned();
@@ -63,7 +77,8 @@ pub(crate) fn ask(
         200..300 => Ok(body),
         _ => {
             eprintln!("firebell: {}", reason(&body));
-            Err(ExitCode::from(if status == 404 { 1 } else { 2 }))
+            let is_of_it = matches!(status, 404 | 409);
+            Err(ExitCode::from(if is_of_it { 1 } else { 2 }))
         }
     }
 }

@@ -7,10 +7,12 @@ mod check;
 mod explain;
 mod history;
 mod import;
+mod incident;
 mod log;
 mod notify;
 mod oncall;
 mod promql;
+mod quality;
 mod serve;
 mod silence;
 mod slo;
@@ -117,6 +119,19 @@ enum Command {
         #[command(subcommand)]
         command: oncall::Command,
     },
+    /// See what is being worked on, and work on it.
+    #[command(after_help = "Example: firebell incident list --status open\n\
+                            Exit codes: 0 done, 1 there is none, or it stands elsewhere, 2 usage or IO.")]
+    Incident {
+        #[command(subcommand)]
+        command: incident::Command,
+    },
+    /// Say whether a month's alerts were any good, by rule, service and team.
+    #[command(after_help = "Example: firebell quality --month 2026-11 --by team")]
+    Quality(quality::Quality),
+    /// Print the review of a month as Markdown.
+    #[command(after_help = "Example: firebell review --month 2026-11 > review.md")]
+    Review(quality::Review),
     /// Test and print PromQL.
     Promql {
         #[command(subcommand)]
@@ -138,6 +153,9 @@ fn main() -> ExitCode {
         Command::Explain { command } => explain::explain(&command),
         Command::History { command } => history::history(&command),
         Command::Oncall { command } => oncall::oncall(&command),
+        Command::Incident { command } => incident::incident(&command),
+        Command::Quality(options) => quality::quality(&options),
+        Command::Review(options) => quality::review(&options),
         Command::Promql { command } => promql::promql(&command),
     }
 }

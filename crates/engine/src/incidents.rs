@@ -22,7 +22,7 @@ impl Engine {
     }
 
     /// Opens an incident for a person: about a service, whose alerts join it, or about alerts that
-    /// are named.
+    /// are named. The same wish again within a minute finds what it opened.
     ///
     /// # Errors
     /// When the opening is wrong, an alert is unknown, or too many incidents are open.
@@ -33,7 +33,7 @@ impl Engine {
         mut opening: Opening,
         alerts: &[Fingerprint],
         step: &mut Step,
-    ) -> Result<IncidentId, Refusal> {
+    ) -> Result<(IncidentId, Outcome), Refusal> {
         for fingerprint in alerts {
             let view = self.dispatch.alert(now, *fingerprint);
             let known =

@@ -19,7 +19,7 @@ use firebell_model::{ALERT_NAME, Fingerprint, Labels, Timestamp};
 
 use self::changes::Changes;
 pub use self::changes::IncidentRecord;
-use crate::act::Refusal;
+use crate::act::{Outcome, Refusal};
 use crate::incident::{Entry, Incident, IncidentId, Member, Person, Severity, What, Who};
 use crate::life::{Phase, State};
 use crate::policy::{Policy, SERVICE};
@@ -156,17 +156,34 @@ impl Incidents {
         self.n_not_opened
     }
 
-    /// Opens an incident for a person.
+    /// Opens an incident for a person, or finds the one that the same person has just opened under
+    /// the same title.
     ///
     /// # Errors
-    /// When the title is none, or too many are open.
+    /// When the title or the service is wrong, or too many are open.
     pub fn open(
         &mut self,
         now: Timestamp,
         by: Person,
         opening: &Opening,
-    ) -> Result<IncidentId, Refusal> {
-        let title = people::checked_text("the title", &opening.title)?;
+    ) -> Result<(IncidentId, Outcome), Refusal> {
+        let title = people::checked_name("the title", &opening.title)?;
+        if let Some(service) = &opening.service {
+            people::checked_name("the service", service)?;
+        }
+        let mut latest = self.all.values().rev();
+        let known = latest.find(|it| {
+            let is_new = now - it.opened_at <= people::REPEATED_WITHIN && it.state.is_open();
+            let service = Some(it.key.value(SERVICE)).filter(|it| !it.is_empty());
+            let is_about_it = opening
+                .service
+                .as_deref()
+                .is_none_or(|it| Some(it.trim()) == service);
+            is_new && is_about_it && it.title == title && it.opened_by == Who::Person(by.clone())
+        });
+        if let Some(known) = known {
+            return Ok((known.id, Outcome::Already));
+        }
         let key = match (&opening.service, opening.alerts.first()) {
             (Some(service), _) => Labels::from_pairs([(SERVICE, service.trim())]),
             (None, Some(first)) => self.policy.key(first),
@@ -188,7 +205,7 @@ impl Incidents {
             }
         }
         self.queue(id);
-        Ok(id)
+        Ok((id, Outcome::Changed))
     }
 
     /// An alert began or ended. Told twice, it counts once.

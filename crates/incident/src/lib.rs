@@ -19,6 +19,7 @@ mod incident;
 mod incidents;
 mod policy;
 mod quality;
+mod review;
 mod verdict;
 
 pub use crate::act::{Act, ActTextError, Outcome, Refusal};
@@ -35,4 +36,5 @@ pub use crate::policy::Policy;
 pub use crate::quality::{
     Advice, DELETE_UNDER, Episode, Episodes, FLAPS_WITHIN, Figures, Spread, TARGET,
 };
+pub use crate::review::{RUNBOOK_WITHIN, Review, ReviewedIncident};
 pub use crate::verdict::{Judgement, TRANSIENT_MAX, Verdict};

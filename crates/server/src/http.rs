@@ -12,6 +12,7 @@ mod federate;
 mod history;
 #[cfg(test)]
 mod hostile;
+mod incidents;
 mod intake;
 mod listen;
 mod oncall;
@@ -20,6 +21,7 @@ mod otlp;
 mod own;
 mod page;
 mod prometheus;
+mod quality;
 mod read;
 mod ruler;
 mod silences;
@@ -220,6 +222,11 @@ fn own_routes() -> Router<App> {
         .route("/oncall", get(oncall::now))
         .route("/oncall/shifts", get(oncall::shifts))
         .route("/oncall/calendar.ics", get(oncall::calendar))
+        .route("/incidents", get(incidents::list).post(incidents::open))
+        .route("/incidents/{id}", get(incidents::one))
+        .route("/incidents/{id}/acts", post(incidents::act))
+        .route("/quality", get(quality::figures))
+        .route("/review", get(quality::review))
         .route("/silences", get(silences::list).post(silences::add))
         .route("/silences/preview", get(silences::preview))
         .route("/events", get(events::events))

@@ -106,6 +106,26 @@ impl Remote {
         self.runtime.block_on(self.answered(request))
     }
 
+    /// Posts JSON to a path below the address.
+    ///
+    /// # Errors
+    /// See [`RemoteError`].
+    pub fn post_json(
+        &self,
+        path: &str,
+        body: &serde_json::Value,
+    ) -> Result<RemoteAnswer, RemoteError> {
+        let mut url = self.url.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}{path}"));
+        url.set_query(None);
+        let request = self.client.request(Method::POST, url);
+        let request = request.header("Content-Type", "application/json");
+        let request = request.body(body.to_string());
+        let request = request.headers(self.headers.clone()).timeout(self.timeout);
+        self.runtime.block_on(self.answered(request))
+    }
+
     async fn answered(
         &self,
         request: reqwest::RequestBuilder,

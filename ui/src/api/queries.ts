@@ -9,6 +9,10 @@ import type {
   Alert,
   AlertWhy,
   InboxEntry,
+  IncidentActed,
+  IncidentDetail,
+  IncidentList,
+  NewIncident,
   ObjectiveHistory,
   ObjectiveList,
   ObjectiveSpending,
@@ -119,6 +123,56 @@ export function useInbox() {
       fetchJson<{ entries: InboxEntry[] }>("api/firebell/v1/inbox", { signal }),
     select: (answer) => answer.entries,
     refetchInterval: useCalm(),
+  });
+}
+
+/** Open ones, or all, the newest first. */
+export function useIncidents(isOpen: boolean) {
+  const status = isOpen ? "status=open&" : "";
+  return useQuery({
+    queryKey: ["incidents", "list", isOpen],
+    queryFn: ({ signal }) =>
+      fetchJson<IncidentList>(`api/firebell/v1/incidents?${status}limit=200`, { signal }),
+    refetchInterval: useCalm(),
+    placeholderData: keepPreviousData,
+  });
+}
+
+/** One of them; with `before`, older entries of its timeline. */
+export function useIncident(id: string, before?: number) {
+  const query = before === undefined ? "" : `?before=${before}`;
+  const path = `api/firebell/v1/incidents/${encodeURIComponent(id)}${query}`;
+  return useQuery({
+    queryKey: ["incidents", id, before],
+    queryFn: ({ signal }) => fetchJson<IncidentDetail>(path, { signal }),
+    refetchInterval: useCalm(),
+  });
+}
+
+/** Does something with an incident. */
+export function useIncidentAct(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (act: object) =>
+      postJson<IncidentActed>(`api/firebell/v1/incidents/${encodeURIComponent(id)}/acts`, act),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["incidents"] }),
+  });
+}
+
+export function useOpenIncident() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (incident: NewIncident) =>
+      postJson<IncidentActed>("api/firebell/v1/incidents", incident),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["incidents"] }),
+  });
+}
+
+function postJson<T>(path: string, body: object): Promise<T> {
+  return fetchJson<T>(path, {
+    method: "POST",
+    headers: { "Content-Type": "application/json" },
+    body: JSON.stringify(body),
   });
 }
 

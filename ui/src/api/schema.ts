@@ -178,6 +178,98 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/incidents": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Incidents, the newest first */
+        get: operations["listIncidents"];
+        put?: never;
+        /**
+         * Opens one
+         * @description The same wish of the same person within a minute finds what it opened.
+         */
+        post: operations["openIncident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/incidents/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** All of one */
+        get: operations["getIncident"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/incidents/{id}/acts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Does something with one
+         * @description Answered once it is written down. 409 when it does not fit to where the incident stands, with what does.
+         */
+        post: operations["actOnIncident"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Whether a month's alerts were any good */
+        get: operations["getQuality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/review": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The review of a month, as Markdown */
+        get: operations["getReview"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/oncall": {
         parameters: {
             query?: never;
@@ -1399,6 +1491,414 @@ export interface components {
             /** @description Weekends that have any of it. */
             weekends: number;
         };
+        /** @description Who did it, and when. */
+        IncidentDone: {
+            by: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+        };
+        /** @description What it was. */
+        IncidentVerdict: {
+            /** @enum {string} */
+            verdict: "acted" | "elsewhere" | "wrong_time" | "planned_work" | "threshold" | "broken_check" | "duplicate" | "false";
+            /** @description For people. */
+            words: string;
+            /** @description Nobody when it was guessed. */
+            by: string | null;
+            /** @description Whether nobody said it. */
+            guessed: boolean;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+        };
+        /** @description What a list shows of an incident. */
+        Incident: {
+            /** @description Such as `INC-4`. */
+            id: string;
+            title: string;
+            /**
+             * @description The first is the worst.
+             * @enum {string}
+             */
+            severity: "sev1" | "sev2" | "sev3" | "sev4";
+            /** @enum {string} */
+            state: "triage" | "active" | "mitigated" | "resolved" | "review" | "closed" | "declined" | "merged";
+            /** @description Whether it still has to be worked on. */
+            isOpen: boolean;
+            /** @description The incident that it goes on as. */
+            mergedInto: string | null;
+            /** @description Empty when it is about none. */
+            service: string;
+            /**
+             * Format: date-time
+             * @description When it was opened.
+             */
+            openedAt: string;
+            /** @description Nobody when the policy opened it. */
+            openedBy: string | null;
+            /**
+             * Format: date-time
+             * @description When it last got to where it stands.
+             */
+            movedAt: string;
+            /**
+             * Format: date-time
+             * @description When it was last over.
+             */
+            resolvedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When an alert or a person last did something.
+             */
+            aliveAt: string;
+            acknowledged: components["schemas"]["IncidentDone"] | null;
+            /** @description Alerts that ever belonged to it and were not taken out. */
+            alertCount: number;
+            /** @description Those that fire. */
+            firingCount: number;
+            verdict: components["schemas"]["IncidentVerdict"] | null;
+        };
+        /** @description Incidents, the newest first. */
+        IncidentList: {
+            incidents: components["schemas"]["Incident"][];
+            /** @description `page` of what follows; none at the end. */
+            next: string | null;
+            /** @description How many are open in all. */
+            open: number;
+            /** @description How often an alert would have opened one, and too many were open; since the start. */
+            notOpened: number;
+        };
+        /** @description All of an incident, with the last 500 entries of its timeline. */
+        IncidentDetail: {
+            /** @description Such as `INC-4`. */
+            id: string;
+            title: string;
+            /**
+             * @description The first is the worst.
+             * @enum {string}
+             */
+            severity: "sev1" | "sev2" | "sev3" | "sev4";
+            /** @enum {string} */
+            state: "triage" | "active" | "mitigated" | "resolved" | "review" | "closed" | "declined" | "merged";
+            /** @description Whether it still has to be worked on. */
+            isOpen: boolean;
+            /** @description The incident that it goes on as. */
+            mergedInto: string | null;
+            /** @description Empty when it is about none. */
+            service: string;
+            /**
+             * Format: date-time
+             * @description When it was opened.
+             */
+            openedAt: string;
+            /** @description Nobody when the policy opened it. */
+            openedBy: string | null;
+            /**
+             * Format: date-time
+             * @description When it last got to where it stands.
+             */
+            movedAt: string;
+            /**
+             * Format: date-time
+             * @description When it was last over.
+             */
+            resolvedAt: string | null;
+            /**
+             * Format: date-time
+             * @description When an alert or a person last did something.
+             */
+            aliveAt: string;
+            acknowledged: components["schemas"]["IncidentDone"] | null;
+            /** @description Alerts that ever belonged to it and were not taken out. */
+            alertCount: number;
+            /** @description Those that fire. */
+            firingCount: number;
+            verdict: components["schemas"]["IncidentVerdict"] | null;
+            /** @description Who set the severity: alerts do not change it then. */
+            severityBy: string | null;
+            /** @description The incident that was closed when its alert came back. */
+            follows: string | null;
+            key: components["schemas"]["Labels"];
+            /** @description Whether a person did more than write. */
+            isAttended: boolean;
+            /** @description Where it can go. */
+            next: ("triage" | "active" | "mitigated" | "resolved" | "review" | "closed" | "declined")[];
+            roles: {
+                /** @enum {string} */
+                role: "commander" | "operations" | "liaison" | "scribe";
+                person: string;
+            }[];
+            tasks: {
+                /** @description Its number, from 1. */
+                n: number;
+                text: string;
+                owner: string | null;
+                done: components["schemas"]["IncidentDone"] | null;
+            }[];
+            impact: {
+                text: string;
+                users: number | null;
+            } | null;
+            /** @description What is hit. */
+            components: string[];
+            data: {
+                /** @enum {string} */
+                state: "unknown" | "intact" | "at_risk" | "lost";
+                text: string;
+            } | null;
+            alerts: components["schemas"]["IncidentAlert"][];
+            /** @description Alerts that did not fit in. */
+            leftOut: number;
+            /** @description The oldest first. */
+            timeline: components["schemas"]["IncidentEntry"][];
+            /** @description `before` of the entries before these; none when they are all. */
+            timelineBefore: number | null;
+        };
+        /** @description An alert of an incident. */
+        IncidentAlert: {
+            fingerprint: string;
+            /** @description Its name and labels. */
+            text: string;
+            labels: components["schemas"]["Labels"];
+            /**
+             * Format: date-time
+             * @description When it joined.
+             */
+            joinedAt: string;
+            /**
+             * Format: date-time
+             * @description When it last ended; none while it fires.
+             */
+            endedAt: string | null;
+        };
+        /** @description A line of a timeline. */
+        IncidentEntry: {
+            /** @description Its place, from 0. */
+            n: number;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description Nobody when Firebell did it itself. */
+            by: string | null;
+            /** @description What happened, in a word: `note`, `moved`, `judged` and others. */
+            kind: string;
+            /** @description What happened; who did it stands before it. */
+            text: string;
+            /** @description Where a link leads. */
+            url: string | null;
+        };
+        /** @description What became of a wish. */
+        IncidentActed: {
+            /**
+             * @description `already`: it was so before, and nothing changed.
+             * @enum {string}
+             */
+            outcome: "changed" | "already";
+            incident: components["schemas"]["IncidentDetail"];
+        };
+        /** @description An incident that somebody opens. */
+        NewIncident: {
+            /** @description Who you are. */
+            by: string;
+            /** @description What it is called; a line of at most 200 characters. */
+            title: string;
+            /**
+             * @description `sev3` unless given.
+             * @enum {string}
+             */
+            severity?: "sev1" | "sev2" | "sev3" | "sev4";
+            /** @description Its alerts join. */
+            service?: string | null;
+            /** @description Fingerprints of alerts that fire. */
+            alerts?: string[];
+        };
+        /** @description What somebody does with an incident: `do` says what, `by` who. */
+        IncidentAct: {
+            /** @enum {string} */
+            do: "ack";
+            /** @description Who you are. */
+            by: string;
+        } | {
+            /** @enum {string} */
+            do: "state";
+            /** @description Who you are. */
+            by: string;
+            /** @enum {string} */
+            to: "triage" | "active" | "mitigated" | "resolved" | "review" | "closed" | "declined";
+            /** @description Only if it is here now. */
+            from?: string | null;
+            /** @description What it was; closing asks for it. */
+            verdict?: string | null;
+        } | {
+            /** @enum {string} */
+            do: "severity";
+            /** @description Who you are. */
+            by: string;
+            /** @enum {string} */
+            to: "sev1" | "sev2" | "sev3" | "sev4";
+        } | {
+            /** @enum {string} */
+            do: "title";
+            /** @description Who you are. */
+            by: string;
+            to: string;
+        } | {
+            /** @enum {string} */
+            do: "role";
+            /** @description Who you are. */
+            by: string;
+            /** @enum {string} */
+            role: "commander" | "operations" | "liaison" | "scribe";
+            /** @description Nobody without. */
+            person?: string | null;
+        } | {
+            /** @enum {string} */
+            do: "note";
+            /** @description Who you are. */
+            by: string;
+            text: string;
+            /**
+             * @description `team` unless given.
+             * @enum {string}
+             */
+            audience?: "team" | "stakeholders";
+        } | {
+            /** @enum {string} */
+            do: "link";
+            /** @description Who you are. */
+            by: string;
+            /** @description An address of HTTP. */
+            url: string;
+            title?: string;
+        } | {
+            /** @enum {string} */
+            do: "task";
+            /** @description Who you are. */
+            by: string;
+            text: string;
+            owner?: string | null;
+        } | {
+            /** @enum {string} */
+            do: "task_done";
+            /** @description Who you are. */
+            by: string;
+            task: number;
+        } | {
+            /** @enum {string} */
+            do: "impact";
+            /** @description Who you are. */
+            by: string;
+            text: string;
+            users?: number | null;
+        } | {
+            /** @enum {string} */
+            do: "components";
+            /** @description Who you are. */
+            by: string;
+            /** @description All of it. */
+            names: string[];
+        } | {
+            /** @enum {string} */
+            do: "data";
+            /** @description Who you are. */
+            by: string;
+            /** @enum {string} */
+            state: "unknown" | "intact" | "at_risk" | "lost";
+            text?: string;
+        } | {
+            /** @enum {string} */
+            do: "verdict";
+            /** @description Who you are. */
+            by: string;
+            /** @enum {string} */
+            verdict: "acted" | "elsewhere" | "wrong_time" | "planned_work" | "threshold" | "broken_check" | "duplicate" | "false";
+        } | {
+            /** @enum {string} */
+            do: "merge";
+            /** @description Who you are. */
+            by: string;
+            /** @description Such as `INC-2`. */
+            into: string;
+        } | {
+            /** @enum {string} */
+            do: "detach";
+            /** @description Who you are. */
+            by: string;
+            /** @description Its fingerprint. */
+            alert: string;
+        };
+        /** @description Whether a month's alerts were any good. */
+        Quality: {
+            /** @description Such as `2026-11`. */
+            month: string;
+            /**
+             * Format: date-time
+             * @description Its begin.
+             */
+            from: string;
+            /**
+             * Format: date-time
+             * @description Its end.
+             */
+            to: string;
+            /** @description Whether more fired than was counted. */
+            isCut: boolean;
+            total: components["schemas"]["Figures"];
+            /** @description By name of rule; what fired most first. */
+            rules: components["schemas"]["Figures"][];
+            /** @description Rules that are left out. */
+            moreRules: number;
+            services: components["schemas"]["Figures"][];
+            /** @description By label `team`. */
+            teams: components["schemas"]["Figures"][];
+        };
+        /** @description What fired, and what it was worth. */
+        Figures: {
+            /** @description How often. */
+            fired: number;
+            /** @description How many were told of. */
+            notified: number;
+            /** @description How many somebody looked into. */
+            acknowledged: number;
+            /** @description How many have a verdict. */
+            judged: number;
+            /** @description How many verdicts are guesses. */
+            guessed: number;
+            /** @description How many were actionable. */
+            actionable: number;
+            /** @description Of those judged, from 0 to 1. */
+            actionableShare: number | null;
+            /** @description How many were false. */
+            false: number;
+            /** @description How many came back within an hour. */
+            flaps: number;
+            acknowledgeSeconds: components["schemas"]["Spread"] | null;
+            resolveSeconds: components["schemas"]["Spread"] | null;
+            /** @description How often each was given or guessed. */
+            verdicts: {
+                [key: string]: number;
+            };
+            /** @description Of the rule, service or team; empty: those that have none. */
+            name?: string;
+            /**
+             * @description Of a rule.
+             * @enum {string}
+             */
+            advice?: "delete" | "tune" | "keep";
+        };
+        /** @description How long something took, in seconds. */
+        Spread: {
+            median: number;
+            /** @description Nine of ten took no longer. */
+            p90: number;
+        };
     };
     responses: {
         /** @description The request failed. */
@@ -1706,6 +2206,185 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HistoryPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listIncidents: {
+        parameters: {
+            query?: {
+                /** @description Those in a state; `open` and `over` are several. May be given again. */
+                status?: "triage" | "active" | "mitigated" | "resolved" | "review" | "closed" | "declined" | "merged" | "open" | "over";
+                /** @description May be given again. */
+                severity?: "sev1" | "sev2" | "sev3" | "sev4";
+                /** @description Only those about this service. */
+                service?: string;
+                /** @description Opened not before. */
+                from?: string;
+                /** @description Opened not after. */
+                to?: string;
+                /** @description 100 by default. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                page?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    openIncident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewIncident"];
+            };
+        };
+        responses: {
+            /** @description It was opened a moment ago. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentActed"];
+                };
+            };
+            /** @description It is open. */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentActed"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getIncident: {
+        parameters: {
+            query?: {
+                /** @description Entries of the timeline with lower numbers. */
+                before?: number;
+            };
+            header?: never;
+            path: {
+                /** @description Such as `INC-4`, or `4`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentDetail"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    actOnIncident: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as `INC-4`, or `4`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["IncidentAct"];
+            };
+        };
+        responses: {
+            /** @description It is so. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentActed"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getQuality: {
+        parameters: {
+            query?: {
+                /**
+                 * @description In UTC; this one by default.
+                 * @example 2026-11
+                 */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Figures. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quality"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getReview: {
+        parameters: {
+            query?: {
+                /**
+                 * @description In UTC; this one by default.
+                 * @example 2026-11
+                 */
+                month?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description To be read, changed and kept. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/markdown": string;
                 };
             };
             default: components["responses"]["Problem"];

@@ -8,6 +8,7 @@ import { BellIcon, MoonIcon, SunIcon, SystemIcon } from "./icons.tsx";
 
 const TITLES: Record<Page, string> = {
   alerts: "Alerts",
+  incidents: "Incidents",
   objectives: "Objectives",
   oncall: "On call",
   inbox: "Inbox",

@@ -23,7 +23,7 @@ test("what is muted comes after what may wake somebody, and the latest comes fir
 test("the worst comes first, and what nobody knows stands in the middle", () => {
   const severities = ["none", "info", "odd", "page", "warning", "Critical"];
   const alerts = severities.map((severity, since) =>
-    alert({ name: severity, labels: { severity }, since, value: 1 }),
+    alert({ name: severity, labels: { severity }, since: since * 60_000, value: 1 }),
   );
   const order = byState(alerts).firing.map(({ labels }) => labels.alertname);
   expect(order).toEqual(["page", "Critical", "odd", "warning", "info", "none"]);

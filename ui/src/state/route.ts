@@ -1,7 +1,15 @@
 // Where in the page we are. It stands behind `#`, so any server under any prefix can serve the page.
 import { useSyncExternalStore } from "react";
 
-export const PAGES = ["alerts", "objectives", "oncall", "inbox", "silences", "targets"] as const;
+export const PAGES = [
+  "alerts",
+  "incidents",
+  "objectives",
+  "oncall",
+  "inbox",
+  "silences",
+  "targets",
+] as const;
 export type Page = (typeof PAGES)[number];
 
 export interface Route {

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use firebell_model::{Fingerprint, Timestamp};
+use firebell_model::{Duration, Fingerprint, Timestamp};
 
 use super::{HappenedKind, Incidents};
 use crate::act::{Act, Outcome, Refusal};
@@ -66,6 +66,9 @@ impl Incidents {
             _ => {}
         }
         let incident = self.all.get_mut(&id).ok_or(Refusal::Unknown(id))?;
+        if is_repeated(now, incident, &by, &act) {
+            return Ok(Outcome::Already);
+        }
         let Some(what) = state(incident, act)? else {
             return Ok(Outcome::Already);
         };
@@ -367,11 +370,34 @@ impl Incidents {
     }
 }
 
+/// Whether the same person has said the same a moment ago: a button pressed twice, or a request sent
+/// again because its answer was lost.
+fn is_repeated(now: Timestamp, incident: &Incident, by: &Person, act: &Act) -> bool {
+    let latest = incident.timeline.iter().rev();
+    let mut latest = latest.take_while(|it| now - it.at <= REPEATED_WITHIN);
+    latest.any(|it| {
+        let is_same = match (act, &it.what) {
+            (Act::Note { text, audience }, What::Note(told, whom)) => {
+                text.trim() == told && audience == whom
+            }
+            (Act::Link { url, title }, What::Linked(link)) => {
+                url.trim() == link.url && title.trim() == link.title
+            }
+            (Act::Task { text, owner }, What::Task(_, known, whose)) => {
+                let whose = whose.as_ref().map(Person::name);
+                text.trim() == known && owner.as_deref().map(str::trim) == whose
+            }
+            _ => false,
+        };
+        is_same && matches!(&it.by, Who::Person(person) if person == by)
+    })
+}
+
 /// Those wishes that only state something; `None` when that is known already.
 fn state(incident: &mut Incident, act: Act) -> Result<Option<What>, Refusal> {
     let what = match act {
         Act::Title { to } => {
-            let title = checked_text("the title", &to)?;
+            let title = checked_name("the title", &to)?;
             let is_new = std::mem::replace(&mut incident.title, title.clone()) != title;
             is_new.then_some(What::Titled(title))
         }
@@ -401,7 +427,7 @@ fn state(incident: &mut Incident, act: Act) -> Result<Option<What>, Refusal> {
             (before.as_ref() != Some(&impact)).then_some(What::Impact(impact))
         }
         Act::Components { names } => {
-            let checked = names.iter().map(|it| checked_text("a component", it));
+            let checked = names.iter().map(|it| checked_name("a component", it));
             let names: Vec<String> = checked
                 .collect::<Result<BTreeSet<_>, _>>()?
                 .into_iter()
@@ -462,14 +488,25 @@ fn merged(incident: &Incident) -> Refusal {
 
 /// A text of a person: not empty, of at most [`TEXT_CHARS_MAX`] characters, without control
 /// characters but the end of a line and a tab.
-pub(super) fn checked_text(what: &str, text: &str) -> Result<String, Refusal> {
+fn checked_text(what: &str, text: &str) -> Result<String, Refusal> {
+    checked(what, text, TEXT_CHARS_MAX)
+}
+
+/// What something is called, as [`checked_text`], but a line of at most [`TITLE_CHARS_MAX`].
+pub(super) fn checked_name(what: &str, text: &str) -> Result<String, Refusal> {
+    let text = checked(what, text, TITLE_CHARS_MAX)?;
+    match text.contains(char::is_control) {
+        true => Err(Refusal::Invalid(format!("{what} has more than one line"))),
+        false => Ok(text),
+    }
+}
+
+fn checked(what: &str, text: &str, n_max: usize) -> Result<String, Refusal> {
     let text = text.trim();
     let is_odd = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     let why = match text.chars().count() {
         0 => format!("{what} is empty"),
-        n if n > TEXT_CHARS_MAX => {
-            format!("{what} has {n} characters, and may have {TEXT_CHARS_MAX}")
-        }
+        n if n > n_max => format!("{what} has {n} characters, and may have {n_max}"),
         _ if text.chars().any(is_odd) => format!("{what} has control characters"),
         _ => return Ok(text.to_owned()),
     };
@@ -497,6 +534,8 @@ fn checked_link(url: &str, title: &str) -> Result<Link, Refusal> {
     Ok(Link { url, title })
 }
 
+/// Who says the same again within this time says it once.
+pub(super) const REPEATED_WITHIN: Duration = Duration::from_mins(1);
 const TEXT_CHARS_MAX: usize = 10_000;
 const TITLE_CHARS_MAX: usize = 200;
 const TASKS_MAX: usize = 200;

@@ -5,5 +5,6 @@
 //! `restart`, `show NUMBER`, `policy OPTION VALUE`, and `passes` for time alone.
 
 mod life;
+mod review;
 mod together;
 mod world;

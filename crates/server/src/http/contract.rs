@@ -1,5 +1,7 @@
 //! What the HTTP APIs answer, endpoint by endpoint, of a server that runs in this process.
 
+mod incidents;
+
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -303,6 +305,9 @@ const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 async fn own_api_is_as_its_document_says() {
     let bell = Bell::start().await;
     bell.promise().await;
+    let opened = bell.client.post(bell.url("/api/firebell/v1/incidents"));
+    let opened = opened.body(r#"{"by":"ada","title":"it burns","service":"shop"}"#);
+    assert_eq!(bell.send(opened).await.0, 201);
     let deploy = r#"{"service":"shop","version":"v1","at":"2026-01-01T00:00:00Z"#;
     bell.check(
         &format!(
@@ -355,7 +360,7 @@ async fn own_api_is_as_its_document_says() {
         let Some(answer) = content.get("application/json") else {
             continue;
         };
-        let path = path.replace("{fingerprint}", &burning);
+        let path = path.replace("{fingerprint}", &burning).replace("{id}", "1");
         let asked = format!("{path}{}", examples(&operations["get"]["parameters"]));
         let (status, kind, body) = bell.get(&asked).await;
         assert_eq!(

@@ -124,7 +124,7 @@ fn wants_text(uri: &Uri) -> bool {
     params(uri, &Bytes::new()).get("format") == Some("text")
 }
 
-fn parse_fingerprint(text: &str) -> Option<Fingerprint> {
+pub(super) fn parse_fingerprint(text: &str) -> Option<Fingerprint> {
     let is_hex = text.len() == 16 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
     let value = u64::from_str_radix(text, 16).ok().filter(|_| is_hex)?;
     Some(Fingerprint(value))

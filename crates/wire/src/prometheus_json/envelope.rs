@@ -66,10 +66,12 @@ pub enum ErrorKind {
     Unavailable,
     /// The wanted format is not to be had.
     NotAcceptable,
+    /// It does not fit to how things stand; not in upstream.
+    Conflict,
 }
 
 /// Kind, upstream's `errorType`, HTTP status.
-const ERRORS: [(ErrorKind, &str, u16); 8] = [
+const ERRORS: [(ErrorKind, &str, u16); 9] = [
     (ErrorKind::BadData, "bad_data", 400),
     (ErrorKind::Execution, "execution", 422),
     (ErrorKind::Timeout, "timeout", 503),
@@ -78,6 +80,7 @@ const ERRORS: [(ErrorKind, &str, u16); 8] = [
     (ErrorKind::NotFound, "not_found", 404),
     (ErrorKind::Unavailable, "unavailable", 503),
     (ErrorKind::NotAcceptable, "not_acceptable", 406),
+    (ErrorKind::Conflict, "conflict", 409),
 ];
 
 impl ErrorKind {

@@ -1,0 +1,116 @@
+//! `firebell quality` and `firebell review`: whether a month's alerts were any good, of a running
+//! Firebell.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use crate::explain::Asked;
+use crate::{harmless, say};
+
+/// Which figures.
+#[derive(Args)]
+pub(crate) struct Quality {
+    /// Which month, such as 2026-11, in UTC; this one by default.
+    #[arg(long, value_name = "MONTH", default_value = "")]
+    month: String,
+    /// Added up by what.
+    #[arg(long, value_enum, default_value_t = By::Rule)]
+    by: By,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum By {
+    Rule,
+    Service,
+    Team,
+}
+
+/// Which review.
+#[derive(Args)]
+pub(crate) struct Review {
+    /// Which month, such as 2026-11, in UTC; this one by default.
+    #[arg(long, value_name = "MONTH", default_value = "")]
+    month: String,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// Prints figures.
+pub(crate) fn quality(options: &Quality) -> ExitCode {
+    let params = [("month", options.month.as_str())];
+    let body = match options.asked.ask("/api/firebell/v1/quality", &params) {
+        Ok(body) => body,
+        Err(code) => return code,
+    };
+    if options.asked.json {
+        say(format_args!("{body}"));
+        return ExitCode::SUCCESS;
+    }
+    let answer: Value = serde_json::from_str(&body).unwrap_or_default();
+    let rows = match options.by {
+        By::Rule => &answer["rules"],
+        By::Service => &answer["services"],
+        By::Team => &answer["teams"],
+    };
+    let head = [
+        "fired",
+        "told",
+        "seen",
+        "actionable",
+        "guessed",
+        "flaps",
+        "advice",
+        "name",
+    ];
+    print(head.map(str::to_owned));
+    for row in rows.as_array().into_iter().flatten() {
+        print(cells(row, row["name"].as_str().unwrap_or_default()));
+    }
+    print(cells(&answer["total"], "total"));
+    if answer["isCut"] == true {
+        say(format_args!("more fired than is counted here"));
+    }
+    ExitCode::SUCCESS
+}
+
+/// Prints the review.
+pub(crate) fn review(options: &Review) -> ExitCode {
+    let params = [("month", options.month.as_str())];
+    match options.asked.ask("/api/firebell/v1/review", &params) {
+        Ok(body) => {
+            say(format_args!("{}", body.trim_end()));
+            ExitCode::SUCCESS
+        }
+        Err(code) => code,
+    }
+}
+
+fn cells(row: &Value, name: &str) -> [String; 8] {
+    let count = |name: &str| row[name].as_u64().unwrap_or_default().to_string();
+    let share = row["actionableShare"].as_f64();
+    let share = share.map_or("-".to_owned(), |it| format!("{:.0} %", it * 100.0));
+    [
+        count("fired"),
+        count("notified"),
+        count("acknowledged"),
+        share,
+        count("guessed"),
+        count("flaps"),
+        row["advice"].as_str().unwrap_or("-").to_owned(),
+        match name {
+            "" => "(none)".to_owned(),
+            name => harmless(name),
+        },
+    ]
+}
+
+fn print(cells: [String; 8]) {
+    let [fired, told, seen, share, guessed, flaps, advice, name] = cells;
+    say(format_args!(
+        "{fired:>6} {told:>6} {seen:>6} {share:>10} {guessed:>7} {flaps:>6}  {advice:<6}  {name}"
+    ));
+}

@@ -1,0 +1,295 @@
+//! The monthly review as Markdown: what fired and what it was worth, what to do about it, and what
+//! was not alerted at all.
+//!
+//! *Invariants*: texts of others (names, titles, links) stay texts: they cannot make tables or tags.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use firebell_model::{Duration, Timestamp};
+
+use crate::incident::{Incident, IncidentId, Severity, What, Who};
+use crate::quality::{Advice, Figures, Spread};
+use crate::verdict::Verdict;
+
+/// All that a review rests on.
+#[derive(Clone, Debug)]
+pub struct Review<'a> {
+    /// Such as `2026-11`.
+    pub month: &'a str,
+    /// Figures of all that fired.
+    pub total: &'a Figures,
+    /// Figures by name of rule.
+    pub rules: &'a BTreeMap<String, Figures>,
+    /// Runbooks by name of rule, as rules say now.
+    pub runbooks: &'a BTreeMap<String, String>,
+    /// Incidents that were opened, the oldest first.
+    pub incidents: &'a [ReviewedIncident],
+    /// Whether more fired than was counted.
+    pub is_cut: bool,
+}
+
+/// What a review says of an incident.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ReviewedIncident {
+    /// Its number.
+    pub id: IncidentId,
+    /// What it is called.
+    pub title: String,
+    /// How bad it was.
+    pub severity: Severity,
+    /// When it was opened.
+    pub opened_at: Timestamp,
+    /// Who opened it.
+    pub opened_by: Who,
+    /// How long it hurt, up to now when it still does.
+    pub lasted: Duration,
+    /// How many alerts it had.
+    pub n_alerts: usize,
+    /// Whether people found it and no alert ever belonged to it.
+    pub had_no_alert: bool,
+    /// What it was, and whether that was guessed.
+    pub verdict: Option<(Verdict, bool)>,
+}
+
+impl ReviewedIncident {
+    /// What is to be said of an incident.
+    #[must_use]
+    pub fn of(now: Timestamp, incident: &Incident) -> Self {
+        let had_one = |what: &What| matches!(what, What::Joined(_) | What::Absorbed(_));
+        let had_alert =
+            !incident.alerts.is_empty() || incident.timeline.iter().any(|it| had_one(&it.what));
+        let verdict = incident.verdict.as_ref();
+        Self {
+            id: incident.id,
+            title: incident.title.clone(),
+            severity: incident.severity,
+            opened_at: incident.opened_at,
+            opened_by: incident.opened_by.clone(),
+            lasted: incident.lasted(now),
+            n_alerts: incident.alerts.len() + incident.n_left_out,
+            had_no_alert: !had_alert && incident.state.phase().is_some(),
+            verdict: verdict.map(|it| (it.verdict, it.is_guessed())),
+        }
+    }
+}
+
+impl Review<'_> {
+    /// The review, to be read, changed and kept.
+    #[must_use]
+    pub fn markdown(&self) -> String {
+        let mut text = format!("# Review of {}\n\n{}\n", self.month, self.summary());
+        self.fired(&mut text);
+        self.advice(
+            &mut text,
+            Advice::Delete,
+            "To delete: under 50 % actionable",
+        );
+        self.advice(
+            &mut text,
+            Advice::Tune,
+            "To tune: under 80 % actionable, or flapping",
+        );
+        self.runbooks(&mut text);
+        self.incidents(&mut text);
+        text.push_str("\n## Decisions\n\n| what | who | when |\n|---|---|---|\n|  |  |  |\n");
+        text
+    }
+
+    fn summary(&self) -> String {
+        let total = self.total;
+        let mut text = format!(
+            "{} alerts fired; {} were told of, {} looked at; {}.",
+            total.n_fired,
+            total.n_notified,
+            total.n_acknowledged,
+            actionable(total),
+        );
+        if total.n_guessed > 0 {
+            let _ = write!(text, " Verdicts that were guessed: {}.", total.n_guessed);
+        }
+        if self.is_cut {
+            text.push_str(" More fired than is counted here.");
+        }
+        text
+    }
+
+    /// Rules, those that fired most first.
+    fn by_number(&self) -> Vec<(&String, &Figures)> {
+        let mut rules: Vec<_> = self.rules.iter().collect();
+        rules.sort_by_key(|(_, it)| std::cmp::Reverse(it.n_fired));
+        rules
+    }
+
+    fn fired(&self, text: &mut String) {
+        text.push_str("\n## What fired\n\n");
+        if self.rules.is_empty() {
+            text.push_str("Nothing.\n");
+            return;
+        }
+        text.push_str(
+            "| rule | fired | told of | actionable | verdicts | looked at after | over after | \
+             advice |\n|---|--:|--:|---|---|---|---|---|\n",
+        );
+        let rules = self.by_number();
+        for (name, it) in rules.iter().take(ROWS_MAX) {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} | {} | {} | {} | {} |",
+                plain(name),
+                it.n_fired,
+                it.n_notified,
+                share(it),
+                verdicts(it),
+                spread(it.acknowledge),
+                spread(it.resolve),
+                it.advice().name(),
+            );
+        }
+        more(text, rules.len());
+    }
+
+    fn advice(&self, text: &mut String, advice: Advice, title: &str) {
+        let mut rules = self.by_number();
+        rules.retain(|(_, it)| it.advice() == advice);
+        let _ = write!(text, "\n## {title}\n\n");
+        if rules.is_empty() {
+            text.push_str("Nothing.\n");
+            return;
+        }
+        text.push_str("| rule | why | by replay | decided |\n|---|---|---|---|\n");
+        for (name, it) in rules.iter().take(ROWS_MAX) {
+            let mut why = format!("{}: {}", actionable(it), verdicts(it));
+            if it.n_flaps > 0 {
+                let _ = write!(why, "; came back within an hour {}", times(it.n_flaps));
+            }
+            let _ = writeln!(text, "| {} | {why} | – |  |", plain(name));
+        }
+        more(text, rules.len());
+    }
+
+    fn runbooks(&self, text: &mut String) {
+        let limit = RUNBOOK_WITHIN;
+        let _ = write!(text, "\n## Runbooks: over after more than {limit}\n\n");
+        let mut rules = self.by_number();
+        rules.retain(|(_, it)| it.resolve.is_some_and(|it| it.p90 > limit));
+        if rules.is_empty() {
+            text.push_str("None.\n");
+        }
+        for (name, it) in rules.iter().take(ROWS_MAX) {
+            let runbook = match self.runbooks.get(*name) {
+                Some(runbook) => plain(runbook),
+                None => "it has no runbook".to_owned(),
+            };
+            let took = spread(it.resolve);
+            let _ = writeln!(text, "- [ ] {}: {took}; {runbook}", plain(name));
+        }
+        more(text, rules.len());
+    }
+
+    fn incidents(&self, text: &mut String) {
+        text.push_str("\n## Incidents\n\n");
+        if self.incidents.is_empty() {
+            text.push_str("None.\n");
+        } else {
+            text.push_str(
+                "| incident | severity | opened | by | lasted | alerts | verdict |\n\
+                 |---|---|---|---|---|--:|---|\n",
+            );
+        }
+        for it in self.incidents.iter().take(ROWS_MAX) {
+            let verdict = it.verdict.map_or("–".to_owned(), |(verdict, is_guessed)| {
+                let guessed = if is_guessed { " (guessed)" } else { "" };
+                format!("{}{guessed}", verdict.words())
+            });
+            let _ = writeln!(
+                text,
+                "| {}: {} | {} | {} | {} | {} | {} | {verdict} |",
+                it.id,
+                plain(&it.title),
+                it.severity,
+                it.opened_at,
+                plain(&it.opened_by.to_string()),
+                it.lasted,
+                it.n_alerts,
+            );
+        }
+        more(text, self.incidents.len());
+        text.push_str("\n## Incidents that had no alert\n\n");
+        let mut without: Vec<_> = self.incidents.iter().collect();
+        without.retain(|it| it.had_no_alert);
+        if without.is_empty() {
+            text.push_str("None.\n");
+        }
+        for it in without.iter().take(ROWS_MAX) {
+            let (title, by) = (plain(&it.title), plain(&it.opened_by.to_string()));
+            let _ = writeln!(text, "- [ ] {}: {title}, found by {by}", it.id);
+        }
+        more(text, without.len());
+    }
+}
+
+fn times(n: u64) -> String {
+    match n {
+        1 => "once".to_owned(),
+        n => format!("{n} times"),
+    }
+}
+
+fn actionable(figures: &Figures) -> String {
+    match figures.n_judged {
+        0 => "no verdict yet".to_owned(),
+        judged => format!(
+            "{} of {judged} actionable ({})",
+            figures.n_actionable,
+            share(figures)
+        ),
+    }
+}
+
+fn share(figures: &Figures) -> String {
+    let share = figures.actionable();
+    share.map_or("–".to_owned(), |it| format!("{:.0} %", it * 100.0))
+}
+
+fn verdicts(figures: &Figures) -> String {
+    let mut all: Vec<_> = figures.verdicts.iter().collect();
+    all.sort_by_key(|(_, n)| std::cmp::Reverse(**n));
+    let all = all
+        .iter()
+        .map(|(verdict, n)| format!("{} {n}", verdict.words()));
+    match all.collect::<Vec<_>>().join(", ") {
+        none if none.is_empty() => "–".to_owned(),
+        all => all,
+    }
+}
+
+fn spread(spread: Option<Spread>) -> String {
+    spread.map_or("–".to_owned(), |it| {
+        format!("half within {}, nine of ten within {}", it.median, it.p90)
+    })
+}
+
+fn more(text: &mut String, n_rows: usize) {
+    if n_rows > ROWS_MAX {
+        let _ = write!(text, "\nAnd {} more.\n", n_rows - ROWS_MAX);
+    }
+}
+
+/// A text of somebody else in one line of Markdown.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '|' | '<' | '[' | ']' | '`' | '*' | '\\' | '#' => plain.extend(['\\', c]),
+            c if c.is_control() => plain.push(' '),
+            c => plain.push(c),
+        }
+    }
+    plain
+}
+
+/// What takes longer was not helped by its runbook.
+pub const RUNBOOK_WITHIN: Duration = Duration::from_mins(30);
+/// The most rows of a table; the rest is counted.
+const ROWS_MAX: usize = 500;

@@ -1,0 +1,102 @@
+//! What people do with incidents over HTTP, and what they are told when it does not work.
+
+use expect_test::expect_file;
+
+use super::Bell;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn incidents_are_opened_worked_on_and_judged() {
+    let bell = Bell::start().await;
+    let acts = "/api/firebell/v1/incidents/INC-1/acts";
+    let transcript = bell
+        .transcript(&format!(
+            r#"
+        GET /api/firebell/v1/incidents
+        POST /api/firebell/v1/incidents {{"by":"ada","title":"nobody can pay","severity":"sev1","service":"pay"}}
+        POST /api/firebell/v1/incidents {{"by":"ada","title":"nobody can pay","severity":"sev1","service":"pay"}}
+        POST /api/firebell/v1/incidents {{"title":"nobody says who"}}
+        POST /api/firebell/v1/incidents {{"by":"ada","title":" "}}
+        POST /api/firebell/v1/incidents {{"by":"ada","title":"x","severity":"sev9"}}
+        POST /api/firebell/v1/incidents {{"by":"ada","title":"x","alerts":["0000000000000000"]}}
+        POST /api/firebell/v1/incidents {{"by":"ada","title":"x","alerts":["none"]}}
+        POST /api/firebell/v1/incidents {{"by":"ada","title":"x","more":1}}
+        POST /api/firebell/v1/incidents []
+        POST {acts} {{"do":"ack","by":"ada"}}
+        POST {acts} {{"do":"ack","by":"ben"}}
+        POST {acts} {{"do":"note","by":"ben","text":"restarted the database"}}
+        POST {acts} {{"do":"note","by":"ben","text":"restarted the database"}}
+        POST {acts} {{"do":"task","by":"ada","text":"fail over","owner":"ben"}}
+        POST {acts} {{"do":"task_done","by":"ben","task":1}}
+        POST {acts} {{"do":"task_done","by":"ben","task":9}}
+        POST {acts} {{"do":"role","by":"ada","role":"commander","person":"ada"}}
+        POST {acts} {{"do":"link","by":"ada","url":"https://graphs.example/1","title":"graph"}}
+        POST {acts} {{"do":"link","by":"ada","url":"javascript:alert(1)"}}
+        POST {acts} {{"do":"impact","by":"ada","text":"cards are refused","users":300}}
+        POST {acts} {{"do":"components","by":"ada","names":["db","cart"]}}
+        POST {acts} {{"do":"data","by":"ada","state":"at_risk"}}
+        POST {acts} {{"do":"state","by":"ada","to":"mitigated","from":"triage"}}
+        POST {acts} {{"do":"state","by":"ben","to":"closed"}}
+        POST {acts} {{"do":"state","by":"ben","to":"resolved"}}
+        POST {acts} {{"do":"state","by":"ben","to":"closed"}}
+        POST {acts} {{"do":"state","by":"ben","to":"closed","verdict":"acted"}}
+        POST {acts} {{"do":"state","by":"ben","to":"closed","verdict":"acted"}}
+        POST {acts} {{"do":"merge","by":"ada","into":"INC-7"}}
+        POST {acts} {{"do":"dance","by":"ada"}}
+        POST {acts} {{"do":"note","text":"nobody says who"}}
+        POST {acts} {{"do":"note","by":7,"text":"x"}}
+        POST {acts} nonsense
+        POST /api/firebell/v1/incidents/INC-9/acts {{"do":"ack","by":"ada"}}
+        POST /api/firebell/v1/incidents/x/acts {{"do":"ack","by":"ada"}}
+        GET /api/firebell/v1/incidents/1
+        GET /api/firebell/v1/incidents/1?before=2
+        GET /api/firebell/v1/incidents/1?before=x
+        GET /api/firebell/v1/incidents/9
+        GET /api/firebell/v1/incidents/0
+        GET /api/firebell/v1/incidents?status=open
+        GET /api/firebell/v1/incidents?status=over&severity=sev1&service=pay&limit=1
+        GET /api/firebell/v1/incidents?status=gone
+        GET /api/firebell/v1/incidents?severity=bad
+        GET /api/firebell/v1/incidents?limit=0
+        GET /api/firebell/v1/incidents?page=x
+        GET /api/firebell/v1/incidents?from=yesterday
+        DELETE /api/firebell/v1/incidents/1
+        GET /api/firebell/v1/quality?month=2020-02
+        GET /api/firebell/v1/quality?month=2020-13
+        GET /api/firebell/v1/review?month=2020-02
+        GET /api/firebell/v1/review?month=x
+        "#
+        ))
+        .await;
+    expect_file!["incidents.txt"].assert_eq(&transcript);
+    bell.server.stop().await.unwrap();
+}
+
+/// Pages of a list name each incident once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_list_is_read_in_pages() {
+    let bell = Bell::start().await;
+    for nth in 1..=5 {
+        let body = format!(r#"{{"by":"ada","title":"number {nth}"}}"#);
+        let opened = bell.client.post(bell.url("/api/firebell/v1/incidents"));
+        assert_eq!(bell.send(opened.body(body)).await.0, 201);
+    }
+    let mut seen = Vec::new();
+    let mut page = String::new();
+    loop {
+        let path = format!("/api/firebell/v1/incidents?limit=2&page={page}");
+        let (_, _, body) = bell.get(&path).await;
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        let listed = body["incidents"].as_array().unwrap();
+        seen.extend(
+            listed
+                .iter()
+                .map(|it| it["id"].as_str().unwrap().to_owned()),
+        );
+        match body["next"].as_str() {
+            Some(next) => next.clone_into(&mut page),
+            None => break,
+        }
+    }
+    assert_eq!(seen, ["INC-5", "INC-4", "INC-3", "INC-2", "INC-1"]);
+    bell.server.stop().await.unwrap();
+}

@@ -1,0 +1,330 @@
+//! Whether a month's alerts were any good, out of the history: figures by rule, service and team,
+//! and the review made of them.
+//!
+//! *Limits*: [`EPISODES_MAX`] alerts are counted, and it is said when there were more. What was
+//! judged more than a month after the month's end is not looked for.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{Uri, header};
+use axum::response::{IntoResponse, Response};
+use firebell_dispatch::{HistoryEntry, HistoryEvent, INBOX, NotifiedStatus};
+use firebell_engine::{Engine, HistoryQuery};
+use firebell_incident::{Episodes, Figures, Policy, Review, ReviewedIncident, Spread, Verdict};
+use firebell_model::{ALERT_NAME, Duration, Labels, Timestamp};
+use firebell_wire::params::Params;
+use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use serde_json::{Map, Value, json};
+
+use super::{App, may_wait, params, stopped};
+use crate::history::{HistoryReader, Unread};
+
+/// A month of the calendar, in UTC.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct Month {
+    /// Such as `2026-11`.
+    name: String,
+    from: Timestamp,
+    /// The first moment that is no longer in it.
+    to: Timestamp,
+}
+
+/// What the history says of a month.
+struct Counted {
+    episodes: Episodes,
+    is_cut: bool,
+}
+
+/// `GET /api/firebell/v1/quality?month=2026-11`.
+pub(super) async fn figures(State(app): State<App>, uri: Uri) -> Response {
+    let (month, counted) = match counted(&app, &uri).await {
+        Ok(counted) => counted,
+        Err(answer) => return answer,
+    };
+    let policy = app
+        .handle
+        .read(|engine, _| engine.incidents().policy().clone());
+    let Ok(policy) = policy.await else {
+        return stopped();
+    };
+    Json(figures_json(&month, &counted, &policy)).into_response()
+}
+
+/// `GET /api/firebell/v1/review?month=2026-11`: Markdown.
+pub(super) async fn review(State(app): State<App>, uri: Uri) -> Response {
+    let (month, counted) = match counted(&app, &uri).await {
+        Ok(counted) => counted,
+        Err(answer) => return answer,
+    };
+    let (from, to) = (month.from, month.to);
+    let looked = app.handle.read(move |engine, now| {
+        let opened = engine.incidents().iter();
+        let opened = opened.filter(|it| (from..to).contains(&it.opened_at));
+        let incidents: Vec<_> = opened.map(|it| ReviewedIncident::of(now, it)).collect();
+        (incidents, runbooks(engine))
+    });
+    let Ok((incidents, runbooks)) = looked.await else {
+        return stopped();
+    };
+    let review = Review {
+        month: &month.name,
+        total: &Figures::of(counted.episodes.within(month.from, month.to)),
+        rules: &Figures::by(counted.episodes.within(month.from, month.to), rule),
+        runbooks: &runbooks,
+        incidents: &incidents,
+        is_cut: counted.is_cut,
+    };
+    let kind = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
+    (kind, review.markdown()).into_response()
+}
+
+async fn counted(app: &App, uri: &Uri) -> Result<(Month, Counted), Response> {
+    let month = Month::read(&params(uri, &Bytes::new()), app.clock.now());
+    let month = month.map_err(|why| refused(ErrorKind::BadData, why))?;
+    // It reads much: as many at a time as there may be queries.
+    let slot = Arc::clone(&app.slots.queries).acquire_owned().await;
+    let (history, of) = (app.history.clone(), month.clone());
+    let counted = may_wait(move || {
+        let _slot = slot;
+        Counted::read(&history, &of)
+    });
+    match counted.await {
+        Some(Ok(counted)) => Ok((month, counted)),
+        Some(Err(error)) => Err(refused(ErrorKind::Unavailable, error.to_string())),
+        None => Err(stopped()),
+    }
+}
+
+impl Month {
+    fn read(params: &Params, now: Timestamp) -> Result<Self, String> {
+        let this = now.to_string();
+        let name = params.get("month").filter(|it| !it.is_empty());
+        let name = name.unwrap_or(this.get(..7).unwrap_or_default());
+        Self::parse(name).ok_or_else(|| format!("`{name}` is no month: write it as 2026-11"))
+    }
+
+    fn parse(name: &str) -> Option<Self> {
+        let (year, month) = name.split_once('-')?;
+        let is_number = |text: &str| text.bytes().all(|it| it.is_ascii_digit());
+        if year.len() != 4 || month.len() != 2 || !is_number(year) || !is_number(month) {
+            return None;
+        }
+        let (year, month): (u32, u32) = (year.parse().ok()?, month.parse().ok()?);
+        let next = match month {
+            12 => format!("{:04}-01", year + 1),
+            month => format!("{year:04}-{:02}", month + 1),
+        };
+        let first = |month: &str| format!("{month}-01T00:00:00Z").parse().ok();
+        Some(Self {
+            name: name.to_owned(),
+            from: first(name)?,
+            to: first(&next)?,
+        })
+    }
+}
+
+impl Counted {
+    fn read(history: &HistoryReader, month: &Month) -> Result<Self, Unread> {
+        let mut query = HistoryQuery {
+            // What ended shortly before and comes back flaps; what began before is another month's.
+            from: month.from - BEFORE,
+            to: month.to + AFTER,
+            matchers: Vec::new(),
+            receiver: None,
+            kinds: KINDS.map(str::to_owned).to_vec(),
+            is_newest_first: false,
+            limit: PAGE_ENTRIES,
+            behind: None,
+        };
+        let (mut episodes, mut n_fired) = (Episodes::default(), 0);
+        loop {
+            let page = history.find(&query)?;
+            for entry in &page.entries {
+                let is_firing = matches!(entry.event, HistoryEvent::Firing);
+                // What came after the month is none of it, but its end and its verdict are.
+                if is_firing && entry.at >= month.to {
+                    continue;
+                }
+                n_fired += usize::from(is_firing);
+                if !is_firing || n_fired <= EPISODES_MAX {
+                    count(&mut episodes, entry);
+                }
+            }
+            query.behind = page.next;
+            if query.behind.is_none() {
+                let is_cut = n_fired > EPISODES_MAX;
+                return Ok(Self { episodes, is_cut });
+            }
+        }
+    }
+}
+
+fn count(episodes: &mut Episodes, entry: &HistoryEntry) {
+    let (at, labels) = (entry.at, &entry.labels);
+    match &entry.event {
+        HistoryEvent::Firing => episodes.fired(at, labels),
+        HistoryEvent::Resolved => episodes.resolved(at, labels),
+        HistoryEvent::Notification(told) => {
+            let integration = told.integration.as_deref().unwrap_or(INBOX);
+            // Every receiver has the inbox: nobody was told by that.
+            if told.status == NotifiedStatus::Sent && !integration.starts_with(INBOX) {
+                told.alerts.iter().for_each(|it| episodes.notified(*it));
+            }
+        }
+        HistoryEvent::Acknowledged { .. } => episodes.acknowledged(at, labels),
+        HistoryEvent::Judged {
+            verdict, by, since, ..
+        } => {
+            if let Ok(verdict) = verdict.parse::<Verdict>() {
+                episodes.judged(labels, *since, verdict, by.is_none());
+            }
+        }
+        HistoryEvent::Pending
+        | HistoryEvent::Suppressed { .. }
+        | HistoryEvent::Unsuppressed { .. } => {}
+    }
+}
+
+fn rule(labels: &Labels) -> String {
+    labels.value(ALERT_NAME).to_owned()
+}
+
+/// The runbooks that rules name, by name of rule.
+fn runbooks(engine: &Engine) -> BTreeMap<String, String> {
+    let rules = engine.rules().groups().flat_map(|group| group.rules());
+    let named = rules.filter_map(|rule| {
+        let mut annotations = rule.rule.annotation_texts.iter();
+        let runbook = annotations.find(|it| it.name.starts_with("runbook"))?;
+        Some((rule.rule.name.clone(), runbook.value.to_string()))
+    });
+    named.collect()
+}
+
+fn figures_json(month: &Month, counted: &Counted, policy: &Policy) -> Value {
+    let all = || counted.episodes.within(month.from, month.to);
+    let service = |labels: &Labels| policy.key(labels).value("service").to_owned();
+    let team = |labels: &Labels| labels.value("team").to_owned();
+    let (rules, n_more_rules) = listed(Figures::by(all(), rule), true);
+    let (services, _) = listed(Figures::by(all(), service), false);
+    let (teams, _) = listed(Figures::by(all(), team), false);
+    json!({
+        "month": month.name,
+        "from": month.from.to_string(),
+        "to": month.to.to_string(),
+        "isCut": counted.is_cut,
+        "total": figure_fields(&Figures::of(all())),
+        "rules": rules,
+        "moreRules": n_more_rules,
+        "services": services,
+        "teams": teams,
+    })
+}
+
+/// What fired most comes first; how many are left out.
+fn listed(all: BTreeMap<String, Figures>, is_rule: bool) -> (Vec<Value>, usize) {
+    let mut all: Vec<_> = all.into_iter().collect();
+    all.sort_by_key(|(_, it)| std::cmp::Reverse(it.n_fired));
+    let n_more = all.len().saturating_sub(LISTED_MAX);
+    let listed = all.into_iter().take(LISTED_MAX).map(|(name, figures)| {
+        let mut fields = figure_fields(&figures);
+        fields.insert("name".to_owned(), json!(name));
+        if is_rule {
+            let advice = figures.advice().name();
+            fields.insert("advice".to_owned(), json!(advice));
+        }
+        Value::Object(fields)
+    });
+    (listed.collect(), n_more)
+}
+
+fn figure_fields(figures: &Figures) -> Map<String, Value> {
+    let verdicts = figures.verdicts.iter();
+    let verdicts: Map<String, Value> = verdicts
+        .map(|(verdict, n)| (verdict.name().to_owned(), json!(n)))
+        .collect();
+    let spread = |it: Option<Spread>| {
+        it.map(|it| json!({ "median": it.median.as_secs_f64(), "p90": it.p90.as_secs_f64() }))
+    };
+    let fields = [
+        ("fired", json!(figures.n_fired)),
+        ("notified", json!(figures.n_notified)),
+        ("acknowledged", json!(figures.n_acknowledged)),
+        ("judged", json!(figures.n_judged)),
+        ("guessed", json!(figures.n_guessed)),
+        ("actionable", json!(figures.n_actionable)),
+        ("actionableShare", json!(figures.actionable())),
+        ("false", json!(figures.n_false)),
+        ("flaps", json!(figures.n_flaps)),
+        ("acknowledgeSeconds", json!(spread(figures.acknowledge))),
+        ("resolveSeconds", json!(spread(figures.resolve))),
+        ("verdicts", Value::Object(verdicts)),
+    ];
+    let fields = fields.into_iter();
+    fields
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+fn refused(kind: ErrorKind, why: String) -> Response {
+    let error = ApiError::new(kind, why);
+    super::json(error.kind.status(), error.to_json())
+}
+
+const KINDS: [&str; 5] = [
+    "firing",
+    "resolved",
+    "notification",
+    "acknowledged",
+    "judged",
+];
+const BEFORE: Duration = Duration::from_hours(24);
+const AFTER: Duration = Duration::from_hours(31 * 24);
+/// Entries that are read at once.
+const PAGE_ENTRIES: usize = 10_000;
+/// The most alerts that are counted.
+const EPISODES_MAX: usize = 200_000;
+/// The most rules, services or teams that are told.
+const LISTED_MAX: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_are_those_of_the_calendar() {
+        let check = |name: &str, expected: Option<(&str, &str)>| {
+            let month = Month::parse(name);
+            let found = month.map(|it| (it.from.to_string(), it.to.to_string()));
+            let found = found.as_ref().map(|(from, to)| (&**from, &**to));
+            assert_eq!(found, expected, "{name}");
+        };
+        check(
+            "2026-11",
+            Some(("2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z")),
+        );
+        check(
+            "2026-12",
+            Some(("2026-12-01T00:00:00Z", "2027-01-01T00:00:00Z")),
+        );
+        check(
+            "2024-02",
+            Some(("2024-02-01T00:00:00Z", "2024-03-01T00:00:00Z")),
+        );
+        for wrong in [
+            "2026-13",
+            "2026-00",
+            "2026",
+            "26-11",
+            "2026-1",
+            "+026-01",
+            "2026-11-01",
+            "é-01",
+        ] {
+            check(wrong, None);
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import { describe, expect, test } from "vitest";
+
+import { scenario } from "../fake/scenarios.ts";
+import { accessibilityProblems, open, overflow, useBrowser } from "./page.ts";
+
+useBrowser();
+
+describe("incidents", () => {
+  test("are listed, what is open first, with who looks into it and what they were", async () => {
+    const { page } = await open(scenario("busy"), "#/incidents");
+    const rows = page.getByRole("list", { name: "Incidents" }).getByRole("listitem");
+    await rows.first().waitFor();
+    const texts = await rows.allInnerTexts();
+    expect(texts.map((text) => /INC-\d+/.exec(text)?.[0])).toEqual(["INC-12", "INC-10", "INC-11"]);
+    expect(texts[0]).toContain("ada looks into it");
+    expect(texts[1]).toContain("the threshold is wrong (guessed)");
+    await page.getByText("Open", { exact: true }).click();
+    await expect.poll(() => rows.count()).toBe(1);
+    expect(page.url()).toContain("status=open");
+  });
+
+  test("are opened by a form that wants a name", async () => {
+    const { page } = await open(scenario("busy"), "#/incidents");
+    await page.getByRole("button", { name: "Open one…" }).click();
+    const form = page.getByRole("form", { name: "Open an incident" });
+    await form.getByLabel("What is wrong").fill("nobody can pay");
+    const button = form.getByRole("button", { name: "Open incident" });
+    expect(await button.isDisabled()).toBe(true);
+    await form.getByLabel("Your name").fill("ada");
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await button.click();
+    await page.getByRole("heading", { level: 1, name: "nobody can pay" }).waitFor();
+  });
+
+  test("take notes and moves, each with who did it", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world, "#/incidents/INC-12");
+    await page.getByRole("heading", { level: 1, name: "Checkout fails" }).waitFor();
+    expect(await page.getByRole("button", { name: "Mitigated" }).isDisabled()).toBe(true);
+    await page.getByLabel("Your name").fill("ben");
+    await page.getByLabel("Note", { exact: true }).fill("rolled back");
+    await page.keyboard.press("Enter");
+    await page.getByText("noted: rolled back").waitFor();
+    await expect.poll(() => page.getByLabel("Note", { exact: true }).inputValue()).toBe("");
+    await page.getByRole("button", { name: "Mitigated" }).click();
+    await expect.poll(() => world.incidents[0]?.state).toBe("mitigated");
+    expect(world.incidents[0]?.timeline.slice(-2).map(({ by }) => by)).toEqual(["ben", "ben"]);
+  });
+
+  test("are closed by one tap on what they were", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world, "#/incidents/INC-11", {
+      viewport: { width: 360, height: 740 },
+    });
+    await page.getByText("Close it: what was it?").waitFor();
+    await page.getByLabel("Your name").fill("cleo");
+    await page.getByRole("button", { name: "Acted", exact: true }).click();
+    await expect.poll(() => world.incidents[1]?.state).toBe("closed");
+    await page.getByText("It was acted, says cleo.").waitFor();
+    expect(await overflow(page)).toBe(0);
+  });
+
+  test("say why an act was refused", async () => {
+    const world = scenario("busy");
+    world.failures.set("/api/firebell/v1/incidents/INC-12/acts", {
+      status: 409,
+      body: JSON.stringify({ error: "INC-12 is mitigated, no longer triage: look again" }),
+    });
+    const { page } = await open(world, "#/incidents/INC-12");
+    await page.getByLabel("Your name").fill("ada");
+    await page.getByRole("button", { name: "Resolved" }).click();
+    await page.getByRole("alert").getByText("look again").waitFor();
+  });
+});

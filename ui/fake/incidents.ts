@@ -1,0 +1,153 @@
+// Incidents of the fake Firebell, and what it makes of acts.
+import type { IncidentDetail } from "../src/api/types.ts";
+
+const MINUTE = 60_000;
+
+function ago(ms: number): string {
+  return new Date(Date.now() - ms).toISOString();
+}
+
+/** An incident in triage, but for what is given. */
+export function incident(given: Partial<IncidentDetail>): IncidentDetail {
+  return {
+    id: "INC-1",
+    title: "Checkout fails",
+    severity: "sev2",
+    state: "triage",
+    isOpen: true,
+    mergedInto: null,
+    service: "checkout",
+    openedAt: ago(12 * MINUTE),
+    openedBy: null,
+    movedAt: ago(12 * MINUTE),
+    resolvedAt: null,
+    aliveAt: ago(MINUTE),
+    acknowledged: null,
+    alertCount: 0,
+    firingCount: 0,
+    verdict: null,
+    severityBy: null,
+    follows: null,
+    key: { service: "checkout" },
+    isAttended: false,
+    next: ["active", "mitigated", "resolved", "declined"],
+    roles: [],
+    tasks: [],
+    impact: null,
+    components: [],
+    data: null,
+    alerts: [],
+    leftOut: 0,
+    timeline: [],
+    timelineBefore: null,
+    ...given,
+  };
+}
+
+/** One that people work on, and two that are over. */
+export function incidents(): IncidentDetail[] {
+  return [
+    worked(),
+    incident({
+      id: "INC-11",
+      title: "Search is slow",
+      severity: "sev3",
+      state: "resolved",
+      isOpen: false,
+      openedBy: "cleo",
+      openedAt: ago(300 * MINUTE),
+      movedAt: ago(200 * MINUTE),
+      resolvedAt: ago(200 * MINUTE),
+      next: ["review", "closed", "active", "mitigated"],
+    }),
+    incident({
+      id: "INC-10",
+      title: "Disk fills up",
+      severity: "sev4",
+      state: "closed",
+      isOpen: false,
+      next: ["review", "active"],
+      verdict: {
+        verdict: "threshold",
+        words: "the threshold is wrong",
+        by: null,
+        guessed: true,
+        at: ago(100 * MINUTE),
+      },
+    }),
+  ];
+}
+
+function worked(): IncidentDetail {
+  const labels = { alertname: "CheckoutErrors", service: "checkout", severity: "page" };
+  const text = 'CheckoutErrors{service="checkout", severity="page"}';
+  const by = null;
+  return incident({
+    id: "INC-12",
+    acknowledged: { by: "ada", at: ago(9 * MINUTE) },
+    alertCount: 1,
+    firingCount: 1,
+    roles: [{ role: "commander", person: "ada" }],
+    tasks: [
+      { n: 1, text: "roll back v42", owner: "ben", done: null },
+      { n: 2, text: "tell support", owner: null, done: { by: "ada", at: ago(3 * MINUTE) } },
+    ],
+    impact: { text: "one order in five fails", users: 300 },
+    components: ["checkout", "cart"],
+    alerts: [
+      {
+        fingerprint: "1f3700000000a001",
+        text,
+        labels,
+        joinedAt: ago(12 * MINUTE),
+        endedAt: null,
+      },
+    ],
+    timeline: [
+      { n: 0, at: ago(12 * MINUTE), by, kind: "opened", text: "opened it", url: null },
+      { n: 1, at: ago(12 * MINUTE), by, kind: "joined", text: `joined ${text}`, url: null },
+      {
+        n: 2,
+        at: ago(9 * MINUTE),
+        by: "ada",
+        kind: "acknowledged",
+        text: "acknowledged it",
+        url: null,
+      },
+      {
+        n: 3,
+        at: ago(4 * MINUTE),
+        by: "ben",
+        kind: "linked",
+        text: "linked graph: https://graphs.example.org/checkout",
+        url: "https://graphs.example.org/checkout",
+      },
+    ],
+  });
+}
+
+interface Wish {
+  do: string;
+  by: string;
+  text?: string;
+  to?: IncidentDetail["state"];
+  verdict?: "acted";
+}
+
+/** Does roughly what the server does: notes it, and moves. */
+export function act(incident: IncidentDetail, wish: Wish): unknown {
+  const text = wish.do === "note" ? `noted: ${wish.text ?? ""}` : `did ${wish.do}`;
+  const n = incident.timeline.length;
+  incident.timeline.push({ n, at: ago(0), by: wish.by, kind: wish.do, text, url: null });
+  if (wish.do === "ack") incident.acknowledged = { by: wish.by, at: ago(0) };
+  if (wish.do === "state" && wish.to !== undefined) {
+    incident.state = wish.to;
+    incident.isOpen = ["triage", "active", "mitigated"].includes(wish.to);
+    incident.next = wish.to === "closed" ? ["review", "active"] : ["review", "closed", "active"];
+  }
+  if (wish.verdict !== undefined) {
+    const { verdict, by } = wish;
+    incident.verdict = { verdict, words: verdict, by, guessed: false, at: ago(0) };
+  }
+  return { outcome: "changed", incident };
+}
