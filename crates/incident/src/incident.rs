@@ -279,6 +279,10 @@ pub struct Incident {
     pub follows: Option<IncidentId>,
     /// Alerts that people took out: they do not come back.
     pub detached: BTreeSet<Fingerprint>,
+    /// The worst severity of an alert before which the severity of a person was kept, since that
+    /// was set.
+    #[serde(default)]
+    pub kept_before: Option<Severity>,
     /// Alerts that did not fit in.
     pub n_left_out: usize,
     /// Its alerts. Written down one by one.

@@ -220,6 +220,8 @@ impl Incidents {
             let id = known.id;
             match self.returned(now, known) {
                 Return::Stays => return self.mark_firing(now, id, fingerprint),
+                // It waits for the end of what mutes it: nobody is to be troubled before.
+                Return::Reopens if event.is_muted => return,
                 Return::Reopens => {
                     self.mark_firing(now, id, fingerprint);
                     return self.reopen(now, id);
@@ -229,8 +231,12 @@ impl Incidents {
             }
         }
         if let Some(id) = self.joinable(now, &event.labels) {
+            let is_open = self.all.get(&id).is_some_and(|it| it.state.is_open());
+            if !is_open && event.is_muted {
+                return;
+            }
             self.join(now, id, &event.labels);
-            if !self.all.get(&id).is_some_and(|it| it.state.is_open()) {
+            if !is_open {
                 self.reopen(now, id);
             }
             return self.queue(id);
@@ -409,6 +415,11 @@ impl Incidents {
             return;
         }
         if incident.severity_by.is_some() {
+            // Said once, and again for what is worse still.
+            if incident.kept_before.is_some_and(|it| it <= severity) {
+                return;
+            }
+            incident.kept_before = Some(severity);
             return self.note(now, id, Who::Firebell, What::SeverityKept(severity));
         }
         let from = std::mem::replace(&mut incident.severity, severity);
@@ -483,6 +494,7 @@ impl Incidents {
             alive_at: now,
             follows: None,
             detached: BTreeSet::new(),
+            kept_before: None,
             n_left_out: 0,
             alerts: BTreeMap::new(),
             timeline: Vec::new(),

@@ -127,8 +127,8 @@ def again(proofs: Proofs, folder: Path, before: Any) -> None:
         )
         proofs.equal(
             "nor who does what",
-            [(it["state"], it["roles"], it["tasks"], it["acknowledged"]) for it in (after, before)],
-            [(it["state"], it["roles"], it["tasks"], it["acknowledged"]) for it in (before, after)],
+            [after[name] for name in ("state", "roles", "tasks", "acknowledged")],
+            [before[name] for name in ("state", "roles", "tasks", "acknowledged")],
         )
         for to, more in (("resolved", {}), ("closed", {"verdict": "threshold"})):
             answer = act(bell, by="ada", do="state", to=to, **more)

@@ -162,6 +162,10 @@ impl Incidents {
         let incident = self.all.get_mut(&id).ok_or(Refusal::Unknown(id))?;
         let from = std::mem::replace(&mut incident.severity, to);
         let before = incident.severity_by.replace(by.clone());
+        // Whoever says it anew has seen what was worse so far.
+        if from != to || before.as_ref() != Some(&by) {
+            incident.kept_before = None;
+        }
         let what = What::Severity { from, to };
         if from != to {
             self.note(now, id, Who::Person(by), what);

@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use crate::world::check;
+use crate::world::{check, play};
 
 /// An incident of the cart that a critical alert opened.
 const DOWN: &str = "0s fires Down service=cart severity=critical\n";
@@ -389,4 +389,39 @@ fn a_restart_in_the_middle_changes_nothing() {
             3d      INC-1 "Down (cart)" sev1 closed, 1 of 2 alerts fire, acted (guessed)
         "#]],
     );
+}
+
+#[test]
+fn what_is_muted_reopens_nothing_until_it_is_no_longer_muted() {
+    let over =
+        "0s fires Down service=a severity=critical · 1m ends Down service=a severity=critical
+                6m passes · 7m show 1";
+    for muted in [
+        "Down service=a severity=critical",
+        "Slow service=a severity=critical",
+    ] {
+        let silent = play(&format!("{over}\n8m muted {muted}\n9m show 1"));
+        assert!(
+            silent.ends_with("9m      INC-1 \"Down (a)\" sev1 resolved, 0 of 1 alerts fire\n"),
+            "{silent}"
+        );
+        let loud = play(&format!(
+            "{over}\n8m muted {muted}\n9m fires {muted}\n10m show 1"
+        ));
+        assert!(loud.contains("moved it from resolved to triage"), "{loud}");
+    }
+}
+
+#[test]
+fn a_severity_that_a_person_set_is_kept_with_one_word_until_it_gets_worse_or_is_set_anew() {
+    let told = play(
+        "0s fires Slow service=a severity=page · 1m ana 1: severity sev4
+         2m fires A service=a severity=page · 3m fires B service=a severity=page
+         4m restart · 5m fires C service=a severity=error · 6m fires D service=a severity=critical
+         7m fires E service=a severity=critical · 8m ana 1: severity sev3
+         9m fires F service=a severity=page",
+    );
+    let kept: Vec<&str> = told.lines().filter(|it| it.contains("kept the")).collect();
+    let at: Vec<&str> = kept.iter().filter_map(|it| it.split(' ').next()).collect();
+    assert_eq!(at, ["2m", "6m", "9m"], "{told}");
 }

@@ -67,7 +67,8 @@ impl World {
     }
 
     fn tell(&mut self, now: Timestamp) {
-        self.journal.extend(self.incidents.take_changes());
+        let changes = self.incidents.take_changes();
+        self.journal.extend(changes.iter().map(as_written));
         let mut lines = Vec::new();
         for incident in self.incidents.iter() {
             let n_told = self.n_told.entry(incident.id).or_default();
@@ -188,6 +189,12 @@ impl World {
         );
         self.say(now, &line);
     }
+}
+
+/// A record as the journal gives it back: it is kept as JSON.
+fn as_written(record: &IncidentRecord) -> IncidentRecord {
+    let text = serde_json::to_string(record).unwrap();
+    serde_json::from_str(&text).unwrap()
 }
 
 /// `Down service=cart severity=critical`.
