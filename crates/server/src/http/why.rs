@@ -48,7 +48,7 @@ struct Explained<'a> {
 }
 
 /// A rule, by the indexes of its group and in it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Place(usize, usize);
 
 /// What somebody means by what they ask about.
@@ -186,6 +186,16 @@ impl Meant {
             self.names.insert(name.to_owned());
         }
     }
+
+    fn note_own(&mut self, engine: &Engine, wanted: &Wanted, place: Place, alert: &AlertInstance) {
+        let labels = outgoing(engine, alert);
+        self.note_name(&labels);
+        if wanted.means(&labels) {
+            let fingerprint = labels.fingerprint();
+            self.labels.insert(fingerprint, labels);
+            self.own.insert(fingerprint, (place, alert.labels.clone()));
+        }
+    }
 }
 
 /// The label sets that are meant, of those that dispatch knows. In parts, so that a look at many
@@ -226,45 +236,62 @@ async fn meant_of_dispatch(app: &App, wanted: &Arc<Wanted>) -> Result<Meant, Unr
 }
 
 /// Adds those of own rules, under which dispatch knows them or would, and where their alerts are.
+/// In parts, too: the next one begins behind the last alert of this one, whatever came or went.
 async fn add_own(app: &App, wanted: &Arc<Wanted>, meant: &mut Meant) -> Result<(), Unrecorded> {
-    let mut n_before = 0;
-    loop {
+    let mut from = Some((Place(0, 0), None));
+    while let Some(begin) = from {
         let wanted = Arc::clone(wanted);
-        let part = app.handle.read(move |engine, _| {
-            let (mut part, mut n_seen) = (Meant::default(), 0);
-            for (place, own) in all_own(engine).skip(n_before).take(PART_ALERTS) {
-                n_seen += 1;
-                let labels = outgoing(engine, own.alert);
-                part.note_name(&labels);
-                if wanted.means(&labels) {
-                    let fingerprint = labels.fingerprint();
-                    part.labels.insert(fingerprint, labels);
-                    let of_rule = own.alert.labels.clone();
-                    part.own.insert(fingerprint, (place, of_rule));
-                }
-            }
-            (part, n_seen)
-        });
-        let (part, n_seen) = part.await?;
+        let part = app
+            .handle
+            .read(move |engine, _| own_part(engine, &wanted, begin));
+        let (part, next) = part.await?;
         meant.labels.extend(part.labels);
         meant.own.extend(part.own);
         meant.names.extend(part.names);
-        n_before += n_seen;
-        if n_seen < PART_ALERTS {
-            return Ok(());
-        }
+        from = next;
     }
+    Ok(())
 }
 
-fn all_own(engine: &Engine) -> impl Iterator<Item = (Place, OwnAlert<'_>)> {
+/// So many of the alerts of own rules, from a place on, or behind an alert of the rule there; and
+/// where the next part begins, if there is one.
+fn own_part(
+    engine: &Engine,
+    wanted: &Wanted,
+    (begin, after): (Place, Option<Labels>),
+) -> (Meant, Option<(Place, Option<Labels>)>) {
+    let (mut part, mut n_left) = (Meant::default(), PART_ALERTS);
+    let rules = all_rules(engine).skip_while(|(place, ..)| *place < begin);
+    for (place, _, rule) in rules {
+        let after = after.as_ref().filter(|_| place == begin);
+        let alerts = behind(rule.alerts(), after);
+        if alerts.len() > n_left {
+            let last = alerts.iter().take(n_left).last();
+            for alert in alerts.iter().take(n_left) {
+                part.note_own(engine, wanted, place, alert);
+            }
+            let last = last.map(|it| &it.labels).or(after);
+            return (part, Some((place, last.cloned())));
+        }
+        n_left -= alerts.len();
+        for alert in alerts.iter().chain(rule.reports()) {
+            part.note_own(engine, wanted, place, alert);
+        }
+    }
+    (part, None)
+}
+
+/// The alerts of a rule behind one of them, which may be gone by now.
+fn behind<'a>(alerts: &'a [AlertInstance], after: Option<&Labels>) -> &'a [AlertInstance] {
+    let n_before = after.map_or(0, |after| alerts.partition_point(|it| it.labels <= *after));
+    alerts.get(n_before..).unwrap_or_default()
+}
+
+fn all_rules(engine: &Engine) -> impl Iterator<Item = (Place, GroupView<'_>, RuleView<'_>)> {
     let groups = engine.rules().groups().enumerate();
-    let rules = groups.flat_map(|(group_idx, group)| {
+    groups.flat_map(|(group_idx, group)| {
         let rules = group.rules().enumerate();
         rules.map(move |(rule_idx, rule)| (Place(group_idx, rule_idx), group, rule))
-    });
-    rules.flat_map(|(place, group, rule)| {
-        let alerts = rule.alerts().iter().chain(rule.reports());
-        alerts.map(move |alert| (place, OwnAlert { group, rule, alert }))
     })
 }
 
@@ -320,3 +347,38 @@ fn refused(kind: ErrorKind, why: String) -> Response {
 
 /// The most alerts that are explained at once.
 const EXPLAINED_MAX: usize = 20;
+
+#[cfg(test)]
+mod tests {
+    use firebell_rules::{AlertPhase, Cause};
+
+    use super::*;
+
+    #[test]
+    fn the_next_part_begins_behind_an_alert_also_when_it_is_gone() {
+        let alert = |name: &str| AlertInstance {
+            labels: Labels::from_pairs([(ALERT_NAME, name)]),
+            annotations: Labels::default(),
+            value: 1.0,
+            active_at: Timestamp(0),
+            phase: AlertPhase::Pending,
+            last_sent_at: None,
+            cause: Cause::default(),
+            is_flapping: false,
+            is_shadow: false,
+            handed: None,
+        };
+        let alerts = ["B", "D", "E"].map(alert);
+        for (after, n_behind) in [
+            (None, 3),
+            (Some("A"), 3),
+            (Some("B"), 2),
+            (Some("C"), 2),
+            (Some("E"), 0),
+        ] {
+            let after = after.map(|name| alert(name).labels);
+            let left = behind(&alerts, after.as_ref());
+            assert_eq!(left.len(), n_behind, "{after:?}");
+        }
+    }
+}
