@@ -1,0 +1,110 @@
+"""Shows who is on call: of a configuration, of a running Firebell, and as a calendar."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from proofs.check import Proofs
+from proofs.process import Firebell, binary, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFIG = """\
+oncall:
+  people:
+    ana: {name: Ana Ruiz, zone: Europe/Madrid, phone: '+34600000001'}
+    ben: {email: ben@example.org}
+  teams: {shop: {members: [ana, ben], schedule: days}}
+  schedules:
+    days:
+      zone: Europe/Madrid
+      layers: [{every: 1w, start: 2026-01-05, hand_over: 09:00, people: [ana, ben]}]
+      overrides: [{from: 2026-03-28, until: 2026-03-30, take: ben, reason: a wedding}]
+    nights: {every: 1d, start: 2026-01-05, hours: '22:00-06:00', people: ben}
+"""
+
+AT = "2026-03-29T12:00:00Z"
+API = "/api/firebell/v1/oncall"
+
+
+def main() -> int:
+    """Show it all."""
+    proofs = Proofs()
+    with proofs.scene("who is on call, of files alone") as folder:
+        (folder / "firebell.yml").write_text(CONFIG)
+        of_files(proofs, folder)
+    with (
+        proofs.scene("who is on call, of a running Firebell") as folder,
+        Firebell(folder, CONFIG) as bell,
+    ):
+        bell.wait_ready()
+        of_server(proofs, bell)
+        proofs.check("no panic", "panicked" not in bell.text(), bell.tail())
+    return proofs.finish()
+
+
+def of_files(proofs: Proofs, folder: Path) -> None:
+    """Ask with --config, where nothing listens."""
+    config: list[str | Path] = ["--config", folder / "firebell.yml"]
+
+    def ask(*words: str | Path) -> tuple[int, str]:
+        return run([binary(), "oncall", *words, *config])
+
+    code, text = ask("who", "--at", AT)
+    proofs.check("an override holds", "days: ben until Mon 2026-03-30 00:00" in text, text)
+    proofs.check("with its reason", "override: a wedding" in text, text)
+    proofs.check("who has whom before and after", "then ana; before: ana" in text, text)
+    proofs.check("nobody where nobody should be is 1", code == 1 and "nights: nobody" in text, text)
+    code, text = ask("show", "days", "--from", "2026-03-23", "--to", "2026-04-06")
+    hand_overs = [line for line in text.splitlines() if "09:00 .." in line]
+    proofs.check("nine is nine when clocks change", code == 0 and len(hand_overs) == 2, text)
+    code, text = ask("gaps", "nights", "--from", "2026-01-05", "--days", "2")
+    proofs.check(
+        "gaps are named, and are 1", code == 1 and "06:00 .. Mon 2026-01-05 22:00" in text, text
+    )
+    proofs.equal("no gaps are 0", ask("gaps", "days", "--from", "2026-01-05T09:00")[0], 0)
+    code, text = ask("fairness", "days", "--from", "2026-01-05T09:00", "--days", "28")
+    proofs.check("everybody carries the same", code == 0 and "balance 1.00" in text, text)
+    code, text = ask("who", "--at", "x")
+    proofs.check("what is no time is told", code == 2 and "`at` is no time" in text, text)
+    code, text = ask("show", "no")
+    proofs.check("so is what is no schedule", code == 2 and "no schedule `no`" in text, text)
+
+
+def of_server(proofs: Proofs, bell: Firebell) -> None:
+    """Ask over HTTP and with --server: it says what the files say."""
+    server: list[str | Path] = ["--server", bell.url]
+    config: list[str | Path] = ["--config", bell.config]
+    for words in (
+        ["who", "--at", AT],
+        ["show", "--from", "2026-03-23", "--days", "366"],
+        ["gaps", "--from", "2026-03-23"],
+        ["fairness", "--from", "2026-03-23", "--json"],
+    ):
+        asked = [run([binary(), "oncall", *words, *source]) for source in (server, config)]
+        proofs.equal(f"{words[0]} says the same of both", asked[0], asked[1])
+    said = bell.ask(f"{API}/calendar.ics?person=ana")
+    lines = said.text().split("\r\n")
+    is_calendar = lines[0] == "BEGIN:VCALENDAR" and lines[-2] == "END:VCALENDAR"
+    is_folded = all(len(line.encode()) <= 75 for line in lines)
+    proofs.check("a calendar to subscribe to", is_calendar and is_folded, lines[:9])
+    begun = [line for line in lines if line.startswith("SUMMARY:")]
+    is_hers = len(begun) > 20 and set(begun) == {"SUMMARY:days: Ana Ruiz"}
+    proofs.check("of her shifts", is_hers, begun[:3])
+    answers = bell.ask(API).text() + bell.ask(f"{API}/shifts?schedule=days").text()
+    is_secret = "600000001" in answers or "ben@" in answers
+    proofs.check("where people are reached is no secret that is told", not is_secret, answers)
+    for path, status in (
+        ("/shifts", 400),
+        ("/shifts?schedule=no", 404),
+        ("/shifts?schedule=days&days=367", 400),
+        ("?at=x", 400),
+        ("/calendar.ics?person=no", 404),
+    ):
+        proofs.equal(f"{path} is refused", bell.ask(f"{API}{path}").status, status)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
