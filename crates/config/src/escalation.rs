@@ -15,13 +15,14 @@ use std::sync::Arc;
 
 use firebell_dispatch::{Receivers, zone};
 use firebell_escalation::{
-    AckMode, Act, Condition, Fault, FaultKind, Level, POLICIES_MAX, Policy, Step, Target, Who,
-    Window, check,
+    AckMode, Act, Condition, Fault, FaultKind, Level, POLICIES_MAX, PagingRules, Policy, Step,
+    Target, Who, Window, check,
 };
 use firebell_model::Duration;
 use firebell_oncall::Oncall;
 
 use crate::fields::{Doc, Fields};
+use crate::paging;
 use crate::problem::{Pos, Problem, did_you_mean};
 use crate::yaml::{Entry, Node, Value};
 
@@ -32,6 +33,8 @@ pub struct EscalationSection {
     pub policies: Arc<[Policy]>,
     /// Where each stands: problems that say nothing yet.
     pub places: Vec<Problem>,
+    /// How people want to be told: `paging` of firebell.yml.
+    pub rules: PagingRules,
 }
 
 /// Where a policy and its steps stand.
@@ -81,6 +84,7 @@ pub(crate) fn read(
     EscalationSection {
         policies: policies.into(),
         places: places.iter().map(|it| parent.doc.place(it.at)).collect(),
+        rules: paging::read(parent, oncall),
     }
 }
 

@@ -24,6 +24,7 @@ mod incidents;
 mod load;
 mod oncall;
 mod otlp;
+mod paging;
 mod problem;
 mod query;
 mod relabel;

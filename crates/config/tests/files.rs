@@ -149,6 +149,9 @@ fn describe(config: &Config) -> String {
     for policy in config.escalation.policies.iter() {
         describe_policy(policy, &mut text);
     }
+    for (name, rules) in &config.escalation.rules {
+        writeln!(text, "paging {name} {rules:?}").unwrap();
+    }
     describe_routing(config, &mut text);
     for job in &config.alertmanagers {
         let found = job.targets(&job.discovery.static_groups);

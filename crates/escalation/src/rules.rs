@@ -50,6 +50,11 @@ pub struct Limit {
     pub within: Duration,
 }
 
+impl Limit {
+    /// The most messages that a limit counts.
+    pub const N_MAX: usize = 32;
+}
+
 /// One contact of a person: the how many-th of its kind. Addresses are looked up when they are
 /// needed, and never stored.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -169,5 +174,5 @@ fn read_kind<'d, D: Deserializer<'d>>(from: D) -> Result<ContactKind, D::Error> 
 const APART: Duration = Duration::from_mins(2);
 /// The most messages that one page becomes for a person.
 pub(crate) const SENDS_MAX: usize = 16;
-/// How many moments of messages are kept for limits; a limit of more is one of so many.
-pub(crate) const TOLD_MAX: usize = 32;
+/// How many moments of messages are kept for limits.
+pub(crate) const TOLD_MAX: usize = Limit::N_MAX;
