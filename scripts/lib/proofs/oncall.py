@@ -21,7 +21,7 @@ oncall:
     days:
       zone: Europe/Madrid
       layers: [{every: 1w, start: 2026-01-05, hand_over: 09:00, people: [ana, ben]}]
-      overrides: [{from: 2026-03-28, until: 2026-03-30, take: ben, reason: a wedding}]
+      overrides: [{from: 2026-03-28, until: 2026-03-30, take: ana, reason: a wedding}]
     nights: {every: 1d, start: 2026-01-05, hours: '22:00-06:00', people: ben}
 """
 
@@ -53,9 +53,9 @@ def of_files(proofs: Proofs, folder: Path) -> None:
         return run([binary(), "oncall", *words, *config])
 
     code, text = ask("who", "--at", AT)
-    proofs.check("an override holds", "days: ben until Mon 2026-03-30 00:00" in text, text)
+    proofs.check("an override holds", "days: ana until Mon 2026-03-30 00:00" in text, text)
     proofs.check("with its reason", "override: a wedding" in text, text)
-    proofs.check("who has whom before and after", "then ana; before: ana" in text, text)
+    proofs.check("who has whom before and after", "then ben; before: ben" in text, text)
     proofs.check("nobody where nobody should be is 1", code == 1 and "nights: nobody" in text, text)
     code, text = ask("show", "days", "--from", "2026-03-23", "--to", "2026-04-06")
     hand_overs = [line for line in text.splitlines() if "09:00 .." in line]
