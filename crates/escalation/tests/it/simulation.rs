@@ -103,6 +103,10 @@ impl Chaos {
                 self.n_keys += 1;
                 let severity = 1 + self.dice.below(4) as u8;
                 self.world.open(self.n_keys, severity);
+                // Everything ends at some time.
+                if let Some(old) = self.n_keys.checked_sub(OPEN_MAX) {
+                    self.world.close(old);
+                }
             }
             4..9 => {
                 self.n_acks += 1;
@@ -178,6 +182,9 @@ impl Chaos {
         });
     }
 }
+
+/// The most pages that are open at a time.
+const OPEN_MAX: u64 = 60;
 
 #[test]
 fn whatever_happens_every_page_is_answered_escalated_or_declared_exhausted() {
