@@ -171,6 +171,7 @@ describe("on call", () => {
   test("says who is, until when, and where nobody is", async () => {
     const { page } = await open(scenario("busy"), "#/oncall");
     const now = page.getByRole("region", { name: "Now" });
+    await now.getByRole("listitem").first().waitFor();
     const rows = await now.getByRole("listitem").allInnerTexts();
     expect(rows[0]).toContain("nights");
     expect(rows[0]).toContain("Nobody");

@@ -60,7 +60,7 @@ function CurrentPage({ route }: { route: Route }) {
   }
   if (route.page === "incidents") {
     if (route.id === null) return <IncidentsPage params={route.params} />;
-    return <IncidentPage id={route.id} />;
+    return <IncidentPage key={route.id} id={route.id} />;
   }
   if (route.page === "objectives") return <ObjectivesPage />;
   if (route.page === "inbox") return <InboxPage params={route.params} openId={route.id} />;

@@ -127,7 +127,8 @@ impl Episodes {
         }
     }
 
-    /// What its episodes since a moment were; a later word replaces an earlier one.
+    /// What its episodes were that lasted at a moment, or began since; a later word replaces an
+    /// earlier one.
     pub fn judged(
         &mut self,
         labels: &Labels,
@@ -137,7 +138,9 @@ impl Episodes {
     ) {
         let places = self.of_alert.get(&labels.fingerprint());
         for idx in places.into_iter().flatten() {
-            if let Some(episode) = self.all.get_mut(*idx).filter(|it| it.fired_at >= since) {
+            let lasted = |it: &Episode| it.resolved_at.is_none_or(|at| at > since);
+            let is_meant = |it: &&mut Episode| it.fired_at >= since || lasted(it);
+            if let Some(episode) = self.all.get_mut(*idx).filter(is_meant) {
                 episode.verdict = Some((verdict, is_guessed));
             }
         }

@@ -35,7 +35,7 @@ impl std::error::Error for OncallError {}
 /// # Errors
 /// When the moment is none.
 pub fn oncall_at(oncall: &Oncall, at: Option<&str>, now: Timestamp) -> Result<Value, OncallError> {
-    let at = moment("at", at, &TimeZone::UTC)?.unwrap_or(now);
+    let at = moment("at", at, (&TimeZone::UTC, now))?;
     let directory = &oncall.directory;
     let schedules = oncall.schedules.iter();
     let schedules = schedules.map(|it| watch_json(it, directory, at));
@@ -63,7 +63,7 @@ pub struct ShiftsAsked<'t> {
 
 impl ShiftsAsked<'_> {
     fn span(&self, zone: &TimeZone, now: Timestamp) -> Result<Span, OncallError> {
-        let from = moment("from", self.from, zone)?.unwrap_or(now);
+        let from = moment("from", self.from, (zone, now))?;
         let too_long = || format!("a span has 1 to {SPAN_DAYS_MAX} days");
         let days = match self.days {
             None => SPAN_DAYS_DEFAULT,
@@ -72,8 +72,8 @@ impl ShiftsAsked<'_> {
                 days.map_err(|_| OncallError::Bad(too_long()))?.into()
             }
         };
-        let to = moment("to", self.to, zone)?;
-        let to = to.unwrap_or(Timestamp(from.0.saturating_add(days * DAY_MS)));
+        let at_most = Timestamp(from.0.saturating_add(days * DAY_MS));
+        let to = moment("to", self.to, (zone, at_most))?;
         let span = Span::new(from, to);
         if span.is_empty() {
             let why = format!("{to} is not after {from}");
@@ -175,17 +175,24 @@ fn find_schedule<'o>(oncall: &'o Oncall, name: Option<&str>) -> Result<&'o Sched
     found.ok_or_else(|| OncallError::Unknown(format!("there is no schedule `{name}`")))
 }
 
+/// A time by a zone's clock, or the one that is meant where none is given. Those that are far from it
+/// are refused: who is on call then follows from all turns until then.
 fn moment(
     name: &str,
     text: Option<&str>,
-    zone: &TimeZone,
-) -> Result<Option<Timestamp>, OncallError> {
+    (zone, or): (&TimeZone, Timestamp),
+) -> Result<Timestamp, OncallError> {
     let Some(text) = text.filter(|text| !text.is_empty()) else {
-        return Ok(None);
+        return Ok(or);
     };
     let at = parse_moment(zone, text);
     let at = at.map_err(|error| OncallError::Bad(format!("`{name}` is no time: {error}")))?;
-    Ok(Some(at))
+    match at.0.abs_diff(or.0) > YEARS_MAX * YEAR_MS {
+        true => Err(OncallError::Bad(format!(
+            "`{name}` is {at}: that is more than {YEARS_MAX} years from {or}"
+        ))),
+        false => Ok(at),
+    }
 }
 
 fn watch_json(schedule: &Schedule, directory: &Directory, at: Timestamp) -> Value {
@@ -335,6 +342,9 @@ fn hours(millis: i64) -> f64 {
 }
 
 const DAY_MS: i64 = 86_400_000;
+/// How far a moment may be from now.
+const YEARS_MAX: u64 = 10;
+const YEAR_MS: u64 = 366 * DAY_MS.unsigned_abs();
 const SPAN_DAYS_DEFAULT: i64 = 14;
 const SPAN_DAYS_MAX: i64 = 366;
 /// Of the past a calendar has a month, of the future the rest of a year.

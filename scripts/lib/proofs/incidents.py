@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -134,7 +133,7 @@ def again(proofs: Proofs, folder: Path, before: Any) -> None:
             answer = act(bell, by="ada", do="state", to=to, **more)
             proofs.equal(f"it goes on to {to}", answer.status, 200)
         wait_for("that the verdict is in the history", 20, lambda: judged(bell))
-        month = time.strftime("%Y-%m", time.gmtime())
+        month = after["openedAt"][:7]
         code, text = run([binary(), "quality", "--month", month, "--url", bell.url])
         proofs.check("the month's figures", code == 0 and "delete  Down" in text, text)
         code, text = run([binary(), "review", "--month", month, "--url", bell.url])

@@ -112,6 +112,10 @@ impl Incidents {
             return Err(merged(incident));
         };
         if phase == to {
+            // What it was may be said of one that is closed, above all when it was guessed.
+            if let Some(verdict) = verdict {
+                return self.give_verdict(now, id, by, verdict);
+            }
             let last = incident.timeline.iter().rev();
             let mut moves = last.filter(|it| matches!(it.what, What::Moved { .. }));
             let is_same = moves
@@ -145,7 +149,9 @@ impl Incidents {
         let who = Who::Person(by);
         match verdict {
             Some(verdict) => self.judge(now, id, who.clone(), verdict),
-            None if to == Phase::Declined => self.judge(now, id, Who::Firebell, Verdict::False),
+            None if to == Phase::Declined && !judged => {
+                self.judge(now, id, Who::Firebell, Verdict::False)
+            }
             None => {}
         }
         self.shift(now, id, who, to);

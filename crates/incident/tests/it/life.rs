@@ -239,6 +239,30 @@ fn nobody_answers_and_it_was_short_so_the_threshold_is_guessed() {
 }
 
 #[test]
+fn a_guess_gives_way_to_whoever_closes_it_after_all_and_to_the_one_after_them() {
+    after_down(
+        "4m ends Down service=cart severity=critical
+         3d ana 1: state closed verdict acted · 4d ben 1: state closed verdict broken_check
+         5d ben 1: state closed verdict broken_check · 6d show 1",
+        &expect![[r#"
+            0s      INC-1 firebell: opened it
+            0s      INC-1 firebell: joined Down{service="cart", severity="critical"}
+            4m      INC-1 firebell: Down{service="cart", severity="critical"} has ended
+            9m      INC-1 firebell: moved it from triage to resolved
+            1d9m    INC-1 firebell: guessed the verdict: the threshold is wrong
+            1d9m    INC-1 firebell: moved it from resolved to closed
+            1d9m    history Down judged threshold by firebell
+            3d      INC-1 ana: gave the verdict: acted
+            3d      history Down judged acted by ana
+            4d      INC-1 ben: gave the verdict: the check is broken
+            4d      history Down judged broken_check by ben
+            5d      already so
+            6d      INC-1 "Down (cart)" sev1 closed, 0 of 1 alerts fire, broken_check
+        "#]],
+    );
+}
+
+#[test]
 fn nobody_answers_and_nobody_looked_so_false_is_guessed() {
     after_down(
         "2h ends Down service=cart severity=critical · 3d show 1",

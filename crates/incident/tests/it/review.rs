@@ -122,3 +122,18 @@ fn a_month_without_anything_is_a_review_too() {
     );
     assert!(text.contains("More fired than is counted here."), "{text}");
 }
+
+#[test]
+fn a_verdict_holds_for_an_alert_that_fired_before_it_belonged_to_the_incident() {
+    let mut episodes = Episodes::default();
+    let slow = labels("Slow");
+    for (from, to) in [(0, 3), (10, 30), (40, 41)] {
+        episodes.fired(min(from), &slow);
+        episodes.resolved(min(to), &slow);
+    }
+    episodes.judged(&slow, min(15), Verdict::Acted, false);
+    let all = episodes.within(Timestamp::MIN, Timestamp::MAX);
+    let verdicts: Vec<_> = all.map(|it| it.verdict).collect();
+    let acted = Some((Verdict::Acted, false));
+    assert_eq!(verdicts, [None, acted, acted]);
+}

@@ -264,13 +264,13 @@ fn own_part(
     let rules = all_rules(engine).skip_while(|(place, ..)| *place < begin);
     for (place, _, rule) in rules {
         let after = after.as_ref().filter(|_| place == begin);
-        let alerts = behind(rule.alerts(), after);
+        let alerts = behind(rule.alerts(), |it| &it.labels, after);
         if alerts.len() > n_left {
-            let last = alerts.iter().take(n_left).last();
-            for alert in alerts.iter().take(n_left) {
+            let alerts = alerts.get(..n_left).unwrap_or_default();
+            for alert in alerts {
                 part.note_own(engine, wanted, place, alert);
             }
-            let last = last.map(|it| &it.labels).or(after);
+            let last = alerts.last().map(|it| &it.labels).or(after);
             return (part, Some((place, last.cloned())));
         }
         n_left -= alerts.len();
@@ -281,10 +281,10 @@ fn own_part(
     (part, None)
 }
 
-/// The alerts of a rule behind one of them, which may be gone by now.
-fn behind<'a>(alerts: &'a [AlertInstance], after: Option<&Labels>) -> &'a [AlertInstance] {
-    let n_before = after.map_or(0, |after| alerts.partition_point(|it| it.labels <= *after));
-    alerts.get(n_before..).unwrap_or_default()
+/// Those behind one, which may be gone by now; they are in order of labels.
+fn behind<'a, T>(all: &'a [T], of: fn(&T) -> &Labels, after: Option<&Labels>) -> &'a [T] {
+    let n_before = after.map_or(0, |after| all.partition_point(|it| of(it) <= after));
+    all.get(n_before..).unwrap_or_default()
 }
 
 fn all_rules(engine: &Engine) -> impl Iterator<Item = (Place, GroupView<'_>, RuleView<'_>)> {
@@ -350,25 +350,12 @@ const EXPLAINED_MAX: usize = 20;
 
 #[cfg(test)]
 mod tests {
-    use firebell_rules::{AlertPhase, Cause};
-
     use super::*;
 
     #[test]
     fn the_next_part_begins_behind_an_alert_also_when_it_is_gone() {
-        let alert = |name: &str| AlertInstance {
-            labels: Labels::from_pairs([(ALERT_NAME, name)]),
-            annotations: Labels::default(),
-            value: 1.0,
-            active_at: Timestamp(0),
-            phase: AlertPhase::Pending,
-            last_sent_at: None,
-            cause: Cause::default(),
-            is_flapping: false,
-            is_shadow: false,
-            handed: None,
-        };
-        let alerts = ["B", "D", "E"].map(alert);
+        let named = |name: &str| Labels::from_pairs([(ALERT_NAME, name)]);
+        let alerts = ["B", "D", "E"].map(named);
         for (after, n_behind) in [
             (None, 3),
             (Some("A"), 3),
@@ -376,8 +363,7 @@ mod tests {
             (Some("C"), 2),
             (Some("E"), 0),
         ] {
-            let after = after.map(|name| alert(name).labels);
-            let left = behind(&alerts, after.as_ref());
+            let left = behind(&alerts, |it| it, after.map(named).as_ref());
             assert_eq!(left.len(), n_behind, "{after:?}");
         }
     }

@@ -142,7 +142,10 @@ fn what_is_no_question_is_told_apart_from_what_is_not_there() {
         of(days, Some("x"), None, None),
         Err("`from` is no time: `x` is not a time"),
     );
-    check(of(days, Some("9000-01-01"), None, Some("366")), Ok(366));
+    check(of(days, Some("2035-01-01"), None, Some("366")), Ok(366));
+    let (far, too_far) = (Some("9000-01-01"), "more than 10 years");
+    check(of(days, far, None, None), Err(too_far));
+    check(of(days, None, far, None), Err(too_far));
     check(
         of(None, None, None, None),
         Err("Bad(\"`schedule` is missing"),
@@ -152,6 +155,8 @@ fn what_is_no_question_is_told_apart_from_what_is_not_there() {
         Err("Unknown(\"there is no schedule `no`"),
     );
     assert!(oncall_at(oncall, Some("x"), now()).is_err());
+    let far = oncall_at(oncall, far, now()).unwrap_err();
+    assert!(far.to_string().contains(too_far), "{far}");
 }
 
 #[test]
