@@ -192,7 +192,7 @@ describe("on call", () => {
     const list = page.getByText("As a list");
     await list.press("Enter");
     const turns = page.locator("details li");
-    expect(await turns.count()).toBe(28);
+    await expect.poll(() => turns.count()).toBe(28);
     expect(await turns.nth(1).innerText()).toContain("nobody");
   });
 });
