@@ -32,8 +32,10 @@ use std::sync::Arc;
 use firebell_model::Matcher;
 use firebell_oncall::{
     Contact, ContactKind, Holidays, Oncall, OwnerRule, Person, PersonId, Service, Team, TeamId,
+    calendar_days,
 };
 
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
 use self::parts::{date, items, people, zone};
@@ -118,7 +120,7 @@ pub(crate) fn read(
     let sections: Vec<Fields<'_, '_>> = in_files.chain(inline).collect();
     let mut reader = Reader::default();
     for fields in &sections {
-        reader.take_names(fields);
+        reader.take_names(loader, fields);
     }
     for fields in &sections {
         reader.take_meaning(fields);
@@ -144,14 +146,14 @@ struct Reader {
 
 impl Reader {
     /// People, holidays, and the names of teams and schedules.
-    fn take_names(&mut self, fields: &Fields<'_, '_>) {
+    fn take_names(&mut self, loader: &Loader<'_>, fields: &Fields<'_, '_>) {
         for entry in self.named(fields, "people", "people") {
             let person = person(fields.doc, entry);
             self.oncall.directory.people.push(person);
             self.places.people.push(fields.doc.place(entry.at));
         }
         for entry in self.named(fields, "holidays", "holidays") {
-            let holidays = holidays(fields.doc, entry);
+            let holidays = holidays(loader, fields.doc, entry);
             self.holidays.insert(entry.key.clone(), Arc::new(holidays));
         }
         for entry in self.named(fields, "teams", "teams") {
@@ -379,8 +381,48 @@ fn person(doc: &Doc<'_>, entry: &Entry) -> Person {
     person
 }
 
-fn holidays(doc: &Doc<'_>, entry: &Entry) -> Holidays {
-    let items = doc.items(&entry.value, "holidays");
-    let days = items.iter().filter_map(|item| date(doc, item, "holidays"));
-    Holidays::new(&entry.key, days.collect::<Vec<_>>())
+/// Days, and files of iCalendar that have days.
+fn holidays(loader: &Loader<'_>, doc: &Doc<'_>, entry: &Entry) -> Holidays {
+    let mut days = Vec::new();
+    for item in items(&entry.value) {
+        match doc.text(item, "holidays") {
+            Some(text) if text.ends_with(".ics") => {
+                days.extend(days_of_calendar(loader, doc, item, &text));
+            }
+            Some(_) => days.extend(date(doc, item, "holidays")),
+            None => {}
+        }
+    }
+    Holidays::new(&entry.key, days)
 }
+
+/// What of the file is not understood is noted, with its line: others wrote it.
+fn days_of_calendar(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, file: &str) -> Vec<Date> {
+    let path = doc.path(file);
+    let Some(text) = loader.read(&path) else {
+        return Vec::new();
+    };
+    if text.len() > CALENDAR_BYTES_MAX {
+        let message = format!(
+            "`{file}` has {} bytes, and {CALENDAR_BYTES_MAX} are read at most",
+            text.len()
+        );
+        let hint = "take out what is over, or events that are no holidays".to_owned();
+        doc.problem(node.at, message, Some(hint));
+        return Vec::new();
+    }
+    let said = calendar_days(&text);
+    for warning in &said.warnings {
+        let (path, line) = (path.display(), warning.line);
+        loader.note(format!("{path}:{line}: {}", warning.message));
+    }
+    if said.days.is_empty() {
+        let message = format!("`{file}` has no day");
+        let hint = "holidays are its events (`BEGIN:VEVENT`), each with a `DTSTART`".to_owned();
+        doc.problem(node.at, message, Some(hint));
+    }
+    said.days
+}
+
+/// A longer calendar is refused: ten thousand events have a place in it.
+const CALENDAR_BYTES_MAX: usize = 4 << 20;

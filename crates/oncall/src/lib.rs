@@ -24,6 +24,7 @@ mod fairness;
 mod shifts;
 
 mod ical;
+mod ical_days;
 
 mod civil;
 mod text;
@@ -36,6 +37,7 @@ pub use self::hours::{
     parse_weekday,
 };
 pub use self::ical::calendar;
+pub use self::ical_days::{CalendarDays, CalendarWarning, calendar_days};
 pub use self::layer::Layer;
 pub use self::ownership::{OwnedBy, OwnerRule, Ownership, SERVICE_LABEL, TEAM_LABEL};
 pub use self::people::{

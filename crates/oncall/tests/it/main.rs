@@ -3,6 +3,7 @@
 mod clocks;
 mod fairness;
 mod ical;
+mod ical_days;
 mod ownership;
 mod schedules;
 mod text;
