@@ -234,7 +234,7 @@ impl Reader {
                 continue;
             }
             let last = day_of((at + minutes - 1).max(at));
-            let last = last.min(day_of_date(Date::MAX));
+            let last = last.min(day_of_date(LAST_DAY));
             let room = DAYS_MAX.saturating_sub(self.n_marked);
             for day in (day_of(at)..=last).take(room) {
                 self.n_marked += 1;
@@ -267,6 +267,9 @@ fn moment(text: &str) -> Option<i64> {
     }
     let part = |text: &str, from, to| text.get(from..to)?.parse::<i8>().ok();
     let year = date.get(..4)?.parse::<i16>().ok()?;
+    if year > LAST_DAY.year() {
+        return None;
+    }
     let date = Date::new(year, part(date, 4, 6)?, part(date, 6, 8)?).ok()?;
     // A leap second is the one before it.
     let second = part(time, 4, 6)?.min(59);
@@ -458,6 +461,8 @@ fn week_day(text: &str) -> Option<(i8, i64)> {
     Some((nth, i64::try_from(day).ok()?))
 }
 
+/// Later ones have no moments everywhere.
+const LAST_DAY: Date = Date::constant(9998, 12, 31);
 const YEAR_MIN: i64 = 1970;
 /// What recurs without end recurs until here.
 const YEAR_MAX: i64 = 2100;
