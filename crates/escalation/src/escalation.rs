@@ -164,6 +164,7 @@ impl Escalation {
         let used: BTreeSet<u64> = self.pages.values().map(|it| it.version).collect();
         let known: Vec<u64> = self.versions.keys().copied().collect();
         let n_over = used.len().saturating_sub(VERSIONS_MAX);
+        let mut anew = Vec::new();
         let too_old: BTreeSet<u64> = used.iter().take(n_over).copied().collect();
         for page in self
             .pages
@@ -172,9 +173,14 @@ impl Escalation {
         {
             page.version = version;
             page.policy = Arc::clone(&page.first_policy);
-            (page.step, page.n_handed) = (0, 0);
+            if page.is_running() && page.wait != Some(Wait::Snooze) {
+                // As after a snooze that is over: it begins anew at the next look.
+                (page.wait, page.next_at) = (Some(Wait::Snooze), Some(page.base));
+            }
             self.changes.pages.insert(page.key);
+            anew.push(page.key);
         }
+        anew.into_iter().for_each(|key| self.queue(key));
         let is_unused = |it: &u64| *it != version && (!used.contains(it) || too_old.contains(it));
         for old in known.into_iter().filter(is_unused) {
             self.versions.remove(&old);

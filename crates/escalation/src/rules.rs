@@ -78,7 +78,7 @@ impl Default for PersonRules {
             others: Vec::new(),
             quiet: None,
             limits: vec![limit(ContactKind::Phone, 3), limit(ContactKind::Sms, 5)],
-            bundle: Duration::from_mins(1),
+            bundle: BUNDLE,
         }
     }
 }
@@ -125,10 +125,16 @@ impl PersonRules {
         is_urgent: bool,
         now: Timestamp,
     ) -> Timestamp {
-        let Some(told) = told else {
-            return now;
+        let mut allowed = now;
+        // What is urgent hardly waits for company.
+        let bundle = match is_urgent {
+            true => self.bundle.min(BUNDLE),
+            false => self.bundle,
         };
-        let mut allowed = told.back().map_or(now, |last| *last + self.bundle);
+        let told = told.into_iter().flatten().copied().collect::<Vec<_>>();
+        if let Some(last) = told.last() {
+            allowed = allowed.max(*last + bundle);
+        }
         for limit in self
             .limits
             .iter()
@@ -139,7 +145,9 @@ impl PersonRules {
                 allowed = allowed.max(*at + limit.within);
             }
         }
-        allowed.max(now)
+        // What had to wait must not end in quiet hours.
+        let quiet = self.quiet.as_ref().filter(|_| !is_urgent);
+        quiet.and_then(|it| it.next_out(allowed)).unwrap_or(allowed)
     }
 }
 
@@ -170,6 +178,7 @@ fn read_kind<'d, D: Deserializer<'d>>(from: D) -> Result<ContactKind, D::Error> 
     found.map(|(_, kind)| *kind).ok_or_else(unknown)
 }
 
+const BUNDLE: Duration = Duration::from_mins(1);
 /// Between one contact and the next, where nothing is said.
 const APART: Duration = Duration::from_mins(2);
 /// The most messages that one page becomes for a person.

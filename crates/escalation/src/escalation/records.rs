@@ -8,7 +8,7 @@ use firebell_oncall::ContactKind;
 use serde::{Deserialize, Serialize};
 
 use super::Escalation;
-use crate::page::{Page, PageKey, SendState};
+use crate::page::{Page, PageKey, Send, SendState};
 use crate::policy::Policy;
 use crate::rules::Method;
 
@@ -170,6 +170,9 @@ impl Escalation {
             let n_levels = page.levels.len();
             // What an earlier round sent is over.
             page.sends.retain(|it| it.level < n_levels);
+            // Whoever has answered need not be told again.
+            let has_answered = |it: &Send| page.answered.contains(&it.person);
+            page.sends.retain(|it| !has_answered(it));
             for send in &mut page.sends {
                 if matches!(send.state, SendState::Sent(_)) {
                     (send.state, send.at) = (SendState::Planned, now);

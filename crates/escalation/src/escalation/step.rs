@@ -173,6 +173,13 @@ impl Escalation {
             begin_round(now, page);
             return self.note(now, page.key, What::Repeated);
         }
+        // Quiet hours, limits and late ways delay, and drop nothing: the run ends when they had
+        // their time.
+        let after = policy.map_or(OUTCOME_MAX, |it| it.repeat_after);
+        if let Some(last) = page.planned().map(|it| it.at).max() {
+            page.next_at = Some(last + after.max(OUTCOME_MAX));
+            return;
+        }
         let is_under_way = |it: &Send| matches!(it.state, SendState::Sent(_));
         let end = match page.is_delivered || page.sends.iter().any(is_under_way) {
             true => End::Exhausted,
@@ -283,6 +290,17 @@ impl Escalation {
             if meant.contains(&person) {
                 continue;
             }
+            // Another level may mean them as well.
+            let means = |it: &Level| {
+                it.who == Who::All && people_at(&it.targets, oncall, now).contains(&person)
+            };
+            if let Some(other) = page.levels.iter().position(means) {
+                let of_person = page.sends.iter_mut();
+                let planned =
+                    |it: &&mut Send| it.person == person && it.state == SendState::Planned;
+                of_person.filter(planned).for_each(|it| it.level = other);
+                continue;
+            }
             page.sends
                 .retain(|it| it.person != person || it.state != SendState::Planned);
             page.asked.remove(&person);
@@ -324,7 +342,7 @@ impl Escalation {
                 .iter()
                 .filter(of_level)
                 .all(|it| it.state == SendState::Failed);
-        if let (true, Some(policy)) = (all_failed && page.wait.is_none(), self.policy_of(page))
+        if let (true, Some(policy)) = (all_failed, self.policy_of(page))
             && page.is_running()
         {
             pull_forward(now, page, &policy);
@@ -363,7 +381,8 @@ fn schedule(page: &mut Page, policy: &Policy) {
 
 /// Does not wait where there is nobody to wait for. Rounds stay apart, unless nobody was there.
 fn pull_forward(now: Timestamp, page: &mut Page, policy: &Policy) {
-    if page.step < policy.steps.len() || !page.is_told {
+    let waits_for_time = page.wait.is_none();
+    if waits_for_time && (page.step < policy.steps.len() || !page.is_told) {
         page.base = now - offset(page, policy);
         page.next_at = Some(now);
     }

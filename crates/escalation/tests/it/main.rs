@@ -1,5 +1,6 @@
 //! Escalation, played.
 
+mod held;
 mod policies;
 mod runs;
 mod simulation;

@@ -318,6 +318,8 @@ impl World {
                         let page = self.core.page(*key).unwrap();
                         let is_meant = self.means(page, &person);
                         assert!(is_meant, "{person} hears of {page:?} and is not on call");
+                        let has_answered = page.answered.contains(&person);
+                        assert!(!has_answered, "{person} has answered {page:?}");
                     }
                     outcomes.push((id, !self.deaf.contains(&person)));
                     self.under_way.push((id, Arc::clone(&person)));
