@@ -29,14 +29,17 @@ fn a_run_ends_when_what_quiet_hours_hold_had_its_time() {
     let mut world = world("eva", quiet(), policy);
     world.open(1, 3);
     world.until(60 * 8);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0m open 1: Ok(Done)
         0m   1: Began("eva")
         0m   1: Told(["eva"])
         420m   => eva by ntfy: [1]
         435m   1: Ended(Exhausted)
         435m   => nobody left: 1 Exhausted
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -53,14 +56,17 @@ fn a_way_that_comes_late_comes_all_the_same() {
     let mut world = world("eva", late, policy);
     world.open(1, 1);
     world.until(60 * 3);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0m open 1: Ok(Done)
         0m   1: Began("eva")
         0m   1: Told(["eva"])
         120m   => eva by phone: [1]
         135m   1: Ended(Exhausted)
         135m   => nobody left: 1 Exhausted
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -75,7 +81,9 @@ fn a_shift_that_ends_during_a_pause_does_not_end_the_pause() {
     world.until(17 * 60 - 1);
     world.open(1, 1);
     world.until(33 * 60);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         1019m open 1: Ok(Done)
         1019m   1: Began("office")
         1019m   1: Told(["ana"])
@@ -88,7 +96,8 @@ fn a_shift_that_ends_during_a_pause_does_not_end_the_pause() {
         1980m   => ben by ntfy: [1]
         1980m   => cara by ntfy: [1]
         1980m   => eva by ntfy: [1]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -104,7 +113,9 @@ fn whoever_has_answered_is_not_told_again_after_a_restart() {
     world.ack(1, "ana");
     world.restart();
     world.until(1);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0m open 1: Ok(Done)
         0m   1: Began("all")
         0m   1: Told(["ana", "cara"])
@@ -114,7 +125,8 @@ fn whoever_has_answered_is_not_told_again_after_a_restart() {
         0m   1: Answered("ana")
         0m restart
         1m   => cara by ntfy: [1]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -130,13 +142,16 @@ fn whoever_two_levels_mean_is_told_while_one_of_them_does() {
     world.until(23 * 60);
     world.open(1, 3);
     world.until(32 * 60);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         1380m open 1: Ok(Done)
         1380m   1: Began("two")
         1380m   1: Told(["ana"])
         1395m   1: Told(["ana"])
         1860m   => ana by ntfy: [1]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -158,7 +173,9 @@ fn what_a_limit_holds_does_not_ring_in_quiet_hours() {
     world.until(22 * 60 + 30);
     world.close(1);
     world.until(31 * 60);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         1300m open 1: Ok(Done)
         1300m   1: Began("eva")
         1300m   1: Told(["eva"])
@@ -171,7 +188,8 @@ fn what_a_limit_holds_does_not_ring_in_quiet_hours() {
         1350m 1 is resolved: Ok(Done)
         1350m   1: Ended(Resolved)
         1860m   => eva by ntfy: [2]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -186,7 +204,9 @@ fn what_is_urgent_hardly_waits_for_company() {
     world.until(0);
     world.open(2, 1);
     world.until(1);
-    check(&world, &expect![[r#"
+    check(
+        &world,
+        &expect![[r#"
         0m open 1: Ok(Done)
         0m   1: Began("eva")
         0m   1: Told(["eva"])
@@ -195,5 +215,6 @@ fn what_is_urgent_hardly_waits_for_company() {
         0m   2: Began("eva")
         0m   2: Told(["eva"])
         1m   => eva by ntfy: [2]
-    "#]]);
+    "#]],
+    );
 }

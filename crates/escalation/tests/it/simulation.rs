@@ -3,12 +3,14 @@
 //!
 //! `FIREBELL_SIM_HOURS` says how many hours are played, `FIREBELL_SIM_SEED` from which seed.
 
+use std::collections::BTreeMap;
+
 use firebell_escalation::{
-    AckMode, Act, BudgetLeft, Condition, End, Level, PageKey, Phase, Policy, Severity, Step, Who,
-    Window,
+    AckMode, Act, BudgetLeft, Condition, End, Level, Limit, PageKey, PagingRules, PersonRules,
+    Phase, Policy, Severity, Step, Way, Who, Window,
 };
 use firebell_model::Duration;
-use firebell_oncall::{Change, Override, PersonId, Span};
+use firebell_oncall::{Change, ContactKind, Override, PersonId, Span};
 
 use crate::world::{World, level, mins, notify, ordinary, step, team};
 
@@ -183,6 +185,29 @@ impl Chaos {
     }
 }
 
+/// One sleeps and has a narrow limit, another one is told late and seldom.
+fn rules() -> PagingRules {
+    let limit = |kind, n, within| Limit {
+        kind,
+        n,
+        within: mins(within),
+    };
+    let sleeper = PersonRules {
+        quiet: Some(Window::new("22:00-07:00", "Europe/Madrid").unwrap()),
+        limits: vec![limit(ContactKind::Ntfy, 2, 30)],
+        ..PersonRules::default()
+    };
+    let late = PersonRules {
+        urgent: vec![Way {
+            after: mins(120),
+            kind: ContactKind::Phone,
+        }],
+        bundle: mins(10),
+        ..PersonRules::default()
+    };
+    BTreeMap::from([("ana".into(), sleeper), ("eva".into(), late)])
+}
+
 /// The most pages that are open at a time.
 const OPEN_MAX: u64 = 60;
 
@@ -192,7 +217,7 @@ fn whatever_happens_every_page_is_answered_escalated_or_declared_exhausted() {
     let seed = number("FIREBELL_SIM_SEED", 1);
     println!("seed {seed}, {hours} hours");
     let mut chaos = Chaos {
-        world: World::with(team(), policies(0), Default::default()),
+        world: World::with(team(), policies(0), rules()),
         dice: Dice(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1),
         n_keys: 0,
         n_acks: 0,

@@ -321,6 +321,16 @@ impl World {
                         let has_answered = page.answered.contains(&person);
                         assert!(!has_answered, "{person} has answered {page:?}");
                     }
+                    let is_urgent = |key: &PageKey| {
+                        let page = self.core.page(*key);
+                        page.is_some_and(|it| it.severity.is_urgent())
+                    };
+                    let quiet = self.rules.get(&person).and_then(|it| it.quiet.as_ref());
+                    let is_quiet = quiet.is_some_and(|it| it.covers(self.now));
+                    assert!(
+                        !is_quiet || pages.iter().any(is_urgent),
+                        "{person} hears of {pages:?} in quiet hours"
+                    );
                     outcomes.push((id, !self.deaf.contains(&person)));
                     self.under_way.push((id, Arc::clone(&person)));
                     let pages: Vec<u64> = pages.iter().map(|it| it.0).collect();
