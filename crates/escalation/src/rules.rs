@@ -126,23 +126,19 @@ impl PersonRules {
         now: Timestamp,
     ) -> Timestamp {
         let mut allowed = now;
-        // What is urgent hardly waits for company.
-        let bundle = match is_urgent {
-            true => self.bundle.min(BUNDLE),
-            false => self.bundle,
-        };
-        let told = told.into_iter().flatten().copied().collect::<Vec<_>>();
-        if let Some(last) = told.last() {
-            allowed = allowed.max(*last + bundle);
-        }
-        for limit in self
-            .limits
-            .iter()
-            .filter(|it| it.kind == kind && !is_urgent)
-        {
-            let nth_last = told.len().checked_sub(limit.n.clamp(1, TOLD_MAX));
-            if let Some(at) = nth_last.and_then(|idx| told.get(idx)) {
-                allowed = allowed.max(*at + limit.within);
+        if let Some(told) = told {
+            // What is urgent hardly waits for company.
+            let bundle = match is_urgent {
+                true => self.bundle.min(BUNDLE),
+                false => self.bundle,
+            };
+            allowed = told.back().map_or(now, |last| now.max(*last + bundle));
+            let limits = self.limits.iter();
+            for limit in limits.filter(|it| it.kind == kind && !is_urgent) {
+                let nth_last = told.len().checked_sub(limit.n.clamp(1, TOLD_MAX));
+                if let Some(at) = nth_last.and_then(|idx| told.get(idx)) {
+                    allowed = allowed.max(*at + limit.within);
+                }
             }
         }
         // What had to wait must not end in quiet hours.
