@@ -92,11 +92,13 @@ fn last_offset(expr: &Expr) -> Option<&DurationExpr> {
     matches!(offset, DurationExpr::Paren(_)).then_some(offset)
 }
 
-/// Whether an offset goes on over the operators behind it.
+/// Whether an offset goes on over the operators behind it: all but a term with at most one sign.
 fn is_open(offset: &DurationExpr) -> bool {
     match offset {
         DurationExpr::Paren(_) | DurationExpr::Binary(..) => true,
-        DurationExpr::Minus(inner) => matches!(**inner, DurationExpr::Minus(_)),
+        DurationExpr::Minus(inner) => {
+            matches!(**inner, DurationExpr::Minus(_) | DurationExpr::Binary(..))
+        }
         _ => false,
     }
 }
@@ -262,7 +264,7 @@ fn fmt_offset(shift: &Shift, f: &mut Formatter<'_>) -> fmt::Result {
     match &shift.offset {
         Some(DurationExpr::Literal(number)) if number.value == 0.0 => Ok(()),
         // Only behind a parenthesis or two signs may operators be the offset's own.
-        Some(offset @ DurationExpr::Binary(..)) => {
+        Some(offset) if is_open(offset) => {
             let text = offset.to_string();
             let signs = match text.as_bytes() {
                 [b'(', ..] | [b'-', b'-', ..] => "",

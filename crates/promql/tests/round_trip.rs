@@ -31,16 +31,9 @@ const NUMBERS: &[&str] = &[
     "5m", "1h30m", "1y", "400d", "1ms", "0s", "9007199254740993",
 ];
 #[rustfmt::skip]
-const LENGTHS: &[&str] = &[
-    "5m", "1h30m", "90", "0.0004", "1.0015", "1e3", "0x10", "1w3d", "200y", "(5m)", "step()",
-    "range()", "5m + step()", "-(1 - 5m)", "2 ^ -1 ^ 2", "- -5m", "min_of(5m, step() * 2)",
-    "MAX_OF(1, (2 + 3) * 4)", "5m / 2 % 7", "-step() + 10m",
-];
-#[rustfmt::skip]
-const OFFSETS: &[&str] = &[
-    "5m", "-5m", "0", "0.0004", "-0.0004", "- 90", "+1.0015", "(1 + 2)", "-(step())", "step()",
-    "-range()", "max_of(1, 2m)", "-min_of(-1, 1)", "- -5m + 1", "+-step() * 2", "-+(5m)",
-    "++2 ^ -1", "(1m) - 1", "--(5m) / 2",
+const TERMS: &[&str] = &[
+    "5m", "1h30m", "90", "0.0004", "1.0015", "1e3", "0x10", "1w3d", "200y", "0", "step()",
+    "range()", "RANGE()",
 ];
 #[rustfmt::skip]
 const MOMENTS: &[&str] = &[
@@ -79,10 +72,28 @@ fn matchers() -> impl Strategy<Value = String> {
         .prop_map(|all| format!("{{{}}}", all.join(",")))
 }
 
+/// What may stand in brackets and behind `offset`.
+fn duration() -> BoxedStrategy<String> {
+    let two = |(left, op, right)| format!("{left} {op} {right}");
+    one(TERMS)
+        .prop_recursive(4, 8, 2, move |inner| {
+            prop_oneof![
+                2 => (one(&["-", "+", "- -", "+-", "-+", "++"]), inner.clone())
+                    .prop_map(|(sign, inner)| sign + &inner),
+                1 => inner.clone().prop_map(|inner| format!("({inner})")),
+                3 => (inner.clone(), select(&["+", "-", "*", "/", "%", "^"][..]), inner.clone())
+                    .prop_map(two),
+                1 => (one(&["min_of", "MAX_OF"]), inner.clone(), inner)
+                    .prop_map(|(name, left, right)| format!("{name}({left}, {right})")),
+            ]
+        })
+        .boxed()
+}
+
 /// `offset`, `@`, `anchored`, in any order and number.
 fn suffixes() -> impl Strategy<Value = String> {
     let suffix = prop_oneof![
-        one(OFFSETS).prop_map(|it| format!(" offset {it}")),
+        duration().prop_map(|it| format!(" offset {it}")),
         one(MOMENTS).prop_map(|it| format!(" @ {it}")),
         one(&[" anchored", " smoothed"]),
     ];
@@ -151,12 +162,12 @@ fn call(scalar: BoxedStrategy<String>, vector: BoxedStrategy<String>) -> BoxedSt
 }
 
 fn range(vector: BoxedStrategy<String>) -> BoxedStrategy<String> {
-    let step = proptest::option::of(one(LENGTHS));
-    let brackets = (one(LENGTHS), step).prop_map(|(length, step)| match step {
+    let step = proptest::option::of(duration());
+    let brackets = (duration(), step).prop_map(|(length, step)| match step {
         Some(step) => format!("[{length}:{step}]"),
         None => format!("[{length}:]"),
     });
-    let plain = (one(NAMES), matchers(), one(LENGTHS))
+    let plain = (one(NAMES), matchers(), duration())
         .prop_map(|(name, matchers, length)| format!("{name}{matchers}[{length}]"));
     let subquery = (vector, brackets).prop_map(|(inner, brackets)| inner + &brackets);
     (prop_oneof![plain, subquery], suffixes())
@@ -222,6 +233,23 @@ proptest! {
             check_round_trip(&expr);
         }
     }
+
+    #[test]
+    fn durations_end_where_they_ended(
+        (range, step, offset) in (duration(), duration(), duration()),
+        (at, sign, op) in (one(&["", " @ 1", " smoothed"]), one(&["", "-", "++"]), one(OPERATORS)),
+    ) {
+        for series in ["x".to_owned(), format!("x[{range}]"), format!("x[{range}:{step}]")] {
+            for text in [
+                format!("{series} offset {sign}{offset}{at}"),
+                format!("{series}{at} offset {sign}{offset} {op} y"),
+            ] {
+                if let Ok(expr) = parse(&text) {
+                    check_round_trip(&expr);
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -249,6 +277,8 @@ fn what_upstream_prints_unreadably_is_printed_readably() {
         // Upstream's offset is a sum only behind a parenthesis or two signs.
         ("x offset --5m + 1", "x offset ++5m + 1"),
         ("x[5m:] offset +-step() * 2", "x[5m:] offset +-step() * 2"),
+        ("x[5m:] offset +-2 ^ 3", "x[5m:] offset +-2 ^ 3"),
+        ("x[5m:] offset -+2 ^ 3 @ 1", "x[5m:] offset +-2 ^ 3 @ 1.000"),
         ("x offset (5m) + 1", "x offset (5m) + 1"),
         // And ends at what stands behind it.
         ("x offset --5m + 1 @ 2 + y", "x offset ++5m + 1 @ 2.000 + y"),
