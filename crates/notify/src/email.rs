@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use self::address::parse_list;
 use self::mime::{header_value, message};
+use crate::aim::{Aim, page_text};
 use crate::error::RenderError;
 use crate::integration::Kind;
 use crate::smtp::{SmtpMail, SmtpServer};
@@ -167,6 +168,22 @@ impl Kind for EmailConfig {
 
     fn secrets(&self) -> Vec<Secret> {
         self.server.secrets()
+    }
+
+    fn aimed(&self, aim: &Aim<'_>) -> Option<Box<dyn Kind>> {
+        (aim.by == "email").then(|| -> Box<dyn Kind> {
+            let mut headers = self.headers.clone();
+            headers.remove("To");
+            headers.insert("Subject".to_owned(), page_text("title"));
+            Box::new(Self {
+                to: aim.to(),
+                headers,
+                html: page_text("html"),
+                text: page_text("text"),
+                threads: None,
+                ..self.clone()
+            })
+        })
     }
 }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use firebell_model::{Duration, Secret};
 use firebell_template::NotificationText;
 
+use crate::aim::Aim;
 use crate::error::RenderError;
 use crate::integration::Kind;
 use crate::step::Step;
@@ -90,6 +91,12 @@ impl Kind for ExecConfig {
 
     fn secrets(&self) -> Vec<Secret> {
         self.env.values().cloned().collect()
+    }
+
+    fn aimed(&self, aim: &Aim<'_>) -> Option<Box<dyn Kind>> {
+        // It is told whom and where, as it is told of everything.
+        let _ = aim;
+        Some(Box::new(self.clone()))
     }
 }
 

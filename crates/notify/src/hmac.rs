@@ -5,7 +5,8 @@
 use sha2::{Digest as _, Sha256};
 
 /// HMAC with SHA-256.
-pub(crate) fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
+#[must_use]
+pub fn hmac(key: &[u8], text: &[u8]) -> [u8; 32] {
     hmac_by(key, text, |bytes| Sha256::digest(bytes).into())
 }
 

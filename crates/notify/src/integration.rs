@@ -6,6 +6,7 @@ use std::sync::Arc;
 use firebell_model::{Notification, ReceiverData, Secret};
 use firebell_template::NotificationText;
 
+use crate::aim::{Aim, Hiding};
 use crate::error::RenderError;
 use crate::http::HttpConfig;
 use crate::oauth2::OAuth2;
@@ -30,6 +31,12 @@ pub trait Kind: fmt::Debug + Send + Sync {
     /// What an answer could echo besides the addresses of requests and what `http_config` holds.
     fn secrets(&self) -> Vec<Secret> {
         Vec::new()
+    }
+
+    /// The same account, told to reach one person with a page; `None` when it cannot.
+    fn aimed(&self, aim: &Aim<'_>) -> Option<Box<dyn Kind>> {
+        let _ = aim;
+        None
     }
 }
 
@@ -56,6 +63,20 @@ impl Integration {
             send_resolved,
             http: Arc::new(http),
         }
+    }
+
+    /// The same account, told to reach one person with a page: notifications whose alerts are pages,
+    /// as `firebell.page.…` in the built-in templates read them. No text of ours shows `hidden`, such
+    /// as where the person is reached and links that act for them. `None` when it reaches nobody by
+    /// that kind of contact, or not there.
+    #[must_use]
+    pub fn aimed(&self, aim: &Aim<'_>, hidden: Vec<Secret>) -> Option<Self> {
+        let kind = self.kind.aimed(aim)?;
+        Some(Self {
+            kind: Arc::new(Hiding { kind, hidden }),
+            send_resolved: self.send_resolved,
+            http: Arc::clone(&self.http),
+        })
     }
 
     /// The name of its kind.

@@ -8,6 +8,7 @@
 //!
 //! *Sources*: Alertmanager, `notify/`.
 
+mod aim;
 mod error;
 mod hmac;
 mod http;
@@ -54,6 +55,7 @@ mod webhook;
 mod wechat;
 mod zulip;
 
+pub use crate::aim::Aim;
 pub use crate::dingtalk::DingTalkConfig;
 pub use crate::discord::DiscordConfig;
 pub use crate::email::{EmailConfig, EmailThreads};
@@ -61,6 +63,7 @@ pub use crate::error::RenderError;
 pub use crate::exec::{ExecCommand, ExecConfig, ExecExit};
 pub use crate::googlechat::GoogleChatConfig;
 pub use crate::gotify::GotifyConfig;
+pub use crate::hmac::hmac;
 pub use crate::http::{
     HttpConfig, HttpRequest, HttpResponse, Method, ProxyConfig, Tls, TlsVersion, basic,
 };

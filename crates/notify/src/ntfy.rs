@@ -6,6 +6,7 @@ use firebell_model::Secret;
 use firebell_template::NotificationText;
 use serde::Serialize;
 
+use crate::aim::{Aim, page_text};
 use crate::error::RenderError;
 use crate::http::HttpRequest;
 use crate::integration::Kind;
@@ -89,6 +90,19 @@ impl Kind for NtfyConfig {
 
     fn secrets(&self) -> Vec<Secret> {
         self.token.iter().cloned().collect()
+    }
+
+    fn aimed(&self, aim: &Aim<'_>) -> Option<Box<dyn Kind>> {
+        (aim.by == "ntfy").then(|| -> Box<dyn Kind> {
+            Box::new(Self {
+                topic: aim.to(),
+                token: self.token.clone(),
+                title: page_text("title"),
+                message: page_text("text"),
+                click: page_text("link"),
+                ..Self::new(self.url.clone())
+            })
+        })
     }
 }
 

@@ -5,6 +5,7 @@
 use firebell_model::{Duration, Secret};
 use firebell_template::NotificationText;
 
+use crate::aim::{Aim, page_text};
 use crate::error::RenderError;
 use crate::http::{HttpRequest, escape_query};
 use crate::integration::Kind;
@@ -146,6 +147,26 @@ impl Kind for PushoverConfig {
 
     fn secrets(&self) -> Vec<Secret> {
         vec![self.user_key.to_secret(), self.token.to_secret()]
+    }
+
+    fn aimed(&self, aim: &Aim<'_>) -> Option<Box<dyn Kind>> {
+        // A key is letters and digits.
+        let is_key = aim.address.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        if aim.by != "pushover" || !is_key {
+            return None;
+        }
+        Some(Box::new(Self {
+            user_key: SecretText::compile(aim.address).ok()?,
+            title: page_text("title"),
+            message: page_text("text"),
+            url: page_text("link"),
+            url_title: NotificationText::compile("Acknowledge").ok()?,
+            device: NotificationText::default(),
+            // Who answers is Firebell's to watch: the message itself need not come again.
+            priority: NotificationText::compile("1").ok()?,
+            format: PushoverFormat::Plain,
+            ..self.clone()
+        }))
     }
 }
 

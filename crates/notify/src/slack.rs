@@ -8,6 +8,7 @@ use firebell_model::{Duration, ReceiverData, Secret};
 use firebell_template::NotificationText;
 use serde::Deserialize;
 
+use crate::aim::{Aim, page_text};
 use crate::error::RenderError;
 use crate::http::{HttpRequest, HttpResponse};
 use crate::integration::Kind;
@@ -280,6 +281,28 @@ impl Kind for SlackConfig {
     fn secrets(&self) -> Vec<Secret> {
         let token = self.app_token.iter().cloned();
         token.chain([self.api_url.clone()]).collect()
+    }
+
+    fn aimed(&self, aim: &Aim<'_>) -> Option<Box<dyn Kind>> {
+        // A webhook has its channel; people are reached by an app.
+        let is_app = self.app_token.is_some() || self.api_url.reveal().ends_with(POST_METHOD);
+        (aim.by == "slack" && is_app).then(|| -> Box<dyn Kind> {
+            Box::new(Self {
+                app_token: self.app_token.clone(),
+                channel: aim.to(),
+                username: self.username.clone(),
+                icon_emoji: self.icon_emoji.clone(),
+                icon_url: self.icon_url.clone(),
+                title: NotificationText::default(),
+                title_link: NotificationText::default(),
+                pretext: NotificationText::default(),
+                text: page_text("slack"),
+                fallback: page_text("title"),
+                footer: NotificationText::default(),
+                timeout: self.timeout,
+                ..Self::new(self.api_url.clone())
+            })
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use firebell_model::Secret;
 use firebell_template::NotificationText;
 
+use crate::aim::{Aim, page_text};
 use crate::error::RenderError;
 use crate::http::{HttpRequest, HttpResponse};
 use crate::integration::Kind;
@@ -138,6 +139,18 @@ impl Kind for SnsConfig {
         } = &self.signer;
         let keys = [access_key.clone(), secret_key.clone()];
         keys.into_iter().chain(session_token.clone()).collect()
+    }
+
+    fn aimed(&self, aim: &Aim<'_>) -> Option<Box<dyn Kind>> {
+        (aim.by == "sms").then(|| -> Box<dyn Kind> {
+            Box::new(Self {
+                api_url: self.api_url.clone(),
+                phone_number: aim.number(),
+                subject: NotificationText::default(),
+                message: page_text("short"),
+                ..Self::new(self.signer.clone())
+            })
+        })
     }
 }
 

@@ -8,6 +8,7 @@ use firebell_model::{Duration, Secret};
 use firebell_template::NotificationText;
 use serde::Deserialize;
 
+use crate::aim::{Aim, page_text};
 use crate::error::RenderError;
 use crate::http::{HttpRequest, HttpResponse};
 use crate::integration::Kind;
@@ -119,6 +120,20 @@ impl Kind for TelegramConfig {
 
     fn secrets(&self) -> Vec<Secret> {
         vec![self.bot_token.clone()]
+    }
+
+    fn aimed(&self, aim: &Aim<'_>) -> Option<Box<dyn Kind>> {
+        if aim.by != "telegram" {
+            return None;
+        }
+        Some(Box::new(Self {
+            chat_id: aim.address.trim().parse().ok()?,
+            message_thread_id: 0,
+            message: page_text("text"),
+            disable_notifications: false,
+            parse_mode: TelegramMarkup::Plain,
+            ..self.clone()
+        }))
     }
 }
 

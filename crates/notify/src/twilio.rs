@@ -7,6 +7,7 @@
 use firebell_model::Secret;
 use firebell_template::NotificationText;
 
+use crate::aim::{Aim, page_text};
 use crate::error::RenderError;
 use crate::http::{HttpRequest, basic, escape_path};
 use crate::integration::Kind;
@@ -98,6 +99,21 @@ impl Kind for TwilioConfig {
 
     fn secrets(&self) -> Vec<Secret> {
         vec![self.auth_token.clone()]
+    }
+
+    fn aimed(&self, aim: &Aim<'_>) -> Option<Box<dyn Kind>> {
+        let calls = match aim.by {
+            "phone" => true,
+            "sms" => false,
+            _ => return None,
+        };
+        let message = if calls { "said" } else { "short" };
+        Some(Box::new(Self {
+            to: aim.number(),
+            calls,
+            message: page_text(message),
+            ..self.clone()
+        }))
     }
 }
 

@@ -8,6 +8,7 @@ use firebell_model::{Alert, Duration, Labels, Notification, Secret, Timestamp};
 use firebell_template::{NotificationText, ends_at, quote_meta, reason_name, status_name};
 use serde::Serialize;
 
+use crate::aim::Aim;
 use crate::error::RenderError;
 use crate::http::HttpRequest;
 use crate::integration::Kind;
@@ -63,6 +64,18 @@ impl Kind for WebhookConfig {
 
     fn secrets(&self) -> Vec<Secret> {
         vec![self.url.to_secret()]
+    }
+
+    fn aimed(&self, aim: &Aim<'_>) -> Option<Box<dyn Kind>> {
+        // Of another kind of contact it is told where, and whoever listens does it.
+        let url = match aim.by {
+            "webhook" => SecretText::compile(aim.address).ok()?,
+            _ => self.url.clone(),
+        };
+        Some(Box::new(Self {
+            url,
+            ..self.clone()
+        }))
     }
 }
 

@@ -358,6 +358,7 @@ pub fn quote_meta(text: &str) -> String {
 static DEFAULTS: LazyLock<BTreeMap<Arc<str>, Arc<Definition>>> = LazyLock::new(|| {
     let mut all = definitions(include_str!("defaults.tmpl"));
     all.extend(definitions(include_str!("messages.tmpl")));
+    all.extend(definitions(include_str!("pages.tmpl")));
     all
 });
 

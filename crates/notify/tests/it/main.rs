@@ -4,6 +4,7 @@
 
 mod harness;
 
+mod aim;
 mod answers;
 mod discord;
 mod email;
