@@ -24,6 +24,7 @@ use crate::incidents;
 use crate::load::Loader;
 use crate::oncall::{self, OncallSection};
 use crate::otlp::Otlp;
+use crate::paging::PagingWays;
 use crate::problem::{Problem, Problems};
 use crate::query::QueryLimits;
 use crate::rule_files::{self, Defaults};
@@ -57,6 +58,8 @@ pub struct Config {
     pub delivery_alert: Option<DeliveryAlert>,
     /// Who is told next while nobody answers.
     pub escalation: EscalationSection,
+    /// What tells people of their pages.
+    pub paging: PagingWays,
     /// When incidents open, and what belongs to them.
     pub incidents: firebell_incident::Policy,
     /// What texts of notifications may call.
@@ -158,6 +161,7 @@ struct Parts {
     has_alertmanager: bool,
     delivery_alert: Option<DeliveryAlert>,
     escalation: EscalationSection,
+    paging: PagingWays,
     incidents: firebell_incident::Policy,
     text: String,
     alertmanager_text: String,
@@ -218,6 +222,7 @@ impl Parts {
                 ..alert
             }),
             escalation: self.escalation,
+            paging: self.paging,
             incidents: self.incidents,
             templates,
             otlp: self.otlp,
@@ -348,6 +353,7 @@ fn own_keys(fields: &Fields<'_, '_>, parts: &mut Parts) {
     let notifications = notifications.or(inbox_only.as_ref().and_then(Option::as_ref));
     let receivers = notifications.map(|it| it.routing.receivers());
     parts.escalation = escalation::read(fields, &parts.oncall.oncall, receivers);
+    parts.paging = PagingWays::read(fields, parts.notifications.as_ref());
     parts.check = CheckSection::read(fields);
     parts.listen = fields.parsed("listen", |text| {
         let parsed = text.parse::<std::net::SocketAddr>();

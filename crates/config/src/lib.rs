@@ -57,6 +57,7 @@ pub use crate::firebell::{Config, ExternalUrl, load, load_with};
 pub use crate::history::HistoryKept;
 pub use crate::oncall::{OncallPlaces, OncallSection};
 pub use crate::otlp::{Otlp, OtlpNaming, OtlpPromotion};
+pub use crate::paging::PagingWays;
 pub use crate::problem::{Pos, Problem, Problems};
 pub use crate::query::QueryLimits;
 pub use crate::rule_text::{RuleGroupText, parse_rule_group, rule_file_text, rule_list_text};

@@ -149,6 +149,11 @@ fn describe(config: &Config) -> String {
     for policy in config.escalation.policies.iter() {
         describe_policy(policy, &mut text);
     }
+    if !config.escalation.policies.is_empty() {
+        for (contact, integration) in config.paging.iter() {
+            writeln!(text, "pages by {} via {integration}", contact.name()).unwrap();
+        }
+    }
     for (name, rules) in &config.escalation.rules {
         writeln!(text, "paging {name} {rules:?}").unwrap();
     }

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use firebell_lint::{Lint, Settings, oncall as lints};
 use firebell_model::Timestamp;
-use firebell_oncall::{Cause, Oncall, PersonId, Schedule, Shift, Span, Team};
+use firebell_oncall::{Cause, ContactKind, Oncall, Person, PersonId, Schedule, Shift, Span, Team};
 
 use super::Found;
-use crate::oncall::OncallSection;
+use crate::firebell::Config;
+use crate::paging::{PagingWays, senders_of};
 use crate::problem::Problem;
 
 /// How far ahead schedules are looked at: a year and a day.
@@ -17,10 +18,12 @@ const SOON_MS: i64 = 92 * 24 * 3_600_000;
 /// More gaps than this are counted, not named.
 const GAPS_SHOWN_MAX: usize = 3;
 
-/// Judges people, teams and schedules for the year from `settings.now` on.
-pub(super) fn judge(section: &OncallSection, settings: &Settings) -> Vec<Found> {
-    let oncall = &*section.oncall;
-    let places = &section.places;
+/// Judges people, teams and schedules for the year from `settings.now` on, and what tells people.
+pub(super) fn judge(config: &Config, settings: &Settings) -> Vec<Found> {
+    let oncall = &*config.oncall.oncall;
+    let places = &config.oncall.places;
+    // Without policies nobody is paged, and contacts are for people to read.
+    let ways = (!config.escalation.policies.is_empty()).then_some(&config.paging);
     let mut judge = Judge {
         settings,
         found: Vec::new(),
@@ -45,6 +48,7 @@ pub(super) fn judge(section: &OncallSection, settings: &Settings) -> Vec<Found> 
             let hint = "add `email`, `phone`, `slack` or another contact, or take them off";
             judge.say(&lints::UNREACHABLE, place, message, hint);
         }
+        judge.ways(person, ways, place);
     }
     for (team, place) in oncall.directory.teams.iter().zip(&places.teams) {
         if !is_reachable(oncall, team, settings.now) {
@@ -99,6 +103,21 @@ impl Judge<'_> {
                 ..place.clone()
             },
         });
+    }
+
+    fn ways(&mut self, person: &Person, ways: Option<&PagingWays>, place: &Problem) {
+        let Some(ways) = ways else { return };
+        let mut kinds: Vec<ContactKind> = Vec::new();
+        for contact in &person.contacts {
+            if kinds.contains(&contact.kind) || ways.to(contact, Vec::new()).is_some() {
+                continue;
+            }
+            kinds.push(contact.kind);
+            let (name, kind) = (&person.name, contact.kind.name());
+            let message = format!("nothing can tell `{name}` by `{kind}`");
+            let hint = senders_of(contact.kind);
+            self.say(&lints::NO_WAY, place, message, hint);
+        }
     }
 
     fn gaps(&mut self, schedule: &Schedule, place: &Problem) {

@@ -13,7 +13,6 @@ use super::read::{Content, ReadFile, read_named};
 use super::source::Source;
 use super::{CheckReport, CheckRequest, CheckedFile, Found, in_parallel, oncall, routes};
 use crate::firebell::Config;
-use crate::oncall::OncallSection;
 use crate::yaml::parse;
 
 /// Files that are judged together, by their position among all.
@@ -231,8 +230,8 @@ fn judge_unit(
     project.routes = routing
         .as_ref()
         .and_then(|it| it.node().and_then(routes::routes));
-    let oncall = unit.root.and_then(|idx| oncall_of(&files[idx].content));
-    project.owners = oncall.and_then(OncallSection::owners);
+    let config = unit.root.and_then(|idx| config_of(&files[idx].content));
+    project.owners = config.and_then(|it| it.oncall.owners());
     project.learn(&rules.iter().map(|(_, it)| *it).collect::<Vec<_>>());
     let found = in_parallel(&rules, |(source, file)| {
         let is_ignored = |line| file.suppressions.ignores_line(line);
@@ -251,7 +250,7 @@ fn judge_unit(
         }
         found.extend(routing.source().located(findings, |_| false));
     }
-    found.extend(oncall.map_or_else(Vec::new, |it| oncall::judge(it, settings)));
+    found.extend(config.map_or_else(Vec::new, |it| oncall::judge(it, settings)));
     let mut figures = Vec::new();
     if let Some(asking) = asking {
         let (online, all) = asking.judge(&rules, &project, settings);
@@ -336,9 +335,9 @@ fn routing<'f>(
     }
 }
 
-fn oncall_of(content: &Content) -> Option<&OncallSection> {
+fn config_of(content: &Content) -> Option<&Config> {
     match content {
-        Content::Root { config, .. } => config.as_ref().map(|it| &it.oncall),
+        Content::Root { config, .. } => config.as_deref(),
         _ => None,
     }
 }

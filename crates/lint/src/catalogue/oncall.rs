@@ -6,6 +6,7 @@ pub(crate) const ALL: &[&Lint] = &[
     &NO_OWNER,
     &GAP,
     &UNREACHABLE,
+    &NO_WAY,
     &NOBODY_REACHABLE,
     &UNUSED_LAYER,
 ];
@@ -54,6 +55,22 @@ pub const UNREACHABLE: Lint = Lint {
     bad: "#= firebell.yml\noncall:\n  people: {ana: {}}\n  schedules: {shop: {people: ana}}\n",
     good: "#= firebell.yml\noncall:\n  people: {ana: {email: a@b.c}, ben: {}}\n  schedules: \
            {shop: {people: ana}}\n",
+};
+
+/// A contact that nothing can tell anything.
+pub const NO_WAY: Lint = Lint {
+    id: "oncall/no-way",
+    severity: Severity::Error,
+    is_on: true,
+    what: "a contact of a person that no receiver has an account for, where pages escalate",
+    why: "Pages that are to go there never arrive; the person's other contacts, or the next person, \
+          are told at once.",
+    mend: "Add a receiver of that kind, and name it in `via` of `paging` where there are several.",
+    bad: "#= firebell.yml\noncall:\n  people: {ana: {phone: \"+34600000001\"}}\nescalation:\n  all: \
+          [{notify: person:ana}]\n",
+    good: "#= firebell.yml\noncall:\n  people: {ana: {ntfy: ana}}\nescalation:\n  all: [{notify: \
+           person:ana}]\nalertmanager:\n  route: {receiver: push}\n  receivers:\n    - {name: push, \
+           ntfy_configs: [{topic: ops}]}\n",
 };
 
 /// An owner whose pages go nowhere.

@@ -74,7 +74,11 @@ fn slack() -> SlackConfig {
 
 #[test]
 fn phones_are_told_little() {
-    told(&twilio(), "sms", "+34 600 000-001", &expect![[r#"
+    told(
+        &twilio(),
+        "sms",
+        "+34 600 000-001",
+        &expect![[r#"
         Post https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json
         Content-Type: application/x-www-form-urlencoded
         Authorization: Basic QUMxOnMzY3JldA==
@@ -82,8 +86,13 @@ fn phones_are_told_little() {
 
         To=%2B34600000001&From=%2B15550100&Body=sev1+nobody+can+%3Cpay%3E+%26+%22go%22+%28pay%29%0Ahttps%3A%2F%2Ffb.example%2Fa%2Fack-t0ken
         => Delivered
-    "#]]);
-    told(&twilio(), "phone", "+34600000001", &expect![[r#"
+    "#]],
+    );
+    told(
+        &twilio(),
+        "phone",
+        "+34600000001",
+        &expect![[r#"
         Post https://api.twilio.com/2010-04-01/Accounts/AC1/Calls.json
         Content-Type: application/x-www-form-urlencoded
         Authorization: Basic QUMxOnMzY3JldA==
@@ -91,12 +100,17 @@ fn phones_are_told_little() {
 
         To=%2B34600000001&From=%2B15550100&Twiml=%3CResponse%3E%3CSay+language%3D%22en-US%22+loop%3D%222%22%3EFirebell.+sev1+nobody+can+%26lt%3Bpay%26gt%3B+%26amp%3B+%26quot%3Bgo%26quot%3B+%28pay%29.%3C%2FSay%3E%3C%2FResponse%3E
         => Delivered
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn chats_are_told_with_links() {
-    told(&plain(slack()), "slack", "U042", &expect![[r#"
+    told(
+        &plain(slack()),
+        "slack",
+        "U042",
+        &expect![[r#"
         Post https://slack.example/api/chat.postMessage
         Content-Type: application/json
         Authorization: Bearer xoxb-1
@@ -104,39 +118,55 @@ fn chats_are_told_with_links() {
 
         {"channel":"U042","username":"Alertmanager","attachments":[{"text":"*sev1* nobody can \u0026lt;pay\u0026gt; \u0026amp; \"go\" (pay)\nopen since 12:00 UTC\n\u003chttps://fb.example/a/ack-t0ken|Acknowledge\u003e | \u003chttps://fb.example/a/snooze-t0ken|Snooze for an hour\u003e | \u003chttps://fb.example/a/hand-t0ken|Hand over\u003e | \u003chttps://fb.example/a/resolve-t0ken|Resolve\u003e | \u003chttps://fb.example/#/incidents/INC-4|Incident\u003e\n","fallback":"sev1 nobody can \u003cpay\u003e \u0026 \"go\" (pay)","callback_id":"","footer":"","color":"danger","mrkdwn_in":["fallback","pretext","text"]}]}
         => Delivered
-    "#]]);
+    "#]],
+    );
     let telegram = TelegramConfig::new("https://tg.example".to_owned(), Secret::new("b0t"), -7);
-    told(&plain(telegram), "telegram", "42", &expect![[r#"
+    told(
+        &plain(telegram),
+        "telegram",
+        "42",
+        &expect![[r#"
         Post https://tg.example/botb0t/sendMessage
         Content-Type: application/json
         User-Agent: Alertmanager/0.1.0
 
         {"chat_id":"42","disable_web_page_preview":"true","text":"sev1 nobody can \u003cpay\u003e \u0026 \"go\" (pay)\nopen since 12:00 UTC\nAcknowledge: https://fb.example/a/ack-t0ken\nSnooze for an hour: https://fb.example/a/snooze-t0ken\nHand over: https://fb.example/a/hand-t0ken\nResolve: https://fb.example/a/resolve-t0ken\nIncident: https://fb.example/#/incidents/INC-4\n"}
         => Retry { why: "error response from Telegram (200): ok", after: None }
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
 fn phones_with_an_app_open_the_link() {
     let ntfy = plain(NtfyConfig::new("https://ntfy.example".to_owned()));
-    told(&ntfy, "ntfy", "ana-{{secret}}", &expect![[r#"
+    told(
+        &ntfy,
+        "ntfy",
+        "ana-{{secret}}",
+        &expect![[r#"
         Post https://ntfy.example
         Content-Type: application/json
         User-Agent: Alertmanager/0.1.0
 
         {"topic":"ana-{{secret}}","title":"sev1 nobody can \u003cpay\u003e \u0026 \"go\" (pay)","message":"sev1 nobody can \u003cpay\u003e \u0026 \"go\" (pay)\nopen since 12:00 UTC\nAcknowledge: https://fb.example/a/ack-t0ken\nSnooze for an hour: https://fb.example/a/snooze-t0ken\nHand over: https://fb.example/a/hand-t0ken\nResolve: https://fb.example/a/resolve-t0ken\nIncident: https://fb.example/#/incidents/INC-4\n","priority":4,"tags":["rotating_light"],"click":"https://fb.example/a/ack-t0ken"}
         => Delivered
-    "#]]);
+    "#]],
+    );
     let secret = |text| SecretText::compile(text).unwrap();
     let pushover = plain(PushoverConfig::new(secret("team"), secret("app")));
-    told(&pushover, "pushover", "uAna", &expect![[r#"
+    told(
+        &pushover,
+        "pushover",
+        "uAna",
+        &expect![[r#"
         Post https://api.pushover.net/1/messages.json?device=&expire=3600&message=sev1+nobody+can+%3Cpay%3E+%26+%22go%22+%28pay%29%0Aopen+since+12%3A00+UTC%0AAcknowledge%3A+https%3A%2F%2Ffb.example%2Fa%2Fack-t0ken%0ASnooze+for+an+hour%3A+https%3A%2F%2Ffb.example%2Fa%2Fsnooze-t0ken%0AHand+over%3A+https%3A%2F%2Ffb.example%2Fa%2Fhand-t0ken%0AResolve%3A+https%3A%2F%2Ffb.example%2Fa%2Fresolve-t0ken%0AIncident%3A+https%3A%2F%2Ffb.example%2F%23%2Fincidents%2FINC-4&priority=1&retry=60&sound=&title=sev1+nobody+can+%3Cpay%3E+%26+%22go%22+%28pay%29&token=app&url=https%3A%2F%2Ffb.example%2Fa%2Fack-t0ken&url_title=Acknowledge&user=uAna
         Content-Type: text/plain
         User-Agent: Alertmanager/0.1.0
 
 
         => Delivered
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -163,7 +193,10 @@ fn a_webhook_gets_json() {
 fn several_pages_go_in_one_message() {
     let integration = aimed(&twilio(), "sms", "+34600000001").unwrap();
     let told = pages(vec![page("one"), page("two")]);
-    check(&integration, &told, &expect![[r#"
+    check(
+        &integration,
+        &told,
+        &expect![[r#"
         Post https://api.twilio.com/2010-04-01/Accounts/AC1/Messages.json
         Content-Type: application/x-www-form-urlencoded
         Authorization: Basic QUMxOnMzY3JldA==
@@ -171,7 +204,8 @@ fn several_pages_go_in_one_message() {
 
         To=%2B34600000001&From=%2B15550100&Body=2+pages%3A+sev1+one+%28pay%29%0Ahttps%3A%2F%2Ffb.example%2Fa%2Fack-t0ken
         => Delivered
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
