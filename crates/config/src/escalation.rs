@@ -35,6 +35,8 @@ pub struct EscalationSection {
     pub places: Vec<Problem>,
     /// How people want to be told: `paging` of firebell.yml.
     pub rules: PagingRules,
+    /// The policy of incidents whose owner names none: `escalation` of `incidents`.
+    pub default: Option<Arc<str>>,
 }
 
 /// Where a policy and its steps stand.
@@ -85,7 +87,24 @@ pub(crate) fn read(
         policies: policies.into(),
         places: places.iter().map(|it| parent.doc.place(it.at)).collect(),
         rules: paging::read(parent, oncall),
+        default: None,
     }
+}
+
+/// What is wrong with the names by which teams, owners and incidents call policies.
+pub(crate) fn unknown_names<'n>(
+    policies: &[Policy],
+    named: impl IntoIterator<Item = &'n (Arc<str>, Problem)>,
+) -> Vec<Problem> {
+    let is_unknown = |(name, _): &&(Arc<str>, Problem)| policies.iter().all(|it| it.name != *name);
+    let unknown = named.into_iter().filter(is_unknown);
+    let problems = unknown.map(|(name, place)| Problem {
+        message: format!("there is no policy `{name}`"),
+        hint: did_you_mean(name, policies.iter().map(|it| &*it.name))
+            .or_else(|| Some("policies stand in `escalation`".to_owned())),
+        ..place.clone()
+    });
+    problems.collect()
 }
 
 fn say(doc: &Doc<'_>, places: &[Place], fault: &Fault, hint: Option<String>) {

@@ -109,6 +109,11 @@ impl<'d> Doc<'d> {
         }
     }
 
+    /// Notes problems that were found of places of this file or of others.
+    pub(crate) fn note_found(&self, found: Vec<Problem>) {
+        self.problems.borrow_mut().extend(found);
+    }
+
     /// A path of the file, relative to its folder.
     pub(crate) fn path(&self, text: &str) -> PathBuf {
         let folder = Path::new(&*self.file).parent().unwrap_or(Path::new(""));

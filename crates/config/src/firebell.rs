@@ -347,13 +347,18 @@ fn read_notifications(
 /// How rules are checked, where to listen, and where people reach what listens.
 fn own_keys(fields: &Fields<'_, '_>, parts: &mut Parts) {
     parts.history = HistoryKept::read(fields);
-    parts.incidents = incidents::read(fields);
+    let (incidents, default) = incidents::read(fields);
+    parts.incidents = incidents;
     let inbox_only = (!parts.has_alertmanager).then(alertmanager::inbox_only);
     let notifications = parts.notifications.as_ref();
     let notifications = notifications.or(inbox_only.as_ref().and_then(Option::as_ref));
     let receivers = notifications.map(|it| it.routing.receivers());
     parts.escalation = escalation::read(fields, &parts.oncall.oncall, receivers);
     parts.paging = PagingWays::read(fields, parts.notifications.as_ref());
+    let named = parts.oncall.places.escalations.iter().chain(&default);
+    let unknown = escalation::unknown_names(&parts.escalation.policies, named);
+    fields.doc.note_found(unknown);
+    parts.escalation.default = default.map(|(name, _)| name);
     parts.check = CheckSection::read(fields);
     parts.listen = fields.parsed("listen", |text| {
         let parsed = text.parse::<std::net::SocketAddr>();

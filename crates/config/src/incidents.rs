@@ -1,16 +1,20 @@
 //! `incidents` of firebell.yml: when incidents open by themselves, and what belongs to them.
 
+use std::sync::Arc;
+
 use firebell_incident::{Policy, Severity};
 use firebell_model::{Duration, Matcher, is_valid_label_name, parse_matchers};
 
 use crate::fields::Fields;
+use crate::problem::Problem;
 use crate::yaml::Node;
 
-/// Reads the section; without it, only people open incidents.
-pub(crate) fn read(parent: &Fields<'_, '_>) -> Policy {
+/// Reads the section; without it, only people open incidents. Besides, the name of the policy by
+/// which those are paged whose owner names none.
+pub(crate) fn read(parent: &Fields<'_, '_>) -> (Policy, Option<(Arc<str>, Problem)>) {
     let default = Policy::default();
     let Some(node) = parent.get("incidents") else {
-        return default;
+        return (default, None);
     };
     let fields = parent.doc.fields(node, "`incidents`");
     let opening = fields.list("open_when").iter();
@@ -33,8 +37,12 @@ pub(crate) fn read(parent: &Fields<'_, '_>) -> Policy {
             .unwrap_or(default.resolve_after),
         answer_within: answer_within.unwrap_or(default.answer_within),
     };
+    let escalation = fields.text("escalation").map(|name| {
+        let place = parent.doc.place(fields.at("escalation"));
+        (name.into(), place)
+    });
     fields.finish();
-    policy
+    (policy, escalation)
 }
 
 fn longer(fields: &Fields<'_, '_>, name: &'static str) -> Option<Duration> {

@@ -5,7 +5,7 @@
 //!   ana: {name: Ana Ruiz, zone: Europe/Madrid, email: ana@example.org, phone: "+34600000001"}
 //!   ben: {email: ben@example.org}
 //! teams:
-//!   payments: {members: [ana, ben], schedule: payments}
+//!   payments: {members: [ana, ben], schedule: payments, escalation: payments}
 //! services:
 //!   cart: payments
 //! owners:
@@ -72,6 +72,8 @@ pub struct OncallPlaces {
     pub teams: Vec<Problem>,
     /// By schedule.
     pub schedules: Vec<Problem>,
+    /// The policies that teams and owners name.
+    pub escalations: Vec<(Arc<str>, Problem)>,
 }
 
 /// More of a kind are refused.
@@ -162,6 +164,7 @@ impl Reader {
                 name,
                 members,
                 schedule: None,
+                escalation: None,
             });
             self.places.teams.push(fields.doc.place(entry.at));
         }
@@ -242,7 +245,7 @@ impl Reader {
         (first.file == doc.file && first.at == Some(entry.at)).then_some(())
     }
 
-    fn team(&self, doc: &Doc<'_>, entry: &Entry) -> Team {
+    fn team(&mut self, doc: &Doc<'_>, entry: &Entry) -> Team {
         let name = entry.key.as_str().into();
         if let Value::List(_) = &entry.value.value {
             let members = people(self, doc, &entry.value, "members").to_vec();
@@ -250,6 +253,7 @@ impl Reader {
                 name,
                 members,
                 schedule: None,
+                escalation: None,
             };
         }
         let fields = doc.fields(&entry.value, "a team");
@@ -265,11 +269,13 @@ impl Reader {
             }
             found
         });
+        let escalation = self.escalation(&fields);
         fields.finish();
         Team {
             name,
             members: members.unwrap_or_default(),
             schedule,
+            escalation,
         }
     }
 
@@ -286,6 +292,12 @@ impl Reader {
                 None
             }
         };
+        let escalation = self.escalation(&fields);
+        if let (Some(_), false) = (&escalation, has_matchers) {
+            let hint = "say `escalation` at the team that owns the rest".to_owned();
+            let message = "`escalation` belongs to an entry with `matchers`";
+            doc.problem(fields.at("escalation"), message, Some(hint));
+        }
         fields.finish();
         let Some(team) = team else {
             return;
@@ -301,8 +313,20 @@ impl Reader {
                 );
             }
         } else if !matchers.is_empty() {
-            ownership.rules.push(OwnerRule { matchers, team });
+            ownership.rules.push(OwnerRule {
+                matchers,
+                team,
+                escalation,
+            });
         }
+    }
+
+    /// The policy that a field names: whether there is one is seen when all were read.
+    fn escalation(&mut self, fields: &Fields<'_, '_>) -> Option<Arc<str>> {
+        let name: Arc<str> = fields.text("escalation")?.into();
+        let place = fields.doc.place(fields.at("escalation"));
+        self.places.escalations.push((Arc::clone(&name), place));
+        Some(name)
     }
 
     fn find_team(&self, doc: &Doc<'_>, node: &Node, name: &str) -> Option<TeamId> {
@@ -357,16 +381,18 @@ fn person(doc: &Doc<'_>, entry: &Entry) -> Person {
                 continue;
             };
             match kind.fault(&text) {
-                None => contacts.push(Contact {
-                    kind,
-                    address: text.trim().into(),
-                }),
+                None => {
+                    let address = text.trim().into();
+                    contacts.push((item.at, Contact { kind, address }));
+                }
                 Some(why) => {
                     doc.problem(item.at, format!("`{name}`: `{text}` {why}"), None);
                 }
             }
         }
     }
+    // They are told in the order in which they say it.
+    contacts.sort_by_key(|(at, _)| *at);
     let zone = zone(&fields).unwrap_or(TimeZone::UTC);
     let person = Person {
         name: entry.key.as_str().into(),
@@ -375,7 +401,7 @@ fn person(doc: &Doc<'_>, entry: &Entry) -> Person {
             .unwrap_or_else(|| entry.key.clone())
             .into(),
         zone,
-        contacts,
+        contacts: contacts.into_iter().map(|(_, it)| it).collect(),
     };
     fields.finish();
     person

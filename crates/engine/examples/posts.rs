@@ -93,6 +93,7 @@ fn engine() -> Engine {
         dispatch_options: firebell_dispatch::Options::default(),
         delivery_alert: None,
         incidents: Default::default(),
+        paging: Default::default(),
     })
 }
 

@@ -10,6 +10,7 @@ use firebell_dispatch::{
     FailingDeliveries, FailingRecord, Failure, HistoryEntry, HistoryEvent, PostedAlerts, Routing,
     SilenceError, SilenceId, SilenceRequest,
 };
+use firebell_escalation::{EscalationRecord, PageKey, SendId};
 use firebell_incident::{IncidentRecord, Incidents};
 use firebell_model::{Alert, HistogramSample, Labels, ReceiverData, Sample, Timestamp};
 use firebell_rules::{
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::inbox::{Inbox, InboxEntry};
 use crate::incidents;
+use crate::pages::Pages;
+use crate::paging::{PageMessage, Paging};
 
 /// What people have configured, checked.
 #[derive(Clone)]
@@ -36,6 +39,8 @@ pub struct Configuration {
     pub delivery_alert: Option<DeliveryAlert>,
     /// When incidents open, and what belongs to them.
     pub incidents: firebell_incident::Policy,
+    /// Who is told of incidents until somebody looks into them.
+    pub paging: Paging,
 }
 
 /// Everything that can happen to the engine, besides the passing of time.
@@ -51,6 +56,13 @@ pub enum Input {
     Delivered(DeliveryId, Option<ReceiverData>),
     /// A notification could not be delivered.
     Failed(DeliveryId, Failure),
+    /// What became of a message of [`Effect::Page`].
+    PageOutcome {
+        /// Of which.
+        id: SendId,
+        /// Whether whoever carries it to the person has taken it.
+        arrived: bool,
+    },
 }
 
 /// Everything that the engine wants done. The outcome comes back as an [`Input`].
@@ -70,6 +82,10 @@ pub enum Effect {
     Notify(Delivery),
     /// Give a delivery up; its outcome no longer matters.
     Cancel(DeliveryId),
+    /// Tell a person or a channel of incidents.
+    Page(PageMessage),
+    /// Log as an error that a page broke an invariant. It was mended.
+    PageBroken(PageKey, &'static str),
 }
 
 /// A piece of state to write down; the last one of a key wins.
@@ -86,6 +102,8 @@ pub enum Record {
     Failing(FailingRecord),
     /// Of incidents.
     Incident(IncidentRecord),
+    /// Of pages.
+    Page(EscalationRecord),
 }
 
 /// What one call of the engine led to.
@@ -103,9 +121,12 @@ impl Step {
     /// Whether the step must be durable before its effects: it leads to a message to the world.
     #[must_use]
     pub fn is_seen_outside(&self) -> bool {
-        self.effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::Notify(_) | Effect::Send(_)))
+        self.effects.iter().any(|effect| {
+            matches!(
+                effect,
+                Effect::Notify(_) | Effect::Send(_) | Effect::Page(_)
+            )
+        })
     }
 }
 
@@ -116,6 +137,7 @@ pub struct Engine {
     inbox: Inbox,
     failing: FailingDeliveries,
     pub(crate) incidents: Incidents,
+    pub(crate) pages: Pages,
 }
 
 impl Engine {
@@ -130,6 +152,7 @@ impl Engine {
             dispatch_options,
             delivery_alert,
             incidents,
+            paging,
         } = configuration;
         Self {
             rules: Rules::new(rules, rule_options),
@@ -137,6 +160,7 @@ impl Engine {
             inbox: Inbox::default(),
             failing: FailingDeliveries::new(delivery_alert),
             incidents: Incidents::new(incidents),
+            pages: Pages::new(paging),
         }
     }
 
@@ -148,6 +172,7 @@ impl Engine {
             Record::Inbox(entry) => self.inbox.restore(entry),
             Record::Failing(record) => self.failing.restore(record),
             Record::Incident(record) => self.incidents.restore(record),
+            Record::Page(record) => self.pages.restore(record),
         }
     }
 
@@ -164,6 +189,7 @@ impl Engine {
                 self.add_values(delivery);
             }
         }
+        self.resume_pages(now, step);
         self.finish(now, step);
     }
 
@@ -178,6 +204,7 @@ impl Engine {
                     dispatch_options: _,
                     delivery_alert,
                     incidents,
+                    paging,
                 } = *configuration;
                 self.incidents.configure(incidents);
                 let ended = self.failing.configure(now, delivery_alert, &routing);
@@ -189,6 +216,7 @@ impl Engine {
                     core.configure(now, rules, out);
                 });
                 self.tell_of_failing(now, ended, step);
+                self.configure_pages(now, paging, step);
             }
             Input::Evaluated(evaluation) => {
                 self.in_rules(now, step, |rules, out| {
@@ -212,6 +240,11 @@ impl Engine {
                     dispatch.handle_failed(now, id, failure, out);
                 });
             }
+            Input::PageOutcome { id, arrived } => {
+                self.in_pages(now, step, |pages, out| {
+                    pages.handle_outcome(now, (id, arrived), out)
+                });
+            }
         }
         self.finish(now, step);
     }
@@ -230,6 +263,7 @@ impl Engine {
             self.dispatch.poll_deadline(),
             self.failing.poll_deadline(),
             self.incidents.poll_deadline(),
+            self.pages.poll_deadline(),
         ];
         of_parts.into_iter().flatten().min()
     }
@@ -244,6 +278,9 @@ impl Engine {
         });
         self.hear(now, step);
         self.incidents.handle_deadline(now);
+        // What is over by now pages nobody any more.
+        self.follow_incidents(now, step);
+        self.in_pages(now, step, |pages, out| pages.handle_deadline(now, out));
         self.finish(now, step);
     }
 
@@ -325,6 +362,7 @@ impl Engine {
             .chain(self.inbox.entries().cloned().map(Record::Inbox))
             .chain(self.failing.records().map(Record::Failing))
             .chain(self.incidents.records().map(Record::Incident))
+            .chain(self.pages.records().map(Record::Page))
     }
 
     fn in_rules(
@@ -351,7 +389,7 @@ impl Engine {
         }
     }
 
-    fn in_dispatch(
+    pub(crate) fn in_dispatch(
         &mut self,
         now: Timestamp,
         step: &mut Step,
@@ -398,7 +436,7 @@ impl Engine {
     }
 
     /// Incidents hear what has happened to alerts since they last heard.
-    fn hear(&mut self, now: Timestamp, step: &mut Step) {
+    pub(crate) fn hear(&mut self, now: Timestamp, step: &mut Step) {
         let n_heard = step.history.len();
         self.dispatch.take_happened(&mut step.history);
         let new = &step.history[n_heard..];
@@ -413,6 +451,7 @@ impl Engine {
         let began = changes.iter().filter_map(|it| began_to_wait(it, context));
         step.history.extend(began);
         self.hear(now, step);
+        self.follow_incidents(now, step);
         let of_incidents = self.incidents.take_happened().into_iter();
         step.history.extend(of_incidents.map(incidents::entry));
         step.records.extend(changes.into_iter().map(Record::Rule));
@@ -426,6 +465,8 @@ impl Engine {
         step.records.extend(changes.map(Record::Failing));
         let changes = self.incidents.take_changes().into_iter();
         step.records.extend(changes.map(Record::Incident));
+        let changes = self.pages.take_changes().into_iter();
+        step.records.extend(changes.map(Record::Page));
     }
 }
 

@@ -13,6 +13,7 @@ use firebell_incident::{
 use firebell_model::{AlertStatus, Fingerprint, Labels, Timestamp};
 
 use crate::engine::{Engine, Step};
+use crate::pages::is_of_page;
 
 impl Engine {
     /// Incidents, to look at.
@@ -68,7 +69,13 @@ impl Engine {
         act: Act,
         step: &mut Step,
     ) -> Result<Outcome, Refusal> {
-        let outcome = self.incidents.act(now, id, by, act);
+        let outcome = match act {
+            Act::Ack => {
+                let answered = self.acknowledge(now, id, &by, step);
+                answered.map(|(outcome, _)| outcome)
+            }
+            act => self.incidents.act(now, id, by, act),
+        };
         self.finish(now, step);
         outcome
     }
@@ -104,6 +111,8 @@ pub(crate) fn hear(
     if !incidents.wants_alerts() {
         return;
     }
+    // That nobody answers a page is no alert of its incident: it would keep it from ending.
+    let entries = entries.iter().filter(|it| !is_of_page(&it.labels));
     for entry in entries {
         match &entry.event {
             // It may have ended in silence.

@@ -1,10 +1,11 @@
 //! The journal: every record of every step, durable before the step's effects are performed.
 //!
-//! A log (`firebell-disk`) in the folder `journal`, version 3. A frame begins with its kind: 1 is a
+//! A log (`firebell-disk`) in the folder `journal`, version 4. A frame begins with its kind: 1 is a
 //! step, 2 the start of a snapshot, 3 a part of one, 4 its end, with the number of records in it.
 //! Behind 1 and 3 come the number of records, a table of pairs of labels ([`Packer`]) and the
-//! records, each with its length in bytes: its packed form, or 0 and its JSON. Version 2 differs in
-//! records only: of groups that wait for a summary it has no records of their own. Version 1 had frames
+//! records, each with its length in bytes: its packed form, or 0 and its JSON. Versions 2 and 3 differ in
+//! records only: version 3 has none of pages, and version 2 none of its own of groups that wait for a
+//! summary. Version 1 had frames
 //! of JSON, which are still read: `{"step":[record, …]}`, `"snapshot_start"`,
 //! `{"snapshot_part":[record, …]}`, `{"snapshot_end":n}`. Reading takes the last snapshot that is
 //! whole and the steps behind it; records are applied in order, the last of a key wins.
@@ -241,8 +242,8 @@ impl Replay {
 
 const OPTIONS: LogOptions = LogOptions {
     folder: "journal",
-    magic: *b"FBJRNL 3",
-    magics_read: &[*b"FBJRNL 1", *b"FBJRNL 2"],
+    magic: *b"FBJRNL 4",
+    magics_read: &[*b"FBJRNL 1", *b"FBJRNL 2", *b"FBJRNL 3"],
     segment_bytes_max: 64 << 20,
 };
 /// A journal shorter than this is not worth a snapshot.
@@ -255,6 +256,7 @@ const PART_BYTES: usize = 1 << 20;
 #[cfg(test)]
 mod tests {
     use firebell_disk::MemoryDisk;
+    use firebell_escalation::EscalationRecord;
     use firebell_model::{Labels, Notification, NotificationReason, Timestamp};
 
     use super::*;
@@ -282,9 +284,11 @@ mod tests {
         let mut ids = Vec::new();
         let mut note = |record: Record| match record {
             Record::Inbox(entry) => ids.push(entry.id),
-            Record::Rule(_) | Record::Dispatch(_) | Record::Failing(_) | Record::Incident(_) => {
-                ids.push(0)
-            }
+            Record::Rule(_)
+            | Record::Dispatch(_)
+            | Record::Failing(_)
+            | Record::Incident(_)
+            | Record::Page(_) => ids.push(0),
         };
         let (journal, replayed) = Journal::open(Arc::new(disk.clone()), &mut note).unwrap();
         (journal, ids, replayed)
@@ -369,6 +373,24 @@ mod tests {
         assert_eq!((found, replayed.damage), (vec![0], Vec::new()));
         journal.record(&[record(9)]).unwrap();
         assert_eq!(ids(&disk), [0, 9]);
+    }
+
+    // The third differs in nothing but its name, and in that it has nothing of pages.
+    #[test]
+    fn the_third_version_of_the_format_is_read_and_gone_on_with_pages() {
+        let json = [&[0], json_record(5).as_bytes()].concat();
+        let head = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        let length = (json.len() as u32).to_le_bytes();
+        let frame = [head.as_slice(), &length, &json].concat();
+        let disk = of_version(b"FBJRNL 3", [frame].into_iter());
+        let (mut journal, found, replayed) = open(&disk);
+        assert_eq!((found, replayed.damage), (vec![5], Vec::new()));
+        let sent = Record::Page(EscalationRecord::Sent(7));
+        journal
+            .snapshot([record(5), sent.clone()].into_iter())
+            .unwrap();
+        journal.record(&[sent]).unwrap();
+        assert_eq!(ids(&disk), [5, 0, 0]);
     }
 
     fn json_record(id: u64) -> String {

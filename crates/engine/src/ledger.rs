@@ -183,6 +183,7 @@ mod tests {
             dispatch_options: firebell_dispatch::Options::default(),
             delivery_alert: None,
             incidents: Default::default(),
+            paging: Default::default(),
         })
     }
 

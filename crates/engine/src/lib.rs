@@ -1,9 +1,10 @@
-//! The engine: rules, dispatch and incidents as one deterministic state machine, and the journal that lets it
+//! The engine: rules, dispatch, incidents and pages as one deterministic state machine, and the journal that lets it
 //! resume where it stood.
 //!
 //! *Invariants*: no clock, no IO, no randomness. Time, results and wishes go in; records (what has
 //! to be written down) and effects (what has to be done) come out, in this order: decide, record,
-//! act. At one instant inputs come before deadlines, rules before dispatch before incidents.
+//! act. At one instant inputs come before deadlines, rules before dispatch before incidents
+//! before pages.
 //!
 //! *Not here*: performing effects (`firebell-server` live, `firebell-sim` on simulated time).
 
@@ -13,6 +14,8 @@ mod inbox;
 mod incidents;
 mod journal;
 mod ledger;
+mod pages;
+mod paging;
 
 pub use crate::engine::{Configuration, Effect, Engine, Input, Record, Step};
 pub use crate::history::{
@@ -21,3 +24,5 @@ pub use crate::history::{
 pub use crate::inbox::{INBOX_ENTRIES_MAX, Inbox, InboxEntry};
 pub use crate::journal::{Journal, JournalError, Replayed};
 pub use crate::ledger::Ledger;
+pub use crate::pages::{PAGE_ALERT, PageAct, PageRefusal};
+pub use crate::paging::{PageBrief, PageMessage, PageRecipient, PageWhy, Paging};

@@ -18,13 +18,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 use firebell_model::{Duration, Timestamp};
-use firebell_oncall::{ContactKind, Oncall};
+use firebell_oncall::{ContactKind, Oncall, Person};
 
 pub use self::people::{Answer, Opening, Refusal, SNOOZE_MAX};
 use self::records::Changes;
 pub use self::records::EscalationRecord;
+use crate::happened::{Happened, What};
 use crate::page::{End, Page, PageKey, Phase, SendId, Wait};
-use crate::policy::{Policy, Severity};
+use crate::policy::Policy;
 use crate::rules::{Method, PagingRules, PersonRules};
 
 /// All pages.
@@ -89,56 +90,6 @@ pub enum Effect {
         /// Which.
         why: &'static str,
     },
-}
-
-/// What happened to a page, for its timeline.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Happened {
-    /// When.
-    pub at: Timestamp,
-    /// To which.
-    pub page: PageKey,
-    /// What.
-    pub what: What,
-}
-
-/// What happened to a page.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub enum What {
-    /// A run began, with this policy.
-    Began(Arc<str>),
-    /// A step told these people and channels.
-    Told(Vec<Arc<str>>),
-    /// A step had nobody to tell.
-    NobodyThere,
-    /// A person is no longer meant: their shift is over, or they have left.
-    NoLongerMeant(Arc<str>),
-    /// It waits until then for the hours of a step.
-    Deferred(Timestamp),
-    /// One more round.
-    Repeated,
-    /// It goes on with another policy.
-    HandedOver(Arc<str>),
-    /// Its run is over.
-    Ended(End),
-    /// Somebody acknowledged; others have to as well.
-    Answered(Arc<str>),
-    /// Somebody acknowledged, and that changed nothing.
-    AnsweredAgain(Arc<str>),
-    /// The acknowledgement counts from now.
-    Renewed(Arc<str>),
-    /// Somebody was asked whether they still look into it.
-    Reminded(Arc<str>),
-    /// Nothing followed the acknowledgement.
-    AcknowledgementEnded,
-    /// Somebody wants quiet until then.
-    Snoozed(Arc<str>, Timestamp),
-    /// It got worse or better.
-    Severity(Severity),
-    /// A message did not arrive.
-    NotDelivered(Arc<str>),
-    /// An invariant did not hold.
-    Broken(&'static str),
 }
 
 impl Escalation {
@@ -262,7 +213,7 @@ impl Escalation {
         page.wait = Some(Wait::Snooze);
         page.next_at = Some(now + Duration::from_mins(1));
         out.push(Effect::Broken { page: key, why });
-        self.note(now, key, What::Broken(why));
+        self.note(now, key, What::Broken(why.into()));
         self.queue(key);
     }
 
@@ -291,6 +242,15 @@ impl Escalation {
         use std::borrow::Cow;
         let own = self.rules.get(person);
         own.map_or_else(|| Cow::Owned(PersonRules::default()), Cow::Borrowed)
+    }
+
+    /// How a person who is known is asked whether they still look into something: by what they want
+    /// to be told of what is not urgent; `None` when they cannot be reached.
+    #[must_use]
+    pub fn reminded_by(&self, person: &Person) -> Option<Method> {
+        let ways = self.rules_of(&person.name);
+        let plan = ways.plan(person, false, Timestamp(0));
+        plan.first().map(|(_, method)| *method)
     }
 
     fn policy_of(&self, page: &Page) -> Option<Policy> {

@@ -20,6 +20,8 @@ mod targets;
 
 mod rules;
 
+mod happened;
+
 mod escalation;
 mod page;
 
@@ -28,9 +30,10 @@ pub use self::check::{
     TARGETS_MAX, check,
 };
 pub use self::escalation::{
-    Answer, Effect, Escalation, EscalationRecord, Happened, OVER_KEPT_MAX, Opening, PAGES_MAX,
-    Refusal, SNOOZE_MAX, VERSIONS_MAX, What,
+    Answer, Effect, Escalation, EscalationRecord, OVER_KEPT_MAX, Opening, PAGES_MAX, Refusal,
+    SNOOZE_MAX, VERSIONS_MAX,
 };
+pub use self::happened::{Happened, What};
 pub use self::page::{Acknowledgement, End, Page, PageKey, Phase, Send, SendId, SendState, Wait};
 pub use self::policy::{
     AckMode, Act, BudgetLeft, Condition, Level, Policy, Severity, Step, Target, Who,

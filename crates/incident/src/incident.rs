@@ -180,6 +180,8 @@ pub enum What {
         /// Why it did not arrive, if it did not.
         error: Option<Arc<str>>,
     },
+    /// Something happened to its page.
+    Page(firebell_escalation::What),
     /// Somebody looks into it.
     Acknowledged,
     /// It got worse, so somebody has to look again.

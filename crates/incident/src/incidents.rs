@@ -10,6 +10,7 @@
 //! notifications make at most [`ENTRIES_MAX`].
 
 mod changes;
+mod pages;
 mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -606,11 +607,18 @@ impl Incidents {
         let Some(incident) = self.all.get_mut(&id) else {
             return;
         };
-        incident.alive_at = now;
+        // Who is paged next while nobody answers is no sign of life.
+        if !matches!(what, What::Page(_)) {
+            incident.alive_at = now;
+        }
         self.changes.head(id);
         let is_small_talk = matches!(
             what,
-            What::Joined(_) | What::Returned(_) | What::Ended(_) | What::Notified { .. }
+            What::Joined(_)
+                | What::Returned(_)
+                | What::Ended(_)
+                | What::Notified { .. }
+                | What::Page(_)
         );
         let n_max = match &by {
             _ if is_small_talk => ENTRIES_MAX,

@@ -1,5 +1,7 @@
 //! Ownership: which team an alert belongs to follows from its labels.
 
+use std::sync::Arc;
+
 use firebell_model::{Labels, Matcher};
 
 use crate::people::{Directory, TeamId};
@@ -11,6 +13,8 @@ pub struct OwnerRule {
     pub matchers: Vec<Matcher>,
     /// Whose they are.
     pub team: TeamId,
+    /// The policy by which these are paged; that of the team when it is not said.
+    pub escalation: Option<Arc<str>>,
 }
 
 /// Who owns what: the first rule that matches, else the team that the label `team` names, else the

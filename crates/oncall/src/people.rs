@@ -114,6 +114,8 @@ pub struct Team {
     pub members: Vec<PersonId>,
     /// Who of them is on call; everybody when it has none.
     pub schedule: Option<ScheduleId>,
+    /// The policy by which it is paged; the one for all when it names none.
+    pub escalation: Option<Arc<str>>,
 }
 
 /// Something that runs and that a team owns.

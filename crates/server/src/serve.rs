@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 
 use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load_with};
 use firebell_disk::{Disk, LogError};
-use firebell_engine::{Configuration, Engine, Input, Journal, JournalError, Ledger};
+use firebell_engine::{Configuration, Engine, Input, Journal, JournalError, Ledger, Paging};
 use firebell_model::Timestamp;
 use firebell_tsdb::{Store, StoreError};
 use tokio::net::TcpListener;
@@ -363,6 +363,12 @@ fn configuration(config: &Config, flags: &Flags) -> Configuration {
         dispatch_options: flags.dispatch.clone(),
         delivery_alert: config.delivery_alert.clone(),
         incidents: config.incidents.clone(),
+        paging: Paging {
+            policies: Arc::clone(&config.escalation.policies),
+            rules: config.escalation.rules.clone(),
+            oncall: Arc::clone(&config.oncall.oncall),
+            default: config.escalation.default.clone(),
+        },
     }
 }
 

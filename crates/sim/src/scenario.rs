@@ -1,6 +1,7 @@
 //! Scenarios: Markdown files that say what is configured, what happens, and what comes of it.
 //!
-//! Fenced blocks are `incidents` (that section of a firebell.yml), `rules` (a Prometheus rule file), `alertmanager` (an alertmanager.yml),
+//! Fenced blocks are `firebell` (sections of a firebell.yml), `incidents` (that section alone),
+//! `rules` (a Prometheus rule file), `alertmanager` (an alertmanager.yml),
 //! `timeline` (what happens, one event a line) and `transcript` (what comes of it). The second
 //! `rules` block is put in force by the event `reload rules`, and so on. Everything else is prose.
 //!
@@ -120,7 +121,7 @@ groups:
             bad.md:12:4: `serie` is nothing that can happen
               12 | 0s serie up 1
                  |    ^
-                 = `series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, `restart`, `reload`, `disk`, `why`, `history`, `incident`, or `end` before a time
+                 = `series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, `restart`, `reload`, `disk`, `why`, `history`, `incident`, `page`, or `end` before a time
             bad.md:13:11: bad series: 1:12: parse error: unexpected character inside braces: '1'
               13 | 0s series up{job="a" 1x3 every 15s
                  |           ^

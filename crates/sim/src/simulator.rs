@@ -58,6 +58,7 @@ enum Event {
     Evaluated(Evaluation),
     Answer(Answer),
     Arrived(Arrived),
+    Input(Input),
 }
 
 /// How a process ends.
@@ -402,6 +403,7 @@ impl<W: Watch> Sim<W> {
                         .engine
                         .handle(now, Input::Arrived(arrived), &mut step);
                 }
+                Event::Input(input) => process.engine.handle(now, input, &mut step),
                 Event::Answer(answer) => {
                     let Some(attempt) = self.world.hear(&answer) else {
                         continue;
@@ -527,6 +529,14 @@ impl<W: Watch> Sim<W> {
                     }
                     self.tell_last_attempt();
                 }
+                Effect::Page(message) => {
+                    if let Some(id) = message.id {
+                        let outcome = Input::PageOutcome { id, arrived: true };
+                        process.push(now, Event::Input(outcome));
+                    }
+                }
+                // Told with the step.
+                Effect::PageBroken(..) => {}
                 Effect::Cancel(id) => {
                     if let Some(attempt) = self.world.cancel(now, id).cloned() {
                         self.tell(&Happening::Ended(&attempt));

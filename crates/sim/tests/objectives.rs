@@ -161,6 +161,7 @@ fn check_judged(
         dispatch_options: firebell_dispatch::Options::default(),
         delivery_alert: None,
         incidents: Default::default(),
+        paging: Default::default(),
     };
     let mut sim = Sim::new(start, configuration(RuleSet::empty()), 1, Blind);
     sim.start().unwrap();

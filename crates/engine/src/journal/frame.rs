@@ -52,9 +52,11 @@ impl Writer {
         self.packer.measured(|packer| {
             let is_packed = match record {
                 Record::Dispatch(record) => record.pack(packer),
-                Record::Rule(_) | Record::Inbox(_) | Record::Failing(_) | Record::Incident(_) => {
-                    false
-                }
+                Record::Rule(_)
+                | Record::Inbox(_)
+                | Record::Failing(_)
+                | Record::Incident(_)
+                | Record::Page(_) => false,
             };
             if !is_packed {
                 packer.byte(JSON);

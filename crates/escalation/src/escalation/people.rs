@@ -6,7 +6,8 @@ use std::sync::Arc;
 use firebell_model::{Duration, Timestamp};
 use firebell_oncall::Oncall;
 
-use super::{Effect, Escalation, OVER_KEPT_MAX, PAGES_MAX, What};
+use super::{Effect, Escalation, OVER_KEPT_MAX, PAGES_MAX};
+use crate::happened::What;
 use crate::page::{Acknowledgement, End, Page, PageKey, Phase, SendState, Wait};
 use crate::policy::{BudgetLeft, Policy, Severity};
 
@@ -227,7 +228,7 @@ impl Escalation {
         &mut self,
         now: Timestamp,
         key: PageKey,
-        to: &Arc<str>,
+        (by, to): (&Arc<str>, &Arc<str>),
         oncall: &Oncall,
         out: &mut Vec<Effect>,
     ) -> Result<Answer, Refusal> {
@@ -239,7 +240,7 @@ impl Escalation {
         if page.is_open() {
             page.first_policy = Arc::clone(to);
             page.finish(End::HandedOff);
-            self.note(now, key, What::Ended(End::HandedOff));
+            self.note(now, key, What::Passed(Arc::clone(by), Arc::clone(to)));
             self.begin(now, &mut page);
             answer = Answer::Done;
         }

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use firebell_model::{Duration, Timestamp};
 use firebell_oncall::Oncall;
 
-use super::{Effect, Escalation, What};
+use super::{Effect, Escalation};
 use crate::check::HAND_OVERS_MAX;
+use crate::happened::What;
 use crate::page::{End, OUTCOME_MAX, Page, Phase, Send, SendState, Wait};
 use crate::policy::{AckMode, Act, Condition, Level, Policy, Step, Who};
 use crate::rules::SENDS_MAX;

@@ -73,6 +73,7 @@ pub(crate) fn team() -> Oncall {
         name: "all".into(),
         members: (0..5).map(PersonId).collect(),
         schedule: None,
+        escalation: None,
     };
     Oncall {
         directory: Directory {
@@ -225,9 +226,13 @@ impl World {
 
     pub(crate) fn hand_over(&mut self, key: u64, to: &str) {
         let (to, mut out) = (to.into(), Vec::new());
-        let answer = self
-            .core
-            .hand_over(self.now, PageKey(key), &to, &self.oncall, &mut out);
+        let answer = self.core.hand_over(
+            self.now,
+            PageKey(key),
+            (&"eva".into(), &to),
+            &self.oncall,
+            &mut out,
+        );
         self.say(&format!("{key} goes to {to}: {answer:?}"));
         self.after(out);
     }

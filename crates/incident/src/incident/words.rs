@@ -39,6 +39,7 @@ fn words(what: &What, by: &Who) -> String {
             integration,
             error: Some(error),
         } => format!("failed to tell {receiver} by {integration}: {error}"),
+        What::Page(what) => what.to_string(),
         What::Acknowledged => "acknowledged it".to_owned(),
         What::AcknowledgementEnded => {
             "ended the acknowledgement: somebody has to look again".to_owned()

@@ -51,6 +51,10 @@ pub(super) struct Changes {
 }
 
 impl Changes {
+    pub(super) fn heads(&self) -> impl Iterator<Item = IncidentId> {
+        self.heads.iter().copied()
+    }
+
     pub(super) fn head(&mut self, id: IncidentId) {
         self.heads.insert(id);
     }

@@ -8,6 +8,7 @@ fn written() -> (Ownership, Directory) {
         name: name.into(),
         members: Vec::new(),
         schedule: None,
+        escalation: None,
     };
     let directory = Directory {
         people: Vec::new(),
@@ -21,6 +22,7 @@ fn written() -> (Ownership, Directory) {
     let rules = vec![OwnerRule {
         matchers,
         team: TeamId(2),
+        escalation: None,
     }];
     (Ownership { rules, rest: None }, directory)
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firebell_config::{ExternalUrl, Files, Pos, Problem, Problems, load};
-use firebell_engine::Configuration;
+use firebell_engine::{Configuration, Paging};
 
 use super::timeline::{self, Line, What};
 
@@ -49,6 +49,7 @@ impl Document {
         let alternatives = Alternatives {
             prometheus: of_kind("prometheus").into_iter().next(),
             incidents: of_kind("incidents").into_iter().next(),
+            firebell: of_kind("firebell"),
             rules: of_kind("rules"),
             routes: of_kind("alertmanager"),
         };
@@ -91,8 +92,17 @@ impl Document {
 struct Alternatives {
     prometheus: Option<Block>,
     incidents: Option<Block>,
+    firebell: Vec<Block>,
     rules: Vec<Block>,
     routes: Vec<Block>,
+}
+
+/// Which block of each kind is in force, by position.
+#[derive(Clone, Copy, Default)]
+struct Chosen {
+    firebell: usize,
+    rules: usize,
+    routes: usize,
 }
 
 impl Alternatives {
@@ -103,14 +113,15 @@ impl Alternatives {
         timeline: &[Line],
         problems: &mut Vec<Problem>,
     ) -> Vec<Configuration> {
-        let (mut rules_idx, mut routes_idx) = (0, 0);
-        let mut loaded = vec![self.configuration(file, 0, 0, problems)];
+        let mut chosen = Chosen::default();
+        let mut loaded = vec![self.configuration(file, chosen, problems)];
         let mut by_time: Vec<&Line> = timeline.iter().collect();
         by_time.sort_by_key(|line| line.at);
         for line in by_time {
             let (idx, blocks, kind) = match line.what {
-                What::ReloadRules => (&mut rules_idx, &self.rules, "rules"),
-                What::ReloadRoutes => (&mut routes_idx, &self.routes, "alertmanager"),
+                What::ReloadRules => (&mut chosen.rules, &self.rules, "rules"),
+                What::ReloadRoutes => (&mut chosen.routes, &self.routes, "alertmanager"),
+                What::ReloadFirebell => (&mut chosen.firebell, &self.firebell, "firebell"),
                 _ => continue,
             };
             *idx += 1;
@@ -119,7 +130,7 @@ impl Alternatives {
                 problems.push(problem(file, line.line, 1, &message, None, None));
                 continue;
             }
-            loaded.push(self.configuration(file, rules_idx, routes_idx, problems));
+            loaded.push(self.configuration(file, chosen, problems));
         }
         loaded.into_iter().flatten().collect()
     }
@@ -127,15 +138,15 @@ impl Alternatives {
     fn configuration(
         &self,
         file: &str,
-        rules_idx: usize,
-        routes_idx: usize,
+        chosen: Chosen,
         problems: &mut Vec<Problem>,
     ) -> Option<Configuration> {
         let files = Blocks {
             prometheus: self.prometheus.as_ref(),
             incidents: self.incidents.as_ref(),
-            rules: self.rules.get(rules_idx),
-            routes: self.routes.get(routes_idx),
+            firebell: self.firebell.get(chosen.firebell),
+            rules: self.rules.get(chosen.rules),
+            routes: self.routes.get(chosen.routes),
         };
         let external_url = ExternalUrl {
             given: Some("http://firebell.example".to_owned()),
@@ -149,6 +160,12 @@ impl Alternatives {
                 dispatch_options: firebell_dispatch::Options::default(),
                 delivery_alert: config.delivery_alert,
                 incidents: config.incidents,
+                paging: Paging {
+                    policies: config.escalation.policies,
+                    rules: config.escalation.rules,
+                    oncall: config.oncall.oncall,
+                    default: config.escalation.default,
+                },
             }),
             Err(found) => {
                 // Blocks keep their lines, so only the name has to be set right.
@@ -167,6 +184,7 @@ impl Alternatives {
 struct Blocks<'a> {
     prometheus: Option<&'a Block>,
     incidents: Option<&'a Block>,
+    firebell: Option<&'a Block>,
     rules: Option<&'a Block>,
     routes: Option<&'a Block>,
 }
@@ -181,10 +199,21 @@ impl Files for Blocks<'_> {
                 let routes = self
                     .routes
                     .map_or("", |_| "alertmanager: alertmanager.yml\n");
-                let besides = self.prometheus.map(pad).unwrap_or_default();
-                // Indented, so that places of problems in it have the right line, not the column.
-                let incidents = self.incidents.map(section).unwrap_or_default();
-                Ok(format!("{besides}{rules}{routes}{incidents}"))
+                // Each at its line, so that problems in it have the right one.
+                let mut blocks: Vec<(u32, String)> = [self.prometheus, self.firebell]
+                    .into_iter()
+                    .flatten()
+                    .map(|block| (block.line, block.text.clone()))
+                    .chain(self.incidents.map(section))
+                    .collect();
+                blocks.sort();
+                let mut text = String::new();
+                for (line, block) in blocks {
+                    let n_before = text.lines().count();
+                    text += &"\n".repeat((line as usize - 1).saturating_sub(n_before));
+                    text += &block;
+                }
+                Ok(format!("{text}{rules}{routes}"))
             }
             Some("rules.yml") => padded(self.rules),
             Some("alertmanager.yml") => padded(self.routes),
@@ -201,10 +230,12 @@ impl Files for Blocks<'_> {
     }
 }
 
-/// The block as the section `incidents`.
-fn section(block: &Block) -> String {
+/// The block as the section `incidents`, whose name stands where the block begins. Indented: columns
+/// of problems are off by that.
+fn section(block: &Block) -> (u32, String) {
     let lines = block.text.lines().map(|line| format!("  {line}\n"));
-    format!("incidents:\n{}", lines.collect::<String>())
+    let section = format!("incidents:\n{}", lines.collect::<String>());
+    (block.line - 1, section)
 }
 
 fn blocks(file: &str, text: &str, problems: &mut Vec<Problem>) -> Vec<Block> {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use firebell_dispatch::{DeliveryId, DispatchRecord, Integration};
-use firebell_engine::{Effect, Engine, Record, Step};
+use firebell_engine::{Effect, Engine, PageMessage, PageRecipient, PageWhy, Record, Step};
 use firebell_incident::IncidentRecord;
 use firebell_model::{
     Alert, AlertStatus, Fingerprint, Notification, NotificationReason, Timestamp,
@@ -98,8 +98,14 @@ impl Narrator {
             }
         }
         for effect in &step.effects {
-            if let Effect::Send(alerts) = effect {
-                self.sent_outside(scene.now, alerts);
+            match effect {
+                Effect::Send(alerts) => self.sent_outside(scene.now, alerts),
+                Effect::Page(message) => self.say(scene.now, &page_text(message)),
+                Effect::PageBroken(key, why) => {
+                    let line = format!("BROKEN page {}: {why}", key.0);
+                    self.say(scene.now, &line);
+                }
+                _ => {}
             }
         }
     }
@@ -236,6 +242,22 @@ impl Watch for Narrator {
 pub(crate) fn is_inbox_only(engine: &Engine, receiver: &str) -> bool {
     let mut receivers = engine.dispatch().routing().receivers().iter();
     receivers.any(|it| **it.name() == *receiver && it.slots().len() == 1)
+}
+
+/// `page ana by phone: sev1 INC-1 Down (cart)`.
+fn page_text(message: &PageMessage) -> String {
+    let verb = match message.why {
+        PageWhy::Page => "page",
+        PageWhy::Remind => "remind",
+        PageWhy::Tell => "tell",
+    };
+    let to = match &message.to {
+        PageRecipient::Person { name, contact } => format!("{name} by {}", contact.kind.name()),
+        PageRecipient::Channel(receiver) => receiver.to_string(),
+    };
+    let pages = message.pages.iter();
+    let pages = pages.map(|it| format!("{} INC-{} {}", it.severity, it.key.0, it.title));
+    format!("{verb} {to}: {}", pages.collect::<Vec<_>>().join(", "))
 }
 
 /// `pager/webhook`, or `pager/webhook[1]` for the second of its kind.

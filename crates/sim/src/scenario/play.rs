@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use firebell_dispatch::{PostedAlert, PostedAlerts, SilenceRequest, SilenceState};
 use firebell_engine::{Configuration, Engine};
+use firebell_escalation::{Answer, PageKey};
 use firebell_incident::Outcome;
 use firebell_model::{Duration, Fingerprint, Labels, Sample, Timestamp, matchers_text};
 use firebell_promql::description::Described;
@@ -209,10 +210,10 @@ impl<W: Watch> Player<'_, W> {
                 lines.iter().for_each(|line| self.say(line));
             }
             What::History => self.tell_history(),
-            What::Opens { .. } | What::Wishes { .. } => self.wish(what),
+            What::Opens { .. } | What::Wishes { .. } | What::Answers { .. } => self.wish(what),
             What::Restart if self.sim.engine().is_some() => {}
             What::Restart => self.sim.restart(),
-            What::ReloadRules | What::ReloadRoutes => {
+            What::ReloadRules | What::ReloadRoutes | What::ReloadFirebell => {
                 self.n_reloads += 1;
                 if let Some(configuration) = self.document.configurations.get(self.n_reloads) {
                     self.say("reloaded");
@@ -252,6 +253,19 @@ impl<W: Watch> Player<'_, W> {
                     Some(Err(refusal)) => self.say(&format!("refused: {refusal}")),
                     Some(Ok(Outcome::Already)) => self.say("already so"),
                     Some(Ok(Outcome::Changed)) | None => {}
+                }
+            }
+            What::Answers { incident, by, act } => {
+                let (key, by, act) = (PageKey(incident.0), by.clone(), act.clone());
+                let answer = self
+                    .sim
+                    .command(|engine, now, step| engine.answer_page(now, key, by, act, step));
+                match answer {
+                    Some(Err(refusal)) => self.say(&format!("refused: {refusal}")),
+                    Some(Ok(Answer::Already)) => self.say("already so"),
+                    Some(Ok(Answer::Over)) => self.say("the page is over"),
+                    Some(Ok(Answer::Counted)) => self.say("others have to answer as well"),
+                    Some(Ok(Answer::Done)) | None => {}
                 }
             }
             _ => {}

@@ -2,6 +2,7 @@
 
 use firebell_config::Problem;
 use firebell_dispatch::{SilenceTerms, Weekly};
+use firebell_engine::PageAct;
 use firebell_incident::{Act, IncidentId, Opening, Person};
 use firebell_model::{Duration, Labels, Matcher, matchers_text, parse_matchers};
 use firebell_promql::description::{self, Described};
@@ -75,8 +76,15 @@ pub(crate) enum What {
         by: Person,
         act: Act,
     },
+    /// Somebody answers the page of an incident.
+    Answers {
+        incident: IncidentId,
+        by: Person,
+        act: PageAct,
+    },
     ReloadRules,
     ReloadRoutes,
+    ReloadFirebell,
     Disk(Fault),
     End,
 }
@@ -146,13 +154,16 @@ fn line(words: &mut Words<'_>) -> Result<(Duration, What), Wrong> {
         },
         "history" => What::History,
         "incident" => words.incident()?,
+        "page" => words.page()?,
         "restart" => What::Restart,
         "reload" => {
             let kinds = [
                 ("rules", What::ReloadRules),
                 ("alertmanager", What::ReloadRoutes),
+                ("firebell", What::ReloadFirebell),
             ];
-            words.one_of(kinds, "`reload rules` or `reload alertmanager`")?
+            let hint = "`reload rules`, `reload alertmanager` or `reload firebell`";
+            words.one_of(kinds, hint)?
         }
         "disk" => {
             let faults = [
@@ -403,6 +414,31 @@ impl<'a> Words<'a> {
         Ok(What::Opens { by, opening })
     }
 
+    /// `INC-1 by ana: ack`, `resolve`, `snooze 1h` or `hand_over POLICY`.
+    fn page(&mut self) -> Result<What, Wrong> {
+        const HINT: &str = "`page INC-1 by ana: ack`, `resolve`, `snooze 1h` or `hand_over POLICY`";
+        let column = self.column();
+        let wrong = |why: String| (column, why, Some(HINT));
+        let incident = self.next().parse().map_err(wrong)?;
+        self.expect("by")?;
+        let name = self.next();
+        let name = name.strip_suffix(':');
+        let by = name.ok_or_else(|| wrong("expected `:` behind the name".to_owned()))?;
+        let by = Person::new(by).map_err(wrong)?;
+        let act = match self.next() {
+            "ack" => PageAct::Acknowledge,
+            "resolve" => PageAct::Resolve,
+            "snooze" => PageAct::Snooze(self.duration()?),
+            "hand_over" => PageAct::HandOver(self.next().into()),
+            other => {
+                return Err(wrong(format!(
+                    "`{other}` is nothing that people do with a page"
+                )));
+            }
+        };
+        Ok(What::Answers { incident, by, act })
+    }
+
     fn alert(&mut self) -> Result<What, Wrong> {
         let column = self.column();
         let text = self.braces()?;
@@ -461,7 +497,7 @@ impl<'a> Words<'a> {
 }
 
 const EVENTS: &str = "`series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, \
-                      `restart`, `reload`, `disk`, `why`, `history`, `incident`, or `end` before a time";
+                      `restart`, `reload`, `disk`, `why`, `history`, `incident`, `page`, or `end` before a time";
 const STOPS: &str = "`kill` or `crash`, alone or with `after deciding`, `after recording` or `after \
                      sending` (in the next step that tells somebody) or, for `crash`, `after 3 \
                      writes`; and `then restart` if it starts again at once";

@@ -103,6 +103,7 @@ impl Stage<'_> {
             dispatch_options: firebell_dispatch::Options::default(),
             delivery_alert: None,
             incidents: Default::default(),
+            paging: Default::default(),
         })
     }
 }

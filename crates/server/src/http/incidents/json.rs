@@ -128,6 +128,7 @@ fn kind(what: &What) -> &'static str {
         What::Ended(_) => "ended",
         What::LeftOut(_) => "left_out",
         What::Notified { .. } => "notified",
+        What::Page(_) => "page",
         What::Acknowledged => "acknowledged",
         What::AcknowledgementEnded => "acknowledgement_ended",
         What::Moved { .. } => "moved",
