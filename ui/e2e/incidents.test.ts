@@ -47,6 +47,24 @@ describe("incidents", () => {
     expect(world.incidents[0]?.timeline.slice(-2).map(({ by }) => by)).toEqual(["ben", "ben"]);
   });
 
+  test("have tasks that whoever is named on the page has done, not who was here last", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world, "#/incidents/INC-12");
+    const name = page.getByLabel("Your name");
+    await name.fill("ada");
+    await page.getByLabel("Note", { exact: true }).fill("hm");
+    await page.keyboard.press("Enter");
+    await page.getByText("noted: hm").waitFor();
+    const task = page.getByRole("checkbox", { name: "roll back v42" });
+    await name.fill("");
+    expect(await task.isDisabled()).toBe(true);
+    await name.fill("ben");
+    // What was done is told by the server: the box itself stays as it is until then.
+    await task.click();
+    await expect.poll(() => world.incidents[0]?.timeline.at(-1)?.text).toBe("did task_done");
+    expect(world.incidents[0]?.timeline.at(-1)?.by).toBe("ben");
+  });
+
   test("are closed by one tap on what they were", async () => {
     const world = scenario("busy");
     const { page } = await open(world, "#/incidents/INC-11", {

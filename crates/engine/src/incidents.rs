@@ -5,10 +5,12 @@
 
 use std::sync::Arc;
 
-use firebell_dispatch::{AlertState, Dispatch, HistoryEntry, HistoryEvent, INBOX, NotifiedStatus};
+use firebell_dispatch::{
+    AlertState, Dispatch, HistoryEntry, HistoryEvent, INBOX, Notified, NotifiedStatus,
+};
 use firebell_incident::{
     Act, AlertEvent, Happened, HappenedKind, IncidentId, Incidents, Opening, Outcome, Person,
-    Refusal, Told, Who,
+    Refusal, Told, WaitsFor, Who,
 };
 use firebell_model::{AlertStatus, Fingerprint, Labels, Timestamp};
 
@@ -124,10 +126,12 @@ pub(crate) fn hear(
                 alert(incidents, now, entry, true, is_muted);
             }
             HistoryEvent::Resolved => alert(incidents, now, entry, false, false),
+            HistoryEvent::Suppressed { .. } => incidents.handle_muted(entry.labels.fingerprint()),
             HistoryEvent::Notification(notified) => {
                 let Some(integration) = &notified.integration else {
                     continue;
                 };
+                unmute(incidents, now, dispatch, notified);
                 // Every receiver has the inbox: that is no news.
                 if integration.starts_with(INBOX) {
                     continue;
@@ -143,7 +147,6 @@ pub(crate) fn hear(
                 incidents.handle_told(now, &told);
             }
             HistoryEvent::Pending
-            | HistoryEvent::Suppressed { .. }
             | HistoryEvent::Acknowledged { .. }
             | HistoryEvent::Judged { .. } => {}
         }
@@ -163,6 +166,26 @@ fn alert(
         is_muted,
     };
     incidents.handle_alert(now, &event);
+}
+
+/// What mutes an alert may end before its group decides: then nobody hears of an end, but somebody
+/// is told of the alert.
+fn unmute(incidents: &mut Incidents, now: Timestamp, dispatch: &Dispatch, notified: &Notified) {
+    // Of a large group only some are named.
+    let is_all_named = notified.n_alerts <= notified.alerts.len();
+    let is_named = |it: &Fingerprint| !is_all_named || notified.alerts.contains(it);
+    let is_told = |it: &Fingerprint| {
+        let view = dispatch.alert(now, *it);
+        let is_muted = view.is_none_or(|it| it.state == AlertState::Suppressed);
+        !is_muted && is_firing(dispatch, now, *it)
+    };
+    let waiting = incidents.waiting();
+    let muted = waiting.filter(|(_, it)| it.waits_for == WaitsFor::Unmuted);
+    let muted = muted.map(|(alert, _)| alert);
+    let told: Vec<_> = muted.filter(is_named).filter(is_told).collect();
+    for alert in told {
+        incidents.handle_unmuted(now, alert);
+    }
 }
 
 fn is_firing(dispatch: &Dispatch, now: Timestamp, alert: Fingerprint) -> bool {

@@ -161,6 +161,20 @@ impl Act {
         )
     }
 
+    /// The bytes of what somebody typed.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Title { to: text }
+            | Self::Note { text, .. }
+            | Self::Task { text, .. }
+            | Self::Impact { text, .. }
+            | Self::Data { text, .. } => text.len(),
+            Self::Link { url, title } => url.len() + title.len(),
+            Self::Components { names } => names.iter().map(String::len).sum(),
+            _ => 0,
+        }
+    }
+
     /// Whether somebody works on it, and does not only write.
     pub(crate) fn is_work(&self) -> bool {
         !matches!(

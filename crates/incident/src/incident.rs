@@ -313,10 +313,29 @@ impl Incident {
         last.or(self.resolved_at).unwrap_or(now) - self.opened_at
     }
 
+    /// The bytes of what people typed into its timeline.
+    pub(crate) fn text_bytes(&self) -> usize {
+        self.timeline.iter().map(|it| it.what.text_bytes()).sum()
+    }
+
     /// Notes of a person who works on it: notes, links and pictures, the oldest first.
     pub fn notes(&self) -> impl Iterator<Item = &Entry> {
         let is_note = |it: &&Entry| matches!(it.what, What::Note(..) | What::Linked(_));
         self.timeline.iter().filter(is_note)
+    }
+}
+
+impl What {
+    /// The bytes of what somebody typed.
+    pub(crate) fn text_bytes(&self) -> usize {
+        match self {
+            Self::Titled(text) | Self::Note(text, _) | Self::Task(_, text, _) => text.len(),
+            Self::Linked(link) => link.url.len() + link.title.len(),
+            Self::Impact(impact) => impact.text.len(),
+            Self::Components(names) => names.iter().map(String::len).sum(),
+            Self::Data(data) => data.text.len(),
+            _ => 0,
+        }
     }
 }
 

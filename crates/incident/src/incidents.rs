@@ -5,25 +5,28 @@
 //! or resolved less than the window ago.
 //!
 //! *Limits*: at most [`INCIDENTS_OPEN_MAX`] are open; a further one is refused, and alerts that would
-//! open it are counted. At most [`INCIDENTS_KEPT_MAX`] are kept; the oldest that is over is forgotten.
+//! open it are counted, and wait for room. At most [`INCIDENTS_KEPT_MAX`] are kept, with at most
+//! [`TEXT_BYTES_ALL_MAX`] of text; the oldest that is over is forgotten.
 //! An incident has at most [`ALERTS_MAX`] alerts and [`ENTRIES_KEPT_MAX`] entries, of which alerts and
 //! notifications make at most [`ENTRIES_MAX`].
 
 mod changes;
+mod opening;
 mod pages;
 mod people;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use firebell_model::{ALERT_NAME, Fingerprint, Labels, Timestamp};
+use firebell_model::{Fingerprint, Labels, Timestamp};
 
 use self::changes::Changes;
 pub use self::changes::IncidentRecord;
-use crate::act::{Outcome, Refusal};
-use crate::incident::{Entry, Incident, IncidentId, Member, Person, Severity, What, Who};
+use self::opening::Held;
+pub use self::opening::{Waiting, WaitsFor};
+use crate::incident::{Entry, Incident, IncidentId, Member, Severity, What, Who};
 use crate::life::{Phase, State};
-use crate::policy::{Policy, SERVICE};
+use crate::policy::Policy;
 use crate::verdict::{Judgement, Verdict};
 
 /// All incidents.
@@ -37,7 +40,11 @@ pub struct Incidents {
     due: BTreeSet<(Timestamp, IncidentId)>,
     changes: Changes,
     happened: Vec<Happened>,
+    /// Alerts that would open an incident, and may not yet.
+    waiting: BTreeMap<Fingerprint, Waiting>,
     n_not_opened: u64,
+    /// What the texts of all timelines take.
+    text_bytes: usize,
 }
 
 /// An alert that began or ended.
@@ -125,7 +132,8 @@ impl Incidents {
     #[must_use]
     pub fn wants_alerts(&self) -> bool {
         let mut newest_first = self.all.values().rev();
-        !self.policy.open_when.is_empty() || newest_first.any(|it| !it.state.is_over())
+        let may_open = !self.policy.open_when.is_empty() || !self.waiting.is_empty();
+        may_open || newest_first.any(|it| !it.state.is_over())
     }
 
     /// The policy in force.
@@ -157,72 +165,25 @@ impl Incidents {
         self.n_not_opened
     }
 
-    /// Opens an incident for a person, or finds the one that the same person has just opened under
-    /// the same title.
-    ///
-    /// # Errors
-    /// When the title or the service is wrong, or too many are open.
-    pub fn open(
-        &mut self,
-        now: Timestamp,
-        by: Person,
-        opening: &Opening,
-    ) -> Result<(IncidentId, Outcome), Refusal> {
-        let title = people::checked_name("the title", &opening.title)?;
-        if let Some(service) = &opening.service {
-            people::checked_name("the service", service)?;
-        }
-        let mut latest = self.all.values().rev();
-        let known = latest.find(|it| {
-            let is_new = now - it.opened_at <= people::REPEATED_WITHIN && it.state.is_open();
-            let service = Some(it.key.value(SERVICE)).filter(|it| !it.is_empty());
-            let is_about_it = opening
-                .service
-                .as_deref()
-                .is_none_or(|it| Some(it.trim()) == service);
-            is_new && is_about_it && it.title == title && it.opened_by == Who::Person(by.clone())
-        });
-        if let Some(known) = known {
-            return Ok((known.id, Outcome::Already));
-        }
-        let key = match (&opening.service, opening.alerts.first()) {
-            (Some(service), _) => Labels::from_pairs([(SERVICE, service.trim())]),
-            (None, Some(first)) => self.policy.key(first),
-            (None, None) => Labels::empty(),
-        };
-        let id = self.begin(now, Who::Person(by), title, opening.severity, key);
-        let id = id.ok_or_else(|| {
-            Refusal::Full(format!(
-                "{INCIDENTS_OPEN_MAX} incidents are open: resolve, merge or decline some first"
-            ))
-        })?;
-        for labels in &opening.alerts {
-            let fingerprint = labels.fingerprint();
-            let is_elsewhere = self
-                .of_alert(fingerprint)
-                .is_some_and(|it| it.state.is_open());
-            if !is_elsewhere {
-                self.join(now, id, labels);
-            }
-        }
-        self.queue(id);
-        Ok((id, Outcome::Changed))
-    }
-
     /// An alert began or ended. Told twice, it counts once.
     pub fn handle_alert(&mut self, now: Timestamp, event: &AlertEvent) {
         let fingerprint = event.labels.fingerprint();
+        let waited = self.wait_no_more(fingerprint);
         if !event.is_firing {
             self.end_alert(now, fingerprint);
             return;
         }
+        let held = Held {
+            labels: &event.labels,
+            since: waited.map_or(now, |it| it.since),
+        };
         let mut follows = None;
         if let Some(known) = self.of_alert(fingerprint) {
             let id = known.id;
             match self.returned(now, known) {
                 Return::Stays => return self.mark_firing(now, id, fingerprint),
-                // It waits for the end of what mutes it: nobody is to be troubled before.
-                Return::Reopens if event.is_muted => return,
+                // Nobody is to be troubled before the end of what mutes it.
+                Return::Reopens if event.is_muted => return self.wait(held, WaitsFor::Unmuted),
                 Return::Reopens => {
                     self.mark_firing(now, id, fingerprint);
                     return self.reopen(now, id);
@@ -234,7 +195,7 @@ impl Incidents {
         if let Some(id) = self.joinable(now, &event.labels) {
             let is_open = self.all.get(&id).is_some_and(|it| it.state.is_open());
             if !is_open && event.is_muted {
-                return;
+                return self.wait(held, WaitsFor::Unmuted);
             }
             self.join(now, id, &event.labels);
             if !is_open {
@@ -242,8 +203,12 @@ impl Incidents {
             }
             return self.queue(id);
         }
-        if !event.is_muted && self.policy.opens(&event.labels) {
-            self.open_by_policy(now, &event.labels, follows);
+        if !self.policy.opens(&event.labels) {
+            return;
+        }
+        match event.is_muted {
+            true => self.wait(held, WaitsFor::Unmuted),
+            false => self.open_by_policy(now, held, follows),
         }
     }
 
@@ -270,6 +235,11 @@ impl Incidents {
         let firing = alerts.filter(|(_, member)| member.ended_at.is_none());
         let ended: Vec<Fingerprint> = firing.map(|(it, _)| *it).filter(|it| !fires(*it)).collect();
         ended.into_iter().for_each(|it| self.end_alert(now, it));
+        let waiting = self.waiting.keys().copied();
+        let gone: Vec<Fingerprint> = waiting.filter(|it| !fires(*it)).collect();
+        for alert in gone {
+            self.wait_no_more(alert);
+        }
     }
 
     /// When [`Incidents::handle_deadline`] wants to be called next.
@@ -299,6 +269,7 @@ impl Incidents {
             }
             self.queue(id);
         }
+        self.admit(now);
     }
 
     // What it means that an alert of this incident fires (again).
@@ -401,6 +372,7 @@ impl Incidents {
         };
         incident.alerts.insert(fingerprint, member);
         self.of_alert.insert(fingerprint, id);
+        self.wait_no_more(fingerprint);
         self.changes.alert(id, fingerprint);
         self.note(now, id, Who::Firebell, What::Joined(labels.clone()));
         self.worsen(now, id, severity);
@@ -429,94 +401,6 @@ impl Incidents {
         self.note(now, id, Who::Firebell, What::Severity { from, to });
         if was_acknowledged {
             self.note(now, id, Who::Firebell, What::AcknowledgementEnded);
-        }
-    }
-
-    fn open_by_policy(&mut self, now: Timestamp, labels: &Labels, follows: Option<IncidentId>) {
-        let key = self.policy.key(labels);
-        let name = labels.value(ALERT_NAME);
-        let title = match key.value(SERVICE) {
-            "" => name.to_owned(),
-            service => format!("{name} ({service})"),
-        };
-        let title = people::shortened(&title);
-        let severity = self.policy.severity(labels);
-        let Some(id) = self.begin(now, Who::Firebell, title, severity, key) else {
-            self.n_not_opened += 1;
-            return;
-        };
-        if let Some(before) = follows {
-            if let Some(incident) = self.all.get_mut(&id) {
-                incident.follows = Some(before);
-            }
-            self.note(now, id, Who::Firebell, What::Follows(before));
-        }
-        self.join(now, id, labels);
-        self.queue(id);
-    }
-
-    fn begin(
-        &mut self,
-        now: Timestamp,
-        by: Who,
-        title: String,
-        severity: Severity,
-        key: Labels,
-    ) -> Option<IncidentId> {
-        let n_open = self.all.values().filter(|it| it.state.is_open()).count();
-        if n_open >= INCIDENTS_OPEN_MAX {
-            return None;
-        }
-        let id = IncidentId(self.all.keys().next_back().map_or(0, |last| last.0) + 1);
-        let incident = Incident {
-            id,
-            title,
-            severity,
-            severity_by: match &by {
-                Who::Firebell => None,
-                Who::Person(person) => Some(person.clone()),
-            },
-            state: State::In(Phase::Triage),
-            opened_at: now,
-            opened_by: by.clone(),
-            key,
-            // What a person opens, a person resolves.
-            is_attended: by != Who::Firebell,
-            acknowledged: None,
-            first_acknowledged_at: None,
-            roles: BTreeMap::new(),
-            tasks: Vec::new(),
-            impact: None,
-            components: Vec::new(),
-            data: None,
-            verdict: None,
-            moved_at: now,
-            resolved_at: None,
-            alive_at: now,
-            follows: None,
-            detached: BTreeSet::new(),
-            kept_before: None,
-            n_left_out: 0,
-            alerts: BTreeMap::new(),
-            timeline: Vec::new(),
-        };
-        self.all.insert(id, incident);
-        self.note(now, id, by, What::Opened);
-        self.forget_oldest();
-        Some(id)
-    }
-
-    // The newest stays in any case: numbers count on from it.
-    fn forget_oldest(&mut self) {
-        while self.all.len() > INCIDENTS_KEPT_MAX {
-            let mut over = self.all.values().filter(|it| !it.state.is_open());
-            let Some(id) = over.next().map(|it| it.id) else {
-                return;
-            };
-            self.all.remove(&id);
-            self.of_alert.retain(|_, of| *of != id);
-            self.due.retain(|(_, of)| *of != id);
-            self.changes.forget(id);
         }
     }
 
@@ -630,6 +514,7 @@ impl Incidents {
             return;
         }
         self.changes.entry(id, incident.timeline.len());
+        self.text_bytes += what.text_bytes();
         incident.timeline.push(Entry { at: now, by, what });
     }
 
@@ -679,6 +564,8 @@ enum Return {
 pub const INCIDENTS_OPEN_MAX: usize = 500;
 /// The most incidents that are kept.
 pub const INCIDENTS_KEPT_MAX: usize = 2_000;
+/// The most bytes of text that all timelines keep while there is something to forget.
+pub(crate) const TEXT_BYTES_ALL_MAX: usize = 64 << 20;
 /// The most alerts of an incident.
 pub(crate) const ALERTS_MAX: usize = 1_000;
 /// The most entries that alerts and notifications make in a timeline.

@@ -29,7 +29,7 @@ pub use crate::incident::{
 };
 pub use crate::incidents::{
     AlertEvent, Happened, HappenedKind, INCIDENTS_KEPT_MAX, INCIDENTS_OPEN_MAX, IncidentRecord,
-    Incidents, Opening, Told,
+    Incidents, Opening, Told, Waiting, WaitsFor,
 };
 pub use crate::life::{Phase, State};
 pub use crate::policy::Policy;

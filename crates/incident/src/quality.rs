@@ -4,7 +4,7 @@
 //! *Invariants*: figures follow from what the history has, in its order, and nothing else. An alert
 //! that fires, ends and fires again makes two episodes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use firebell_model::{Duration, Fingerprint, Labels, Timestamp};
 
@@ -35,6 +35,8 @@ pub struct Episodes {
     all: Vec<Episode>,
     /// Episodes of an alert, by place, the oldest first.
     of_alert: BTreeMap<Fingerprint, Vec<usize>>,
+    /// Of these the last episode is not among them.
+    gone_on: BTreeSet<Fingerprint>,
 }
 
 /// Figures of some episodes.
@@ -106,6 +108,17 @@ impl Episodes {
         });
     }
 
+    /// An alert began to fire in what is not counted: what is told of it from now on is not of
+    /// the episodes that are.
+    pub fn fired_uncounted(&mut self, labels: &Labels) {
+        let known = self.of_alert.get(&labels.fingerprint());
+        let last = known.and_then(|it| self.all.get(*it.last()?));
+        // Told again after a restart, it is the same one.
+        if last.is_some_and(|it| it.resolved_at.is_some()) {
+            self.gone_on.insert(labels.fingerprint());
+        }
+    }
+
     /// It ended.
     pub fn resolved(&mut self, at: Timestamp, labels: &Labels) {
         if let Some(last) = self.last(labels.fingerprint()) {
@@ -153,6 +166,9 @@ impl Episodes {
     }
 
     fn last(&mut self, alert: Fingerprint) -> Option<&mut Episode> {
+        if self.gone_on.contains(&alert) {
+            return None;
+        }
         let last = *self.of_alert.get(&alert)?.last()?;
         self.all.get_mut(last)
     }
@@ -348,6 +364,31 @@ mod tests {
         }
         let found = figures(&episodes);
         assert_eq!((found.n_fired, found.n_flaps), (4, 2));
+    }
+
+    /// What is judged and looked at after a month may be of alerts of the next one.
+    #[test]
+    fn what_fires_uncounted_takes_what_is_told_of_it_after() {
+        let mut episodes = Episodes::default();
+        let (cart, api) = (labels("Cart"), labels("Api"));
+        for name in [&cart, &api] {
+            episodes.fired(min(0), name);
+        }
+        episodes.resolved(min(10), &cart);
+        for name in [&cart, &api] {
+            // Of the API's alert it is told again only: it still fires.
+            episodes.fired_uncounted(name);
+            episodes.acknowledged(min(100), name);
+            episodes.notified(name.fingerprint());
+            episodes.resolved(min(120), name);
+        }
+        let of = |alert: &Labels| {
+            let mut all = episodes.within(Timestamp::MIN, Timestamp::MAX);
+            let it = all.find(|it| it.labels == *alert).unwrap();
+            (it.acknowledged_at, it.n_notified, it.resolved_at)
+        };
+        assert_eq!(of(&cart), (None, 0, Some(min(10))));
+        assert_eq!(of(&api), (Some(min(100)), 1, Some(min(120))));
     }
 
     #[test]

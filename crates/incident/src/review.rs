@@ -8,7 +8,7 @@ use std::fmt::Write as _;
 
 use firebell_model::{Duration, Timestamp};
 
-use crate::incident::{Incident, IncidentId, Severity, What, Who};
+use crate::incident::{Incident, IncidentId, Severity, Who};
 use crate::quality::{Advice, Figures, Spread};
 use crate::verdict::Verdict;
 
@@ -56,9 +56,8 @@ impl ReviewedIncident {
     /// What is to be said of an incident.
     #[must_use]
     pub fn of(now: Timestamp, incident: &Incident) -> Self {
-        let had_one = |what: &What| matches!(what, What::Joined(_) | What::Absorbed(_));
-        let had_alert =
-            !incident.alerts.is_empty() || incident.timeline.iter().any(|it| had_one(&it.what));
+        // What was taken out belongs elsewhere; what was merged in has brought its own along.
+        let had_alert = !incident.alerts.is_empty() || incident.n_left_out > 0;
         let verdict = incident.verdict.as_ref();
         Self {
             id: incident.id,

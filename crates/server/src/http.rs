@@ -115,6 +115,8 @@ impl App {
 pub(crate) struct Slots {
     /// Queries that are computed.
     queries: Arc<Semaphore>,
+    /// Months that are added up out of the history.
+    months: Arc<Semaphore>,
     /// Requests with a large body.
     large_bodies: Semaphore,
     /// GET requests, where their number is limited.
@@ -139,6 +141,7 @@ impl Slots {
             gets: Semaphore::new(gets_max),
             gets_max,
             queries: Arc::new(Semaphore::new(queries_max.min(Semaphore::MAX_PERMITS))),
+            months: Arc::new(Semaphore::new(1)),
             large_bodies: Semaphore::new(LARGE_BODIES_MAX),
             reload: std::sync::Mutex::default(),
             deltas: std::sync::Mutex::default(),

@@ -1,6 +1,12 @@
 // What the page knows of the server, by name: each is fetched when somebody looks at it, fetched
 // again when an event says that it changed, and now and then besides.
-import { keepPreviousData, useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import {
+  keepPreviousData,
+  useMutation,
+  useQueries,
+  useQuery,
+  useQueryClient,
+} from "@tanstack/react-query";
 
 import { useLive } from "../state/live.ts";
 import { refetchChanged } from "./changes.ts";
@@ -138,14 +144,33 @@ export function useIncidents(isOpen: boolean) {
   });
 }
 
-/** One of them; with `before`, older entries of its timeline. */
-export function useIncident(id: string, before?: number) {
-  const query = before === undefined ? "" : `?before=${before}`;
-  const path = `api/firebell/v1/incidents/${encodeURIComponent(id)}${query}`;
+function incidentPath(id: string): string {
+  return `api/firebell/v1/incidents/${encodeURIComponent(id)}`;
+}
+
+/** One of them, with the newest entries of its timeline. */
+export function useIncident(id: string) {
   return useQuery({
-    queryKey: ["incidents", id, before],
-    queryFn: ({ signal }) => fetchJson<IncidentDetail>(path, { signal }),
+    queryKey: ["incidents", id],
+    queryFn: ({ signal }) => fetchJson<IncidentDetail>(incidentPath(id), { signal }),
     refetchInterval: useCalm(),
+  });
+}
+
+/** Entries of its timeline before each of these numbers. Entries never change. */
+export function useOlderEntries(id: string, before: number[]) {
+  return useQueries({
+    queries: before.map((number) => ({
+      queryKey: ["entries", id, number],
+      queryFn: ({ signal }: { signal: AbortSignal }) =>
+        fetchJson<IncidentDetail>(`${incidentPath(id)}?before=${number}`, { signal }),
+      staleTime: Infinity,
+    })),
+    combine: (pages) => ({
+      entries: pages.flatMap(({ data }) => data?.timeline ?? []),
+      isPending: pages.some(({ isPending }) => isPending),
+      error: pages.find(({ error }) => error)?.error ?? null,
+    }),
   });
 }
 
@@ -153,8 +178,7 @@ export function useIncident(id: string, before?: number) {
 export function useIncidentAct(id: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (act: object) =>
-      postJson<IncidentActed>(`api/firebell/v1/incidents/${encodeURIComponent(id)}/acts`, act),
+    mutationFn: (act: object) => postJson<IncidentActed>(`${incidentPath(id)}/acts`, act),
     onSuccess: () => client.invalidateQueries({ queryKey: ["incidents"] }),
   });
 }

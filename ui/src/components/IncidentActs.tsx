@@ -5,7 +5,7 @@ import { type SyntheticEvent, useState } from "react";
 import { useIncidentAct } from "../api/queries.ts";
 import type { IncidentDetail } from "../api/types.ts";
 import { asksVerdict, movesOf, takesWork, verdictAct, VERDICTS } from "../state/incidents.ts";
-import { lastAuthor, rememberAuthor } from "../state/silence.ts";
+import { rememberAuthor } from "../state/silence.ts";
 import { SeverityChoice } from "./IncidentBits.tsx";
 import styles from "./IncidentActs.module.css";
 
@@ -19,8 +19,14 @@ interface PartProps {
   act: Do;
 }
 
-export function IncidentActs({ incident }: { incident: IncidentDetail }) {
-  const [author, setAuthor] = useState(lastAuthor);
+interface IncidentActsProps {
+  incident: IncidentDetail;
+  /** Who does it, as typed so far. */
+  author: string;
+  onAuthor: (author: string) => void;
+}
+
+export function IncidentActs({ incident, author, onAuthor }: IncidentActsProps) {
   const mutation = useIncidentAct(incident.id);
   const isNamed = author.trim() !== "";
   const act: Do = (wish, after) => {
@@ -37,7 +43,7 @@ export function IncidentActs({ incident }: { incident: IncidentDetail }) {
         label="Your name"
         description={isNamed ? undefined : "Every act says who did it"}
         value={author}
-        onChange={(event) => setAuthor(event.currentTarget.value)}
+        onChange={(event) => onAuthor(event.currentTarget.value)}
       />
       <Moves {...part} />
       {asksVerdict(incident) && <Verdicts {...part} />}

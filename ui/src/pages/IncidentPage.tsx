@@ -1,18 +1,18 @@
 // One incident: where it stands, what is known, what happened, and what can be done.
-import { Button } from "@mantine/core";
 import { useState } from "react";
 
 import { useIncident, useIncidentAct } from "../api/queries.ts";
-import type { IncidentDetail, IncidentEntry } from "../api/types.ts";
+import type { IncidentDetail } from "../api/types.ts";
 import { IncidentActs } from "../components/IncidentActs.tsx";
 import { IncidentState, SeverityMark } from "../components/IncidentBits.tsx";
+import { IncidentTimeline } from "../components/IncidentTimeline.tsx";
 import { Failed, Loading } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { Since } from "../components/Time.tsx";
-import { formatClock, formatDay, safeUrl, toMs } from "../state/format.ts";
+import { toMs } from "../state/format.ts";
 import { alertWords } from "../state/incidents.ts";
 import { hrefTo } from "../state/route.ts";
-import { lastAuthor } from "../state/silence.ts";
+import { lastAuthor, rememberAuthor } from "../state/silence.ts";
 import styles from "./IncidentPage.module.css";
 import page from "./page.module.css";
 
@@ -32,17 +32,19 @@ export default function IncidentPage({ id }: { id: string }) {
 }
 
 function Details({ incident }: { incident: IncidentDetail }) {
+  // One name for all that is done on this page.
+  const [author, setAuthor] = useState(lastAuthor);
   return (
     <article>
       <Head incident={incident} />
       <div className={styles.columns}>
         <div>
           <Facts incident={incident} />
-          <Tasks incident={incident} />
+          <Tasks incident={incident} author={author.trim()} />
           <Alerts incident={incident} />
-          <Timeline incident={incident} />
+          <IncidentTimeline incident={incident} />
         </div>
-        <IncidentActs incident={incident} />
+        <IncidentActs incident={incident} author={author} onAuthor={setAuthor} />
       </div>
     </article>
   );
@@ -116,8 +118,12 @@ function usersOf(users: number | null): string {
   return users === null ? "" : ` (${users} users)`;
 }
 
-function Tasks({ incident }: { incident: IncidentDetail }) {
+function Tasks({ incident, author }: { incident: IncidentDetail; author: string }) {
   const act = useIncidentAct(incident.id);
+  const finish = (task: number): void => {
+    rememberAuthor(author);
+    act.mutate({ do: "task_done", task, by: author });
+  };
   if (incident.tasks.length === 0) return null;
   return (
     <section className={page.card} aria-labelledby="tasks">
@@ -129,8 +135,8 @@ function Tasks({ incident }: { incident: IncidentDetail }) {
               <input
                 type="checkbox"
                 checked={done !== null}
-                disabled={done !== null || act.isPending || lastAuthor() === ""}
-                onChange={() => act.mutate({ do: "task_done", task: n, by: lastAuthor() })}
+                disabled={done !== null || act.isPending || author === ""}
+                onChange={() => finish(n)}
               />{" "}
               {text}
               <span className={page.aside}>
@@ -168,69 +174,3 @@ function Alerts({ incident }: { incident: IncidentDetail }) {
 
 /** The rest is counted above. */
 const ALERTS_SHOWN = 50;
-
-function Timeline({ incident }: { incident: IncidentDetail }) {
-  const [older, setOlder] = useState<number[]>([]);
-  return (
-    <section className={page.card} aria-labelledby="timeline">
-      <h2 id="timeline">
-        Timeline <span className={page.aside}>the newest first</span>
-      </h2>
-      <ol className={styles.list}>
-        <Entries entries={incident.timeline} />
-        {older.map((before) => (
-          <Older key={before} id={incident.id} before={before} />
-        ))}
-      </ol>
-      <More incident={incident} older={older} onMore={(before) => setOlder([...older, before])} />
-    </section>
-  );
-}
-
-interface MoreProps {
-  incident: IncidentDetail;
-  older: number[];
-  onMore: (before: number) => void;
-}
-
-function More({ incident, older, onMore }: MoreProps) {
-  const last = useIncident(incident.id, older.at(-1));
-  const next = (older.length === 0 ? incident : last.data)?.timelineBefore;
-  if (next === null || next === undefined) return null;
-  return (
-    <Button size="xs" variant="default" onClick={() => onMore(next)}>
-      Show older entries
-    </Button>
-  );
-}
-
-function Older({ id, before }: { id: string; before: number }) {
-  const { data } = useIncident(id, before);
-  return data ? <Entries entries={data.timeline} /> : null;
-}
-
-function Entries({ entries }: { entries: IncidentEntry[] }) {
-  return [...entries].reverse().map((entry) => {
-    const at = toMs(entry.at) ?? 0;
-    const url = safeUrl(entry.url ?? undefined);
-    return (
-      <li key={entry.n} className={styles.entry}>
-        <time dateTime={entry.at} title={formatDay(at)}>
-          {formatDay(at) === formatDay(Date.now()) ? "" : `${formatDay(at)} `}
-          {formatClock(at)}
-        </time>
-        <span className={styles.what}>
-          <strong>{entry.by ?? "Firebell"}</strong> {entry.text}
-          {url !== null && (
-            <>
-              {" "}
-              <a href={url} target="_blank" rel="noreferrer">
-                open
-              </a>
-            </>
-          )}
-        </span>
-      </li>
-    );
-  });
-}

@@ -1,7 +1,15 @@
 import { expect, test } from "vitest";
 
 import { incident } from "../../fake/incidents.ts";
-import { alertWords, asksVerdict, inOrder, movesOf, takesWork, verdictAct } from "./incidents.ts";
+import {
+  alertWords,
+  asksVerdict,
+  inOrder,
+  movesOf,
+  takesWork,
+  timelineRows,
+  verdictAct,
+} from "./incidents.ts";
 
 test("what is open comes first, the worst first, then the newest", () => {
   const of = (id: string, severity: "sev1" | "sev3", isOpen: boolean, openedAt: string) => ({
@@ -45,4 +53,18 @@ test.each([
   [30, 4, "4 of 30 alerts firing"],
 ])("%i alerts of which %i fire", (alertCount, firingCount, words) => {
   expect(alertWords({ ...incident({}), alertCount, firingCount })).toBe(words);
+});
+
+test.each([
+  [[], ""],
+  [[0, 1, 2], "2 1 0"],
+  // The newest page went on while an older one was shown.
+  [[9, 8, 4, 3], "9 8 (3 before 8) 4 3 (3 older, before 3)"],
+  [[9, 8, 7, 8, 6, 5, 4, 3, 2, 1, 0], "9 8 7 6 5 4 3 2 1 0"],
+])("entries %j are shown as %s", (numbers, words) => {
+  const entry = (n: number) => ({ n, at: "", by: null, kind: "note", text: "", url: null });
+  const shown = timelineRows(numbers.map(entry)).map((row) =>
+    "n" in row ? `${row.n}` : `(${row.count}${row.isOldest ? " older," : ""} before ${row.before})`,
+  );
+  expect(shown.join(" ")).toBe(words);
 });

@@ -1,5 +1,11 @@
 // What people can do with an incident, in words; what a list shows first.
-import type { Incident, IncidentDetail, IncidentState, Verdict } from "../api/types.ts";
+import type {
+  Incident,
+  IncidentDetail,
+  IncidentEntry,
+  IncidentState,
+  Verdict,
+} from "../api/types.ts";
 
 /** Verdicts in the order in which they are offered. */
 export const VERDICTS: [Verdict, string][] = [
@@ -76,4 +82,27 @@ export function alertWords({ alertCount, firingCount }: Incident): string {
   if (alertCount === 0) return "no alerts";
   const alerts = alertCount === 1 ? "1 alert" : `${alertCount} alerts`;
   return firingCount === 0 ? `${alerts}, none fires` : `${firingCount} of ${alerts} firing`;
+}
+
+/** Entries that are not here. */
+export interface Missing {
+  /** The number of the entry after them. */
+  before: number;
+  count: number;
+  /** Nothing older is here. */
+  isOldest: boolean;
+}
+
+/** A timeline from pieces that may overlap, the newest first; where entries are missing, that. */
+export function timelineRows(entries: IncidentEntry[]): (IncidentEntry | Missing)[] {
+  const byNumber = new Map(entries.map((entry) => [entry.n, entry]));
+  const rows: (IncidentEntry | Missing)[] = [];
+  const sorted = [...byNumber.values()].sort((a, b) => b.n - a.n);
+  sorted.forEach((entry, idx) => {
+    rows.push(entry);
+    const next = sorted[idx + 1]?.n ?? -1;
+    const count = entry.n - next - 1;
+    if (count > 0) rows.push({ before: entry.n, count, isOldest: next === -1 });
+  });
+  return rows;
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use firebell_model::{Fingerprint, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Happened, Incidents};
+use super::{Happened, Incidents, Waiting};
 use crate::incident::{Entry, Incident, IncidentId, Member};
 
 /// A piece of state to write down; the last one of a key wins.
@@ -37,6 +37,13 @@ pub enum IncidentRecord {
     },
     /// It is kept no longer, with all of it.
     Forgotten(IncidentId),
+    /// An alert that waits to open one.
+    Waiting {
+        /// Which.
+        fingerprint: Fingerprint,
+        /// What is known of it; `None` when it waits no more.
+        value: Option<Waiting>,
+    },
 }
 
 /// What has changed since it was last taken.
@@ -46,6 +53,7 @@ pub(super) struct Changes {
     alerts: BTreeSet<(IncidentId, Fingerprint)>,
     entries: BTreeSet<(IncidentId, usize)>,
     forgotten: BTreeSet<IncidentId>,
+    waiting: BTreeSet<Fingerprint>,
     /// When each was last said to be due; not written down, as it follows from the rest.
     queued: BTreeMap<IncidentId, Timestamp>,
 }
@@ -65,6 +73,10 @@ impl Changes {
 
     pub(super) fn entry(&mut self, id: IncidentId, n: usize) {
         self.entries.insert((id, n));
+    }
+
+    pub(super) fn waiting(&mut self, alert: Fingerprint) {
+        self.waiting.insert(alert);
     }
 
     pub(super) fn forget(&mut self, id: IncidentId) {
@@ -126,6 +138,12 @@ impl Incidents {
             IncidentRecord::Forgotten(id) => {
                 self.all.remove(&id);
             }
+            IncidentRecord::Waiting { fingerprint, value } => {
+                match value {
+                    Some(waiting) => self.waiting.insert(fingerprint, waiting),
+                    None => self.waiting.remove(&fingerprint),
+                };
+            }
         }
     }
 
@@ -142,6 +160,7 @@ impl Incidents {
             }
         }
         self.of_alert = joined.into_iter().map(|(it, (_, id))| (it, id)).collect();
+        self.text_bytes = self.all.values().map(Incident::text_bytes).sum();
         let ids: Vec<IncidentId> = self.all.keys().copied().collect();
         ids.into_iter().for_each(|id| self.queue(id));
     }
@@ -153,10 +172,16 @@ impl Incidents {
             alerts,
             entries,
             forgotten,
+            waiting,
             queued: _,
         } = &mut self.changes;
         let (heads, alerts) = (std::mem::take(heads), std::mem::take(alerts));
         let (entries, forgotten) = (std::mem::take(entries), std::mem::take(forgotten));
+        let waiting = std::mem::take(waiting).into_iter();
+        let waiting = waiting.map(|fingerprint| IncidentRecord::Waiting {
+            fingerprint,
+            value: self.waiting.get(&fingerprint).cloned(),
+        });
         let forgotten = forgotten.into_iter().map(IncidentRecord::Forgotten);
         let heads = heads.iter().filter_map(|id| Some(head(self.all.get(id)?)));
         let alerts = alerts.into_iter().filter_map(|(id, fingerprint)| {
@@ -175,12 +200,18 @@ impl Incidents {
             .chain(heads)
             .chain(alerts)
             .chain(entries)
+            .chain(waiting)
             .collect()
     }
 
     /// The whole state, for a snapshot.
     pub fn records(&self) -> impl Iterator<Item = IncidentRecord> {
-        self.all.values().flat_map(|incident| {
+        let waiting = self.waiting.iter();
+        let waiting = waiting.map(|(fingerprint, it)| IncidentRecord::Waiting {
+            fingerprint: *fingerprint,
+            value: Some(it.clone()),
+        });
+        let all = self.all.values().flat_map(|incident| {
             let id = incident.id;
             let alerts = incident.alerts.iter();
             let alerts = alerts.map(move |(fingerprint, member)| IncidentRecord::Alert {
@@ -195,7 +226,8 @@ impl Incidents {
                 value: entry.clone(),
             });
             std::iter::once(head(incident)).chain(alerts).chain(entries)
-        })
+        });
+        all.chain(waiting)
     }
 
     /// What the history is to be told, since the last call.

@@ -34,6 +34,7 @@ impl Incidents {
             check_fits(incident, &act)?;
         }
         let is_work = act.is_work();
+        let before = self.text_bytes;
         let outcome = self.fulfil(now, id, by, act)?;
         if outcome == Outcome::Changed
             && is_work
@@ -42,6 +43,10 @@ impl Incidents {
             incident.is_attended = true;
         }
         self.queue(id);
+        if self.text_bytes > before {
+            self.forget_oldest(id);
+        }
+        self.admit(now);
         Ok(outcome)
     }
 
@@ -158,7 +163,7 @@ impl Incidents {
         Ok(Outcome::Changed)
     }
 
-    fn set_severity(
+    pub(super) fn set_severity(
         &mut self,
         now: Timestamp,
         id: IncidentId,
@@ -473,6 +478,15 @@ fn check_fits(incident: &Incident, act: &Act) -> Result<(), Refusal> {
         let why = format!("the timeline has {ENTRIES_OF_ALL_MAX} entries, and takes no more");
         return Err(Refusal::Full(why));
     }
+    if is_talk && incident.text_bytes() + act.text_bytes() > TEXT_BYTES_MAX {
+        let why = format!(
+            "the texts of {} take {} KiB, and may take {}: link to what is longer",
+            incident.id,
+            incident.text_bytes() >> 10,
+            TEXT_BYTES_MAX >> 10
+        );
+        return Err(Refusal::Full(why));
+    }
     if matches!(phase, Phase::Closed | Phase::Declined) && !act.is_for_later() {
         return Err(Refusal::Conflict(format!(
             "{} is {phase} since {}: move it to {} first; notes, links, tasks, what is known of \
@@ -548,6 +562,8 @@ fn checked_link(url: &str, title: &str) -> Result<Link, Refusal> {
 pub(super) const REPEATED_WITHIN: Duration = Duration::from_mins(1);
 const TEXT_CHARS_MAX: usize = 10_000;
 const TITLE_CHARS_MAX: usize = 200;
+/// The most bytes that the texts of people take in a timeline.
+const TEXT_BYTES_MAX: usize = 1 << 20;
 const TASKS_MAX: usize = 200;
 const COMPONENTS_MAX: usize = 100;
 /// The most entries of a timeline that Firebell or talk adds to; then people may only move it and

@@ -470,7 +470,7 @@ fn event() -> impl Strategy<Value = String> {
     let alert = alert.prop_map(|(name, service, severity)| {
         format!("{name} service={service} severity={severity}")
     });
-    let verb = prop::sample::select(vec!["fires", "ends", "muted", "told pager"]);
+    let verb = prop::sample::select(vec!["fires", "ends", "muted", "unmuted", "told pager"]);
     let of_alert = (verb, alert).prop_map(|(verb, alert)| format!("{verb} {alert}"));
     let wish = prop::sample::select(vec![
         "ack",

@@ -100,6 +100,10 @@ impl World {
                 };
                 self.incidents.handle_alert(now, &event);
             }
+            "unmuted" => {
+                let alert = labels(rest).fingerprint();
+                self.incidents.handle_unmuted(now, alert);
+            }
             "told" => {
                 let (receiver, alert) = rest.split_once(' ').unwrap();
                 let told = Told {

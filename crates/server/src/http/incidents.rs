@@ -10,6 +10,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use firebell_engine::Engine;
 use firebell_incident::{
     Act, INCIDENTS_KEPT_MAX, Incident, IncidentId, Opening, Outcome, Person, Phase, Refusal,
     Severity,
@@ -117,12 +118,15 @@ pub(super) async fn open(State(app): State<App>, body: Bytes) -> Response {
     };
     let (by, opening, alerts) = declared;
     let opened = app.handle.command(move |engine, now, step| {
+        let newest = |engine: &Engine| engine.incidents().iter().next_back().map(|it| it.id);
+        let before = newest(engine);
         let (id, outcome) = engine.open_incident(now, by, opening, &alerts, step)?;
-        Ok(answer(engine.incidents().get(id), outcome))
+        let is_new = newest(engine) != before;
+        Ok((is_new, answer(engine.incidents().get(id), outcome).1))
     });
     match opened.await {
-        Ok(Ok((Outcome::Changed, body))) => (StatusCode::CREATED, Json(body)).into_response(),
-        Ok(Ok((Outcome::Already, body))) => Json(body).into_response(),
+        Ok(Ok((true, body))) => (StatusCode::CREATED, Json(body)).into_response(),
+        Ok(Ok((false, body))) => Json(body).into_response(),
         Ok(Err(why)) => refusal(&why),
         Err(error) => unrecorded(&error),
     }

@@ -21,6 +21,7 @@ use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use serde_json::{Map, Value, json};
 
 use super::{App, may_wait, params, stopped};
+use crate::clock::Stopwatch;
 use crate::history::{HistoryReader, Unread};
 
 /// A month of the calendar, in UTC.
@@ -85,15 +86,34 @@ pub(super) async fn review(State(app): State<App>, uri: Uri) -> Response {
 async fn counted(app: &App, uri: &Uri) -> Result<(Month, Counted), Response> {
     let month = Month::read(&params(uri, &Bytes::new()), app.clock.now());
     let month = month.map_err(|why| refused(ErrorKind::BadData, why))?;
-    // It reads much: as many at a time as there may be queries.
-    let slot = Arc::clone(&app.slots.queries).acquire_owned().await;
+    // It reads much: one at a time, beside queries and not instead of them.
+    let timeout = app.live.config().query.timeout;
+    let watch = Stopwatch::start();
+    let slot = Arc::clone(&app.slots.months).acquire_owned();
+    let Ok(slot) = tokio::time::timeout(timeout.to_std(), slot).await else {
+        let why = format!("other months are being added up, and took longer than {timeout}");
+        return Err(refused(ErrorKind::Timeout, why));
+    };
     let (history, of) = (app.history.clone(), month.clone());
+    // Dropped with this future, when the connection ends.
+    let asker = Arc::new(());
+    let is_awaited = Arc::downgrade(&asker);
     let counted = may_wait(move || {
         let _slot = slot;
-        Counted::read(&history, &of)
+        let is_over = || watch.elapsed() > timeout.to_std() || is_awaited.strong_count() == 0;
+        Counted::read(&history, &of, &is_over)
     });
-    match counted.await {
-        Some(Ok(counted)) => Ok((month, counted)),
+    let counted = counted.await;
+    drop(asker);
+    match counted {
+        Some(Ok(Some(counted))) => Ok((month, counted)),
+        Some(Ok(None)) => {
+            let why = format!(
+                "adding {} up took longer than `query.timeout`, {timeout}",
+                month.name
+            );
+            Err(refused(ErrorKind::Timeout, why))
+        }
         Some(Err(error)) => Err(refused(ErrorKind::Unavailable, error.to_string())),
         None => Err(stopped()),
     }
@@ -128,7 +148,12 @@ impl Month {
 }
 
 impl Counted {
-    fn read(history: &HistoryReader, month: &Month) -> Result<Self, Unread> {
+    /// Reads a month; `None` when it is over before that is done.
+    fn read(
+        history: &HistoryReader,
+        month: &Month,
+        is_over: &dyn Fn() -> bool,
+    ) -> Result<Option<Self>, Unread> {
         let mut query = HistoryQuery {
             // What ended shortly before and comes back flaps; what began before is another month's.
             from: month.from - BEFORE,
@@ -142,22 +167,23 @@ impl Counted {
         };
         let (mut episodes, mut n_fired) = (Episodes::default(), 0);
         loop {
+            if is_over() {
+                return Ok(None);
+            }
             let page = history.find(&query)?;
             for entry in &page.entries {
                 let is_firing = matches!(entry.event, HistoryEvent::Firing);
+                n_fired += usize::from(is_firing && entry.at < month.to);
                 // What came after the month is none of it, but its end and its verdict are.
-                if is_firing && entry.at >= month.to {
-                    continue;
-                }
-                n_fired += usize::from(is_firing);
-                if !is_firing || n_fired <= EPISODES_MAX {
-                    count(&mut episodes, entry);
+                match is_firing && (entry.at >= month.to || n_fired > EPISODES_MAX) {
+                    true => episodes.fired_uncounted(&entry.labels),
+                    false => count(&mut episodes, entry),
                 }
             }
             query.behind = page.next;
             if query.behind.is_none() {
                 let is_cut = n_fired > EPISODES_MAX;
-                return Ok(Self { episodes, is_cut });
+                return Ok(Some(Self { episodes, is_cut }));
             }
         }
     }
