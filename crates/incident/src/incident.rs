@@ -368,7 +368,8 @@ impl Person {
 }
 
 impl Severity {
-    const ALL: [Self; 4] = [Self::Sev1, Self::Sev2, Self::Sev3, Self::Sev4];
+    /// All of them, the worst first.
+    pub const ALL: [Self; 4] = [Self::Sev1, Self::Sev2, Self::Sev3, Self::Sev4];
 }
 
 impl Role {

@@ -256,7 +256,9 @@ impl Driver {
 
     fn run(&mut self) {
         let mut step = Step::default();
-        self.engine.resume(self.clock.now(), &mut step);
+        let now = self.clock.now();
+        self.engine.resume(now, &mut step);
+        self.metrics.quality.resume(now, &self.engine);
         self.settle(step, Vec::new());
         loop {
             let first = match self.events.recv_timeout(self.wait()) {
@@ -346,6 +348,7 @@ impl Driver {
         }
         self.note_trouble(&recorded);
         self.publish(&step.records);
+        self.metrics.quality.count(&self.engine, &step);
         self.performer.perform(step.effects);
         self.metrics.notifications.count(&step.history);
         self.performer.history.write(step.history);

@@ -349,6 +349,7 @@ async fn own_metrics(app: &App, format: Format) -> Option<String> {
         marked: counts.marked,
         dispatch: counts.dispatch,
     };
+    app.metrics.quality.read(&counts.incidents);
     let config = app.live.config();
     for (_, kind, _) in config.integrations.keys() {
         app.metrics.notifications.show(kind);

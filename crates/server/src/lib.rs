@@ -36,6 +36,7 @@ mod managed_rules;
 mod metrics;
 mod notification_metrics;
 mod oncall;
+mod quality_metrics;
 mod serve;
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::notification_metrics::NotificationMetrics;
+use crate::quality_metrics::QualityMetrics;
 
 /// The label of metrics that are counted for each Alertmanager elsewhere.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -56,6 +57,7 @@ pub(crate) struct Metrics {
     pub rule_evaluations: Counter,
     pub rule_evaluation_seconds: FloatCounter,
     pub notifications: Arc<NotificationMetrics>,
+    pub quality: QualityMetrics,
     /// Entries of the history that nobody can read any more, before their time.
     pub history_lost: Family<ReasonLabel, Counter>,
     pub alerts_sent: Family<AlertmanagerLabel, Counter>,
@@ -268,6 +270,7 @@ impl Metrics {
         registry.register("firebell_deliveries_under_way", "Notifications that are being delivered or wait for their turn", self.deliveries_under_way.clone());
         registry.register("firebell_history_entries_lost", "Entries of the history that were lost: too many waited to be written, the disk failed, or its bytes ran out before its time", self.history_lost.clone());
         self.notifications.register(registry);
+        self.quality.register(registry);
         registry.register("firebell_scrapes_exceeded_limit", "Scrapes that failed because they exceeded a limit of their job", self.scrapes_exceeded.clone());
         registry.register("firebell_samples_refused", "Samples that were not taken in", self.samples_refused.clone());
         registry.register("firebell_config_last_reload_successful", "Whether the last reload was fine", self.config_reload_successful.clone());

@@ -389,6 +389,7 @@ fn start(
     } = parts;
     let metrics = Arc::new(Metrics::default());
     metrics.note_reload(started_at);
+    metrics.quality.show_rules(&live.config().rules);
     let queries_max = live.config().query.concurrency_max;
     let gets_max = flags.alertmanager.as_ref().map_or(0, |it| it.gets_max);
     let queue = Queue::new(Arc::clone(&metrics));
@@ -533,6 +534,7 @@ fn put_in_force(app: &App, config: &Config, now: Timestamp) {
     app.scraper.configure(config);
     app.alertmanagers.discover();
     app.metrics.note_reload(now);
+    app.metrics.quality.show_rules(&config.rules);
 }
 
 /// A change of rules that was not made.

@@ -86,6 +86,15 @@ def work(proofs: Proofs, bell: Firebell) -> None:
     stale = act(bell, by="ben", do="state", to="resolved", **{"from": "active"})
     proofs.equal("who looked at an old page is told", stale.status, 409)
     proofs.check("in words", "look again" in stale.text(), stale.text())
+    metrics = bell.ask("/metrics").text()
+    down = '{name="Down",severity="critical"}'
+    for line in (
+        f"alerts_total{down} 1",
+        f"alerts_actionable_total{down} 0",
+        'alert_ack_seconds_count{severity="critical"} 1',
+        'firebell_incidents_open{severity="sev1"} 1',
+    ):
+        proofs.check(f"metrics: {line}", f"{line}\n" in metrics, "it is not on /metrics")
     commands(proofs, bell)
 
 

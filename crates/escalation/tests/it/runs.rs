@@ -476,7 +476,7 @@ fn a_policy_hands_over_to_another_and_people_do() {
         5m   1: Told(["ana"])
         5m   => ana by ntfy: [1]
         6m 1 goes to first: Ok(Done)
-        6m   1: Ended(HandedOff)
+        6m   1: Passed("eva", "first")
         6m   1: Began("first")
         6m   1: Told(["ana", "ops"])
         6m   => ops: 1

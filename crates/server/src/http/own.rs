@@ -14,6 +14,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::App;
+use crate::quality_metrics::IncidentFigures;
 
 /// `GET /api/firebell/v1/status`.
 pub(super) async fn status(State(app): State<App>) -> Response {
@@ -117,12 +118,15 @@ pub(super) struct Counts {
     pub shadow_fired: u64,
     /// Entries of the inbox.
     pub inbox: usize,
+    /// Incidents.
+    pub incidents: IncidentFigures,
 }
 
 /// Counts what the engine holds. Costs as much as there are groups of rules, and alerts that fire.
 pub(super) fn counts(engine: &Engine, now: Timestamp) -> Counts {
     let mut counts = Counts {
         inbox: engine.inbox().entries().len(),
+        incidents: IncidentFigures::of(engine),
         ..Counts::default()
     };
     for group in engine.rules().groups() {
