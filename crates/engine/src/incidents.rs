@@ -87,7 +87,8 @@ impl Engine {
         let of_service = self
             .dispatch
             .known_after(None)
-            .filter(move |(_, labels)| policy.key(labels).value("service") == service);
+            .filter(move |(_, labels)| policy.key(labels).value("service") == service)
+            .filter(|(_, labels)| !is_of_page(labels));
         let is_firing = move |(fingerprint, _): &(Fingerprint, &Labels)| {
             is_firing(&self.dispatch, now, *fingerprint)
         };

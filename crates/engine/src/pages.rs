@@ -223,6 +223,12 @@ impl Engine {
         &self.pages.escalation
     }
 
+    /// Who is told of incidents, as configured.
+    #[must_use]
+    pub fn paging(&self) -> &Paging {
+        &self.pages.paging
+    }
+
     /// Does with a page what somebody wishes. Twice the same wish is the same as once.
     ///
     /// # Errors
@@ -289,8 +295,8 @@ impl Engine {
         }
     }
 
-    /// Somebody looks into an incident: nobody else is paged for it. An answer that comes when there
-    /// is one already is between them and the page.
+    /// Somebody looks into an incident: nobody else is paged for it, unless others have to answer as
+    /// well. An answer that comes when there is one already is between them and the page.
     pub(crate) fn acknowledge(
         &mut self,
         now: Timestamp,
@@ -299,21 +305,23 @@ impl Engine {
         step: &mut Step,
     ) -> Result<(Outcome, Answer), firebell_incident::Refusal> {
         let page = self.pages.escalation.page(key_of(id));
-        let is_paged = page.is_some_and(Page::is_open);
-        let incident = self.incidents.get(id);
-        let is_known = incident.is_some_and(|it| it.acknowledged.is_some());
-        let mut outcome = Outcome::Already;
-        if !is_paged || !is_known {
-            outcome = self.incidents.act(now, id, by.clone(), Act::Ack)?;
-        }
-        if !is_paged {
+        if !page.is_some_and(Page::is_open) {
+            let outcome = self.incidents.act(now, id, by.clone(), Act::Ack)?;
             return Ok((outcome, Answer::Over));
         }
         let answer = self.answer_page_of(now, id, by, step);
-        Ok(match answer {
-            Answer::Done | Answer::Counted => (Outcome::Changed, answer),
-            Answer::Already | Answer::Over => (outcome, answer),
-        })
+        let incident = self.incidents.get(id);
+        let is_known = incident.is_some_and(|it| it.acknowledged.is_some());
+        if answer == Answer::Done && !is_known {
+            self.incidents.act(now, id, by.clone(), Act::Ack)?;
+        }
+        let is_changed = matches!(answer, Answer::Done | Answer::Counted);
+        let outcome = if is_changed {
+            Outcome::Changed
+        } else {
+            Outcome::Already
+        };
+        Ok((outcome, answer))
     }
 
     fn answer_page_of(

@@ -134,6 +134,9 @@ pub struct Send {
     pub level: usize,
     /// What became of it.
     pub state: SendState,
+    /// Whether it was put off already, so that company puts it off no further.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_held: bool,
 }
 
 /// What became of a message.

@@ -122,13 +122,14 @@ impl PersonRules {
         &self,
         told: Option<&VecDeque<Timestamp>>,
         kind: ContactKind,
-        is_urgent: bool,
+        Due { is_urgent, is_held }: Due,
         now: Timestamp,
     ) -> Timestamp {
         let mut allowed = now;
         if let Some(told) = told {
-            // What is urgent hardly waits for company.
-            let bundle = match is_urgent {
+            // What is urgent hardly waits for company, nor does what has waited: others of which
+            // somebody is told sooner must not put it off for ever.
+            let bundle = match is_urgent || is_held {
                 true => self.bundle.min(BUNDLE),
                 false => self.bundle,
             };
@@ -145,6 +146,15 @@ impl PersonRules {
         let quiet = self.quiet.as_ref().filter(|_| !is_urgent);
         quiet.and_then(|it| it.next_out(allowed)).unwrap_or(allowed)
     }
+}
+
+/// What is due to somebody by one contact.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Due {
+    /// Whether any of it is urgent.
+    pub(crate) is_urgent: bool,
+    /// Whether any of it was put off already.
+    pub(crate) is_held: bool,
 }
 
 /// All contacts of a person, in their order.

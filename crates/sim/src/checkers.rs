@@ -477,6 +477,8 @@ impl Watch for Checkers {
             }
             Happening::Began(attempt) => self.began(scene, attempt),
             Happening::Ended(attempt) => self.ended(scene.now, attempt),
+            // Of pages there is a simulation of its own.
+            Happening::Paged(_) => {}
             Happening::Stopped {
                 is_mid_evaluation, ..
             } => {

@@ -14,11 +14,13 @@ pub mod scenario;
 pub mod unit_test;
 
 mod checkers;
+mod pages;
 mod random;
 mod soak;
 
 pub use crate::chance::Chance;
 pub use crate::disk::{Fault, SimDisk};
+pub use crate::pages::{PageTally, run_page_seed};
 pub use crate::phases::{Change, alert_text};
 pub use crate::simulator::{Cut, CutPoint, Flaw, Happening, Scene, Sim, Stop, Watch};
 pub use crate::soak::{Failure, Tally, run_seed};

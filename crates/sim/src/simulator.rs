@@ -10,7 +10,9 @@ use std::sync::Arc;
 
 use firebell_disk::Disk;
 use firebell_dispatch::HistoryEntry;
-use firebell_engine::{Configuration, Effect, Engine, Input, Journal, Ledger, Record, Step};
+use firebell_engine::{
+    Configuration, Effect, Engine, Input, Journal, Ledger, PageMessage, Record, Step,
+};
 use firebell_model::{Duration, Labels, Sample, Timestamp};
 use firebell_rules::{Arrived, Evaluation, Rule, RuleGroup, RuleKind, RuleSet, evaluate};
 use firebell_tsdb::{Batch, Store};
@@ -135,6 +137,8 @@ pub enum Happening<'a> {
     Began(&'a Attempt),
     /// An attempt has its outcome.
     Ended(&'a Attempt),
+    /// A message of a page leaves.
+    Paged(&'a PageMessage),
     /// The process is no more; the world knows what was under way.
     Stopped {
         /// How it ended.
@@ -530,10 +534,11 @@ impl<W: Watch> Sim<W> {
                     self.tell_last_attempt();
                 }
                 Effect::Page(message) => {
-                    if let Some(id) = message.id {
-                        let outcome = Input::PageOutcome { id, arrived: true };
-                        process.push(now, Event::Input(outcome));
+                    let outcome = self.world.page(now, &message.to);
+                    if let (Some(id), Some((at, arrived))) = (message.id, outcome) {
+                        process.push(at, Event::Input(Input::PageOutcome { id, arrived }));
                     }
+                    self.tell(&Happening::Paged(&message));
                 }
                 // Told with the step.
                 Effect::PageBroken(..) => {}

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firebell_dispatch::{Delivery, DeliveryId, Failure, Integration};
+use firebell_engine::PageRecipient;
 use firebell_model::{Duration, Notification, Timestamp};
 
 use crate::chance::Chance;
@@ -103,6 +104,25 @@ impl World {
             .get(receiver)
             .copied()
             .unwrap_or(Behaviour::PROMPT)
+    }
+
+    /// Whether a message of a page arrives, and when that is known; `None` when nothing is heard.
+    pub(crate) fn page(&self, now: Timestamp, to: &PageRecipient) -> Option<(Timestamp, bool)> {
+        let keys = match to {
+            PageRecipient::Person { name, contact } => {
+                let kind = contact.kind.name();
+                [vec![&**name, kind], vec![&**name], vec![kind]].map(|it| contact_key(&it))
+            }
+            PageRecipient::Channel(receiver) => {
+                [receiver.to_string(), String::new(), String::new()]
+            }
+        };
+        let mut set = keys.iter().filter_map(|key| self.behaviours.get(key));
+        match set.next().copied().unwrap_or(Behaviour::PROMPT) {
+            Behaviour::Delivers { after } => Some((now + after, true)),
+            Behaviour::Fails { .. } => Some((now, false)),
+            Behaviour::Hangs => None,
+        }
     }
 
     /// Every attempt so far, in order of beginning.
@@ -206,6 +226,11 @@ impl World {
         attempt.fate = fate;
         attempt
     }
+}
+
+/// What [`World::set`] calls the contacts of a person, of a kind, or of a person and a kind.
+pub(crate) fn contact_key(of: &[&str]) -> String {
+    format!("contact {}", of.join(" "))
 }
 
 /// How long an attempt may take: that of the live driver.

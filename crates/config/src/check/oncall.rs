@@ -56,6 +56,11 @@ pub(super) fn judge(config: &Config, settings: &Settings) -> Vec<Found> {
             let hint = "give it a `schedule` or `members`, and them contacts";
             judge.say(&lints::NOBODY_REACHABLE, place, message, hint);
         }
+        if ways.is_some() && config.escalation.default.is_none() && team.escalation.is_none() {
+            let message = format!("incidents of the team `{}` page nobody", team.name);
+            let hint = "give it an `escalation`, or `incidents` one for all";
+            judge.say(&lints::NO_POLICY, place, message, hint);
+        }
     }
     judge.found
 }

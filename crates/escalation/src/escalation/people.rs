@@ -41,7 +41,7 @@ pub enum Answer {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Refusal {
     /// There is no such page.
-    #[error("there is no page {}", .0.0)]
+    #[error("nobody is paged for INC-{}", .0.0)]
     Unknown(PageKey),
     /// There is no such policy.
     #[error("there is no policy `{0}`: policies stand in `escalation`")]

@@ -166,6 +166,7 @@ impl Escalation {
     /// After a restart: what was under way may have been lost, and is sent again.
     pub fn resume(&mut self, now: Timestamp) {
         self.changes.n_sent = self.n_sent;
+        let mut lost = BTreeSet::new();
         for page in self.pages.values_mut() {
             let n_levels = page.levels.len();
             // What an earlier round sent is over.
@@ -175,8 +176,18 @@ impl Escalation {
             page.sends.retain(|it| !has_answered(it));
             for send in &mut page.sends {
                 if matches!(send.state, SendState::Sent(_)) {
+                    lost.insert((Arc::clone(&send.person), send.method.kind, send.at));
                     (send.state, send.at) = (SendState::Planned, now);
                 }
+            }
+        }
+        // It counts for no limit: it may never have left.
+        for (person, kind, at) in lost {
+            let told = (person, kind);
+            let moments = self.told.get_mut(&told);
+            if let Some(moments) = moments.filter(|it| it.back() == Some(&at)) {
+                moments.pop_back();
+                self.changes.told.insert(told);
             }
         }
         let keys: Vec<PageKey> = self.pages.keys().copied().collect();

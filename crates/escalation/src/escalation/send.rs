@@ -8,7 +8,7 @@ use firebell_oncall::Oncall;
 
 use super::{Effect, Escalation};
 use crate::page::{PageKey, SendId, SendState};
-use crate::rules::{Method, TOLD_MAX, has};
+use crate::rules::{Due, Method, TOLD_MAX, has};
 
 impl Escalation {
     /// What became of a message; of one that nobody waits for, nothing happens.
@@ -46,19 +46,20 @@ impl Escalation {
         oncall: &Oncall,
         out: &mut Vec<Effect>,
     ) {
-        let mut due: BTreeMap<(Arc<str>, Method), (bool, BTreeSet<PageKey>)> = BTreeMap::new();
+        let mut due: BTreeMap<(Arc<str>, Method), (Due, BTreeSet<PageKey>)> = BTreeMap::new();
         for page in keys.iter().filter_map(|key| self.pages.get(key)) {
             for send in page.planned().filter(|it| it.at <= now) {
                 let to = (Arc::clone(&send.person), send.method);
-                let (is_urgent, pages) = due.entry(to).or_default();
-                *is_urgent |= page.severity.is_urgent();
+                let (what, pages) = due.entry(to).or_default();
+                what.is_urgent |= page.severity.is_urgent();
+                what.is_held |= send.is_held;
                 pages.insert(page.key);
             }
         }
-        for ((person, method), (is_urgent, pages)) in due {
+        for ((person, method), (what, pages)) in due {
             let told = (Arc::clone(&person), method.kind);
             let rules = self.rules_of(&person);
-            let at = rules.allowed_at(self.told.get(&told), method.kind, is_urgent, now);
+            let at = rules.allowed_at(self.told.get(&told), method.kind, what, now);
             let known = oncall.directory.find_person(&person);
             let is_there = known.is_some_and(|id| has(oncall.directory.person(id), method));
             if at > now {
@@ -109,6 +110,7 @@ impl Escalation {
                     && it.at <= now
             };
             for send in page.sends.iter_mut().filter(is_due) {
+                send.is_held |= state == SendState::Planned;
                 (send.state, send.at) = (state, at);
             }
         }

@@ -230,6 +230,7 @@ impl Escalation {
                     at,
                     level: idx,
                     state: SendState::Planned,
+                    is_held: false,
                 }));
         }
         let mut told = people;
@@ -380,10 +381,14 @@ fn schedule(page: &mut Page, policy: &Policy) {
     page.next_at = Some(page.base + offset(page, policy));
 }
 
-/// Does not wait where there is nobody to wait for. Rounds stay apart, unless nobody was there.
+/// Does not wait where there is nobody to wait for. Rounds stay apart, unless nobody was there; when
+/// nothing arrived, the last one ends at once.
 fn pull_forward(now: Timestamp, page: &mut Page, policy: &Policy) {
     let waits_for_time = page.wait.is_none();
-    if waits_for_time && (page.step < policy.steps.len() || !page.is_told) {
+    let has_failed = |it: &Send| it.state == SendState::Failed;
+    let is_in_vain =
+        page.round >= policy.repeat && !page.is_delivered && page.sends.iter().all(has_failed);
+    if waits_for_time && (page.step < policy.steps.len() || !page.is_told || is_in_vain) {
         page.base = now - offset(page, policy);
         page.next_at = Some(now);
     }

@@ -116,16 +116,16 @@ fn whoever_has_answered_is_not_told_again_after_a_restart() {
     check(
         &world,
         &expect![[r#"
-        0m open 1: Ok(Done)
-        0m   1: Began("all")
-        0m   1: Told(["ana", "cara"])
-        0m   => ana by ntfy: [1]
-        0m   => cara by ntfy: [1]
-        0m ana acknowledges 1: Ok(Counted)
-        0m   1: Answered("ana")
-        0m restart
-        1m   => cara by ntfy: [1]
-    "#]],
+            0m open 1: Ok(Done)
+            0m   1: Began("all")
+            0m   1: Told(["ana", "cara"])
+            0m   => ana by ntfy: [1]
+            0m   => cara by ntfy: [1]
+            0m ana acknowledges 1: Ok(Counted)
+            0m   1: Answered("ana")
+            0m restart
+            0m   => cara by ntfy: [1]
+        "#]],
     );
 }
 

@@ -326,26 +326,26 @@ fn a_provider_that_fails_is_not_waited_for() {
     check(
         world,
         expect![[r#"
-        0m open 1: Ok(Done)
-        0m   1: Began("ordinary")
-        0m   1: Told(["ana"])
-        0m   => ana by ntfy: [1]
-        0m   1: NotDelivered("ana")
-        0m   => ana by phone: [1]
-        0m   1: NotDelivered("ana")
-        0m   1: Told(["cara"])
-        0m   => cara by ntfy: [1]
-        0m   1: NotDelivered("cara")
-        0m   => cara by phone: [1]
-        0m   1: NotDelivered("cara")
-        0m   1: Told(["eva"])
-        0m   => eva by ntfy: [1]
-        0m   1: NotDelivered("eva")
-        0m   => eva by phone: [1]
-        0m   1: NotDelivered("eva")
-        15m   1: Ended(Failed)
-        15m   => nobody left: 1 Failed
-    "#]],
+            0m open 1: Ok(Done)
+            0m   1: Began("ordinary")
+            0m   1: Told(["ana"])
+            0m   => ana by ntfy: [1]
+            0m   1: NotDelivered("ana")
+            0m   => ana by phone: [1]
+            0m   1: NotDelivered("ana")
+            0m   1: Told(["cara"])
+            0m   => cara by ntfy: [1]
+            0m   1: NotDelivered("cara")
+            0m   => cara by phone: [1]
+            0m   1: NotDelivered("cara")
+            0m   1: Told(["eva"])
+            0m   => eva by ntfy: [1]
+            0m   1: NotDelivered("eva")
+            0m   => eva by phone: [1]
+            0m   1: NotDelivered("eva")
+            0m   1: Ended(Failed)
+            0m   => nobody left: 1 Failed
+        "#]],
     );
 }
 
@@ -466,26 +466,26 @@ fn a_policy_hands_over_to_another_and_people_do() {
     check(
         world,
         expect![[r#"
-        0m open 1: Ok(Done)
-        0m   1: Began("first")
-        0m   1: Told(["ana", "ops"])
-        0m   => ops: 1
-        0m   => ana by ntfy: [1]
-        5m   1: Ended(HandedOff)
-        5m   1: HandedOver("ordinary")
-        5m   1: Told(["ana"])
-        5m   => ana by ntfy: [1]
-        6m 1 goes to first: Ok(Done)
-        6m   1: Passed("eva", "first")
-        6m   1: Began("first")
-        6m   1: Told(["ana", "ops"])
-        6m   => ops: 1
-        6m   => ana by ntfy: [1]
-        6m 1 goes to none: Err(UnknownPolicy("none"))
-        6m 1 is resolved: Ok(Done)
-        6m   1: Ended(Resolved)
-        6m 1 goes to first: Ok(Over)
-    "#]],
+            0m open 1: Ok(Done)
+            0m   1: Began("first")
+            0m   1: Told(["ana", "ops"])
+            0m   => ops: 1
+            0m   => ana by ntfy: [1]
+            5m   1: Ended(HandedOff)
+            5m   1: HandedOver("ordinary")
+            5m   1: Told(["ana"])
+            5m   => ana by ntfy: [1]
+            6m 1 goes to first: Ok(Done)
+            6m   1: Passed("eva", "first")
+            6m   1: Began("first")
+            6m   1: Told(["ana", "ops"])
+            6m   => ops: 1
+            6m   => ana by ntfy: [1]
+            6m 1 goes to none: Err(UnknownPolicy("none"))
+            6m 1 is resolved: Ok(Done)
+            6m   1: Ended(Resolved)
+            6m 1 goes to first: Ok(Over)
+        "#]],
     );
 }
 
@@ -588,7 +588,7 @@ fn too_many_pages_and_wrong_snoozes_are_refused() {
     world.snooze(1, 60 * 24 * 8);
     assert!(world.transcript.contains("Err(Snooze)"));
     let unknown = Refusal::Unknown(PageKey(7)).to_string();
-    assert_eq!(unknown, "there is no page 7");
+    assert_eq!(unknown, "nobody is paged for INC-7");
     let snooze = Refusal::Snooze.to_string();
     assert_eq!(snooze, "a snooze ends within the next 1w");
 }

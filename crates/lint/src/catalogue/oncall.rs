@@ -7,6 +7,7 @@ pub(crate) const ALL: &[&Lint] = &[
     &GAP,
     &UNREACHABLE,
     &NO_WAY,
+    &NO_POLICY,
     &NOBODY_REACHABLE,
     &UNUSED_LAYER,
 ];
@@ -71,6 +72,20 @@ pub const NO_WAY: Lint = Lint {
     good: "#= firebell.yml\noncall:\n  people: {ana: {ntfy: ana}}\nescalation:\n  all: [{notify: \
            person:ana}]\nalertmanager:\n  route: {receiver: push}\n  receivers:\n    - {name: push, \
            ntfy_configs: [{topic: ops}]}\n",
+};
+
+/// A team whose incidents page nobody, where others do.
+pub const NO_POLICY: Lint = Lint {
+    id: "oncall/no-policy",
+    severity: Severity::Warning,
+    is_on: true,
+    what: "a team that names no policy of `escalation`, where incidents do not name one for all",
+    why: "Incidents that it owns page nobody, however bad they are.",
+    mend: "Say `escalation: NAME` at the team, or at `incidents` for all that name none.",
+    bad: "#= firebell.yml\noncall:\n  people: {ana: {email: a@b.c}}\n  teams: {shop: \
+          [ana]}\nescalation:\n  all: [{notify: team:shop}]\n",
+    good: "#= firebell.yml\nincidents: {escalation: all}\noncall:\n  people: {ana: {email: \
+           a@b.c}}\n  teams: {shop: [ana]}\nescalation:\n  all: [{notify: team:shop}]\n",
 };
 
 /// An owner whose pages go nowhere.

@@ -100,7 +100,6 @@ impl Narrator {
         for effect in &step.effects {
             match effect {
                 Effect::Send(alerts) => self.sent_outside(scene.now, alerts),
-                Effect::Page(message) => self.say(scene.now, &page_text(message)),
                 Effect::PageBroken(key, why) => {
                     let line = format!("BROKEN page {}: {why}", key.0);
                     self.say(scene.now, &line);
@@ -223,6 +222,7 @@ impl Watch for Narrator {
             }
             Happening::Began(attempt) => self.began(scene.now, attempt),
             Happening::Ended(attempt) => self.ended(scene.now, attempt),
+            Happening::Paged(message) => self.say(scene.now, &page_text(message)),
             Happening::Stopped { stop, .. } => {
                 self.is_stopped = true;
                 self.is_behind = false;

@@ -10,7 +10,7 @@ use firebell_promql::description::{self, Described};
 use super::document::{Block, problem};
 use crate::disk::Fault;
 use crate::simulator::{Cut, CutPoint, Stop};
-use crate::world::Behaviour;
+use crate::world::{Behaviour, contact_key};
 
 /// One event.
 #[derive(Clone, Debug)]
@@ -132,6 +132,7 @@ fn line(words: &mut Words<'_>) -> Result<(Duration, What), Wrong> {
     let what = match words.next() {
         "series" => words.series()?,
         "receiver" => words.receiver()?,
+        "contact" => words.contact()?,
         "alert" => words.alert()?,
         "silence" => {
             let matchers = words.matchers()?;
@@ -352,9 +353,25 @@ impl<'a> Words<'a> {
 
     fn receiver(&mut self) -> Result<What, Wrong> {
         let name = self.next().to_owned();
+        let behaviour = self.behaviour()?;
+        Ok(What::Receiver { name, behaviour })
+    }
+
+    /// `ana delivers`, `phone fails 500` or `ana phone hangs`.
+    fn contact(&mut self) -> Result<What, Wrong> {
+        let first = self.next();
+        let mut name = contact_key(&[first]);
+        if !["delivers", "fails", "hangs"].contains(&self.peek()) {
+            name = contact_key(&[first, self.next()]);
+        }
+        let behaviour = self.behaviour()?;
+        Ok(What::Receiver { name, behaviour })
+    }
+
+    fn behaviour(&mut self) -> Result<Behaviour, Wrong> {
         let hint = "`delivers`, `delivers after 3s`, `fails 500` or `hangs`";
         let kinds = [("delivers", 0), ("fails", 1), ("hangs", 2)];
-        let behaviour = match self.one_of(kinds, hint)? {
+        Ok(match self.one_of(kinds, hint)? {
             0 if self.accept("after") => Behaviour::Delivers {
                 after: self.duration()?,
             },
@@ -378,8 +395,7 @@ impl<'a> Words<'a> {
                 }
             }
             _ => Behaviour::Hangs,
-        };
-        Ok(What::Receiver { name, behaviour })
+        })
     }
 
     /// `open by ana sev2 cart: it is slow`, or `INC-1 by ana: ack`.
@@ -497,7 +513,7 @@ impl<'a> Words<'a> {
 }
 
 const EVENTS: &str = "`series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, \
-                      `restart`, `reload`, `disk`, `why`, `history`, `incident`, `page`, or `end` before a time";
+                      `restart`, `reload`, `disk`, `why`, `history`, `incident`, `page`, `contact`, or `end` before a time";
 const STOPS: &str = "`kill` or `crash`, alone or with `after deciding`, `after recording` or `after \
                      sending` (in the next step that tells somebody) or, for `crash`, `after 3 \
                      writes`; and `then restart` if it starts again at once";

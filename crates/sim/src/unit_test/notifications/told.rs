@@ -90,7 +90,10 @@ impl Watch for Listener {
                     }
                 }
             }
-            Happening::Started { .. } | Happening::Ended(_) | Happening::Stopped { .. } => {}
+            Happening::Started { .. }
+            | Happening::Ended(_)
+            | Happening::Paged(_)
+            | Happening::Stopped { .. } => {}
         }
     }
 }
