@@ -29,10 +29,11 @@ use crate::group::{Group, GroupKey, Pending, Timers};
 use crate::happened::{Happened, HistoryEntry};
 use crate::ingest::{State, Times, end, merge};
 use crate::inhibit::{Inhibition, Roles};
+use crate::label_index::LabelIndex;
 use crate::outcome::Outcomes;
 use crate::pairs::Pairs;
 use crate::record::{Counters, DirtyKey, DispatchRecord, Renewed};
-use crate::silences::{LabelIndex, Silences};
+use crate::silences::Silences;
 use crate::window::Window;
 use crate::{
     DeliveryId, DispatchEffect, NflogEntry, PostedAlerts, RouteIdx, Routing, Silence, SilenceError,
@@ -89,7 +90,8 @@ pub const DEFAULT_RETENTION: Duration = Duration::from_hours(120);
 pub struct Dispatch {
     routing: Arc<Routing>,
     options: Options,
-    alerts: BTreeMap<Fingerprint, Entry>,
+    // Boxed: a search goes through the keys alone, and so many fit into a line of the cache.
+    alerts: BTreeMap<Fingerprint, Box<Entry>>,
     by_label: LabelIndex,
     pairs: Pairs,
     n_by_name: BTreeMap<Arc<str>, usize>,
@@ -379,14 +381,14 @@ impl Dispatch {
         }
         self.alerts.insert(
             fingerprint,
-            Entry {
+            Box::new(Entry {
                 alert,
                 memberships,
                 roles,
                 silences,
                 is_noted_firing: false,
                 firings: Vec::new(),
-            },
+            }),
         );
         self.keep_until_forgotten(fingerprint);
     }
@@ -492,12 +494,15 @@ impl Dispatch {
         if self.forgotten_at(fingerprint).is_none_or(|at| at > now) {
             return;
         }
-        let Some(Entry { alert, roles, .. }) = self.alerts.remove(&fingerprint) else {
+        let Some(entry) = self.alerts.remove(&fingerprint) else {
             return;
         };
+        let Entry { alert, roles, .. } = *entry;
         self.inhibition
             .remove(fingerprint, &alert.labels, &roles, end(&alert));
-        self.by_label.remove(fingerprint, &alert.labels);
+        let alerts = &self.alerts;
+        self.by_label
+            .remove(&alert.labels, |it| alerts.contains_key(&it));
         let name = alert.labels.value(ALERT_NAME);
         if let Some(n_alerts) = self.n_by_name.get_mut(name) {
             *n_alerts -= 1;
@@ -542,21 +547,11 @@ impl Dispatch {
         let Some(silence) = self.silences.get(id) else {
             return;
         };
-        let mut visit = |entry: &mut Entry| {
-            if silence.matches(&entry.alert.labels) {
+        for fingerprint in self.candidates(&silence.matchers) {
+            let entry = self.alerts.get_mut(&fingerprint);
+            if let Some(entry) = entry.filter(|it| silence.matches(&it.alert.labels)) {
                 change(&mut entry.silences);
             }
-        };
-        match self.by_label.candidates(&silence.matchers) {
-            Some(candidates) => {
-                for fingerprint in candidates {
-                    self.alerts
-                        .get_mut(&fingerprint)
-                        .into_iter()
-                        .for_each(&mut visit);
-                }
-            }
-            None => self.alerts.values_mut().for_each(visit),
         }
     }
 

@@ -27,6 +27,7 @@ mod group;
 mod happened;
 mod ingest;
 mod inhibit;
+mod label_index;
 mod matcher_index;
 mod nflog;
 mod order;

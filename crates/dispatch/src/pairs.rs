@@ -3,10 +3,10 @@
 //! *Limits*: a table of fixed size, in which a new pair takes the place of an old one. What is
 //! forgotten costs memory, nothing else.
 
-use std::hash::{DefaultHasher, Hasher as _};
+use std::hash::Hasher as _;
 use std::sync::Arc;
 
-use firebell_model::{Label, Labels};
+use firebell_model::{Label, LabelHasher, Labels};
 
 /// See the module's documentation.
 #[derive(Debug)]
@@ -41,7 +41,7 @@ impl Pairs {
             let (name, value) = (name.into(), value.into());
             return Arc::new(Label { name, value });
         }
-        let idx = hash((name, value)) % PAIRS_MAX;
+        let idx = hash(&[name, value]) % PAIRS_MAX;
         let known = self.pairs[idx].as_ref();
         if let Some(known) = known.filter(|it| *it.value == *value && *it.name == *name) {
             return Arc::clone(known);
@@ -55,7 +55,7 @@ impl Pairs {
     }
 
     fn name(&mut self, name: &str) -> Arc<str> {
-        let known = &mut self.names[hash(name) % NAMES_MAX];
+        let known = &mut self.names[hash(&[name]) % NAMES_MAX];
         match known {
             Some(known) if **known == *name => Arc::clone(known),
             _ => Arc::clone(known.insert(name.into())),
@@ -63,10 +63,10 @@ impl Pairs {
     }
 }
 
-fn hash(text: impl std::hash::Hash) -> usize {
+fn hash(texts: &[&str]) -> usize {
     // Without a secret: who makes pairs collide loses the sharing of his own alerts.
-    let mut hasher = DefaultHasher::new();
-    text.hash(&mut hasher);
+    let mut hasher = LabelHasher::default();
+    texts.iter().for_each(|it| hasher.write(it.as_bytes()));
     hasher.finish() as usize
 }
 

@@ -1,9 +1,8 @@
 //! The silences that are kept, and which alerts they match.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::collections::BTreeMap;
 
-use firebell_model::{Fingerprint, Labels, MatchOp, Matcher, Timestamp};
+use firebell_model::{Labels, Timestamp};
 
 use crate::matcher_index::MatcherIndex;
 use crate::{Silence, SilenceId, SilenceState};
@@ -75,69 +74,5 @@ impl Silences {
         let mut ids: Vec<SilenceId> = slots.iter().map(|slot| self.ids[*slot as usize]).collect();
         ids.sort_unstable();
         ids
-    }
-}
-
-/// Finds alerts by label, so that a new silence looks only at alerts that it may match.
-#[derive(Debug, Default)]
-pub(crate) struct LabelIndex(HashMap<Arc<str>, BTreeMap<Arc<str>, BTreeSet<Fingerprint>>>);
-
-impl LabelIndex {
-    pub(crate) fn insert(&mut self, fingerprint: Fingerprint, labels: &Labels) {
-        for label in labels.iter() {
-            let values = match self.0.get_mut(&label.name) {
-                Some(values) => values,
-                None => self.0.entry(label.name.clone()).or_default(),
-            };
-            match values.get_mut(&label.value) {
-                Some(alerts) => {
-                    alerts.insert(fingerprint);
-                }
-                None => {
-                    values.insert(label.value.clone(), BTreeSet::from([fingerprint]));
-                }
-            }
-        }
-    }
-
-    pub(crate) fn remove(&mut self, fingerprint: Fingerprint, labels: &Labels) {
-        for label in labels.iter() {
-            let Some(values) = self.0.get_mut(&label.name) else {
-                continue;
-            };
-            if let Some(alerts) = values.get_mut(&label.value) {
-                alerts.remove(&fingerprint);
-                if alerts.is_empty() {
-                    values.remove(&label.value);
-                }
-            }
-            if values.is_empty() {
-                self.0.remove(&label.name);
-            }
-        }
-    }
-
-    /// Alerts that may match, each once; `None` when any alert may.
-    pub(crate) fn candidates(&self, matchers: &[Matcher]) -> Option<Vec<Fingerprint>> {
-        let is_bound = |matcher: &&Matcher| !matcher.matches_value("");
-        let is_equal = |matcher: &&Matcher| matcher.op() == MatchOp::Equal;
-        let bound = || matchers.iter().filter(is_bound);
-        let n_alerts = |matcher: &Matcher| self.values(matcher).map(BTreeSet::len).sum::<usize>();
-        let best = bound()
-            .filter(is_equal)
-            .min_by_key(|matcher| n_alerts(matcher));
-        let best = best.or_else(|| bound().next())?;
-        Some(self.values(best).flatten().copied().collect())
-    }
-
-    fn values(&self, matcher: &Matcher) -> impl Iterator<Item = &BTreeSet<Fingerprint>> {
-        let values = self.0.get(matcher.name());
-        let is_equal = matcher.op() == MatchOp::Equal;
-        let exact = values
-            .filter(|_| is_equal)
-            .and_then(|values| values.get(matcher.value()));
-        let tried = values.filter(|_| !is_equal).into_iter().flatten();
-        let hits = tried.filter(|(value, _)| matcher.matches_value(value));
-        exact.into_iter().chain(hits.map(|(_, alerts)| alerts))
     }
 }

@@ -7,6 +7,7 @@
 //! `firebell-dispatch`).
 
 mod hex;
+mod label_hasher;
 mod labels;
 mod matcher;
 mod matcher_text;
@@ -33,6 +34,7 @@ pub use crate::histogram::{
     Bucket, BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMAS, Histogram,
     HistogramSample, HistogramSum, IncompatibleSchemas, Reconciled, ResetHint, Trim,
 };
+pub use crate::label_hasher::LabelHasher;
 pub use crate::labels::{
     ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, METRIC_TYPE, METRIC_UNIT,
     Quoted, is_metric_label, is_valid_label_name, is_valid_metric_name,

@@ -19,11 +19,11 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-use firebell_model::{Labels, SeriesId, Summary};
+use firebell_model::{LabelHasher, Labels, SeriesId, Summary};
 
 use crate::bytes::{Put, Reader};
 use crate::chunk::Format;
-use crate::index::{Comers, Index, LabelHasher};
+use crate::index::{Comers, Index};
 use crate::page::{put_summary, read_summary};
 use crate::series::Cell;
 

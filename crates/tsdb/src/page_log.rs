@@ -21,10 +21,10 @@ use std::ptr;
 use std::sync::Arc;
 
 use firebell_disk::{Log, LogOptions};
-use firebell_model::{Label, SeriesId};
+use firebell_model::{Label, LabelHasher, SeriesId};
 
 use crate::bytes::{Put, Reader};
-use crate::index::{Comers, Index, LabelHasher};
+use crate::index::{Comers, Index};
 use crate::options::StoreError;
 use crate::page::Page;
 use crate::series::Cell;

@@ -579,7 +579,9 @@ impl Dispatch {
         }
         self.mark_group(key);
         if let Some(since) = flush.counts_in {
-            self.uncount(key, since);
+            let receiver = self.routing.route(key.route).receiver;
+            let receiver = self.routing.receiver(receiver).name().clone();
+            self.uncount(&receiver, since);
         }
         if !flush.has_failed {
             self.release(key, flush);

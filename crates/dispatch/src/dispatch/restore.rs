@@ -13,8 +13,9 @@ use super::Dispatch;
 use crate::deadlines::Deadline;
 use crate::group::{Group, GroupKey, Origin, Pending};
 use crate::inhibit::Inhibition;
+use crate::label_index::LabelIndex;
 use crate::record::{AlertRecord, Counters, DeliveryRecord, DirtyKey, DispatchRecord, GroupRecord};
-use crate::silences::{LabelIndex, Silences};
+use crate::silences::Silences;
 use crate::window::{HeldKey, Window};
 use crate::{
     DeliveryId, DispatchEffect, FailureCause, IntegrationSlot, NflogEntry, Routing, Silence,
@@ -285,6 +286,8 @@ impl Dispatch {
                 .push(entry.expires_at, Deadline::Nflog(key.clone()));
         }
         self.nflog = nflog;
+        // Of groups that are gone, the periods in which something under way counts.
+        let mut counted: BTreeMap<HeldKey, Timestamp> = BTreeMap::new();
         for ((route, labels), GroupRecord(timers)) in groups {
             match self.group_key(&route, &labels) {
                 Some(key) => {
@@ -292,6 +295,9 @@ impl Dispatch {
                     self.groups.insert(key, group);
                 }
                 None => {
+                    let key = (route.clone(), labels.clone());
+                    let since = timers.flush.and_then(|it| it.counts_in);
+                    counted.extend(since.map(|since| (key, since)));
                     self.dirty.insert(DirtyKey::Group(route, labels));
                 }
             }
@@ -300,7 +306,7 @@ impl Dispatch {
         for (id, delivery) in deliveries {
             match delivery.is_summary {
                 true => self.take_up_summary(id, delivery, out),
-                false => self.take_up(id, delivery, out),
+                false => self.take_up(id, delivery, &mut counted, out),
             }
         }
         self.set_timers(now);
@@ -309,7 +315,13 @@ impl Dispatch {
     }
 
     // Takes up a delivery where it was, if its group and its integration are still there.
-    fn take_up(&mut self, id: DeliveryId, record: DeliveryRecord, out: &mut Vec<DispatchEffect>) {
+    fn take_up(
+        &mut self,
+        id: DeliveryId,
+        record: DeliveryRecord,
+        counted: &mut BTreeMap<HeldKey, Timestamp>,
+        out: &mut Vec<DispatchEffect>,
+    ) {
         let DeliveryRecord {
             route,
             group_labels,
@@ -321,17 +333,16 @@ impl Dispatch {
         } = record;
         let retry_at = attempts.retry_at;
         let key = self.group_key(&route, &group_labels);
-        let is_wanted = key.as_ref().is_some_and(|key| {
-            let current = self
-                .routing
-                .receiver(self.routing.route(key.route).receiver);
-            let has_slot = |slot: &IntegrationSlot| slot.integration == integration;
-            // A group that no alert belongs to any more is about to end.
-            let is_alive = |group: &Group| !group.alerts.is_empty();
-            *current.name() == receiver
-                && current.slots().iter().any(has_slot)
-                && self.groups.get(key).is_some_and(is_alive)
-        });
+        let current = key.as_ref().map(|key| self.routing.route(key.route));
+        let current = current.map(|route| self.routing.receiver(route.receiver));
+        let current = current.filter(|it| *it.name() == receiver);
+        let has_slot = |slot: &IntegrationSlot| slot.integration == integration;
+        // A group that no alert belongs to any more is about to end.
+        let is_alive = |group: &Group| !group.alerts.is_empty();
+        let group = key.as_ref().and_then(|key| self.groups.get(key));
+        let has_integration = current.is_some_and(|it| it.slots().iter().any(has_slot));
+        let is_wanted = has_integration && group.is_some_and(is_alive);
+        let has_receiver = current.is_some();
         let flush = key.as_ref().and_then(|key| self.groups.get_mut(key));
         let flush = flush.and_then(|group| Some((group.timers.flush.as_mut()?, &mut group.open)));
         match (key, flush) {
@@ -348,9 +359,16 @@ impl Dispatch {
                 self.go_on_with(id, pending);
             }
             (_, flush) => {
+                let mut since = None;
                 if let Some((flush, _)) = flush {
                     flush.has_failed = true;
-                    self.dirty.insert(DirtyKey::Group(route, group_labels));
+                    since = flush.counts_in.take_if(|_| !has_receiver);
+                    self.dirty
+                        .insert(DirtyKey::Group(route.clone(), group_labels.clone()));
+                }
+                // What its receiver is no longer told uses up nothing of its limit.
+                if let Some(since) = since.or_else(|| counted.remove(&(route, group_labels))) {
+                    self.uncount(&receiver, since);
                 }
                 if retry_at.is_none() {
                     out.push(DispatchEffect::Cancel(id));

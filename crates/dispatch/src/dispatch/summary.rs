@@ -81,14 +81,12 @@ impl Dispatch {
         Allowed::Later
     }
 
-    /// Takes back that a flush counts, of which nothing arrived.
-    pub(super) fn uncount(&mut self, key: &GroupKey, since: Timestamp) {
-        let receiver = self.routing.route(key.route).receiver;
-        let name = self.routing.receiver(receiver).name().clone();
-        let window = self.windows.get_mut(&name);
+    /// Takes back that a flush counts for a receiver, of which nothing arrived.
+    pub(super) fn uncount(&mut self, receiver: &Arc<str>, since: Timestamp) {
+        let window = self.windows.get_mut(receiver);
         if let Some(window) = window.filter(|it| it.since == since) {
             window.n_told = window.n_told.saturating_sub(1);
-            self.drop_if_idle(&name);
+            self.drop_if_idle(receiver);
         }
     }
 

@@ -145,14 +145,12 @@ impl Dispatch {
     }
 
     fn matched(&self, silence: &Silence) -> Vec<&Entry> {
-        let matches = |entry: &&Entry| silence.matches(&entry.alert.labels);
-        match self.by_label.candidates(&silence.matchers) {
-            Some(candidates) => {
-                let entries = candidates.iter().filter_map(|it| self.alerts.get(it));
-                entries.filter(matches).collect()
-            }
-            None => self.alerts.values().filter(matches).collect(),
-        }
+        let candidates = self.candidates(&silence.matchers);
+        let entries = candidates.iter().filter_map(|it| self.alerts.get(it));
+        let entries = entries.map(|it| &**it);
+        entries
+            .filter(|it| silence.matches(&it.alert.labels))
+            .collect()
     }
 
     // The warning is an alert from some time before the end until the end. It goes when the end

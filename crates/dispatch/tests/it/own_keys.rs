@@ -1,6 +1,6 @@
 //! What upstream does not know, each key on its timeline.
 
-use expect_test::expect;
+use expect_test::{Expect, expect};
 
 use crate::harness::check_with;
 
@@ -455,6 +455,35 @@ fn a_summary_tells_nothing_of_a_route_that_has_another_receiver_by_then() {
             13m0s notify b/webhook[0]: all resolved [-slow]
         "#]],
     );
+}
+
+#[test]
+fn what_a_reload_cancels_uses_up_nothing_of_a_limit() {
+    let receivers = "receiver a limit=1/10m: webhook; receiver b: webhook";
+    let check = |route: &str, other: &str, expected: Expect| {
+        let timeline = format!(
+            "0s answer a/webhook[0] hangs · 0s fire db/disk · 30s reload {receivers}; {other}
+             40s answer a/webhook[0] accepts · 2m reload {receivers}; {route}
+             3m fire db/cpu · 5m end"
+        );
+        let routing = format!("{receivers}; {route}").replace("; ", "\n");
+        check_with(&routing, &timeline, expected);
+    };
+    let to_b = "route b wait=0s interval=1m";
+    // Another receiver for the same groups, and a route that is gone.
+    check("route a wait=0s interval=1m", to_b, expect![[r#"
+        0m0s notify a/webhook[0]: first [disk] (hangs)
+        0m30s cancel 1
+        1m0s notify b/webhook[0]: first [disk]
+        2m0s notify a/webhook[0]: first [disk]
+    "#]]);
+    let child = format!(r#"{to_b};   {{service="db"}} a"#);
+    check(&child, to_b, expect![[r#"
+        0m0s notify a/webhook[0]: first [disk] (hangs)
+        0m30s cancel 1
+        0m30s notify b/webhook[0]: first [disk]
+        2m0s notify a/webhook[0]: first [disk]
+    "#]]);
 }
 
 #[test]
