@@ -90,11 +90,20 @@ impl IncidentFigures {
 /// What is remembered to count right.
 #[derive(Default)]
 struct Known {
-    pairs: BTreeSet<AlertLabels>,
+    /// Where in `counters` a severity and a name have theirs; found without making anything.
+    pairs: BTreeMap<String, BTreeMap<String, usize>>,
+    counters: Vec<OfName>,
     severities: BTreeSet<String>,
     firing: BTreeMap<Fingerprint, Firing>,
     /// Incidents not opened when it was last looked.
     not_opened: u64,
+}
+
+/// The counters of alerts of one name and severity.
+#[derive(Default)]
+struct OfName {
+    alerts: Counter,
+    actionable: Counter,
 }
 
 /// An alert that fires.
@@ -160,9 +169,7 @@ impl QualityMetrics {
             let severity = rule.label_texts.value(SEVERITY);
             // What a template makes of it is known when it fires.
             if !severity.contains("{{") {
-                let labels = known.pair(&rule.name, severity);
-                drop(self.alerts.get_or_create(&labels));
-                drop(self.actionable.get_or_create(&labels));
+                self.of_name(&mut known, &rule.name, severity);
             }
         }
     }
@@ -210,24 +217,39 @@ impl QualityMetrics {
         self.waiting.set(whole(figures.n_waiting));
     }
 
+    /// The counters of alerts of a name and severity, both of them from the first alert on, so that
+    /// their quotient is there.
+    fn of_name<'k>(&self, known: &'k mut Known, name: &str, severity: &str) -> &'k OfName {
+        known.pair(name, severity, |name, severity| {
+            let (name, severity) = (name.to_owned(), severity.to_owned());
+            let labels = AlertLabels { name, severity };
+            OfName {
+                alerts: self.alerts.get_or_create(&labels).clone(),
+                actionable: self.actionable.get_or_create(&labels).clone(),
+            }
+        })
+    }
+
+    fn of_labels<'k>(&self, known: &'k mut Known, labels: &Labels) -> &'k OfName {
+        self.of_name(known, labels.value(ALERT_NAME), labels.value(SEVERITY))
+    }
+
+    // Thousands may begin to fire in one step: that costs little.
     fn count_alert(&self, known: &mut Known, engine: &Engine, entry: &HistoryEntry) {
-        let alert = entry.labels.fingerprint();
+        let alert = || entry.labels.fingerprint();
         match &entry.event {
             HistoryEvent::Firing => {
-                let labels = known.pair_of(&entry.labels);
-                self.alerts.get_or_create(&labels).inc();
-                // With the first alert, so that their quotient is there.
-                drop(self.actionable.get_or_create(&labels));
-                known.fires(alert, entry.at, false);
+                self.of_labels(known, &entry.labels).alerts.inc();
+                known.fires(alert(), entry.at, false);
             }
             HistoryEvent::Resolved => {
-                if let Some(fired) = known.firing.remove(&alert) {
+                if let Some(fired) = known.firing.remove(&alert()) {
                     let severity = known.severity(entry.labels.value(SEVERITY));
                     observe(&self.resolve, severity, entry.at - fired.since);
                 }
             }
             HistoryEvent::Acknowledged { .. } => {
-                if let Some(since) = known.acknowledge(alert) {
+                if let Some(since) = known.acknowledge(alert()) {
                     let severity = known.severity(entry.labels.value(SEVERITY));
                     observe(&self.ack, severity, entry.at - since);
                 }
@@ -238,8 +260,7 @@ impl QualityMetrics {
                 let of = incident.and_then(|it| engine.incidents().get(IncidentId(it)));
                 let is_actionable = verdict.parse().is_ok_and(Verdict::is_actionable);
                 if is_actionable && of.is_none_or(|it| !was_actionable(it)) {
-                    let labels = known.pair_of(&entry.labels);
-                    self.actionable.get_or_create(&labels).inc();
+                    self.of_labels(known, &entry.labels).actionable.inc();
                 }
             }
             HistoryEvent::Pending
@@ -320,27 +341,40 @@ impl Known {
         (!was_before).then_some(firing.since)
     }
 
-    fn pair_of(&mut self, labels: &Labels) -> AlertLabels {
-        self.pair(labels.value(ALERT_NAME), labels.value(SEVERITY))
+    fn pair(
+        &mut self,
+        name: &str,
+        severity: &str,
+        make: impl FnOnce(&str, &str) -> OfName,
+    ) -> &OfName {
+        let idx = self.find(name, severity);
+        let idx = idx.unwrap_or_else(|| self.add(name, severity, make));
+        &self.counters[idx]
     }
 
-    fn pair(&mut self, name: &str, severity: &str) -> AlertLabels {
-        let labels = AlertLabels {
-            name: name.to_owned(),
-            severity: self.severity(severity),
-        };
-        let is_long = name.len() > NAME_BYTES_MAX;
-        if self.pairs.contains(&labels) {
-            return labels;
-        }
-        if is_long || self.pairs.len() >= NAMES_MAX {
-            return AlertLabels {
-                name: OTHER.to_owned(),
-                severity: labels.severity,
-            };
-        }
-        self.pairs.insert(labels.clone());
-        labels
+    fn find(&self, name: &str, severity: &str) -> Option<usize> {
+        self.pairs.get(severity)?.get(name).copied()
+    }
+
+    // What is too long or too much is one of those that are already there.
+    fn add(
+        &mut self,
+        name: &str,
+        severity: &str,
+        make: impl FnOnce(&str, &str) -> OfName,
+    ) -> usize {
+        let severity = self.severity(severity);
+        let is_counted = name.len() <= NAME_BYTES_MAX && self.counters.len() < NAMES_MAX;
+        let name = if is_counted { name } else { OTHER };
+        self.find(name, &severity).unwrap_or_else(|| {
+            self.counters.push(make(name, &severity));
+            let (names, idx) = (
+                self.pairs.entry(severity).or_default(),
+                self.counters.len() - 1,
+            );
+            names.insert(name.to_owned(), idx);
+            idx
+        })
     }
 
     fn severity(&mut self, severity: &str) -> String {
@@ -561,13 +595,18 @@ mod tests {
     #[test]
     fn names_without_end_are_counted_as_others() {
         let mut known = Known::default();
+        let mut named = |name: &str| {
+            known.pair(name, "page", |_, _| OfName::default());
+            known.pairs["page"].clone()
+        };
         for n in 0..NAMES_MAX + 10 {
-            known.pair(&format!("n{n}"), "page");
+            named(&format!("n{n}"));
         }
-        assert_eq!(known.pairs.len(), NAMES_MAX);
-        assert_eq!(known.pair("n5", "page").name, "n5");
-        assert_eq!(known.pair("one more", "page").name, OTHER);
-        assert_eq!(known.pair(&"n".repeat(201), "page").name, OTHER);
+        named(&"n".repeat(201));
+        let names = named("one more");
+        assert_eq!(names.len(), NAMES_MAX + 1);
+        assert!(names.contains_key("n5") && names.contains_key(OTHER));
+        assert!(!names.contains_key("one more"));
         for n in 0..SEVERITIES_MAX {
             known.severity(&format!("s{n}"));
         }

@@ -471,19 +471,27 @@ fn what_a_reload_cancels_uses_up_nothing_of_a_limit() {
     };
     let to_b = "route b wait=0s interval=1m";
     // Another receiver for the same groups, and a route that is gone.
-    check("route a wait=0s interval=1m", to_b, expect![[r#"
+    check(
+        "route a wait=0s interval=1m",
+        to_b,
+        expect![[r#"
         0m0s notify a/webhook[0]: first [disk] (hangs)
         0m30s cancel 1
         1m0s notify b/webhook[0]: first [disk]
         2m0s notify a/webhook[0]: first [disk]
-    "#]]);
+    "#]],
+    );
     let child = format!(r#"{to_b};   {{service="db"}} a"#);
-    check(&child, to_b, expect![[r#"
+    check(
+        &child,
+        to_b,
+        expect![[r#"
         0m0s notify a/webhook[0]: first [disk] (hangs)
         0m30s cancel 1
         0m30s notify b/webhook[0]: first [disk]
         2m0s notify a/webhook[0]: first [disk]
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
