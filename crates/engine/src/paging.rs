@@ -25,6 +25,9 @@ impl Paging {
     /// owned, else that of the team that owns it, else the one for all; `None` pages nobody.
     #[must_use]
     pub fn policy_of(&self, incident: &Incident) -> Option<&Arc<str>> {
+        if self.policies.is_empty() {
+            return None;
+        }
         let mut members = incident.alerts.iter();
         let first = members.next();
         let first = members.fold(first, |first, it| match first {

@@ -106,7 +106,8 @@ impl Escalation {
     pub fn configure(&mut self, policies: Arc<[Policy]>, rules: PagingRules) {
         self.rules = rules;
         let newest = self.versions.last_key_value();
-        if newest.is_some_and(|(_, known)| *known == policies) {
+        let is_known = newest.map_or(policies.is_empty(), |(_, known)| *known == policies);
+        if is_known {
             return;
         }
         let version = newest.map_or(0, |(version, _)| version + 1);

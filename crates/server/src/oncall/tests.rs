@@ -59,7 +59,7 @@ fn who_is_on_call_is_told_with_hand_overs_and_without_addresses() {
     expect![[r#"
         [{"members":["ana","ben"],"name":"shop","onCall":["zoe"],"schedule":"days","services":["cart"]},
         {"members":["zoe"],"name":"ops","onCall":["zoe"],"schedule":null,"services":[]}]"#]].assert_eq(&said["teams"].to_string().replace("},", "},\n"));
-    expect![[r#"{"contacts":[{"kind":"email","verified":false},{"kind":"phone","verified":false}],"fullName":"Ana Ruiz","name":"ana","zone":"Europe/Madrid"}"#]].assert_eq(&said["people"][0].to_string());
+    expect![[r#"{"contacts":[{"kind":"phone","verified":false},{"kind":"email","verified":false}],"fullName":"Ana Ruiz","name":"ana","zone":"Europe/Madrid"}"#]].assert_eq(&said["people"][0].to_string());
     let early = oncall_at(&config.oncall.oncall, Some("2025-01-01"), now()).unwrap();
     let days = &early["schedules"][0];
     assert_eq!(
