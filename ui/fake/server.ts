@@ -8,6 +8,7 @@ import type { Changed, IncidentDetail } from "../src/api/types.ts";
 import type { SilencePreview } from "../src/api/types.ts";
 import type { NewSilence } from "../src/api/upstream.ts";
 import { act, incident } from "./incidents.ts";
+import { quality } from "./quality.ts";
 import { ago, history, spending, type World } from "./scenarios.ts";
 import { shiftsOf } from "./oncall.ts";
 import { why } from "./why.ts";
@@ -82,6 +83,7 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
     history(objectives, url.searchParams.get("id") ?? ""),
   "GET /api/firebell/v1/slos/spending": ({ objectives }, url) =>
     spending(objectives, url.searchParams.get("id") ?? ""),
+  "GET /api/firebell/v1/quality": (_, url) => quality(url.searchParams.get("month") ?? ""),
   "GET /api/firebell/v1/oncall": ({ oncall }) => oncall,
   "GET /api/firebell/v1/oncall/shifts": ({ oncall }, url) => shiftsOf(oncall, url.searchParams),
   "GET /api/v1/targets": (world) => ({

@@ -18,6 +18,7 @@ const IncidentPage = lazy(() => import("./pages/IncidentPage.tsx"));
 const IncidentsPage = lazy(() => import("./pages/IncidentsPage.tsx"));
 const ObjectivesPage = lazy(() => import("./pages/ObjectivesPage.tsx"));
 const OncallPage = lazy(() => import("./pages/OncallPage.tsx"));
+const ReviewPage = lazy(() => import("./pages/ReviewPage.tsx"));
 const SilencesPage = lazy(() => import("./pages/SilencesPage.tsx"));
 const TargetsPage = lazy(() => import("./pages/TargetsPage.tsx"));
 
@@ -65,6 +66,7 @@ function CurrentPage({ route }: { route: Route }) {
   if (route.page === "objectives") return <ObjectivesPage />;
   if (route.page === "inbox") return <InboxPage params={route.params} openId={route.id} />;
   if (route.page === "oncall") return <OncallPage asked={route.id} />;
+  if (route.page === "review") return <ReviewPage params={route.params} />;
   if (route.page === "targets") return <TargetsPage />;
   return <SilencesPage asked={route.id === "new" ? (route.params.get("filter") ?? "") : null} />;
 }

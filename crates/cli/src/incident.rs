@@ -160,6 +160,47 @@ pub(crate) enum Command {
         #[arg(value_name = "VERDICT")]
         verdict: String,
     },
+    /// Write a part of its postmortem: summary, cause, `went_well`, `went_badly` or gaps.
+    #[command(after_help = "Example: firebell incident write 4 cause \"$(cat cause.md)\"")]
+    Write {
+        #[command(flatten)]
+        of: Of,
+        /// Which part.
+        #[arg(value_name = "PART")]
+        part: String,
+        /// All of it, as Markdown.
+        #[arg(value_name = "TEXT")]
+        text: String,
+    },
+    /// Add something to be done so that it does not come back.
+    #[command(
+        after_help = "Example: firebell incident follow-up 4 'alert on replication lag' --owner ben \
+                      --due 2026-12-01"
+    )]
+    FollowUp {
+        #[command(flatten)]
+        of: Of,
+        /// What.
+        #[arg(value_name = "TEXT")]
+        text: String,
+        /// Who does it.
+        #[arg(long, value_name = "PERSON")]
+        owner: String,
+        /// Until the end of this day, such as 2026-12-01.
+        #[arg(long, value_name = "DAY")]
+        due: String,
+    },
+    /// Say what proves that a follow-up is done.
+    Prove {
+        #[command(flatten)]
+        of: Of,
+        /// Its number.
+        #[arg(value_name = "N")]
+        follow_up: u64,
+        /// What proves it: a test, a drill, a graph, in words or as an address.
+        #[arg(value_name = "PROOF")]
+        proof: String,
+    },
     /// Say that it is none.
     Decline(Of),
     /// Close it, and say what it was.
@@ -276,17 +317,7 @@ fn act_of(command: &Command) -> Option<(&Of, Value)> {
             of,
             text,
             stakeholders,
-        } => {
-            let audience = if *stakeholders {
-                "stakeholders"
-            } else {
-                "team"
-            };
-            (
-                of,
-                json!({ "do": "note", "text": text, "audience": audience }),
-            )
-        }
+        } => (of, noted(text, *stakeholders)),
         Command::Move {
             of,
             to,
@@ -317,9 +348,37 @@ fn act_of(command: &Command) -> Option<(&Of, Value)> {
         Command::Detach { of, alert } => (of, json!({ "do": "detach", "alert": alert })),
         Command::Merge { of, into } => (of, json!({ "do": "merge", "into": into })),
         Command::Verdict { of, verdict } => (of, json!({ "do": "verdict", "verdict": verdict })),
+        Command::Write { of, part, text } => {
+            (of, json!({ "do": "part", "part": part, "text": text }))
+        }
+        Command::FollowUp {
+            of,
+            text,
+            owner,
+            due,
+        } => (
+            of,
+            json!({ "do": "follow_up", "text": text, "owner": owner, "due": due }),
+        ),
+        Command::Prove {
+            of,
+            follow_up,
+            proof,
+        } => (
+            of,
+            json!({ "do": "proven", "follow_up": follow_up, "proof": proof }),
+        ),
         Command::Decline(of) => (of, moved("declined", None, None)),
         Command::Close { of, verdict } => (of, moved("closed", None, verdict.as_deref())),
     })
+}
+
+fn noted(text: &str, is_for_stakeholders: bool) -> Value {
+    let audience = match is_for_stakeholders {
+        true => "stakeholders",
+        false => "team",
+    };
+    json!({ "do": "note", "text": text, "audience": audience })
 }
 
 fn moved(to: &str, from: Option<&str>, verdict: Option<&str>) -> Value {
@@ -327,7 +386,7 @@ fn moved(to: &str, from: Option<&str>, verdict: Option<&str>) -> Value {
 }
 
 impl AsWhom {
-    fn name(&self) -> Option<String> {
+    pub(crate) fn name(&self) -> Option<String> {
         let of_account = || std::env::var("USER").ok();
         self.by.clone().or_else(of_account)
     }
@@ -487,7 +546,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
-fn parsed(body: &str) -> Result<Value, ExitCode> {
+pub(crate) fn parsed(body: &str) -> Result<Value, ExitCode> {
     serde_json::from_str(body).map_err(|error| {
         eprintln!("firebell: the answer is no JSON: {error}");
         ExitCode::from(2)
@@ -495,7 +554,7 @@ fn parsed(body: &str) -> Result<Value, ExitCode> {
 }
 
 /// What somebody typed, as a part of a path: nothing in it leads elsewhere.
-fn segment(id: &str) -> String {
+pub(crate) fn segment(id: &str) -> String {
     let mut segment = String::new();
     for byte in id.bytes() {
         match byte {

@@ -4,6 +4,7 @@
 
 mod alertmanager;
 mod check;
+mod demo;
 mod explain;
 mod history;
 mod import;
@@ -11,6 +12,7 @@ mod incident;
 mod log;
 mod notify;
 mod oncall;
+mod postmortem;
 mod promql;
 mod quality;
 mod serve;
@@ -126,12 +128,20 @@ enum Command {
         #[command(subcommand)]
         command: incident::Command,
     },
-    /// Say whether a month's alerts were any good, by rule, service and team.
+    /// Say whether a month's alerts were any good, by rule, service and team, and what it was like
+    /// for people.
     #[command(after_help = "Example: firebell quality --month 2026-11 --by team")]
     Quality(quality::Quality),
     /// Print the review of a month as Markdown.
     #[command(after_help = "Example: firebell review --month 2026-11 > review.md")]
     Review(quality::Review),
+    /// Print what is known and written of an incident, as Markdown.
+    #[command(after_help = "Example: firebell postmortem 4 --draft > inc-4.md\n\
+                            `firebell incident write|follow-up|prove` fill it in.")]
+    Postmortem(postmortem::Postmortem),
+    /// Make a data folder with a simulated team's month in it, to look at.
+    #[command(after_help = "Example: firebell demo --day --to /tmp/month")]
+    Demo(demo::Demo),
     /// Test and print PromQL.
     Promql {
         #[command(subcommand)]
@@ -156,6 +166,8 @@ fn main() -> ExitCode {
         Command::Incident { command } => incident::incident(&command),
         Command::Quality(options) => quality::quality(&options),
         Command::Review(options) => quality::review(&options),
+        Command::Postmortem(options) => postmortem::postmortem(&options),
+        Command::Demo(options) => demo::demo(&options),
         Command::Promql { command } => promql::promql(&command),
     }
 }

@@ -27,6 +27,7 @@ enum By {
     Rule,
     Service,
     Team,
+    Person,
 }
 
 /// Which review.
@@ -52,6 +53,10 @@ pub(crate) fn quality(options: &Quality) -> ExitCode {
     }
     let answer: Value = serde_json::from_str(&body).unwrap_or_default();
     let rows = match options.by {
+        By::Person => {
+            people(&answer);
+            return ExitCode::SUCCESS;
+        }
         By::Rule => &answer["rules"],
         By::Service => &answer["services"],
         By::Team => &answer["teams"],
@@ -75,6 +80,30 @@ pub(crate) fn quality(options: &Quality) -> ExitCode {
         say(format_args!("more fired than is counted here"));
     }
     ExitCode::SUCCESS
+}
+
+/// Prints what the month was like for people.
+fn people(answer: &Value) {
+    let head = "pages  off-hours  night  acked  median ack  sleep lost  on call  light  name";
+    say(format_args!("{head}"));
+    for row in answer["people"].as_array().into_iter().flatten() {
+        let count = |name: &str| row[name].as_u64().unwrap_or_default();
+        let ack = row["acknowledgeSeconds"]["median"].as_f64();
+        let ack = ack.map_or("-".to_owned(), |secs| format!("{:.1} min", secs / 60.0));
+        let sleep = row["sleepLostMinutes"].as_f64().unwrap_or_default();
+        let hours = row["onCallHours"].as_f64();
+        let hours = hours.map_or("-".to_owned(), |it| format!("{it:.0} h"));
+        say(format_args!(
+            "{:>5}  {:>9}  {:>5}  {:>5}  {ack:>10}  {:>10}  {hours:>7}  {:<5}  {}",
+            count("pages"),
+            count("offHours"),
+            count("atNight"),
+            count("acknowledged"),
+            format!("{sleep:.0} min"),
+            row["light"].as_str().unwrap_or("-"),
+            harmless(row["name"].as_str().unwrap_or_default()),
+        ));
+    }
 }
 
 /// Prints the review.

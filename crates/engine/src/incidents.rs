@@ -9,8 +9,8 @@ use firebell_dispatch::{
     AlertState, Dispatch, HistoryEntry, HistoryEvent, INBOX, Notified, NotifiedStatus,
 };
 use firebell_incident::{
-    Act, AlertEvent, Happened, HappenedKind, IncidentId, Incidents, Opening, Outcome, Person,
-    Refusal, Told, WaitsFor, Who,
+    Act, AlertEvent, Graph, Happened, HappenedKind, IncidentId, Incidents, Opening, Outcome,
+    Person, Refusal, Told, WaitsFor, Who,
 };
 use firebell_model::{AlertStatus, Fingerprint, Labels, Timestamp};
 
@@ -78,6 +78,23 @@ impl Engine {
             }
             act => self.incidents.act(now, id, by, act),
         };
+        self.finish(now, step);
+        outcome
+    }
+
+    /// Freezes samples for an incident's postmortem.
+    ///
+    /// # Errors
+    /// See [`Incidents::draft`].
+    pub fn draft_postmortem(
+        &mut self,
+        now: Timestamp,
+        id: IncidentId,
+        by: Person,
+        graphs: Vec<Graph>,
+        step: &mut Step,
+    ) -> Result<Outcome, Refusal> {
+        let outcome = self.incidents.draft(now, id, by, graphs);
         self.finish(now, step);
         outcome
     }

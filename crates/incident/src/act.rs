@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::incident::{Audience, DataState, IncidentId, Role, Severity};
 use crate::life::Phase;
+use crate::postmortem::Part;
 use crate::verdict::Verdict;
 
 /// A wish of a person about an incident. As JSON, `do` says which.
@@ -104,6 +105,29 @@ pub enum Act {
         #[serde(deserialize_with = "id_of_text")]
         into: IncidentId,
     },
+    /// A part of the postmortem.
+    Part {
+        /// Which.
+        part: Part,
+        /// All of it, as Markdown.
+        text: String,
+    },
+    /// Something to be done so that it does not come back.
+    FollowUp {
+        /// What.
+        text: String,
+        /// Who.
+        owner: String,
+        /// Until the end of this day, such as `2026-12-01`.
+        due: String,
+    },
+    /// It is done.
+    Proven {
+        /// Its number.
+        follow_up: usize,
+        /// What proves it.
+        proof: String,
+    },
     /// An alert belongs elsewhere.
     Detach {
         /// Its fingerprint, 16 hexadecimal digits.
@@ -158,6 +182,9 @@ impl Act {
                 | Self::Data { .. }
                 | Self::Title { .. }
                 | Self::Verdict { .. }
+                | Self::Part { .. }
+                | Self::FollowUp { .. }
+                | Self::Proven { .. }
         )
     }
 
@@ -168,7 +195,10 @@ impl Act {
             | Self::Note { text, .. }
             | Self::Task { text, .. }
             | Self::Impact { text, .. }
-            | Self::Data { text, .. } => text.len(),
+            | Self::Data { text, .. }
+            | Self::Part { text, .. }
+            | Self::FollowUp { text, .. }
+            | Self::Proven { proof: text, .. } => text.len(),
             Self::Link { url, title } => url.len() + title.len(),
             Self::Components { names } => names.iter().map(String::len).sum(),
             _ => 0,
@@ -179,7 +209,13 @@ impl Act {
     pub(crate) fn is_work(&self) -> bool {
         !matches!(
             self,
-            Self::Note { .. } | Self::Link { .. } | Self::Verdict { .. } | Self::Title { .. }
+            Self::Note { .. }
+                | Self::Link { .. }
+                | Self::Verdict { .. }
+                | Self::Title { .. }
+                | Self::Part { .. }
+                | Self::FollowUp { .. }
+                | Self::Proven { .. }
         )
     }
 }
@@ -187,7 +223,8 @@ impl Act {
 /// Reads what scenarios write: `ack`, `state mitigated`, `state closed verdict acted`,
 /// `severity sev1`, `title …`, `role commander ben`, `role scribe`, `note …`, `tell …` (stakeholders),
 /// `link URL …`, `task …`, `done 1`, `impact …`, `components a, b`, `data at_risk …`,
-/// `verdict false`, `merge INC-2`, `detach FINGERPRINT`.
+/// `verdict false`, `merge INC-2`, `detach FINGERPRINT`, `part cause …`,
+/// `follow_up 2026-12-01 ben …`, `proven 1 …`.
 impl FromStr for Act {
     type Err = ActTextError;
 
@@ -249,13 +286,36 @@ impl FromStr for Act {
             "detach" => Self::Detach {
                 alert: first.to_owned(),
             },
-            other => {
-                return Err(ActTextError(format!(
-                    "`{other}` is nothing that people do with an incident, only {ACTS}"
-                )));
-            }
+            _ => return of_postmortem(name, first, more),
         })
     }
+}
+
+/// What people write for a postmortem.
+fn of_postmortem(name: &str, first: &str, more: &str) -> Result<Act, ActTextError> {
+    Ok(match name {
+        "part" => Act::Part {
+            part: parse(first)?,
+            text: more.to_owned(),
+        },
+        "follow_up" => {
+            let (owner, text) = split(more);
+            Act::FollowUp {
+                text: text.to_owned(),
+                owner: owner.to_owned(),
+                due: first.to_owned(),
+            }
+        }
+        "proven" => Act::Proven {
+            follow_up: parse_number(first)?,
+            proof: more.to_owned(),
+        },
+        other => {
+            return Err(ActTextError(format!(
+                "`{other}` is nothing that people do with an incident, only {ACTS}"
+            )));
+        }
+    })
 }
 
 fn id_of_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IncidentId, D::Error> {
@@ -279,4 +339,4 @@ fn parse_number(text: &str) -> Result<usize, ActTextError> {
 }
 
 const ACTS: &str = "ack, state, severity, title, role, note, tell, link, task, done, impact, \
-                    components, data, verdict, merge or detach";
+                    components, data, verdict, merge, detach, part, follow_up or proven";

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::words::alert_text;
 use crate::life::{Phase, State, listed};
+use crate::postmortem::{Graph, Part, Postmortem};
 use crate::verdict::{Judgement, Verdict};
 
 /// Counts up from 1; written `INC-1`.
@@ -230,6 +231,14 @@ pub enum What {
     Detached(Labels),
     /// It returned after that one was closed.
     Follows(IncidentId),
+    /// So many graphs were frozen for its postmortem.
+    Drafted(usize),
+    /// A part of its postmortem was written.
+    Wrote(Part),
+    /// A follow-up with its number, its owner and the day until which it is to be done.
+    FollowUp(usize, String, Person, Timestamp),
+    /// A follow-up is done: what proves it.
+    Proven(usize, String),
     /// A wish that had been fulfilled already, by somebody else.
     Again(Box<What>),
 }
@@ -287,6 +296,12 @@ pub struct Incident {
     pub kept_before: Option<Severity>,
     /// Alerts that did not fit in.
     pub n_left_out: usize,
+    /// What people have written about it, for those who learn from it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postmortem: Option<Box<Postmortem>>,
+    /// Samples that were frozen for it, at most [`crate::GRAPHS_MAX`]. Written down together.
+    #[serde(skip)]
+    pub graphs: Vec<Graph>,
     /// Its alerts. Written down one by one.
     #[serde(skip)]
     pub alerts: BTreeMap<Fingerprint, Member>,
@@ -313,9 +328,10 @@ impl Incident {
         last.or(self.resolved_at).unwrap_or(now) - self.opened_at
     }
 
-    /// The bytes of what people typed into its timeline.
+    /// The bytes of what people typed into it, and of what was frozen for it.
     pub(crate) fn text_bytes(&self) -> usize {
-        self.timeline.iter().map(|it| it.what.text_bytes()).sum()
+        let timeline = self.timeline.iter().map(|it| it.what.text_bytes());
+        timeline.sum::<usize>() + self.postmortem_bytes()
     }
 
     /// Notes of a person who works on it: notes, links and pictures, the oldest first.
@@ -329,7 +345,11 @@ impl What {
     /// The bytes of what somebody typed.
     pub(crate) fn text_bytes(&self) -> usize {
         match self {
-            Self::Titled(text) | Self::Note(text, _) | Self::Task(_, text, _) => text.len(),
+            Self::Titled(text)
+            | Self::Note(text, _)
+            | Self::Task(_, text, _)
+            | Self::FollowUp(_, text, ..)
+            | Self::Proven(_, text) => text.len(),
             Self::Linked(link) => link.url.len() + link.title.len(),
             Self::Impact(impact) => impact.text.len(),
             Self::Components(names) => names.iter().map(String::len).sum(),

@@ -14,6 +14,7 @@ mod changes;
 mod opening;
 mod pages;
 mod people;
+mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;

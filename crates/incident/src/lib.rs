@@ -15,14 +15,20 @@
 mod life;
 
 mod act;
+mod burden;
 mod incident;
 mod incidents;
 mod policy;
+mod postmortem;
 mod quality;
 mod review;
 mod verdict;
 
 pub use crate::act::{Act, ActTextError, Outcome, Refusal};
+pub use crate::burden::{
+    Burden, Light, OFF_HOURS_BURNOUT, OFF_HOURS_GOOD, ONE_INTERRUPTION, PAGES_IN_SHIFT, PartOfDay,
+    TO_SLEEP_AGAIN,
+};
 pub use crate::incident::{
     Acknowledged, Audience, DataState, DataStatement, Entry, Impact, Incident, IncidentId, Link,
     Member, Person, Role, Severity, Task, What, Who, alert_text,
@@ -33,6 +39,10 @@ pub use crate::incidents::{
 };
 pub use crate::life::{Phase, State};
 pub use crate::policy::Policy;
+pub use crate::postmortem::{
+    FollowUp, GRAPH_POINTS_MAX, GRAPH_SERIES_MAX, GRAPHS_MAX, Graph, GraphSeries, Hint, Moments,
+    POSTMORTEM_VERSION, Part, Postmortem, Proof, hints,
+};
 pub use crate::quality::{
     Advice, DELETE_UNDER, Episode, Episodes, FLAPS_WITHIN, Figures, Spread, TARGET,
 };

@@ -248,7 +248,7 @@ impl Figures {
 
 impl Spread {
     /// By the nearest rank: a figure that occurred.
-    fn of(mut all: Vec<Duration>) -> Option<Self> {
+    pub(crate) fn of(mut all: Vec<Duration>) -> Option<Self> {
         all.sort_unstable();
         let rank = |percent: usize| all.get((all.len() * percent).div_ceil(100).max(1) - 1);
         Some(Self {

@@ -276,7 +276,7 @@ fn more(text: &mut String, n_rows: usize) {
 }
 
 /// A text of somebody else in one line of Markdown.
-fn plain(text: &str) -> String {
+pub(crate) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

@@ -228,6 +228,10 @@ fn own_routes() -> Router<App> {
         .route("/incidents", get(incidents::list).post(incidents::open))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/acts", post(incidents::act))
+        .route(
+            "/incidents/{id}/postmortem",
+            get(incidents::postmortem::show).post(incidents::postmortem::draft),
+        )
         .route("/quality", get(quality::figures))
         .route("/review", get(quality::review))
         .route("/silences", get(silences::list).post(silences::add))

@@ -107,6 +107,16 @@ impl SimDisk {
         }
     }
 
+    /// Copies all files.
+    ///
+    /// # Errors
+    /// When the other disk fails.
+    pub fn copy_to(&self, to: &dyn Disk) -> Result<(), DiskError> {
+        let state = self.state();
+        let mut files = state.files.iter();
+        files.try_for_each(|(path, file)| to.replace(path, &file.content))
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

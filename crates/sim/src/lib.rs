@@ -9,6 +9,7 @@ mod lines;
 mod simulator;
 mod world;
 
+mod demo;
 mod phases;
 pub mod scenario;
 pub mod unit_test;
@@ -19,6 +20,7 @@ mod random;
 mod soak;
 
 pub use crate::chance::Chance;
+pub use crate::demo::DemoMonth;
 pub use crate::disk::{Fault, SimDisk};
 pub use crate::pages::{PageTally, run_page_seed};
 pub use crate::phases::{Change, alert_text};

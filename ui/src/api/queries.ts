@@ -24,6 +24,7 @@ import type {
   ObjectiveSpending,
   OncallNow,
   OncallShifts,
+  Quality,
   SilencePreview,
   Status,
 } from "./types.ts";
@@ -141,6 +142,16 @@ export function useIncidents(isOpen: boolean) {
       fetchJson<IncidentList>(`api/firebell/v1/incidents?${status}limit=200`, { signal }),
     refetchInterval: useCalm(),
     placeholderData: keepPreviousData,
+  });
+}
+
+/** What a month (`2026-11`) was worth. Adding it up reads much: it is asked for calmly. */
+export function useQuality(month: string) {
+  return useQuery({
+    queryKey: ["quality", month],
+    queryFn: ({ signal }) =>
+      fetchJson<Quality>(`api/firebell/v1/quality?month=${encodeURIComponent(month)}`, { signal }),
+    refetchInterval: FIGURES_MS,
   });
 }
 

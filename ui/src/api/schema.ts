@@ -236,6 +236,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/incidents/{id}/postmortem": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What is known and written of one
+         * @description As data, and all of it as Markdown. `part`, `follow_up` and `proven` of the acts fill it in.
+         */
+        get: operations["getPostmortem"];
+        put?: never;
+        /**
+         * Freezes samples for one
+         * @description Asks the expressions of its alerts' rules over its time, and keeps what they say; what was kept before goes.
+         */
+        post: operations["draftPostmortem"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/quality": {
         parameters: {
             query?: never;
@@ -1833,6 +1857,37 @@ export interface components {
             by: string;
             /** @description Its fingerprint. */
             alert: string;
+        } | {
+            /** @enum {string} */
+            do: "part";
+            /** @description Who you are. */
+            by: string;
+            /** @enum {string} */
+            part: "summary" | "cause" | "went_well" | "went_badly" | "gaps";
+            /** @description All of it, as Markdown. */
+            text: string;
+        } | {
+            /** @enum {string} */
+            do: "follow_up";
+            /** @description Who you are. */
+            by: string;
+            text: string;
+            /** @description Who does it. */
+            owner: string;
+            /**
+             * Format: date
+             * @description Until the end of this day.
+             */
+            due: string;
+        } | {
+            /** @enum {string} */
+            do: "proven";
+            /** @description Who you are. */
+            by: string;
+            /** @description Its number. */
+            follow_up: number;
+            /** @description What proves that it is done. */
+            proof: string;
         };
         /** @description Whether a month's alerts were any good. */
         Quality: {
@@ -1858,6 +1913,22 @@ export interface components {
             services: components["schemas"]["Figures"][];
             /** @description By label `team`. */
             teams: components["schemas"]["Figures"][];
+            /** @description What figures are held against. */
+            targets: {
+                /** @description Share that is to be actionable; less is amber. */
+                actionable: number;
+                /** @description Less is red. */
+                deleteUnder: number;
+                /** @description In a shift of 12 hours; more is amber, twice as many red. */
+                pagesInShift: number;
+                /** @description Off-hour interruptions a month: up to the first is green, from the second red. */
+                offHours: {
+                    good: number;
+                    burnout: number;
+                };
+            };
+            /** @description Everybody who was paged or on call; who was interrupted most first. */
+            people: components["schemas"]["PersonMonth"][];
         };
         /** @description What fired, and what it was worth. */
         Figures: {
@@ -1892,12 +1963,133 @@ export interface components {
              * @enum {string}
              */
             advice?: "delete" | "tune" | "keep";
+            /**
+             * @description How it stands to its target.
+             * @enum {string|null}
+             */
+            light: "green" | "amber" | "red" | null;
         };
         /** @description How long something took, in seconds. */
         Spread: {
             median: number;
             /** @description Nine of ten took no longer. */
             p90: number;
+        };
+        /** @description What is known and written of an incident, for those who learn from it. */
+        Postmortem: {
+            /** @description Of the format; 1. */
+            version: number;
+            /** @description Such as `INC-4`. */
+            incident: string;
+            title: string;
+            /** @description Who last had samples frozen. */
+            drafted: components["schemas"]["IncidentDone"] | null;
+            moments: {
+                /** @description Such as `first alert`. */
+                name: string;
+                /**
+                 * Format: date-time
+                 * @description Unknown when it is not known, or did not happen.
+                 */
+                at: string | null;
+                /** @description After the one before it that is known. */
+                afterSeconds: number | null;
+            }[];
+            parts: components["schemas"]["PostmortemPart"][];
+            followUps: components["schemas"]["FollowUp"][];
+            graphs: components["schemas"]["FrozenGraph"][];
+            /** @description All of it. */
+            markdown: string;
+        };
+        /** @description A part that people write. */
+        PostmortemPart: {
+            /** @enum {string} */
+            part: "summary" | "cause" | "went_well" | "went_badly" | "gaps";
+            /** @description Its heading. */
+            title: string;
+            /** @description What is asked for. */
+            prompt: string;
+            /** @description Markdown; nobody has written it without. */
+            text: string | null;
+            hints: {
+                /** @description From 1. */
+                line: number;
+                /** @description In characters, from 1. */
+                column: number;
+                words: string;
+                /** @description Why, and what to say instead. */
+                why: string;
+            }[];
+        };
+        /** @description Something to be done so that it does not come back; open until it is proven. */
+        FollowUp: {
+            /** @description Its number, from 1. */
+            n: number;
+            text: string;
+            /** @description Who does it. */
+            owner: string;
+            /**
+             * Format: date
+             * @description Until the end of this day.
+             */
+            due: string;
+            proof: {
+                text: string;
+                /** @description Who says so. */
+                by: string;
+                /** Format: date-time */
+                at: string;
+            } | null;
+        };
+        /** @description What the expression of a rule was over the time of an incident, kept whatever the store forgets. */
+        FrozenGraph: {
+            /** @description The rule. */
+            name: string;
+            expr: string;
+            /**
+             * Format: date-time
+             * @description Of the first values.
+             */
+            from: string;
+            /** @description From one value to the next. */
+            stepSeconds: number;
+            series: {
+                labels: components["schemas"]["Labels"];
+                /** @description A value for each step; none where there was none. */
+                values: (number | null)[];
+            }[];
+            /** @description Series that are not kept. */
+            leftOut: number;
+            /** @description Why there are none. */
+            error: string | null;
+        };
+        /** @description What a month was like for a person, out of the pages that timelines of incidents have. */
+        PersonMonth: {
+            name: string;
+            /** @description How often they were paged. */
+            pages: number;
+            /** @description Of how many incidents. */
+            incidents: number;
+            /** @description How many of those they acknowledged themselves. */
+            acknowledged: number;
+            acknowledgeSeconds: components["schemas"]["Spread"] | null;
+            /** @description Interruptions outside of 8 to 18 from Monday to Friday, by their clock; what comes within 30 minutes is one. */
+            offHours: number;
+            /** @description Of these between 22 and 6. */
+            atNight: number;
+            /** @description From a page at night to the last thing that they did about it, and 30 minutes. */
+            sleepLostMinutes: number;
+            /** @enum {string} */
+            light: "green" | "amber" | "red";
+            /** @description By the schedules; none for who was on none. */
+            onCallHours: number | null;
+            /** @description Pages for each 12 hours on call. */
+            pagesInShift: number | null;
+            /**
+             * @description How it stands to its target.
+             * @enum {string|null}
+             */
+            pagesInShiftLight: "green" | "amber" | "red" | null;
         };
     };
     responses: {
@@ -2331,6 +2523,61 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IncidentActed"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPostmortem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as `INC-4`, or `4`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Postmortem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    draftPostmortem: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as `INC-4`, or `4`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Who you are. */
+                    by: string;
+                };
+            };
+        };
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Postmortem"];
                 };
             };
             default: components["responses"]["Problem"];

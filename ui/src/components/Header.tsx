@@ -11,6 +11,7 @@ const TITLES: Record<Page, string> = {
   incidents: "Incidents",
   objectives: "Objectives",
   oncall: "On call",
+  review: "Review",
   inbox: "Inbox",
   silences: "Silences",
   targets: "Targets",

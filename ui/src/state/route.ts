@@ -6,6 +6,7 @@ export const PAGES = [
   "incidents",
   "objectives",
   "oncall",
+  "review",
   "inbox",
   "silences",
   "targets",

@@ -4,6 +4,7 @@
 use firebell_model::{ALERT_NAME, Labels, label_set_text};
 
 use super::{Audience, Entry, What, Who};
+use crate::postmortem::day;
 
 impl Entry {
     /// What happened, in words; who did it stands before them.
@@ -78,6 +79,16 @@ fn words(what: &What, by: &Who) -> String {
         What::Absorbed(id) => format!("merged {id} into it"),
         What::Detached(labels) => format!("took {} out", alert_text(labels)),
         What::Follows(id) => format!("opened it after {id}, which was closed when it came back"),
+        What::Drafted(1) => "drafted the postmortem, with a graph".to_owned(),
+        What::Drafted(n) => format!("drafted the postmortem, with {n} graphs"),
+        What::Wrote(part) => format!("wrote of the postmortem: {}", part.title()),
+        What::FollowUp(n, text, owner, due) => {
+            format!(
+                "added follow-up {n} for {owner} until {}: {text}",
+                day(*due)
+            )
+        }
+        What::Proven(n, proof) => format!("proved follow-up {n} done: {proof}"),
         What::Again(what) => format!("{}, as it was already", words(what, by)),
     }
 }

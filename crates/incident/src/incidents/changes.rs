@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Happened, Incidents, Waiting};
 use crate::incident::{Entry, Incident, IncidentId, Member};
+use crate::postmortem::Graph;
 
 /// A piece of state to write down; the last one of a key wins.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -35,6 +36,13 @@ pub enum IncidentRecord {
         /// What happened.
         value: Entry,
     },
+    /// What was frozen for its postmortem; all of it.
+    Graphs {
+        /// Of which incident.
+        id: IncidentId,
+        /// What.
+        value: Vec<Graph>,
+    },
     /// It is kept no longer, with all of it.
     Forgotten(IncidentId),
     /// An alert that waits to open one.
@@ -54,6 +62,7 @@ pub(super) struct Changes {
     entries: BTreeSet<(IncidentId, usize)>,
     forgotten: BTreeSet<IncidentId>,
     waiting: BTreeSet<Fingerprint>,
+    graphs: BTreeSet<IncidentId>,
     /// When each was last said to be due; not written down, as it follows from the rest.
     queued: BTreeMap<IncidentId, Timestamp>,
 }
@@ -79,6 +88,10 @@ impl Changes {
         self.waiting.insert(alert);
     }
 
+    pub(super) fn graphs(&mut self, id: IncidentId) {
+        self.graphs.insert(id);
+    }
+
     pub(super) fn forget(&mut self, id: IncidentId) {
         self.queued.remove(&id);
         self.forgotten.insert(id);
@@ -101,9 +114,11 @@ impl Incidents {
                 Some(known) => {
                     let alerts = std::mem::take(&mut known.alerts);
                     let timeline = std::mem::take(&mut known.timeline);
+                    let graphs = std::mem::take(&mut known.graphs);
                     *known = Incident {
                         alerts,
                         timeline,
+                        graphs,
                         ..*head
                     };
                 }
@@ -133,6 +148,11 @@ impl Incidents {
                         Some(known) => *known = value,
                         None => incident.timeline.push(value),
                     }
+                }
+            }
+            IncidentRecord::Graphs { id, value } => {
+                if let Some(incident) = self.all.get_mut(&id) {
+                    incident.graphs = value;
                 }
             }
             IncidentRecord::Forgotten(id) => {
@@ -173,10 +193,13 @@ impl Incidents {
             entries,
             forgotten,
             waiting,
+            graphs,
             queued: _,
         } = &mut self.changes;
         let (heads, alerts) = (std::mem::take(heads), std::mem::take(alerts));
         let (entries, forgotten) = (std::mem::take(entries), std::mem::take(forgotten));
+        let graphs = std::mem::take(graphs).into_iter();
+        let graphs = graphs.filter_map(|id| Some(graphs_of(self.all.get(&id)?)));
         let waiting = std::mem::take(waiting).into_iter();
         let waiting = waiting.map(|fingerprint| IncidentRecord::Waiting {
             fingerprint,
@@ -200,6 +223,7 @@ impl Incidents {
             .chain(heads)
             .chain(alerts)
             .chain(entries)
+            .chain(graphs)
             .chain(waiting)
             .collect()
     }
@@ -225,7 +249,10 @@ impl Incidents {
                 n,
                 value: entry.clone(),
             });
-            std::iter::once(head(incident)).chain(alerts).chain(entries)
+            let has_graphs = !incident.graphs.is_empty();
+            let graphs = has_graphs.then(|| graphs_of(incident));
+            let head = std::iter::once(head(incident));
+            head.chain(graphs).chain(alerts).chain(entries)
         });
         all.chain(waiting)
     }
@@ -233,6 +260,13 @@ impl Incidents {
     /// What the history is to be told, since the last call.
     pub fn take_happened(&mut self) -> Vec<Happened> {
         std::mem::take(&mut self.happened)
+    }
+}
+
+fn graphs_of(incident: &Incident) -> IncidentRecord {
+    IncidentRecord::Graphs {
+        id: incident.id,
+        value: incident.graphs.clone(),
     }
 }
 
@@ -252,6 +286,8 @@ fn head(incident: &Incident) -> IncidentRecord {
         data: incident.data.clone(),
         verdict: incident.verdict.clone(),
         detached: incident.detached.clone(),
+        postmortem: incident.postmortem.clone(),
+        graphs: Vec::new(),
         ..*incident
     };
     IncidentRecord::Incident(Box::new(head))

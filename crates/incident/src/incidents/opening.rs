@@ -275,6 +275,8 @@ impl Incidents {
             detached: BTreeSet::new(),
             kept_before: None,
             n_left_out: 0,
+            postmortem: None,
+            graphs: Vec::new(),
             alerts: BTreeMap::new(),
             timeline: Vec::new(),
         };

@@ -68,6 +68,9 @@ impl Incidents {
             Act::Verdict { verdict } => return self.give_verdict(now, id, by, verdict),
             Act::Merge { into } => return self.merge(now, id, by, into),
             Act::Detach { alert } => return self.detach(now, id, by, &alert),
+            Act::Part { .. } | Act::FollowUp { .. } | Act::Proven { .. } => {
+                return self.write(now, id, by, act);
+            }
             _ => {}
         }
         let incident = self.all.get_mut(&id).ok_or(Refusal::Unknown(id))?;
@@ -474,9 +477,8 @@ fn check_fits(incident: &Incident, act: &Act) -> Result<(), Refusal> {
         return Err(merged(incident));
     };
     let is_talk = !matches!(act, Act::State { .. });
-    if is_talk && incident.timeline.len() >= ENTRIES_OF_ALL_MAX {
-        let why = format!("the timeline has {ENTRIES_OF_ALL_MAX} entries, and takes no more");
-        return Err(Refusal::Full(why));
+    if is_talk {
+        check_room(incident)?;
     }
     if is_talk && incident.text_bytes() + act.text_bytes() > TEXT_BYTES_MAX {
         let why = format!(
@@ -499,7 +501,16 @@ fn check_fits(incident: &Incident, act: &Act) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn merged(incident: &Incident) -> Refusal {
+pub(super) fn check_room(incident: &Incident) -> Result<(), Refusal> {
+    match incident.timeline.len() >= ENTRIES_OF_ALL_MAX {
+        true => Err(Refusal::Full(format!(
+            "the timeline has {ENTRIES_OF_ALL_MAX} entries, and takes no more"
+        ))),
+        false => Ok(()),
+    }
+}
+
+pub(super) fn merged(incident: &Incident) -> Refusal {
     let (id, into) = (incident.id, incident.state);
     match into {
         State::Merged(into) => Refusal::Conflict(format!(
@@ -512,7 +523,7 @@ fn merged(incident: &Incident) -> Refusal {
 
 /// A text of a person: not empty, of at most [`TEXT_CHARS_MAX`] characters, without control
 /// characters but the end of a line and a tab.
-fn checked_text(what: &str, text: &str) -> Result<String, Refusal> {
+pub(super) fn checked_text(what: &str, text: &str) -> Result<String, Refusal> {
     checked(what, text, TEXT_CHARS_MAX)
 }
 

@@ -4,6 +4,8 @@
 //! *Limits*: [`EPISODES_MAX`] alerts are counted, and it is said when there were more. What was
 //! judged more than a month after the month's end is not looked for.
 
+mod people;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -14,7 +16,10 @@ use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use firebell_dispatch::{HistoryEntry, HistoryEvent, INBOX, NotifiedStatus};
 use firebell_engine::{Engine, HistoryQuery};
-use firebell_incident::{Episodes, Figures, Policy, Review, ReviewedIncident, Spread, Verdict};
+use firebell_incident::{
+    DELETE_UNDER, Episodes, Figures, Light, OFF_HOURS_BURNOUT, OFF_HOURS_GOOD, PAGES_IN_SHIFT,
+    Policy, Review, ReviewedIncident, Spread, TARGET, Verdict,
+};
 use firebell_model::{ALERT_NAME, Duration, Labels, Timestamp};
 use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
@@ -46,13 +51,21 @@ pub(super) async fn figures(State(app): State<App>, uri: Uri) -> Response {
         Ok(counted) => counted,
         Err(answer) => return answer,
     };
-    let policy = app
-        .handle
-        .read(|engine, _| engine.incidents().policy().clone());
-    let Ok(policy) = policy.await else {
+    let config = app.live.config();
+    let (oncall, of) = (Arc::clone(&config.oncall.oncall), month.clone());
+    let looked = app.handle.read(move |engine, now| {
+        let incidents = engine.incidents();
+        let burdens = people::burdens(incidents, &oncall, &of);
+        (incidents.policy().clone(), burdens, now)
+    });
+    let Ok((policy, burdens, now)) = looked.await else {
         return stopped();
     };
-    Json(figures_json(&month, &counted, &policy)).into_response()
+    let mut figures = figures_json(&month, &counted, &policy);
+    let span = (month.from, month.to.min(now).max(month.from));
+    let people = people::people_json(burdens, &config.oncall.oncall, span);
+    figures.insert("people".to_owned(), json!(people));
+    Json(Value::Object(figures)).into_response()
 }
 
 /// `GET /api/firebell/v1/review?month=2026-11`: Markdown.
@@ -230,23 +243,38 @@ fn runbooks(engine: &Engine) -> BTreeMap<String, String> {
     named.collect()
 }
 
-fn figures_json(month: &Month, counted: &Counted, policy: &Policy) -> Value {
+fn figures_json(month: &Month, counted: &Counted, policy: &Policy) -> Map<String, Value> {
     let all = || counted.episodes.within(month.from, month.to);
     let service = |labels: &Labels| policy.key(labels).value("service").to_owned();
     let team = |labels: &Labels| labels.value("team").to_owned();
     let (rules, n_more_rules) = listed(Figures::by(all(), rule), true);
     let (services, _) = listed(Figures::by(all(), service), false);
     let (teams, _) = listed(Figures::by(all(), team), false);
+    let fields = [
+        ("month", json!(month.name)),
+        ("from", json!(month.from.to_string())),
+        ("to", json!(month.to.to_string())),
+        ("isCut", json!(counted.is_cut)),
+        ("targets", targets_json()),
+        ("total", Value::Object(figure_fields(&Figures::of(all())))),
+        ("rules", json!(rules)),
+        ("moreRules", json!(n_more_rules)),
+        ("services", json!(services)),
+        ("teams", json!(teams)),
+    ];
+    let fields = fields.into_iter();
+    fields
+        .map(|(name, value)| (name.to_owned(), value))
+        .collect()
+}
+
+/// What figures are held against.
+fn targets_json() -> Value {
     json!({
-        "month": month.name,
-        "from": month.from.to_string(),
-        "to": month.to.to_string(),
-        "isCut": counted.is_cut,
-        "total": figure_fields(&Figures::of(all())),
-        "rules": rules,
-        "moreRules": n_more_rules,
-        "services": services,
-        "teams": teams,
+        "actionable": TARGET,
+        "deleteUnder": DELETE_UNDER,
+        "pagesInShift": PAGES_IN_SHIFT,
+        "offHours": { "good": OFF_HOURS_GOOD, "burnout": OFF_HOURS_BURNOUT },
     })
 }
 
@@ -272,9 +300,9 @@ fn figure_fields(figures: &Figures) -> Map<String, Value> {
     let verdicts: Map<String, Value> = verdicts
         .map(|(verdict, n)| (verdict.name().to_owned(), json!(n)))
         .collect();
-    let spread = |it: Option<Spread>| {
-        it.map(|it| json!({ "median": it.median.as_secs_f64(), "p90": it.p90.as_secs_f64() }))
-    };
+    let light = figures
+        .actionable()
+        .map(|it| Light::of_actionable(it).name());
     let fields = [
         ("fired", json!(figures.n_fired)),
         ("notified", json!(figures.n_notified)),
@@ -283,16 +311,24 @@ fn figure_fields(figures: &Figures) -> Map<String, Value> {
         ("guessed", json!(figures.n_guessed)),
         ("actionable", json!(figures.n_actionable)),
         ("actionableShare", json!(figures.actionable())),
+        ("light", json!(light)),
         ("false", json!(figures.n_false)),
         ("flaps", json!(figures.n_flaps)),
-        ("acknowledgeSeconds", json!(spread(figures.acknowledge))),
-        ("resolveSeconds", json!(spread(figures.resolve))),
+        ("acknowledgeSeconds", spread_json(figures.acknowledge)),
+        ("resolveSeconds", spread_json(figures.resolve)),
         ("verdicts", Value::Object(verdicts)),
     ];
     let fields = fields.into_iter();
     fields
         .map(|(name, value)| (name.to_owned(), value))
         .collect()
+}
+
+/// In seconds; nothing when nothing took any time.
+fn spread_json(spread: Option<Spread>) -> Value {
+    let seconds =
+        |it: Spread| json!({ "median": it.median.as_secs_f64(), "p90": it.p90.as_secs_f64() });
+    spread.map_or(Value::Null, seconds)
 }
 
 fn refused(kind: ErrorKind, why: String) -> Response {

@@ -33,9 +33,8 @@ pub(crate) fn play<W: Watch>(
     );
     sim.flaw = options.flaw;
     let mut timeline = document.timeline.iter();
-    sim.history = timeline
-        .any(|line| matches!(line.what, What::History))
-        .then(Vec::new);
+    let is_asked = timeline.any(|line| matches!(line.what, What::History));
+    sim.history = (options.keeps_history || is_asked).then(Vec::new);
     sim.evaluation_max = options.evaluation_max;
     let mut player = Player {
         sim,
@@ -82,6 +81,8 @@ pub(crate) struct Options {
     pub(crate) evaluation_max: Duration,
     /// Leaves out everything that ends the process.
     pub(crate) is_steady: bool,
+    /// Keeps what has happened, also when the timeline does not ask for it.
+    pub(crate) keeps_history: bool,
 }
 
 impl Default for Options {
@@ -92,6 +93,7 @@ impl Default for Options {
             flaw: Flaw::None,
             evaluation_max: Duration::ZERO,
             is_steady: false,
+            keeps_history: false,
         }
     }
 }

@@ -60,6 +60,13 @@ async fn incidents_are_opened_worked_on_and_judged() {
         GET /api/firebell/v1/incidents?page=x
         GET /api/firebell/v1/incidents?from=yesterday
         DELETE /api/firebell/v1/incidents/1
+        POST {acts} {{"do":"part","by":"ada","part":"cause","text":"Ada should have looked."}}
+        POST {acts} {{"do":"part","by":"ada","part":"blame","text":"x"}}
+        POST {acts} {{"do":"follow_up","by":"ada","text":"a drill","owner":"ben","due":"2026-12-01"}}
+        POST {acts} {{"do":"proven","by":"ben","follow_up":2,"proof":"drill 7"}}
+        POST {acts} {{"do":"proven","by":"ben","follow_up":1,"proof":"drill 7"}}
+        GET /api/firebell/v1/incidents/9/postmortem
+        POST /api/firebell/v1/incidents/1/postmortem {{}}
         GET /api/firebell/v1/quality?month=2020-02
         GET /api/firebell/v1/quality?month=2020-13
         GET /api/firebell/v1/review?month=2020-02
@@ -68,6 +75,34 @@ async fn incidents_are_opened_worked_on_and_judged() {
         ))
         .await;
     expect_file!["incidents.txt"].assert_eq(&transcript);
+    bell.server.stop().await.unwrap();
+}
+
+/// Its Markdown has moments in it: it is looked at here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_postmortem_is_drafted_filled_in_and_read() {
+    let bell = Bell::start().await;
+    let post = async |path: &str, body: &'static str| {
+        let path = bell.url(&format!("/api/firebell/v1/incidents{path}"));
+        let (status, _, body) = bell.send(bell.client.post(path).body(body)).await;
+        let body: serde_json::Value = serde_json::from_str(&body).unwrap();
+        (status, body)
+    };
+    post("", r#"{"by":"ada","title":"nobody can pay"}"#).await;
+    let cause = r#"{"by":"ada","do":"part","part":"cause","text":"It was\nhuman error."}"#;
+    assert_eq!(post("/1/acts", cause).await.0, 200);
+    let (status, drafted) = post("/1/postmortem", r#"{"by":"ben"}"#).await;
+    assert_eq!((status, &drafted["drafted"]["by"]), (200, &"ben".into()));
+    let hint = &drafted["parts"][1]["hints"][0];
+    assert_eq!((&hint["line"], &hint["column"]), (&2.into(), &1.into()));
+    let (_, _, read) = bell.get("/api/firebell/v1/incidents/1/postmortem").await;
+    let read: serde_json::Value = serde_json::from_str(&read).unwrap();
+    assert_eq!(read, drafted);
+    let markdown = read["markdown"].as_str().unwrap();
+    assert!(
+        markdown.contains("## Cause\n\nIt was\nhuman error."),
+        "{markdown}"
+    );
     bell.server.stop().await.unwrap();
 }
 

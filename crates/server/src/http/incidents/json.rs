@@ -148,6 +148,10 @@ fn kind(what: &What) -> &'static str {
         What::Absorbed(_) => "absorbed",
         What::Detached(_) => "detached",
         What::Follows(_) => "follows",
+        What::Drafted(_) => "drafted",
+        What::Wrote(_) => "wrote",
+        What::FollowUp(..) => "follow_up",
+        What::Proven(..) => "proven",
         What::Again(_) => "again",
     }
 }

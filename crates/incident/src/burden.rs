@@ -1,0 +1,310 @@
+//! What a month was like for those who were paged: how often, when, how soon they looked, and what
+//! it cost them of their nights.
+//!
+//! *Invariants*: figures follow from the timelines of incidents that are kept, and nothing else.
+//!
+//! *Sources*: the bands of 2, 7 and 19 off-hour interruptions a month are those that operators
+//! publish: what is usual, what is bad, and the worst tenth. At most two incidents in a shift of 12
+//! hours is the Site Reliability Engineering book's.
+
+use std::collections::BTreeMap;
+
+use firebell_escalation::What as OfPage;
+use firebell_model::{Duration, Timestamp};
+
+use crate::incident::{Incident, What, Who};
+use crate::quality::Spread;
+
+/// What a month was like for a person.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Burden {
+    /// How often they were paged.
+    pub n_pages: u64,
+    /// How often outside of working hours; what comes within [`ONE_INTERRUPTION`] is one.
+    pub n_off_hours: u64,
+    /// How many of those were at night.
+    pub n_at_night: u64,
+    /// How many incidents they were paged of.
+    pub n_incidents: u64,
+    /// How many of those they acknowledged themselves.
+    pub n_acknowledged: u64,
+    /// From the first page to their acknowledgement.
+    pub acknowledge: Option<Spread>,
+    /// Of their nights: from a page to the last thing that they did in its incident, and
+    /// [`TO_SLEEP_AGAIN`].
+    pub sleep_lost: Duration,
+}
+
+/// Which part of somebody's day a moment is in, by their own clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PartOfDay {
+    /// Working hours.
+    Work,
+    /// Neither: an evening, an early morning, a day at the weekend.
+    Off,
+    /// Time to sleep.
+    Night,
+}
+
+/// How a figure stands to its target.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Light {
+    /// It meets it.
+    Green,
+    /// It does not, and is felt.
+    Amber,
+    /// People burn out, or stop looking.
+    Red,
+}
+
+impl Burden {
+    /// What a span was like, by name of person; `part_of` knows the clocks of people.
+    pub fn of<'a>(
+        incidents: impl IntoIterator<Item = &'a Incident>,
+        (from, to): (Timestamp, Timestamp),
+        part_of: impl Fn(&str, Timestamp) -> PartOfDay,
+    ) -> BTreeMap<String, Self> {
+        let mut told: BTreeMap<&str, Told> = BTreeMap::new();
+        for incident in incidents {
+            let mut first: BTreeMap<&str, Timestamp> = BTreeMap::new();
+            for entry in &incident.timeline {
+                let What::Page(OfPage::Told(whom)) = &entry.what else {
+                    continue;
+                };
+                if entry.at < from || to <= entry.at {
+                    continue;
+                }
+                for name in whom {
+                    let until = last_act(incident, name, entry.at);
+                    told.entry(name).or_default().pages.push((entry.at, until));
+                    first.entry(name).or_insert(entry.at);
+                }
+            }
+            for (name, at) in first {
+                let of = told.entry(name).or_default();
+                of.n_incidents += 1;
+                of.looked.extend(acknowledged(incident, name, at));
+            }
+        }
+        let told = told.into_iter();
+        told.map(|(name, it)| (name.to_owned(), it.burden(|at| part_of(name, at))))
+            .collect()
+    }
+
+    /// How much of free time it took.
+    #[must_use]
+    pub fn light(&self) -> Light {
+        Light::of_interruptions(self.n_off_hours)
+    }
+}
+
+impl Light {
+    /// Off-hour interruptions in a month: green up to 2, amber below 19; 7 are bad already.
+    #[must_use]
+    pub fn of_interruptions(n: u64) -> Self {
+        match n {
+            0..=OFF_HOURS_GOOD => Self::Green,
+            n if n < OFF_HOURS_BURNOUT => Self::Amber,
+            _ => Self::Red,
+        }
+    }
+
+    /// The share of what fired that was actionable: green from 80 %, amber from 50 %.
+    #[must_use]
+    pub fn of_actionable(share: f64) -> Self {
+        match share {
+            share if share >= crate::quality::TARGET => Self::Green,
+            share if share >= crate::quality::DELETE_UNDER => Self::Amber,
+            _ => Self::Red,
+        }
+    }
+
+    /// Pages in a shift of 12 hours: green up to 2, amber up to 4.
+    #[must_use]
+    pub fn of_pages_in_shift(n: f64) -> Self {
+        match n {
+            n if n <= PAGES_IN_SHIFT => Self::Green,
+            n if n <= 2.0 * PAGES_IN_SHIFT => Self::Amber,
+            _ => Self::Red,
+        }
+    }
+
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Green => "green",
+            Self::Amber => "amber",
+            Self::Red => "red",
+        }
+    }
+}
+
+/// What somebody was told.
+#[derive(Default)]
+struct Told {
+    /// When they were paged, and when they last did something about it.
+    pages: Vec<(Timestamp, Timestamp)>,
+    n_incidents: u64,
+    /// How soon they acknowledged.
+    looked: Vec<Duration>,
+}
+
+impl Told {
+    fn burden(mut self, part_of: impl Fn(Timestamp) -> PartOfDay) -> Burden {
+        self.pages.sort_unstable();
+        let mut burden = Burden {
+            n_pages: self.pages.len() as u64,
+            n_incidents: self.n_incidents,
+            n_acknowledged: self.looked.len() as u64,
+            acknowledge: Spread::of(self.looked),
+            ..Burden::default()
+        };
+        let (mut last, mut awake_until) = (None, Timestamp::MIN);
+        for (at, until) in self.pages {
+            let part = part_of(at);
+            let is_new = last.is_none_or(|last| at - last > ONE_INTERRUPTION);
+            if part != PartOfDay::Work && is_new {
+                burden.n_off_hours += 1;
+                burden.n_at_night += u64::from(part == PartOfDay::Night);
+            }
+            last = Some(at);
+            if part == PartOfDay::Night {
+                let until = until + TO_SLEEP_AGAIN;
+                let began = at.max(awake_until);
+                burden.sleep_lost = burden.sleep_lost + (until - began).max(Duration::ZERO);
+                awake_until = awake_until.max(until);
+            }
+        }
+        burden
+    }
+}
+
+/// When somebody last did something in an incident in the hours after a page.
+fn last_act(incident: &Incident, name: &str, paged_at: Timestamp) -> Timestamp {
+    let acts = incident.timeline.iter().rev();
+    let mut acts = acts.skip_while(|it| it.at > paged_at + ONE_NIGHT);
+    let last = acts.find(|it| it.at < paged_at || is_by(&it.by, name));
+    last.map_or(paged_at, |it| it.at.max(paged_at))
+}
+
+/// How soon somebody said that they look into it.
+fn acknowledged(incident: &Incident, name: &str, paged_at: Timestamp) -> Option<Duration> {
+    let said = incident.timeline.iter().find(|it| {
+        let is_answer = matches!(
+            it.what,
+            What::Acknowledged | What::Page(OfPage::Answered(_))
+        );
+        is_answer && it.at >= paged_at && is_by(&it.by, name)
+    });
+    said.map(|it| it.at - paged_at)
+}
+
+fn is_by(by: &Who, name: &str) -> bool {
+    matches!(by, Who::Person(person) if person.name() == name)
+}
+
+/// What comes within this time of a page does not interrupt anew.
+pub const ONE_INTERRUPTION: Duration = Duration::from_mins(30);
+/// How long it takes to fall asleep again.
+pub const TO_SLEEP_AGAIN: Duration = Duration::from_mins(30);
+/// What is done later was not done in that night.
+const ONE_NIGHT: Duration = Duration::from_hours(8);
+/// So many off-hour interruptions a month are good.
+pub const OFF_HOURS_GOOD: u64 = 2;
+/// So many burn people out.
+pub const OFF_HOURS_BURNOUT: u64 = 19;
+/// So many pages in a shift of 12 hours are the target.
+pub const PAGES_IN_SHIFT: f64 = 2.0;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::incident::{IncidentId, Person};
+    use crate::{Incidents, Opening, Policy, Severity};
+
+    fn at(mins: i64) -> Timestamp {
+        Timestamp(mins * 60_000)
+    }
+
+    /// An incident of minute 0 in which people are told, and do things: `told ana`, else an act.
+    fn played(story: &[(i64, &str, &str)]) -> Incidents {
+        let mut incidents = Incidents::new(Policy::default());
+        let opening = Opening {
+            title: "it burns".to_owned(),
+            severity: Severity::Sev1,
+            service: None,
+            alerts: Vec::new(),
+        };
+        let eva = Person::new("eva").unwrap();
+        let (id, _) = incidents.open(at(0), eva, &opening).unwrap();
+        for (mins, who, what) in story {
+            play(&mut incidents, id, at(*mins), who, what);
+        }
+        incidents
+    }
+
+    fn play(incidents: &mut Incidents, id: IncidentId, now: Timestamp, who: &str, what: &str) {
+        match what.strip_prefix("told ") {
+            Some(whom) => {
+                let whom = whom.split(' ').map(Into::into).collect();
+                incidents.handle_paged(now, id, OfPage::Told(whom));
+            }
+            None => {
+                let act = what.parse().unwrap();
+                let by = Person::new(who).unwrap();
+                incidents.act(now, id, by, act).unwrap();
+            }
+        }
+    }
+
+    #[test]
+    fn a_night_is_counted_once_and_what_it_took_from_sleep() {
+        let incidents = played(&[
+            (1, "", "told ana"),
+            (11, "", "told ana ben"),
+            (15, "ana", "ack"),
+            (60, "ana", "note it was the cable"),
+            (100, "", "told ben"),
+            (2_000, "ana", "note a day later"),
+            (3_000, "", "told ana"),
+        ]);
+        let part_of = |name: &str, now: Timestamp| match name {
+            "ana" if now < at(480) => PartOfDay::Night,
+            "ben" => PartOfDay::Off,
+            _ => PartOfDay::Work,
+        };
+        let found = Burden::of(incidents.iter(), (at(0), at(2_900)), part_of);
+        let ana = &found["ana"];
+        assert_eq!((ana.n_pages, ana.n_off_hours, ana.n_at_night), (2, 1, 1));
+        assert_eq!((ana.n_incidents, ana.n_acknowledged), (1, 1));
+        let within = Duration::from_mins(14);
+        assert_eq!(ana.acknowledge.map(|it| it.median), Some(within));
+        // From the first page to the note, and half an hour; the second page is within that.
+        assert_eq!(ana.sleep_lost, Duration::from_mins(59 + 30));
+        let ben = &found["ben"];
+        assert_eq!((ben.n_pages, ben.n_off_hours, ben.n_at_night), (2, 2, 0));
+        assert_eq!((ben.sleep_lost, ben.n_acknowledged), (Duration::ZERO, 0));
+        assert_eq!(found.len(), 2);
+        let later = Burden::of(incidents.iter(), (at(2_900), at(9_000)), part_of);
+        assert_eq!(later["ana"].n_off_hours, 0);
+    }
+
+    #[test]
+    fn lights_change_where_targets_say() {
+        let of = |n| Light::of_interruptions(n).name();
+        assert_eq!(
+            [of(0), of(2), of(3), of(7)],
+            ["green", "green", "amber", "amber"]
+        );
+        assert_eq!([of(18), of(19), of(99)], ["amber", "red", "red"]);
+        let of = |share| Light::of_actionable(share).name();
+        assert_eq!([of(1.0), of(0.8), of(0.79)], ["green", "green", "amber"]);
+        assert_eq!([of(0.5), of(0.49), of(0.0)], ["amber", "red", "red"]);
+        let of = |n| Light::of_pages_in_shift(n).name();
+        assert_eq!(
+            [of(2.0), of(2.1), of(4.0), of(4.1)],
+            ["green", "amber", "amber", "red"]
+        );
+    }
+}

@@ -1,0 +1,98 @@
+"""Shows that `firebell demo --day` makes a folder in which every list has something to show."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from proofs.check import Proofs
+from proofs.process import Firebell, binary, run
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+API = "/api/firebell/v1"
+JSON = {"Content-Type": "application/json"}
+
+
+def main() -> int:
+    """Show it all."""
+    proofs = Proofs()
+    with proofs.scene("a simulated month, looked at") as folder:
+        month = folder / "month"
+        code, text = run([binary(), "demo", "--day", "--to", month, "--seed", "3"])
+        proofs.check("it is made", code == 0 and "firebell serve" in text, text)
+        code, text = run([binary(), "demo", "--day", "--to", month])
+        proofs.check("nothing is written over", code == 2 and "failed to make" in text, text)
+        looked_at(proofs, month)
+    return proofs.finish()
+
+
+def looked_at(proofs: Proofs, month: Path) -> None:
+    """Serve it, and ask every list."""
+    with Firebell(month, (month / "firebell.yml").read_text()) as bell:
+        bell.wait_ready()
+        incidents = bell.json(f"{API}/incidents?limit=1000")["incidents"]
+        proofs.check("incidents", len(incidents) > MANY, f"{len(incidents)} incidents")
+        verdicts = {it["verdict"]["verdict"] for it in incidents if it["verdict"]}
+        proofs.check("verdicts of several kinds", len(verdicts) > 2, f"{verdicts}")
+        history = bell.json(f"{API}/history?limit=100")["entries"]
+        proofs.check("history", len(history) == 100, f"{len(history)} entries")
+        inbox = bell.inbox()
+        proofs.check("the inbox", len(inbox) > 0, "it is empty")
+        rules = bell.json("/api/v1/rules")["data"]["groups"]
+        proofs.check("rules", len(rules) == 1, f"{rules}")
+        oncall = bell.json(f"{API}/oncall")
+        proofs.check("who is on call", "shop" in json.dumps(oncall), f"{oncall}")
+        orders = bell.json("/api/v1/query?query=max_over_time(orders_total[30d])")
+        proofs.check("samples", orders["data"]["result"] != [], f"{orders}")
+        quality(proofs, bell)
+        postmortem(proofs, bell, incidents)
+        proofs.check("no panic", "panicked" not in bell.text(), bell.tail())
+
+
+def quality(proofs: Proofs, bell: Firebell) -> None:
+    """Ask for figures and reviews of the months that it lies in."""
+    this = time.strftime("%Y-%m", time.gmtime())
+    last = time.strftime("%Y-%m", time.gmtime(time.time() - 29 * 86_400))
+    months = [bell.json(f"{API}/quality?month={name}") for name in sorted({this, last})]
+    fired = sum(month["total"]["fired"] for month in months)
+    proofs.check("figures", fired > MANY, f"{fired} fired")
+    people = [person for month in months for person in month["people"]]
+    paged = [it for it in people if it["pages"] > 0]
+    proofs.check("people were paged", len(paged) > 1, f"{people}")
+    advice = {rule["advice"] for month in months for rule in month["rules"]}
+    proofs.check("something is to be deleted", "delete" in advice, f"{advice}")
+    review = bell.ask(f"{API}/review?month={last}").text()
+    proofs.check("a review", "## What fired" in review and "| CartCpuHigh |" in review, review)
+    code, text = run([binary(), "quality", "--by", "person", "--month", last, "--url", bell.url])
+    proofs.check("the same by command", code == 0 and "sleep lost" in text, text)
+
+
+def postmortem(proofs: Proofs, bell: Firebell, incidents: list[Any]) -> None:
+    """Read the postmortem that was written, and have its samples frozen."""
+    all_of = {it["id"]: bell.json(f"{API}/incidents/{it['id']}/postmortem") for it in incidents}
+    written = [id_ for id_, it in all_of.items() if it["followUps"]]
+    proofs.equal("one was learnt from", len(written), 1)
+    it = all_of[written[0]]
+    proven = [follow_up["proof"] is not None for follow_up in it["followUps"]]
+    proofs.equal("a follow-up is proven, and one is open", proven, [True, False])
+    hints = [hint["words"] for part in it["parts"] for hint in part["hints"]]
+    proofs.equal("wording that blames has a hint", hints, ["should have"])
+    body = json.dumps({"by": "ana"}).encode()
+    path = f"{API}/incidents/{written[0]}/postmortem"
+    drafted = bell.ask(path, "POST", body, JSON).json()
+    values = [v for g in drafted["graphs"] for s in g["series"] for v in s["values"]]
+    proofs.check("samples are frozen", any(v is not None for v in values), f"{drafted['graphs']}")
+    bad = [it["at"] for it in drafted["moments"] if it["name"] == "first bad sample"]
+    proofs.check("it says since when it was bad", bad != [None], f"{drafted['moments']}")
+    code, text = run([binary(), "postmortem", written[0], "--url", bell.url])
+    proofs.check("as Markdown", code == 0 and "## How it was noticed" in text, text)
+
+
+MANY = 15
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,27 @@
+// Figures of a month, in words.
+
+/** What is to be done about a rule. */
+export const ADVICE = { delete: "delete it", tune: "tune it", keep: "keep it" } as const;
+
+/** The month of a moment (milliseconds), in UTC: `2026-11`. */
+export function monthOf(at: number): string {
+  return new Date(at).toISOString().slice(0, 7);
+}
+
+/** A share from 0 to 1. */
+export function percent(share: number | null): string {
+  return share === null ? "–" : `${Math.round(share * 100)} %`;
+}
+
+/** Seconds as minutes; short ones with a digit more. */
+export function minutesText(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined) return "–";
+  const minutes = seconds / 60;
+  return `${minutes < 10 ? minutes.toFixed(1) : Math.round(minutes)} min`;
+}
+
+/** What there was most of comes first. */
+export function verdictsText(verdicts: Record<string, number>): string {
+  const all = Object.entries(verdicts).sort(([, a], [, b]) => b - a);
+  return all.map(([verdict, n]) => `${n} ${verdict.replaceAll("_", " ")}`).join(", ") || "–";
+}
