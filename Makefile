@@ -25,7 +25,7 @@ fuzz: tools ## Fuzz every reader of foreign bytes, FUZZ_SECONDS=60 each
 	@scripts/fuzz $${FUZZ_SECONDS:-60}
 
 soak: build .venv/runs ## Play the demo's fault ROUNDS=20 times, after HOURS=200000 simulated ones, fuzzing, EXPRESSIONS=20000 of PromQL and KILLS=200 under load
-	@FIREBELL_SIM_HOURS=$${HOURS:-200000} cargo test -q -p firebell-sim --test simulation
+	@FIREBELL_SIM_HOURS=$${HOURS:-200000} cargo test -q -p firebell-sim --test simulation --test pages
 	@FIREBELL_SIM_HOURS=$${HOURS:-200000} cargo test -q -p firebell-escalation --test it simulation
 	@scripts/fuzz $${FUZZ_SECONDS:-3600}
 	@N=$${EXPRESSIONS:-20000} scripts/e2e/promql_differential

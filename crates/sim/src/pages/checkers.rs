@@ -190,8 +190,13 @@ impl PageCheckers {
         let told = std::mem::take(&mut self.told);
         self.quiet.clear();
         let Some(known) = self.has_to_be_known.take() else {
+            // The disk had taken only a part of it: what came after counts no more.
+            self.written.clear();
+            self.synced.clear();
             return;
         };
+        // What was written and not synced is gone with the power.
+        self.written.clone_from(&known);
         for page in known.values().filter(|it| it.is_open()) {
             let number = page.key.0;
             let restored = engine.escalation().page(page.key);
