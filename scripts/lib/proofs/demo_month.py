@@ -22,9 +22,9 @@ def main() -> int:
     proofs = Proofs()
     with proofs.scene("a simulated month, looked at") as folder:
         month = folder / "month"
-        code, text = run([binary(), "demo", "--day", "--to", month, "--seed", "3"])
+        code, text = run([binary(), "demo", "--day", "--to", month, "--seed", "3"], PATIENCE)
         proofs.check("it is made", code == 0 and "firebell serve" in text, text)
-        code, text = run([binary(), "demo", "--day", "--to", month])
+        code, text = run([binary(), "demo", "--day", "--to", month], PATIENCE)
         proofs.check("nothing is written over", code == 2 and "failed to make" in text, text)
         looked_at(proofs, month)
     return proofs.finish()
@@ -93,6 +93,8 @@ def postmortem(proofs: Proofs, bell: Firebell, incidents: list[Any]) -> None:
 
 
 MANY = 15
+# A busy machine plays a month in minutes.
+PATIENCE = 300.0
 
 if __name__ == "__main__":
     sys.exit(main())
