@@ -386,6 +386,7 @@ fn moved(to: &str, from: Option<&str>, verdict: Option<&str>) -> Value {
 }
 
 impl AsWhom {
+    /// The name, if anybody says one.
     pub(crate) fn name(&self) -> Option<String> {
         let of_account = || std::env::var("USER").ok();
         self.by.clone().or_else(of_account)
@@ -542,10 +543,12 @@ fn line(incident: &Value) -> String {
     ))
 }
 
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+/// A field that is a text; empty when there is none.
+pub(crate) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value[name].as_str().unwrap_or_default()
 }
 
+/// An answer as JSON. What went wrong is printed.
 pub(crate) fn parsed(body: &str) -> Result<Value, ExitCode> {
     serde_json::from_str(body).map_err(|error| {
         eprintln!("firebell: the answer is no JSON: {error}");

@@ -12,6 +12,7 @@ mod incident;
 mod log;
 mod notify;
 mod oncall;
+mod page;
 mod postmortem;
 mod promql;
 mod quality;
@@ -128,6 +129,26 @@ enum Command {
         #[command(subcommand)]
         command: incident::Command,
     },
+    /// List pages: who is told until somebody answers.
+    #[command(after_help = "Example: firebell pages\n\
+                            Exit codes: 0 done, 1 there is none, 2 usage or IO.")]
+    Pages(page::Pages),
+    /// Say that you look into a page: nobody else is told.
+    #[command(after_help = "Example: firebell ack 4 --by ana\n\
+                            Exit codes: 0 done, 1 there is none, 2 usage or IO.")]
+    Ack(page::Of),
+    /// Say that what a page is about is over.
+    #[command(after_help = "Example: firebell resolve 4 --by ana\n\
+                            Exit codes: 0 done, 1 there is none, or it stands elsewhere, 2 usage or IO.")]
+    Resolve(page::Of),
+    /// Have nobody told of a page for a while.
+    #[command(after_help = "Example: firebell snooze 4 --for 2h --by ana\n\
+                            Exit codes: 0 done, 1 there is none, 2 usage or IO.")]
+    Snooze(page::Snooze),
+    /// Have another policy go on with a page.
+    #[command(after_help = "Example: firebell handoff 4 managers --by ana\n\
+                            Exit codes: 0 done, 1 there is none, 2 usage or IO.")]
+    Handoff(page::HandOff),
     /// Say whether a month's alerts were any good, by rule, service and team, and what it was like
     /// for people.
     #[command(after_help = "Example: firebell quality --month 2026-11 --by team")]
@@ -164,6 +185,11 @@ fn main() -> ExitCode {
         Command::History { command } => history::history(&command),
         Command::Oncall { command } => oncall::oncall(&command),
         Command::Incident { command } => incident::incident(&command),
+        Command::Pages(options) => page::pages(&options),
+        Command::Ack(of) => page::ack(&of),
+        Command::Resolve(of) => page::resolve(&of),
+        Command::Snooze(options) => page::snooze(&options),
+        Command::Handoff(options) => page::hand_off(&options),
         Command::Quality(options) => quality::quality(&options),
         Command::Review(options) => quality::review(&options),
         Command::Postmortem(options) => postmortem::postmortem(&options),

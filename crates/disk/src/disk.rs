@@ -45,6 +45,15 @@ pub trait Disk: Send + Sync {
     /// When the disk is full or fails; the old content is then still there.
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError>;
 
+    /// As [`Disk::replace`], of a file that nobody but its owner may read, where the disk knows
+    /// owners.
+    ///
+    /// # Errors
+    /// As [`Disk::replace`].
+    fn replace_private(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        self.replace(path, bytes)
+    }
+
     /// Cuts a file to a length.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! over, [`OVER_KEPT_MAX`] are kept, and [`VERSIONS_MAX`] versions of the policies, of which the
 //! oldest's pages begin anew with the newest.
 
+mod next;
 mod people;
 mod records;
 mod send;
@@ -20,6 +21,7 @@ use std::sync::Arc;
 use firebell_model::{Duration, Timestamp};
 use firebell_oncall::{ContactKind, Oncall, Person};
 
+pub use self::next::{Next, NextWhat};
 pub use self::people::{Answer, Opening, Refusal, SNOOZE_MAX};
 use self::records::Changes;
 pub use self::records::EscalationRecord;

@@ -30,8 +30,8 @@ pub use self::check::{
     TARGETS_MAX, check,
 };
 pub use self::escalation::{
-    Answer, Effect, Escalation, EscalationRecord, OVER_KEPT_MAX, Opening, PAGES_MAX, Refusal,
-    SNOOZE_MAX, VERSIONS_MAX,
+    Answer, Effect, Escalation, EscalationRecord, Next, NextWhat, OVER_KEPT_MAX, Opening,
+    PAGES_MAX, Refusal, SNOOZE_MAX, VERSIONS_MAX,
 };
 pub use self::happened::{Happened, What};
 pub use self::page::{Acknowledgement, End, Page, PageKey, Phase, Send, SendId, SendState, Wait};

@@ -19,7 +19,7 @@ use crate::send::{Sender, Telling};
 /// Sends what dispatch decided.
 pub(crate) struct Deliverer {
     pub live: Arc<Live>,
-    pub sender: Sender,
+    pub sender: Arc<Sender>,
     pub metrics: Arc<NotificationMetrics>,
     pub slots: Slots,
 }

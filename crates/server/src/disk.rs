@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -118,6 +119,28 @@ impl FileDisk {
         Ok(file)
     }
 
+    fn replace_with(
+        &self,
+        path: &str,
+        bytes: &[u8],
+        options: &mut OpenOptions,
+    ) -> Result<(), DiskError> {
+        self.forget(path);
+        let full = self.root.join(path);
+        let new = full.with_extension("new");
+        let mut write = || {
+            if let Some(folder) = full.parent() {
+                fs::create_dir_all(folder)?;
+            }
+            let mut file = options.write(true).open(&new)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&new, &full)?;
+            sync_folder(full.parent().unwrap_or(&self.root))
+        };
+        write().map_err(error_of("replace", path))
+    }
+
     fn forget(&self, path: &str) {
         self.open
             .lock()
@@ -147,20 +170,20 @@ impl Disk for FileDisk {
     }
 
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
-        self.forget(path);
-        let full = self.root.join(path);
-        let new = full.with_extension("new");
-        let write = || {
-            if let Some(folder) = full.parent() {
-                fs::create_dir_all(folder)?;
+        self.replace_with(path, bytes, OpenOptions::new().create(true).truncate(true))
+    }
+
+    fn replace_private(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
+        // One that a kill left behind may be for others to read.
+        let left_behind = self.root.join(path).with_extension("new");
+        match fs::remove_file(left_behind) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(error_of("replace", path)(error));
             }
-            let mut file = File::create(&new)?;
-            file.write_all(bytes)?;
-            file.sync_all()?;
-            fs::rename(&new, &full)?;
-            sync_folder(full.parent().unwrap_or(&self.root))
-        };
-        write().map_err(error_of("replace", path))
+            _ => {}
+        }
+        let mut options = OpenOptions::new();
+        self.replace_with(path, bytes, options.create_new(true).mode(MODE_OF_OWNER))
     }
 
     fn truncate(&self, path: &str, len: u64) -> Result<(), DiskError> {
@@ -294,6 +317,8 @@ fn error_of(action: &'static str, path: &str) -> impl Fn(io::Error) -> DiskError
 }
 
 const OPEN_FILES_MAX: usize = 32;
+/// Nobody else may read it.
+const MODE_OF_OWNER: u32 = 0o600;
 
 #[cfg(test)]
 mod tests {
@@ -332,5 +357,18 @@ mod tests {
         disk.remove("log/1").unwrap();
         disk.remove("log/1").unwrap();
         assert!(disk.read("log/1").unwrap_err().is_not_found);
+    }
+
+    #[test]
+    fn what_is_private_is_for_its_owner_also_when_others_could_read_what_was_there() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let disk = FileDisk::open(root.path()).unwrap();
+        disk.replace("a.key", b"old").unwrap();
+        disk.replace("a.new", b"left behind").unwrap();
+        disk.replace_private("a.key", b"new").unwrap();
+        let mode = fs::metadata(root.path().join("a.key")).unwrap();
+        assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+        assert_eq!(disk.read("a.key").unwrap(), b"new");
     }
 }

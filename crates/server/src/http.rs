@@ -1,6 +1,7 @@
 //! The HTTP side: one port for Prometheus's API, Alertmanager's API, our own and the page.
 
 mod alertmanager;
+mod answer;
 mod as_alertmanager;
 mod compress;
 #[cfg(test)]
@@ -20,6 +21,7 @@ mod origin;
 mod otlp;
 mod own;
 mod page;
+mod pages;
 mod prometheus;
 mod quality;
 mod read;
@@ -61,6 +63,7 @@ use crate::history::HistoryReader;
 use crate::live::Live;
 use crate::managed_rules::ManagedRules;
 use crate::metrics::{Format, Metrics, Readings, as_text};
+use crate::pages::links::Links;
 use crate::rule_metrics::RuleFigures;
 use crate::scrape::Scraper;
 use crate::serve;
@@ -79,6 +82,7 @@ pub(crate) struct App {
     pub alertmanagers: Arc<Alertmanagers>,
     pub rules: Arc<ManagedRules>,
     pub deploys: Arc<Deploys>,
+    pub links: Arc<Links>,
     pub history: HistoryReader,
     pub slots: Arc<Slots>,
     /// Plans of queries that have been asked.
@@ -173,6 +177,10 @@ pub(crate) fn router(app: App) -> Router {
         .nest("/api/v1", api_v1)
         .nest("/api/v2", alertmanager::routes())
         .nest("/api/firebell/v1", own_routes())
+        .route(
+            &format!("{}/{{link}}", crate::pages::PATH),
+            get(answer::show).post(answer::act),
+        )
         // Grafana knows both places.
         .nest("/prometheus", ruler::routes())
         .merge(ruler::routes())
@@ -232,6 +240,9 @@ fn own_routes() -> Router<App> {
             "/incidents/{id}/postmortem",
             get(incidents::postmortem::show).post(incidents::postmortem::draft),
         )
+        .route("/pages", get(pages::list))
+        .route("/pages/{id}", get(pages::one))
+        .route("/pages/{id}/{act}", post(pages::act))
         .route("/quality", get(quality::figures))
         .route("/review", get(quality::review))
         .route("/silences", get(silences::list).post(silences::add))

@@ -31,11 +31,13 @@ mod tls;
 mod cluster;
 mod deploys;
 mod http;
+mod kept;
 mod live;
 mod managed_rules;
 mod metrics;
 mod notification_metrics;
 mod oncall;
+mod pages;
 mod quality_metrics;
 mod serve;
 

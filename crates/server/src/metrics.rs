@@ -19,6 +19,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::notification_metrics::NotificationMetrics;
+use crate::pages::metrics::PageMetrics;
 use crate::quality_metrics::QualityMetrics;
 
 /// The label of metrics that are counted for each Alertmanager elsewhere.
@@ -57,6 +58,7 @@ pub(crate) struct Metrics {
     pub rule_evaluations: Counter,
     pub rule_evaluation_seconds: FloatCounter,
     pub notifications: Arc<NotificationMetrics>,
+    pub pages: Arc<PageMetrics>,
     pub quality: QualityMetrics,
     /// Entries of the history that nobody can read any more, before their time.
     pub history_lost: Family<ReasonLabel, Counter>,
@@ -270,6 +272,7 @@ impl Metrics {
         registry.register("firebell_deliveries_under_way", "Notifications that are being delivered or wait for their turn", self.deliveries_under_way.clone());
         registry.register("firebell_history_entries_lost", "Entries of the history that were lost: too many waited to be written, the disk failed, or its bytes ran out before its time", self.history_lost.clone());
         self.notifications.register(registry);
+        self.pages.register(registry);
         self.quality.register(registry);
         registry.register("firebell_scrapes_exceeded_limit", "Scrapes that failed because they exceeded a limit of their job", self.scrapes_exceeded.clone());
         registry.register("firebell_samples_refused", "Samples that were not taken in", self.samples_refused.clone());

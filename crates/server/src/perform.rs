@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use firebell_dispatch::{Delivery, DeliveryId, Failure, FailureCause};
-use firebell_engine::{Effect, Input, PageMessage, PageRecipient};
+use firebell_engine::{Effect, Input};
 use firebell_rules::{EvaluationRequest, evaluate_rule_by};
 use firebell_tsdb::{Batch, Store};
 use tokio::task::AbortHandle;
@@ -19,6 +19,7 @@ use crate::evaluate::{Pool, Run};
 use crate::external::External;
 use crate::history::HistoryWriter;
 use crate::metrics::Metrics;
+use crate::pages::Pager;
 
 /// Deliveries that have no outcome yet.
 type UnderWay = Arc<Mutex<BTreeMap<DeliveryId, AbortHandle>>>;
@@ -30,6 +31,7 @@ pub(crate) struct Performer {
     pub external: Arc<External>,
     pub alertmanagers: Arc<Alertmanagers>,
     pub deliverer: Arc<Deliverer>,
+    pub pager: Arc<Pager>,
     pub runtime: tokio::runtime::Handle,
     pub history: HistoryWriter,
     pub handle: Handle,
@@ -71,7 +73,10 @@ impl Performer {
                 Effect::Notify(_) if self.is_draining => {}
                 Effect::Notify(delivery) => self.notify(delivery),
                 Effect::Cancel(id) => self.cancel(id),
-                Effect::Page(message) => self.page(&message),
+                Effect::Page(_) if self.is_draining => {}
+                Effect::Page(message) => {
+                    self.pager.send(&self.runtime, self.handle.clone(), message)
+                }
                 Effect::PageBroken(key, why) => {
                     tracing::error!(page = key.0, why, "a page was wrong, and was mended");
                 }
@@ -140,21 +145,6 @@ impl Performer {
         });
         known.insert(id, task.abort_handle());
         self.metrics.deliveries_under_way.set(known.len() as i64);
-    }
-
-    /// Nothing carries pages yet: each counts as not arrived, so that none waits for an answer.
-    fn page(&self, message: &PageMessage) {
-        for page in &message.pages {
-            let (to, page) = (&message.to, page.key.0);
-            let to = match to {
-                PageRecipient::Person { name, .. } | PageRecipient::Channel(name) => name,
-            };
-            tracing::error!(%to, page, "nothing sends pages yet");
-        }
-        if let Some(id) = message.id {
-            let arrived = false;
-            self.handle.input(Input::PageOutcome { id, arrived });
-        }
     }
 
     fn cancel(&self, id: DeliveryId) {

@@ -16,7 +16,6 @@ use crate::alertmanagers::Alertmanagers;
 use crate::clock::{Clock, Stopwatch};
 use crate::cluster::Cluster;
 use crate::deliver::Deliverer;
-use crate::deploys::Deploys;
 use crate::disk::{DataDirError, FileDisk};
 use crate::driver::{Driver, DriverThread, Queue};
 use crate::evaluate::Pool;
@@ -24,9 +23,12 @@ use crate::external::External;
 use crate::flags::Flags;
 use crate::history;
 use crate::http::{App, Slots, listen, router};
+use crate::kept::Kept;
 use crate::live::Live;
-use crate::managed_rules::{Change, ChangeError, ManagedRules, Namespaces};
+use crate::managed_rules::{Change, ChangeError, Namespaces};
 use crate::metrics::Metrics;
+use crate::pages::Pager;
+use crate::pages::links::Links;
 use crate::perform::Performer;
 use crate::scrape::Scraper;
 use crate::send::Sender;
@@ -76,6 +78,9 @@ pub enum ServeError {
     /// The rules that people manage over HTTP cannot be read.
     #[error("failed to open the log of rules")]
     Rules(#[from] LogError),
+    /// The links that answer pages cannot be made or checked.
+    #[error("failed to open the key and the log of links")]
+    Links(#[source] LogError),
     /// The store cannot be opened.
     #[error("failed to open the metric store")]
     Store(#[from] StoreError),
@@ -180,13 +185,10 @@ impl Server {
             None => None,
         };
         let disk = open_disk()?;
-        let told = Told {
-            rules: open_rules(&disk, &live, started_at)?,
-            deploys: open_deploys(&disk)?,
-        };
+        let kept = Kept::open(&disk, &live, started_at)?;
         let parts = open(&disk, &live.config(), &options.flags)?;
         let flags = options.flags.clone();
-        let (mut app, driver) = start(parts, told, &Arc::new(live), flags, &clock, started_at)?;
+        let (mut app, driver) = start(parts, kept, &Arc::new(live), flags, &clock, started_at)?;
         app.cluster = cluster.map(Arc::new);
         let _ = ready.set(router(app.clone()));
         Ok(Self {
@@ -314,46 +316,6 @@ fn open(disk: &Arc<dyn Disk>, config: &Config, flags: &Flags) -> Result<Parts, S
     })
 }
 
-/// What people and programs said over HTTP, besides what the engine keeps.
-struct Told {
-    rules: ManagedRules,
-    deploys: Deploys,
-}
-
-fn open_deploys(disk: &Arc<dyn Disk>) -> Result<Deploys, ServeError> {
-    let (deploys, damage) = Deploys::open(Arc::clone(disk))?;
-    for damage in damage {
-        tracing::error!(
-            damage,
-            "the log of deploys is damaged; the rest of it is used"
-        );
-    }
-    Ok(deploys)
-}
-
-/// The rules that people manage over HTTP, put in force with the configuration. Should they no
-/// longer fit to it, it holds without them.
-fn open_rules(
-    disk: &Arc<dyn Disk>,
-    live: &Live,
-    now: Timestamp,
-) -> Result<ManagedRules, ServeError> {
-    let (rules, damage) = ManagedRules::open(Arc::clone(disk))?;
-    for damage in damage {
-        tracing::error!(
-            damage,
-            "the log of rules is damaged; the rest of it is used"
-        );
-    }
-    let namespaces = rules.namespaces();
-    if !namespaces.is_empty()
-        && let Err(problems) = live.reload(now, namespaces)
-    {
-        tracing::error!("the rules that were set over HTTP are not in force:\n{problems}");
-    }
-    Ok(rules)
-}
-
 /// What the engine is told of a configuration.
 fn configuration(config: &Config, flags: &Flags) -> Configuration {
     Configuration {
@@ -374,7 +336,7 @@ fn configuration(config: &Config, flags: &Flags) -> Configuration {
 
 fn start(
     parts: Parts,
-    told: Told,
+    kept: Kept,
     live: &Arc<Live>,
     flags: Flags,
     clock: &Arc<Clock>,
@@ -394,12 +356,8 @@ fn start(
     let gets_max = flags.alertmanager.as_ref().map_or(0, |it| it.gets_max);
     let queue = Queue::new(Arc::clone(&metrics));
     let handle = queue.handle();
-    let deliverer = Deliverer {
-        live: Arc::clone(live),
-        sender: Sender::default(),
-        metrics: Arc::clone(&metrics.notifications),
-        slots: Default::default(),
-    };
+    let links = Arc::new(kept.links);
+    let (deliverer, pager) = senders(live, clock, &links, &metrics);
     let external = Arc::new(External::start(Arc::clone(live), Arc::clone(&metrics)));
     let alertmanagers = Alertmanagers::start(Arc::clone(live), Arc::clone(&metrics), flags.queues);
     let (writer, history) = history::start(disk, (live, clock), Arc::clone(&metrics))?;
@@ -410,6 +368,7 @@ fn start(
         store: Arc::clone(&store),
         pool: Pool::start(EVALUATOR_THREADS)?,
         deliverer: Arc::new(deliverer),
+        pager: Arc::new(pager),
         runtime: tokio::runtime::Handle::current(),
         handle: handle.clone(),
         metrics: Arc::clone(&metrics),
@@ -438,8 +397,9 @@ fn start(
         scraper,
         external,
         alertmanagers,
-        rules: Arc::new(told.rules),
-        deploys: Arc::new(told.deploys),
+        rules: Arc::new(kept.rules),
+        deploys: Arc::new(kept.deploys),
+        links,
         started_at,
         cluster: None,
         slots: Arc::new(Slots::new(queries_max, gets_max)),
@@ -449,6 +409,31 @@ fn start(
         quit: Arc::default(),
     };
     Ok((app, driver))
+}
+
+/// What tells of alerts and of pages.
+fn senders(
+    live: &Arc<Live>,
+    clock: &Arc<Clock>,
+    links: &Arc<Links>,
+    metrics: &Metrics,
+) -> (Deliverer, Pager) {
+    let sender = Arc::<Sender>::default();
+    let deliverer = Deliverer {
+        live: Arc::clone(live),
+        sender: Arc::clone(&sender),
+        metrics: Arc::clone(&metrics.notifications),
+        slots: Default::default(),
+    };
+    let pager = Pager {
+        live: Arc::clone(live),
+        clock: Arc::clone(clock),
+        sender,
+        links: Arc::clone(links),
+        metrics: Arc::clone(&metrics.pages),
+        slots: Default::default(),
+    };
+    (deliverer, pager)
 }
 
 /// Starts what goes on beside everything else.
@@ -624,76 +609,3 @@ const MAINTAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 /// For what rules recorded and decided, and others have not taken yet.
 const DRAIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);
 const SHUTDOWN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(1);
-
-#[cfg(test)]
-mod tests {
-    use firebell_disk::MemoryDisk;
-    use firebell_promql::Features;
-
-    use super::*;
-
-    const GROUP: &str = "name: g\nrules:\n  - {record: a, expr: up}\n";
-
-    fn live() -> Live {
-        let config = load_with(None, &ExternalUrl::default(), &OsFiles, Features::default());
-        let overrides = crate::flags::Overrides::default();
-        let external_url = ExternalUrl::default();
-        Live::new(
-            None,
-            external_url,
-            overrides,
-            Features::default(),
-            config.unwrap(),
-            Timestamp(0),
-        )
-    }
-
-    fn disk_with(texts: &[&str]) -> Arc<dyn Disk> {
-        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
-        let (rules, _) = ManagedRules::open(Arc::clone(&disk)).unwrap();
-        for text in texts {
-            let edits = vec![("g".to_owned(), Some((*text).to_owned()))];
-            let (change, _) = rules.plan(Timestamp(1), "me", "shop", edits).unwrap();
-            rules.commit(change).unwrap();
-        }
-        disk
-    }
-
-    #[test]
-    fn rules_of_http_are_in_force_at_the_start() {
-        let live = live();
-        let rules = open_rules(&disk_with(&[GROUP]), &live, Timestamp(2)).unwrap();
-        assert_eq!(rules.namespaces().len(), 1);
-        assert_eq!((live.loaded_at(), live.problems().len()), (Timestamp(2), 0));
-    }
-
-    #[test]
-    fn the_configuration_holds_without_rules_that_no_longer_fit_to_it() {
-        let live = live();
-        let bad = GROUP.replace("up", "up(");
-        let rules = open_rules(&disk_with(&[GROUP, &bad]), &live, Timestamp(2)).unwrap();
-        // They are kept, so that somebody can mend them, and said to be wrong.
-        assert_eq!(rules.namespaces()["shop"]["g"], bad);
-        assert_eq!(live.loaded_at(), Timestamp(0));
-        let problems = live.problems().join("\n");
-        assert!(problems.contains("shop:4:30"), "{problems}");
-    }
-
-    #[test]
-    fn a_damaged_log_of_rules_is_read_as_far_as_it_goes_and_a_foreign_one_not_at_all() {
-        let disk = disk_with(&[GROUP, GROUP]);
-        let name = disk.list("rules").unwrap().remove(0);
-        let path = format!("rules/{name}");
-        let mut bytes = disk.read(&path).unwrap();
-        let last = bytes.len() - 1;
-        bytes[last] ^= 1;
-        disk.replace(&path, &bytes).unwrap();
-        let rules = open_rules(&disk, &live(), Timestamp(2)).unwrap();
-        assert_eq!(rules.changes().len(), 1);
-
-        disk.replace(&path, b"something else").unwrap();
-        let error = open_rules(&disk, &live(), Timestamp(2)).err();
-        let error = error.map(|it| it.to_string()).unwrap_or_default();
-        assert!(!error.is_empty(), "{error}");
-    }
-}

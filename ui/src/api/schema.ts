@@ -260,6 +260,63 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/pages": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Pages, the newest first
+         * @description Somebody is told of a page until somebody answers it.
+         */
+        get: operations["listPages"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/pages/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** One page: who was told by what, and what comes next */
+        get: operations["getPage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/pages/{id}/{act}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Answers one
+         * @description Answered once it is written down. Twice the same is the same as once.
+         */
+        post: operations["answerPage"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/quality": {
         parameters: {
             query?: never;
@@ -1727,6 +1784,130 @@ export interface components {
             outcome: "changed" | "already";
             incident: components["schemas"]["IncidentDetail"];
         };
+        /** @description Pages, the newest first. */
+        PageList: {
+            pages: components["schemas"]["Page"][];
+            /** @description `page` of what follows; none at the end. */
+            next: string | null;
+            /** @description How many are open in all. */
+            open: number;
+        };
+        /** @description Who is told of an incident until somebody answers. */
+        Page: {
+            /** @description That of its incident. */
+            id: string;
+            /** @description That of its incident; none when that is no longer kept. */
+            title: string | null;
+            /**
+             * @description The first is the worst.
+             * @enum {string}
+             */
+            severity: "sev1" | "sev2" | "sev3" | "sev4";
+            /** @description Empty when it is about none. */
+            service: string | null;
+            /**
+             * Format: date-time
+             * @description When its incident was opened.
+             */
+            openedAt: string | null;
+            /** @description Whether it is neither resolved nor called off. */
+            isOpen: boolean;
+            /**
+             * @description `exhausted`: everybody was told and nobody answered. `failed`: nobody could be told.
+             * @enum {string}
+             */
+            state: "snoozed" | "waiting" | "notifying" | "awaiting_acknowledgement" | "acknowledged" | "resolved" | "exhausted" | "handed_off" | "cancelled" | "failed";
+            /** @description The one by which it climbs. */
+            policy: string;
+            /** @description Runs so far: links are good for one of them. */
+            run: number;
+            /** @description The round of the run. */
+            round: number;
+            /** @description Steps of the round that were taken. */
+            step: number;
+            acknowledged: components["schemas"]["PageAcknowledged"] | null;
+            /**
+             * Format: date-time
+             * @description When it begins anew.
+             */
+            snoozedUntil: string | null;
+            /** @description What comes when nobody answers; none when the run is over. */
+            next: components["schemas"]["PageNext"] | null;
+            /** @description Those of this round. */
+            messages: components["schemas"]["PageSent"][];
+            /** @description Who has to answer yet, where all have to. */
+            asked: string[];
+            /** @description Who has answered, where all have to. */
+            answered: string[];
+        };
+        /** @description Who looks into it. */
+        PageAcknowledged: {
+            by: string;
+            /**
+             * Format: date-time
+             * @description Since when.
+             */
+            at: string;
+            /**
+             * Format: date-time
+             * @description When they are asked again.
+             */
+            remindAt: string | null;
+            /**
+             * Format: date-time
+             * @description When it ends, and the page begins anew.
+             */
+            endsAt: string | null;
+        };
+        /** @description What comes next. */
+        PageNext: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /**
+             * @description `tell`: these are told. `hand_over`: that policy goes on with it. `hours`: it waits for the hours of a step. `anew`: a snooze ends. `round_ends`: another round begins, or nobody is left.
+             * @enum {string}
+             */
+            what: "tell" | "hand_over" | "hours" | "anew" | "round_ends";
+            /** @description People and channels, or the policy. */
+            who: string[];
+        };
+        /** @description A message to a person. */
+        PageSent: {
+            person: string;
+            /** @description The kind of contact. */
+            by: string;
+            /**
+             * Format: date-time
+             * @description When it was sent, or will be.
+             */
+            at: string;
+            /**
+             * @description `delivered`: whoever carries it has taken it.
+             * @enum {string}
+             */
+            state: "planned" | "sent" | "delivered" | "failed";
+        };
+        /** @description Who answers, and what that needs. */
+        PageAnswer: {
+            /** @description Who you are. */
+            by: string;
+            /** @description How long a snooze is, up to a week, such as `1h`. */
+            for?: string;
+            /** @description The policy that goes on with it after `hand-over`. */
+            to?: string;
+        };
+        /** @description What became of an answer. */
+        PageAnswered: {
+            /**
+             * @description `counted`: others have to answer as well. `already`: it was so before. `over`: the page is over. The last two change nothing.
+             * @enum {string}
+             */
+            outcome: "done" | "counted" | "already" | "over";
+            page: components["schemas"]["Page"] | null;
+        };
         /** @description An incident that somebody opens. */
         NewIncident: {
             /** @description Who you are. */
@@ -2578,6 +2759,88 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Postmortem"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listPages: {
+        parameters: {
+            query?: {
+                /** @description Those that are open, which is the default, or all that are kept. */
+                status?: "open" | "all";
+                /** @description 100 by default. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                page?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description A page. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description That of its incident, such as `INC-4`, or `4`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    answerPage: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description That of its incident, such as `INC-4`, or `4`. */
+                id: string;
+                /** @description What is done. */
+                act: "acknowledge" | "resolve" | "snooze" | "hand-over";
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PageAnswer"];
+            };
+        };
+        responses: {
+            /** @description It is so. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PageAnswered"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -394,7 +394,8 @@ fn pull_forward(now: Timestamp, page: &mut Page, policy: &Policy) {
     }
 }
 
-fn holds(step: &Step, page: &Page, now: Timestamp) -> bool {
+/// Whether a step is taken at a moment.
+pub(super) fn holds(step: &Step, page: &Page, now: Timestamp) -> bool {
     let is_so = |it: &Condition| {
         it.severity.is_none_or(|it| page.severity.is_at_least(it))
             && it.hours.as_ref().is_none_or(|it| it.covers(now))

@@ -1,6 +1,7 @@
 //! Escalation, played.
 
 mod held;
+mod next;
 mod policies;
 mod runs;
 mod simulation;

@@ -586,6 +586,8 @@ const CONFIG: &str = "
 oncall:
   people: {ana: {phone: +34600000001}, ben: {email: ben@s3cret.example}}
   schedules: {night: {every: 1w, start: 2026-01-05, people: [ana, ben]}}
+incidents: {escalation: later}
+escalation: {later: [{notify: 'receiver:inbox'}]}
 global: {scrape_interval: 1s, evaluation_interval: 1s}
 rule_files: [shop.rules.yml]
 scrape_configs:

@@ -135,3 +135,45 @@ async fn a_list_is_read_in_pages() {
     assert_eq!(seen, ["INC-5", "INC-4", "INC-3", "INC-2", "INC-1"]);
     bell.server.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pages_are_listed_and_answered() {
+    let bell = Bell::start().await;
+    let page = "/api/firebell/v1/pages/INC-1";
+    let transcript = bell
+        .transcript(&format!(
+            r#"
+        GET /api/firebell/v1/pages
+        POST /api/firebell/v1/incidents {{"by":"ada","title":"nobody can <pay>","severity":"sev1","service":"pay"}}
+        GET /api/firebell/v1/pages?limit=1
+        GET {page}
+        POST {page}/snooze {{"by":"ana","for":"30m"}}
+        POST {page}/snooze {{"by":"ana","for":"30d"}}
+        POST {page}/snooze {{"by":"ana","for":"soon"}}
+        POST {page}/snooze {{"by":"ana"}}
+        POST {page}/hand-over {{"by":"ana","to":"nobody"}}
+        POST {page}/hand-over {{"by":"ana"}}
+        POST {page}/acknowledge {{"by":"ana"}}
+        POST {page}/acknowledge {{"by":"ben"}}
+        POST {page}/acknowledge {{"by":" "}}
+        POST {page}/acknowledge {{"who":"ben"}}
+        POST {page}/acknowledge nonsense
+        POST {page}/dance {{"by":"ana"}}
+        POST {page}/resolve {{"by":"ana"}}
+        POST {page}/resolve {{"by":"ana"}}
+        POST /api/firebell/v1/pages/9/acknowledge {{"by":"ana"}}
+        POST /api/firebell/v1/pages/x/acknowledge {{"by":"ana"}}
+        GET /api/firebell/v1/pages/9
+        GET /api/firebell/v1/pages
+        GET /api/firebell/v1/pages?status=all
+        GET /api/firebell/v1/pages?status=gone
+        GET /api/firebell/v1/pages?limit=0
+        GET /api/firebell/v1/pages?page=x
+        GET /a/1.1.a.1790000000.ana.0
+        POST /a/x
+        "#
+        ))
+        .await;
+    expect_file!["pages.txt"].assert_eq(&transcript);
+    bell.server.stop().await.unwrap();
+}

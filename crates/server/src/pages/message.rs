@@ -1,0 +1,141 @@
+//! What people are told of pages: a notification whose alerts are pages, with links that answer.
+
+use std::collections::BTreeMap;
+
+use firebell_engine::{PageBrief, PageMessage, PageRecipient, PageWhy};
+use firebell_incident::IncidentId;
+use firebell_model::{
+    ALERT_NAME, Alert, Labels, Notification, NotificationReason, Secret, Timestamp,
+};
+
+use super::links::{LinkAct, Links};
+
+/// A message, and what of it nobody but its reader may see.
+pub(super) struct Told {
+    /// What is told.
+    pub notification: Notification,
+    /// Where the person is reached, and what signs their links.
+    pub hidden: Vec<Secret>,
+}
+
+/// Writes a message; `url` is where people reach this Firebell.
+pub(super) fn write(now: Timestamp, message: &PageMessage, links: &Links, url: &str) -> Told {
+    let mut hidden = Vec::new();
+    let (receiver, group_labels) = match &message.to {
+        PageRecipient::Person { name, contact } => {
+            hidden.push(Secret::new(&*contact.address));
+            let labels = Labels::from_pairs([
+                ("person", &**name),
+                ("by", contact.kind.name()),
+                ("to", &contact.address),
+                ("why", why(message.why)),
+            ]);
+            (name, labels)
+        }
+        PageRecipient::Channel(name) => (name, Labels::from_pairs([("why", why(message.why))])),
+    };
+    let mut alert = |brief: &PageBrief| {
+        let mut annotations = facts(brief, url);
+        if let PageRecipient::Person { name, .. } = &message.to {
+            for (act, field) in LINKS {
+                let link = links.make(now, (brief.key, brief.run), name, act);
+                let text = format!("{url}{PATH}/{}", link.reveal());
+                annotations.push((field.to_owned(), text));
+                hidden.push(link);
+            }
+        }
+        page(now, brief, annotations, url)
+    };
+    let alerts: Vec<Alert> = message.pages.iter().map(&mut alert).collect();
+    let keys = message.pages.iter().map(|it| id(it).to_string());
+    let notification = Notification {
+        at: now,
+        receiver: receiver.to_string(),
+        group_key: format!("page:{receiver}:{}", keys.collect::<Vec<_>>().join(",")),
+        group_labels,
+        route_labels: Labels::default(),
+        reason: match message.why {
+            PageWhy::Remind => NotificationReason::Repeat,
+            PageWhy::Page | PageWhy::Tell => NotificationReason::First,
+        },
+        alerts,
+        measured: BTreeMap::new(),
+    };
+    Told {
+        notification,
+        hidden,
+    }
+}
+
+fn page(now: Timestamp, brief: &PageBrief, annotations: Vec<(String, String)>, url: &str) -> Alert {
+    let severity = brief.severity.to_string();
+    let id = id(brief).to_string();
+    let service = brief.service.as_deref();
+    let mut labels = vec![
+        (ALERT_NAME, without_service(&brief.title, service)),
+        ("severity", &severity),
+        ("incident", &id),
+    ];
+    labels.extend(service.map(|it| ("service", it)));
+    Alert {
+        labels: Labels::from_pairs(labels),
+        annotations: Labels::from_pairs(annotations),
+        starts_at: brief.opened_at,
+        ends_at: None,
+        generator_url: incident_url(brief, url),
+        updated_at: now,
+        is_timeout: false,
+    }
+}
+
+/// A title without the service behind it, which texts add themselves: an incident that opened by
+/// itself is called `Down (pay)`.
+pub(crate) fn without_service<'t>(title: &'t str, service: Option<&str>) -> &'t str {
+    let suffix = service.map(|it| format!(" ({it})"));
+    let stripped = suffix.and_then(|it| title.strip_suffix(it.as_str()));
+    stripped.filter(|it| !it.is_empty()).unwrap_or(title)
+}
+
+fn facts(brief: &PageBrief, url: &str) -> Vec<(String, String)> {
+    let opened = brief.opened_at.to_jiff().strftime("%H:%M UTC");
+    let mut description = format!("open since {opened}");
+    if brief.n_firing > 0 {
+        let n_more = brief.n_firing.saturating_sub(brief.firing.len());
+        let named = brief.firing.join("; ");
+        description.push_str(&format!(", fires: {named}"));
+        if n_more > 0 {
+            description.push_str(&format!("; and {n_more} more"));
+        }
+    }
+    vec![
+        ("summary".to_owned(), brief.title.clone()),
+        ("description".to_owned(), description),
+        ("incident".to_owned(), incident_url(brief, url)),
+    ]
+}
+
+fn why(why: PageWhy) -> &'static str {
+    match why {
+        PageWhy::Page => "page",
+        PageWhy::Remind => "remind",
+        PageWhy::Tell => "tell",
+    }
+}
+
+fn id(brief: &PageBrief) -> IncidentId {
+    IncidentId(brief.key.0)
+}
+
+fn incident_url(brief: &PageBrief, url: &str) -> String {
+    format!("{url}/#/incidents/{}", id(brief))
+}
+
+/// Which annotation has which link, as the built-in texts of pages read them.
+const LINKS: [(LinkAct, &str); 4] = [
+    (LinkAct::Acknowledge, "acknowledge"),
+    (LinkAct::Resolve, "resolve"),
+    (LinkAct::Snooze, "snooze"),
+    (LinkAct::HandOver, "hand_over"),
+];
+/// Where links lead, below the external URL.
+pub(crate) const PATH: &str = "/a";
