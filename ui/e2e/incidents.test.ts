@@ -47,6 +47,20 @@ describe("incidents", () => {
     expect(world.incidents[0]?.timeline.slice(-2).map(({ by }) => by)).toEqual(["ben", "ben"]);
   });
 
+  test("say who was paged and who is next, and take answers", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world, "#/incidents/INC-12");
+    const paged = page.getByRole("region", { name: /^Paged/ });
+    await paged.getByText("paged: ana, next: ben").waitFor();
+    expect(await paged.getByRole("button", { name: "Acknowledge" }).isDisabled()).toBe(true);
+    await page.getByLabel("Your name").fill("ben");
+    await paged.getByRole("button", { name: "Snooze 1 hour" }).click();
+    await paged.getByText("begins anew").waitFor();
+    await paged.getByRole("button", { name: "Acknowledge" }).click();
+    await paged.getByText("ben looks into it").waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+  });
+
   test("have tasks that whoever is named on the page has done, not who was here last", async () => {
     const world = scenario("busy");
     const { page } = await open(world, "#/incidents/INC-12");

@@ -10,17 +10,20 @@ import type {
   ObjectiveList,
   ObjectiveSpending,
   OncallNow,
+  Page,
   Status,
 } from "../src/api/types.ts";
 import { incidents } from "./incidents.ts";
 import type { Silence, Target } from "../src/api/upstream.ts";
 import { oncall } from "./oncall.ts";
+import { page } from "./pages.ts";
 
 export interface World {
   status: Status;
   alerts: Alert[];
   inbox: InboxEntry[];
   incidents: IncidentDetail[];
+  pages: Page[];
   objectives: ObjectiveList;
   oncall: OncallNow;
   targets: Target[];
@@ -71,6 +74,7 @@ function busy(): World {
       target("node", "http://10.20.4.17:9100/metrics", "db-3"),
     ],
     incidents: incidents(),
+    pages: [page()],
     silences: [silence()],
     objectives: objectives(),
     oncall: oncall(),
@@ -84,6 +88,7 @@ function calm(): World {
     alerts: [],
     inbox: [],
     incidents: [],
+    pages: [],
     objectives: { at: ago(0), objectives: [], flows: [] },
     oncall: { at: ago(0), schedules: [], teams: [], people: [] },
     targets: [

@@ -8,6 +8,7 @@ import type { Changed, IncidentDetail } from "../src/api/types.ts";
 import type { SilencePreview } from "../src/api/types.ts";
 import type { NewSilence } from "../src/api/upstream.ts";
 import { act, incident } from "./incidents.ts";
+import { answerPage } from "./pages.ts";
 import { quality } from "./quality.ts";
 import { ago, history, spending, type World } from "./scenarios.ts";
 import { shiftsOf } from "./oncall.ts";
@@ -43,7 +44,7 @@ export function handlerFor(world: World): Handler {
       return true;
     }
     const path = url.pathname
-      .replace(/(silence|incidents)\/.*/, "$1/")
+      .replace(/(silence|incidents|pages)\/.*/, "$1/")
       .replace(/[0-9a-f]{16}/, "ID");
     const key = `${request.method} ${path}`;
     const answer = ANSWERS[key];
@@ -77,6 +78,11 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
   "POST /api/firebell/v1/incidents/": ({ incidents }, url, body) => {
     const found = named(incidents, url);
     return found && act(found, JSON.parse(body) as Parameters<typeof act>[1]);
+  },
+  "GET /api/firebell/v1/pages": ({ pages }) => ({ pages, next: null, open: pages.length }),
+  "POST /api/firebell/v1/pages/": ({ pages }, url, body) => {
+    const found = pages.find(({ id }) => url.pathname.split("/").includes(id));
+    return found && answerPage(found, url.pathname.split("/").at(-1), body);
   },
   "GET /api/firebell/v1/slos": (world) => world.objectives,
   "GET /api/firebell/v1/slos/history": ({ objectives }, url) =>

@@ -24,6 +24,8 @@ import type {
   ObjectiveSpending,
   OncallNow,
   OncallShifts,
+  PageAnswered,
+  PageList,
   Quality,
   SilencePreview,
   Status,
@@ -199,6 +201,26 @@ export function useOpenIncident() {
   return useMutation({
     mutationFn: (incident: NewIncident) =>
       postJson<IncidentActed>("api/firebell/v1/incidents", incident),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["incidents"] }),
+  });
+}
+
+/** Pages of what is open, by the incident that they are about. */
+export function usePages() {
+  return useQuery({
+    queryKey: ["incidents", "pages"],
+    queryFn: ({ signal }) => fetchJson<PageList>("api/firebell/v1/pages?limit=1000", { signal }),
+    select: (answer) => new Map(answer.pages.map((page) => [page.id, page])),
+    refetchInterval: useCalm(),
+  });
+}
+
+/** Answers the page of an incident. */
+export function usePageAnswer(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ act, said }: { act: string; said: object }) =>
+      postJson<PageAnswered>(`api/firebell/v1/pages/${encodeURIComponent(id)}/${act}`, said),
     onSuccess: () => client.invalidateQueries({ queryKey: ["incidents"] }),
   });
 }

@@ -1,12 +1,13 @@
 // One incident: where it stands, what is known, what happened, and what can be done.
 import { useState } from "react";
 
-import { useIncident, useIncidentAct } from "../api/queries.ts";
+import { useIncident, useIncidentAct, usePages } from "../api/queries.ts";
 import type { IncidentDetail } from "../api/types.ts";
 import { IncidentActs } from "../components/IncidentActs.tsx";
 import { IncidentState, SeverityMark } from "../components/IncidentBits.tsx";
 import { IncidentTimeline } from "../components/IncidentTimeline.tsx";
 import { Failed, Loading } from "../components/Notice.tsx";
+import { PagePanel } from "../components/PagePanel.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { Since } from "../components/Time.tsx";
 import { toMs } from "../state/format.ts";
@@ -34,12 +35,14 @@ export default function IncidentPage({ id }: { id: string }) {
 function Details({ incident }: { incident: IncidentDetail }) {
   // One name for all that is done on this page.
   const [author, setAuthor] = useState(lastAuthor);
+  const paged = usePages().data?.get(incident.id);
   return (
     <article>
       <Head incident={incident} />
       <div className={styles.columns}>
         <div>
           <Facts incident={incident} />
+          {paged && <PagePanel page={paged} author={author.trim()} />}
           <Tasks incident={incident} author={author.trim()} />
           <Alerts incident={incident} />
           <IncidentTimeline incident={incident} />

@@ -2,14 +2,15 @@
 import { Button, SegmentedControl, TextInput } from "@mantine/core";
 import { type SyntheticEvent, useState } from "react";
 
-import { useIncidents, useOpenIncident } from "../api/queries.ts";
-import type { Incident } from "../api/types.ts";
+import { useIncidents, useOpenIncident, usePages } from "../api/queries.ts";
+import type { Incident, Page } from "../api/types.ts";
 import { IncidentState, SeverityChoice, SeverityMark } from "../components/IncidentBits.tsx";
 import { Empty, Failed, Loading } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { Since } from "../components/Time.tsx";
 import { toMs } from "../state/format.ts";
 import { alertWords, inOrder } from "../state/incidents.ts";
+import { pageWords } from "../state/pages.ts";
 import { hrefTo, replaceRoute } from "../state/route.ts";
 import { lastAuthor, rememberAuthor } from "../state/silence.ts";
 import styles from "./IncidentsPage.module.css";
@@ -23,6 +24,7 @@ const SHOWN = [
 export default function IncidentsPage({ params }: { params: URLSearchParams }) {
   const shown = params.get("status") === "open" ? "open" : "";
   const incidents = useIncidents(shown === "open");
+  const pages = usePages().data;
   const [isOpening, setIsOpening] = useState(false);
   const list = incidents.data?.incidents;
   return (
@@ -56,7 +58,7 @@ export default function IncidentsPage({ params }: { params: URLSearchParams }) {
       {list && list.length > 0 && (
         <ul className={styles.list} aria-label="Incidents">
           {inOrder(list).map((incident) => (
-            <Row key={incident.id} incident={incident} />
+            <Row key={incident.id} incident={incident} paged={pages?.get(incident.id)} />
           ))}
         </ul>
       )}
@@ -80,7 +82,8 @@ function None({ isOpen }: { isOpen: boolean }) {
   );
 }
 
-function Row({ incident }: { incident: Incident }) {
+function Row({ incident, paged }: { incident: Incident; paged: Page | undefined }) {
+  const words = paged && !incident.acknowledged ? pageWords(paged) : "";
   const { acknowledged, verdict } = incident;
   const movedAt = toMs(incident.movedAt);
   return (
@@ -102,6 +105,7 @@ function Row({ incident }: { incident: Incident }) {
           {incident.id}
           {incident.service !== "" && ` · ${incident.service}`} · {alertWords(incident)}
           {acknowledged && ` · ${acknowledged.by} looks into it`}
+          {words !== "" && ` · ${words}`}
           {verdict && ` · ${verdict.words}${verdict.guessed ? " (guessed)" : ""}`}
         </p>
       </div>
