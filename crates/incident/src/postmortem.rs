@@ -137,18 +137,19 @@ impl Graph {
         self.expr.len() + self.series.iter().map(of).sum::<usize>()
     }
 
-    /// When it began to be bad before a moment, as far as was looked: the expression of a rule has
-    /// values only while it is.
+    /// When it began to be bad, at a moment at which it was, as far as was looked: the expression of a
+    /// rule has values only while it is. Between two places the later one tells.
     fn bad_since(&self, moment: Timestamp) -> Option<Timestamp> {
         let step = self.step.0.max(1);
-        let last = usize::try_from((moment - self.from).0 / step).ok()?;
+        let last = usize::try_from((moment - self.from).0.saturating_add(step - 1) / step).ok()?;
         let began = self.series.iter().filter_map(|series| {
             let until = series
                 .values
                 .get(..=last.min(series.values.len().checked_sub(1)?))?;
             let n_bad = until.iter().rev().take_while(|it| it.is_some()).count();
             let first = until.len() - n_bad;
-            (n_bad > 0).then(|| self.from + Duration(step * i64::try_from(first).unwrap_or(0)))
+            let since = self.from + Duration(step * i64::try_from(first).unwrap_or(0));
+            (n_bad > 0).then_some(since.min(moment))
         });
         began.min()
     }
@@ -257,3 +258,38 @@ pub const GRAPH_SERIES_MAX: usize = 10;
 pub const GRAPH_POINTS_MAX: usize = 240;
 /// The most follow-ups of an incident.
 pub(crate) const FOLLOW_UPS_MAX: usize = 100;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_bad_is_found_also_between_two_places() {
+        let graph = |values: &[u8]| Graph {
+            name: "Down".to_owned(),
+            expr: "up == 0".to_owned(),
+            from: Timestamp(1_000),
+            step: Duration(100),
+            series: vec![GraphSeries {
+                labels: Labels::empty(),
+                values: values.iter().map(|it| (*it > 0).then_some(1.0)).collect(),
+            }],
+            n_left_out: 0,
+            error: None,
+        };
+        for (values, moment, expected) in [
+            (&[0, 1, 1, 1][..], 1_300, Some(1_100)),
+            (&[0, 1, 1, 1], 1_150, Some(1_100)),
+            // It fired just before the first place that knows.
+            (&[0, 0, 1, 1], 1_150, Some(1_150)),
+            // It was bad before, and over.
+            (&[1, 0, 1, 1], 1_250, Some(1_200)),
+            (&[1, 1, 0, 0], 1_250, None),
+            (&[0, 1], 1_900, Some(1_100)),
+            (&[], 1_100, None),
+        ] {
+            let since = graph(values).bad_since(Timestamp(moment));
+            assert_eq!(since, expected.map(Timestamp), "{values:?} at {moment}");
+        }
+    }
+}
