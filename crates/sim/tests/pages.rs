@@ -1,14 +1,14 @@
 //! Thousands of simulated hours with pages by seed, and proof that the checkers can object.
 //!
 //! `FIREBELL_SEED=7 cargo test -p firebell-sim --test pages` runs one seed;
-//! `FIREBELL_SIM_HOURS=100000` runs more.
+//! `FIREBELL_SIM_HOURS=1000000` runs more.
 
 use std::io::Write as _;
 
 use firebell_sim::{Failure, Flaw, PageTally, run_page_seed};
 
 /// What CI runs; see `FIREBELL_SIM_HOURS`.
-const HOURS: u64 = 10_000;
+const HOURS: u64 = 100_000;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.parse().ok()
