@@ -9,7 +9,7 @@ export FIREBELL ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/release/firebell
 PYTHON := $(CURDIR)/.venv/bin/python
 UI_SOURCES := $(wildcard ui/*.html ui/*.json ui/*.ts) $(shell find ui/src -type f ! -name '*.test.*')
 
-.PHONY: help demo test fuzz soak acceptance bench-metrics bench-rules bench-notify build fmt lint tools browser peers
+.PHONY: help demo test fuzz soak acceptance bench-metrics bench-rules bench-notify python build fmt lint tools browser peers
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -20,6 +20,10 @@ demo: build .venv/runs ## Break a real shop and watch Firebell tell; Ctrl-C ends
 
 test: build .venv/checks browser peers ## Run every test; the last line counts them
 	@cargo xtask ci
+
+python: .venv-python/tests ## Install the Python package for development into .venv-python, and test it
+	@cd python && VIRTUAL_ENV=$(CURDIR)/.venv-python ../.venv-python/bin/maturin develop --quiet
+	@cd python && ../.venv-python/bin/python -m pytest
 
 fuzz: tools ## Fuzz every reader of foreign bytes, FUZZ_SECONDS=60 each
 	@scripts/fuzz $${FUZZ_SECONDS:-60}
@@ -69,6 +73,11 @@ tools browser peers:
 
 .venv/checks: examples/requirements-dev.txt .venv/runs
 	@.venv/bin/pip install -q --disable-pip-version-check -r $<
+	@touch $@
+
+.venv-python/tests: python/requirements-test.txt
+	@VENV=.venv-python scripts/install venv
+	@.venv-python/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@
 
 ui/node_modules/installed: ui/package-lock.json

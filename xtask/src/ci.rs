@@ -63,6 +63,7 @@ const SUITES: &[(&str, &str, &str)] = &[
         "cargo clippy -q --workspace --all-targets -- -Dwarnings",
     ),
     ("rust", ".", "cargo test --workspace --no-fail-fast"),
+    ("python package", ".", "make python"),
     ("fuzz", ".", "scripts/fuzz minute"),
     ("demo", "examples", "env ONCE=1 ../.venv/bin/python -m demo"),
 ];

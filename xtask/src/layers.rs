@@ -113,6 +113,20 @@ pub(crate) const LAYERS: &[Layer] = &[
             "import", "server", "sim",
         ],
     ),
+    edge("sdk", &[]),
+    edge(
+        "py",
+        &[
+            "model",
+            "tsdb",
+            "promql",
+            "rules",
+            "escalation",
+            "config",
+            "sim",
+            "sdk",
+        ],
+    ),
 ];
 
 const fn core(name: &'static str, may_import: &'static [&'static str]) -> Layer {

@@ -1,0 +1,236 @@
+//! The client of the process: settings, sending, statistics.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use firebell_sdk::{Endpoint, Settings, client};
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyMapping};
+
+use crate::args;
+use crate::redact::Redactor;
+
+/// Takes new settings; every option that cannot be taken is named.
+#[pyfunction]
+#[pyo3(signature = (**options))]
+pub(crate) fn configure(options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+    let mut options = Options::new(options)?;
+    let defaults = Settings::default();
+    let settings = Settings {
+        service: options.take("service").unwrap_or(defaults.service),
+        endpoint: options.endpoint(),
+        environment: options.take("environment"),
+        release: options.take("release"),
+        resource: options.texts("resource"),
+        sample_rate: options.take("sample_rate").unwrap_or(defaults.sample_rate),
+        keep_errors: options.take("keep_errors").unwrap_or(defaults.keep_errors),
+        keep_slower_than: options.seconds("keep_slower_than", defaults.keep_slower_than),
+        redactor: options.redactor().unwrap_or(defaults.redactor),
+        max_breadcrumbs: options
+            .take("max_breadcrumbs")
+            .unwrap_or(defaults.max_breadcrumbs),
+        max_series: options.take("max_series").unwrap_or(defaults.max_series),
+        max_labels_per_metric: options
+            .take("max_labels_per_metric")
+            .unwrap_or(defaults.max_labels_per_metric),
+        buffer_bytes: options
+            .take("buffer_bytes")
+            .unwrap_or(defaults.buffer_bytes),
+        run_dir: options.take::<PathBuf>("run_dir"),
+        flush_interval: options
+            .seconds("flush_interval", Some(defaults.flush_interval))
+            .unwrap_or(defaults.flush_interval),
+        is_enabled: options.take("enabled").unwrap_or(defaults.is_enabled),
+    };
+    let is_debug = options.take("debug").unwrap_or(false);
+    options.finish(&settings)?;
+    args::set_debug(is_debug);
+    args::set_enabled(settings.is_enabled);
+    client().configure(settings);
+    Ok(())
+}
+
+/// Keywords, each taken once; what is wrong with them is gathered.
+struct Options<'py> {
+    given: Option<Bound<'py, PyDict>>,
+    problems: Vec<String>,
+}
+
+impl<'py> Options<'py> {
+    fn new(given: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
+        Ok(Self {
+            given: given.map(|it| it.copy()).transpose()?,
+            problems: Vec::new(),
+        })
+    }
+
+    /// `None` when it is not given, or given as `None`.
+    fn any(&mut self, name: &str) -> Option<Bound<'py, PyAny>> {
+        let given = self.given.as_ref()?;
+        let value = given.get_item(name).ok()??;
+        let _ = given.del_item(name);
+        (!value.is_none()).then_some(value)
+    }
+
+    fn take<T: for<'a> FromPyObject<'a, 'py>>(&mut self, name: &str) -> Option<T> {
+        let value = self.any(name)?;
+        let taken = value.extract::<T>();
+        if taken.is_err() {
+            self.problems
+                .push(format!("{name}: not of a {}", args::type_name(&value)));
+        }
+        taken.ok()
+    }
+
+    fn texts(&mut self, name: &str) -> Vec<(String, String)> {
+        let Some(mapping) = self.any(name) else {
+            return Vec::new();
+        };
+        if mapping.cast::<PyMapping>().is_err() {
+            self.problems.push(format!("{name}: a mapping is expected"));
+        }
+        let pairs = args::pairs(&mapping).into_iter();
+        pairs.map(|(key, value)| (key, value.to_text())).collect()
+    }
+
+    /// Seconds; given as `None` they are none, not given they are the default.
+    fn seconds(&mut self, name: &str, default: Option<Duration>) -> Option<Duration> {
+        let is_given = self
+            .given
+            .as_ref()
+            .is_some_and(|it| it.contains(name).unwrap_or(false));
+        if !is_given {
+            return default;
+        }
+        let seconds = self.take::<f64>(name)?;
+        let duration = Duration::try_from_secs_f64(seconds);
+        if duration.is_err() {
+            self.problems
+                .push(format!("{name}: seconds are expected, not {seconds}"));
+        }
+        duration.ok()
+    }
+
+    fn endpoint(&mut self) -> Option<Endpoint> {
+        let mut headers = self.texts("headers");
+        if let Some(token) = self.take::<String>("token") {
+            headers.push(("Authorization".to_owned(), format!("Bearer {token}")));
+        }
+        let ca_file = self.take::<PathBuf>("ca_file");
+        let url = self.take::<String>("endpoint")?;
+        let endpoint = Endpoint::parse(&url, headers, ca_file);
+        endpoint
+            .map_err(|error| self.problems.push(format!("endpoint: {error}")))
+            .ok()
+    }
+
+    fn redactor(&mut self) -> Option<firebell_sdk::Redactor> {
+        let given = self.any("redactor")?;
+        let redactor = given.cast::<Redactor>().map(|it| it.get().inner().clone());
+        if redactor.is_err() {
+            self.problems
+                .push("redactor: a Redactor is expected".into());
+        }
+        redactor.ok()
+    }
+
+    fn finish(mut self, settings: &Settings) -> PyResult<()> {
+        // Kept in the seam for whoever closes: the time to close is given there.
+        let _ = self.any("shutdown_timeout");
+        self.problems.extend(settings.problems());
+        if let Some(given) = &self.given {
+            let unknown = given.keys().iter().filter(|name| {
+                given
+                    .get_item(name)
+                    .is_ok_and(|it| it.is_some_and(|it| !it.is_none()))
+            });
+            self.problems
+                .extend(unknown.map(|name| format!("{}: no such option", args::key_text(&name))));
+        }
+        if self.problems.is_empty() {
+            return Ok(());
+        }
+        Err(PyValueError::new_err(self.problems.join("; ")))
+    }
+}
+
+/// Has everything sent; whether it was.
+#[pyfunction]
+#[pyo3(signature = (timeout=2.0))]
+pub(crate) fn flush(py: Python<'_>, timeout: f64) -> bool {
+    py.detach(|| client().flush(duration(timeout)))
+}
+
+/// One last attempt.
+#[pyfunction]
+#[pyo3(signature = (timeout=0.3))]
+pub(crate) fn close(py: Python<'_>, timeout: f64) -> bool {
+    py.detach(|| client().close(duration(timeout)))
+}
+
+fn duration(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds.clamp(0.0, DAY_SECS)).unwrap_or_default()
+}
+
+/// This process ends as it wishes to.
+#[pyfunction]
+pub(crate) fn mark_clean_exit() {
+    client().mark_clean_exit();
+}
+
+/// Whether anything is recorded.
+#[pyfunction]
+pub(crate) fn enabled() -> bool {
+    args::is_enabled()
+}
+
+/// Records, or stops recording.
+#[pyfunction]
+#[pyo3(signature = (on, /))]
+pub(crate) fn set_enabled(on: bool) {
+    args::set_enabled(on);
+}
+
+/// The name of this process among all.
+#[pyfunction]
+pub(crate) fn instance_id() -> &'static str {
+    client().instance_id()
+}
+
+/// Metrics of this process as text.
+#[pyfunction]
+pub(crate) fn expose() -> String {
+    firebell_sdk::expose(&client().metrics)
+}
+
+/// What became of what was recorded.
+#[pyfunction]
+pub(crate) fn stats(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
+    let stats = client().stats();
+    let dict = PyDict::new(py);
+    for (key, value) in [
+        ("recorded", stats.recorded),
+        ("exported", stats.exported),
+        ("dropped_buffer_full", stats.dropped_buffer_full),
+        ("dropped_too_large", stats.dropped_too_large),
+        ("dropped_cardinality", stats.dropped_cardinality),
+        ("dropped_rejected", stats.dropped_rejected),
+        ("dropped_sampled", stats.dropped_sampled),
+        (
+            "recovered_from_dead_process",
+            stats.recovered_from_dead_process,
+        ),
+        ("failed_export_attempts", stats.failed_export_attempts),
+        ("bad_arguments", stats.bad_arguments),
+        ("ring_bytes", client().settings().buffer_bytes as u64),
+    ] {
+        dict.set_item(key, value)?;
+    }
+    dict.set_item("ring_path", stats.ring_path)?;
+    dict.set_item("state", stats.state)?;
+    dict.set_item("last_export_error", stats.last_export_error)?;
+    Ok(dict)
+}
+
+const DAY_SECS: f64 = 86_400.0;

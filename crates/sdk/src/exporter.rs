@@ -1,0 +1,314 @@
+//! The thread that sends: metrics, then what the lanes hold, then what dead processes left.
+
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cells::Point;
+use crate::client::{Client, Process, Wishes};
+use crate::clock::now_nanos;
+use crate::http::{Answer, Endpoint, Poster};
+use crate::ids::random;
+use crate::proto;
+use crate::recovery;
+use crate::ring::{Field, Lane};
+use crate::settings::Settings;
+use crate::sys;
+
+use std::sync::atomic::Ordering;
+
+/// Begins to send. Without a thread all stays in the ring.
+pub(crate) fn start(client: &'static Client, process: &'static Process) {
+    let spawned = thread::Builder::new()
+        .name("firebell".into())
+        .spawn(move || {
+            sys::block_signals();
+            Exporter::new(client, process).run();
+        });
+    if let Err(error) = spawned {
+        process.stats.fail(format!(
+            "nothing can be sent, no thread could be started: {error}"
+        ));
+    }
+}
+
+/// What it knows between two rounds.
+#[derive(Debug)]
+pub(crate) struct Exporter {
+    client: &'static Client,
+    pub(crate) process: &'static Process,
+    poster: Poster,
+    /// Nothing is tried before.
+    not_before: Instant,
+    backoff: Duration,
+    /// Paths that the server does not have, and until when that is taken for granted.
+    absent: Vec<(Lane, Instant)>,
+    everything_at: Instant,
+    pub(crate) dead_at: Instant,
+    /// While the process ends there is little time.
+    deadline: Option<Instant>,
+}
+
+/// Sending came to an end for now.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Stuck;
+
+impl Exporter {
+    fn new(client: &'static Client, process: &'static Process) -> Self {
+        let now = Instant::now();
+        Self {
+            client,
+            process,
+            poster: Poster::default(),
+            not_before: now,
+            backoff: BACKOFF_MIN,
+            absent: Vec::new(),
+            everything_at: now + EVERYTHING_EVERY,
+            dead_at: now,
+            deadline: None,
+        }
+    }
+
+    fn run(mut self) {
+        loop {
+            let next = Instant::now() + self.settings().flush_interval;
+            let wishes = self.process.wait_for_wishes(next);
+            let is_asked = wishes.is_closing || wishes.n_flushes > wishes.n_flushed;
+            if wishes.is_closing {
+                self.deadline = Some(Instant::now() + LAST_ATTEMPT);
+            }
+            let is_drained = (is_asked || Instant::now() >= self.not_before) && self.round(wishes);
+            if wishes.is_closing && is_drained {
+                self.leave_nothing();
+            }
+            self.process.tell_done(wishes, is_drained);
+            if wishes.is_closing {
+                return;
+            }
+        }
+    }
+
+    pub(crate) fn settings(&self) -> &'static Settings {
+        self.client.settings()
+    }
+
+    /// Sends all there is; whether it was all.
+    fn round(&mut self, wishes: Wishes) -> bool {
+        let Some(endpoint) = self
+            .settings()
+            .endpoint
+            .as_ref()
+            .filter(|_| self.settings().is_sending())
+        else {
+            return false;
+        };
+        if self.process.stats.is_stopped.load(Ordering::Relaxed) {
+            return false;
+        }
+        let ring = self.process.ring;
+        ring.set_field(Field::ActiveNanos, now_nanos());
+        ring.set_field(Field::ArenaUsed, self.client.metrics.arena_used() as u64);
+        let sent = self.send_metrics(endpoint).and_then(|()| {
+            Lane::ALL
+                .into_iter()
+                .try_for_each(|lane| self.send_lane(endpoint, lane))
+        });
+        if sent.is_ok() && !wishes.is_closing && Instant::now() >= self.dead_at {
+            self.dead_at = Instant::now() + LOOK_FOR_DEAD_EVERY;
+            if let Some(folder) = self.process.path.get().and_then(|it| it.parent()) {
+                self.send_dead(endpoint, folder);
+            }
+        }
+        sent.is_ok()
+    }
+
+    /// Collects only what can go at once: what is in the cells is added up, what is in the lane is not.
+    fn send_metrics(&mut self, endpoint: &Endpoint) -> Result<(), Stuck> {
+        let ring = self.process.ring;
+        self.send_lane(endpoint, Lane::Metrics)?;
+        let point = Point {
+            since: ring.field(Field::CountedSinceNanos),
+            until: now_nanos().max(ring.field(Field::CountedSinceNanos) + 1),
+        };
+        let all = Instant::now() >= self.everything_at;
+        let mut from = Some(0);
+        while let Some(idx) = from {
+            let (records, next) = self.client.metrics.collect(idx, BATCH_BYTES, all, point);
+            for record in records {
+                self.process.push(Lane::Metrics, &record);
+            }
+            from = next;
+            if from.is_some() {
+                self.send_lane(endpoint, Lane::Metrics)?;
+            }
+        }
+        ring.set_field(Field::CountedSinceNanos, point.until);
+        if all {
+            self.everything_at = Instant::now() + EVERYTHING_EVERY;
+        }
+        Ok(())
+    }
+
+    fn send_lane(&mut self, endpoint: &Endpoint, lane: Lane) -> Result<(), Stuck> {
+        let identity = self.settings().attributes(&self.process.instance_id);
+        let attributes: Vec<_> = identity
+            .iter()
+            .map(|(key, value)| (&**key, &**value))
+            .collect();
+        loop {
+            let taken = self.process.peek(lane, BATCH_BYTES);
+            if taken.records.is_empty() {
+                self.process.commit(lane, taken.until);
+                return Ok(());
+            }
+            self.send(endpoint, lane, &attributes, &taken.records)?;
+            self.process.commit(lane, taken.until);
+        }
+    }
+
+    /// Sends records of a lane. `Err`: they should come again, or sending has stopped.
+    pub(crate) fn send(
+        &mut self,
+        endpoint: &Endpoint,
+        lane: Lane,
+        resource: &[(&str, &str)],
+        records: &[Vec<u8>],
+    ) -> Result<(), Stuck> {
+        let stats = &self.process.stats;
+        let n_records = records.len() as u64;
+        let now = Instant::now();
+        self.absent.retain(|(_, until)| *until > now);
+        if self.absent.iter().any(|(absent, _)| *absent == lane) {
+            stats.n_rejected.fetch_add(n_records, Ordering::Relaxed);
+            return Ok(());
+        }
+        let (path, kind, body) = match lane {
+            Lane::Alerts => ("/api/v2/alerts", JSON, json_array(records)),
+            _ => {
+                let resource = proto::resource(resource.iter().copied());
+                (
+                    otlp_path(lane),
+                    PROTOBUF,
+                    proto::request(&resource, records),
+                )
+            }
+        };
+        let deadline = self.deadline.unwrap_or(now + ATTEMPT);
+        let said = self.poster.post(endpoint, path, kind, &body, deadline);
+        match said {
+            Ok(Answer {
+                status: 200..300, ..
+            }) => {
+                stats.n_exported.fetch_add(n_records, Ordering::Relaxed);
+                stats.is_backing_off.store(false, Ordering::Relaxed);
+                self.backoff = BACKOFF_MIN;
+                Ok(())
+            }
+            Ok(answer) => self.refused(endpoint, lane, path, &answer, n_records),
+            Err(error) => {
+                stats.fail(format!(
+                    "{}{path} cannot be reached: {error}",
+                    endpoint.address()
+                ));
+                Err(self.back_off(None))
+            }
+        }
+    }
+
+    fn refused(
+        &mut self,
+        endpoint: &Endpoint,
+        lane: Lane,
+        path: &str,
+        answer: &Answer,
+        n_records: u64,
+    ) -> Result<(), Stuck> {
+        let stats = &self.process.stats;
+        let Answer {
+            status,
+            retry_after,
+            body,
+        } = answer;
+        let why = format!(
+            "{}{path} answered {status}: {}",
+            endpoint.address(),
+            body.trim()
+        );
+        match status {
+            401 | 403 => {
+                stats.fail(format!("{why}; nothing more is sent, check the token"));
+                stats.is_stopped.store(true, Ordering::Relaxed);
+                Err(Stuck)
+            }
+            408 | 429 | 500..600 => {
+                stats.fail(why);
+                Err(self.back_off(*retry_after))
+            }
+            _ => {
+                stats.fail(why);
+                stats.n_rejected.fetch_add(n_records, Ordering::Relaxed);
+                if matches!(status, 404 | 405) {
+                    self.absent.push((lane, Instant::now() + ABSENT_FOR));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn back_off(&mut self, retry_after: Option<Duration>) -> Stuck {
+        self.process
+            .stats
+            .is_backing_off
+            .store(true, Ordering::Relaxed);
+        // From half to the whole, so that workers that failed together do not come again together.
+        let jittered = self
+            .backoff
+            .mul_f64(0.5 + (random() >> 11) as f64 / (1u64 << 54) as f64);
+        let wait = retry_after.map_or(jittered, |it| it.min(RETRY_AFTER_MAX));
+        self.not_before = Instant::now() + wait;
+        self.backoff = (self.backoff * 2).min(BACKOFF_MAX);
+        Stuck
+    }
+
+    fn send_dead(&mut self, endpoint: &Endpoint, folder: &Path) {
+        recovery::send_dead(self, endpoint, folder);
+    }
+
+    /// All was sent: no file is left behind.
+    fn leave_nothing(&self) {
+        if let Some(path) = self.process.path.get() {
+            let _ = std::fs::remove_file(path);
+        }
+    }
+}
+
+fn otlp_path(lane: Lane) -> &'static str {
+    match lane {
+        Lane::Alerts => "/api/v2/alerts",
+        Lane::Metrics => "/v1/metrics",
+        Lane::Logs => "/v1/logs",
+        Lane::Traces => "/v1/traces",
+    }
+}
+
+fn json_array(objects: &[Vec<u8>]) -> Vec<u8> {
+    let mut array = vec![b'['];
+    array.extend_from_slice(&objects.join(&b','));
+    array.push(b']');
+    array
+}
+
+const JSON: &str = "application/json";
+const PROTOBUF: &str = "application/x-protobuf";
+const BATCH_BYTES: usize = 256 << 10;
+const BACKOFF_MIN: Duration = Duration::from_secs(1);
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+const ATTEMPT: Duration = Duration::from_secs(10);
+/// The last attempt, when the process ends.
+const LAST_ATTEMPT: Duration = Duration::from_millis(300);
+/// What a server does not have it may have after an upgrade.
+const ABSENT_FOR: Duration = Duration::from_secs(300);
+/// A series that is silent is taken for gone after five minutes.
+const EVERYTHING_EVERY: Duration = Duration::from_secs(60);
+const LOOK_FOR_DEAD_EVERY: Duration = Duration::from_secs(5);

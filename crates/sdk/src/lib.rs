@@ -1,0 +1,37 @@
+//! What the Python package does natively: metrics, records that outlive the process, and their way
+//! to the server.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "an edge: it stamps what the app records, and waits for a server"
+)]
+
+mod cells;
+mod client;
+mod clock;
+mod exporter;
+mod expose;
+mod files;
+mod http;
+mod ids;
+mod metric;
+mod proto;
+mod recovery;
+mod redact;
+mod ring;
+mod settings;
+mod stats;
+mod sys;
+mod value;
+
+pub use cells::Kind;
+pub use client::{Client, client};
+pub use clock::{now_nanos, rfc3339};
+pub use expose::expose;
+pub use http::{BadEndpoint, Endpoint};
+pub use ids::{new_span_id, new_trace_id, random};
+pub use metric::{Metric, MetricError, Metrics, Series, key_of, push_key};
+pub use redact::{BadPattern, Level, Redactor};
+pub use ring::{BUFFER_BYTES_MAX, BUFFER_BYTES_MIN, Lane};
+pub use settings::Settings;
+pub use stats::Snapshot;
+pub use value::{Value, write_json_text};

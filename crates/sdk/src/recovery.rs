@@ -1,0 +1,161 @@
+//! What processes that are no more left in their rings: it is sent as theirs, and if one died
+//! rather than ended, an alert says so, with its last breadcrumbs.
+
+use std::fs::{self, File};
+use std::io::Read as _;
+use std::os::unix::fs::FileExt as _;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::cells::{Point, collect_of_dead};
+use crate::clock::{now_nanos, rfc3339};
+use crate::exporter::{Exporter, Stuck};
+use crate::files;
+use crate::http::Endpoint;
+use crate::ring::{BUFFER_BYTES_MAX, Field, Lane, Ring};
+use crate::settings::attributes_of;
+use crate::value::{Value, write_json_text};
+
+/// Sends what is there, as far as the server takes it; a ring that was sent is removed.
+pub(crate) fn send_dead(exporter: &mut Exporter, endpoint: &Endpoint, folder: &Path) {
+    let mut dead = files::of_dead(folder);
+    let n_too_many = dead.len().saturating_sub(RINGS_MAX);
+    for (path, _) in dead.drain(..n_too_many) {
+        let _ = fs::remove_file(path);
+    }
+    if n_too_many > 0 {
+        exporter.process.stats.say(&format!(
+            "{n_too_many} rings of dead processes were given up, the oldest of more than {RINGS_MAX}"
+        ));
+    }
+    for (path, file) in dead {
+        match send_one(exporter, endpoint, &file) {
+            Ok(()) => _ = fs::remove_file(path),
+            Err(Stuck) => return,
+        }
+    }
+}
+
+fn send_one(exporter: &mut Exporter, endpoint: &Endpoint, file: &File) -> Result<(), Stuck> {
+    let words = read(file);
+    // What is no ring was never finished, or is of another version: nobody can read it.
+    let Some(ring) = Ring::open(&words) else {
+        return Ok(());
+    };
+    let identity = ring.identity();
+    let resource = attributes_of(&identity);
+    let point = Point {
+        since: ring.field(Field::CountedSinceNanos),
+        until: now_nanos(),
+    };
+    let used = usize::try_from(ring.field(Field::ArenaUsed)).unwrap_or(usize::MAX);
+    let mut n_records = 0;
+    if ring.field(Field::IsClean) == 0 {
+        let alert = worker_died(&resource, ring);
+        exporter.send(endpoint, Lane::Alerts, &resource, &[alert])?;
+        // Whoever comes next need not say it again.
+        write_down(file, Field::IsClean as usize, 1);
+    }
+    for lane in Lane::ALL {
+        loop {
+            let taken = ring.peek(lane, BATCH_BYTES);
+            if !taken.records.is_empty() {
+                exporter.send(endpoint, lane, &resource, &taken.records)?;
+            }
+            n_records += taken.records.len();
+            ring.commit(lane, taken.until);
+            write_down(file, Ring::tail_at(lane), taken.until);
+            if ring.is_empty(lane) {
+                break;
+            }
+        }
+    }
+    let metrics = collect_of_dead(ring.arena(), used, point);
+    n_records += metrics.len();
+    for batch in metrics.chunks(METRICS_AT_ONCE) {
+        exporter.send(endpoint, Lane::Metrics, &resource, batch)?;
+    }
+    let n_recovered = &exporter.process.stats.n_recovered;
+    n_recovered.fetch_add(n_records as u64, Ordering::Relaxed);
+    Ok(())
+}
+
+fn read(file: &File) -> Vec<AtomicU64> {
+    let mut bytes = Vec::new();
+    let mut limited = file.take(2 * BUFFER_BYTES_MAX as u64);
+    if limited.read_to_end(&mut bytes).is_err() {
+        return Vec::new();
+    }
+    let (words, _) = bytes.as_chunks::<8>();
+    words
+        .iter()
+        .map(|it| AtomicU64::new(u64::from_ne_bytes(*it)))
+        .collect()
+}
+
+fn write_down(file: &File, word: usize, value: u64) {
+    let _ = file.write_all_at(&value.to_ne_bytes(), word as u64 * 8);
+}
+
+/// An alert of Alertmanager's API, version 2.
+fn worker_died(resource: &[(&str, &str)], ring: Ring<'_>) -> Vec<u8> {
+    let of = |wanted: &str| {
+        let found = resource.iter().find(|(key, _)| *key == wanted);
+        found.map_or("", |(_, value)| value)
+    };
+    let (service, host, pid) = (of("service.name"), of("host.name"), of("process.pid"));
+    let seen = ring
+        .field(Field::ActiveNanos)
+        .max(ring.field(Field::StartedNanos));
+    let labels = [
+        ("alertname", "WorkerDied"),
+        ("severity", "error"),
+        ("service", service),
+        ("environment", of("deployment.environment.name")),
+        ("instance", of("service.instance.id")),
+    ];
+    let crumbs = ring.crumbs();
+    let last = crumbs.len().saturating_sub(CRUMBS_TOLD);
+    let annotations = [
+        ("summary", format!("A process of {service} died: pid {pid} on {host}")),
+        (
+            "description",
+            "It ended without saying so: it was killed, ran out of memory, or crashed. What it had \
+             recorded was sent by another process."
+                .to_owned(),
+        ),
+        ("breadcrumbs", format!("[{}]", crumbs.get(last..).unwrap_or_default().join(","))),
+        ("last_seen", rfc3339(seen)),
+        ("version", of("service.version").to_owned()),
+    ];
+    let now = now_nanos();
+    let mut json = String::from("{\"labels\":");
+    text_map(labels.into_iter(), &mut json);
+    json.push_str(",\"annotations\":");
+    text_map(
+        annotations
+            .iter()
+            .map(|(key, value)| (*key, value.as_str())),
+        &mut json,
+    );
+    json.push_str(",\"startsAt\":");
+    write_json_text(&rfc3339(now), &mut json);
+    json.push_str(",\"endsAt\":");
+    write_json_text(&rfc3339(now + FIRES_FOR_NANOS), &mut json);
+    json.push('}');
+    json.into_bytes()
+}
+
+fn text_map<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>, out: &mut String) {
+    let pairs = pairs.filter(|(_, value)| !value.is_empty());
+    let map = pairs.map(|(key, value)| (key.to_owned(), Value::Text(value.to_owned())));
+    Value::Map(map.collect()).write_json(out);
+}
+
+/// More rings of dead processes than this are not kept.
+const RINGS_MAX: usize = 64;
+const BATCH_BYTES: usize = 256 << 10;
+const METRICS_AT_ONCE: usize = 1000;
+const CRUMBS_TOLD: usize = 20;
+/// Ten minutes.
+const FIRES_FOR_NANOS: u64 = 600_000_000_000;
