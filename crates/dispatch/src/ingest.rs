@@ -48,6 +48,15 @@ struct Head {
 }
 
 impl PostedAlerts {
+    /// None yet, with room for so many bytes of text.
+    #[must_use]
+    pub fn with_room(n_bytes: usize) -> Self {
+        Self {
+            text: String::with_capacity(n_bytes),
+            ..Self::default()
+        }
+    }
+
     /// Adds an alert; labels and annotations stand in order of name, each name once, no value empty.
     pub fn push<'a>(
         &mut self,

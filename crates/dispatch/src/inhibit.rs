@@ -13,9 +13,10 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-use firebell_model::{Fingerprint, Labels, Timestamp};
+use firebell_model::{Fingerprint, LabelHasher, Labels, Timestamp};
 
 use crate::InhibitRule;
 use crate::matcher_index::MatcherIndex;
@@ -28,7 +29,7 @@ pub(crate) struct Inhibition {
     family_of_rule: Vec<u32>,
     families: Vec<Family>,
     // Most alerts are targets of the same few combinations of families.
-    target_lists: HashSet<Arc<[u32]>>,
+    target_lists: HashSet<Arc<[u32]>, BuildHasherDefault<LabelHasher>>,
 }
 
 #[derive(Debug)]

@@ -7,18 +7,23 @@
 //! *Not here*: what a set belongs to; callers give it a small number.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-use firebell_model::{Labels, MatchOp, Matcher};
+use firebell_model::{LabelHasher, Labels, MatchOp, Matcher};
 
 /// Sets of matchers, each under a number given by its owner; numbers are dense and reused.
 #[derive(Debug, Default)]
 pub(crate) struct MatcherIndex {
     sets: Vec<Option<MatcherSet>>,
-    names: HashMap<Arc<str>, NameIndex>,
+    names: ByText<NameIndex>,
     // Sets that no label is needed for.
     unbound: Vec<u32>,
 }
+
+// Without a secret: what is put in comes from those who write routes, rules and silences; alerts are
+// only looked up.
+type ByText<T> = HashMap<Arc<str>, T, BuildHasherDefault<LabelHasher>>;
 
 #[derive(Debug)]
 struct MatcherSet {
@@ -31,7 +36,7 @@ struct MatcherSet {
 
 #[derive(Debug, Default)]
 struct NameIndex {
-    equal: HashMap<Arc<str>, Vec<u32>>,
+    equal: ByText<Vec<u32>>,
     others: Vec<(Matcher, Vec<u32>)>,
 }
 

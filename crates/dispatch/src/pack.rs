@@ -8,9 +8,10 @@
 //! memory than some times their length.
 
 use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
-use firebell_model::{Fingerprint, Label, Labels, Timestamp};
+use firebell_model::{Fingerprint, Label, LabelHasher, Labels, Timestamp};
 
 /// The writing end. The body is the caller's to divide.
 #[derive(Debug, Default)]
@@ -18,7 +19,7 @@ pub struct Packer {
     table: Vec<u8>,
     // Where a pair stands in the table, by its address. Pairs that are equal but not shared stand
     // there twice.
-    places: HashMap<usize, u64>,
+    places: HashMap<usize, u64, BuildHasherDefault<LabelHasher>>,
     // What is freed may give its address to another pair.
     kept: Vec<Arc<Label>>,
     body: Vec<u8>,

@@ -13,7 +13,7 @@ use firebell_dispatch::{
 use firebell_engine::{Configuration, Engine, Journal, Step};
 use firebell_model::{Matcher, Timestamp};
 use firebell_rules::RuleSet;
-use firebell_wire::alertmanager_json::alerts_in_body;
+use firebell_wire::alertmanager_json::each_alert_in_body;
 
 fn main() {
     let arg = std::env::args().nth(1).and_then(|arg| arg.parse().ok());
@@ -33,11 +33,12 @@ fn main() {
                 start = end;
             };
             let mut posted = PostedAlerts::default();
-            for alert in alerts_in_body(body.as_bytes()).expect("alerts") {
+            each_alert_in_body(body.as_bytes(), |alert| {
                 let times = (alert.starts_at, alert.ends_at);
                 let (labels, annotations) = (alert.labels.iter(), alert.annotations.iter());
                 posted.push(labels, annotations, times, &alert.generator_url);
-            }
+            })
+            .expect("alerts");
             lap(0);
             let mut step = Step::default();
             engine.post_alerts(now, &posted, &mut step);

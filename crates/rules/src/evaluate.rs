@@ -7,7 +7,8 @@ use std::ops::Deref;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use firebell_model::{
-    ALERT_NAME, Labels, METRIC_NAME, Matcher, Sample, SampleValue, Source, TimeRange, Timestamp,
+    ALERT_NAME, Duration, Labels, METRIC_NAME, Matcher, Sample, SampleValue, Source, TimeRange,
+    Timestamp,
 };
 use firebell_promql::{Comparisons, Options, Plan, Prepared, Value, VectorSample};
 use firebell_template::{AlertData, QuerySample, Template, TemplateError};
@@ -30,7 +31,23 @@ pub struct EvaluationRequest {
     /// What all rules share.
     pub context: Arc<Context>,
     pub(crate) comparisons: SharedComparisons,
+    /// Whether nobody waits for a result that finds nothing: none of the rules has an alert or a
+    /// failure, no other run waits for this one, and the group's next slot is far.
+    pub(crate) is_at_rest: bool,
 }
+
+impl EvaluationRequest {
+    /// Whether a result changes nothing but when it was, and may be handed in with whatever comes
+    /// next, within [`RESULT_RESTS_MAX`]. To wake somebody for each would cost more than most rules.
+    #[must_use]
+    pub fn may_rest(&self, rules: &[RuleEvaluation]) -> bool {
+        let is_nothing = |it: &RuleEvaluation| it.outcome.as_ref().is_ok_and(Found::is_nothing);
+        self.is_at_rest && rules.len() == self.rules.len() && rules.iter().all(is_nothing)
+    }
+}
+
+/// The longest that a result may rest; see [`EvaluationRequest::may_rest`].
+pub const RESULT_RESTS_MAX: Duration = Duration::from_secs(1);
 
 /// One rule of a run.
 #[derive(Clone, Debug)]
@@ -137,6 +154,8 @@ pub struct Evaluation {
     pub id: RunId,
     /// In any order.
     pub rules: Vec<RuleEvaluation>,
+    /// For how long it has rested since it was made, for people only.
+    pub rested: std::time::Duration,
 }
 
 /// The result of one rule.
@@ -243,6 +262,7 @@ fn evaluate_all(
     Evaluation {
         id: request.id,
         rules: rules.collect(),
+        rested: std::time::Duration::ZERO,
     }
 }
 

@@ -162,6 +162,7 @@ impl GroupState {
             return;
         };
         let passed = (now - round.began_at).to_std();
+        let passed = passed.saturating_sub(round.rested);
         self.last_round = LastRound {
             // A clock of milliseconds says nothing of quick rules.
             took: passed.max(round.took),

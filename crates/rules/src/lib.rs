@@ -57,8 +57,8 @@ pub use crate::definition::{
     AlertingRule, Cadence, Context, Place, Rule, RuleGroup, RuleKind, RuleSet, RuleSetError,
 };
 pub use crate::evaluate::{
-    Evaluation, EvaluationRequest, Found, NO_VECTOR, Querier, RuleEvaluation, RuleHandle,
-    RuleSample, RunId, RunRule, StoreQuerier, evaluate, evaluate_by, evaluate_rule,
+    Evaluation, EvaluationRequest, Found, NO_VECTOR, Querier, RESULT_RESTS_MAX, RuleEvaluation,
+    RuleHandle, RuleSample, RunId, RunRule, StoreQuerier, evaluate, evaluate_by, evaluate_rule,
     evaluate_rule_by, quiet_rules,
 };
 pub use crate::flapping::Flap;

@@ -79,6 +79,7 @@ impl LoneRule {
             }],
             context: Arc::clone(&self.context),
             comparisons: self.comparisons.clone(),
+            is_at_rest: false,
         }
     }
 

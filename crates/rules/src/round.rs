@@ -15,6 +15,8 @@ pub(crate) struct Round {
     pub(crate) n_samples: u64,
     /// What its rules took so far.
     pub(crate) took: std::time::Duration,
+    /// How long its latest results rested before they were handed in.
+    pub(crate) rested: std::time::Duration,
     /// Indices of rules, in order, and whether each was answered.
     rules: Vec<(usize, bool)>,
     /// Where in `rules` the run that is being evaluated begins, and where it ends.
@@ -36,6 +38,7 @@ impl Round {
             is_slot,
             n_samples: 0,
             took: std::time::Duration::ZERO,
+            rested: std::time::Duration::ZERO,
             rules: rules.into_iter().map(|rule| (rule, false)).collect(),
             run: 0..0,
             n_answered: 0,
@@ -59,6 +62,11 @@ impl Round {
         let is_awaited = !std::mem::replace(&mut run[idx].1, true);
         self.n_answered += usize::from(is_awaited);
         is_awaited
+    }
+
+    /// Whether no run comes after this one.
+    pub(crate) fn is_last_run(&self) -> bool {
+        self.run.end == self.rules.len()
     }
 
     /// Whether all rules of the run were answered.

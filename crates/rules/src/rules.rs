@@ -15,7 +15,8 @@ use crate::apply::apply;
 use crate::arrivals::{Arrived, Watched, Watchlist};
 use crate::definition::RuleSet;
 use crate::evaluate::{
-    Evaluation, EvaluationRequest, Found, RuleEvaluation, RuleHandle, RunId, RunRule,
+    Evaluation, EvaluationRequest, Found, RESULT_RESTS_MAX, RuleEvaluation, RuleHandle, RunId,
+    RunRule,
 };
 use crate::group::{GroupState, slot_record};
 use crate::measured::ByName;
@@ -228,7 +229,7 @@ impl Rules {
         evaluation: Evaluation,
         out: &mut Vec<RuleEffect>,
     ) {
-        let Evaluation { id, rules } = evaluation;
+        let Evaluation { id, rules, rested } = evaluation;
         if id.generation != self.generation {
             return;
         }
@@ -279,6 +280,7 @@ impl Rules {
             }
         }
         round.n_samples += outcome.n_samples();
+        round.rested = rested;
         let is_run_over = round.is_run_over();
         state.tally = tally;
         state.n_evaluations += n_evaluations;
@@ -382,18 +384,22 @@ impl Rules {
             asks: state.rules[idx].asks(&group.rules[idx]),
         });
         let rules: Vec<_> = rules.collect();
+        let (at, is_last) = (round.at, round.is_last_run());
         if rules.is_empty() {
             state.end_round(now);
             self.queue.push(Reverse((state.wake_at(), group_idx)));
             return;
         }
+        let is_far = state.wake_at() - now > RESULT_RESTS_MAX + RESULT_RESTS_MAX;
+        let is_at_rest = |it: &RunRule| state.rules[it.rule_idx].is_at_rest();
         out.push(RuleEffect::Evaluate(EvaluationRequest {
+            is_at_rest: is_last && is_far && rules.iter().all(is_at_rest),
             id: RunId {
                 generation: self.generation,
                 group_idx,
-                at: round.at,
+                at,
             },
-            query_at: round.at - group.query_offset,
+            query_at: at - group.query_offset,
             rules,
             context: self.set.context().clone(),
             comparisons: shared.comparisons.clone(),

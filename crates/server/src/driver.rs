@@ -11,16 +11,16 @@
 use std::convert::Infallible;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration as StdDuration;
 
 use firebell_engine::{Engine, Input, JournalError, Ledger, Record, Step};
 use firebell_model::{Duration, Timestamp};
-use firebell_rules::Arrived;
+use firebell_rules::{Arrived, Evaluation, RESULT_RESTS_MAX};
 use tokio::sync::{oneshot, watch};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::metrics::Metrics;
 use crate::perform::Performer;
 
@@ -28,9 +28,14 @@ use crate::perform::Performer;
 #[derive(Clone)]
 pub(crate) struct Handle {
     events: Sender<Event>,
+    resting: Resting,
     metrics: Arc<Metrics>,
     changes: Arc<watch::Sender<Changes>>,
 }
+
+/// Results that need not wake the driver, and since when they rest. It takes them at its next turn,
+/// before anything else.
+type Resting = Arc<Mutex<Vec<(Stopwatch, Evaluation)>>>;
 
 /// Counts up whenever something that the page shows has changed.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -83,6 +88,12 @@ impl Handle {
     pub(crate) fn input(&self, input: Input) {
         // After shutdown nobody listens, and nothing is lost: the sender will try again.
         let _ = self.send(Event::Input(input));
+    }
+
+    /// Hands over a result that may rest ([`firebell_rules::EvaluationRequest::may_rest`]).
+    pub(crate) fn rest(&self, evaluation: Evaluation) {
+        let mut resting = self.resting.lock().unwrap_or_else(PoisonError::into_inner);
+        resting.push((Stopwatch::start(), evaluation));
     }
 
     /// Says that [`firebell_tsdb::Store::take_arrived`] has something.
@@ -171,6 +182,7 @@ pub(crate) struct Driver {
     pub metrics: Arc<Metrics>,
     changes: Arc<watch::Sender<Changes>>,
     events: Receiver<Event>,
+    resting: Resting,
 }
 
 /// A driver that runs.
@@ -195,6 +207,7 @@ impl Queue {
         Self {
             handle: Handle {
                 events: events_tx,
+                resting: Resting::default(),
                 metrics,
                 changes,
             },
@@ -223,6 +236,7 @@ impl Driver {
             handle:
                 Handle {
                     events: _,
+                    resting,
                     metrics,
                     changes,
                 },
@@ -236,6 +250,7 @@ impl Driver {
             metrics,
             changes,
             events,
+            resting,
         }
     }
 
@@ -282,6 +297,7 @@ impl Driver {
     fn turn(&mut self, first: Option<Event>) -> bool {
         let mut step = Step::default();
         let (mut waiting, mut goes_on) = (Vec::new(), true);
+        self.take_resting(&mut step);
         let mut next = first;
         for _ in 0..EVENTS_PER_STEP_MAX {
             let Some(event) = next.take().or_else(|| self.events.try_recv().ok()) else {
@@ -324,6 +340,17 @@ impl Driver {
         }
         self.settle(step, waiting);
         goes_on
+    }
+
+    /// Handles the results that rest. Every turn does, and there is one at least every [`WAIT_MAX`].
+    fn take_resting(&mut self, step: &mut Step) {
+        let resting = self.resting.lock();
+        let resting = std::mem::take(&mut *resting.unwrap_or_else(PoisonError::into_inner));
+        for (watch, mut evaluation) in resting {
+            evaluation.rested = watch.elapsed();
+            let now = self.clock.now();
+            self.engine.handle(now, Input::Evaluated(evaluation), step);
+        }
     }
 
     /// Records a step, performs it and answers those who wait for it.
@@ -401,4 +428,4 @@ const DRAIN_LOOK_EVERY: StdDuration = StdDuration::from_millis(20);
 /// Events that share one step and one sync.
 const EVENTS_PER_STEP_MAX: usize = 256;
 /// The longest wait between two looks at the clock.
-const WAIT_MAX: Duration = Duration::from_secs(1);
+const WAIT_MAX: Duration = RESULT_RESTS_MAX;

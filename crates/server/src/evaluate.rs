@@ -234,9 +234,15 @@ impl Run {
         self.metrics
             .rule_evaluation_seconds
             .inc_by(took.as_secs_f64());
-        let id = self.request.id;
-        self.handle
-            .input(Input::Evaluated(Evaluation { id, rules }));
+        let evaluation = Evaluation {
+            id: self.request.id,
+            rules,
+            rested: Duration::ZERO,
+        };
+        match self.request.may_rest(&evaluation.rules) {
+            true => self.handle.rest(evaluation),
+            false => self.handle.input(Input::Evaluated(evaluation)),
+        }
     }
 
     fn found(&self) -> MutexGuard<'_, Vec<RuleEvaluation>> {

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
 use firebell_config::{Config, ExternalUrl, OsFiles, Problems, load_with};
 use firebell_disk::{Disk, LogError};
@@ -386,7 +386,7 @@ fn start(
     scraper.configure(&live.config());
     let (ledger, driver_clock) = (Ledger::new(journal), Arc::clone(clock));
     let driver = Driver::new(queue, engine, ledger, performer, driver_clock).start()?;
-    keep_up(&store, &metrics, clock);
+    keep_up(&store, &metrics, clock)?;
     let app = App {
         handle,
         store,
@@ -437,11 +437,14 @@ fn senders(
 }
 
 /// Starts what goes on beside everything else.
-fn keep_up(store: &Arc<Store>, metrics: &Arc<Metrics>, clock: &Arc<Clock>) {
+fn keep_up(store: &Arc<Store>, metrics: &Arc<Metrics>, clock: &Arc<Clock>) -> std::io::Result<()> {
     tokio::spawn(sync(Arc::clone(store)));
     tokio::spawn(maintain(Arc::clone(store), Arc::clone(clock)));
-    tokio::spawn(shorten_log(Arc::clone(store)));
     tokio::spawn(note_rate(Arc::clone(metrics), Arc::clone(clock)));
+    let store = Arc::downgrade(store);
+    // A thread of its own: one for blocking work would be made anew nearly each time.
+    let shortener = std::thread::Builder::new().name("shorten".to_owned());
+    shortener.spawn(move || shorten_log(&store)).map(drop)
 }
 
 /// Makes samples durable, soon enough that rules find those from before a loss of power: the
@@ -469,11 +472,13 @@ async fn maintain(store: Arc<Store>, clock: Arc<Clock>) {
 }
 
 /// Keeps the store's log so short that a restart is quick, however fast samples come.
-async fn shorten_log(store: Arc<Store>) {
+fn shorten_log(store: &Weak<Store>) {
     loop {
-        tokio::time::sleep(SHORTEN_EVERY).await;
-        let store = Arc::clone(&store);
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || store.shorten_log()).await {
+        std::thread::sleep(SHORTEN_EVERY);
+        let Some(store) = store.upgrade() else {
+            return;
+        };
+        if let Err(error) = store.shorten_log() {
             tracing::error!(%error, "failed to shorten the log of the metric store");
         }
     }

@@ -4,6 +4,7 @@
 //!
 //! *Sources*: Alertmanager, `api/v2/openapi.yaml` and `api/v2/api.go`; go-openapi's messages.
 
+mod alerts_reader;
 mod answers;
 mod bodies;
 mod error;
@@ -16,7 +17,8 @@ pub use self::answers::{
     StatusJson,
 };
 pub use self::bodies::{
-    AlertInBody, Pairs, PostableAlert, PostableSilence, alerts_in_body, parse_alerts, parse_silence,
+    AlertInBody, Pairs, PostableAlert, PostableSilence, each_alert_in_body, parse_alerts,
+    parse_silence,
 };
 pub use self::error::RequestError;
 pub use self::filter::{AlertFilter, SilenceStates, parse_filters, parse_receiver_matchers};

@@ -66,6 +66,7 @@ impl Clocked {
         let evaluation = Evaluation {
             id: request.id,
             rules: rules.collect(),
+            rested: std::time::Duration::ZERO,
         };
         self.hear(secs, evaluation)
     }

@@ -21,7 +21,7 @@ use firebell_model::{Duration, Notification, NotificationReason, Timestamp, is_v
 use firebell_wire::alertmanager_json::{
     AlertFilter, AlertGroupJson, AlertInBody, AlertState, AlertStatusJson, ClusterJson, ConfigJson,
     GettableAlert, GettableSilence, MatcherJson, PostableSilence, ReceiverJson, RequestError,
-    SilenceIdJson, SilenceStates, SilenceStatusJson, StatusJson, alerts_in_body, parse_filters,
+    SilenceIdJson, SilenceStates, SilenceStatusJson, StatusJson, each_alert_in_body, parse_filters,
     parse_receiver_matchers, parse_silence,
 };
 use serde::Serialize;
@@ -349,19 +349,20 @@ fn read_posted(
     body: &[u8],
     has_classic_names: bool,
 ) -> Result<(PostedAlerts, usize, Vec<String>), RequestError> {
-    let (mut posted, mut errors) = (PostedAlerts::default(), Vec::new());
-    let alerts = alerts_in_body(body)?;
-    for alert in &alerts {
+    // Their texts are a part of the body.
+    let (mut posted, mut errors) = (PostedAlerts::with_room(body.len()), Vec::new());
+    each_alert_in_body(body, |alert| {
         let wrong = has_classic_names.then(|| wrong_name(alert)).flatten();
         if let Some(wrong) = wrong {
             errors.push(wrong);
-            continue;
+            return;
         }
         let times = (alert.starts_at, alert.ends_at);
         let (labels, annotations) = (alert.labels.iter(), alert.annotations.iter());
         posted.push(labels, annotations, times, &alert.generator_url);
-    }
-    Ok((posted, alerts.len(), errors))
+    })?;
+    let n_alerts = posted.len() + errors.len();
+    Ok((posted, n_alerts, errors))
 }
 
 /// What is wrong with an alert when names have to fit the classic grammar.

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::fmt;
 
 use firebell_model::{Labels, MatchOp, Matcher, Timestamp};
-use serde::de::{MapAccess, Visitor};
+use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
 use super::RequestError;
+use super::alerts_reader::AlertsReader;
 
 /// An alert that somebody sends.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -45,7 +46,7 @@ pub struct PostableSilence {
 
 /// An alert that somebody sends, as texts of the body wherever that has them as they are. The fields
 /// are those of [`PostableAlert`]; pairs stand in order of name, each name once, no value empty.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[expect(missing_docs, reason = "described above")]
 pub struct AlertInBody<'a> {
     pub labels: Pairs<'a>,
@@ -55,18 +56,36 @@ pub struct AlertInBody<'a> {
     pub generator_url: Cow<'a, str>,
 }
 
+impl AlertInBody<'_> {
+    /// An empty one, in the same room.
+    pub(super) fn clear(&mut self) {
+        self.labels.clear();
+        self.annotations.clear();
+        (self.starts_at, self.ends_at) = (None, None);
+        self.generator_url = Cow::Borrowed("");
+    }
+}
+
 /// Names with values.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Pairs<'a>(Vec<(Text<'a>, Text<'a>)>);
 
-impl Pairs<'_> {
+impl<'a> Pairs<'a> {
+    pub(super) fn clear(&mut self) {
+        self.0.clear();
+    }
+
+    pub(super) fn push(&mut self, pair: (Text<'a>, Text<'a>)) {
+        self.0.push(pair);
+    }
+
     /// The pairs, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.0.iter().map(|(name, value)| (&*name.0, &*value.0))
     }
 
     // Of a name that is repeated the last one counts, as for Go.
-    fn tidy(&mut self) {
+    pub(super) fn tidy(&mut self) {
         if !self.0.is_sorted_by(|a, b| a.0 < b.0) {
             self.0.reverse();
             self.0.sort_by(|a, b| a.0.cmp(&b.0));
@@ -76,52 +95,51 @@ impl Pairs<'_> {
     }
 }
 
-impl From<Pairs<'_>> for Labels {
-    fn from(pairs: Pairs<'_>) -> Self {
+impl From<&Pairs<'_>> for Labels {
+    fn from(pairs: &Pairs<'_>) -> Self {
         Self::from_pairs(pairs.iter())
     }
 }
 
-/// Reads the body of `POST /api/v2/alerts`.
+/// Reads the body of `POST /api/v2/alerts`, and gives `each` one alert after the other. What it was
+/// given is worth nothing when the body is refused.
 ///
 /// # Errors
 /// When it is no list of alerts, or one of them has no labels.
-pub fn alerts_in_body(body: &[u8]) -> Result<Vec<AlertInBody<'_>>, RequestError> {
+pub fn each_alert_in_body<'a>(
+    body: &'a [u8],
+    each: impl FnMut(&AlertInBody<'a>),
+) -> Result<(), RequestError> {
+    let mut reader = AlertsReader::new(each);
     // Texts need not be checked one by one when all of the body is one. What is wrong with one that
     // is none is better told by the parser.
-    let raw: Result<Option<Vec<RawAlert<'_>>>, _> = match std::str::from_utf8(body) {
-        Ok(text) => serde_json::from_str(text),
-        Err(_) => serde_json::from_slice(body),
+    let read = match std::str::from_utf8(body) {
+        Ok(text) => reader.read(&mut serde_json::Deserializer::from_str(text)),
+        Err(_) => reader.read(&mut serde_json::Deserializer::from_slice(body)),
     };
-    let raw = raw.map_err(|why| RequestError::unreadable("alerts", &why))?;
-    let raw = raw.unwrap_or_default();
-    let alerts = raw.into_iter().enumerate().map(|(idx, alert)| {
-        let missing = || RequestError::required(&format!("{idx}.labels"));
-        Ok(AlertInBody {
-            labels: alert.labels.ok_or_else(missing)?,
-            annotations: alert.annotations.unwrap_or_default(),
-            starts_at: alert.starts_at.0,
-            ends_at: alert.ends_at.0,
-            generator_url: alert.generator_url.unwrap_or_default().0,
-        })
-    });
-    alerts.collect()
+    read.map_err(|why| RequestError::unreadable("alerts", &why))?;
+    match reader.without_labels {
+        Some(idx) => Err(RequestError::required(&format!("{idx}.labels"))),
+        None => Ok(()),
+    }
 }
 
 /// Reads the body of `POST /api/v2/alerts` into values that last.
 ///
 /// # Errors
-/// As [`alerts_in_body`].
+/// As [`each_alert_in_body`].
 pub fn parse_alerts(body: &[u8]) -> Result<Vec<PostableAlert>, RequestError> {
-    let alerts = alerts_in_body(body)?.into_iter();
-    let alerts = alerts.map(|alert| PostableAlert {
-        labels: alert.labels.into(),
-        annotations: alert.annotations.into(),
-        starts_at: alert.starts_at,
-        ends_at: alert.ends_at,
-        generator_url: alert.generator_url.into_owned(),
-    });
-    Ok(alerts.collect())
+    let mut alerts = Vec::new();
+    each_alert_in_body(body, |alert| {
+        alerts.push(PostableAlert {
+            labels: (&alert.labels).into(),
+            annotations: (&alert.annotations).into(),
+            starts_at: alert.starts_at,
+            ends_at: alert.ends_at,
+            generator_url: alert.generator_url.clone().into_owned(),
+        });
+    })?;
+    Ok(alerts)
 }
 
 /// Reads the body of `POST /api/v2/silences`.
@@ -167,24 +185,9 @@ pub fn parse_silence(body: &[u8]) -> Result<PostableSilence, RequestError> {
     })
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct RawAlert<'a> {
-    #[serde(borrow)]
-    labels: Option<Pairs<'a>>,
-    #[serde(borrow)]
-    annotations: Option<Pairs<'a>>,
-    #[serde(default)]
-    starts_at: RawMoment,
-    #[serde(default)]
-    ends_at: RawMoment,
-    #[serde(rename = "generatorURL", borrow)]
-    generator_url: Option<Text<'a>>,
-}
-
 /// A text that is borrowed unless it has escapes.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
-struct Text<'a>(Cow<'a, str>);
+pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -207,35 +210,6 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
         deserializer.deserialize_str(Any)
     }
 }
-
-impl<'de: 'a, 'a> Deserialize<'de> for Pairs<'a> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Any;
-        impl<'de> Visitor<'de> for Any {
-            type Value = Pairs<'de>;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a map")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Pairs<'de>, A::Error> {
-                let mut pairs = Pairs(Vec::new());
-                while let Some(pair) = map.next_entry()? {
-                    if pairs.0.is_empty() {
-                        pairs.0.reserve(USUAL_PAIRS);
-                    }
-                    pairs.0.push(pair);
-                }
-                pairs.tidy();
-                Ok(pairs)
-            }
-        }
-        deserializer.deserialize_map(Any)
-    }
-}
-
-/// Most alerts have no more labels.
-const USUAL_PAIRS: usize = 8;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -285,7 +259,7 @@ impl RawMatcher {
 
 /// A moment; absent when there is none, it is empty, or it is Go's zero time.
 #[derive(Default)]
-struct RawMoment(Option<Timestamp>);
+pub(super) struct RawMoment(pub(super) Option<Timestamp>);
 
 impl<'de> Deserialize<'de> for RawMoment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -302,6 +276,9 @@ impl<'de> Deserialize<'de> for RawMoment {
 
 #[cfg(test)]
 mod tests {
+    use serde::de::DeserializeSeed as _;
+
+    use super::super::alerts_reader::Into;
     use super::*;
 
     #[test]
@@ -330,6 +307,41 @@ mod tests {
         assert_eq!(parse_alerts(b"{").unwrap_err().status(), 400);
     }
 
+    fn pairs(text: &str) -> serde_json::Result<Pairs<'_>> {
+        let mut pairs = Pairs::default();
+        Into(&mut pairs).deserialize(&mut serde_json::Deserializer::from_str(text))?;
+        Ok(pairs)
+    }
+
+    #[test]
+    fn what_is_null_is_absent_and_of_what_is_repeated_the_last_counts() {
+        let read = |body: &str| parse_alerts(body.as_bytes()).map_err(|it| it.to_string());
+        assert_eq!(read("null"), Ok(Vec::new()));
+        let twice = r#"[{"labels":{"a":"1"},"labels":{"b":"2"},"annotations":null,
+            "startsAt":null,"generatorURL":null},{"labels":{"c":"3"},"startsAt":""}]"#;
+        let alerts = read(twice).unwrap();
+        assert_eq!(alerts[0].labels.to_string(), r#"{b="2"}"#);
+        // Nothing is left of the one before.
+        assert_eq!(alerts[1].labels.to_string(), r#"{c="3"}"#);
+        assert_eq!((alerts[0].starts_at, alerts[1].starts_at), (None, None));
+        let missing = read(r#"[{"labels":{}},{"labels":null},{}]"#).unwrap_err();
+        assert!(
+            missing.contains("1.labels in body is required"),
+            "{missing}"
+        );
+        for bad in [
+            "{}",
+            "[null]",
+            "[1]",
+            r#"[{"labels":1}]"#,
+            "[] x",
+            r#"[{"labels":{}}"#,
+            "[{",
+        ] {
+            assert!(read(bad).is_err(), "{bad}");
+        }
+    }
+
     #[test]
     fn pairs_of_a_body_are_sorted_each_once_and_borrowed_where_they_can_be() {
         for (body, expected) in [
@@ -339,19 +351,20 @@ mod tests {
             (r#"{"a\n":"\u00e4"}"#, vec![("a\n", "ä")]),
             ("{}", vec![]),
         ] {
-            let pairs: Pairs<'_> = serde_json::from_str(body).unwrap();
+            let pairs = pairs(body).unwrap();
             assert_eq!(pairs.iter().collect::<Vec<_>>(), expected, "{body}");
             let labels: Labels = serde_json::from_str(body).unwrap();
-            assert_eq!(Labels::from(pairs), labels);
+            assert_eq!(Labels::from(&pairs), labels);
         }
         for bad in [r#"{"a":null}"#, r#"{"a":1}"#, "[]", r#""a""#] {
-            assert!(serde_json::from_str::<Pairs<'_>>(bad).is_err(), "{bad}");
+            assert!(pairs(bad).is_err(), "{bad}");
         }
         let body = br#"[{"labels":{"a":"b"},"generatorURL":"x\u0041"}]"#;
-        let alerts = alerts_in_body(body).unwrap();
+        let mut alerts = Vec::new();
+        each_alert_in_body(body, |alert| alerts.push(alert.clone())).unwrap();
         assert!(matches!(alerts[0].labels.0[0].1.0, Cow::Borrowed("b")));
         assert_eq!(alerts[0].generator_url, "xA");
-        let invalid = alerts_in_body(b"[{\"labels\":{\"a\":\"\xff\"}}]").unwrap_err();
+        let invalid = parse_alerts(b"[{\"labels\":{\"a\":\"\xff\"}}]").unwrap_err();
         assert_eq!(invalid.status(), 400);
     }
 
