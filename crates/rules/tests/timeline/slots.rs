@@ -130,6 +130,58 @@ fn an_answer_is_taken_once_and_not_after_a_reload() {
     assert_eq!(world.tick(10)[0].rules[0].rule_idx, 0);
 }
 
+/// Whether a result of these that finds nothing may rest.
+fn may_rest(request: &EvaluationRequest) -> bool {
+    let nothing = request.rules.iter().map(|run| RuleEvaluation {
+        rule_idx: run.rule_idx,
+        took: std::time::Duration::ZERO,
+        outcome: Ok(Found::default()),
+    });
+    let mut results: Vec<_> = nothing.collect();
+    let may_rest = request.may_rest(&results);
+    // Of a part of the rules, and of one that failed, the driver hears at once.
+    assert!(!request.may_rest(&results[1..]));
+    results[0].outcome = Err("failed".to_owned());
+    assert!(!request.may_rest(&results));
+    may_rest
+}
+
+#[test]
+fn a_result_rests_only_where_nothing_is_and_nothing_waits_for_it() {
+    let quiet = "group g every 10s\n alert A | up == 0\n alert B | up == 1";
+    let mut world = Clocked::new(quiet);
+    let requests = world.tick(0);
+    assert!(may_rest(&requests[0]));
+    // An alert would be resolved by a result without it.
+    world.answer(1, &requests[0]);
+    assert!(!may_rest(&world.tick(10)[0]));
+    // The second run waits for the first one, and nobody for the second.
+    let mut world = Clocked::new(GROUP);
+    let first = world.tick(0);
+    assert!(!may_rest(&first[0]));
+    // The next slot must not come too late.
+    let mut world = Clocked::new("group g every 2s\n alert A | up == 0");
+    assert!(!may_rest(&world.tick(0)[0]));
+}
+
+#[test]
+fn a_round_took_no_longer_because_its_result_rested() {
+    let mut world = Clocked::new("group g every 10s\n alert A | up == 0");
+    let request = world.tick(0).remove(0);
+    let evaluation = Evaluation {
+        id: request.id,
+        rules: vec![RuleEvaluation {
+            rule_idx: 0,
+            took: std::time::Duration::from_millis(3),
+            outcome: Ok(Found::default()),
+        }],
+        rested: std::time::Duration::from_millis(900),
+    };
+    world.hear(1, evaluation);
+    let group = world.rules.groups().next().expect("a group");
+    assert_eq!(group.took(), std::time::Duration::from_millis(100));
+}
+
 /// The runs of a group, each rule by its name.
 fn runs(group: &str) -> String {
     let mut world = Clocked::new(&format!("group g every 10s\n{group}"));
