@@ -64,9 +64,9 @@ fn nested(any: &Bound<'_, PyAny>, depth: usize) -> Value {
         return shown(any);
     }
     if let Ok(dict) = any.cast::<PyDict>() {
-        let pairs = dict.iter().take(ITEMS_MAX);
         return Value::Map(
-            pairs
+            entries(dict)
+                .into_iter()
                 .map(|(key, it)| (key_text(&key), nested(&it, depth - 1)))
                 .collect(),
         );
@@ -89,6 +89,34 @@ fn nested(any: &Bound<'_, PyAny>, depth: usize) -> Value {
         );
     }
     shown(any)
+}
+
+/// Taken out before anything is made of them: the text of a value may come from code that changes
+/// the dictionary.
+fn entries<'py>(dict: &Bound<'py, PyDict>) -> Vec<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    dict.iter().take(ITEMS_MAX).collect()
+}
+
+/// What Python has of a value.
+pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Text(text) => PyString::new(py, text).into_any(),
+        Value::Bool(is) => PyBool::new(py, *is).to_owned().into_any(),
+        Value::Int(number) => number.into_pyobject(py)?.into_any(),
+        Value::Float(number) => number.into_pyobject(py)?.into_any(),
+        Value::List(values) => {
+            let values = values.iter().map(|it| to_python(py, it));
+            PyList::new(py, values.collect::<PyResult<Vec<_>>>()?)?.into_any()
+        }
+        Value::Map(pairs) => {
+            let dict = PyDict::new(py);
+            for (key, it) in pairs {
+                dict.set_item(key, to_python(py, it)?)?;
+            }
+            dict.into_any()
+        }
+    })
 }
 
 /// `str(value)`, or what it is when even that fails.
@@ -114,9 +142,8 @@ pub(crate) fn key_text(any: &Bound<'_, PyAny>) -> String {
 /// The pairs of any mapping.
 pub(crate) fn pairs(mapping: &Bound<'_, PyAny>) -> Vec<(String, Value)> {
     if let Ok(dict) = mapping.cast::<PyDict>() {
-        return dict
-            .iter()
-            .take(ITEMS_MAX)
+        return entries(dict)
+            .into_iter()
             .map(|(key, it)| (key_text(&key), value(&it)))
             .collect();
     }

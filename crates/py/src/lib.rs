@@ -5,18 +5,36 @@
 
 mod args;
 mod client;
+mod context;
+mod log;
 mod metrics;
 mod redact;
+mod request;
+mod scope;
+mod span;
 
 use pyo3::prelude::*;
 
 /// The module.
 #[pymodule]
 mod _native {
+    use super::*;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        crate::context::prepare(module.py())
+    }
+
     #[pymodule_export]
     use crate::client::{
         close, configure, enabled, expose, flush, instance_id, mark_clean_exit, set_enabled, stats,
     };
+    #[pymodule_export]
+    use crate::context::{
+        current_scope, current_span, current_trace_id, enter_scope, exit_scope, extract, inject,
+    };
+    #[pymodule_export]
+    use crate::log::{alert, log, log_record, record};
     #[pymodule_export]
     use crate::metrics::{
         BoundCounter, BoundGauge, BoundHistogram, Counter, Gauge, Histogram, counter, gauge,
@@ -24,4 +42,10 @@ mod _native {
     };
     #[pymodule_export]
     use crate::redact::{Redactor, redact};
+    #[pymodule_export]
+    use crate::request::Request;
+    #[pymodule_export]
+    use crate::scope::Scope;
+    #[pymodule_export]
+    use crate::span::{Remote, Span, span};
 }

@@ -2,12 +2,12 @@
 
 use std::cell::RefCell;
 
-use firebell_sdk::{Client, Kind, Metric, Series, client};
+use firebell_sdk::{Client, Kind, Metric, Series, client, now_nanos};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use crate::args;
+use crate::{args, context};
 
 /// A metric with what observing it needs.
 #[derive(Clone, Copy)]
@@ -67,21 +67,43 @@ impl Handle {
 
 impl Bound1 {
     #[inline]
-    fn add(&self, n: f64) -> PyResult<()> {
+    fn add(&self, py: Python<'_>, n: f64) -> PyResult<()> {
         self.client.begin();
         if self.series.add(n) {
+            self.exemplify(py, n);
             return Ok(());
         }
         args::bad(|| format!("{}: {n} cannot be added", self.series.metric().name))
     }
 
     #[inline]
-    fn observe(&self, value: f64) -> PyResult<()> {
+    fn observe(&self, py: Python<'_>, value: f64) -> PyResult<()> {
         self.client.begin();
         if self.series.observe(value) {
+            self.exemplify(py, value);
             return Ok(());
         }
         args::bad(|| format!("{}: {value} is no number", self.series.metric().name))
+    }
+
+    /// The span is looked for only where its ids are wanted: that costs more than all the rest.
+    #[inline]
+    fn exemplify(&self, py: Python<'_>, value: f64) {
+        if self.series.wants_exemplar(value) {
+            self.exemplify_now(py, value);
+        }
+    }
+
+    #[cold]
+    fn exemplify_now(&self, py: Python<'_>, value: f64) {
+        match context::span(py) {
+            Some(span) => {
+                let (trace_id, span_id) = span.get().ids();
+                self.series
+                    .set_exemplar(value, now_nanos(), trace_id, span_id);
+            }
+            None => self.series.look_for_exemplar_later(),
+        }
     }
 
     #[inline]
@@ -92,14 +114,16 @@ impl Bound1 {
 
     /// Adds what was given, 1 when nothing was.
     #[inline]
-    fn add_any(&self, n: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let Some(n) = n else { return self.add(1.0) };
-        with_number(n, |n| self.add(n))
+    fn add_any(&self, py: Python<'_>, n: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+        let Some(n) = n else {
+            return self.add(py, 1.0);
+        };
+        with_number(n, |n| self.add(py, n))
     }
 
     #[inline]
     fn observe_any(&self, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        with_number(value, |value| self.observe(value))
+        with_number(value, |number| self.observe(value.py(), number))
     }
 
     #[inline]
@@ -128,10 +152,11 @@ impl Counter {
     #[pyo3(signature = (n=None, /, **labels))]
     fn inc(
         &self,
+        py: Python<'_>,
         n: Option<&Bound<'_, PyAny>>,
         labels: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
-        self.0.at(labels).map_or(Ok(()), |it| it.add_any(n))
+        self.0.at(labels).map_or(Ok(()), |it| it.add_any(py, n))
     }
 
     #[pyo3(signature = (**labels))]
@@ -157,9 +182,9 @@ pub(crate) struct BoundCounter(Bound1);
 #[pymethods]
 impl BoundCounter {
     #[pyo3(signature = (n=None, /))]
-    fn inc(&self, n: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
+    fn inc(&self, py: Python<'_>, n: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         if args::is_enabled() {
-            self.0.add_any(n)
+            self.0.add_any(py, n)
         } else {
             Ok(())
         }
@@ -179,7 +204,9 @@ impl Gauge {
 
     #[pyo3(signature = (n, /, **labels))]
     fn add(&self, n: &Bound<'_, PyAny>, labels: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
-        self.0.at(labels).map_or(Ok(()), |it| it.add_any(Some(n)))
+        self.0
+            .at(labels)
+            .map_or(Ok(()), |it| it.add_any(n.py(), Some(n)))
     }
 
     #[pyo3(signature = (**labels))]
@@ -216,7 +243,7 @@ impl BoundGauge {
     #[pyo3(signature = (n, /))]
     fn add(&self, n: &Bound<'_, PyAny>) -> PyResult<()> {
         if args::is_enabled() {
-            self.0.add_any(Some(n))
+            self.0.add_any(n.py(), Some(n))
         } else {
             Ok(())
         }

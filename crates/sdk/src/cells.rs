@@ -314,6 +314,15 @@ impl Exemplar {
         match words.get(at..at + 2) {
             Some([state, kept]) => match state.load(Ordering::Acquire) {
                 EMPTY => true,
+                put_off @ BUSY_UNTIL.. => {
+                    let after = if put_off == BUSY_UNTIL {
+                        EMPTY
+                    } else {
+                        put_off - 1
+                    };
+                    state.store(after, Ordering::Release);
+                    false
+                }
                 FULL => {
                     kind == Kind::Histogram && value > f64::from_bits(kept.load(Ordering::Relaxed))
                 }
@@ -348,6 +357,14 @@ impl Exemplar {
         low.store(self.trace_id as u64, Ordering::Relaxed);
         span.store(self.span_id, Ordering::Relaxed);
         state.store(FULL, Ordering::Release);
+    }
+
+    /// An empty place is left alone for a while.
+    pub(crate) fn put_off(kind: Kind, words: &[AtomicU64]) {
+        let place = kind.exemplar_at().and_then(|at| words.get(at));
+        if let Some(state) = place {
+            let _ = state.compare_exchange(EMPTY, PUT_OFF, Ordering::AcqRel, Ordering::Relaxed);
+        }
     }
 
     pub(crate) fn take(kind: Kind, words: &[AtomicU64]) -> Option<Self> {
@@ -473,6 +490,9 @@ const EXEMPLAR_WORDS: usize = 6;
 const EMPTY: u64 = 0;
 const FULL: u64 = 1;
 const BUSY: u64 = 2;
+/// Empty, and for as many observations as it is above this nobody need look for a span.
+const BUSY_UNTIL: u64 = 3;
+const PUT_OFF: u64 = BUSY_UNTIL + 32;
 /// A gauge whose value was collected: it has one, but nothing new.
 const SET_ONCE: u64 = 1 << 63;
 const NEWS_MASK: u64 = SET_ONCE - 1;

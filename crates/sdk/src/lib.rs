@@ -5,33 +5,43 @@
     reason = "an edge: it stamps what the app records, and waits for a server"
 )]
 
+mod alert;
 mod cells;
 mod client;
 mod clock;
+mod context;
 mod exporter;
 mod expose;
 mod files;
 mod http;
 mod ids;
+mod log;
 mod metric;
 mod proto;
 mod recovery;
 mod redact;
 mod ring;
+mod scope;
 mod settings;
+mod span;
 mod stats;
 mod sys;
 mod value;
 
+pub use alert::Alert;
 pub use cells::Kind;
 pub use client::{Client, client};
 pub use clock::{now_nanos, rfc3339};
+pub use context::{Remote, traceparent};
 pub use expose::expose;
 pub use http::{BadEndpoint, Endpoint};
 pub use ids::{new_span_id, new_trace_id, random};
+pub use log::{LogRecord, Thrown};
 pub use metric::{Metric, MetricError, Metrics, Series, key_of, push_key};
 pub use redact::{BadPattern, Level, Redactor};
 pub use ring::{BUFFER_BYTES_MAX, BUFFER_BYTES_MIN, Lane};
+pub use scope::Scope;
 pub use settings::Settings;
+pub use span::{Span, SpanKind, Trace};
 pub use stats::Snapshot;
 pub use value::{Value, write_json_text};

@@ -442,6 +442,11 @@ impl Series {
         Exemplar::wanted(self.metric.kind, self.cells, value)
     }
 
+    /// There was no span: none is looked for until the next collection, or a larger value comes.
+    pub fn look_for_exemplar_later(&self) {
+        Exemplar::put_off(self.metric.kind, self.cells);
+    }
+
     /// Keeps an exemplar: this value was observed within this span.
     pub fn set_exemplar(&self, value: f64, nanos: u64, trace_id: u128, span_id: u64) {
         let exemplar = Exemplar {

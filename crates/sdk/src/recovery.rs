@@ -7,6 +7,7 @@ use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::alert::Alert;
 use crate::cells::{Point, collect_of_dead};
 use crate::clock::{now_nanos, rfc3339};
 use crate::exporter::{Exporter, Stuck};
@@ -14,7 +15,6 @@ use crate::files;
 use crate::http::Endpoint;
 use crate::ring::{BUFFER_BYTES_MAX, Field, Lane, Ring};
 use crate::settings::attributes_of;
-use crate::value::{Value, write_json_text};
 
 /// Sends what is there, as far as the server takes it; a ring that was sent is removed.
 pub(crate) fn send_dead(exporter: &mut Exporter, endpoint: &Endpoint, folder: &Path) {
@@ -129,27 +129,17 @@ fn worker_died(resource: &[(&str, &str)], ring: Ring<'_>) -> Vec<u8> {
         ("version", of("service.version").to_owned()),
     ];
     let now = now_nanos();
-    let mut json = String::from("{\"labels\":");
-    text_map(labels.into_iter(), &mut json);
-    json.push_str(",\"annotations\":");
-    text_map(
-        annotations
-            .iter()
-            .map(|(key, value)| (*key, value.as_str())),
-        &mut json,
-    );
-    json.push_str(",\"startsAt\":");
-    write_json_text(&rfc3339(now), &mut json);
-    json.push_str(",\"endsAt\":");
-    write_json_text(&rfc3339(now + FIRES_FOR_NANOS), &mut json);
-    json.push('}');
-    json.into_bytes()
-}
-
-fn text_map<'a>(pairs: impl Iterator<Item = (&'a str, &'a str)>, out: &mut String) {
-    let pairs = pairs.filter(|(_, value)| !value.is_empty());
-    let map = pairs.map(|(key, value)| (key.to_owned(), Value::Text(value.to_owned())));
-    Value::Map(map.collect()).write_json(out);
+    let owned = |(key, value): (&str, String)| (key.to_owned(), value);
+    let alert = Alert {
+        labels: labels
+            .map(|(key, value)| owned((key, value.to_owned())))
+            .into(),
+        annotations: annotations.map(owned).into(),
+        starts_at: now,
+        ends_at: Some(now + FIRES_FOR_NANOS),
+        generator_url: String::new(),
+    };
+    alert.to_json().into_bytes()
 }
 
 /// More rings of dead processes than this are not kept.

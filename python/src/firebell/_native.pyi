@@ -4,10 +4,15 @@ Nothing here raises because of what an app records, unless `debug` is on: what c
 counted in `stats()`. Nothing is sent from the calling thread.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
+from types import TracebackType
 from typing import Any, Literal, TypeAlias, TypedDict, final
 
+from typing_extensions import Self
+
 Label: TypeAlias = str | int | float | bool
+Kind: TypeAlias = Literal["internal", "server", "client", "producer", "consumer"]
+Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
 
 class Stats(TypedDict):
     """Counts since the process began (a forked child begins anew)."""
@@ -137,3 +142,156 @@ class Redactor:
 
 def redact(value: Any, /) -> Any:
     """By the configured redactor."""
+
+# --- spans and trace context
+
+@final
+class Span:
+    """A context manager, sync and async; may also be ended by `end()`."""
+
+    name: str
+    @property
+    def trace_id(self) -> str: ...
+    @property
+    def span_id(self) -> str: ...
+    @property
+    def traceparent(self) -> str: ...
+    @property
+    def sampled(self) -> bool: ...
+    def set(self, **attributes: Label) -> Self: ...
+    def set_attribute(self, key: str, value: Label, /) -> None: ...  # keys with dots
+    def event(self, name: str, /, **attributes: Label) -> None: ...
+    def link(self, traceparent: str, /) -> None: ...
+    def fail(self, exc: BaseException | str, /) -> None: ...
+    def end(self) -> None: ...
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, t: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None, /
+    ) -> Literal[False]: ...
+    def __aenter__(self) -> Awaitable[Self]: ...
+    def __aexit__(
+        self, t: type[BaseException] | None, e: BaseException | None, tb: TracebackType | None, /
+    ) -> Awaitable[Literal[False]]: ...
+
+@final
+class Remote:
+    """What came in with a request or message: W3C trace context and baggage."""
+
+    @property
+    def traceparent(self) -> str | None: ...
+    @property
+    def tracestate(self) -> str | None: ...
+    @property
+    def baggage(self) -> dict[str, str]: ...
+
+def span(
+    name: str,
+    kind: Kind = "internal",
+    attributes: Mapping[str, Label] | None = None,
+    parent: Span | Remote | str | None = None,  # str: a traceparent; None: the current span
+) -> Span:
+    """Start a span; `with` makes it the current one, and ends it."""
+
+def current_span() -> Span | None: ...
+def current_trace_id() -> str | None: ...
+def inject(carrier: dict[str, str], /) -> None:
+    """Set traceparent, tracestate and baggage of the current span."""
+
+def extract(carrier: Mapping[str, str] | Iterable[tuple[bytes, bytes]], /) -> Remote | None: ...
+
+# --- the scope: one ContextVar, mutable
+
+@final
+class Scope:
+    request_id: str | None
+    @property
+    def trace_id(self) -> str | None: ...
+    def set_user(
+        self, id: str | int | None, fields: Mapping[str, Label] | None = None, /
+    ) -> None: ...
+    def set_tag(self, key: str, value: Label, /) -> None: ...
+    def set_context(self, name: str, data: Mapping[str, Any], /) -> None: ...
+    def breadcrumb(
+        self,
+        message: str,
+        /,
+        *,
+        category: str = "app",
+        level: Level = "info",
+        data: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Leave a breadcrumb, redacted, also in the ring file, where it outlives a kill."""
+    def snapshot(self) -> dict[str, Any]:
+        """Give what is known, redacted.
+
+        Keys: user, tags, contexts, breadcrumbs, request_id, trace_id, span_id, method, path, route.
+        """
+    def fork(self) -> Scope:
+        """Give a child that begins as a copy."""
+
+def current_scope() -> Scope:
+    """Give the current scope; outside any request that of the process."""
+
+def enter_scope(scope: Scope | None = None, /) -> object:
+    """Make it (or a fork of the current one) current; the token is for `exit_scope`."""
+
+def exit_scope(token: object, /) -> None:
+    """Undo it. From another context nothing happens."""
+
+# --- logs and events
+
+def log(
+    level: str,
+    logger: str,
+    message: str,
+    attributes: Mapping[str, Any] | None = None,
+    exception: BaseException | None = None,
+) -> bytes:
+    """Give one line of JSON without its end, redacted, with trace_id, span_id, request_id.
+
+    It is also recorded for export.
+    """
+
+def log_record(record: Any, /, *, breadcrumb: bool = False, export: bool = True) -> bytes:
+    """Do the same with a `logging.LogRecord`: its extras are attributes."""
+
+def record(kind: str, body: Mapping[str, Any], /) -> None:
+    """Record an event for export, as an OTLP log record named `firebell.<kind>`."""
+
+def alert(
+    labels: Mapping[str, str],
+    annotations: Mapping[str, str],
+    /,
+    *,
+    starts_at: float | None = None,  # seconds since 1970; now when None
+    ends_at: float | None = None,  # it fires until then
+    generator_url: str = "",
+) -> None:
+    """Send an alert, redacted, to `ENDPOINT/api/v2/alerts`; it is kept until it is taken."""
+
+# --- a request in two calls
+
+@final
+class Request:
+    """Server span, duration, active requests, scope and trace context of a request.
+
+    Begins when made: its scope and span are current until `end`.
+    """
+
+    def __init__(
+        self,
+        method: str,
+        path: str,
+        headers: Iterable[tuple[bytes, bytes]] | Mapping[str, str] | None = None,
+        *,
+        scheme: str = "http",
+        client: str | None = None,
+    ) -> None: ...
+    @property
+    def scope(self) -> Scope: ...
+    @property
+    def span(self) -> Span: ...
+    def end(
+        self, status: int, route: str | None = None, exception: BaseException | None = None
+    ) -> None:
+        """End it, once; `route` None is reported as `unmatched`."""

@@ -1,0 +1,215 @@
+//! A request that is served, in two calls.
+
+use std::sync::{Mutex, OnceLock};
+
+use firebell_sdk::{Client, Kind, Metric, SpanKind, Value, client, now_nanos, push_key};
+use pyo3::prelude::*;
+
+use crate::context::Headers;
+use crate::scope::Scope;
+use crate::span::{Span, lock, redacted};
+use crate::{args, context};
+
+/// See `firebell.asgi` and its like.
+#[pyclass(frozen, module = "firebell")]
+pub(crate) struct Request {
+    method: &'static str,
+    scheme: String,
+    span: Py<Span>,
+    scope: Py<Scope>,
+    /// `None` once it has ended.
+    scope_token: Mutex<Option<Py<PyAny>>>,
+}
+
+/// The metrics of requests.
+struct Metrics {
+    duration: &'static Metric,
+    active: &'static Metric,
+}
+
+fn metrics(client: &'static Client) -> Option<&'static Metrics> {
+    static METRICS: OnceLock<Option<Metrics>> = OnceLock::new();
+    let made = METRICS.get_or_init(|| {
+        let metric = |kind, name, description, unit| {
+            client.metrics.metric(kind, name, description, unit).ok()
+        };
+        Some(Metrics {
+            duration: metric(
+                Kind::Histogram,
+                "http.server.request.duration",
+                "Duration of HTTP server requests.",
+                "s",
+            )?,
+            active: metric(
+                Kind::Gauge,
+                "http.server.active_requests",
+                "Number of active HTTP server requests.",
+                "{request}",
+            )?,
+        })
+    });
+    made.as_ref()
+}
+
+#[pymethods]
+impl Request {
+    #[new]
+    #[pyo3(signature = (method, path, headers=None, *, scheme="http", client=None))]
+    fn new(
+        py: Python<'_>,
+        method: &str,
+        path: &str,
+        headers: Option<&Bound<'_, PyAny>>,
+        scheme: &str,
+        client: Option<&str>,
+    ) -> PyResult<Self> {
+        let mut headers = headers.map(Headers::read).unwrap_or_default();
+        let remote = headers.remote();
+        let method = known_method(method);
+        let span = Span::root(method.to_owned(), SpanKind::Server, remote);
+        let path = redacted(args::cut(path, PATH_BYTES_MAX));
+        span.with(|it| {
+            it.set("url.path", &Value::Text(path.clone()));
+            it.set("url.scheme", &Value::Text(scheme.to_owned()));
+            if let Some(client) = client {
+                it.set("client.address", &Value::Text(client.to_owned()));
+            }
+        });
+        let scope = Scope::new(firebell_sdk::Scope {
+            request_id: headers.request_id.or_else(|| Some(span.span_id())),
+            trace_id: Some(span.trace_id()),
+            span_id: Some(span.span_id()),
+            method: Some(method.to_owned()),
+            path: Some(path.clone()),
+            ..firebell_sdk::Scope::default()
+        });
+        scope.add("http", "info", &format!("{method} {path}"), None);
+        let (span, scope) = (Bound::new(py, span)?, Bound::new(py, scope)?);
+        Span::enter(&span)?;
+        let token = context::set_scope(py, &scope)?;
+        let request = Self {
+            method,
+            scheme: scheme.to_owned(),
+            span: span.unbind(),
+            scope: scope.unbind(),
+            scope_token: Mutex::new(Some(token)),
+        };
+        request.count_active(1.0);
+        Ok(request)
+    }
+
+    #[getter]
+    fn scope(&self, py: Python<'_>) -> Py<Scope> {
+        self.scope.clone_ref(py)
+    }
+
+    #[getter]
+    fn span(&self, py: Python<'_>) -> Py<Span> {
+        self.span.clone_ref(py)
+    }
+
+    #[pyo3(signature = (status, route=None, exception=None))]
+    fn end(
+        &self,
+        py: Python<'_>,
+        status: u16,
+        route: Option<&str>,
+        exception: Option<&Bound<'_, PyAny>>,
+    ) {
+        let Some(token) = lock(&self.scope_token).take() else {
+            return;
+        };
+        let route = route.unwrap_or("unmatched");
+        let span = self.span.get();
+        if let Some(exception) = exception.filter(|it| !it.is_none()) {
+            span.fail_with(exception);
+        }
+        let user = self.scope.get().with(|it| {
+            it.route = Some(route.to_owned());
+            it.user.clone()
+        });
+        let lasted = span.with(|it| {
+            it.name = format!("{} {route}", self.method);
+            it.set("http.request.method", &Value::Text(self.method.to_owned()));
+            it.set("http.route", &Value::Text(route.to_owned()));
+            it.set("http.response.status_code", &Value::Int(status.into()));
+            if let Some(Value::Map(pairs)) = &user
+                && let Some((_, id)) = pairs.iter().find(|(key, _)| key == "id")
+            {
+                it.set("user.id", id);
+            }
+            if status >= 500 {
+                it.fail(format!("status {status}"));
+            }
+            it.elapsed().as_secs_f64()
+        });
+        if let Some(lasted) = lasted {
+            self.observe(lasted, status, route);
+        }
+        self.count_active(-1.0);
+        context::reset_scope(py, token);
+        span.finish(py);
+    }
+}
+
+impl Request {
+    fn observe(&self, lasted: f64, status: u16, route: &str) {
+        let client = client();
+        let Some(metrics) = metrics(client).filter(|_| args::is_enabled()) else {
+            return;
+        };
+        client.begin();
+        let status = status.to_string();
+        let labels = [
+            ("http.request.method", self.method),
+            ("http.response.status_code", &status),
+            ("http.route", route),
+            ("url.scheme", &self.scheme),
+        ];
+        let series = series(metrics.duration, &labels);
+        series.observe(lasted);
+        if series.wants_exemplar(lasted) {
+            let (trace_id, span_id) = self.span.get().ids();
+            series.set_exemplar(lasted, now_nanos(), trace_id, span_id);
+        }
+    }
+
+    fn count_active(&self, n: f64) {
+        let client = client();
+        if let Some(metrics) = metrics(client).filter(|_| args::is_enabled()) {
+            client.begin();
+            let labels = [
+                ("http.request.method", self.method),
+                ("url.scheme", &self.scheme),
+            ];
+            series(metrics.active, &labels).add(n);
+        }
+    }
+}
+
+fn series(metric: &'static Metric, labels: &[(&str, &str)]) -> &'static firebell_sdk::Series {
+    let mut key = Vec::with_capacity(128);
+    for (name, value) in labels {
+        push_key(&mut key, name);
+        push_key(&mut key, value);
+    }
+    metric.find(&key).unwrap_or_else(|| {
+        let owned = labels
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        metric.series(&key, owned.collect())
+    })
+}
+
+/// Methods are labels: what is made up is not one of them.
+fn known_method(method: &str) -> &'static str {
+    METHODS
+        .into_iter()
+        .find(|it| method.eq_ignore_ascii_case(it))
+        .unwrap_or("_OTHER")
+}
+
+const METHODS: [&str; 9] = [
+    "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT",
+];
+const PATH_BYTES_MAX: usize = 1024;

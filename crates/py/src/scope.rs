@@ -1,0 +1,144 @@
+//! The scope: what is known of a request, filled as it goes on.
+
+use std::sync::Mutex;
+
+use firebell_sdk::{Value, client, now_nanos, rfc3339};
+use pyo3::prelude::*;
+
+use crate::args;
+use crate::span::{lock, redacted};
+
+/// See `firebell.Scope`.
+#[pyclass(frozen, module = "firebell")]
+#[derive(Default)]
+pub(crate) struct Scope(Mutex<firebell_sdk::Scope>);
+
+impl Scope {
+    pub(crate) fn new(scope: firebell_sdk::Scope) -> Self {
+        Self(Mutex::new(scope))
+    }
+
+    /// No Python code may run meanwhile.
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut firebell_sdk::Scope) -> R) -> R {
+        act(&mut lock(&self.0))
+    }
+
+    /// Adds a breadcrumb, and leaves it where it outlives a kill.
+    pub(crate) fn add(&self, category: &str, level: &str, message: &str, data: Option<Value>) {
+        let now = Value::Text(rfc3339(now_nanos()));
+        let text = |it: &str| Value::Text(it.to_owned());
+        let mut crumb = vec![
+            ("timestamp".to_owned(), now),
+            ("category".to_owned(), text(category)),
+            ("level".to_owned(), text(level)),
+            ("message".to_owned(), text(message)),
+        ];
+        if let Some(Value::Text(trace_id)) = self.with(|it| it.trace_id.clone()).map(Value::Text) {
+            crumb.push(("trace_id".to_owned(), Value::Text(trace_id)));
+        }
+        leave(&crumb, data.as_ref());
+        crumb.extend(data.map(|data| ("data".to_owned(), data)));
+        let n_max = client().settings().max_breadcrumbs;
+        self.with(|it| it.add_breadcrumb(Value::Map(crumb), n_max));
+    }
+}
+
+/// With its data if there is room for it, else without.
+fn leave(crumb: &[(String, Value)], data: Option<&Value>) {
+    let mut json = String::with_capacity(256);
+    let mut whole = crumb.to_vec();
+    whole.extend(data.map(|data| ("data".to_owned(), data.clone())));
+    Value::Map(whole).write_json(&mut json);
+    if json.len() > LEFT_BYTES_MAX {
+        json.clear();
+        let short = crumb.iter().map(|(key, value)| match value {
+            Value::Text(text) => (
+                key.clone(),
+                Value::Text(args::cut(text, SHORT_BYTES_MAX).to_owned()),
+            ),
+            other => (key.clone(), other.clone()),
+        });
+        Value::Map(short.collect()).write_json(&mut json);
+    }
+    client().leave_crumb(&json);
+}
+
+#[pymethods]
+impl Scope {
+    #[new]
+    fn py_new() -> Self {
+        Self::default()
+    }
+
+    #[pyo3(signature = (id, fields=None, /))]
+    fn set_user(&self, id: &Bound<'_, PyAny>, fields: Option<&Bound<'_, PyAny>>) {
+        let mut user = vec![("id".to_owned(), args::value(id))];
+        user.extend(fields.map_or_else(Vec::new, args::pairs));
+        let mut user = Value::Map(user);
+        client().settings().redactor.value("", &mut user);
+        let user = (!id.is_none()).then_some(user);
+        self.with(|it| it.user = user);
+    }
+
+    #[pyo3(signature = (key, value, /))]
+    fn set_tag(&self, key: &str, value: &Bound<'_, PyAny>) {
+        let mut value = args::value(value);
+        client().settings().redactor.value(key, &mut value);
+        self.with(|it| it.set_tag(key.to_owned(), value));
+    }
+
+    #[pyo3(signature = (name, data, /))]
+    fn set_context(&self, name: &str, data: &Bound<'_, PyAny>) {
+        let mut data = Value::Map(args::pairs(data));
+        client().settings().redactor.value("", &mut data);
+        self.with(|it| it.set_context(name.to_owned(), data));
+    }
+
+    #[pyo3(signature = (message, /, *, category="app", level="info", data=None))]
+    fn breadcrumb(
+        &self,
+        message: &str,
+        category: &str,
+        level: &str,
+        data: Option<&Bound<'_, PyAny>>,
+    ) {
+        if !args::is_enabled() {
+            return;
+        }
+        let message = redacted(args::cut(message, MESSAGE_BYTES_MAX));
+        let data = data.filter(|it| !it.is_none()).map(|data| {
+            let mut data = Value::Map(args::pairs(data));
+            client().settings().redactor.value("", &mut data);
+            data
+        });
+        self.add(category, level, &message, data);
+    }
+
+    fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        let snapshot = self.with(|it| it.snapshot());
+        args::to_python(py, &snapshot)
+    }
+
+    pub(crate) fn fork(&self) -> Self {
+        Self::new(self.with(|it| it.clone()))
+    }
+
+    #[getter]
+    fn request_id(&self) -> Option<String> {
+        self.with(|it| it.request_id.clone())
+    }
+
+    #[setter]
+    fn set_request_id(&self, id: Option<String>) {
+        self.with(|it| it.request_id = id);
+    }
+
+    #[getter]
+    fn trace_id(&self) -> Option<String> {
+        self.with(|it| it.trace_id.clone())
+    }
+}
+
+const MESSAGE_BYTES_MAX: usize = 1024;
+const LEFT_BYTES_MAX: usize = 500;
+const SHORT_BYTES_MAX: usize = 160;

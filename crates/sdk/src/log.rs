@@ -1,0 +1,188 @@
+//! Log records and events: a line of JSON for people and shippers, a `LogRecord` for the server.
+
+use crate::client::Client;
+use crate::clock::rfc3339;
+use crate::proto::Message;
+use crate::ring::Lane;
+use crate::value::{Value, write_json_text};
+
+/// One record. Its caller has redacted it.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct LogRecord<'a> {
+    /// Nanoseconds since 1970.
+    pub nanos: u64,
+    /// As Python calls it: `INFO`.
+    pub level: &'a str,
+    /// Who says it.
+    pub logger: &'a str,
+    /// What is said.
+    pub message: &'a str,
+    /// Beside it.
+    pub attributes: &'a [(String, Value)],
+    /// Type, message and stack of an exception.
+    pub exception: Option<&'a Thrown>,
+    /// The span in which it was said.
+    pub span: Option<(u128, u64)>,
+    /// The request in which it was said.
+    pub request_id: Option<&'a str>,
+    /// The name of an event, which is no log line.
+    pub event: Option<&'a str>,
+}
+
+/// An exception.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Thrown {
+    /// The name of its class.
+    pub kind: String,
+    /// Its text.
+    pub message: String,
+    /// Where it came from, as Python prints it.
+    pub stack: String,
+}
+
+impl LogRecord<'_> {
+    /// One line of JSON, without its end.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let mut out = String::with_capacity(256 + self.message.len());
+        out.push_str("{\"timestamp\":\"");
+        out.push_str(&rfc3339(self.nanos));
+        out.push('"');
+        let mut text = |key: &str, value: &str| {
+            out.push_str(",\"");
+            out.push_str(key);
+            out.push_str("\":");
+            write_json_text(value, &mut out);
+        };
+        text("level", self.level);
+        text("logger", self.logger);
+        text("message", self.message);
+        if let Some((trace_id, span_id)) = self.span {
+            text("trace_id", &format!("{trace_id:032x}"));
+            text("span_id", &format!("{span_id:016x}"));
+        }
+        if let Some(request_id) = self.request_id {
+            text("request_id", request_id);
+        }
+        for (key, value) in self.attributes {
+            out.push(',');
+            let is_ours = OWN_KEYS.contains(&key.as_str());
+            write_json_text(
+                &if is_ours {
+                    format!("{key}_")
+                } else {
+                    key.clone()
+                },
+                &mut out,
+            );
+            out.push(':');
+            value.write_json(&mut out);
+        }
+        if let Some(thrown) = self.exception {
+            let fields = [
+                ("type", &thrown.kind),
+                ("message", &thrown.message),
+                ("stacktrace", &thrown.stack),
+            ];
+            let map = fields.map(|(key, it)| (key.to_owned(), Value::Text(it.clone())));
+            out.push_str(",\"exception\":");
+            Value::Map(map.into()).write_json(&mut out);
+        }
+        out.push('}');
+        out
+    }
+
+    /// Keeps it for the server.
+    pub fn record(&self, client: &'static Client) {
+        let mut it = Message::with_capacity(192 + self.message.len());
+        it.fixed64(1, self.nanos);
+        it.varint(2, severity(self.level));
+        it.text(3, self.level);
+        it.message(5, |it| it.text(1, self.message));
+        let mut attribute = |key: &str, text: &str| {
+            if !text.is_empty() {
+                it.message(6, |it| {
+                    it.text(1, key);
+                    it.message(2, |it| it.text(1, text));
+                });
+            }
+        };
+        attribute("logger.name", self.logger);
+        attribute("request.id", self.request_id.unwrap_or_default());
+        if let Some(thrown) = self.exception {
+            attribute("exception.type", &thrown.kind);
+            attribute("exception.message", &thrown.message);
+            attribute("exception.stacktrace", &thrown.stack);
+        }
+        for (key, value) in self.attributes {
+            it.attribute(6, key, value);
+        }
+        if let Some((trace_id, span_id)) = self.span {
+            it.bytes(9, &trace_id.to_be_bytes());
+            it.bytes(10, &span_id.to_be_bytes());
+        }
+        it.fixed64(11, self.nanos);
+        if let Some(event) = self.event {
+            it.text(12, event);
+        }
+        client.record(Lane::Logs, it.as_bytes());
+    }
+}
+
+/// `SeverityNumber`.
+fn severity(level: &str) -> u64 {
+    let is = |name: &str| level.eq_ignore_ascii_case(name);
+    if is("debug") {
+        5
+    } else if is("warning") || is("warn") {
+        13
+    } else if is("error") || is("exception") {
+        17
+    } else if is("critical") || is("fatal") {
+        21
+    } else {
+        9
+    }
+}
+
+/// Attributes of these names get a `_` behind them.
+const OWN_KEYS: [&str; 8] = [
+    "timestamp",
+    "level",
+    "logger",
+    "message",
+    "trace_id",
+    "span_id",
+    "request_id",
+    "exception",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_who_what_and_in_which_trace() {
+        let record = LogRecord {
+            nanos: 1_795_348_805_123_456_789,
+            level: "ERROR",
+            logger: "shop",
+            message: "no \"luck\"",
+            attributes: &[
+                ("order".into(), Value::Int(7)),
+                ("level".into(), Value::Bool(true)),
+            ],
+            exception: Some(&Thrown {
+                kind: "ValueError".into(),
+                ..Thrown::default()
+            }),
+            span: Some((1, 2)),
+            request_id: Some("r-1"),
+            event: None,
+        };
+        assert_eq!(
+            record.to_json(),
+            r#"{"timestamp":"2026-11-22T12:00:05.123456Z","level":"ERROR","logger":"shop","message":"no \"luck\"","trace_id":"00000000000000000000000000000001","span_id":"0000000000000002","request_id":"r-1","order":7,"level_":true,"exception":{"type":"ValueError","message":"","stacktrace":""}}"#
+        );
+    }
+}
