@@ -23,6 +23,7 @@ test: build .venv/checks browser peers ## Run every test; the last line counts t
 
 python: .venv-python/tests ## Install the Python package for development into .venv-python, and test it
 	@cd python && VIRTUAL_ENV=$(CURDIR)/.venv-python ../.venv-python/bin/maturin develop --quiet
+	@cd python && ../.venv-python/bin/ruff check -q . && ../.venv-python/bin/ruff format -q --check . && ../.venv-python/bin/mypy -p firebell
 	@cd python && ../.venv-python/bin/python -m pytest
 
 fuzz: tools ## Fuzz every reader of foreign bytes, FUZZ_SECONDS=60 each
@@ -78,6 +79,7 @@ tools browser peers:
 .venv-python/tests: python/requirements-test.txt
 	@VENV=.venv-python scripts/install venv
 	@.venv-python/bin/pip install -q --disable-pip-version-check -r $<
+	@scripts/install redis
 	@touch $@
 
 ui/node_modules/installed: ui/package-lock.json

@@ -1,29 +1,101 @@
-"""Alerts, metrics, traces and logs, sent to Firebell.
+"""Firebell for Python: checks, metrics, traces, logs and alerts with their context.
 
-Every name is imported when it is first used.
+Every name is loaded when it is used for the first time: `import firebell` costs next to nothing.
 """
 
-from typing import Any
+from __future__ import annotations
 
-#: Public name → the module that has it.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._client import Client as Client
+    from ._client import flush as flush
+    from ._client import init as init
+    from ._context import bind_context as bind_context
+    from ._context import breadcrumb as breadcrumb
+    from ._context import scope as scope
+    from ._context import set_context as set_context
+    from ._context import set_tag as set_tag
+    from ._context import set_user as set_user
+    from ._context import snapshot as snapshot
+    from ._events import Event as Event
+    from ._events import capture_exception as capture_exception
+    from ._events import deploy as deploy
+    from ._events import fire as fire
+    from ._events import resolve as resolve
+    from ._heartbeat import Heartbeat as Heartbeat
+    from ._heartbeat import heartbeat as heartbeat
+    from ._metrics_app import metrics_app as metrics_app
+    from ._native import Redactor as Redactor
+    from ._native import Scope as Scope
+    from ._native import Span as Span
+    from ._native import counter as counter
+    from ._native import current_trace_id as current_trace_id
+    from ._native import gauge as gauge
+    from ._native import histogram as histogram
+    from ._tracing import span as span
+    from ._tracing import traced as traced
+
+#: Public name → the module that has it; `_MODULES` are public themselves.
 _EXPORTS: dict[str, str] = {
-    "counter": "_native",
-    "gauge": "_native",
-    "histogram": "_native",
+    "Client": "_client",
+    "Event": "_events",
+    "Heartbeat": "_heartbeat",
     "Redactor": "_native",
+    "Scope": "_native",
+    "Span": "_native",
+    "bind_context": "_context",
+    "breadcrumb": "_context",
+    "capture_exception": "_events",
+    "counter": "_native",
+    "current_trace_id": "_native",
+    "deploy": "_events",
+    "fire": "_events",
+    "flush": "_client",
+    "gauge": "_native",
+    "heartbeat": "_heartbeat",
+    "histogram": "_native",
+    "init": "_client",
+    "metrics_app": "_metrics_app",
+    "resolve": "_events",
+    "scope": "_context",
+    "set_context": "_context",
+    "set_tag": "_context",
+    "set_user": "_context",
+    "snapshot": "_context",
+    "span": "_tracing",
+    "traced": "_tracing",
+}
+_MODULES = {
+    "arq",
+    "asgi",
+    "asyncio",
+    "celery",
+    "django",
+    "dramatiq",
+    "flask",
+    "httpx",
+    "logging",
+    "otel",
+    "requests",
+    "rq",
+    "sqlalchemy",
+    "wsgi",
 }
 
-__all__ = sorted(_EXPORTS)  # noqa: PLE0605
 
-
-def __getattr__(name: str) -> Any:
-    module = _EXPORTS.get(name)
+def __getattr__(name: str) -> object:
+    module = name if name in _MODULES else _EXPORTS.get(name)
     if module is None:
         raise AttributeError(f"module 'firebell' has no attribute {name!r}")
-    value = getattr(__import__(f"firebell.{module}", fromlist=[name]), name)
+    full = f"firebell.{module}"
+    __import__(full)
+    import sys
+
+    loaded = sys.modules[full]
+    value: object = loaded if name in _MODULES else getattr(loaded, name)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return __all__
+    return sorted({*globals(), *_EXPORTS, *_MODULES})
