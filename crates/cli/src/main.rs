@@ -64,6 +64,7 @@ enum Command {
                       which may also expect:\n  \
                       exp_state, exp_since    pending alerts, and since when\n  \
                       notification_test       who is told, grouped how, in which words\n  \
+                      page_test               who is paged by what, and what becomes of that\n  \
                       slo_files, slo_test     error budgets, burn rates, alerts of objectives\n\
                       docs/tests.md describes them, examples/unit-tests shows them.\n\
                       Exit codes: 0 passed, 1 failed, 2 usage or IO."

@@ -70,7 +70,8 @@ pub use crate::slo::prometheus_rules;
 pub use crate::source::ExternalSource;
 pub use crate::tree::read_yaml;
 pub use crate::unit_test::{
-    AlertTest, ExpectedAlert, ExpectedNotification, ExpectedSample, ExpectedState, ExprTest,
-    InputSeries, NotificationParts, NotificationTest, SloTest, UnitTest, UnitTestErrors, UnitTests,
-    load_objectives, load_rule_files, parse_unit_tests,
+    AlertTest, ExpectedAlert, ExpectedNotification, ExpectedPage, ExpectedSample, ExpectedState,
+    ExprTest, InputSeries, NotificationParts, NotificationTest, PageParts, PageTest, SloTest,
+    TimelineLine, UnitTest, UnitTestErrors, UnitTests, load_objectives, load_rule_files,
+    parse_unit_tests,
 };

@@ -84,6 +84,7 @@ pub(crate) fn group(doc: &Doc<'_>, node: &Node, defaults: Defaults) -> Option<Ru
         file: doc.file.to_string(),
         name: name.clone().unwrap_or_default(),
         interval: interval.unwrap_or(defaults.interval),
+        slot_at: None,
         query_offset: fields
             .duration("query_offset")
             .unwrap_or(defaults.query_offset),

@@ -8,6 +8,7 @@
 
 mod decode;
 mod own;
+mod page;
 mod rules;
 
 use std::cell::RefCell;
@@ -19,6 +20,7 @@ use firebell_model::{Duration, Labels, Timestamp};
 
 use self::decode::{Decoder, TEST};
 pub use self::own::{ExpectedNotification, NotificationParts, NotificationTest, SloTest};
+pub use self::page::{ExpectedPage, PageParts, PageTest, TimelineLine};
 pub use self::rules::{load_objectives, load_rule_files};
 use crate::fields::Doc;
 use crate::problem::{Problem, Problems};
@@ -56,6 +58,8 @@ pub struct UnitTest {
     pub promql_expr_tests: Vec<ExprTest>,
     /// Extension: who is told of what.
     pub notifications: Option<NotificationTest>,
+    /// Extension: who is paged, and what becomes of that.
+    pub pages: Option<PageTest>,
     /// Extension: expectations of error budgets.
     pub slo_tests: Vec<SloTest>,
     /// What templates see as external labels.
@@ -234,6 +238,7 @@ fn unit_test(decoder: &mut Decoder<'_>, node: &Node) -> UnitTest {
             "notification_test" => {
                 test.notifications = Some(own::notification_test(decoder.doc, node));
             }
+            "page_test" => test.pages = Some(page::page_test(decoder.doc, node)),
             "slo_test" => test.slo_tests = own::slo_tests(decoder.doc, node),
             _ => return false,
         }

@@ -82,6 +82,7 @@ fn group() -> RuleGroup {
         file: "rules.yml".to_owned(),
         name: "g".to_owned(),
         interval: Duration::from_mins(1),
+        slot_at: None,
         query_offset: Duration::ZERO,
         limit: None,
         rules: Vec::new(),

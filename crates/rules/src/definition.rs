@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::{Arc, Mutex};
 
-use firebell_model::{Duration, Labels, LabelsBuilder, METRIC_NAME, RelabelRule, relabel};
+use firebell_model::{
+    Duration, Labels, LabelsBuilder, METRIC_NAME, RelabelRule, Timestamp, relabel,
+};
 use firebell_promql::Plan;
 use firebell_template::Template;
 
@@ -20,6 +22,9 @@ pub struct RuleGroup {
     pub name: String,
     /// Time between two evaluations; longer than zero.
     pub interval: Duration,
+    /// A moment at which it has a slot; `None`: what it is called decides, so that groups do not
+    /// all come at once.
+    pub slot_at: Option<Timestamp>,
     /// Queries look, and series are written, this much before the slot.
     pub query_offset: Duration,
     /// At most so many alerts or series for each rule; `None` is no limit.
@@ -374,6 +379,7 @@ mod tests {
             file: file.to_owned(),
             name: name.to_owned(),
             interval: Duration::from_secs(interval_secs),
+            slot_at: None,
             query_offset: Duration::ZERO,
             limit: None,
             rules: Vec::new(),

@@ -82,14 +82,17 @@ pub(crate) struct Grid {
 
 impl Grid {
     fn new(group: &RuleGroup, interval: Duration) -> Self {
-        let identity = Labels::from_pairs([("file", &*group.file), ("name", &*group.name)]);
         // `RuleSet` refuses intervals that are not positive.
         let interval = interval.0.max(1);
-        let phase = identity.fingerprint().0 % interval.unsigned_abs();
-        Self {
-            interval,
-            phase: phase as i64,
-        }
+        let phase = match group.slot_at {
+            Some(at) => at.0.rem_euclid(interval),
+            None => {
+                let identity = [("file", &*group.file), ("name", &*group.name)];
+                let identity = Labels::from_pairs(identity).fingerprint();
+                (identity.0 % interval.unsigned_abs()) as i64
+            }
+        };
+        Self { interval, phase }
     }
 
     /// The last slot that is not later than a moment.
@@ -137,6 +140,22 @@ const SETTLE: Duration = Duration::from_mins(1);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_group_has_a_slot_at_the_moment_that_is_asked_for() {
+        let group = RuleGroup {
+            file: "r.yml".to_owned(),
+            name: "g".to_owned(),
+            interval: Duration::from_mins(1),
+            slot_at: Some(at(61)),
+            query_offset: Duration::ZERO,
+            limit: None,
+            rules: Vec::new(),
+        };
+        let slots = Slots::new(&group);
+        assert_eq!(slots.after(at(0)), at(1));
+        assert_eq!(slots.after(at(61)), at(121));
+    }
 
     // Slots at 7 s, 17 s, 27 s and so on.
     const GRID: Grid = Grid {

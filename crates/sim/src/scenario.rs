@@ -16,12 +16,13 @@ mod timeline;
 
 use firebell_config::Problems;
 
-pub(crate) use self::document::Document;
+pub(crate) use self::document::{Document, paging, problem};
 pub(crate) use self::narrator::{
-    Narrator, alert_texts, integration_text, is_inbox_only, reason_text,
+    Narrator, alert_texts, incident_text, integration_text, is_inbox_only, page_text, reason_text,
+    why_text,
 };
 pub(crate) use self::play::{Options, play};
-pub(crate) use self::timeline::{Line, What};
+pub(crate) use self::timeline::{Line, What, read_line};
 use crate::lines::{Edit, edits};
 
 /// What running a scenario gave.

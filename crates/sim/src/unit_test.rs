@@ -20,9 +20,11 @@ mod failure;
 mod input;
 mod needed;
 mod notifications;
+mod pages;
 mod play;
 mod reading;
 mod sides;
+mod stage;
 mod strict;
 mod text;
 mod ticks;
@@ -38,8 +40,8 @@ use firebell_promql::Features;
 use firebell_rules::RuleGroup;
 use firebell_slo::Objectives;
 
-use self::notifications::Stage;
 use self::play::Scene;
+use self::stage::Stage;
 use self::strict::RuleKey;
 pub use self::strict::judge_together;
 
@@ -109,6 +111,7 @@ fn run_tests(
         .read(path)
         .map_err(|error| format!("open {}: {error}", path.display()))?;
     let tests = parse_unit_tests(path, &source).map_err(|error| error.to_string())?;
+    let mut timelines = pages::read_timelines(path, &source, &tests)?.into_iter();
     let subject = load(path, &tests, files, options, report)?;
     if options.is_strict {
         report.errors.append(&mut report.notes.clone());
@@ -117,6 +120,7 @@ fn run_tests(
     }
     let folder = path.parent().unwrap_or(Path::new(""));
     for (idx, test) in tests.tests.iter().enumerate() {
+        let timeline = timelines.next().unwrap_or_default();
         let is_meant = |regex: &Regex| regex.is_match(&test.name);
         if !options.run.is_empty() && !options.run.iter().any(is_meant) {
             continue;
@@ -142,6 +146,7 @@ fn run_tests(
                 if failures.is_empty() {
                     let notes = &mut report.notes;
                     failures.extend(notifications::compare(&stage, options, notes));
+                    failures.extend(pages::compare(&stage, timeline, options, notes));
                 }
                 failures
             }

@@ -30,6 +30,7 @@ pub fn expand(
         file: objective.file.clone(),
         name: format!("{RULES_FILE_PREFIX}{}", objective.id),
         interval,
+        slot_at: None,
         query_offset,
         limit: None,
         rules: rules.into_iter().map(Arc::new).collect(),

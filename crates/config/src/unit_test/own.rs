@@ -77,20 +77,16 @@ pub struct SloTest {
 }
 
 /// Keys of tests that only we know.
-pub(super) const KEYS: [&str; 2] = ["notification_test", "slo_test"];
+const KEYS: [&str; 3] = ["notification_test", "page_test", "slo_test"];
 
-/// Notes that a key is one of ours that cannot be used yet, or is close to one that can be.
+/// Notes that a key is close to one of ours, or belongs into one.
 pub(super) fn note_unknown(doc: &Doc<'_>, entry: &Entry) -> bool {
     let key = &*entry.key;
-    if ON_CALL.contains(&key) {
-        let message =
-            format!("`{key}`: who is paged, and how that escalates, cannot be tested yet");
-        let hint = "leave it out until there are schedules of people on call; `notification_test` \
-                    says which receivers are told";
-        doc.problem(entry.at, message, Some(hint.to_owned()));
-        return true;
-    }
-    let hint = did_you_mean(key, KEYS);
+    let of_pages = OF_PAGES.iter().find(|(name, _)| *name == key);
+    let hint = match of_pages {
+        Some((_, hint)) => Some((*hint).to_owned()),
+        None => did_you_mean(key, KEYS),
+    };
     let is_close = hint.is_some();
     if is_close {
         doc.problem(entry.at, format!("a test has no field `{key}`"), hint);
@@ -117,16 +113,10 @@ pub(super) fn notification_test(doc: &Doc<'_>, node: &Node) -> NotificationTest 
 }
 
 fn expected(doc: &Doc<'_>, node: &Node) -> Option<ExpectedNotification> {
-    if let Value::Scalar(line) = &node.value {
-        return Some(ExpectedNotification::Line(line.text.to_string()));
-    }
-    if let Value::Map(entries) = &node.value
-        && let [entry] = &entries[..]
-        && entry.key.contains(' ')
-    {
-        let message = "a line with a colon and a blank in it is a map to YAML";
-        doc.problem(entry.at, message, Some("put it into quotes".to_owned()));
-        return None;
+    match written(doc, node) {
+        Written::Line(line) => return Some(ExpectedNotification::Line(line)),
+        Written::Mistaken => return None,
+        Written::Fields => {}
     }
     let fields = doc.fields(node, "an expected notification");
     let reason = hinted(&fields, "reason", REASONS, |text| {
@@ -151,6 +141,30 @@ fn expected(doc: &Doc<'_>, node: &Node) -> Option<ExpectedNotification> {
     };
     fields.finish();
     matches!(node.value, Value::Map(_)).then_some(ExpectedNotification::Parts(parts))
+}
+
+/// How something is written that may be a line or a map of fields.
+pub(super) enum Written {
+    Line(String),
+    /// A line without quotes that YAML took for a map; noted.
+    Mistaken,
+    /// Anything else.
+    Fields,
+}
+
+pub(super) fn written(doc: &Doc<'_>, node: &Node) -> Written {
+    match &node.value {
+        Value::Scalar(line) => Written::Line(line.text.to_string()),
+        Value::Map(entries) => match &entries[..] {
+            [entry] if entry.key.contains(' ') => {
+                let message = "a line with a colon and a blank in it is a map to YAML";
+                doc.problem(entry.at, message, Some("put it into quotes".to_owned()));
+                Written::Mistaken
+            }
+            _ => Written::Fields,
+        },
+        Value::List(_) | Value::Null => Written::Fields,
+    }
 }
 
 /// The texts of a tree by their place, such as `attachments[0].title`.
@@ -260,12 +274,12 @@ fn pairs(doc: &Doc<'_>, node: &Node, name: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-fn duration(fields: &Fields<'_, '_>, name: &'static str) -> Option<Duration> {
+pub(super) fn duration(fields: &Fields<'_, '_>, name: &'static str) -> Option<Duration> {
     hinted(fields, name, AS_DURATION, |text| text.parse().ok())
 }
 
 /// A text that `read` takes, or a problem with a hint.
-fn hinted<T>(
+pub(super) fn hinted<T>(
     fields: &Fields<'_, '_>,
     name: &'static str,
     hint: &str,
@@ -286,13 +300,15 @@ fn percent(text: &str) -> Option<f64> {
     number.is_finite().then_some(number / 100.0)
 }
 
-/// Keys of tests that will be about people on call.
-const ON_CALL: [&str; 5] = [
-    "page_test",
-    "escalation_test",
-    "oncall_test",
-    "exp_pages",
-    "exp_escalations",
+/// What people may write for tests of pages, and what is meant.
+const OF_PAGES: [(&str, &str); 4] = [
+    (
+        "escalation_test",
+        "`page_test` says who is paged, and its `exp_escalations` what becomes of that",
+    ),
+    ("oncall_test", "`page_test` says who is paged"),
+    ("exp_pages", "it belongs into `page_test`"),
+    ("exp_escalations", "it belongs into `page_test`"),
 ];
 const REASON_WORDS: [&str; 5] = [
     "first",

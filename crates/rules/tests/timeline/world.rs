@@ -335,6 +335,7 @@ fn read_group(text: &str) -> RuleGroup {
         file: "rules.yml".to_owned(),
         name: words[0].to_owned(),
         interval: duration("every").unwrap_or(Duration::from_mins(1)),
+        slot_at: None,
         query_offset: duration("offset").unwrap_or(Duration::ZERO),
         limit: word_after("limit").map(|text| text.parse().expect("a limit")),
         rules: Vec::new(),

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use firebell_config::{ExternalUrl, Files, Pos, Problem, Problems, load};
+use firebell_config::{Config, ExternalUrl, Files, Pos, Problem, Problems, load};
 use firebell_engine::{Configuration, Paging};
 
 use super::timeline::{self, Line, What};
@@ -154,18 +154,13 @@ impl Alternatives {
         };
         match load(Some(Path::new(ROOT)), &external_url, &files) {
             Ok(config) => Some(Configuration {
+                paging: paging(&config),
                 rules: config.rules,
                 rule_options: firebell_rules::Options::default(),
                 routing: config.routing,
                 dispatch_options: firebell_dispatch::Options::default(),
                 delivery_alert: config.delivery_alert,
                 incidents: config.incidents,
-                paging: Paging {
-                    policies: config.escalation.policies,
-                    rules: config.escalation.rules,
-                    oncall: config.oncall.oncall,
-                    default: config.escalation.default,
-                },
             }),
             Err(found) => {
                 // Blocks keep their lines, so only the name has to be set right.
@@ -177,6 +172,16 @@ impl Alternatives {
                 None
             }
         }
+    }
+}
+
+/// What a configuration says of who is paged.
+pub(crate) fn paging(config: &Config) -> Paging {
+    Paging {
+        policies: Arc::clone(&config.escalation.policies),
+        rules: config.escalation.rules.clone(),
+        oncall: Arc::clone(&config.oncall.oncall),
+        default: config.escalation.default.clone(),
     }
 }
 

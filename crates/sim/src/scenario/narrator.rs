@@ -90,11 +90,11 @@ impl Narrator {
                         self.say(scene.now, &line);
                     }
                 }
-                Record::Incident(IncidentRecord::Entry { id, value, .. }) => {
-                    let line = format!("{id} {}: {}", value.by, value.words());
-                    self.say(scene.now, &line);
+                record => {
+                    if let Some(line) = incident_text(record) {
+                        self.say(scene.now, &line);
+                    }
                 }
-                _ => {}
             }
         }
         for effect in &step.effects {
@@ -244,13 +244,19 @@ pub(crate) fn is_inbox_only(engine: &Engine, receiver: &str) -> bool {
     receivers.any(|it| **it.name() == *receiver && it.slots().len() == 1)
 }
 
+/// `INC-1 ana: acknowledged it`, if it is of an incident.
+pub(crate) fn incident_text(record: &Record) -> Option<String> {
+    match record {
+        Record::Incident(IncidentRecord::Entry { id, value, .. }) => {
+            Some(format!("{id} {}: {}", value.by, value.words()))
+        }
+        _ => None,
+    }
+}
+
 /// `page ana by phone: sev1 INC-1 Down (cart)`.
-fn page_text(message: &PageMessage) -> String {
-    let verb = match message.why {
-        PageWhy::Page => "page",
-        PageWhy::Remind => "remind",
-        PageWhy::Tell => "tell",
-    };
+pub(crate) fn page_text(message: &PageMessage) -> String {
+    let verb = why_text(message.why);
     let to = match &message.to {
         PageRecipient::Person { name, contact } => format!("{name} by {}", contact.kind.name()),
         PageRecipient::Channel(receiver) => receiver.to_string(),
@@ -258,6 +264,14 @@ fn page_text(message: &PageMessage) -> String {
     let pages = message.pages.iter();
     let pages = pages.map(|it| format!("{} INC-{} {}", it.severity, it.key.0, it.title));
     format!("{verb} {to}: {}", pages.collect::<Vec<_>>().join(", "))
+}
+
+pub(crate) fn why_text(why: PageWhy) -> &'static str {
+    match why {
+        PageWhy::Page => "page",
+        PageWhy::Remind => "remind",
+        PageWhy::Tell => "tell",
+    }
 }
 
 /// `pager/webhook`, or `pager/webhook[1]` for the second of its kind.

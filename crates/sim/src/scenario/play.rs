@@ -101,7 +101,8 @@ impl Default for Options {
 /// The first slot of the rules from a moment on: everything is told from there.
 fn first_slot(configuration: &Configuration, beginning: Timestamp) -> Timestamp {
     let mut rules = Rules::new(configuration.rules.clone(), configuration.rule_options);
-    rules.handle_deadline(beginning, &mut Vec::new());
+    // What it says first are the slots that come later.
+    rules.handle_deadline(beginning - Duration(1), &mut Vec::new());
     rules.poll_deadline().unwrap_or(beginning)
 }
 

@@ -118,6 +118,15 @@ pub(crate) fn read(file: &str, block: &Block, problems: &mut Vec<Problem>) -> Ve
     lines
 }
 
+/// Reads one line, which may not be the end.
+///
+/// # Errors
+/// What is wrong, and a hint.
+pub(crate) fn read_line(text: &str) -> Result<(Duration, What), (String, Option<&'static str>)> {
+    let read = line(&mut Words { text, at: 0 });
+    read.map_err(|(_, message, hint)| (message, hint))
+}
+
 /// The byte of the line, what is wrong there, and a hint.
 type Wrong = (usize, String, Option<&'static str>);
 

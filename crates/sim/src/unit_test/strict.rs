@@ -90,19 +90,27 @@ impl Judge<'_> {
             alert_rule_tests,
             promql_expr_tests,
             notifications,
+            pages,
             slo_tests,
             ..
         } = self.test;
         let is_empty = alert_rule_tests.is_empty()
             && promql_expr_tests.is_empty()
             && slo_tests.is_empty()
-            && notifications.is_none();
+            && notifications.is_none()
+            && pages.is_none();
         if is_empty {
             self.say("nothing is expected");
         }
         match notifications {
             Some(notifications) if !notifications.has_exp_notifications => {
                 self.say("exp_notifications is missing: write [] if nobody is to be told");
+            }
+            _ => {}
+        }
+        match pages {
+            Some(pages) if !pages.has_exp_pages => {
+                self.say("exp_pages is missing: write [] if nobody is to be paged");
             }
             _ => {}
         }
@@ -254,7 +262,8 @@ pub(super) fn note_rules(
     });
     for ((file, rule), need) in placed.zip(&needs.rules) {
         let key = (file.clone(), rule.place.line, rule.name.clone());
-        let is_told = test.notifications.is_some() && rule.as_alerting().is_some();
+        let tells = test.notifications.is_some() || test.pages.is_some();
+        let is_told = tells && rule.as_alerting().is_some();
         *rules.entry(key).or_default() |= need.is_asked || is_told;
     }
 }

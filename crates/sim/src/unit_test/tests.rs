@@ -1,6 +1,7 @@
 //! Unit tests of rules, from files in memory.
 
 mod own;
+mod pages;
 
 use std::collections::BTreeMap;
 use std::io;

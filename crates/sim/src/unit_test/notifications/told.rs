@@ -5,9 +5,10 @@ use std::sync::Arc;
 use firebell_config::Config;
 use firebell_dispatch::Integration;
 use firebell_engine::Record;
-use firebell_model::{Alert, Duration, Labels, Notification, Timestamp};
+use firebell_model::{Duration, Labels, Notification, Timestamp};
 use firebell_notify::{Context, SaidText};
 
+use super::super::sides::Came;
 use crate::scenario::{alert_texts, integration_text, is_inbox_only, reason_text};
 use crate::simulator::{Happening, Scene, Watch};
 
@@ -26,7 +27,7 @@ struct Heard {
 
 /// A notification.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(in crate::unit_test) struct Told {
     /// After the start.
     pub(super) at: Duration,
     receiver: String,
@@ -46,13 +47,12 @@ impl Listener {
         Self { start, heard }
     }
 
-    /// What was heard; the first evaluation counts as `start`.
-    pub(super) fn told(self, config: &Config, start: Timestamp) -> Vec<Told> {
-        let earlier = self.start - start;
+    /// What was heard.
+    pub(super) fn told(self, config: &Config) -> Vec<Told> {
         let heard = self.heard.into_iter();
         heard
             .map(|heard| {
-                let notification = moved(&heard.notification, earlier);
+                let notification = Notification::clone(&heard.notification);
                 let receiver = notification.receiver.clone();
                 let integration = heard.integration.as_ref();
                 Told {
@@ -95,21 +95,6 @@ impl Watch for Listener {
             | Happening::Paged(_)
             | Happening::Stopped { .. } => {}
         }
-    }
-}
-
-/// The same notification, that much earlier.
-fn moved(notification: &Notification, earlier: Duration) -> Notification {
-    let alerts = notification.alerts.iter().map(|alert| Alert {
-        starts_at: alert.starts_at - earlier,
-        ends_at: alert.ends_at.map(|at| at - earlier),
-        updated_at: alert.updated_at - earlier,
-        ..alert.clone()
-    });
-    Notification {
-        at: notification.at - earlier,
-        alerts: alerts.collect(),
-        ..notification.clone()
     }
 }
 
@@ -160,14 +145,9 @@ impl Told {
         line(&at, &self.to(), self.is_inbox(), self.reason, &self.alerts)
     }
 
-    /// All that is shown of a notification that nobody expected.
-    pub(super) fn rows(&self) -> Vec<String> {
-        std::iter::once(self.line()).chain(self.failure()).collect()
-    }
-
     /// All that there is to say, for debugging.
     pub(super) fn everything(&self) -> Vec<String> {
-        let mut rows = self.rows();
+        let mut rows = Came::rows(self);
         rows.push(super::group_row(&self.group));
         for (place, text) in self.said.iter().flatten() {
             rows.extend(super::text_rows(place, text));

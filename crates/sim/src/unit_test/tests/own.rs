@@ -368,7 +368,7 @@ fn the_example_passes() {
     let mut reports = [run_file(path, &OsFiles, &strict)];
     judge_together(&mut reports, &strict);
     assert_eq!(reports[0].errors.join("\n"), "");
-    assert_eq!(reports[0].cases.len(), 2);
+    assert_eq!(reports[0].cases.len(), 3);
 }
 
 #[test]
@@ -376,7 +376,7 @@ fn what_is_wrong_with_notifications_has_its_place_and_a_hint() {
     let test = "\
 tests:
   - slo_tests: []
-    page_test: []
+    escalation_test: []
     notification_test:
       config: [a]
       until: soon
@@ -395,10 +395,10 @@ tests:
           3 |   - slo_tests: []
             |     ^
             = did you mean `slo_test`?
-        t.yml:4:5: `page_test`: who is paged, and how that escalates, cannot be tested yet
-          4 |     page_test: []
+        t.yml:4:5: a test has no field `escalation_test`
+          4 |     escalation_test: []
             |     ^
-            = leave it out until there are schedules of people on call; `notification_test` says which receivers are told
+            = `page_test` says who is paged, and its `exp_escalations` what becomes of that
         t.yml:6:15: `config` has to be a text, not a list
           6 |       config: [a]
             |               ^
