@@ -2,11 +2,17 @@
 //!
 //! *Sources*: `prometheus/common`, `config/http_config.go`.
 
+use std::collections::BTreeMap;
+
 use firebell_model::Secret;
-use firebell_notify::{HttpConfig, OAuth2, ProxyConfig, Tls, TlsVersion, basic};
+use firebell_notify::{
+    Assertion, ClientProof, HttpConfig, JWT_BEARER, OAuth2, ProxyConfig, SignatureAlgorithm, Tls,
+    TlsVersion, Tree, basic, claim,
+};
 
 use crate::fields::Fields;
 use crate::load::Loader;
+use crate::tree::of_node;
 
 /// Reads the fields of a client that stand among others.
 pub(crate) fn read(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> HttpConfig {
@@ -114,22 +120,18 @@ fn oauth2(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<OAuth2> {
         "proxy_from_environment",
         "proxy_connect_header",
         "no_proxy",
-        "client_certificate_key",
-        "client_certificate_key_file",
-        "client_certificate_key_id",
-        "signature_algorithm",
-        "iss",
-        "audience",
-        "claims",
     ] {
         oauth2.refuse(name);
     }
-    oauth2.parsed("grant_type", |text| match text {
-        "" | "client_credentials" => Ok(()),
-        _ => Err(format!("`{text}` is not supported yet")),
+    let is_signed = oauth2.parsed("grant_type", |text| match text {
+        "" | "client_credentials" => Ok(false),
+        JWT_BEARER => Ok(true),
+        _ => Err(format!(
+            "`{text}` is neither `client_credentials` nor `{JWT_BEARER}`"
+        )),
     });
     let client_id = oauth2.needed_text("client_id");
-    let client_secret = loader.secret(&oauth2, "client_secret", "client_secret_file");
+    let password = loader.secret(&oauth2, "client_secret", "client_secret_file");
     let scopes = oauth2.texts("scopes");
     let token_url = oauth2.needed_text("token_url");
     let node = oauth2.get("endpoint_params");
@@ -138,13 +140,71 @@ fn oauth2(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<OAuth2> {
     let params = params
         .map(|(entry, value)| (entry.key.clone(), value))
         .collect();
+    let (id, url) = (client_id.as_deref(), token_url.as_deref());
+    let signed = assertion(loader, &oauth2, id.unwrap_or_default(), url, &scopes);
+    let proof = match is_signed {
+        Some(true) => {
+            if signed.is_none() {
+                oauth2.missing("client_certificate_key");
+            }
+            signed.map(ClientProof::Signed)
+        }
+        _ => Some(ClientProof::Password(password.unwrap_or_default())),
+    };
     oauth2.finish();
     Some(OAuth2 {
         client_id: client_id?,
-        client_secret: client_secret.unwrap_or_default(),
+        proof: proof?,
         scopes,
         token_url: Secret::new(token_url?),
         params,
+    })
+}
+
+/// What a key signs, if there is one. All of its options are read, whatever the grant is.
+fn assertion(
+    loader: &Loader<'_>,
+    oauth2: &Fields<'_, '_>,
+    client_id: &str,
+    token_url: Option<&str>,
+    scopes: &[String],
+) -> Option<Assertion> {
+    let key = loader.secret(
+        oauth2,
+        "client_certificate_key",
+        "client_certificate_key_file",
+    );
+    let key_id = oauth2.text("client_certificate_key_id");
+    let algorithm = oauth2.parsed("signature_algorithm", |text| {
+        let mut known = SignatureAlgorithm::ALL.into_iter();
+        let found = known.find(|(name, _)| *name == text || text.is_empty());
+        found.map(|(_, it)| it).ok_or("it is RS256, RS384 or RS512")
+    });
+    let given = |name: &'static str| oauth2.text(name).filter(|it| !it.is_empty());
+    let issuer = given("iss").unwrap_or_else(|| client_id.to_owned());
+    let audience = given("audience").unwrap_or_else(|| token_url.unwrap_or_default().to_owned());
+    let mut claims: BTreeMap<String, String> = [
+        ("iss", issuer),
+        ("sub", client_id.to_owned()),
+        ("aud", audience),
+    ]
+    .into_iter()
+    .map(|(name, text)| (name.to_owned(), claim(&Tree::Text(text))))
+    .collect();
+    if !scopes.is_empty() {
+        claims.insert("scope".to_owned(), claim(&Tree::Text(scopes.join(" "))));
+    }
+    if let Some(node) = oauth2.get("claims") {
+        for (name, value) in oauth2.doc.entries(node, "claims") {
+            let value = of_node(value, &mut |scalar| Some(scalar.text.to_string()));
+            claims.insert(name.to_owned(), claim(&value.unwrap_or(Tree::Null)));
+        }
+    }
+    Some(Assertion {
+        key: key?,
+        key_id: key_id.unwrap_or_default(),
+        algorithm: algorithm.unwrap_or_default(),
+        claims,
     })
 }
 

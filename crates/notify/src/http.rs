@@ -195,7 +195,7 @@ impl HttpConfig {
     /// The secrets that an answer could echo.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let headers = self.headers.iter().map(|(_, value)| value);
-        let secret = self.oauth2.iter().map(|oauth2| &oauth2.client_secret);
+        let secret = self.oauth2.iter().map(|oauth2| oauth2.proof.secret());
         let proxy = &self.proxy;
         let proxy_headers = proxy.connect_headers.iter().map(|(_, value)| value);
         let proxy = proxy.url.iter().chain(proxy_headers);

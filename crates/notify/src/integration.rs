@@ -201,6 +201,9 @@ impl Guard {
                 )
             }
             Step::Smtp(mail, then) => Step::Smtp(mail, Box::new(|answer| self.over(then(answer)))),
+            Step::Sign(assertion, then) => {
+                Step::Sign(assertion, Box::new(|signed| self.over(then(signed))))
+            }
             Step::Exec(command, then) => Step::Exec(
                 command,
                 Box::new(|mut exit| {

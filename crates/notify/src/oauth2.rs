@@ -1,6 +1,6 @@
-//! Tokens by OAuth 2.0's client credentials, asked for when a delivery begins.
+//! Tokens by OAuth 2.0, for a password or for what a key signs, asked for when a delivery begins.
 //!
-//! *Sources*: RFC 6749, section 4.4; `prometheus/common`, `config/http_config.go`, whose library tries
+//! *Sources*: RFC 6749, section 4.4; RFC 7523; `prometheus/common`, `config/http_config.go`, whose library tries
 //! the header first and the body when that is refused.
 
 use std::collections::BTreeMap;
@@ -9,6 +9,7 @@ use firebell_model::Secret;
 use serde::Deserialize;
 
 use crate::http::{HttpRequest, HttpResponse, basic, escape_query};
+use crate::jwt::Assertion;
 use crate::step::Step;
 use crate::verdict::{TOO_MANY_REQUESTS, Verdict};
 
@@ -17,31 +18,75 @@ use crate::verdict::{TOO_MANY_REQUESTS, Verdict};
 pub struct OAuth2 {
     /// Our name.
     pub client_id: String,
-    /// Our password.
-    pub client_secret: Secret,
+    /// What shows that we are it.
+    pub proof: ClientProof,
     /// What we want to do.
     pub scopes: Vec<String>,
     /// Whom to ask.
     pub token_url: Secret,
-    /// Further parameters (`endpoint_params`).
+    /// Further parameters (`endpoint_params`); not used with what a key signs, as upstream.
     pub params: BTreeMap<String, String>,
+}
+
+/// What shows who we are.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum ClientProof {
+    /// Our password (`client_credentials`).
+    Password(Secret),
+    /// What our key signs (`urn:ietf:params:oauth:grant-type:jwt-bearer`).
+    Signed(Assertion),
+}
+
+impl ClientProof {
+    /// What nobody may see of it.
+    pub(crate) fn secret(&self) -> &Secret {
+        match self {
+            Self::Password(secret) => secret,
+            Self::Signed(assertion) => &assertion.key,
+        }
+    }
 }
 
 impl OAuth2 {
     /// Gets a token, and goes on with the value of the header `Authorization`.
     pub(crate) fn then(self, go_on: impl FnOnce(Secret) -> Step + Send + 'static) -> Step {
-        let by_header = self.request(true);
+        let secret = match &self.proof {
+            ClientProof::Password(secret) => secret.clone(),
+            ClientProof::Signed(assertion) => {
+                let assertion = assertion.clone();
+                return Step::Sign(
+                    assertion,
+                    Box::new(move |signed| match signed {
+                        Ok(signed) => {
+                            Step::ask_then(self.grant(&signed), |answer| with_token(&answer, go_on))
+                        }
+                        Err(why) => {
+                            let why = format!("no token: {why}");
+                            Step::Done(Verdict::Rejected { why })
+                        }
+                    }),
+                );
+            }
+        };
+        let by_header = self.request(&secret, true);
         Step::ask_then(by_header, move |answer| {
             if !(400..500).contains(&answer.status) || answer.status == TOO_MANY_REQUESTS {
                 return with_token(&answer, go_on);
             }
-            Step::ask_then(self.request(false), |answer| with_token(&answer, go_on))
+            let in_body = self.request(&secret, false);
+            Step::ask_then(in_body, |answer| with_token(&answer, go_on))
         })
     }
 
-    fn request(&self, by_header: bool) -> HttpRequest {
+    fn grant(&self, signed: &Secret) -> HttpRequest {
+        let (signed, grant) = (escape_query(signed.reveal()), escape_query(JWT_BEARER));
+        let body = format!("assertion={signed}&grant_type={grant}");
+        HttpRequest::post(self.token_url.clone(), FORM, body)
+    }
+
+    fn request(&self, secret: &Secret, by_header: bool) -> HttpRequest {
         let id = escape_query(&self.client_id);
-        let secret = escape_query(self.client_secret.reveal());
+        let secret = escape_query(secret.reveal());
         let mut pairs = vec!["grant_type=client_credentials".to_owned()];
         if !self.scopes.is_empty() {
             pairs.push(format!("scope={}", escape_query(&self.scopes.join(" "))));
@@ -53,8 +98,7 @@ impl OAuth2 {
             pairs.extend([format!("client_id={id}"), format!("client_secret={secret}")]);
         }
         pairs.sort();
-        let kind = "application/x-www-form-urlencoded";
-        let request = HttpRequest::post(self.token_url.clone(), kind, pairs.join("&"));
+        let request = HttpRequest::post(self.token_url.clone(), FORM, pairs.join("&"));
         if !by_header {
             return request;
         }
@@ -101,3 +145,7 @@ struct Token {
     access_token: String,
     token_type: String,
 }
+
+const FORM: &str = "application/x-www-form-urlencoded";
+/// The grant for what a key signs.
+pub const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";

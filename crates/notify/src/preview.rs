@@ -32,6 +32,7 @@ impl Preview {
                 let to = format!("run {}{}", command.command, args.collect::<String>());
                 (to, Vec::new(), &command.input)
             }
+            Step::Sign(..) => (String::new(), Vec::new(), &String::new()),
             Step::Done(verdict) => (nothing(verdict), Vec::new(), &String::new()),
         };
         let mut preview = Self {

@@ -6,8 +6,11 @@
 
 use std::fmt;
 
+use firebell_model::Secret;
+
 use crate::exec::{ExecCommand, ExecExit};
 use crate::http::{HttpRequest, HttpResponse};
+use crate::jwt::Assertion;
 use crate::smtp::SmtpMail;
 use crate::verdict::Verdict;
 
@@ -19,6 +22,8 @@ pub enum Step {
     Smtp(SmtpMail, Then<()>),
     /// This program, run once.
     Exec(ExecCommand, Then<ExecExit>),
+    /// This, signed now.
+    Sign(Assertion, Then<Secret>),
     /// Nothing: it is over.
     Done(Verdict),
 }
@@ -71,6 +76,7 @@ impl fmt::Debug for Step {
             Self::Http(request, _) => f.debug_tuple("Http").field(request).finish(),
             Self::Smtp(mail, _) => f.debug_tuple("Smtp").field(mail).finish(),
             Self::Exec(command, _) => f.debug_tuple("Exec").field(command).finish(),
+            Self::Sign(assertion, _) => f.debug_tuple("Sign").field(assertion).finish(),
             Self::Done(verdict) => f.debug_tuple("Done").field(verdict).finish(),
         }
     }

@@ -1,6 +1,7 @@
 //! Sends: runs the steps that `firebell-notify` asks for until there is a verdict.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use firebell_config::Config;
@@ -11,8 +12,10 @@ use firebell_notify::{
     Step, Verdict,
 };
 
+use crate::clock::Clock;
 use crate::exec;
 use crate::http_client::{self, Clients};
+use crate::sign::sign;
 use crate::smtp_client::{self, MailTls};
 
 /// The ways out.
@@ -20,6 +23,7 @@ use crate::smtp_client::{self, MailTls};
 pub(crate) struct Sender {
     clients: Clients,
     mail_tls: MailTls,
+    clock: Arc<Clock>,
 }
 
 /// What is told by which integration of which configuration.
@@ -81,6 +85,14 @@ impl Telling<'_> {
 }
 
 impl Sender {
+    /// By this clock.
+    pub(crate) fn new(clock: Arc<Clock>) -> Self {
+        Self {
+            clock,
+            ..Self::default()
+        }
+    }
+
     /// Tells once. With the verdict goes what kind of failure it is, unless it is none.
     pub(crate) async fn tell(&self, telling: &Telling<'_>) -> (Verdict, FailureCause) {
         let mut cause = FailureCause::Other;
@@ -103,6 +115,7 @@ impl Sender {
                 }
                 Step::Smtp(mail, then) => then(smtp_client::send(&mail, &self.mail_tls).await),
                 Step::Exec(command, then) => then(exec::run(&command).await),
+                Step::Sign(assertion, then) => then(sign(&assertion, self.clock.now())),
                 Step::Done(verdict) => return (verdict, cause),
             };
         }

@@ -3,7 +3,8 @@
 use expect_test::{Expect, expect};
 use firebell_model::Secret;
 use firebell_notify::{
-    HttpConfig, HttpResponse, Integration, OAuth2, SecretText, SlackConfig, Tree, WebhookConfig,
+    Assertion, ClientProof, HttpConfig, HttpResponse, Integration, OAuth2, SecretText,
+    SignatureAlgorithm, SlackConfig, Step, Tree, Verdict, WebhookConfig,
 };
 use proptest::prelude::*;
 
@@ -190,7 +191,7 @@ fn no_secret_is_ever_shown() {
 fn a_token_is_fetched_first_by_a_header_and_then_in_the_body() {
     let oauth2 = OAuth2 {
         client_id: "me &".to_owned(),
-        client_secret: Secret::new("s3cret"),
+        proof: ClientProof::Password(Secret::new("s3cret")),
         scopes: vec!["a".to_owned(), "b".to_owned()],
         token_url: Secret::new("https://token.example/t"),
         params: [("audience".to_owned(), "x".to_owned())].into(),
@@ -283,4 +284,52 @@ proptest! {
         _ = answered(&plain(webhook()), Ok(answer.clone()));
         _ = answered(&plain(slack()), Ok(answer));
     }
+}
+
+#[test]
+fn what_a_key_signs_is_exchanged_for_a_token() {
+    let assertion = Assertion {
+        key: Secret::new("k3y"),
+        key_id: String::new(),
+        algorithm: SignatureAlgorithm::Rs256,
+        claims: std::collections::BTreeMap::new(),
+    };
+    let oauth2 = OAuth2 {
+        client_id: "me".to_owned(),
+        proof: ClientProof::Signed(assertion.clone()),
+        scopes: Vec::new(),
+        token_url: Secret::new("https://token.example/t"),
+        params: [("unused".to_owned(), "x".to_owned())].into(),
+    };
+    let http = HttpConfig {
+        oauth2: Some(oauth2),
+        ..HttpConfig::default()
+    };
+    let integration = Integration::new(webhook(), true, http);
+    let begun = || match begin(&integration, &both(), &[]).unwrap() {
+        Step::Sign(wanted, then) => {
+            assert_eq!(wanted, assertion);
+            then
+        }
+        step => panic!("{step:?}"),
+    };
+    let Step::Http(request, then) = begun()(Ok(Secret::new("a.b-_.c"))) else {
+        panic!("nobody is asked");
+    };
+    assert_eq!(request.url.reveal(), "https://token.example/t");
+    let expected =
+        "assertion=a.b-_.c&grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Ajwt-bearer";
+    assert_eq!(request.body, expected);
+    let token = (200, &[] as &[_], r#"{"access_token":"t0k3n"}"#);
+    let Step::Http(request, _) = then(Ok(response(&token))) else {
+        panic!("nobody is told");
+    };
+    let mut headers = request.headers.iter();
+    assert!(
+        headers.any(|(name, value)| name == "Authorization" && value.reveal() == "Bearer t0k3n")
+    );
+    let Step::Done(Verdict::Rejected { why }) = begun()(Err("it is no RSA key".to_owned())) else {
+        panic!("it goes on");
+    };
+    assert_eq!(why, "no token: it is no RSA key");
 }
