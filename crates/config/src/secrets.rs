@@ -1,4 +1,6 @@
-//! The configuration as it may be shown: every secret is `<secret>`.
+//! The configuration as it may be shown: every secret is `<secret>`, and so is how people are reached.
+
+use firebell_oncall::ContactKind;
 
 use crate::yaml::{Node, Value};
 
@@ -33,18 +35,26 @@ fn without_secrets(source: &str, root: &Node) -> String {
         let end = if secret.ends_with('\n') { "\n" } else { "" };
         format!("<secret>{end}")
     };
-    replaced(source, root, hide)
+    replaced(source, (root, Place::Top), hide)
 }
 
 /// The text of a file with every character of a secret replaced, so that places stay.
 pub(crate) fn blackened(source: &str, root: &Node) -> String {
     let blacken = |c: char| if c == '\n' { c } else { '*' };
-    replaced(source, root, |secret| secret.chars().map(blacken).collect())
+    // Whoever mends a file has to see whose number is wrong.
+    let place = (root, Place::Plain);
+    replaced(source, place, |secret| {
+        secret.chars().map(blacken).collect()
+    })
 }
 
-fn replaced(source: &str, root: &Node, replace: impl Fn(&str) -> String) -> String {
+fn replaced(
+    source: &str,
+    (root, place): (&Node, Place),
+    replace: impl Fn(&str) -> String,
+) -> String {
     let mut places = Vec::new();
-    find(root, false, &mut places);
+    find(root, place, &mut places);
     places.sort_unstable();
     places.dedup();
     let (mut shown, mut at) = (String::with_capacity(source.len()), 0);
@@ -67,15 +77,44 @@ pub(crate) fn may_be_secret(line: &str) -> bool {
     })
 }
 
-fn find(node: &Node, is_secret: bool, places: &mut Vec<(usize, usize)>) {
+/// Where something stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    /// The file itself, of which contacts are hidden too.
+    Top,
+    Oncall,
+    People,
+    Person,
+    Secret,
+    /// Anywhere else.
+    Plain,
+}
+
+impl Place {
+    /// Where the value of a key stands.
+    fn below(self, key: &str) -> Self {
+        let is_contact = || ContactKind::ALL.iter().any(|(name, _)| *name == key);
+        match self {
+            Self::Secret => Self::Secret,
+            Self::People => Self::Person,
+            Self::Person if is_contact() => Self::Secret,
+            Self::Top if key == "oncall" => Self::Oncall,
+            Self::Oncall if key == "people" => Self::People,
+            _ if names_secret(key) => Self::Secret,
+            _ => Self::Plain,
+        }
+    }
+}
+
+fn find(node: &Node, place: Place, places: &mut Vec<(usize, usize)>) {
     match &node.value {
         Value::Null => {}
-        Value::Scalar(scalar) if is_secret => places.push(scalar.range()),
+        Value::Scalar(scalar) if place == Place::Secret => places.push(scalar.range()),
         Value::Scalar(_) => {}
-        Value::List(items) => items.iter().for_each(|item| find(item, is_secret, places)),
+        Value::List(items) => items.iter().for_each(|item| find(item, place, places)),
         Value::Map(entries) => {
             for entry in entries.iter() {
-                find(&entry.value, is_secret || names_secret(&entry.key), places);
+                find(&entry.value, place.below(&entry.key), places);
             }
         }
     }
@@ -110,6 +149,24 @@ fn names_secret(key: &str) -> bool {
 mod tests {
     use super::*;
     use crate::yaml::parse;
+
+    #[test]
+    fn how_people_are_reached_is_shown_to_nobody() {
+        let source = "oncall:\n  people:\n    ana: {email: ana@a.example, phone: [\"+34600\", \"+34700\"], \
+                      zone: UTC}\n    token: {ntfy: t}\n  teams: {shop: [ana]}\n\
+                      paging: {via: {phone: calls}}\n";
+        let root = parse(source).0.unwrap();
+        expect_test::expect![[r#"
+            oncall:
+              people:
+                ana: {email: <secret>, phone: [<secret>, <secret>], zone: UTC}
+                token: {ntfy: <secret>}
+              teams: {shop: [ana]}
+            paging: {via: {phone: calls}}
+        "#]]
+        .assert_eq(&without_secrets(source, &root));
+        assert!(blackened(source, &root).contains("ana@a.example"));
+    }
 
     #[test]
     fn secrets_of_every_style_are_replaced() {

@@ -14,6 +14,7 @@ mod inbox;
 mod incidents;
 mod journal;
 mod ledger;
+mod own_alerts;
 mod pages;
 mod paging;
 
@@ -24,5 +25,6 @@ pub use crate::history::{
 pub use crate::inbox::{INBOX_ENTRIES_MAX, Inbox, InboxEntry};
 pub use crate::journal::{Journal, JournalError, Replayed};
 pub use crate::ledger::Ledger;
+pub use crate::own_alerts::is_own_alert;
 pub use crate::pages::{PAGE_ALERT, PageAct, PageRefusal};
 pub use crate::paging::{PageBrief, PageMessage, PageRecipient, PageWhy, Paging};

@@ -66,6 +66,7 @@ pub use crate::lone::{LoneRule, Written};
 pub use crate::policy::{FLAP_CHANGES_MAX, FailingAlert, FlapLimit, Mode, Policy, Reaction};
 pub use crate::preview::{Firing, PreviewGrid, firings};
 pub use crate::record::{RuleKey, RuleRecord};
+pub use crate::reports::REPORTS;
 pub use crate::rules::{Options, RuleEffect, Rules};
 pub use crate::state::Health;
 pub use crate::tally::Tally;

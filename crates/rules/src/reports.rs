@@ -216,4 +216,4 @@ const FAILING: &str = "FirebellRuleFailing";
 const NO_DATA: &str = "DatasourceNoData";
 const ERROR: &str = "DatasourceError";
 /// The names of alerts about rules.
-pub(crate) const REPORTS: [&str; 3] = [FAILING, NO_DATA, ERROR];
+pub const REPORTS: [&str; 3] = [FAILING, NO_DATA, ERROR];

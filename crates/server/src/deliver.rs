@@ -4,44 +4,37 @@
 //! that one that does not answer holds up nobody else. Dispatch asks for at most one per group and
 //! integration. `firebell_deliveries_under_way` counts, with those that wait.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use firebell_dispatch::{Delivery, Failure, FailureCause};
 use firebell_model::ReceiverData;
 use firebell_notify::Verdict;
-use tokio::sync::Semaphore;
 
 use crate::live::Live;
 use crate::notification_metrics::NotificationMetrics;
 use crate::send::{Sender, Telling};
+use crate::turns::Turns;
 
 /// Sends what dispatch decided.
 pub(crate) struct Deliverer {
     pub live: Arc<Live>,
     pub sender: Arc<Sender>,
     pub metrics: Arc<NotificationMetrics>,
-    pub slots: Slots,
+    pub turns: Turns<IntegrationKey>,
 }
 
-/// Permits to deliver, of each integration.
-pub(crate) type Slots = Mutex<BTreeMap<IntegrationKey, Arc<Semaphore>>>;
-
 /// Receiver, kind and index of an integration.
-type IntegrationKey = (String, String, usize);
+pub(crate) type IntegrationKey = (String, String, usize);
 
 impl Deliverer {
-    /// One attempt. Returns what the integration wants to be told again.
-    ///
-    /// # Errors
-    /// Why it failed, and whether another attempt may help.
+    /// One attempt. Returns what the integration wants to be told again, or why it failed, and
+    /// whether another attempt may help; `None` when it had not begun when the end came.
     pub(crate) async fn deliver(
         &self,
         delivery: &Delivery,
-    ) -> Result<Option<ReceiverData>, Failure> {
+    ) -> Option<Result<Option<ReceiverData>, Failure>> {
         let key = key_of(delivery);
-        let slots = self.slots_of(&key);
-        let _slot = slots.acquire().await;
+        let _turn = self.turns.take(key.clone()).await?;
         let counted = self.metrics.attempt(&delivery.integration.kind);
         let result = self.attempt(delivery, &key).await;
         let Delivery {
@@ -67,13 +60,7 @@ impl Deliverer {
                 );
             }
         }
-        result
-    }
-
-    fn slots_of(&self, key: &IntegrationKey) -> Arc<Semaphore> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let slots = slots.entry(key.clone());
-        Arc::clone(slots.or_insert_with(|| Arc::new(Semaphore::new(DELIVERIES_MAX))))
+        Some(result)
     }
 
     async fn attempt(
@@ -126,4 +113,4 @@ fn outcome((verdict, cause): (Verdict, FailureCause)) -> Result<Option<ReceiverD
 }
 
 /// Deliveries under way at the same time to one integration: each holds a connection.
-const DELIVERIES_MAX: usize = 16;
+pub(crate) const DELIVERIES_MAX: usize = 16;

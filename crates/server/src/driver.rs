@@ -321,7 +321,7 @@ impl Driver {
                     (command.act)(&mut self.engine, now, &mut step);
                     waiting.push(command.done);
                 }
-                Event::Drain => self.performer.is_draining = true,
+                Event::Drain => self.performer.drain(),
                 Event::Shutdown => {
                     goes_on = false;
                     break;

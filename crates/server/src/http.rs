@@ -407,6 +407,17 @@ fn params(uri: &Uri, body: &Bytes) -> Params {
     Params::parse([&*body, uri.query().unwrap_or_default()])
 }
 
+/// How many are asked for at most (`limit`).
+fn limit_param(params: &Params, default: usize, max: usize) -> Result<usize, String> {
+    match params.get("limit") {
+        None | Some("") => Ok(default),
+        Some(text) => {
+            let limit = text.parse().ok().filter(|it| (1..=max).contains(it));
+            limit.ok_or_else(|| format!("`limit` is a number from 1 to {max}"))
+        }
+    }
+}
+
 fn json(status: u16, body: Vec<u8>) -> Response {
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
@@ -423,3 +434,25 @@ const SMALL_BODY_BYTES: usize = 1 << 20;
 const LARGE_BODIES_MAX: usize = 8;
 /// What a request may take besides the query in it; then it is given up.
 const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_number_within_its_bounds() {
+        let read = |text: &str| limit_param(&Params::parse([text]), 100, 1_000);
+        for (text, expected) in [
+            ("", 100),
+            ("limit=", 100),
+            ("limit=1", 1),
+            ("limit=1000", 1_000),
+        ] {
+            assert_eq!(read(text), Ok(expected), "{text}");
+        }
+        for wrong in ["limit=0", "limit=1001", "limit=-1", "limit=x"] {
+            let why = "`limit` is a number from 1 to 1000".to_owned();
+            assert_eq!(read(wrong), Err(why), "{wrong}");
+        }
+    }
+}

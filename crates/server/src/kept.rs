@@ -41,7 +41,7 @@ fn open_links(disk: &Arc<dyn Disk>) -> Result<Links, ServeError> {
     for damage in damage {
         tracing::error!(
             damage,
-            "the log of used links is damaged; the rest of it is used"
+            "what is kept of links that answer pages is damaged; the rest of it is used"
         );
     }
     Ok(links)

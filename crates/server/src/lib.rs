@@ -24,9 +24,11 @@ mod rule_metrics;
 mod sample;
 mod scrape;
 mod send;
+mod sign;
 mod smtp_client;
 mod target_files;
 mod tls;
+mod turns;
 
 mod cluster;
 mod deploys;

@@ -1,7 +1,7 @@
 //! Pages on their way to people and channels.
 //!
-//! *Invariants*: every message to a person has an outcome, also when its code panics. An address and
-//! a link are shown to nobody but their person.
+//! *Invariants*: every message to a person that began has an outcome, also when its code panics. An
+//! address and a link are shown to nobody but their person.
 //!
 //! *Limits*: [`MESSAGES_MAX`] at a time by each kind of contact; more wait their turn. A message that
 //! fails is tried [`TRIES_MAX`] times within seconds; then the next one of the policy is told.
@@ -11,14 +11,13 @@ mod message;
 pub(crate) mod metrics;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use firebell_config::Config;
 use firebell_engine::{Input, PageMessage, PageRecipient};
 use firebell_model::Notification;
 use firebell_notify::{Integration, Verdict};
-use tokio::sync::Semaphore;
 
 pub(crate) use self::message::{PATH, without_service};
 
@@ -28,6 +27,7 @@ use crate::clock::Clock;
 use crate::driver::Handle;
 use crate::live::Live;
 use crate::send::{Sender, Telling};
+use crate::turns::Turns;
 
 /// Tells people and channels of pages.
 pub(crate) struct Pager {
@@ -36,7 +36,7 @@ pub(crate) struct Pager {
     pub sender: Arc<Sender>,
     pub links: Arc<Links>,
     pub metrics: Arc<PageMetrics>,
-    pub slots: Mutex<BTreeMap<&'static str, Arc<Semaphore>>>,
+    pub turns: Turns<&'static str>,
 }
 
 impl Pager {
@@ -51,19 +51,21 @@ impl Pager {
         let pager = Arc::clone(self);
         let task = runtime.spawn(async move { pager.tell(&message).await });
         runtime.spawn(async move {
-            // A text that brings the code down did not arrive.
-            let arrived = task.await.unwrap_or(false);
-            if let Some(id) = id {
+            // A text that brings the code down did not arrive. What has not begun when the end comes
+            // is sent after a restart.
+            let arrived = task.await.unwrap_or(Some(false));
+            if let (Some(id), Some(arrived)) = (id, arrived) {
                 handle.input(Input::PageOutcome { id, arrived });
             }
         });
     }
 
-    async fn tell(&self, message: &PageMessage) -> bool {
+    /// Whether it arrived; `None` when it had not begun when the end came.
+    async fn tell(&self, message: &PageMessage) -> Option<bool> {
         match &message.to {
             PageRecipient::Person { name, contact } => {
                 let by = contact.kind.name();
-                let _slot = self.slot(by).acquire_owned().await;
+                let _turn = self.turns.take(by).await?;
                 let now = self.clock.now();
                 let config = self.live.config();
                 let told = message::write(now, message, &self.links, &config.external_url);
@@ -71,20 +73,20 @@ impl Pager {
                     let why = "no receiver has an account for it: see `via` of `paging`";
                     tracing::error!(person = %name, by, why, "failed to page");
                     self.metrics.failed(by);
-                    return false;
+                    return Some(false);
                 };
                 let outcome = self
                     .try_all(&config, &integration, &told.notification)
                     .await;
-                self.note(name, by, message, outcome)
+                Some(self.note(name, by, message, outcome))
             }
             PageRecipient::Channel(receiver) => self.tell_channel(receiver, message).await,
         }
     }
 
     /// Tells every integration of a receiver, as it tells of alerts.
-    async fn tell_channel(&self, receiver: &Arc<str>, message: &PageMessage) -> bool {
-        let _slot = self.slot(CHANNEL).acquire_owned().await;
+    async fn tell_channel(&self, receiver: &Arc<str>, message: &PageMessage) -> Option<bool> {
+        let _turn = self.turns.take(CHANNEL).await?;
         let config = self.live.config();
         let told = message::write(self.clock.now(), message, &self.links, &config.external_url);
         let of_receiver = config.integrations.iter();
@@ -94,7 +96,7 @@ impl Pager {
             let outcome = self.try_all(&config, integration, &told.notification).await;
             has_arrived |= self.note(receiver, CHANNEL, message, outcome);
         }
-        has_arrived
+        Some(has_arrived)
     }
 
     fn note(
@@ -146,18 +148,12 @@ impl Pager {
         }
         Ok(())
     }
-
-    fn slot(&self, by: &'static str) -> Arc<Semaphore> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
-        let slot = slots.entry(by);
-        Arc::clone(slot.or_insert_with(|| Arc::new(Semaphore::new(MESSAGES_MAX))))
-    }
 }
 
 /// What metrics call a message to a receiver.
 const CHANNEL: &str = "channel";
 /// Messages under way at the same time by each kind of contact.
-const MESSAGES_MAX: usize = 16;
+pub(crate) const MESSAGES_MAX: usize = 16;
 /// Tries of a message; they take seconds, because somebody else may have to be told instead.
 const TRIES_MAX: u32 = 3;
 const FIRST_WAIT: StdDuration = StdDuration::from_secs(1);

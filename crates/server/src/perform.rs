@@ -78,10 +78,18 @@ impl Performer {
                     self.pager.send(&self.runtime, self.handle.clone(), message)
                 }
                 Effect::PageBroken(key, why) => {
+                    self.metrics.pages.broken();
                     tracing::error!(page = key.0, why, "a page was wrong, and was mended");
                 }
             }
         }
+    }
+
+    /// Begins nothing any more: neither what comes, nor what waits for its turn.
+    pub(crate) fn drain(&mut self) {
+        self.is_draining = true;
+        self.deliverer.turns.close();
+        self.pager.turns.close();
     }
 
     fn append(&self, batch: &Batch) {
@@ -137,7 +145,10 @@ impl Performer {
         // The lock is held until the task is noted, so that it cannot end before.
         let mut known = lock(&self.under_way);
         let task = self.runtime.spawn(async move {
-            let outcome = deliverer.deliver(&delivery).await;
+            // What has not begun is sent after a restart, as the journal says.
+            let Some(outcome) = deliverer.deliver(&delivery).await else {
+                return;
+            };
             ending.handle.input(match outcome {
                 Ok(data) => Input::Delivered(id, data),
                 Err(failure) => Input::Failed(id, failure),

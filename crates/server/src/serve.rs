@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::alertmanagers::Alertmanagers;
 use crate::clock::{Clock, Stopwatch};
 use crate::cluster::Cluster;
-use crate::deliver::Deliverer;
+use crate::deliver::{DELIVERIES_MAX, Deliverer};
 use crate::disk::{DataDirError, FileDisk};
 use crate::driver::{Driver, DriverThread, Queue};
 use crate::evaluate::Pool;
@@ -27,11 +27,12 @@ use crate::kept::Kept;
 use crate::live::Live;
 use crate::managed_rules::{Change, ChangeError, Namespaces};
 use crate::metrics::Metrics;
-use crate::pages::Pager;
 use crate::pages::links::Links;
+use crate::pages::{MESSAGES_MAX, Pager};
 use crate::perform::Performer;
 use crate::scrape::Scraper;
 use crate::send::Sender;
+use crate::turns::Turns;
 
 /// What `firebell serve` is told on the command line.
 #[derive(Clone, Debug)]
@@ -418,12 +419,12 @@ fn senders(
     links: &Arc<Links>,
     metrics: &Metrics,
 ) -> (Deliverer, Pager) {
-    let sender = Arc::<Sender>::default();
+    let sender = Arc::new(Sender::new(Arc::clone(clock)));
     let deliverer = Deliverer {
         live: Arc::clone(live),
         sender: Arc::clone(&sender),
         metrics: Arc::clone(&metrics.notifications),
-        slots: Default::default(),
+        turns: Turns::new(DELIVERIES_MAX),
     };
     let pager = Pager {
         live: Arc::clone(live),
@@ -431,7 +432,7 @@ fn senders(
         sender,
         links: Arc::clone(links),
         metrics: Arc::clone(&metrics.pages),
-        slots: Default::default(),
+        turns: Turns::new(MESSAGES_MAX),
     };
     (deliverer, pager)
 }

@@ -111,6 +111,14 @@ mod tests {
         assert!(count(&|it| matches!(it, HistoryEvent::Judged { by: Some(_), .. })) > 10);
         assert!(count(&|it| matches!(it, HistoryEvent::Judged { by: None, .. })) > 3);
         assert!(count(&|it| matches!(it, HistoryEvent::Suppressed { .. })) > 0);
+        let is_told = |it: &HistoryEvent| match it {
+            HistoryEvent::Notification(told) => {
+                let by = told.integration.as_deref();
+                by.is_some_and(|it| it.starts_with("webhook"))
+            }
+            _ => false,
+        };
+        assert!(count(&is_told) > 40);
         let again = DemoMonth::play(7, UNTIL).unwrap();
         assert!(again.history == month.history, "by seed");
         let other = DemoMonth::play(8, UNTIL).unwrap();

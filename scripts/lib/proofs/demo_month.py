@@ -60,6 +60,8 @@ def quality(proofs: Proofs, bell: Firebell) -> None:
     months = [bell.json(f"{API}/quality?month={name}") for name in sorted({this, last})]
     fired = sum(month["total"]["fired"] for month in months)
     proofs.check("figures", fired > MANY, f"{fired} fired")
+    told = sum(month["total"]["notified"] for month in months)
+    proofs.check("people were told", told > MANY, f"{told} told")
     people = [person for month in months for person in month["people"]]
     paged = [it for it in people if it["pages"] > 0]
     proofs.check("people were paged", len(paged) > 1, f"{people}")

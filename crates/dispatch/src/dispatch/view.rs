@@ -68,16 +68,12 @@ pub struct GroupView<'a> {
     pub last_failure: Option<&'a LastFailure>,
 }
 
-/// A place among the groups.
+/// A place among the groups of a configuration.
 #[derive(Clone, Debug)]
-pub struct GroupCursor(GroupKey);
-
-impl GroupView<'_> {
-    /// The place behind this group.
-    #[must_use]
-    pub fn cursor(&self) -> GroupCursor {
-        GroupCursor(self.key_in_order.clone())
-    }
+pub struct GroupCursor {
+    key: GroupKey,
+    /// The one in force then: of another one the order is another.
+    routing: Arc<Routing>,
 }
 
 /// What an integration was last told of a group.
@@ -190,7 +186,7 @@ impl Dispatch {
     /// The groups that have an alert which fires at `now`, by labels and receiver.
     #[must_use]
     pub fn groups(&self, now: Timestamp) -> Vec<GroupView<'_>> {
-        let views = self.groups_after(now, None);
+        let views = self.groups_from(now, Bound::Unbounded);
         let mut groups: Vec<GroupView<'_>> = views.filter(|it| !it.alerts.is_empty()).collect();
         for group in &mut groups {
             let alerts = &mut group.alerts;
@@ -201,15 +197,37 @@ impl Dispatch {
     }
 
     /// All groups behind a place, in an order of their own: many can be looked up in parts, and be
-    /// put in order elsewhere ([`by_label_set`], [`by_origin`]).
+    /// put in order elsewhere ([`by_label_set`], [`by_origin`]). `None` when another configuration is
+    /// in force since: who looks has to begin anew.
     pub fn groups_after(
         &self,
         now: Timestamp,
         after: Option<GroupCursor>,
+    ) -> Option<impl Iterator<Item = GroupView<'_>>> {
+        let start = match after {
+            None => Bound::Unbounded,
+            Some(after) if Arc::ptr_eq(&after.routing, &self.routing) => Bound::Excluded(after.key),
+            Some(_) => return None,
+        };
+        Some(self.groups_from(now, start))
+    }
+
+    fn groups_from(
+        &self,
+        now: Timestamp,
+        start: Bound<GroupKey>,
     ) -> impl Iterator<Item = GroupView<'_>> {
-        let start = after.map_or(Bound::Unbounded, |GroupCursor(key)| Bound::Excluded(key));
         let groups = self.groups.range((start, Bound::Unbounded));
         groups.map(move |(key, group)| self.group_view(now, key, group))
+    }
+
+    /// The place behind a group.
+    #[must_use]
+    pub fn behind(&self, group: &GroupView<'_>) -> GroupCursor {
+        GroupCursor {
+            key: group.key_in_order.clone(),
+            routing: Arc::clone(&self.routing),
+        }
     }
 
     /// The groups that wait for an alert: for saying when it is told of next.

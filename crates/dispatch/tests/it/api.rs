@@ -2,7 +2,9 @@
 
 use expect_test::expect;
 
-use crate::harness::{SIMPLE, check_with, labels, run};
+use firebell_dispatch::GroupCursor;
+
+use crate::harness::{SIMPLE, World, check_with, labels, run};
 
 #[test]
 fn item_58_alerts_stand_by_fingerprint_with_their_receivers_and_what_mutes_them() {
@@ -63,4 +65,29 @@ fn a_group_says_what_it_told_and_what_is_under_way() {
         [UnderWayView { id: DeliveryId(2), integration: Integration { kind: "slack", idx: 0 }, attempt: 1, retry_at: Some(Timestamp(90000)), last_error: Some("503") }]
         Some(LastFailure { at: Timestamp(30000), integration: Integration { kind: "mail", idx: 0 }, attempt: 1, why: "503" })
     "#]].assert_eq(&text);
+}
+
+#[test]
+fn a_place_among_groups_ends_with_its_configuration() {
+    let mut world = run(SIMPLE, "0s fire a/x · 0s fire b/x · 0s fire c/x");
+    let names = |world: &World, after: Option<GroupCursor>| {
+        let groups = world.dispatch.groups_after(world.now, after)?;
+        Some(
+            groups
+                .map(|it| it.labels.value("service").to_owned())
+                .collect::<Vec<_>>(),
+        )
+    };
+    assert_eq!(names(&world, None).unwrap(), ["a", "b", "c"]);
+    let cursor = {
+        let mut groups = world.dispatch.groups_after(world.now, None).unwrap();
+        let first = groups.next().unwrap();
+        world.dispatch.behind(&first)
+    };
+    assert_eq!(names(&world, Some(cursor.clone())).unwrap(), ["b", "c"]);
+    // A route more puts `b` before `a`: behind `a` there would be nothing but `c`.
+    world.act("reload receiver db: webhook\nroute db by=service\n  {service=\"b\"} db by=service");
+    world.settle();
+    assert_eq!(names(&world, Some(cursor)), None);
+    assert_eq!(names(&world, None).unwrap().len(), 3);
 }

@@ -180,14 +180,27 @@ async fn groups(State(app): State<App>, uri: Uri) -> Response {
     };
     let filter = Arc::new(filter);
     let (mut groups, mut after) = (Vec::new(), None);
+    let mut n_reloads = 0;
     // In parts, as alerts are; they are put in order and made text elsewhere.
     loop {
         let (filter, behind) = (Arc::clone(&filter), after.take());
         let part = app
             .handle
             .read(move |engine, now| groups_part(engine, now, &filter, behind));
-        let Ok((part, next)) = part.await else {
+        let Ok(part) = part.await else {
             return stopped();
+        };
+        let Some((part, next)) = part else {
+            // Another configuration has other groups.
+            n_reloads += 1;
+            if n_reloads > RELOADS_MAX {
+                return refused(&RequestError::Meaning {
+                    status: StatusCode::SERVICE_UNAVAILABLE.as_u16(),
+                    message: "the configuration changes again and again: ask later".to_owned(),
+                });
+            }
+            groups.clear();
+            continue;
         };
         groups.extend(part);
         after = next;
@@ -219,16 +232,16 @@ async fn groups(State(app): State<App>, uri: Uri) -> Response {
 type ShownGroup = (AlertGroupJson, Option<Notification>);
 
 /// Groups behind a place, with [`PART_ALERTS`] alerts and what the last of them has more; and where
-/// to go on.
+/// to go on. `None` when that place is of another configuration.
 fn groups_part(
     engine: &Engine,
     now: Timestamp,
     filter: &AlertFilter,
     after: Option<GroupCursor>,
-) -> (Vec<ShownGroup>, Option<GroupCursor>) {
+) -> Option<(Vec<ShownGroup>, Option<GroupCursor>)> {
     let names = ReceiverNames::new(filter, engine.dispatch().routing());
     let (mut part, mut n_alerts) = (Vec::new(), 0);
-    for group in engine.dispatch().groups_after(now, after) {
+    for group in engine.dispatch().groups_after(now, after)? {
         n_alerts += group.alerts.len().max(1);
         if (filter.muted || group.muted_by.is_empty()) && names.is_wanted(group.receiver) {
             let shown = group_json(filter, &names, &group, now);
@@ -237,10 +250,10 @@ fn groups_part(
             }
         }
         if n_alerts >= PART_ALERTS {
-            return (part, Some(group.cursor()));
+            return Some((part, Some(engine.dispatch().behind(&group))));
         }
     }
-    (part, None)
+    Some((part, None))
 }
 
 fn group_json(
@@ -527,6 +540,8 @@ fn silence_refused(why: &str, status: StatusCode) -> Response {
     })
 }
 
+/// A list of groups is begun anew so often, when the configuration changes meanwhile.
+const RELOADS_MAX: usize = 8;
 /// The feature with which names have to fit the classic grammar.
 const CLASSIC_MODE: &str = "classic-mode";
 /// What Prometheus says of an alert with rules evaluated every minute: four times the interval.

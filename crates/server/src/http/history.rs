@@ -12,7 +12,7 @@ use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use serde_json::{Map, Value, json};
 
-use super::{App, may_wait, params};
+use super::{App, limit_param, may_wait, params};
 
 /// `GET /api/firebell/v1/history`.
 pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
@@ -51,14 +51,7 @@ fn read_query(params: &Params) -> Result<HistoryQuery, String> {
             KINDS.join(", ")
         ));
     }
-    let limit = match params.get("limit") {
-        None => LIMIT_DEFAULT,
-        Some(text) => text
-            .parse()
-            .ok()
-            .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-            .ok_or_else(|| format!("`limit` is a number from 1 to {LIMIT_MAX}"))?,
-    };
+    let limit = limit_param(params, LIMIT_DEFAULT, LIMIT_MAX)?;
     let is_newest_first = match params.get("order") {
         None | Some("newest") => true,
         Some("oldest") => false,

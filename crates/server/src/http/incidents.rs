@@ -23,7 +23,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::why::parse_fingerprint;
-use super::{App, params, stopped, unrecorded};
+use super::{App, limit_param, params, stopped, unrecorded};
 
 /// Which incidents somebody wants to see, the newest first.
 struct Wanted {
@@ -176,14 +176,7 @@ impl Wanted {
             }
         }
         let severities = given(params, "severity").map(str::parse);
-        let limit = match params.get("limit") {
-            None | Some("") => LIMIT_DEFAULT,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-                .ok_or_else(|| format!("`limit` is a number from 1 to {LIMIT_MAX}"))?,
-        };
+        let limit = limit_param(params, LIMIT_DEFAULT, LIMIT_MAX)?;
         let page = params.get("page").filter(|it| !it.is_empty());
         Ok(Self {
             states,

@@ -22,7 +22,7 @@ use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{App, params, stopped, unrecorded};
+use super::{App, limit_param, params, stopped, unrecorded};
 use crate::pages::links::LinkAct;
 
 /// Which pages somebody wants to see, the newest first.
@@ -128,14 +128,7 @@ impl Wanted {
             Some("all") => true,
             Some(other) => return Err(format!("`status` is open or all, not `{other}`")),
         };
-        let limit = match params.get("limit") {
-            None | Some("") => LIMIT_DEFAULT,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|limit| (1..=LIMIT_MAX).contains(limit))
-                .ok_or_else(|| format!("`limit` is a number from 1 to {LIMIT_MAX}"))?,
-        };
+        let limit = limit_param(params, LIMIT_DEFAULT, LIMIT_MAX)?;
         let before = params.get("page").filter(|it| !it.is_empty());
         Ok(Self {
             is_all,

@@ -15,7 +15,7 @@ use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use firebell_dispatch::{HistoryEntry, HistoryEvent, INBOX, NotifiedStatus};
-use firebell_engine::{Engine, HistoryQuery};
+use firebell_engine::{Engine, HistoryQuery, is_own_alert};
 use firebell_incident::{
     DELETE_UNDER, Episodes, Figures, Light, OFF_HOURS_BURNOUT, OFF_HOURS_GOOD, PAGES_IN_SHIFT,
     Policy, Review, ReviewedIncident, Spread, TARGET, Verdict,
@@ -184,7 +184,9 @@ impl Counted {
                 return Ok(None);
             }
             let page = history.find(&query)?;
-            for entry in &page.entries {
+            // Nobody can delete what Firebell says of itself.
+            let entries = page.entries.iter();
+            for entry in entries.filter(|it| !is_own_alert(it.labels.value(ALERT_NAME))) {
                 let is_firing = matches!(entry.event, HistoryEvent::Firing);
                 n_fired += usize::from(is_firing && entry.at < month.to);
                 // What came after the month is none of it, but its end and its verdict are.

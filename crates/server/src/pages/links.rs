@@ -113,7 +113,17 @@ impl Links {
     pub(crate) fn open(disk: Arc<dyn Disk>) -> Result<(Self, Vec<String>), LogError> {
         let mut damage = Vec::new();
         let key = match disk.read(KEY_FILE) {
-            Ok(bytes) => <[u8; KEY_BYTES]>::try_from(bytes).ok(),
+            Ok(bytes) => {
+                let n_bytes = bytes.len();
+                let key = <[u8; KEY_BYTES]>::try_from(bytes).ok();
+                if key.is_none() {
+                    damage.push(format!(
+                        "{KEY_FILE} has {n_bytes} bytes instead of {KEY_BYTES}: a new key is made, \
+                         and no link that was sent before does anything"
+                    ));
+                }
+                key
+            }
             Err(error) if error.is_not_found => None,
             Err(error) => return Err(error.into()),
         };
@@ -413,6 +423,20 @@ mod tests {
         assert!(matches!(again.look(NOW, &other), Looked::Good(_)));
         let late = NOW + VALID_FOR;
         assert!(matches!(again.look(late, &other), Looked::Ended(_)));
+    }
+
+    #[test]
+    fn a_key_of_a_wrong_length_is_told_of_and_replaced() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
+        disk.replace_private(KEY_FILE, b"short").unwrap();
+        let (links, damage) = Links::open(Arc::clone(&disk)).unwrap();
+        let expected = "links.key has 5 bytes instead of 32: a new key is made, and no link that was \
+                        sent before does anything";
+        assert_eq!(damage, [expected]);
+        let made = link(&links, "ana", LinkAct::Resolve);
+        let (again, damage) = Links::open(disk).unwrap();
+        assert_eq!(damage, Vec::<String>::new());
+        assert!(matches!(again.look(NOW, &made), Looked::Good(_)));
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub(crate) struct PageMetrics {
     failed: Family<ByLabel, Counter>,
     answered: Family<AnswerLabels, Counter>,
     refused: Counter,
+    broken: Counter,
 }
 
 impl PageMetrics {
@@ -52,6 +53,11 @@ impl PageMetrics {
         self.refused.inc();
     }
 
+    /// A page was wrong, and was mended.
+    pub(crate) fn broken(&self) {
+        self.broken.inc();
+    }
+
     #[rustfmt::skip]
     pub(crate) fn register(&self, registry: &mut Registry) {
         // A rate over a counter that begins with the first failure would miss that failure.
@@ -64,5 +70,6 @@ impl PageMetrics {
         registry.register("firebell_pages_failed", "Messages about pages that were given up, by kind of contact", self.failed.clone());
         registry.register("firebell_pages_answered", "What people did with pages, by a link or over the API", self.answered.clone());
         registry.register("firebell_page_links_refused", "Links of pages that did nothing: used before, ended, of an earlier run, or forged", self.refused.clone());
+        registry.register("firebell_pages_broken", "Pages that were in no state that a page may be in, and were mended: a mistake of Firebell", self.broken.clone());
     }
 }

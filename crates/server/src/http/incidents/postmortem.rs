@@ -1,5 +1,7 @@
 //! Postmortems over HTTP: what is known and written, and freezing samples for one.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -16,7 +18,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{parse_id, read_body, refusal, refused};
-use crate::http::{App, prometheus, stopped, unrecorded};
+use crate::http::{App, may_wait, prometheus, stopped, unrecorded};
 
 /// What is posted to have samples frozen.
 #[derive(Deserialize)]
@@ -41,12 +43,11 @@ pub(in crate::http) async fn show(State(app): State<App>, Path(id): Path<String>
         Ok(id) => id,
         Err(why) => return refused(ErrorKind::BadData, why),
     };
-    let found = app.handle.read(move |engine, _| {
-        let found = engine.incidents().get(id);
-        found.map(postmortem_json)
-    });
+    let found = app
+        .handle
+        .read(move |engine, _| engine.incidents().get(id).cloned());
     match found.await {
-        Ok(Some(found)) => Json(found).into_response(),
+        Ok(Some(found)) => answer(found).await,
         Ok(None) => refusal(&Refusal::Unknown(id)),
         Err(_) => stopped(),
     }
@@ -78,12 +79,21 @@ pub(in crate::http) async fn draft(
     let graphs = wanted.graphs(&app).await;
     let drafted = app.handle.command(move |engine, now, step| {
         engine.draft_postmortem(now, id, by, graphs, step)?;
-        Ok(engine.incidents().get(id).map(postmortem_json))
+        Ok(engine.incidents().get(id).cloned())
     });
     match drafted.await {
-        Ok(Ok(body)) => Json(body).into_response(),
+        Ok(Ok(Some(drafted))) => answer(drafted).await,
+        Ok(Ok(None)) => refusal(&Refusal::Unknown(id)),
         Ok(Err(why)) => refusal(&why),
         Err(error) => unrecorded(&error),
+    }
+}
+
+/// Written out beside the driver, which has other things to do.
+async fn answer(incident: Incident) -> Response {
+    match may_wait(move || postmortem_json(&incident)).await {
+        Some(body) => Json(body).into_response(),
+        None => stopped(),
     }
 }
 
@@ -97,19 +107,12 @@ impl Wanted {
         let n_steps = i64::try_from(GRAPH_POINTS_MAX - 1).unwrap_or(1);
         // A whole number of steps fits in.
         let step = Duration(((to - from).0 / n_steps + 1).max(STEP_MIN.0));
-        let mut rules: Vec<(String, String)> = Vec::new();
-        for member in incident.alerts.values() {
-            let name = member.labels.value(ALERT_NAME);
-            if rules.len() >= GRAPHS_MAX || rules.iter().any(|(known, _)| known == name) {
-                continue;
-            }
-            let mut all = engine.rules().groups().flat_map(|group| group.rules());
-            if let Some(rule) = all.find(|it| it.rule.name == name) {
-                rules.push((name.to_owned(), rule.rule.expr.text().to_owned()));
-            }
-        }
+        let names = incident.alerts.values();
+        let names = names.map(|it| it.labels.value(ALERT_NAME));
+        let rules = engine.rules().groups().flat_map(|group| group.rules());
+        let rules = rules.map(|it| (it.rule.name.as_str(), it.rule.expr.text()));
         Self {
-            rules,
+            rules: named_rules(names, rules),
             from,
             to,
             step,
@@ -143,6 +146,32 @@ impl Wanted {
         }
         graphs
     }
+}
+
+/// The first rule of each name, in the order of the names, as far as there is room for graphs. Costs a
+/// look at each name and each rule.
+fn named_rules<'a>(
+    names: impl Iterator<Item = &'a str>,
+    rules: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Vec<(String, String)> {
+    let mut exprs: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    let mut in_order = Vec::new();
+    for name in names {
+        exprs.entry(name).or_insert_with(|| {
+            in_order.push(name);
+            None
+        });
+    }
+    for (name, expr) in rules {
+        if let Some(found @ None) = exprs.get_mut(name) {
+            *found = Some(expr);
+        }
+    }
+    let known = in_order.into_iter().filter_map(|name| {
+        let expr = (*exprs.get(name)?)?;
+        Some((name.to_owned(), expr.to_owned()))
+    });
+    known.take(GRAPHS_MAX).collect()
 }
 
 fn on_grid(
@@ -246,3 +275,26 @@ const AFTER: Duration = Duration::from_mins(10);
 /// Of one that lasts longer the beginning is kept.
 const SPAN_MAX: Duration = Duration::from_hours(7 * 24);
 const STEP_MIN: Duration = Duration::from_secs(15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_is_looked_for_once_however_many_alerts_it_has() {
+        let names = ["B", "A", "B", "Posted", "A"].into_iter();
+        let looked = std::cell::Cell::new(0);
+        let rules = [("A", "a"), ("B", "b"), ("A", "other"), ("C", "c")].into_iter();
+        let rules = rules.inspect(|_| looked.set(looked.get() + 1));
+        let found = named_rules(names, rules);
+        let expected = [("B", "b"), ("A", "a")].map(|(name, expr)| (name.into(), expr.into()));
+        assert_eq!(found, expected);
+        assert_eq!(looked.get(), 4);
+        let many: Vec<String> = (0..50).map(|n| format!("R{n}")).collect();
+        let rules = many.iter().map(|it| (it.as_str(), "up"));
+        assert_eq!(
+            named_rules(many.iter().map(String::as_str), rules).len(),
+            GRAPHS_MAX
+        );
+    }
+}
