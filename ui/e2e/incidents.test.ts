@@ -47,6 +47,31 @@ describe("incidents", () => {
     expect(world.incidents[0]?.timeline.slice(-2).map(({ by }) => by)).toEqual(["ben", "ben"]);
   });
 
+  test("have a postmortem, with parts, follow-ups and what proves them", async () => {
+    const { page } = await open(scenario("busy"), "#/incidents/INC-12");
+    await page.getByLabel("Your name").fill("ben");
+    await page.getByRole("button", { name: "Show it" }).click();
+    await page.getByText("“Human error”: what made it possible?").waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.getByRole("textbox", { name: "Summary" }).fill("Nobody could pay.");
+    await page.getByRole("button", { name: "Save summary" }).click();
+    const form = page.getByRole("form", { name: "A follow-up" });
+    await form.getByLabel("Follow-up").fill("Migrations give up");
+    await form.getByLabel("Owner").fill("ana");
+    await form.getByLabel("Until").fill("2026-02-01");
+    await form.getByRole("button").click();
+    const followUps = page.getByRole("list", { name: "Follow-ups" });
+    await followUps.getByText("Migrations give up").waitFor();
+    await page.getByLabel("What proves follow-up 1").fill("the drill");
+    await page.getByRole("button", { name: "Follow-up 1 is proven" }).click();
+    await followUps.getByText("Proven by ben: the drill").waitFor();
+    await page.getByRole("button", { name: "Freeze samples" }).click();
+    await page.getByText("0 graphs, frozen by ben").waitFor();
+    await page.setViewportSize({ width: 360, height: 740 });
+    await page.waitForTimeout(300);
+    expect(await overflow(page)).toBe(0);
+  });
+
   test("say who was paged and who is next, and take answers", async () => {
     const world = scenario("busy");
     const { page } = await open(world, "#/incidents/INC-12");

@@ -35,6 +35,7 @@ export function incident(given: Partial<IncidentDetail>): IncidentDetail {
     tasks: [],
     impact: null,
     components: [],
+    budget: null,
     data: null,
     alerts: [],
     leftOut: 0,
@@ -94,6 +95,7 @@ function worked(): IncidentDetail {
     ],
     impact: { text: "one order in five fails", users: 300 },
     components: ["checkout", "cart"],
+    budget: { objective: "shop/checkout", left: 0.083 },
     alerts: [
       {
         fingerprint: "1f3700000000a001",

@@ -11,6 +11,7 @@ export function page(more: Partial<Page> = {}): Page {
     title: "Checkout fails",
     severity: "sev1",
     service: "checkout",
+    budgetLeft: null,
     openedAt: AT,
     isOpen: true,
     state: "awaiting_acknowledgement",

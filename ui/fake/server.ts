@@ -9,7 +9,8 @@ import type { SilencePreview } from "../src/api/types.ts";
 import type { NewSilence } from "../src/api/upstream.ts";
 import { act, incident } from "./incidents.ts";
 import { answerPage } from "./pages.ts";
-import { quality } from "./quality.ts";
+import { draft, postmortem, write } from "./postmortem.ts";
+import { decide, quality } from "./quality.ts";
 import { ago, history, spending, type World } from "./scenarios.ts";
 import { shiftsOf } from "./oncall.ts";
 import { why } from "./why.ts";
@@ -68,7 +69,10 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
     const open = incidents.filter((each) => each.isOpen);
     return { incidents: isOpen ? open : incidents, next: null, open: open.length, notOpened: 0 };
   },
-  "GET /api/firebell/v1/incidents/": ({ incidents }, url) => named(incidents, url),
+  "GET /api/firebell/v1/incidents/": ({ incidents }, url) => {
+    const found = named(incidents, url);
+    return url.pathname.endsWith("/postmortem") ? found && postmortem(found.id) : found;
+  },
   "POST /api/firebell/v1/incidents": (world, _, body) => {
     const { title, by } = JSON.parse(body) as { title: string; by: string };
     const opened = incident({ id: `INC-${world.incidents.length + 10}`, title, openedBy: by });
@@ -77,6 +81,8 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
   },
   "POST /api/firebell/v1/incidents/": ({ incidents }, url, body) => {
     const found = named(incidents, url);
+    if (found && url.pathname.endsWith("/postmortem")) return draft(found.id, body);
+    if (found) write(found.id, JSON.parse(body) as Parameters<typeof write>[1]);
     return found && act(found, JSON.parse(body) as Parameters<typeof act>[1]);
   },
   "GET /api/firebell/v1/pages": ({ pages }) => ({ pages, next: null, open: pages.length }),
@@ -90,6 +96,7 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
   "GET /api/firebell/v1/slos/spending": ({ objectives }, url) =>
     spending(objectives, url.searchParams.get("id") ?? ""),
   "GET /api/firebell/v1/quality": (_, url) => quality(url.searchParams.get("month") ?? ""),
+  "POST /api/firebell/v1/review/decisions": (_, __, body) => decide(body),
   "GET /api/firebell/v1/oncall": ({ oncall }) => oncall,
   "GET /api/firebell/v1/oncall/shifts": ({ oncall }, url) => shiftsOf(oncall, url.searchParams),
   "GET /api/v1/targets": (world) => ({

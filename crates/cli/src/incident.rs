@@ -506,6 +506,13 @@ fn facts(it: &Value) {
     let data = &it["data"];
     let known = format!("{} {}", text(data, "state"), text(data, "text"));
     fact("data", known.trim());
+    if let Some(left) = it["budget"]["left"].as_f64() {
+        let of = text(&it["budget"], "objective");
+        fact(
+            "error budget",
+            &format!("{:.2} % of {of} left", left * 100.0),
+        );
+    }
     for task in it["tasks"].as_array().into_iter().flatten() {
         let tick = if task["done"].is_null() { ' ' } else { 'x' };
         let owner = task["owner"].as_str().map(|it| format!(" ({it})"));

@@ -4,9 +4,10 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::explain::Asked;
+use crate::incident::AsWhom;
 use crate::{harmless, say};
 
 /// Which figures.
@@ -36,6 +37,14 @@ pub(crate) struct Review {
     /// Which month, such as 2026-11, in UTC; this one by default.
     #[arg(long, value_name = "MONTH", default_value = "")]
     month: String,
+    /// Note what was decided about this, a rule or a topic; wants `--month`.
+    #[arg(long, value_name = "RULE", requires = "decision", requires = "month")]
+    about: Option<String>,
+    /// What was decided.
+    #[arg(long, value_name = "TEXT", requires = "about")]
+    decision: Option<String>,
+    #[command(flatten)]
+    as_whom: AsWhom,
     #[command(flatten)]
     asked: Asked,
 }
@@ -108,6 +117,18 @@ fn people(answer: &Value) {
 
 /// Prints the review.
 pub(crate) fn review(options: &Review) -> ExitCode {
+    if let (Some(about), Some(decision)) = (&options.about, &options.decision) {
+        let decided = json!({
+            "by": options.as_whom.name().unwrap_or_default(),
+            "month": options.month,
+            "about": about,
+            "decision": decision,
+        });
+        let path = "/api/firebell/v1/review/decisions";
+        if let Err(code) = options.asked.post(path, &decided) {
+            return code;
+        }
+    }
     let params = [("month", options.month.as_str())];
     match options.asked.ask("/api/firebell/v1/review", &params) {
         Ok(body) => {

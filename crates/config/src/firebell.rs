@@ -26,6 +26,7 @@ use crate::oncall::{self, OncallSection};
 use crate::otlp::Otlp;
 use crate::paging::PagingWays;
 use crate::problem::{Problem, Problems};
+use crate::quality::{self, BusinessFigure};
 use crate::query::QueryLimits;
 use crate::rule_files::{self, Defaults};
 use crate::rule_policy::RuleDefaults;
@@ -62,6 +63,8 @@ pub struct Config {
     pub paging: PagingWays,
     /// When incidents open, and what belongs to them.
     pub incidents: firebell_incident::Policy,
+    /// What the business did, beside how good alerts were.
+    pub figures: Arc<[BusinessFigure]>,
     /// What texts of notifications may call.
     pub templates: NotificationTemplates,
     /// How OpenTelemetry metrics become series.
@@ -163,6 +166,7 @@ struct Parts {
     escalation: EscalationSection,
     paging: PagingWays,
     incidents: firebell_incident::Policy,
+    figures: Arc<[BusinessFigure]>,
     text: String,
     alertmanager_text: String,
     storage: firebell_tsdb::Options,
@@ -212,6 +216,10 @@ impl Parts {
         Some(Config {
             scrape: self.scrape,
             rules: rules.ok()?,
+            incidents: firebell_incident::Policy {
+                has_objectives: !self.objectives.all.is_empty(),
+                ..self.incidents
+            },
             objectives: Arc::new(self.objectives),
             oncall: self.oncall,
             routing,
@@ -223,7 +231,7 @@ impl Parts {
             }),
             escalation: self.escalation,
             paging: self.paging,
-            incidents: self.incidents,
+            figures: self.figures,
             templates,
             otlp: self.otlp,
             storage: self.storage,
@@ -349,6 +357,7 @@ fn own_keys(fields: &Fields<'_, '_>, parts: &mut Parts) {
     parts.history = HistoryKept::read(fields);
     let (incidents, default) = incidents::read(fields);
     parts.incidents = incidents;
+    parts.figures = quality::read(fields);
     let inbox_only = (!parts.has_alertmanager).then(alertmanager::inbox_only);
     let notifications = parts.notifications.as_ref();
     let notifications = notifications.or(inbox_only.as_ref().and_then(Option::as_ref));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firebell_incident::{Policy, Severity};
+use firebell_incident::{BudgetOpening, Policy, Severity};
 use firebell_model::{Duration, Matcher, is_valid_label_name, parse_matchers};
 
 use crate::fields::Fields;
@@ -22,6 +22,8 @@ pub(crate) fn read(parent: &Fields<'_, '_>) -> (Policy, Option<(Arc<str>, Proble
     let (window, answer_within) = (longer(&fields, "window"), longer(&fields, "answer_within"));
     let policy = Policy {
         open_when,
+        open_when_budget: budget(&fields),
+        has_objectives: false,
         service_labels: label_names(&fields, "service_labels").unwrap_or(default.service_labels),
         join_by: label_names(&fields, "join_by").unwrap_or(default.join_by),
         window: window.unwrap_or(default.window),
@@ -43,6 +45,22 @@ pub(crate) fn read(parent: &Fields<'_, '_>) -> (Policy, Option<(Arc<str>, Proble
     });
     fields.finish();
     (policy, escalation)
+}
+
+/// `{below: 10%, severity: sev2}`.
+fn budget(parent: &Fields<'_, '_>) -> Option<BudgetOpening> {
+    let node = parent.get("open_when_budget")?;
+    let fields = parent.doc.fields(node, "`open_when_budget`");
+    let below = fields.parsed("below", str::parse);
+    if fields.get("below").is_none() {
+        fields.missing("below");
+    }
+    let severity = fields.parsed("severity", str::parse);
+    fields.finish();
+    Some(BudgetOpening {
+        below: below?,
+        severity: severity.unwrap_or(Severity::Sev3),
+    })
 }
 
 fn longer(fields: &Fields<'_, '_>, name: &'static str) -> Option<Duration> {

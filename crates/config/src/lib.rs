@@ -26,6 +26,7 @@ mod oncall;
 mod otlp;
 mod paging;
 mod problem;
+mod quality;
 mod query;
 mod relabel;
 mod rule_files;
@@ -59,6 +60,7 @@ pub use crate::oncall::{OncallPlaces, OncallSection};
 pub use crate::otlp::{Otlp, OtlpNaming, OtlpPromotion};
 pub use crate::paging::PagingWays;
 pub use crate::problem::{Pos, Problem, Problems};
+pub use crate::quality::BusinessFigure;
 pub use crate::query::QueryLimits;
 pub use crate::rule_text::{RuleGroupText, parse_rule_group, rule_file_text, rule_list_text};
 pub use crate::scrape::{

@@ -169,9 +169,7 @@ fn describe(config: &Config) -> String {
     if config.history != HistoryKept::default() {
         writeln!(text, "{:?}", config.history).unwrap();
     }
-    if config.incidents != Default::default() {
-        writeln!(text, "{:?}", config.incidents).unwrap();
-    }
+    describe_incidents(config, &mut text);
     if let Some(source) = &config.source {
         writeln!(text, "source {source:?}").unwrap();
     }
@@ -179,6 +177,19 @@ fn describe(config: &Config) -> String {
         writeln!(text, "note: {note}").unwrap();
     }
     text + &config.alertmanager_text
+}
+
+fn describe_incidents(config: &Config, text: &mut String) {
+    let unsaid = firebell_incident::Policy {
+        has_objectives: config.incidents.has_objectives,
+        ..Default::default()
+    };
+    if config.incidents != unsaid {
+        writeln!(text, "{:?}", config.incidents).unwrap();
+    }
+    for figure in config.figures.iter() {
+        writeln!(text, "figure {}: {}", figure.name, figure.expr).unwrap();
+    }
 }
 
 fn describe_policy(policy: &firebell_escalation::Policy, text: &mut String) {

@@ -94,7 +94,8 @@ pub struct Notified {
     /// Why it was sent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<NotificationReason>,
-    /// The alerts that it named, or that were muted: at most [`ALERTS_NAMED_MAX`].
+    /// The alerts that it named, or that were muted: at most [`ALERTS_NAMED_MAX`]. The labels of the
+    /// entry of what was sent are those that all have in common.
     pub alerts: Vec<Fingerprint>,
     /// How many there were.
     pub n_alerts: usize,
@@ -248,7 +249,8 @@ impl Happened {
             );
         }
         if let Some((_, (_, first))) = new.first() {
-            let labels = shared(first, new.iter().map(|(_, (_, labels))| labels));
+            let sets = new.iter().take(ALERTS_NAMED_MAX);
+            let labels = shared(first, sets.map(|(_, (_, labels))| labels));
             let mut by: Vec<Mutes> = new.iter().map(|(_, (by, _))| by.clone()).collect();
             by.sort_unstable();
             by.dedup();
@@ -299,7 +301,6 @@ impl Happened {
 
 /// The labels that all have with the same value.
 pub(crate) fn shared<'a>(first: &Labels, sets: impl Iterator<Item = &'a Labels> + Clone) -> Labels {
-    let sets = sets.take(ALERTS_NAMED_MAX);
     let is_shared = |name: &str| sets.clone().all(|it| it.get(name) == first.get(name));
     first.filter(is_shared)
 }

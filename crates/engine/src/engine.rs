@@ -12,13 +12,14 @@ use firebell_dispatch::{
 };
 use firebell_escalation::{EscalationRecord, PageKey, SendId};
 use firebell_incident::{IncidentRecord, Incidents};
-use firebell_model::{Alert, HistogramSample, Labels, ReceiverData, Sample, Timestamp};
+use firebell_model::{Alert, Duration, HistogramSample, Labels, ReceiverData, Sample, Timestamp};
 use firebell_rules::{
     AlertPhase, Arrived, Evaluation, EvaluationRequest, RuleEffect, RuleRecord, RuleSet, Rules,
     Watchlist,
 };
 use serde::{Deserialize, Serialize};
 
+use crate::budgets::{Budgets, KnownBudgets};
 use crate::inbox::{Inbox, InboxEntry};
 use crate::incidents;
 use crate::pages::Pages;
@@ -63,6 +64,8 @@ pub enum Input {
         /// Whether whoever carries it to the person has taken it.
         arrived: bool,
     },
+    /// What is left of all error budgets, after [`Effect::MeasureBudgets`].
+    Budgets(Budgets),
 }
 
 /// Everything that the engine wants done. The outcome comes back as an [`Input`].
@@ -86,6 +89,8 @@ pub enum Effect {
     Page(PageMessage),
     /// Log as an error that a page broke an invariant. It was mended.
     PageBroken(PageKey, &'static str),
+    /// Measure what is left of all error budgets at a moment; the answer is [`Input::Budgets`].
+    MeasureBudgets(Timestamp),
 }
 
 /// A piece of state to write down; the last one of a key wins.
@@ -138,6 +143,9 @@ pub struct Engine {
     failing: FailingDeliveries,
     pub(crate) incidents: Incidents,
     pub(crate) pages: Pages,
+    pub(crate) budgets: KnownBudgets,
+    /// When alerts that wait for the end of what mutes them are looked at.
+    pub(crate) muted_look_at: Option<Timestamp>,
 }
 
 impl Engine {
@@ -161,6 +169,8 @@ impl Engine {
             failing: FailingDeliveries::new(delivery_alert),
             incidents: Incidents::new(incidents),
             pages: Pages::new(paging),
+            budgets: KnownBudgets::default(),
+            muted_look_at: None,
         }
     }
 
@@ -182,6 +192,7 @@ impl Engine {
         let ended = self.failing.resume(now, self.dispatch.routing());
         self.tell_of_failing(now, ended, step);
         incidents::resume(&mut self.incidents, now, &self.dispatch);
+        self.look_at_muted_by(now);
         // Not left to the first deadline: whoever looked before it would see alerts without rules.
         self.in_rules(now, step, |rules, out| rules.handle_deadline(now, out));
         for effect in &mut step.effects {
@@ -189,6 +200,7 @@ impl Engine {
                 self.add_values(delivery);
             }
         }
+        self.resume_budgets(now);
         self.resume_pages(now, step);
         self.finish(now, step);
     }
@@ -217,6 +229,7 @@ impl Engine {
                 });
                 self.tell_of_failing(now, ended, step);
                 self.configure_pages(now, paging, step);
+                self.configure_budgets(now, step);
             }
             Input::Evaluated(evaluation) => {
                 self.in_rules(now, step, |rules, out| {
@@ -240,6 +253,7 @@ impl Engine {
                     dispatch.handle_failed(now, id, failure, out);
                 });
             }
+            Input::Budgets(budgets) => self.take_budgets(now, budgets, step),
             Input::PageOutcome { id, arrived } => {
                 self.in_pages(now, step, |pages, out| {
                     pages.handle_outcome(now, (id, arrived), out)
@@ -264,6 +278,8 @@ impl Engine {
             self.failing.poll_deadline(),
             self.incidents.poll_deadline(),
             self.pages.poll_deadline(),
+            self.budgets.poll_deadline(),
+            self.muted_look_at,
         ];
         of_parts.into_iter().flatten().min()
     }
@@ -277,10 +293,12 @@ impl Engine {
             dispatch.handle_deadline(now, out)
         });
         self.hear(now, step);
+        self.look_at_muted(now);
         self.incidents.handle_deadline(now);
         // What is over by now pages nobody any more.
         self.follow_incidents(now, step);
         self.in_pages(now, step, |pages, out| pages.handle_deadline(now, out));
+        self.budgets.handle_deadline(now, step);
         self.finish(now, step);
     }
 
@@ -313,6 +331,7 @@ impl Engine {
         self.in_dispatch(now, step, |dispatch, out| {
             result = Some(dispatch.set_silence(now, request, out));
         });
+        self.look_at_muted_by(now);
         self.finish(now, step);
         // The closure above always ran.
         result.unwrap_or_else(|| Err(SilenceError::Invalid("no answer".to_owned())))
@@ -332,6 +351,7 @@ impl Engine {
         self.in_dispatch(now, step, |dispatch, out| {
             result = dispatch.expire_silence(now, id, out);
         });
+        self.look_at_muted_by(now);
         self.finish(now, step);
         result
     }
@@ -451,6 +471,10 @@ impl Engine {
         let began = changes.iter().filter_map(|it| began_to_wait(it, context));
         step.history.extend(began);
         self.hear(now, step);
+        if self.incidents.has_new_waiting() {
+            self.look_at_muted_by(now + NEW_WAITING_AFTER);
+        }
+        self.follow_budgets(now);
         self.follow_incidents(now, step);
         let of_incidents = self.incidents.take_happened().into_iter();
         step.history.extend(of_incidents.map(incidents::entry));
@@ -484,3 +508,6 @@ fn began_to_wait(record: &RuleRecord, context: &firebell_rules::Context) -> Opti
         event: HistoryEvent::Pending,
     })
 }
+
+/// Alerts that wait since a moment ago are looked at together.
+const NEW_WAITING_AFTER: Duration = Duration::from_secs(1);

@@ -3,6 +3,7 @@
 //! *Invariants*: incidents hear of alerts in the step in which the alerts change, and what that
 //! changes is a part of the step: a kill loses both or neither.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use firebell_dispatch::{
@@ -12,7 +13,7 @@ use firebell_incident::{
     Act, AlertEvent, Graph, Happened, HappenedKind, IncidentId, Incidents, Opening, Outcome,
     Person, Refusal, Told, WaitsFor, Who,
 };
-use firebell_model::{AlertStatus, Fingerprint, Labels, Timestamp};
+use firebell_model::{AlertStatus, Duration, Fingerprint, Labels, Matcher, Timestamp};
 
 use crate::engine::{Engine, Step};
 use crate::pages::is_of_page;
@@ -99,19 +100,73 @@ impl Engine {
         outcome
     }
 
+    /// Notes what was decided at a review.
+    ///
+    /// # Errors
+    /// See [`Incidents::decide`].
+    pub fn decide(
+        &mut self,
+        now: Timestamp,
+        by: Person,
+        month: &str,
+        decided: (&str, &str),
+        step: &mut Step,
+    ) -> Result<Outcome, Refusal> {
+        let outcome = self.incidents.decide(now, by, month, decided);
+        self.finish(now, step);
+        outcome
+    }
+
+    /// Found by the labels that can name a service, not among all alerts.
     fn firing_of_service(&self, now: Timestamp, service: &str) -> impl Iterator<Item = Labels> {
         let policy = self.incidents.policy();
-        let of_service = self
-            .dispatch
-            .known_after(None)
-            .filter(move |(_, labels)| policy.key(labels).value("service") == service)
-            .filter(|(_, labels)| !is_of_page(labels));
-        let is_firing = move |(fingerprint, _): &(Fingerprint, &Labels)| {
-            is_firing(&self.dispatch, now, *fingerprint)
-        };
-        of_service
-            .filter(is_firing)
-            .map(|(_, labels)| labels.clone())
+        let names = policy.service_labels.iter();
+        let equal = names.map(|name| [Matcher::equal(name, service)]);
+        let candidates = equal.flat_map(|it| self.dispatch.candidates(&it));
+        let candidates: BTreeSet<Fingerprint> = candidates.collect();
+        let firing = candidates.into_iter().filter_map(move |fingerprint| {
+            let view = self.dispatch.alert(now, fingerprint)?;
+            let fires = view.alert.status_at(now) == AlertStatus::Firing;
+            fires.then_some(&view.alert.labels)
+        });
+        firing
+            .filter(move |labels| policy.key(labels).value("service") == service)
+            .filter(|labels| !is_of_page(labels))
+            .cloned()
+    }
+}
+
+impl Engine {
+    /// Alerts that wait for the end of what mutes them open their incidents when it has come, and not
+    /// only when somebody is told of them.
+    pub(crate) fn look_at_muted(&mut self, now: Timestamp) {
+        if self.muted_look_at.take_if(|at| *at <= now).is_none() {
+            return;
+        }
+        let (mut unmuted, mut next) = (Vec::new(), now + LOOK_AT_MUTED_EVERY);
+        let waiting = self.incidents.waiting();
+        let muted = waiting.filter(|(_, it)| it.waits_for == WaitsFor::Unmuted);
+        for (alert, _) in muted {
+            match self.dispatch.muted_until(now, alert) {
+                // It is active up to its last moment.
+                Some(until) if until < next => next = until + Duration(1),
+                Some(_) => {}
+                None if is_firing(&self.dispatch, now, alert) => unmuted.push(alert),
+                None => {}
+            }
+        }
+        for alert in unmuted {
+            self.incidents.handle_unmuted(now, alert);
+        }
+        let waits = self.incidents.waiting().next().is_some();
+        self.muted_look_at = waits.then_some(next);
+    }
+
+    /// They are looked at no later than that.
+    pub(crate) fn look_at_muted_by(&mut self, at: Timestamp) {
+        let waits = self.incidents.waiting().next().is_some();
+        let next = self.muted_look_at.map_or(at, |known| known.min(at));
+        self.muted_look_at = waits.then_some(next);
     }
 }
 
@@ -236,5 +291,8 @@ pub(crate) fn entry(happened: Happened) -> HistoryEntry {
     }
 }
 
+/// What mutes an alert is looked at so often, besides at the end of its silences: inhibition ends
+/// with another alert.
+const LOOK_AT_MUTED_EVERY: Duration = Duration::from_secs(15);
 /// The most alerts that fire already and join an incident when it is opened.
 const ALERTS_AT_OPENING_MAX: usize = 1_000;

@@ -8,6 +8,7 @@
 //!
 //! *Not here*: performing effects (`firebell-server` live, `firebell-sim` on simulated time).
 
+mod budgets;
 mod engine;
 mod history;
 mod inbox;
@@ -18,6 +19,7 @@ mod own_alerts;
 mod pages;
 mod paging;
 
+pub use crate::budgets::{Budgets, ObjectiveBudgets};
 pub use crate::engine::{Configuration, Effect, Engine, Input, Record, Step};
 pub use crate::history::{
     Cursor, History, HistoryLimits, HistoryPage, HistoryQuery, Segment, read_history,

@@ -114,20 +114,17 @@ impl Pages {
         );
         let oncall = Arc::clone(&self.paging.oncall);
         let severity = severity_of(incident);
+        let budget = incident.budget.as_ref().map(|it| it.left);
+        let known = self.escalation.page(key).map(|it| (it.severity, it.budget));
         // Nothing of this is refused: the page is there, or the policy is, and fewer incidents are
         // open than pages may be.
         let _ = match (needs_somebody, is_open) {
-            (true, true)
-                if self
-                    .escalation
-                    .page(key)
-                    .is_some_and(|it| it.severity == severity) =>
-            {
-                return;
+            (true, true) if known == Some((severity, budget)) => return,
+            (true, true) => {
+                let pages = &mut self.escalation;
+                let _ = pages.set_budget(now, key, budget, &oncall, out);
+                pages.set_severity(now, key, severity, &oncall, out)
             }
-            (true, true) => self
-                .escalation
-                .set_severity(now, key, severity, &oncall, out),
             (true, false) if incident.acknowledged.is_none() => {
                 let Some(policy) = self.paging.policy_of(incident) else {
                     return;
@@ -136,7 +133,7 @@ impl Pages {
                     key,
                     policy: Arc::clone(policy),
                     severity,
-                    budget: None,
+                    budget,
                 };
                 self.escalation.open(now, &opening, &oncall, out)
             }

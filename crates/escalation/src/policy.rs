@@ -146,6 +146,14 @@ impl Policy {
             remind_after: Self::REMIND_AFTER,
         }
     }
+
+    /// Whether any of its steps depends on an error budget.
+    #[must_use]
+    pub fn asks_for_budget(&self) -> bool {
+        let conditions = self.steps.iter().flat_map(|it| [&it.when, &it.unless]);
+        let mut conditions = conditions.flatten();
+        conditions.any(|it| it.budget_below.is_some())
+    }
 }
 
 impl Severity {
@@ -200,6 +208,21 @@ impl FromStr for Severity {
 impl fmt::Display for Severity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "sev{}", self.0)
+    }
+}
+
+impl BudgetLeft {
+    /// Of a share: 1 is the whole of it, 0 is none. What is not quite there counts as gone.
+    #[must_use]
+    pub fn of_share(share: f64) -> Self {
+        // Saturates, and nothing is left of what is no number.
+        Self((share * 10_000.0).floor() as i32)
+    }
+
+    /// The share: 1 is the whole of it.
+    #[must_use]
+    pub fn share(self) -> f64 {
+        f64::from(self.0) / 10_000.0
     }
 }
 

@@ -58,39 +58,6 @@ pub enum Light {
 }
 
 impl Burden {
-    /// What a span was like, by name of person; `part_of` knows the clocks of people.
-    pub fn of<'a>(
-        incidents: impl IntoIterator<Item = &'a Incident>,
-        (from, to): (Timestamp, Timestamp),
-        part_of: impl Fn(&str, Timestamp) -> PartOfDay,
-    ) -> BTreeMap<String, Self> {
-        let mut told: BTreeMap<&str, Told> = BTreeMap::new();
-        for incident in incidents {
-            let mut first: BTreeMap<&str, Timestamp> = BTreeMap::new();
-            for entry in &incident.timeline {
-                let What::Page(OfPage::Told(whom)) = &entry.what else {
-                    continue;
-                };
-                if entry.at < from || to <= entry.at {
-                    continue;
-                }
-                for name in whom {
-                    let until = last_act(incident, name, entry.at);
-                    told.entry(name).or_default().pages.push((entry.at, until));
-                    first.entry(name).or_insert(entry.at);
-                }
-            }
-            for (name, at) in first {
-                let of = told.entry(name).or_default();
-                of.n_incidents += 1;
-                of.looked.extend(acknowledged(incident, name, at));
-            }
-        }
-        let told = told.into_iter();
-        told.map(|(name, it)| (name.to_owned(), it.burden(|at| part_of(name, at))))
-            .collect()
-    }
-
     /// How much of free time it took.
     #[must_use]
     pub fn light(&self) -> Light {
@@ -140,8 +107,55 @@ impl Light {
     }
 }
 
+/// Who was paged in a span, and what they did: incidents are looked at one by one, and the clocks of
+/// people at the end.
+#[derive(Default, Debug)]
+pub struct Paged(BTreeMap<String, Told>);
+
+impl Paged {
+    /// What of an incident was in a span.
+    pub fn add(&mut self, incident: &Incident, (from, to): (Timestamp, Timestamp)) {
+        let mut first: BTreeMap<&str, Timestamp> = BTreeMap::new();
+        for entry in &incident.timeline {
+            let What::Page(OfPage::Told(whom)) = &entry.what else {
+                continue;
+            };
+            if entry.at < from || to <= entry.at {
+                continue;
+            }
+            for name in whom {
+                let until = last_act(incident, name, entry.at);
+                self.of(name).pages.push((entry.at, until));
+                first.entry(name).or_insert(entry.at);
+            }
+        }
+        for (name, at) in first {
+            let of = self.of(name);
+            of.n_incidents += 1;
+            of.looked.extend(acknowledged(incident, name, at));
+        }
+    }
+
+    /// What the span was like, by name of person; `part_of` knows their clocks.
+    pub fn burdens(
+        self,
+        part_of: impl Fn(&str, Timestamp) -> PartOfDay,
+    ) -> BTreeMap<String, Burden> {
+        let told = self.0.into_iter();
+        told.map(|(name, it)| {
+            let burden = it.burden(|at| part_of(&name, at));
+            (name, burden)
+        })
+        .collect()
+    }
+
+    fn of(&mut self, name: &str) -> &mut Told {
+        self.0.entry(name.to_owned()).or_default()
+    }
+}
+
 /// What somebody was told.
-#[derive(Default)]
+#[derive(Default, Debug)]
 struct Told {
     /// When they were paged, and when they last did something about it.
     pages: Vec<(Timestamp, Timestamp)>,
@@ -274,7 +288,12 @@ mod tests {
             "ben" => PartOfDay::Off,
             _ => PartOfDay::Work,
         };
-        let found = Burden::of(incidents.iter(), (at(0), at(2_900)), part_of);
+        let burdens = |span| {
+            let mut paged = Paged::default();
+            incidents.iter().for_each(|it| paged.add(it, span));
+            paged.burdens(part_of)
+        };
+        let found = burdens((at(0), at(2_900)));
         let ana = &found["ana"];
         assert_eq!((ana.n_pages, ana.n_off_hours, ana.n_at_night), (2, 1, 1));
         assert_eq!((ana.n_incidents, ana.n_acknowledged), (1, 1));
@@ -286,7 +305,7 @@ mod tests {
         assert_eq!((ben.n_pages, ben.n_off_hours, ben.n_at_night), (2, 2, 0));
         assert_eq!((ben.sleep_lost, ben.n_acknowledged), (Duration::ZERO, 0));
         assert_eq!(found.len(), 2);
-        let later = Burden::of(incidents.iter(), (at(2_900), at(9_000)), part_of);
+        let later = burdens((at(2_900), at(9_000)));
         assert_eq!(later["ana"].n_off_hours, 0);
     }
 

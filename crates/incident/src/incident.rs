@@ -9,6 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use firebell_escalation::BudgetLeft;
 use firebell_model::{Fingerprint, Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -145,6 +146,15 @@ pub struct Member {
     pub joined_at: Timestamp,
     /// When it last ended; `None` while it fires.
     pub ended_at: Option<Timestamp>,
+}
+
+/// What is left of the error budget behind an incident.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct ErrorBudget {
+    /// Of this objective, as `service/name`.
+    pub objective: Arc<str>,
+    /// So much, when it was last measured.
+    pub left: BudgetLeft,
 }
 
 /// One line of a timeline.
@@ -296,6 +306,9 @@ pub struct Incident {
     pub kept_before: Option<Severity>,
     /// Alerts that did not fit in.
     pub n_left_out: usize,
+    /// What was left, while it was open, of the error budget behind its alerts, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<ErrorBudget>,
     /// What people have written about it, for those who learn from it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub postmortem: Option<Box<Postmortem>>,

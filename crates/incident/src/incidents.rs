@@ -11,21 +11,24 @@
 //! notifications make at most [`ENTRIES_MAX`].
 
 mod changes;
+mod decisions;
 mod opening;
 mod pages;
 mod people;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 use std::sync::Arc;
 
 use firebell_model::{Fingerprint, Labels, Timestamp};
 
 use self::changes::Changes;
 pub use self::changes::IncidentRecord;
+pub use self::decisions::{DECISIONS_MAX, Decision};
 use self::opening::Held;
 pub use self::opening::{Waiting, WaitsFor};
-use crate::incident::{Entry, Incident, IncidentId, Member, Severity, What, Who};
+use crate::incident::{Entry, ErrorBudget, Incident, IncidentId, Member, Severity, What, Who};
 use crate::life::{Phase, State};
 use crate::policy::Policy;
 use crate::verdict::{Judgement, Verdict};
@@ -44,6 +47,8 @@ pub struct Incidents {
     /// Alerts that would open an incident, and may not yet.
     waiting: BTreeMap<Fingerprint, Waiting>,
     n_not_opened: u64,
+    /// What was decided at reviews, by number.
+    decisions: BTreeMap<u64, Decision>,
     /// What the texts of all timelines take.
     text_bytes: usize,
 }
@@ -133,7 +138,9 @@ impl Incidents {
     #[must_use]
     pub fn wants_alerts(&self) -> bool {
         let mut newest_first = self.all.values().rev();
-        let may_open = !self.policy.open_when.is_empty() || !self.waiting.is_empty();
+        let policy = &self.policy;
+        let by_policy = !policy.open_when.is_empty() || policy.open_when_budget.is_some();
+        let may_open = by_policy || !self.waiting.is_empty();
         may_open || newest_first.any(|it| !it.state.is_over())
     }
 
@@ -148,6 +155,12 @@ impl Incidents {
         self.all.values()
     }
 
+    /// Those behind a number: a long list can be looked at in parts.
+    pub fn after(&self, id: Option<IncidentId>) -> impl Iterator<Item = &Incident> {
+        let start = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.all.range((start, Bound::Unbounded)).map(|(_, it)| it)
+    }
+
     /// One of them.
     #[must_use]
     pub fn get(&self, id: IncidentId) -> Option<&Incident> {
@@ -158,6 +171,15 @@ impl Incidents {
     #[must_use]
     pub fn of_alert(&self, alert: Fingerprint) -> Option<&Incident> {
         self.all.get(self.of_alert.get(&alert)?)
+    }
+
+    /// So much is left of the error budget behind it, as of now.
+    pub fn set_budget(&mut self, id: IncidentId, budget: ErrorBudget) {
+        let incident = self.all.get_mut(&id);
+        if let Some(incident) = incident.filter(|it| it.budget.as_ref() != Some(&budget)) {
+            incident.budget = Some(budget);
+            self.changes.head(id);
+        }
     }
 
     /// How often an alert would have opened an incident, and too many were open; since the start.

@@ -26,19 +26,19 @@ mod verdict;
 
 pub use crate::act::{Act, ActTextError, Outcome, Refusal};
 pub use crate::burden::{
-    Burden, Light, OFF_HOURS_BURNOUT, OFF_HOURS_GOOD, ONE_INTERRUPTION, PAGES_IN_SHIFT, PartOfDay,
-    TO_SLEEP_AGAIN,
+    Burden, Light, OFF_HOURS_BURNOUT, OFF_HOURS_GOOD, ONE_INTERRUPTION, PAGES_IN_SHIFT, Paged,
+    PartOfDay, TO_SLEEP_AGAIN,
 };
 pub use crate::incident::{
-    Acknowledged, Audience, DataState, DataStatement, Entry, Impact, Incident, IncidentId, Link,
-    Member, Person, Role, Severity, Task, What, Who, alert_text,
+    Acknowledged, Audience, DataState, DataStatement, Entry, ErrorBudget, Impact, Incident,
+    IncidentId, Link, Member, Person, Role, Severity, Task, What, Who, alert_text,
 };
 pub use crate::incidents::{
-    AlertEvent, Happened, HappenedKind, INCIDENTS_KEPT_MAX, INCIDENTS_OPEN_MAX, IncidentRecord,
-    Incidents, Opening, Told, Waiting, WaitsFor,
+    AlertEvent, DECISIONS_MAX, Decision, Happened, HappenedKind, INCIDENTS_KEPT_MAX,
+    INCIDENTS_OPEN_MAX, IncidentRecord, Incidents, Opening, Told, Waiting, WaitsFor,
 };
 pub use crate::life::{Phase, State};
-pub use crate::policy::Policy;
+pub use crate::policy::{BudgetOpening, LOW_BUDGET_ALERT, Policy};
 pub use crate::postmortem::{
     FollowUp, GRAPH_POINTS_MAX, GRAPH_SERIES_MAX, GRAPHS_MAX, Graph, GraphSeries, Hint, Moments,
     POSTMORTEM_VERSION, Part, Postmortem, Proof, hints,
@@ -46,5 +46,5 @@ pub use crate::postmortem::{
 pub use crate::quality::{
     Advice, DELETE_UNDER, Episode, Episodes, FLAPS_WITHIN, Figures, Spread, TARGET,
 };
-pub use crate::review::{RUNBOOK_WITHIN, Review, ReviewedIncident};
+pub use crate::review::{BusinessMonth, RUNBOOK_WITHIN, Review, ReviewedIncident};
 pub use crate::verdict::{Judgement, TRANSIENT_MAX, Verdict};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use firebell_escalation::BudgetLeft;
 use firebell_model::{ALERT_NAME, Duration, Labels, Matcher};
 
 use crate::incident::Severity;
@@ -11,6 +12,10 @@ use crate::incident::Severity;
 pub struct Policy {
     /// An alert that satisfies all matchers of any of these opens an incident; none do when empty.
     pub open_when: Vec<Vec<Matcher>>,
+    /// When an error budget opens one; none does without.
+    pub open_when_budget: Option<BudgetOpening>,
+    /// Whether there are objectives, whose budgets incidents can know.
+    pub has_objectives: bool,
     /// The first of these labels that an alert has names its service.
     pub service_labels: Vec<String>,
     /// Labels that have to be equal besides the service.
@@ -27,6 +32,15 @@ pub struct Policy {
     pub answer_within: Duration,
 }
 
+/// When what is left of an error budget opens an incident.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct BudgetOpening {
+    /// When less than this is left.
+    pub below: BudgetLeft,
+    /// How bad that is.
+    pub severity: Severity,
+}
+
 impl Default for Policy {
     fn default() -> Self {
         let texts = |texts: &[&str]| texts.iter().map(|it| (*it).to_owned()).collect();
@@ -40,6 +54,8 @@ impl Default for Policy {
         let severities = severities.map(|(name, severity)| (name.to_owned(), severity));
         Self {
             open_when: Vec::new(),
+            open_when_budget: None,
+            has_objectives: false,
             service_labels: texts(&["service", "job"]),
             join_by: texts(&["cluster"]),
             window: Duration::from_mins(30),
@@ -56,7 +72,8 @@ impl Policy {
     #[must_use]
     pub fn opens(&self, labels: &Labels) -> bool {
         let all = |matchers: &Vec<Matcher>| matchers.iter().all(|it| it.matches(labels));
-        self.open_when.iter().any(all)
+        let is_budget = || labels.value(ALERT_NAME) == LOW_BUDGET_ALERT;
+        self.open_when.iter().any(all) || (self.open_when_budget.is_some() && is_budget())
     }
 
     /// How severe an alert is.
@@ -84,5 +101,7 @@ impl Policy {
     }
 }
 
+/// The name of the alert that little is left of an error budget.
+pub const LOW_BUDGET_ALERT: &str = "ErrorBudgetLow";
 /// How the service is called in the key of an incident.
 pub(crate) const SERVICE: &str = "service";

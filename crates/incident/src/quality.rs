@@ -35,6 +35,8 @@ pub struct Episodes {
     all: Vec<Episode>,
     /// Episodes of an alert, by place, the oldest first.
     of_alert: BTreeMap<Fingerprint, Vec<usize>>,
+    /// The episode of each alert that fires, by place.
+    firing: BTreeMap<Fingerprint, usize>,
     /// Of these the last episode is not among them.
     gone_on: BTreeSet<Fingerprint>,
 }
@@ -97,6 +99,7 @@ impl Episodes {
         }
         let ended = last.and_then(|it| it.resolved_at);
         known.push(self.all.len());
+        self.firing.insert(labels.fingerprint(), self.all.len());
         self.all.push(Episode {
             labels: labels.clone(),
             fired_at: at,
@@ -121,6 +124,7 @@ impl Episodes {
 
     /// It ended.
     pub fn resolved(&mut self, at: Timestamp, labels: &Labels) {
+        self.firing.remove(&labels.fingerprint());
         if let Some(last) = self.last(labels.fingerprint()) {
             last.resolved_at.get_or_insert(at);
         }
@@ -130,6 +134,29 @@ impl Episodes {
     pub fn notified(&mut self, alert: Fingerprint) {
         if let Some(last) = self.last(alert) {
             last.n_notified += 1;
+        }
+    }
+
+    /// A message arrived that named some of the alerts that it was about: so many others that fire
+    /// and have the labels that all of it had in common were told of as well.
+    pub fn notified_beside(&mut self, named: &[Fingerprint], labels: &Labels, n_others: usize) {
+        let named: BTreeSet<Fingerprint> = named.iter().copied().collect();
+        let has_all = |it: &Labels| {
+            labels
+                .iter()
+                .all(|label| it.value(&label.name) == &*label.value)
+        };
+        let mut others = Vec::new();
+        for (alert, idx) in &self.firing {
+            let episode = self.all.get(*idx).filter(|it| has_all(&it.labels));
+            if episode.is_some() && !named.contains(alert) && !self.gone_on.contains(alert) {
+                others.push(*idx);
+            }
+        }
+        for idx in others.into_iter().take(n_others) {
+            if let Some(episode) = self.all.get_mut(idx) {
+                episode.n_notified += 1;
+            }
         }
     }
 
@@ -389,6 +416,27 @@ mod tests {
         };
         assert_eq!(of(&cart), (None, 0, Some(min(10))));
         assert_eq!(of(&api), (Some(min(100)), 1, Some(min(120))));
+    }
+
+    /// A message of 300 alerts names some: the others fire and share its labels.
+    #[test]
+    fn what_a_message_does_not_name_was_told_of_too() {
+        let mut episodes = Episodes::default();
+        let of = |service: &str, n: i64| {
+            Labels::from_pairs([("service", service.to_owned()), ("n", n.to_string())])
+        };
+        for n in 0..300 {
+            episodes.fired(min(0), &of("cart", n));
+        }
+        episodes.fired(min(0), &of("api", 0));
+        episodes.resolved(min(1), &of("cart", 299));
+        let named: Vec<Fingerprint> = (0..100).map(|n| of("cart", n).fingerprint()).collect();
+        named.iter().for_each(|it| episodes.notified(*it));
+        let shared = Labels::from_pairs([("service", "cart")]);
+        episodes.notified_beside(&named, &shared, 150);
+        assert_eq!(figures(&episodes).n_notified, 250);
+        episodes.notified_beside(&named, &shared, 1_000);
+        assert_eq!(figures(&episodes).n_notified, 299);
     }
 
     #[test]

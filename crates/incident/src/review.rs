@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use firebell_model::{Duration, Timestamp};
 
 use crate::incident::{Incident, IncidentId, Severity, Who};
+use crate::incidents::Decision;
 use crate::quality::{Advice, Figures, Spread};
 use crate::verdict::Verdict;
 
@@ -25,8 +26,34 @@ pub struct Review<'a> {
     pub runbooks: &'a BTreeMap<String, String>,
     /// Incidents that were opened, the oldest first.
     pub incidents: &'a [ReviewedIncident],
+    /// What was decided about it, the oldest first.
+    pub decisions: &'a [Decision],
+    /// What the business did meanwhile.
+    pub business: &'a [BusinessMonth],
     /// Whether more fired than was counted.
     pub is_cut: bool,
+}
+
+/// A figure of the business over a month: orders, revenue, active users.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct BusinessMonth {
+    /// As people call it.
+    pub name: String,
+    /// What was asked.
+    pub expr: String,
+    /// What it was at the end of each day.
+    pub days: Vec<(Timestamp, f64)>,
+    /// Why it is not known.
+    pub error: Option<String>,
+}
+
+impl BusinessMonth {
+    /// Of all its days.
+    #[must_use]
+    pub fn mean(&self) -> Option<f64> {
+        let sum: f64 = self.days.iter().map(|(_, value)| value).sum();
+        (!self.days.is_empty()).then(|| sum / self.days.len() as f64)
+    }
 }
 
 /// What a review says of an incident.
@@ -78,6 +105,7 @@ impl Review<'_> {
     #[must_use]
     pub fn markdown(&self) -> String {
         let mut text = format!("# Review of {}\n\n{}\n", self.month, self.summary());
+        self.business(&mut text);
         self.fired(&mut text);
         self.advice(
             &mut text,
@@ -91,7 +119,7 @@ impl Review<'_> {
         );
         self.runbooks(&mut text);
         self.incidents(&mut text);
-        text.push_str("\n## Decisions\n\n| what | who | when |\n|---|---|---|\n|  |  |  |\n");
+        self.decided(&mut text);
         text
     }
 
@@ -111,6 +139,57 @@ impl Review<'_> {
             text.push_str(" More fired than is counted here.");
         }
         text
+    }
+
+    fn business(&self, text: &mut String) {
+        if self.business.is_empty() {
+            return;
+        }
+        text.push_str(
+            "\n## What the business did\n\n| figure | mean of a day | lowest | highest |\n\
+             |---|--:|---|---|\n",
+        );
+        for it in self.business.iter().take(ROWS_MAX) {
+            let by_value = |a: &&(Timestamp, f64), b: &&(Timestamp, f64)| a.1.total_cmp(&b.1);
+            let (least, most) = (
+                it.days.iter().min_by(by_value),
+                it.days.iter().max_by(by_value),
+            );
+            let name = plain(&it.name);
+            let _ = match (&it.error, it.mean(), least.zip(most)) {
+                (Some(why), ..) => writeln!(text, "| {name} | {} |  |  |", plain(why)),
+                (None, Some(mean), Some((least, most))) => {
+                    let (mean, least, most) = (amount(mean), on_day(least), on_day(most));
+                    writeln!(text, "| {name} | {mean} | {least} | {most} |")
+                }
+                _ => writeln!(text, "| {name} | – |  |  |"),
+            };
+        }
+    }
+
+    fn decided(&self, text: &mut String) {
+        text.push_str("\n## Decisions\n\n| about | what | who | when |\n|---|---|---|---|\n");
+        if self.decisions.is_empty() {
+            text.push_str("|  |  |  |  |\n");
+        }
+        for it in self.decisions.iter().take(ROWS_MAX) {
+            let (about, what) = (plain(&it.about), plain(&it.decision));
+            let _ = writeln!(
+                text,
+                "| {about} | {what} | {} | {} |",
+                plain(it.by.name()),
+                it.at
+            );
+        }
+        more(text, self.decisions.len());
+    }
+
+    /// The last word about a rule.
+    fn decision(&self, rule: &str) -> String {
+        let last = self.decisions.iter().rev().find(|it| it.about == rule);
+        last.map_or(String::new(), |it| {
+            format!("{} ({})", plain(&it.decision), plain(it.by.name()))
+        })
     }
 
     /// Rules, those that fired most first.
@@ -162,7 +241,12 @@ impl Review<'_> {
             if it.n_flaps > 0 {
                 let _ = write!(why, "; came back within an hour {}", times(it.n_flaps));
             }
-            let _ = writeln!(text, "| {} | {why} | – |  |", plain(name));
+            let _ = writeln!(
+                text,
+                "| {} | {why} | – | {} |",
+                plain(name),
+                self.decision(name)
+            );
         }
         more(text, rules.len());
     }
@@ -226,6 +310,20 @@ impl Review<'_> {
         }
         more(text, without.len());
     }
+}
+
+/// As many digits as say something.
+fn amount(value: f64) -> String {
+    match value.abs() {
+        size if size >= 100.0 => format!("{value:.0}"),
+        size if size >= 1.0 => format!("{value:.2}"),
+        _ => format!("{value:.4}"),
+    }
+}
+
+fn on_day((at, value): &(Timestamp, f64)) -> String {
+    let day = at.to_string();
+    format!("{} ({})", amount(*value), day.get(..10).unwrap_or_default())
 }
 
 fn times(n: u64) -> String {

@@ -245,6 +245,7 @@ fn own_routes() -> Router<App> {
         .route("/pages/{id}/{act}", post(pages::act))
         .route("/quality", get(quality::figures))
         .route("/review", get(quality::review))
+        .route("/review/decisions", post(quality::decisions::decide))
         .route("/silences", get(silences::list).post(silences::add))
         .route("/silences/preview", get(silences::preview))
         .route("/events", get(events::events))

@@ -3,6 +3,7 @@
 //! *Invariants*: this crate alone asks for the time, opens sockets and writes files. The engine has
 //! one owner, the driver; everybody else sends it events.
 
+mod budgets;
 mod clock;
 mod disk;
 

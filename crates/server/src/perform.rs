@@ -7,11 +7,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use firebell_dispatch::{Delivery, DeliveryId, Failure, FailureCause};
 use firebell_engine::{Effect, Input};
+use firebell_model::Timestamp;
 use firebell_rules::{EvaluationRequest, evaluate_rule_by};
 use firebell_tsdb::{Batch, Store};
 use tokio::task::AbortHandle;
 
 use crate::alertmanagers::Alertmanagers;
+use crate::budgets::Measuring;
 use crate::clock::Stopwatch;
 use crate::deliver::Deliverer;
 use crate::driver::Handle;
@@ -77,6 +79,7 @@ impl Performer {
                 Effect::Page(message) => {
                     self.pager.send(&self.runtime, self.handle.clone(), message)
                 }
+                Effect::MeasureBudgets(at) => self.measure_budgets(at),
                 Effect::PageBroken(key, why) => {
                     self.metrics.pages.broken();
                     tracing::error!(page = key.0, why, "a page was wrong, and was mended");
@@ -123,6 +126,21 @@ impl Performer {
                 });
             });
         }
+    }
+
+    /// On a thread of its own: it reads long windows, and rules do not wait for it.
+    fn measure_budgets(&self, at: Timestamp) {
+        let source = self.external.source();
+        let measuring = Measuring {
+            at,
+            config: self.deliverer.live.config(),
+            view: self.store.view(),
+            cluster: source.map(|it| self.external.querier(it)),
+        };
+        let handle = self.handle.clone();
+        self.runtime.spawn_blocking(move || {
+            handle.input(Input::Budgets(measuring.measure()));
+        });
     }
 
     /// Has the driver hear of what slow runs have found so far. To be called every second or so.

@@ -3,6 +3,7 @@
 //!
 //! *Not here*: anything that runs live (`firebell-server`).
 
+mod budgets;
 mod chance;
 mod disk;
 mod lines;
@@ -18,6 +19,7 @@ mod checkers;
 mod pages;
 mod random;
 mod soak;
+mod stops;
 
 pub use crate::chance::Chance;
 pub use crate::demo::DemoMonth;

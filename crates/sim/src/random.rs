@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use crate::chance::Chance;
 use crate::checkers::POSTED;
+use crate::stops::{STOPS, stop};
 
 /// How much goes wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -292,25 +293,8 @@ impl Maker {
                 let _ = writeln!(text, "{at}s kill{how} then restart");
                 continue;
             }
-            let how = self.pick(&[
-                "kill",
-                "kill after deciding",
-                "kill after recording",
-                "kill after sending",
-                "crash",
-                "crash after deciding",
-                "crash after recording",
-                "crash after sending",
-                "crash after 0 writes",
-                "crash after 1 writes",
-                "crash after 7 writes",
-            ]);
-            if self.chance.one_in(2) {
-                let _ = writeln!(text, "{at}s {how} then restart");
-            } else {
-                let _ = writeln!(text, "{at}s {how}");
-                let _ = writeln!(text, "{}s restart", at + self.chance.between(1, 600));
-            }
+            let how = self.pick(STOPS);
+            text += &stop(&mut self.chance, at, how, 600);
         }
         if self.trouble == Trouble::All && self.chance.one_in(3) {
             let (at, lasts) = (self.moment(), self.chance.between(1, 900));

@@ -1,6 +1,7 @@
 //! Scenarios: Markdown files that say what is configured, what happens, and what comes of it.
 //!
-//! Fenced blocks are `firebell` (sections of a firebell.yml), `incidents` (that section alone),
+//! Fenced blocks are `firebell` (sections of a firebell.yml), `incidents` (that section alone), `slo`
+//! (a file of objectives),
 //! `rules` (a Prometheus rule file), `alertmanager` (an alertmanager.yml),
 //! `timeline` (what happens, one event a line) and `transcript` (what comes of it). The second
 //! `rules` block is put in force by the event `reload rules`, and so on. Everything else is prose.
@@ -9,6 +10,8 @@
 //! the rules, so that a group with `interval: 15s` is evaluated at 0s, 15s, 30s and so on.
 
 mod document;
+#[cfg(test)]
+mod many_open;
 mod narrator;
 mod past;
 mod play;
@@ -16,7 +19,7 @@ mod timeline;
 
 use firebell_config::Problems;
 
-pub(crate) use self::document::{Document, paging, problem};
+pub(crate) use self::document::{Document, InForce, paging, problem};
 pub(crate) use self::narrator::{
     Narrator, alert_texts, incident_text, integration_text, is_inbox_only, page_text, reason_text,
     why_text,

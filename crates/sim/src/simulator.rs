@@ -15,8 +15,10 @@ use firebell_engine::{
 };
 use firebell_model::{Duration, Labels, Sample, Timestamp};
 use firebell_rules::{Arrived, Evaluation, Rule, RuleGroup, RuleKind, RuleSet, evaluate};
+use firebell_slo::Objectives;
 use firebell_tsdb::{Batch, Store};
 
+use crate::budgets::measure;
 use crate::chance::Chance;
 use crate::disk::{Fault, SimDisk};
 use crate::world::{Answer, Attempt, World};
@@ -29,6 +31,8 @@ pub struct Sim<W> {
     pub watch: W,
     /// How the driver is wrong, on purpose.
     pub flaw: Flaw,
+    /// The objectives whose budgets are measured when the engine asks.
+    pub objectives: Arc<Objectives>,
     /// How long a worker takes at most for an evaluation; zero: the answer comes at once.
     pub evaluation_max: Duration,
     disk: SimDisk,
@@ -174,6 +178,7 @@ impl<W: Watch> Sim<W> {
             world: World::default(),
             watch,
             flaw: Flaw::None,
+            objectives: Arc::default(),
             evaluation_max: Duration::ZERO,
             disk: SimDisk::default(),
             chance: Chance::new(seed),
@@ -542,6 +547,10 @@ impl<W: Watch> Sim<W> {
                 }
                 // Told with the step.
                 Effect::PageBroken(..) => {}
+                Effect::MeasureBudgets(at) => {
+                    let budgets = measure(&self.objectives, at, &process.store);
+                    process.push(now, Event::Input(Input::Budgets(budgets)));
+                }
                 Effect::Cancel(id) => {
                     if let Some(attempt) = self.world.cancel(now, id).cloned() {
                         self.tell(&Happening::Ended(&attempt));

@@ -128,6 +128,27 @@ pub fn ledger(
     })
 }
 
+/// The share of each budget that is left at a moment, by its labels: all that [`ledger`] asks for this
+/// figure alone. Nothing where there is nothing to measure by.
+///
+/// # Errors
+/// What the querier says is wrong.
+pub fn left(
+    objective: &Objective,
+    at: Timestamp,
+    querier: &dyn Querier,
+) -> Result<BTreeMap<Labels, f64>, String> {
+    let (from, _) = objective.window.around(at);
+    let so_far = ask(objective, at - from, at, querier)?;
+    if !has_evidence(objective, at - from, at, querier)? {
+        return Ok(BTreeMap::new());
+    }
+    let budget = objective.target.budget();
+    let left = so_far.ratio.keys();
+    let left = left.map(|labels| (labels.clone(), 1.0 - so_far.spent(labels, budget).share));
+    Ok(left.collect())
+}
+
 /// A composite objective gives a number even where its members give nothing.
 fn has_evidence(
     objective: &Objective,

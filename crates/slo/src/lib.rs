@@ -33,7 +33,7 @@ pub use crate::burn::{Severity, Tier, TierError, WINDOW_SCRAPES_MIN, standard_ti
 pub use crate::deploy::Deploy;
 pub use crate::indicator::{Comparison, Count, Counted, Indicator, Member, latency};
 pub use crate::ledger::{
-    Budget, Burn, HISTORY_POINTS_MAX, Ledger, Spent, TierState, history, ledger,
+    Budget, Burn, HISTORY_POINTS_MAX, Ledger, Spent, TierState, history, ledger, left,
 };
 pub use crate::objective::{
     Budgeting, Fault, Flow, NoData, Objective, Objectives, Target, TargetError,

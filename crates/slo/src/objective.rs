@@ -187,6 +187,19 @@ impl Objective {
             .map_or(two_scrapes, |every| two_scrapes.max(every))
     }
 
+    /// The labels by which an alert about it is known and owned: `slo`, `service`, and those that its
+    /// own alerts have, as far as they are the same for all.
+    #[must_use]
+    pub fn identity(&self) -> Labels {
+        let own = [("slo", &*self.name), ("service", &*self.service)];
+        let mut all = Labels::from_pairs(own).to_builder();
+        // A template is different for each alert.
+        for label in self.labels.iter().filter(|it| !it.value.contains("{{")) {
+            all.set(label.name.clone(), label.value.clone());
+        }
+        all.build()
+    }
+
     fn slice(&self) -> Option<Duration> {
         match self.budgeting {
             Budgeting::Events => None,

@@ -1,7 +1,7 @@
 """Prints how Firebell compares with Alertmanager at grouping, muting, listing and telling.
 
 Usage: notify [--quick] [ROWS]       or `make bench-notify [QUICK=1] [ROWS=post,lists]`
-  ROWS     of post, lists, silences, hang, million; default: all
+  ROWS     of post, lists, silences, hang, million, acks; default: all
   --quick  a tenth of the alerts, rules and silences; targets are for the full size
   SYSTEMS  in the environment: of Alertmanager, Firebell; default: both
 
@@ -10,7 +10,9 @@ time, user and system, of the server alone, until it is quiet again; nobody is t
 others are the wall time of an answer as a client sees it, body and all: the first one, since both
 keep what they found out. A hanging receiver is one that takes the connection and never answers;
 its row is how much later than otherwise the other receiver of the same alerts hears of them. The
-million is Firebell's alone: how much memory it takes, and how long until it is ready again.
+million is Firebell's alone: how much memory it takes, and how long until it is ready again. So are
+the acknowledgements: a half of the incidents that may be open is acknowledged by its page, the other
+half by the incident, one after the other, each answered when it is on disk.
 """
 
 from __future__ import annotations
@@ -49,17 +51,24 @@ ROWS = (
     Row("alerts", "GET /alerts, 20,000 alerts", "s", below(0.1)),
     Row("memory", "resident memory, 20,000 alerts", "MiB", below(60)),
     Row("hang", "delay by a receiver that hangs", "s", below(0.25)),
+    Row("ack", "10,000 open alerts, 500 incidents paged: an acknowledgement", "ms", below(20)),
+    Row("ack_slowest", "the slowest of them", "ms"),
+    Row("ack_cpu", "an acknowledgement: processor time", "ms"),
     Row("million_post", "a million alerts, 50,000 groups: per alert", "us"),
     Row("million_flush", "a million alerts: all groups are told after", "s"),
     Row("million_memory", "a million alerts: resident memory", "MiB", below(4096)),
     Row("million_ready", "a million alerts: ready after kill -9", "s", below(10)),
 )
-PARTS = ("post", "lists", "silences", "hang", "million")
+PARTS = ("post", "lists", "silences", "hang", "million", "acks")
 ANSWER_SECONDS_MAX = 180.0
 TOLD_SECONDS_MAX = 120.0
 LOAD_SECONDS_MAX = 600
 # The generator's alerts began five seconds ago: a shorter one would be over at once.
 HANG_WAIT = "10s"
+# So many may be open.
+N_INCIDENTS = 500
+ALERTS_OF_ONE = 20
+ALERTS_AT_ONCE = 1000
 N_NAMES = 50
 N_TEAMS = 20
 
@@ -136,6 +145,56 @@ class Notifier(System):
         return seconds
 
 
+class Desk(System):
+    """Firebell with incidents, whose pages nobody has answered yet."""
+
+    name = OURS
+
+    def __init__(self, folder: Path) -> None:
+        """Prepare it with a configuration."""
+        super().__init__(folder)
+        self.config = self.folder / "firebell.yml"
+        self.config.write_text(DESK)
+
+    def commands(self) -> Sequence[Sequence[str | Path]]:
+        """Return its command line."""
+        command = [binary(), "serve", f"--config={self.config}", f"--data-dir={self.data}"]
+        return [[*command, f"--listen=127.0.0.1:{self.port}"]]
+
+    def post(self, path: str, body: object) -> None:
+        """Post JSON, which has to be taken."""
+        headers = {"Content-Type": "application/json"}
+        data = json.dumps(body).encode()
+        done = ask(self.port, path, method="POST", body=data, headers=headers)
+        if done.status != 200:
+            raise ProofError(f"{path}: {done.status} {done.text()[:200]}")
+
+    def open_incidents(self) -> None:
+        """Have as many alerts fire as it takes, and wait until somebody is paged of all of them."""
+        alerts = [
+            {"labels": {"alertname": f"Down{nth}", "service": f"svc-{idx}", "severity": "page"}}
+            for idx in range(N_INCIDENTS)
+            for nth in range(ALERTS_OF_ONE)
+        ]
+        for first in range(0, len(alerts), ALERTS_AT_ONCE):
+            self.post("/api/v2/alerts", alerts[first : first + ALERTS_AT_ONCE])
+        path = f"/api/firebell/v1/pages/INC-{N_INCIDENTS}"
+        wait_for("all are paged", TOLD_SECONDS_MAX, lambda: ask(self.port, path).status == 200)
+
+    def acknowledge(self) -> list[float]:
+        """Acknowledge all of them; return how many seconds each took."""
+        taken = []
+        for idx in range(1, N_INCIDENTS + 1):
+            began = time.monotonic()
+            if idx % 2:
+                body = {"by": "ana", "do": "ack"}
+                self.post(f"/api/firebell/v1/incidents/INC-{idx}/acts", body)
+            else:
+                self.post(f"/api/firebell/v1/pages/INC-{idx}/acknowledge", {"by": "ana"})
+            taken.append(time.monotonic() - began)
+        return taken
+
+
 class Receiver(Served):
     """Takes webhooks; while it hangs, those to `/hangs` are never answered."""
 
@@ -204,6 +263,8 @@ class Bench:
             self.measure_hang(name)
         if "million" in self.parts and name == OURS:
             self.measure_million(name)
+        if "acks" in self.parts and name == OURS:
+            self.measure_acks()
 
     def with_system(self, name: str, text: str, measure: Callable[[Notifier], None]) -> None:
         """Run something with a system whose folder and processes end with it."""
@@ -317,6 +378,23 @@ class Bench:
 
             self.with_system(name, text, measure)
 
+    def measure_acks(self) -> None:
+        """Acknowledge while thousands of alerts are open."""
+        with tempfile.TemporaryDirectory(prefix="firebell-bench-") as folder:
+            desk = Desk(Path(folder))
+            try:
+                desk.start()
+                desk.open_incidents()
+                desk.settle()
+                before = desk.cpu()
+                taken = sorted(desk.acknowledge())
+                spent = desk.cpu() - before
+            finally:
+                desk.kill()
+        self.table.note("ack", OURS, taken[len(taken) // 2] * 1e3)
+        self.table.note("ack_slowest", OURS, taken[-1] * 1e3)
+        self.table.note("ack_cpu", OURS, spent / len(taken) * 1e3)
+
     def finish(self) -> None:
         """Print and keep the figures."""
         size = self.size
@@ -329,6 +407,20 @@ class Bench:
         path = TARGET / "bench-notify.json"
         self.table.write(path)
         print(f"  figures: {path}")
+
+
+DESK = """\
+incidents: {open_when: ['severity="page"'], escalation: all}
+oncall:
+  people: {ana: {webhook: 'http://127.0.0.1:9/ana'}, ben: {webhook: 'http://127.0.0.1:9/ben'}}
+escalation:
+  all:
+    - {notify: person:ana}
+    - {after: 15m, notify: person:ben}
+alertmanager:
+  route: {receiver: inbox, group_by: [service], group_wait: 10m}
+  receivers: [{name: inbox}]
+"""
 
 
 def config(rules: str = "", url: str = "http://127.0.0.1:9/", wait: str = "4m") -> str:

@@ -26,6 +26,7 @@ import type {
   OncallShifts,
   PageAnswered,
   PageList,
+  Postmortem,
   Quality,
   SilencePreview,
   Status,
@@ -157,6 +158,16 @@ export function useQuality(month: string) {
   });
 }
 
+/** Notes what was decided at the review of a month. */
+export function useDecide(month: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (decided: { by: string; about: string; decision: string }) =>
+      postJson("api/firebell/v1/review/decisions", { ...decided, month }),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["quality", month] }),
+  });
+}
+
 function incidentPath(id: string): string {
   return `api/firebell/v1/incidents/${encodeURIComponent(id)}`;
 }
@@ -192,6 +203,23 @@ export function useIncidentAct(id: string) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (act: object) => postJson<IncidentActed>(`${incidentPath(id)}/acts`, act),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["incidents"] }),
+  });
+}
+
+/** What is known and written of it for those who learn from it. */
+export function usePostmortem(id: string) {
+  return useQuery({
+    queryKey: ["incidents", id, "postmortem"],
+    queryFn: ({ signal }) => fetchJson<Postmortem>(`${incidentPath(id)}/postmortem`, { signal }),
+  });
+}
+
+/** Freezes samples for its postmortem; what was frozen before goes. */
+export function useDraft(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (by: string) => postJson<Postmortem>(`${incidentPath(id)}/postmortem`, { by }),
     onSuccess: () => client.invalidateQueries({ queryKey: ["incidents"] }),
   });
 }

@@ -351,6 +351,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/review/decisions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Notes what was decided at a review
+         * @description Answered once it is written down. The same twice is once.
+         */
+        post: operations["decide"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/oncall": {
         parameters: {
             query?: never;
@@ -1732,6 +1752,12 @@ export interface components {
                 state: "unknown" | "intact" | "at_risk" | "lost";
                 text: string;
             } | null;
+            budget: null | {
+                /** @description As `service/name`. */
+                objective: string;
+                /** @description 1 is all of it; below 0 more than all is gone. */
+                left: number;
+            };
             alerts: components["schemas"]["IncidentAlert"][];
             /** @description Alerts that did not fit in. */
             leftOut: number;
@@ -1805,6 +1831,8 @@ export interface components {
             severity: "sev1" | "sev2" | "sev3" | "sev4";
             /** @description Empty when it is about none. */
             service: string | null;
+            /** @description What is left of the error budget behind its incident: 1 is all of it. Unknown without one. */
+            budgetLeft: number | null;
             /**
              * Format: date-time
              * @description When its incident was opened.
@@ -2100,6 +2128,8 @@ export interface components {
                 actionable: number;
                 /** @description Less is red. */
                 deleteUnder: number;
+                /** @description Nine of ten alerts of a rule are to be over after that. */
+                runbookSeconds: number;
                 /** @description In a shift of 12 hours; more is amber, twice as many red. */
                 pagesInShift: number;
                 /** @description Off-hour interruptions a month: up to the first is green, from the second red. */
@@ -2108,6 +2138,14 @@ export interface components {
                     burnout: number;
                 };
             };
+            /** @description Those that were opened, the oldest first. */
+            incidents: components["schemas"]["ReviewedIncident"][];
+            /** @description How many are left out. */
+            moreIncidents: number;
+            /** @description What the business did: `quality: figures:` of the configuration. */
+            figures: components["schemas"]["BusinessFigure"][];
+            /** @description What was decided at its review, the oldest first. */
+            decisions: components["schemas"]["Decision"][];
             /** @description Everybody who was paged or on call; who was interrupted most first. */
             people: components["schemas"]["PersonMonth"][];
         };
@@ -2144,6 +2182,10 @@ export interface components {
              * @enum {string}
              */
             advice?: "delete" | "tune" | "keep";
+            /** @description Of a rule, as it says now; it may have none. */
+            runbook?: string | null;
+            /** @description Of a rule: more than one of ten alerts took longer than they should. */
+            runbookFailed?: boolean;
             /**
              * @description How it stands to its target.
              * @enum {string|null}
@@ -2243,6 +2285,56 @@ export interface components {
             leftOut: number;
             /** @description Why there are none. */
             error: string | null;
+        };
+        /** @description An incident of a month. */
+        ReviewedIncident: {
+            id: string;
+            title: string;
+            severity: string;
+            /** Format: date-time */
+            openedAt: string;
+            /** @description Nobody when Firebell did it itself. */
+            openedBy: string | null;
+            /** @description Up to now while it lasts. */
+            lastedSeconds: number;
+            alertCount: number;
+            /** @description People found it, and no alert ever belonged to it. */
+            hadNoAlert: boolean;
+            verdict: null | {
+                words: string;
+                guessed: boolean;
+            };
+        };
+        /** @description A figure of the business over a month. */
+        BusinessFigure: {
+            name: string;
+            /** @description PromQL. */
+            expr: string;
+            /** @description Of its days. */
+            mean: number | null;
+            days: {
+                /**
+                 * Format: date-time
+                 * @description The end of the day.
+                 */
+                at: string;
+                value: number;
+            }[];
+            /** @description Why it is not known. */
+            error: string | null;
+        };
+        /** @description What was decided at a review. */
+        Decision: {
+            /** @description A rule by its name, or a topic. */
+            about: string;
+            decision: string;
+            /** @description Who says so. */
+            by: string;
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
         };
         /** @description What a month was like for a person, out of the pages that timelines of incidents have. */
         PersonMonth: {
@@ -2895,6 +2987,44 @@ export interface operations {
                 };
                 content: {
                     "text/markdown": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    decide: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Who you are. */
+                    by: string;
+                    /** @description Such as `2026-11`. */
+                    month: string;
+                    /** @description A rule by its name, or a topic; a line. */
+                    about: string;
+                    /** @description A line. */
+                    decision: string;
+                };
+            };
+        };
+        responses: {
+            /** @description It is so. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        /** @enum {string} */
+                        outcome: "changed" | "already";
+                        decisions: components["schemas"]["Decision"][];
+                    };
                 };
             };
             default: components["responses"]["Problem"];

@@ -8,10 +8,12 @@ import { IncidentState, SeverityMark } from "../components/IncidentBits.tsx";
 import { IncidentTimeline } from "../components/IncidentTimeline.tsx";
 import { Failed, Loading } from "../components/Notice.tsx";
 import { PagePanel } from "../components/PagePanel.tsx";
+import { PostmortemPanel } from "../components/PostmortemPanel.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { Since } from "../components/Time.tsx";
 import { toMs } from "../state/format.ts";
 import { alertWords } from "../state/incidents.ts";
+import { percent } from "../state/review.ts";
 import { hrefTo } from "../state/route.ts";
 import { lastAuthor, rememberAuthor } from "../state/silence.ts";
 import styles from "./IncidentPage.module.css";
@@ -45,6 +47,7 @@ function Details({ incident }: { incident: IncidentDetail }) {
           {paged && <PagePanel page={paged} author={author.trim()} />}
           <Tasks incident={incident} author={author.trim()} />
           <Alerts incident={incident} />
+          <PostmortemPanel id={incident.id} author={author.trim()} />
           <IncidentTimeline incident={incident} />
         </div>
         <IncidentActs incident={incident} author={author} onAuthor={setAuthor} />
@@ -85,7 +88,7 @@ function Head({ incident }: { incident: IncidentDetail }) {
 }
 
 function Facts({ incident }: { incident: IncidentDetail }) {
-  const { impact, data, acknowledged, follows } = incident;
+  const { impact, data, acknowledged, follows, budget } = incident;
   const facts: [string, string][] = [
     ["Opened by", incident.openedBy ?? "Firebell"],
     ["Service", incident.service],
@@ -93,6 +96,7 @@ function Facts({ incident }: { incident: IncidentDetail }) {
     ...incident.roles.map(({ role, person }): [string, string] => [role, person]),
     ["Users notice", impact ? `${impact.text}${usersOf(impact.users)}` : ""],
     ["Hit", incident.components.join(", ")],
+    ["Error budget", budget ? `${percent(budget.left)} of ${budget.objective} left` : ""],
     ["Data", data ? `${data.state.replace("_", " ")} ${data.text}` : ""],
   ];
   return (

@@ -311,7 +311,7 @@ function Loads({ name, from }: { name: string; from: number }) {
         The next twelve weeks: balance {data.fairness.balance.toFixed(2)} (1 when all carry the
         same); nights and weekends by their own clocks
       </p>
-      <div className={own.loads} role="region" aria-label="Who carries how much" tabIndex={0}>
+      <div className={styles.figures} role="region" aria-label="Who carries how much" tabIndex={0}>
         <table aria-labelledby="carried">
           <thead>
             <tr>

@@ -25,3 +25,9 @@ export function verdictsText(verdicts: Record<string, number>): string {
   const all = Object.entries(verdicts).sort(([, a], [, b]) => b - a);
   return all.map(([verdict, n]) => `${n} ${verdict.replaceAll("_", " ")}`).join(", ") || "–";
 }
+
+/** A figure of any size, with as many digits as say something. */
+export function amount(value: number | null): string {
+  if (value === null) return "–";
+  return new Intl.NumberFormat("en", { maximumSignificantDigits: 4 }).format(value);
+}

@@ -183,6 +183,21 @@ impl Dispatch {
         Some(self.alert_view(now, fingerprint, entry))
     }
 
+    /// Until when an alert is silenced or inhibited, as far as is known; `None` when it is neither. What
+    /// comes before that may end it sooner.
+    #[must_use]
+    pub fn muted_until(&self, now: Timestamp, fingerprint: Fingerprint) -> Option<Timestamp> {
+        let entry = self.alerts.get(&fingerprint)?;
+        if self.is_inhibited(now, entry) {
+            return Some(Timestamp::MAX);
+        }
+        let silences = self.active_silences(now, entry);
+        silences
+            .filter_map(|id| self.silences.get(id))
+            .map(|it| it.ends_at)
+            .max()
+    }
+
     /// The groups that have an alert which fires at `now`, by labels and receiver.
     #[must_use]
     pub fn groups(&self, now: Timestamp) -> Vec<GroupView<'_>> {

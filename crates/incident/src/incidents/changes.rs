@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use firebell_model::{Fingerprint, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::{Happened, Incidents, Waiting};
+use super::{Decision, Happened, Incidents, Waiting};
 use crate::incident::{Entry, Incident, IncidentId, Member};
 use crate::postmortem::Graph;
 
@@ -43,6 +43,13 @@ pub enum IncidentRecord {
         /// What.
         value: Vec<Graph>,
     },
+    /// A decision of a review.
+    Decision {
+        /// Its number.
+        n: u64,
+        /// What; `None` when it is kept no longer.
+        value: Option<Decision>,
+    },
     /// It is kept no longer, with all of it.
     Forgotten(IncidentId),
     /// An alert that waits to open one.
@@ -63,6 +70,7 @@ pub(super) struct Changes {
     forgotten: BTreeSet<IncidentId>,
     waiting: BTreeSet<Fingerprint>,
     graphs: BTreeSet<IncidentId>,
+    decisions: BTreeSet<u64>,
     /// When each was last said to be due; not written down, as it follows from the rest.
     queued: BTreeMap<IncidentId, Timestamp>,
 }
@@ -84,8 +92,16 @@ impl Changes {
         self.entries.insert((id, n));
     }
 
+    pub(super) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     pub(super) fn waiting(&mut self, alert: Fingerprint) {
         self.waiting.insert(alert);
+    }
+
+    pub(super) fn decision(&mut self, n: u64) {
+        self.decisions.insert(n);
     }
 
     pub(super) fn graphs(&mut self, id: IncidentId) {
@@ -155,6 +171,12 @@ impl Incidents {
                     incident.graphs = value;
                 }
             }
+            IncidentRecord::Decision { n, value } => {
+                match value {
+                    Some(decision) => self.decisions.insert(n, decision),
+                    None => self.decisions.remove(&n),
+                };
+            }
             IncidentRecord::Forgotten(id) => {
                 self.all.remove(&id);
             }
@@ -194,10 +216,16 @@ impl Incidents {
             forgotten,
             waiting,
             graphs,
+            decisions,
             queued: _,
         } = &mut self.changes;
         let (heads, alerts) = (std::mem::take(heads), std::mem::take(alerts));
         let (entries, forgotten) = (std::mem::take(entries), std::mem::take(forgotten));
+        let decisions = std::mem::take(decisions).into_iter();
+        let decisions = decisions.map(|n| IncidentRecord::Decision {
+            n,
+            value: self.decisions.get(&n).cloned(),
+        });
         let graphs = std::mem::take(graphs).into_iter();
         let graphs = graphs.filter_map(|id| Some(graphs_of(self.all.get(&id)?)));
         let waiting = std::mem::take(waiting).into_iter();
@@ -224,6 +252,7 @@ impl Incidents {
             .chain(alerts)
             .chain(entries)
             .chain(graphs)
+            .chain(decisions)
             .chain(waiting)
             .collect()
     }
@@ -254,7 +283,12 @@ impl Incidents {
             let head = std::iter::once(head(incident));
             head.chain(graphs).chain(alerts).chain(entries)
         });
-        all.chain(waiting)
+        let decisions = self.decisions.iter();
+        let decisions = decisions.map(|(n, it)| IncidentRecord::Decision {
+            n: *n,
+            value: Some(it.clone()),
+        });
+        all.chain(waiting).chain(decisions)
     }
 
     /// What the history is to be told, since the last call.
@@ -286,6 +320,7 @@ fn head(incident: &Incident) -> IncidentRecord {
         data: incident.data.clone(),
         verdict: incident.verdict.clone(),
         detached: incident.detached.clone(),
+        budget: incident.budget.clone(),
         postmortem: incident.postmortem.clone(),
         graphs: Vec::new(),
         ..*incident

@@ -145,6 +145,12 @@ impl Incidents {
         self.waiting.iter().map(|(alert, it)| (*alert, it))
     }
 
+    /// Whether some wait, or wait no more, since the last [`Incidents::take_changes`].
+    #[must_use]
+    pub fn has_new_waiting(&self) -> bool {
+        self.changes.has_waiting()
+    }
+
     /// An alert is muted from now on: if it waits, then for the end of that.
     pub fn handle_muted(&mut self, alert: Fingerprint) {
         let known = self.waiting.get_mut(&alert);
@@ -275,6 +281,7 @@ impl Incidents {
             detached: BTreeSet::new(),
             kept_before: None,
             n_left_out: 0,
+            budget: None,
             postmortem: None,
             graphs: Vec::new(),
             alerts: BTreeMap::new(),

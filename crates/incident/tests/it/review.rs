@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use expect_test::expect;
 use firebell_incident::{
-    Act, Episodes, Figures, Incidents, Opening, Person, Review, ReviewedIncident, Severity, Verdict,
+    Act, BusinessMonth, DECISIONS_MAX, Decision, Episodes, Figures, Incidents, Opening, Outcome,
+    Person, Review, ReviewedIncident, Severity, Verdict,
 };
 use firebell_model::Timestamp;
 
@@ -18,6 +19,86 @@ fn figures_of(episodes: &Episodes) -> (Figures, BTreeMap<String, Figures>) {
     let all = || episodes.within(Timestamp::MIN, Timestamp::MAX);
     let name = |labels: &firebell_model::Labels| labels.value("alertname").to_owned();
     (Figures::of(all()), Figures::by(all(), name))
+}
+
+/// What was decided about a rule, and thought better of.
+fn decided() -> Vec<Decision> {
+    let mut incidents = Incidents::new(policy());
+    let (ana, ben) = (Person::new("ana").unwrap(), Person::new("ben").unwrap());
+    for (at, by, what) in [
+        (1, &ana, "keep it"),
+        (2, &ben, "delete it"),
+        (3, &ben, "delete it"),
+    ] {
+        let about = ("CheckoutCPUHigh", what);
+        incidents
+            .decide(min(at), by.clone(), "1970-01", about)
+            .unwrap();
+    }
+    incidents
+        .decide(min(4), ana, "1970-02", ("x", "y"))
+        .unwrap();
+    incidents.decisions("1970-01").cloned().collect()
+}
+
+/// A figure of two days, one that gave nothing, and one that is wrong.
+fn business() -> Vec<BusinessMonth> {
+    let days = vec![(min(0), 120.0), (min(1_440), 80.0)];
+    let figure = |name: &str| BusinessMonth {
+        name: name.to_owned(),
+        ..BusinessMonth::default()
+    };
+    vec![
+        BusinessMonth {
+            days,
+            ..figure("orders|day")
+        },
+        figure("users"),
+        BusinessMonth {
+            error: Some("it gives 2 series".to_owned()),
+            ..figure("revenue")
+        },
+    ]
+}
+
+#[test]
+fn decisions_outlive_a_restart_have_an_end_and_are_refused_in_words() {
+    let mut incidents = Incidents::new(policy());
+    let ana = Person::new("ana").unwrap();
+    let mut decide = |month: &str, about: &str, what: &str| {
+        let done = incidents.decide(min(0), ana.clone(), month, (about, what));
+        done.map_err(|why| why.to_string())
+    };
+    for nth in 0..DECISIONS_MAX + 3 {
+        decide("2026-11", "A", &format!("number {nth}")).unwrap();
+    }
+    assert_eq!(decide("2026-11", "A", "number 5002"), Ok(Outcome::Already));
+    for (wrong, why) in [
+        (
+            ("2026-13", "A", "x"),
+            "`2026-13` is no month: write it as 2026-11",
+        ),
+        (
+            ("November", "A", "x"),
+            "`November` is no month: write it as 2026-11",
+        ),
+        (("2026-11", " ", "x"), "what it is about is empty"),
+        (
+            ("2026-11", "A", "x\ny"),
+            "the decision has more than one line",
+        ),
+    ] {
+        assert_eq!(decide(wrong.0, wrong.1, wrong.2).unwrap_err(), why);
+    }
+    let written = incidents.take_changes();
+    let mut restored = Incidents::new(policy());
+    incidents.records().for_each(|it| restored.restore(it));
+    let mut replayed = Incidents::new(policy());
+    written.into_iter().for_each(|it| replayed.restore(it));
+    let all: Vec<_> = incidents.decisions("2026-11").collect();
+    assert_eq!((all.len(), &*all[0].decision), (DECISIONS_MAX, "number 3"));
+    assert_eq!(restored.decisions("2026-11").collect::<Vec<_>>(), all);
+    assert_eq!(replayed.decisions("2026-11").collect::<Vec<_>>(), all);
 }
 
 #[test]
@@ -37,6 +118,7 @@ fn a_review_says_what_to_delete_which_runbooks_failed_and_what_had_no_alert() {
     episodes.acknowledged(min(12), &slow);
     episodes.resolved(min(55), &slow);
     let (total, rules) = figures_of(&episodes);
+    let decisions = decided();
 
     let mut incidents = Incidents::new(policy());
     let ada = || Person::new("ada").unwrap();
@@ -59,12 +141,22 @@ fn a_review_says_what_to_delete_which_runbooks_failed_and_what_had_no_alert() {
         rules: &rules,
         runbooks: &BTreeMap::from([("Disk|Full".to_owned(), "https://runbooks/disk".to_owned())]),
         incidents: &reviewed,
+        decisions: &decisions,
+        business: &business(),
         is_cut: false,
     };
     expect![[r#"
         # Review of 2026-11
 
         24 alerts fired; 23 were told of, 1 looked at; 2 of 24 actionable (8 %). Verdicts that were guessed: 1.
+
+        ## What the business did
+
+        | figure | mean of a day | lowest | highest |
+        |---|--:|---|---|
+        | orders\|day | 100 | 80.00 (1970-01-02) | 120 (1970-01-01) |
+        | users | – |  |  |
+        | revenue | it gives 2 series |  |  |
 
         ## What fired
 
@@ -77,7 +169,7 @@ fn a_review_says_what_to_delete_which_runbooks_failed_and_what_had_no_alert() {
 
         | rule | why | by replay | decided |
         |---|---|---|---|
-        | CheckoutCPUHigh | 1 of 23 actionable (4 %): the threshold is wrong 22, acted 1 | – |  |
+        | CheckoutCPUHigh | 1 of 23 actionable (4 %): the threshold is wrong 22, acted 1 | – | delete it (ben) |
 
         ## To tune: under 80 % actionable, or flapping
 
@@ -99,9 +191,10 @@ fn a_review_says_what_to_delete_which_runbooks_failed_and_what_had_no_alert() {
 
         ## Decisions
 
-        | what | who | when |
-        |---|---|---|
-        |  |  |  |
+        | about | what | who | when |
+        |---|---|---|---|
+        | CheckoutCPUHigh | keep it | ana | 1970-01-01T00:01:00Z |
+        | CheckoutCPUHigh | delete it | ben | 1970-01-01T00:02:00Z |
     "#]].assert_eq(&review.markdown());
 }
 
@@ -113,6 +206,8 @@ fn a_month_without_anything_is_a_review_too() {
         rules: &BTreeMap::new(),
         runbooks: &BTreeMap::new(),
         incidents: &[],
+        decisions: &[],
+        business: &[],
         is_cut: true,
     };
     let text = review.markdown();

@@ -39,15 +39,15 @@ impl Bell {
         bell
     }
 
-    /// Puts an objective in force, besides all the rest.
+    /// Puts an objective and a figure in force, besides all the rest.
     async fn promise(&self) {
-        let file = |name: &str, text: &str| {
+        let own = "slo_files: [slo.yml]\nquality: {figures: {targets: sum(up)}}";
+        let config = format!("{CONFIG}\n{own}\n");
+        for (name, text) in [("firebell.yml", &*config), ("slo.yml", SLO)] {
             std::fs::write(self.folder.path().join(name), text).unwrap();
-        };
-        file("firebell.yml", &format!("{CONFIG}\nslo_files: [slo.yml]\n"));
-        file("slo.yml", SLO);
-        let reload = self.client.post(self.url("/-/reload"));
-        assert_eq!(self.send(reload).await.0, 200);
+        }
+        let (status, ..) = self.send(self.client.post(self.url("/-/reload"))).await;
+        assert_eq!(status, 200);
         self.wait_for("/api/firebell/v1/slos", "\"badRatio\"").await;
     }
 

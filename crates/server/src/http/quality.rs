@@ -4,6 +4,9 @@
 //! *Limits*: [`EPISODES_MAX`] alerts are counted, and it is said when there were more. What was
 //! judged more than a month after the month's end is not looked for.
 
+mod business;
+pub(super) mod decisions;
+mod incidents;
 mod people;
 
 use std::collections::BTreeMap;
@@ -17,10 +20,12 @@ use axum::response::{IntoResponse, Response};
 use firebell_dispatch::{HistoryEntry, HistoryEvent, INBOX, NotifiedStatus};
 use firebell_engine::{Engine, HistoryQuery, is_own_alert};
 use firebell_incident::{
-    DELETE_UNDER, Episodes, Figures, Light, OFF_HOURS_BURNOUT, OFF_HOURS_GOOD, PAGES_IN_SHIFT,
-    Policy, Review, ReviewedIncident, Spread, TARGET, Verdict,
+    DELETE_UNDER, Decision, Episodes, Figures, IncidentId, Light, OFF_HOURS_BURNOUT,
+    OFF_HOURS_GOOD, PAGES_IN_SHIFT, Paged, Policy, RUNBOOK_WITHIN, Review, ReviewedIncident,
+    Spread, TARGET, Verdict,
 };
 use firebell_model::{ALERT_NAME, Duration, Labels, Timestamp};
+use firebell_rules::RuleSet;
 use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use serde_json::{Map, Value, json};
@@ -51,20 +56,29 @@ pub(super) async fn figures(State(app): State<App>, uri: Uri) -> Response {
         Ok(counted) => counted,
         Err(answer) => return answer,
     };
-    let config = app.live.config();
-    let (oncall, of) = (Arc::clone(&config.oncall.oncall), month.clone());
-    let looked = app.handle.read(move |engine, now| {
-        let incidents = engine.incidents();
-        let burdens = people::burdens(incidents, &oncall, &of);
-        (incidents.policy().clone(), burdens, now)
-    });
-    let Ok((policy, burdens, now)) = looked.await else {
+    let Some(facts) = Facts::gather(&app, &month).await else {
         return stopped();
     };
-    let mut figures = figures_json(&month, &counted, &policy);
-    let span = (month.from, month.to.min(now).max(month.from));
-    let people = people::people_json(burdens, &config.oncall.oncall, span);
-    figures.insert("people".to_owned(), json!(people));
+    let business = business::figures(&app, &month).await;
+    let config = app.live.config();
+    let (oncall, runbooks) = (&config.oncall.oncall, runbooks(&config.rules));
+    let mut figures = figures_json(&month, &counted, (&config.incidents, &runbooks));
+    let span = (month.from, month.to.min(facts.now).max(month.from));
+    let people = people::people_json(people::burdens(facts.paged, oncall), oncall, span);
+    let more = [
+        ("people", json!(people)),
+        ("decisions", json!(decisions::all_json(&facts.decisions))),
+        ("incidents", json!(incidents::all_json(&facts.incidents))),
+        (
+            "moreIncidents",
+            json!(facts.incidents.len().saturating_sub(LISTED_MAX)),
+        ),
+        (
+            "figures",
+            json!(business.iter().map(business::json).collect::<Vec<_>>()),
+        ),
+    ];
+    figures.extend(more.map(|(name, value)| (name.to_owned(), value)));
     Json(Value::Object(figures)).into_response()
 }
 
@@ -74,26 +88,74 @@ pub(super) async fn review(State(app): State<App>, uri: Uri) -> Response {
         Ok(counted) => counted,
         Err(answer) => return answer,
     };
-    let (from, to) = (month.from, month.to);
-    let looked = app.handle.read(move |engine, now| {
-        let opened = engine.incidents().iter();
-        let opened = opened.filter(|it| (from..to).contains(&it.opened_at));
-        let incidents: Vec<_> = opened.map(|it| ReviewedIncident::of(now, it)).collect();
-        (incidents, runbooks(engine))
-    });
-    let Ok((incidents, runbooks)) = looked.await else {
+    let Some(facts) = Facts::gather(&app, &month).await else {
         return stopped();
     };
+    let business = business::figures(&app, &month).await;
     let review = Review {
         month: &month.name,
         total: &Figures::of(counted.episodes.within(month.from, month.to)),
         rules: &Figures::by(counted.episodes.within(month.from, month.to), rule),
-        runbooks: &runbooks,
-        incidents: &incidents,
+        runbooks: &runbooks(&app.live.config().rules),
+        incidents: &facts.incidents,
+        decisions: &facts.decisions,
+        business: &business,
         is_cut: counted.is_cut,
     };
     let kind = [(header::CONTENT_TYPE, "text/markdown; charset=utf-8")];
     (kind, review.markdown()).into_response()
+}
+
+/// What the engine knows of a month.
+#[derive(Default)]
+struct Facts {
+    now: Timestamp,
+    /// Who was paged.
+    paged: Paged,
+    /// What was opened.
+    incidents: Vec<ReviewedIncident>,
+    decisions: Vec<Decision>,
+}
+
+impl Facts {
+    /// Looks at some incidents at a time: a month is read while others wait for the engine.
+    async fn gather(app: &App, month: &Month) -> Option<Self> {
+        let (mut facts, mut after) = (Self::default(), None);
+        loop {
+            let of = month.clone();
+            let looked = app.handle.read(move |engine, now| {
+                let last = facts.look(engine, now, &of, after);
+                (facts, last)
+            });
+            (facts, after) = looked.await.ok()?;
+            if after.is_none() {
+                return Some(facts);
+            }
+        }
+    }
+
+    /// The incidents behind a number; says to which it came, unless that was the last.
+    fn look(
+        &mut self,
+        engine: &Engine,
+        now: Timestamp,
+        month: &Month,
+        after: Option<IncidentId>,
+    ) -> Option<IncidentId> {
+        let mut last = None;
+        for incident in engine.incidents().after(after).take(LOOKED_AT_ONCE) {
+            last = Some(incident.id);
+            self.paged.add(incident, (month.from, month.to));
+            if (month.from..month.to).contains(&incident.opened_at) {
+                self.incidents.push(ReviewedIncident::of(now, incident));
+            }
+        }
+        if last.is_none() {
+            self.now = now;
+            self.decisions = engine.incidents().decisions(&month.name).cloned().collect();
+        }
+        last
+    }
 }
 
 async fn counted(app: &App, uri: &Uri) -> Result<(Month, Counted), Response> {
@@ -214,6 +276,10 @@ fn count(episodes: &mut Episodes, entry: &HistoryEntry) {
             // Every receiver has the inbox: nobody was told by that.
             if told.status == NotifiedStatus::Sent && !integration.starts_with(INBOX) {
                 told.alerts.iter().for_each(|it| episodes.notified(*it));
+                let n_others = told.n_alerts.saturating_sub(told.alerts.len());
+                if n_others > 0 {
+                    episodes.notified_beside(&told.alerts, labels, n_others);
+                }
             }
         }
         HistoryEvent::Acknowledged { .. } => episodes.acknowledged(at, labels),
@@ -235,23 +301,27 @@ fn rule(labels: &Labels) -> String {
 }
 
 /// The runbooks that rules name, by name of rule.
-fn runbooks(engine: &Engine) -> BTreeMap<String, String> {
-    let rules = engine.rules().groups().flat_map(|group| group.rules());
+fn runbooks(rules: &RuleSet) -> BTreeMap<String, String> {
+    let rules = rules.groups().iter().flat_map(|group| &group.rules);
     let named = rules.filter_map(|rule| {
-        let mut annotations = rule.rule.annotation_texts.iter();
+        let mut annotations = rule.annotation_texts.iter();
         let runbook = annotations.find(|it| it.name.starts_with("runbook"))?;
-        Some((rule.rule.name.clone(), runbook.value.to_string()))
+        Some((rule.name.clone(), runbook.value.to_string()))
     });
     named.collect()
 }
 
-fn figures_json(month: &Month, counted: &Counted, policy: &Policy) -> Map<String, Value> {
+fn figures_json(
+    month: &Month,
+    counted: &Counted,
+    (policy, runbooks): (&Policy, &BTreeMap<String, String>),
+) -> Map<String, Value> {
     let all = || counted.episodes.within(month.from, month.to);
     let service = |labels: &Labels| policy.key(labels).value("service").to_owned();
     let team = |labels: &Labels| labels.value("team").to_owned();
-    let (rules, n_more_rules) = listed(Figures::by(all(), rule), true);
-    let (services, _) = listed(Figures::by(all(), service), false);
-    let (teams, _) = listed(Figures::by(all(), team), false);
+    let (rules, n_more_rules) = listed(Figures::by(all(), rule), Some(runbooks));
+    let (services, _) = listed(Figures::by(all(), service), None);
+    let (teams, _) = listed(Figures::by(all(), team), None);
     let fields = [
         ("month", json!(month.name)),
         ("from", json!(month.from.to_string())),
@@ -276,21 +346,28 @@ fn targets_json() -> Value {
         "actionable": TARGET,
         "deleteUnder": DELETE_UNDER,
         "pagesInShift": PAGES_IN_SHIFT,
+        "runbookSeconds": RUNBOOK_WITHIN.as_secs_f64(),
         "offHours": { "good": OFF_HOURS_GOOD, "burnout": OFF_HOURS_BURNOUT },
     })
 }
 
-/// What fired most comes first; how many are left out.
-fn listed(all: BTreeMap<String, Figures>, is_rule: bool) -> (Vec<Value>, usize) {
+/// What fired most comes first; how many are left out. Rules are advised on.
+fn listed(
+    all: BTreeMap<String, Figures>,
+    runbooks: Option<&BTreeMap<String, String>>,
+) -> (Vec<Value>, usize) {
     let mut all: Vec<_> = all.into_iter().collect();
     all.sort_by_key(|(_, it)| std::cmp::Reverse(it.n_fired));
     let n_more = all.len().saturating_sub(LISTED_MAX);
     let listed = all.into_iter().take(LISTED_MAX).map(|(name, figures)| {
         let mut fields = figure_fields(&figures);
         fields.insert("name".to_owned(), json!(name));
-        if is_rule {
+        if let Some(runbooks) = runbooks {
             let advice = figures.advice().name();
             fields.insert("advice".to_owned(), json!(advice));
+            fields.insert("runbook".to_owned(), json!(runbooks.get(&name)));
+            let has_failed = figures.resolve.is_some_and(|it| it.p90 > RUNBOOK_WITHIN);
+            fields.insert("runbookFailed".to_owned(), json!(has_failed));
         }
         Value::Object(fields)
     });
@@ -351,7 +428,9 @@ const AFTER: Duration = Duration::from_hours(31 * 24);
 const PAGE_ENTRIES: usize = 10_000;
 /// The most alerts that are counted.
 const EPISODES_MAX: usize = 200_000;
-/// The most rules, services or teams that are told.
+/// Incidents that are looked at before others have their turn.
+const LOOKED_AT_ONCE: usize = 25;
+/// The most rules, services, teams or incidents that are told.
 const LISTED_MAX: usize = 1_000;
 
 #[cfg(test)]

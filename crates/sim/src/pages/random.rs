@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::chance::Chance;
+use crate::stops::{OF_WRITES, STOPS, stop};
 
 /// The scenario of a seed, and how long it lasts.
 pub(super) fn scenario(seed: u64, hours: u32) -> String {
@@ -199,23 +200,9 @@ impl Maker {
     fn stops(&mut self) -> String {
         let mut text = String::new();
         for _ in 0..self.chance.below(10) {
-            let how = self.pick(&[
-                "kill",
-                "kill after deciding",
-                "kill after recording",
-                "kill after sending",
-                "crash",
-                "crash after deciding",
-                "crash after recording",
-                "crash after sending",
-            ]);
+            let how = self.pick(&STOPS[..STOPS.len() - OF_WRITES]);
             let at = self.moment();
-            if self.chance.one_in(2) {
-                let _ = writeln!(text, "{at}s {how} then restart");
-            } else {
-                let down = self.chance.between(1, 2 * 3600);
-                let _ = writeln!(text, "{at}s {how}\n{}s restart", at + down);
-            }
+            text += &stop(&mut self.chance, at, how, 2 * 3600);
         }
         if self.chance.one_in(4) {
             let (at, lasts) = (self.moment(), self.chance.between(1, 3600));

@@ -6,15 +6,23 @@ use std::sync::Arc;
 
 use firebell_config::{Config, ExternalUrl, Files, Pos, Problem, Problems, load};
 use firebell_engine::{Configuration, Paging};
+use firebell_slo::Objectives;
 
 use super::timeline::{self, Line, What};
 
 /// A scenario that can be run.
 pub(crate) struct Document {
     /// What is in force at first, and after each reload of the timeline, in order.
-    pub(crate) configurations: Vec<Configuration>,
+    pub(crate) configurations: Vec<InForce>,
     pub(crate) timeline: Vec<Line>,
     pub(crate) transcript: Option<Block>,
+}
+
+/// What is in force at a time.
+#[derive(Clone)]
+pub(crate) struct InForce {
+    pub(crate) configuration: Configuration,
+    pub(crate) objectives: Arc<Objectives>,
 }
 
 /// A fenced block.
@@ -49,6 +57,7 @@ impl Document {
         let alternatives = Alternatives {
             prometheus: of_kind("prometheus").into_iter().next(),
             incidents: of_kind("incidents").into_iter().next(),
+            slo: of_kind("slo").into_iter().next(),
             firebell: of_kind("firebell"),
             rules: of_kind("rules"),
             routes: of_kind("alertmanager"),
@@ -68,7 +77,7 @@ impl Document {
     }
 
     /// What is in force at first.
-    pub(crate) fn first(&self) -> &Configuration {
+    pub(crate) fn first(&self) -> &InForce {
         // `read` refuses a document whose first configuration cannot be loaded.
         &self.configurations[0]
     }
@@ -92,6 +101,7 @@ impl Document {
 struct Alternatives {
     prometheus: Option<Block>,
     incidents: Option<Block>,
+    slo: Option<Block>,
     firebell: Vec<Block>,
     rules: Vec<Block>,
     routes: Vec<Block>,
@@ -107,12 +117,7 @@ struct Chosen {
 
 impl Alternatives {
     /// Loads what is in force at first and after each reload.
-    fn load(
-        &self,
-        file: &str,
-        timeline: &[Line],
-        problems: &mut Vec<Problem>,
-    ) -> Vec<Configuration> {
+    fn load(&self, file: &str, timeline: &[Line], problems: &mut Vec<Problem>) -> Vec<InForce> {
         let mut chosen = Chosen::default();
         let mut loaded = vec![self.configuration(file, chosen, problems)];
         let mut by_time: Vec<&Line> = timeline.iter().collect();
@@ -140,10 +145,11 @@ impl Alternatives {
         file: &str,
         chosen: Chosen,
         problems: &mut Vec<Problem>,
-    ) -> Option<Configuration> {
+    ) -> Option<InForce> {
         let files = Blocks {
             prometheus: self.prometheus.as_ref(),
             incidents: self.incidents.as_ref(),
+            slo: self.slo.as_ref(),
             firebell: self.firebell.get(chosen.firebell),
             rules: self.rules.get(chosen.rules),
             routes: self.routes.get(chosen.routes),
@@ -153,14 +159,9 @@ impl Alternatives {
             fallback: String::new(),
         };
         match load(Some(Path::new(ROOT)), &external_url, &files) {
-            Ok(config) => Some(Configuration {
-                paging: paging(&config),
-                rules: config.rules,
-                rule_options: firebell_rules::Options::default(),
-                routing: config.routing,
-                dispatch_options: firebell_dispatch::Options::default(),
-                delivery_alert: config.delivery_alert,
-                incidents: config.incidents,
+            Ok(config) => Some(InForce {
+                objectives: Arc::clone(&config.objectives),
+                configuration: configuration(config),
             }),
             Err(found) => {
                 // Blocks keep their lines, so only the name has to be set right.
@@ -172,6 +173,19 @@ impl Alternatives {
                 None
             }
         }
+    }
+}
+
+/// What the engine is told of a configuration.
+fn configuration(config: Config) -> Configuration {
+    Configuration {
+        paging: paging(&config),
+        rules: config.rules,
+        rule_options: firebell_rules::Options::default(),
+        routing: config.routing,
+        dispatch_options: firebell_dispatch::Options::default(),
+        delivery_alert: config.delivery_alert,
+        incidents: config.incidents,
     }
 }
 
@@ -189,6 +203,7 @@ pub(crate) fn paging(config: &Config) -> Paging {
 struct Blocks<'a> {
     prometheus: Option<&'a Block>,
     incidents: Option<&'a Block>,
+    slo: Option<&'a Block>,
     firebell: Option<&'a Block>,
     rules: Option<&'a Block>,
     routes: Option<&'a Block>,
@@ -201,6 +216,7 @@ impl Files for Blocks<'_> {
         match path.to_str() {
             Some(ROOT) => {
                 let rules = self.rules.map_or("", |_| "rule_files: [rules.yml]\n");
+                let slo = self.slo.map_or("", |_| "slo_files: [slo.yml]\n");
                 let routes = self
                     .routes
                     .map_or("", |_| "alertmanager: alertmanager.yml\n");
@@ -218,8 +234,9 @@ impl Files for Blocks<'_> {
                     text += &"\n".repeat((line as usize - 1).saturating_sub(n_before));
                     text += &block;
                 }
-                Ok(format!("{text}{rules}{routes}"))
+                Ok(format!("{text}{slo}{rules}{routes}"))
             }
+            Some("slo.yml") => padded(self.slo),
             Some("rules.yml") => padded(self.rules),
             Some("alertmanager.yml") => padded(self.routes),
             _ => Err(io::ErrorKind::NotFound.into()),

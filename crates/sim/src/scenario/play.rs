@@ -1,6 +1,7 @@
 //! Plays a scenario: the timeline drives the simulator, the narrator writes down what comes of it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use firebell_dispatch::{PostedAlert, PostedAlerts, SilenceRequest, SilenceState};
 use firebell_engine::{Configuration, Engine};
@@ -24,13 +25,14 @@ pub(crate) fn play<W: Watch>(
     watch: impl FnOnce(Timestamp) -> W,
 ) -> Sim<W> {
     let first = document.first();
-    let start = first_slot(first, options.beginning);
+    let start = first_slot(&first.configuration, options.beginning);
     let mut sim = Sim::new(
         start - Duration(1),
-        first.clone(),
+        first.configuration.clone(),
         options.seed,
         watch(start),
     );
+    sim.objectives = Arc::clone(&first.objectives);
     sim.flaw = options.flaw;
     let mut timeline = document.timeline.iter();
     let is_asked = timeline.any(|line| matches!(line.what, What::History));
@@ -218,9 +220,10 @@ impl<W: Watch> Player<'_, W> {
             What::Restart => self.sim.restart(),
             What::ReloadRules | What::ReloadRoutes | What::ReloadFirebell => {
                 self.n_reloads += 1;
-                if let Some(configuration) = self.document.configurations.get(self.n_reloads) {
+                if let Some(next) = self.document.configurations.get(self.n_reloads) {
                     self.say("reloaded");
-                    self.sim.configure(configuration.clone());
+                    self.sim.objectives = Arc::clone(&next.objectives);
+                    self.sim.configure(next.configuration.clone());
                 }
             }
             What::Disk(fault) => {

@@ -5,6 +5,7 @@
 //! on. Who is told takes it at once, unless a timeline says otherwise.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use firebell_config::{Config, ExternalUrl, Files, UnitTest, UnitTests, load};
 use firebell_engine::Configuration;
@@ -13,7 +14,7 @@ use firebell_promql::description::{self, Described};
 use firebell_rules::{Context, RuleGroup, RuleSet};
 
 use super::{input, start_of};
-use crate::scenario::{self, Document, Line, What, play};
+use crate::scenario::{self, Document, InForce, Line, What, play};
 use crate::simulator::Watch;
 
 /// What a test is played with.
@@ -73,12 +74,17 @@ impl Stage<'_> {
             what: What::End,
         });
         let mut configuration = self.configuration(config)?;
+        let mut objectives = Arc::default();
         if run.has_pages {
             configuration.incidents = config.incidents.clone();
             configuration.paging = scenario::paging(config);
+            objectives = Arc::clone(&config.objectives);
         }
         let document = Document {
-            configurations: vec![configuration],
+            configurations: vec![InForce {
+                configuration,
+                objectives,
+            }],
             timeline,
             transcript: None,
         };

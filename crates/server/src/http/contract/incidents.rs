@@ -1,6 +1,7 @@
 //! What people do with incidents over HTTP, and what they are told when it does not work.
 
 use expect_test::expect_file;
+use serde_json::Value;
 
 use super::Bell;
 
@@ -75,6 +76,46 @@ async fn incidents_are_opened_worked_on_and_judged() {
         ))
         .await;
     expect_file!["incidents.txt"].assert_eq(&transcript);
+    bell.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn decisions_of_a_review_are_noted_once_and_read() {
+    let bell = Bell::start().await;
+    let transcript = bell
+        .transcript(
+            r#"
+        POST /api/firebell/v1/review/decisions {"by":"ada","month":"2020-02","about":"Down","decision":"delete it"}
+        POST /api/firebell/v1/review/decisions {"by":"ada","month":"2020-02","about":"Down","decision":"delete it"}
+        POST /api/firebell/v1/review/decisions {"by":"ada","month":"2020-13","about":"Down","decision":"delete it"}
+        POST /api/firebell/v1/review/decisions {"by":"","month":"2020-02","about":"Down","decision":"delete it"}
+        POST /api/firebell/v1/review/decisions {"by":"ada"}
+        GET /api/firebell/v1/quality?month=2020-02
+        "#,
+        )
+        .await;
+    expect_file!["decisions.txt"].assert_eq(&transcript);
+    bell.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_incident_knows_the_error_budget_of_its_service_and_a_review_the_business() {
+    let bell = Bell::start().await;
+    bell.promise().await;
+    let opened = bell.client.post(bell.url("/api/firebell/v1/incidents"));
+    let body = r#"{"by":"ada","title":"it is slow","service":"shop","severity":"sev2"}"#;
+    let (status, _, answer) = bell.send(opened.body(body)).await;
+    assert_eq!(status, 201, "{answer}");
+    let opened: Value = serde_json::from_str(&answer).unwrap();
+    let id = opened["incident"]["id"].as_str().unwrap();
+    let path = format!("/api/firebell/v1/incidents/{id}");
+    bell.wait_for(&path, r#""objective":"shop/answers""#).await;
+    let (_, _, incident) = bell.get(&path).await;
+    let incident: Value = serde_json::from_str(&incident).unwrap();
+    // The target has been down ever since.
+    assert!(incident["budget"]["left"].as_f64().unwrap() < 0.0);
+    let (_, _, review) = bell.get("/api/firebell/v1/review").await;
+    assert!(review.contains("| targets | "), "{review}");
     bell.server.stop().await.unwrap();
 }
 

@@ -72,6 +72,10 @@ pub(super) fn detail(incident: &Incident, before: usize) -> Value {
         "impact": incident.impact,
         "components": incident.components,
         "data": incident.data,
+        "budget": incident.budget.as_ref().map(|it| json!({
+            "objective": it.objective,
+            "left": it.left.share(),
+        })),
         "alerts": alerts.collect::<Vec<_>>(),
         "leftOut": incident.n_left_out,
         "timeline": shown.map(|(n, it)| entry(n, it)).collect::<Vec<_>>(),

@@ -1,7 +1,7 @@
 //! Pages as JSON: `Page` of `docs/openapi.json`.
 
 use firebell_engine::Engine;
-use firebell_escalation::{End, Next, NextWhat, Page, Phase, Send, SendState, Wait};
+use firebell_escalation::{BudgetLeft, End, Next, NextWhat, Page, Phase, Send, SendState, Wait};
 use firebell_incident::IncidentId;
 use firebell_oncall::Oncall;
 use serde_json::{Value, json};
@@ -17,6 +17,7 @@ pub(in crate::http) fn page(page: &Page, engine: &Engine, oncall: &Oncall) -> Va
         "title": incident.map(|it| &it.title),
         "severity": page.severity.to_string(),
         "service": service,
+        "budgetLeft": page.budget.map(BudgetLeft::share),
         "openedAt": incident.map(|it| it.opened_at.to_string()),
         "isOpen": page.is_open(),
         "state": state(page),

@@ -2,28 +2,22 @@
 
 use std::collections::BTreeMap;
 
-use firebell_incident::{Burden, Incidents, Light, PartOfDay};
+use firebell_incident::{Burden, Light, Paged, PartOfDay};
 use firebell_model::Timestamp;
 use firebell_oncall::{Fairness, Oncall, Span};
 use jiff::civil::Weekday;
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
-use super::{Month, spread_json};
+use super::spread_json;
 
-/// What was told to whom, by name.
-pub(super) fn burdens(
-    incidents: &Incidents,
-    oncall: &Oncall,
-    month: &Month,
-) -> BTreeMap<String, Burden> {
+/// What it was like for those who were paged, by name.
+pub(super) fn burdens(paged: Paged, oncall: &Oncall) -> BTreeMap<String, Burden> {
     let zone_of = |name: &str| {
         let id = oncall.directory.find_person(name);
         id.map_or(TimeZone::UTC, |id| oncall.directory.person(id).zone.clone())
     };
-    Burden::of(incidents.iter(), (month.from, month.to), |name, at| {
-        part_of_day(&zone_of(name), at)
-    })
+    paged.burdens(|name, at| part_of_day(&zone_of(name), at))
 }
 
 /// Working hours are 8 to 18 from Monday to Friday, nights 22 to 6: as fairness counts them.
