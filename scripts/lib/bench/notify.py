@@ -11,8 +11,8 @@ others are the wall time of an answer as a client sees it, body and all: the fir
 keep what they found out. A hanging receiver is one that takes the connection and never answers;
 its row is how much later than otherwise the other receiver of the same alerts hears of them. The
 million is Firebell's alone: how much memory it takes, and how long until it is ready again. So are
-the acknowledgements: a half of the incidents that may be open is acknowledged by its page, the other
-half by the incident, one after the other, each answered when it is on disk.
+the acknowledgements, one after the other: of one incident in two by its page, of the others by the
+incident itself, each answered when it is on disk.
 """
 
 from __future__ import annotations
@@ -158,8 +158,8 @@ class Desk(System):
 
     def commands(self) -> Sequence[Sequence[str | Path]]:
         """Return its command line."""
-        command = [binary(), "serve", f"--config={self.config}", f"--data-dir={self.data}"]
-        return [[*command, f"--listen=127.0.0.1:{self.port}"]]
+        options = [f"--config={self.config}", f"--data-dir={self.data}"]
+        return [[binary(), "serve", *options, f"--listen=127.0.0.1:{self.port}"]]
 
     def post(self, path: str, body: object) -> None:
         """Post JSON, which has to be taken."""
