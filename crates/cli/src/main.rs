@@ -146,8 +146,8 @@ enum Command {
     #[command(after_help = "Example: firebell snooze 4 --for 2h --by ana\n\
                             Exit codes: 0 done, 1 there is none, 2 usage or IO.")]
     Snooze(page::Snooze),
-    /// Have another policy go on with a page.
-    #[command(after_help = "Example: firebell handoff 4 managers --by ana\n\
+    /// Have another policy, or a person, go on with a page.
+    #[command(after_help = "Example: firebell handoff 4 --to ana --by ben\n\
                             Exit codes: 0 done, 1 there is none, 2 usage or IO.")]
     Handoff(page::HandOff),
     /// Say whether a month's alerts were any good, by rule, service and team, and what it was like

@@ -2,6 +2,8 @@
 //!
 //! Both answer in the words of the API, so what is printed is the same.
 
+mod changes;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -12,7 +14,7 @@ use firebell_server::{OncallError, ShiftsAsked, oncall_at, oncall_calendar, onca
 use serde_json::Value;
 
 use crate::check::now;
-use crate::explain::ask;
+use crate::explain::{Asked, ask};
 use crate::slo::load_one;
 use crate::{harmless, say};
 
@@ -57,6 +59,26 @@ pub(crate) enum Command {
         #[arg(long, value_name = "NAME", conflicts_with = "schedule")]
         person: Option<String>,
     },
+    /// Have something else hold for a while, at once, on a running Firebell.
+    #[command(
+        after_help = "Example: firebell oncall override payments --from 2026-01-07 --until 2026-01-08 \
+                      --take ben --reason 'a wedding'\n\
+                      Exit codes: 0 it is in force, 1 it is refused, 2 usage or IO."
+    )]
+    Override(changes::Override),
+    /// Have two people swap shifts, on a running Firebell.
+    #[command(
+        after_help = "Example: firebell oncall swap payments ana=2026-01-11/2026-01-12 \
+                      ben=2026-01-13/2026-01-14\n\
+                      Exit codes: 0 it is in force, 1 it is refused, 2 usage or IO."
+    )]
+    Swap(changes::Swap),
+    /// List who changed what on a running Firebell.
+    Changes(Asked),
+    /// Take such a change back.
+    #[command(after_help = "Example: firebell oncall undo 12\n\
+                            Exit codes: 0 done, 1 it cannot be taken back, 2 usage or IO.")]
+    Undo(changes::Undo),
 }
 
 /// Who answers.
@@ -107,6 +129,10 @@ pub(crate) fn oncall(command: &Command) -> ExitCode {
             schedule,
             person,
         } => ical(source, schedule.as_deref(), person.as_deref()),
+        Command::Override(options) => changes::add_override(options),
+        Command::Swap(options) => changes::add_swap(options),
+        Command::Changes(asked) => changes::changes(asked),
+        Command::Undo(options) => changes::undo(options),
     };
     done.unwrap_or_else(|code| code)
 }

@@ -53,9 +53,12 @@ pub(crate) struct HandOff {
     /// The number of its incident, as INC-4 or 4.
     #[arg(value_name = "PAGE")]
     id: String,
-    /// The policy that goes on with it, from its beginning.
-    #[arg(value_name = "POLICY")]
-    to: String,
+    /// Who goes on with it: a policy, from its beginning, or a person.
+    #[arg(value_name = "TO", required_unless_present = "to")]
+    other: Option<String>,
+    /// The same; `person:ana` where a policy is called like a person.
+    #[arg(long, value_name = "TO", conflicts_with = "other")]
+    to: Option<String>,
     #[command(flatten)]
     as_whom: AsWhom,
     #[command(flatten)]
@@ -85,9 +88,9 @@ pub(crate) fn snooze(options: &Snooze) -> ExitCode {
     code(options.of.answer("snooze", &json!({ "for": options.time })))
 }
 
-/// Another policy goes on with it.
+/// Another policy or a person goes on with it.
 pub(crate) fn hand_off(options: &HandOff) -> ExitCode {
-    let said = json!({ "to": options.to });
+    let said = json!({ "to": options.to.as_ref().or(options.other.as_ref()) });
     let who = (&options.as_whom, &options.asked);
     code(answer(&options.id, "hand-over", &said, who))
 }

@@ -22,6 +22,23 @@ pub trait Files {
     fn managed_rules(&self) -> Vec<(String, String)> {
         Vec::new()
     }
+
+    /// Files of `oncall` besides those that the configuration names.
+    fn managed_oncall(&self) -> Vec<ManagedOncall> {
+        Vec::new()
+    }
+}
+
+/// A file of `oncall` that people changed elsewhere than in files.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ManagedOncall {
+    /// What problems call it.
+    pub name: String,
+    /// As a file has it.
+    pub text: String,
+    /// Whether it is to be put in force now: what is wrong with it is a problem then. What fitted
+    /// once and no longer does is left out, and noted.
+    pub is_new: bool,
 }
 
 /// The disk.

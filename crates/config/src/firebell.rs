@@ -477,7 +477,7 @@ fn read_objectives(
 /// Files that `oncall` lists, or what stands there.
 fn read_oncall(loader: &Loader<'_>, doc: &Doc<'_>, fields: &Fields<'_, '_>) -> OncallSection {
     match fields.get("oncall") {
-        None => OncallSection::default(),
+        None => oncall::read(loader, None, None),
         Some(node) if matches!(node.value, Value::Map(_)) => {
             oncall::read(loader, None, Some((doc, node)))
         }

@@ -48,7 +48,7 @@ pub use crate::check::{
     RuleFigures, check,
 };
 pub use crate::discovery::{Discovery, FileDiscovery, TargetGroup, parse_target_file};
-pub use crate::files::{Files, OsFiles};
+pub use crate::files::{Files, ManagedOncall, OsFiles};
 pub use firebell_notify::{HttpConfig, Tls};
 
 pub use firebell_lint::did_you_mean;

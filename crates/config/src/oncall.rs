@@ -25,14 +25,15 @@ mod layer;
 mod parts;
 mod schedule;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use firebell_model::Matcher;
 use firebell_oncall::{
-    Contact, ContactKind, Holidays, Oncall, OwnerRule, Person, PersonId, Service, Team, TeamId,
-    calendar_days,
+    Contact, ContactKind, Holidays, Oncall, OwnerRule, Person, PersonId, ScheduleId, Service, Team,
+    TeamId, calendar_days,
 };
 
 use jiff::civil::Date;
@@ -84,18 +85,20 @@ pub(crate) fn is_of_oncall(root: &Node) -> bool {
     let Value::Map(entries) = &root.value else {
         return false;
     };
-    const OWN: [&str; 6] = [
+    const OWN: [&str; 8] = [
         "people",
         "teams",
         "services",
         "owners",
         "holidays",
         "schedules",
+        "overrides",
+        "swaps",
     ];
     !entries.is_empty() && entries.iter().all(|entry| OWN.contains(&&*entry.key))
 }
 
-/// Reads files, and what stands inline.
+/// Reads files, what stands inline, and what was changed elsewhere.
 pub(crate) fn read(
     loader: &Loader<'_>,
     paths: impl IntoIterator<Item = PathBuf>,
@@ -119,7 +122,19 @@ pub(crate) fn read(
             .map(move |root| doc.fields(root, "a file of `oncall`"))
     });
     let inline = inline.map(|(doc, node)| doc.fields(node, "`oncall`"));
-    let sections: Vec<Fields<'_, '_>> = in_files.chain(inline).collect();
+    let managed = loader.files.managed_oncall();
+    let problems: Vec<RefCell<Vec<Problem>>> = managed.iter().map(|_| RefCell::default()).collect();
+    let managed_docs = managed.iter().zip(&problems);
+    let managed_docs =
+        managed_docs.map(|(it, found)| Doc::new(Path::new(&it.name), &it.text, found));
+    let managed_docs: Vec<Doc<'_>> = managed_docs.collect();
+    let managed_roots: Vec<Option<Node>> = managed_docs.iter().map(Doc::parse).collect();
+    let in_managed = managed_docs.iter().zip(&managed_roots);
+    let in_managed = in_managed.filter_map(|(doc, root)| {
+        let root = root.as_ref()?;
+        Some(doc.fields(root, "`oncall`"))
+    });
+    let sections: Vec<Fields<'_, '_>> = in_files.chain(inline).chain(in_managed).collect();
     let mut reader = Reader::default();
     for fields in &sections {
         reader.take_names(loader, fields);
@@ -128,7 +143,17 @@ pub(crate) fn read(
         reader.take_meaning(fields);
     }
     for fields in sections {
+        reader.take_changes(&fields);
         fields.finish();
+    }
+    for (it, found) in managed.iter().zip(problems) {
+        let found = found.into_inner();
+        match it.is_new {
+            true => loader.problems.borrow_mut().extend(found),
+            false => found
+                .iter()
+                .for_each(|problem| loader.note(format!("not in force: {problem}"))),
+        }
     }
     OncallSection {
         oncall: Arc::new(reader.oncall),
@@ -206,6 +231,55 @@ impl Reader {
                 self.oncall.schedules[id.0 as usize] = schedule;
             }
         }
+    }
+
+    /// Overrides and swaps that stand beside the schedules, in their order.
+    fn take_changes(&mut self, fields: &Fields<'_, '_>) {
+        for node in fields.list("overrides") {
+            let said = fields.doc.fields(node, "an override");
+            let name = said.get("schedule");
+            if let Some((id, zone)) = self.changed(fields.doc, node, name) {
+                let change = changes::override_of(self, &said, &zone);
+                self.oncall.schedules[id.0 as usize]
+                    .overrides
+                    .extend(change);
+                said.finish();
+            }
+        }
+        for node in fields.list("swaps") {
+            let entries = fields.doc.entries(node, "swaps");
+            let (named, sides): (Vec<_>, Vec<_>) =
+                entries.into_iter().partition(|(key, _)| *key == "schedule");
+            let name = named.first().map(|(_, node)| *node);
+            if let Some((id, zone)) = self.changed(fields.doc, node, name) {
+                let swap = changes::swap(self, fields.doc, (node, &sides), &zone);
+                let schedule = &mut self.oncall.schedules[id.0 as usize];
+                schedule.overrides.extend(swap.into_iter().flatten());
+            }
+        }
+    }
+
+    /// The schedule that a change names, and its clock.
+    fn changed(
+        &self,
+        doc: &Doc<'_>,
+        node: &Node,
+        name: Option<&Node>,
+    ) -> Option<(ScheduleId, TimeZone)> {
+        let Some(name) = name else {
+            let message = "`schedule` is missing: it says which one is changed";
+            doc.problem(node.at, message, None);
+            return None;
+        };
+        let text = doc.text(name, "schedule")?;
+        let found = self.oncall.find_schedule(&text);
+        if found.is_none() {
+            let names = self.oncall.schedules.iter().map(|it| &*it.name);
+            let hint = did_you_mean(&text, names);
+            doc.problem(name.at, format!("there is no schedule `{text}`"), hint);
+        }
+        let id = found?;
+        Some((id, self.oncall.schedule(id).zone.clone()))
     }
 
     /// The entries of a map of names, each name once over all files.

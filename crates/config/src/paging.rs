@@ -12,7 +12,7 @@
 
 use std::collections::BTreeMap;
 
-use firebell_escalation::{Limit, PagingRules, PersonRules, Way, Window};
+use firebell_escalation::{HandOffNotices, Limit, PagingRules, PersonRules, Way, Window};
 use firebell_model::{Duration, Secret};
 use firebell_notify::{Aim, HttpConfig, Integration, SecretText, WebhookConfig};
 use firebell_oncall::{Contact, ContactKind, Oncall, Person};
@@ -167,12 +167,19 @@ fn rules(doc: &Doc<'_>, entry: &Entry, person: &Person) -> PersonRules {
         let limits = limits.filter_map(|node| limit(doc.fields(node, "a limit")));
         limits.collect()
     });
+    let hand_offs = fields.parsed("hand_offs", |text| match text {
+        "open" => Ok(HandOffNotices::Open),
+        "always" => Ok(HandOffNotices::Always),
+        "none" => Ok(HandOffNotices::None),
+        _ => Err(format!("`{text}` is none of `open`, `always`, `none`")),
+    });
     let read = PersonRules {
         urgent: ways(&fields, "urgent", person),
         others: ways(&fields, "others", person),
         quiet: fields.parsed("quiet", |text| Window::new(text, zone)),
         limits: limits.unwrap_or(default.limits),
         bundle: fields.duration("bundle").unwrap_or(default.bundle),
+        hand_offs: hand_offs.unwrap_or(default.hand_offs),
     };
     fields.finish();
     read

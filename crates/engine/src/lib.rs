@@ -10,6 +10,7 @@
 
 mod budgets;
 mod engine;
+mod hand_offs;
 mod history;
 mod inbox;
 mod incidents;
@@ -29,4 +30,6 @@ pub use crate::journal::{Journal, JournalError, Replayed};
 pub use crate::ledger::Ledger;
 pub use crate::own_alerts::is_own_alert;
 pub use crate::pages::{PAGE_ALERT, PageAct, PageRefusal};
-pub use crate::paging::{PageBrief, PageMessage, PageRecipient, PageWhy, Paging};
+pub use crate::paging::{
+    HandOffBrief, PageBrief, PageMessage, PageRecipient, PageWhy, Paging, ShiftBrief,
+};

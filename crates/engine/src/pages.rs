@@ -14,10 +14,8 @@ use firebell_escalation::{
 };
 use firebell_incident::{
     Act, Incident, IncidentId, Incidents, Outcome, Person, Phase as IncidentPhase, State,
-    alert_text,
 };
 use firebell_model::{ALERT_NAME, Alert, AlertStatus, Duration, Labels, Timestamp};
-use firebell_oncall::Contact;
 
 use crate::engine::{Effect, Engine, Step};
 use crate::paging::{PageBrief, PageMessage, PageRecipient, PageWhy, Paging};
@@ -34,7 +32,7 @@ pub enum PageAct {
     Resolve,
     /// Nobody is told for so long; then it begins anew.
     Snooze(Duration),
-    /// It goes on with this policy, from its beginning.
+    /// It goes on with this policy from its beginning, or with this person.
     HandOver(Arc<str>),
 }
 
@@ -69,6 +67,14 @@ impl Pages {
 
     pub(crate) fn restore(&mut self, record: EscalationRecord) {
         self.escalation.restore(record);
+    }
+
+    pub(crate) fn escalation(&self) -> &Escalation {
+        &self.escalation
+    }
+
+    pub(crate) fn paging(&self) -> &Paging {
+        &self.paging
     }
 
     pub(crate) fn poll_deadline(&self) -> Option<Timestamp> {
@@ -151,23 +157,7 @@ impl Pages {
     fn brief(&self, key: PageKey, incidents: &Incidents) -> Option<PageBrief> {
         let incident = incidents.get(IncidentId(key.0))?;
         let page = self.escalation.page(key)?;
-        let service = incident.key.value("service");
-        let members = incident.alerts.values();
-        let firing: Vec<_> = members.filter(|it| it.ended_at.is_none()).collect();
-        let named = firing.iter().take(PageBrief::FIRING_MAX);
-        Some(PageBrief {
-            key,
-            title: incident.title.clone(),
-            severity: page.severity,
-            service: (!service.is_empty()).then(|| service.to_owned()),
-            opened_at: incident.opened_at,
-            policy: Arc::clone(&page.policy),
-            run: page.run,
-            step: page.step,
-            round: page.round.saturating_add(1),
-            firing: named.map(|it| alert_text(&it.labels)).collect(),
-            n_firing: firing.len(),
-        })
+        Some(PageBrief::of(incident, Some(page)))
     }
 
     /// The message that an effect is; `None` when it can reach nobody.
@@ -177,14 +167,7 @@ impl Pages {
             Some(directory.person(directory.find_person(name)?))
         };
         let to_person = |name: &Arc<str>, method: firebell_escalation::Method| {
-            let contacts = person(name)?.contacts.iter();
-            let contact: &Contact = contacts
-                .filter(|it| it.kind == method.kind)
-                .nth(method.nth)?;
-            Some(PageRecipient::Person {
-                name: Arc::clone(name),
-                contact: contact.clone(),
-            })
+            PageRecipient::of(person(name)?, method)
         };
         let (id, to, why, pages) = match effect {
             PageEffect::Message {
@@ -205,7 +188,9 @@ impl Pages {
                 let to = PageRecipient::Channel(Arc::clone(receiver));
                 (None, to, PageWhy::Tell, std::slice::from_ref(page))
             }
-            PageEffect::NobodyLeft { .. } | PageEffect::Broken { .. } => return None,
+            PageEffect::HandOff(_) | PageEffect::NobodyLeft { .. } | PageEffect::Broken { .. } => {
+                return None;
+            }
         };
         let briefs = pages.iter().filter_map(|it| self.brief(*it, incidents));
         let pages: Vec<PageBrief> = briefs.collect();
@@ -352,6 +337,7 @@ impl Engine {
             Some((key_of(id), labels.clone()))
         });
         self.pages.unanswered = by_key.collect();
+        self.look_at_schedules(now, step);
         self.follow_all(now, step);
         let unanswered = self.pages.unanswered.keys().copied();
         let keys: BTreeSet<PageKey> = unanswered
@@ -363,7 +349,16 @@ impl Engine {
     pub(crate) fn configure_pages(&mut self, now: Timestamp, paging: Paging, step: &mut Step) {
         self.pages.paging = paging;
         self.pages.put_in_force();
+        self.look_at_schedules(now, step);
         self.follow_all(now, step);
+    }
+
+    /// Schedules may be others now, and somebody else on call.
+    fn look_at_schedules(&mut self, now: Timestamp, step: &mut Step) {
+        let oncall = Arc::clone(&self.pages.paging.oncall);
+        self.in_pages(now, step, |pages, out| {
+            pages.escalation.look_at_schedules(now, &oncall, out);
+        });
     }
 
     fn follow_all(&mut self, now: Timestamp, step: &mut Step) {
@@ -403,11 +398,22 @@ impl Engine {
         while !out.is_empty() {
             let mut further = Vec::new();
             for effect in out {
-                match (self.pages.message(&effect, &self.incidents), effect) {
+                let message = match &effect {
+                    PageEffect::HandOff(notice) => {
+                        self.pages.hand_off(now, notice, &self.incidents)
+                    }
+                    _ => self.pages.message(&effect, &self.incidents),
+                };
+                match (message, effect) {
                     (Some(message), _) => step.effects.push(Effect::Page(message)),
                     // Somebody has lost the contact by which they were to be told.
                     (None, PageEffect::Message { id, .. }) => {
                         self.pages.handle_outcome(now, (id, false), &mut further);
+                    }
+                    // There was nothing to say.
+                    (None, PageEffect::HandOff(notice)) => {
+                        self.pages
+                            .handle_outcome(now, (notice.id, true), &mut further);
                     }
                     (None, PageEffect::Broken { page, why }) => {
                         step.effects.push(Effect::PageBroken(page, why));
@@ -509,11 +515,11 @@ fn unanswered(now: Timestamp, incident: &Incident, (page, end): (&Page, End)) ->
     }
 }
 
-fn key_of(id: IncidentId) -> PageKey {
+pub(crate) fn key_of(id: IncidentId) -> PageKey {
     PageKey(id.0)
 }
 
-fn severity_of(incident: &Incident) -> Severity {
+pub(crate) fn severity_of(incident: &Incident) -> Severity {
     let level = match incident.severity {
         firebell_incident::Severity::Sev1 => 1,
         firebell_incident::Severity::Sev2 => 2,

@@ -3,7 +3,7 @@
 //! Whether a step is ever taken depends on a severity and on conditions that are so or not. These
 //! are few, so all their combinations are tried, for each severity.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -34,6 +34,8 @@ pub enum FaultKind {
     Unknown(Target),
     /// No policy has this name.
     UnknownPolicy(Arc<str>),
+    /// It hands over more often, one after the other, than a page may be.
+    TooFar,
     /// It hands over in a circle: these policies, from the first to the first.
     Cycle(Vec<Arc<str>>),
     /// It comes earlier than the step before it.
@@ -74,6 +76,13 @@ pub fn check(
     is_receiver: &dyn Fn(&str) -> bool,
 ) -> Vec<Fault> {
     let mut faults = Vec::new();
+    let mut world = World {
+        by_name: policies.iter().map(|it| (&*it.name, it)).collect(),
+        oncall,
+        is_receiver,
+        reachable: BTreeMap::new(),
+        over: BTreeMap::new(),
+    };
     for (idx, policy) in policies.iter().enumerate() {
         let mut say = |step, kind| {
             faults.push(Fault {
@@ -85,18 +94,33 @@ pub fn check(
         of_policy(policy, &mut say);
         for (step_idx, step) in policy.steps.iter().enumerate() {
             let mut say = |kind| say(Some(step_idx), kind);
-            of_step(step, policies, oncall, is_receiver, &mut say);
+            of_step(step, &mut world, &mut say);
             let before = step_idx.checked_sub(1).and_then(|it| policy.steps.get(it));
             if before.is_some_and(|it| restarts_clock(it).is_none_or(|after| after > step.after)) {
                 say(FaultKind::Backwards);
             }
         }
-        match cycle(policies, policy) {
+        match world.cycle(policy) {
             Some(names) => say(None, FaultKind::Cycle(names)),
-            None => ways(policies, policy, &mut say),
+            None if world.n_hand_overs(policy) > HAND_OVERS_MAX => say(None, FaultKind::TooFar),
+            None => ways(&world.by_name, policy, &mut say),
         }
     }
     faults
+}
+
+/// Policies by name.
+type ByName<'p> = BTreeMap<&'p str, &'p Policy>;
+
+/// What is looked up, and what was found out before: a thousand policies may mean the same people
+/// and hand over to each other.
+struct World<'p> {
+    by_name: ByName<'p>,
+    oncall: &'p Oncall,
+    is_receiver: &'p dyn Fn(&str) -> bool,
+    reachable: BTreeMap<&'p Target, Option<bool>>,
+    /// Policies from which no circle is reached, and how many hand-overs there are from each at most.
+    over: BTreeMap<&'p str, usize>,
 }
 
 /// The time from which steps after this one count; after a deferral, from its end.
@@ -120,23 +144,17 @@ fn of_policy(policy: &Policy, say: &mut impl FnMut(Option<usize>, FaultKind)) {
     }
 }
 
-fn of_step(
-    step: &Step,
-    policies: &[Policy],
-    oncall: &Oncall,
-    is_receiver: &dyn Fn(&str) -> bool,
-    say: &mut impl FnMut(FaultKind),
-) {
+fn of_step<'p>(step: &'p Step, world: &mut World<'p>, say: &mut impl FnMut(FaultKind)) {
     let conditions = step.when.iter().chain(&step.unless);
     let mut hours: Vec<&Window> = conditions.filter_map(|it| it.hours.as_ref()).collect();
     match &step.act {
         Act::HandOver(name) => {
-            if !policies.iter().any(|it| it.name == *name) {
+            if !world.by_name.contains_key(&**name) {
                 say(FaultKind::UnknownPolicy(Arc::clone(name)));
             }
         }
         Act::Defer(window) => hours.push(window),
-        Act::Notify(level) => of_level(level, oncall, is_receiver, say),
+        Act::Notify(level) => of_level(level, world, say),
     }
     let epoch = firebell_model::Timestamp(0);
     for window in hours.iter().filter(|it| it.next_in(epoch).is_none()) {
@@ -144,12 +162,7 @@ fn of_step(
     }
 }
 
-fn of_level(
-    level: &Level,
-    oncall: &Oncall,
-    is_receiver: &dyn Fn(&str) -> bool,
-    say: &mut impl FnMut(FaultKind),
-) {
+fn of_level<'p>(level: &'p Level, world: &mut World<'p>, say: &mut impl FnMut(FaultKind)) {
     if level.targets.is_empty() {
         return say(FaultKind::NoSteps);
     }
@@ -157,7 +170,9 @@ fn of_level(
         say(FaultKind::TooMany);
     }
     for target in &level.targets {
-        match reachable(target, oncall, is_receiver) {
+        let (oncall, is_receiver) = (world.oncall, world.is_receiver);
+        let known = world.reachable.entry(target);
+        match *known.or_insert_with(|| reachable(target, oncall, is_receiver)) {
             None => say(FaultKind::Unknown(target.clone())),
             Some(false) => say(FaultKind::NobodyReachable(target.clone())),
             Some(true) => {}
@@ -211,10 +226,6 @@ fn people_of(schedule: &Schedule) -> BTreeSet<PersonId> {
     people
 }
 
-fn find<'p>(policies: &'p [Policy], name: &str) -> Option<&'p Policy> {
-    policies.iter().find(|it| *it.name == *name)
-}
-
 fn handed_to(policy: &Policy) -> impl Iterator<Item = &Arc<str>> {
     policy.steps.iter().filter_map(|step| match &step.act {
         Act::HandOver(name) => Some(name),
@@ -222,34 +233,42 @@ fn handed_to(policy: &Policy) -> impl Iterator<Item = &Arc<str>> {
     })
 }
 
-/// A way of hand-overs from a policy back to itself, or into a circle further on.
-fn cycle(policies: &[Policy], from: &Policy) -> Option<Vec<Arc<str>>> {
-    let mut way = vec![Arc::clone(&from.name)];
-    let mut over = BTreeSet::new();
-    follow(policies, from, &mut way, &mut over).then_some(way)
-}
-
-fn follow(
-    policies: &[Policy],
-    policy: &Policy,
-    way: &mut Vec<Arc<str>>,
-    over: &mut BTreeSet<Arc<str>>,
-) -> bool {
-    for name in handed_to(policy) {
-        // What goes on for longer is stopped there, in `walk` and when it is played.
-        let is_open = |it: &&Policy| way.len() <= POLICIES_MAX && !over.contains(&it.name);
-        let Some(next) = find(policies, name).filter(is_open) else {
-            continue;
-        };
-        let is_back = way.contains(name);
-        way.push(Arc::clone(name));
-        if is_back || follow(policies, next, way, over) {
-            return true;
-        }
-        way.pop();
+impl<'p> World<'p> {
+    /// A way of hand-overs from a policy back to itself, or into a circle further on.
+    fn cycle(&mut self, from: &'p Policy) -> Option<Vec<Arc<str>>> {
+        let mut way = vec![Arc::clone(&from.name)];
+        self.follow(from, &mut way).then_some(way)
     }
-    over.insert(Arc::clone(&policy.name));
-    false
+
+    fn follow(&mut self, policy: &'p Policy, way: &mut Vec<Arc<str>>) -> bool {
+        if self.over.contains_key(&*policy.name) {
+            return false;
+        }
+        let mut n_most = 0;
+        for name in handed_to(policy) {
+            // What goes on for longer is stopped there, in `walk` and when it is played.
+            let Some(next) = self.by_name.get(&**name).copied() else {
+                continue;
+            };
+            if way.len() > POLICIES_MAX {
+                continue;
+            }
+            let is_back = way.contains(name);
+            way.push(Arc::clone(name));
+            if is_back || self.follow(next, way) {
+                return true;
+            }
+            way.pop();
+            n_most = n_most.max(1 + self.n_hand_overs(next));
+        }
+        self.over.insert(&policy.name, n_most);
+        false
+    }
+
+    /// The most hand-overs from a policy, one after the other, when it leads into no circle.
+    fn n_hand_overs(&self, policy: &Policy) -> usize {
+        self.over.get(&*policy.name).copied().unwrap_or(0)
+    }
 }
 
 /// What conditions depend on besides the severity.
@@ -268,7 +287,7 @@ struct Case<'c> {
 
 impl Circumstances {
     /// Of a policy and all that it leads to.
-    fn of(policies: &[Policy], policy: &Policy) -> Self {
+    fn of(policies: &ByName<'_>, policy: &Policy) -> Self {
         let mut found = Self::default();
         let (mut seen, mut open) = (BTreeSet::from([&policy.name]), vec![policy]);
         while let Some(policy) = open.pop() {
@@ -282,7 +301,7 @@ impl Circumstances {
                 found.hours.extend(new);
                 found.budgets.extend(condition.budget_below);
             }
-            let next = handed_to(policy).filter_map(|name| find(policies, name));
+            let next = handed_to(policy).filter_map(|name| policies.get(&**name).copied());
             open.extend(next.filter(|it| seen.insert(&it.name)));
         }
         found
@@ -340,7 +359,7 @@ impl Case<'_> {
     }
 
     /// Whether anybody is told, after so many hand-overs; marks the steps that are taken.
-    fn walk(&self, policies: &[Policy], policy: &Policy, n: usize, taken: &mut [bool]) -> bool {
+    fn walk(&self, policies: &ByName<'_>, policy: &Policy, n: usize, taken: &mut [bool]) -> bool {
         let mut tells = false;
         for (idx, step) in policy.steps.iter().enumerate() {
             if !self.takes(step) {
@@ -353,7 +372,7 @@ impl Case<'_> {
                 Act::Notify(_) => tells = true,
                 Act::Defer(_) => {}
                 Act::HandOver(name) => {
-                    let next = find(policies, name);
+                    let next = policies.get(&**name).copied();
                     let goes_on =
                         |next| n < HAND_OVERS_MAX && self.walk(policies, next, n + 1, &mut []);
                     return tells || next.is_none_or(goes_on);
@@ -365,7 +384,7 @@ impl Case<'_> {
 }
 
 /// Steps that are never taken, and severities of which nobody hears.
-fn ways(policies: &[Policy], policy: &Policy, say: &mut impl FnMut(Option<usize>, FaultKind)) {
+fn ways(policies: &ByName<'_>, policy: &Policy, say: &mut impl FnMut(Option<usize>, FaultKind)) {
     let circumstances = Circumstances::of(policies, policy);
     if circumstances.len() > CONDITIONS_MAX {
         return say(None, FaultKind::TooMany);
@@ -403,6 +422,10 @@ impl fmt::Display for FaultKind {
             Self::Unknown(Target::Team(name)) => write!(f, "there is no team `{name}`"),
             Self::Unknown(Target::Receiver(name)) => write!(f, "there is no receiver `{name}`"),
             Self::UnknownPolicy(name) => write!(f, "there is no policy `{name}`"),
+            Self::TooFar => write!(
+                f,
+                "this hands over more than {HAND_OVERS_MAX} times, one after the other"
+            ),
             Self::Cycle(names) => {
                 write!(f, "this hands over in a circle: {}", names.join(" to "))
             }
@@ -434,6 +457,7 @@ impl FaultKind {
             Self::Unknown(Target::Receiver(_)) => "receivers stand in `receivers`",
             Self::Unknown(_) => "people, schedules and teams stand in `oncall`",
             Self::UnknownPolicy(_) => "policies stand in `escalation`",
+            Self::TooFar => "a page goes no further: give one of the policies steps of its own",
             Self::Cycle(_) => "say `repeat: 2` to go through a policy again",
             Self::Backwards => "`after` counts from the beginning: put the steps in order",
             Self::Unreachable => {

@@ -25,10 +25,12 @@ pub use self::next::{Next, NextWhat};
 pub use self::people::{Answer, Opening, Refusal, SNOOZE_MAX};
 use self::records::Changes;
 pub use self::records::EscalationRecord;
+use crate::hand_offs::{HandOff, HandOffs, Known};
 use crate::happened::{Happened, What};
 use crate::page::{End, Page, PageKey, Phase, SendId, Wait};
-use crate::policy::Policy;
+use crate::policy::{Act, Policy};
 use crate::rules::{Method, PagingRules, PersonRules};
+use crate::targets::schedules_of;
 
 /// All pages.
 #[derive(Default)]
@@ -46,6 +48,7 @@ pub struct Escalation {
     /// The pages of messages that are under way.
     under_way: BTreeMap<SendId, Vec<PageKey>>,
     n_sent: u64,
+    hand_offs: HandOffs,
     changes: Changes,
     happened: Vec<Happened>,
 }
@@ -78,6 +81,9 @@ pub enum Effect {
         /// About what.
         page: PageKey,
     },
+    /// Whoever begins or ends a shift is told what is open; the outcome comes back by
+    /// [`Escalation::handle_outcome`].
+    HandOff(HandOff),
     /// Nobody is left to be told: this is an alert of its own.
     NobodyLeft {
         /// Of this page.
@@ -156,7 +162,9 @@ impl Escalation {
     /// When [`Escalation::handle_deadline`] wants to be called next.
     #[must_use]
     pub fn poll_deadline(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _)| *at)
+        let of_pages = self.due.first().map(|(at, _)| *at);
+        let of_hand_offs = self.hand_offs.poll_deadline();
+        of_pages.into_iter().chain(of_hand_offs).min()
     }
 
     /// Does what is due.
@@ -164,6 +172,39 @@ impl Escalation {
         let due = self.due.iter().take_while(|(at, _)| *at <= now);
         let keys: BTreeSet<PageKey> = due.map(|(_, key)| *key).collect();
         self.settle(now, &keys, oncall, out);
+        self.hand_off(now, oncall, out);
+    }
+
+    /// Looks at all schedules after a restart, or when they may be others: who begins and who ends is
+    /// told, if there are policies.
+    pub fn look_at_schedules(&mut self, now: Timestamp, oncall: &Oncall, out: &mut Vec<Effect>) {
+        let rules = &self.rules;
+        let newest = self.versions.last_key_value();
+        let is_on = newest.is_some_and(|(_, policies)| !policies.is_empty());
+        let known = Known { oncall, rules };
+        self.hand_offs.look_at_all(now, known, is_on);
+        self.hand_off(now, oncall, out);
+    }
+
+    fn hand_off(&mut self, now: Timestamp, oncall: &Oncall, out: &mut Vec<Effect>) {
+        let rules = &self.rules;
+        let (known, mut told) = (Known { oncall, rules }, Vec::new());
+        self.hand_offs
+            .handle_deadline(now, known, &mut self.n_sent, &mut told);
+        out.extend(told.into_iter().map(Effect::HandOff));
+    }
+
+    /// Whether the policy of a page tells whoever is on call on one of these schedules.
+    #[must_use]
+    pub fn tells_of(&self, page: &Page, schedules: &BTreeSet<Arc<str>>, oncall: &Oncall) -> bool {
+        let policy = self.policy_of(page);
+        let mut steps = policy.iter().flat_map(|it| &it.steps);
+        steps.any(|step| match &step.act {
+            Act::Notify(level) => {
+                schedules_of(&level.targets, oncall).any(|it| schedules.contains(it))
+            }
+            Act::HandOver(_) | Act::Defer(_) => false,
+        })
     }
 
     /// What happened since this was last asked.
@@ -258,7 +299,8 @@ impl Escalation {
 
     fn policy_of(&self, page: &Page) -> Option<Policy> {
         let policies = self.versions.get(&page.version)?;
-        policies.iter().find(|it| it.name == page.policy).cloned()
+        let known = policies.iter().find(|it| it.name == page.policy).cloned();
+        known.or_else(|| Policy::of_person(&page.policy, &page.first_policy))
     }
 
     fn newest(&self) -> u64 {

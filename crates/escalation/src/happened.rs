@@ -7,7 +7,7 @@ use firebell_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::page::{End, PageKey};
-use crate::policy::Severity;
+use crate::policy::{Policy, Severity};
 
 /// What happened to a page, for its timeline.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -52,7 +52,7 @@ pub enum What {
     AcknowledgementEnded,
     /// Somebody wants quiet until then.
     Snoozed(Arc<str>, Timestamp),
-    /// Somebody handed it over to another policy.
+    /// Somebody handed it over to another policy, or to a person (`person:ana`).
     Passed(Arc<str>, Arc<str>),
     /// It got worse or better.
     Severity(Severity),
@@ -81,7 +81,10 @@ impl What {
 impl fmt::Display for What {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Began(policy) => write!(f, "pages by the policy {policy}"),
+            Self::Began(policy) => match Policy::person_in(policy) {
+                Some(_) => f.write_str("pages whom it was handed to"),
+                None => write!(f, "pages by the policy {policy}"),
+            },
             Self::Told(whom) => write!(f, "pages {}", whom.join(", ")),
             Self::NobodyThere => f.write_str("found nobody there to page"),
             Self::NoLongerMeant(who) => write!(f, "no longer pages {who}, who is not on call now"),
@@ -95,7 +98,10 @@ impl fmt::Display for What {
             Self::Reminded(who) => write!(f, "asked {who} whether they still look into it"),
             Self::AcknowledgementEnded => f.write_str("ended the acknowledgement"),
             Self::Snoozed(_, until) => write!(f, "snoozed the page until {until}"),
-            Self::Passed(_, policy) => write!(f, "handed the page over to the policy {policy}"),
+            Self::Passed(_, to) => match Policy::person_in(to) {
+                Some(person) => write!(f, "handed the page over to {person}"),
+                None => write!(f, "handed the page over to the policy {to}"),
+            },
             Self::Severity(severity) => write!(f, "pages as {severity}"),
             Self::NotDelivered(who) => write!(f, "failed to reach {who}"),
             Self::Broken(why) => write!(f, "mended the page: {why}"),

@@ -20,6 +20,7 @@ mod targets;
 
 mod rules;
 
+mod hand_offs;
 mod happened;
 
 mod escalation;
@@ -33,10 +34,11 @@ pub use self::escalation::{
     Answer, Effect, Escalation, EscalationRecord, Next, NextWhat, OVER_KEPT_MAX, Opening,
     PAGES_MAX, Refusal, SNOOZE_MAX, VERSIONS_MAX,
 };
+pub use self::hand_offs::{HandOff, Notices};
 pub use self::happened::{Happened, What};
 pub use self::page::{Acknowledgement, End, Page, PageKey, Phase, Send, SendId, SendState, Wait};
 pub use self::policy::{
     AckMode, Act, BudgetLeft, Condition, Level, Policy, Severity, Step, Target, Who,
 };
-pub use self::rules::{Limit, Method, PagingRules, PersonRules, Way};
+pub use self::rules::{HandOffNotices, Limit, Method, PagingRules, PersonRules, Way};
 pub use self::window::{Window, WindowError};

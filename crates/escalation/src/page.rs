@@ -7,7 +7,7 @@ use firebell_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::policy::{BudgetLeft, Level, Severity};
-use crate::rules::Method;
+use crate::rules::{Method, SENDS_MAX};
 
 /// What a page is about: the number of an incident.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -170,6 +170,19 @@ impl Page {
     pub fn planned(&self) -> impl Iterator<Item = &Send> {
         let is_planned = |it: &&Send| it.state == SendState::Planned;
         self.sends.iter().filter(is_planned)
+    }
+
+    /// Plans messages to somebody, of a level that was told.
+    pub(crate) fn plan(&mut self, person: &Arc<str>, level: usize, plan: Vec<(Timestamp, Method)>) {
+        let plan = plan.into_iter().take(SENDS_MAX);
+        self.sends.extend(plan.map(|(at, method)| Send {
+            person: Arc::clone(person),
+            method,
+            at,
+            level,
+            state: SendState::Planned,
+            is_held: false,
+        }));
     }
 
     /// When it wants to be looked at.

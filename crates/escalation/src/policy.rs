@@ -156,6 +156,36 @@ impl Policy {
     }
 }
 
+impl Policy {
+    /// By which a page climbs that was handed to a person, such as `person:ana`: they are told, and
+    /// when they do not answer, another policy goes on. `None` when the name is no person's.
+    pub(crate) fn of_person(name: &Arc<str>, then: &Arc<str>) -> Option<Self> {
+        let person = Self::person_in(name)?;
+        let level = Level {
+            targets: vec![Target::Person(person.into())],
+            acknowledge: AckMode::First,
+            who: Who::All,
+        };
+        let step = |after, act| Step {
+            after,
+            when: None,
+            unless: None,
+            act,
+        };
+        let steps = vec![
+            step(Duration::ZERO, Act::Notify(level)),
+            step(Self::REPEAT_AFTER, Act::HandOver(Arc::clone(then))),
+        ];
+        Some(Self::new(name, steps))
+    }
+
+    /// The person whom a name such as `person:ana` means.
+    #[must_use]
+    pub fn person_in(name: &str) -> Option<&str> {
+        name.strip_prefix("person:")
+    }
+}
+
 impl Severity {
     /// The worst.
     pub const WORST: Self = Self(1);

@@ -28,6 +28,19 @@ pub struct PersonRules {
     pub limits: Vec<Limit>,
     /// Messages of a kind are at least so far apart; what comes meanwhile goes in one.
     pub bundle: Duration,
+    /// Whether they are told what is open when they begin or end a shift.
+    pub hand_offs: HandOffNotices,
+}
+
+/// Whether somebody is told what is open when they begin or end a shift.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HandOffNotices {
+    /// When anything is.
+    Open,
+    /// When they begin, also that nothing is.
+    Always,
+    /// Never.
+    None,
 }
 
 /// One way to be told, some time after the page.
@@ -79,6 +92,7 @@ impl Default for PersonRules {
             quiet: None,
             limits: vec![limit(ContactKind::Phone, 3), limit(ContactKind::Sms, 5)],
             bundle: BUNDLE,
+            hand_offs: HandOffNotices::Open,
         }
     }
 }

@@ -33,6 +33,21 @@ pub(crate) fn receivers(targets: &[Target]) -> impl Iterator<Item = &Arc<str>> {
     })
 }
 
+/// The schedules among targets, and those of teams among them.
+pub(crate) fn schedules_of<'a>(
+    targets: &'a [Target],
+    oncall: &'a Oncall,
+) -> impl Iterator<Item = &'a Arc<str>> {
+    targets.iter().filter_map(|it| match it {
+        Target::Schedule(name) => Some(name),
+        Target::Team(name) => {
+            let team = oncall.directory.team(oncall.directory.find_team(name)?);
+            Some(&oncall.schedule(team.schedule?).name)
+        }
+        Target::Person(_) | Target::Receiver(_) => None,
+    })
+}
+
 fn members_at(target: &Target, oncall: &Oncall, at: Timestamp) -> Vec<PersonId> {
     let of_schedule = |schedule| {
         let schedule: Option<&firebell_oncall::Schedule> = schedule;

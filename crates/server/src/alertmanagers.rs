@@ -453,7 +453,7 @@ mod tests {
     use firebell_promql::Features;
 
     use super::*;
-    use crate::managed_rules::Namespaces;
+    use crate::managed::Texts;
 
     fn write(file: &Path, address: &str, timeout: &str) {
         let text = format!(
@@ -503,7 +503,7 @@ mod tests {
         // Nobody listens there, whatever the job says.
         for timeout in ["2s", "3s"] {
             write(&file, &address.to_string(), timeout);
-            live.reload(Timestamp(1), Namespaces::new()).unwrap();
+            live.reload(Timestamp(1), &Texts::default()).unwrap();
             all.discover();
         }
         let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
@@ -522,7 +522,7 @@ mod tests {
         // Another address: what waits for this one is dropped, and counted.
         all.send(&[alert("B"), alert("C")]);
         write(&file, "127.0.0.1:1", "1s");
-        live.reload(Timestamp(2), Namespaces::new()).unwrap();
+        live.reload(Timestamp(2), &Texts::default()).unwrap();
         all.discover();
         let url = format!("http://{address}/api/v2/alerts");
         let dropped = || {

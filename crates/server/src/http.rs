@@ -61,7 +61,7 @@ use crate::external::External;
 use crate::flags::Flags;
 use crate::history::HistoryReader;
 use crate::live::Live;
-use crate::managed_rules::ManagedRules;
+use crate::managed::Managed;
 use crate::metrics::{Format, Metrics, Readings, as_text};
 use crate::pages::links::Links;
 use crate::rule_metrics::RuleFigures;
@@ -80,7 +80,9 @@ pub(crate) struct App {
     pub external: Arc<External>,
     pub started_at: Timestamp,
     pub alertmanagers: Arc<Alertmanagers>,
-    pub rules: Arc<ManagedRules>,
+    pub rules: Arc<Managed>,
+    /// What belongs to on-call and is managed over HTTP.
+    pub oncall: Arc<Managed>,
     pub deploys: Arc<Deploys>,
     pub links: Arc<Links>,
     pub history: HistoryReader,
@@ -233,6 +235,7 @@ fn own_routes() -> Router<App> {
         .route("/oncall", get(oncall::now))
         .route("/oncall/shifts", get(oncall::shifts))
         .route("/oncall/calendar.ics", get(oncall::calendar))
+        .merge(oncall::changes::routes())
         .route("/incidents", get(incidents::list).post(incidents::open))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/acts", post(incidents::act))

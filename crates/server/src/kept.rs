@@ -2,18 +2,19 @@
 
 use std::sync::Arc;
 
-use firebell_disk::Disk;
+use firebell_disk::{Disk, LogOptions};
 use firebell_model::Timestamp;
 
 use crate::deploys::Deploys;
 use crate::live::Live;
-use crate::managed_rules::ManagedRules;
+use crate::managed::{Managed, Namespaces, ONCALL, RULES, Texts};
 use crate::pages::links::Links;
 use crate::serve::ServeError;
 
 /// What people and programs said over HTTP, besides what the engine keeps.
 pub(crate) struct Kept {
-    pub rules: ManagedRules,
+    pub rules: Managed,
+    pub oncall: Managed,
     pub deploys: Deploys,
     pub links: Links,
 }
@@ -28,8 +29,10 @@ impl Kept {
         live: &Live,
         now: Timestamp,
     ) -> Result<Self, ServeError> {
+        let (rules, oncall) = open_managed(disk, live, now)?;
         Ok(Self {
-            rules: open_rules(disk, live, now)?,
+            rules,
+            oncall,
             deploys: open_deploys(disk)?,
             links: open_links(disk)?,
         })
@@ -58,27 +61,45 @@ fn open_deploys(disk: &Arc<dyn Disk>) -> Result<Deploys, ServeError> {
     Ok(deploys)
 }
 
-/// The rules that people manage over HTTP, put in force with the configuration. Should they no
-/// longer fit to it, it holds without them.
-fn open_rules(
+/// The rules and schedules that people manage over HTTP, put in force with the configuration. Should
+/// they no longer fit to it, it holds without them.
+fn open_managed(
     disk: &Arc<dyn Disk>,
     live: &Live,
     now: Timestamp,
-) -> Result<ManagedRules, ServeError> {
-    let (rules, damage) = ManagedRules::open(Arc::clone(disk))?;
-    for damage in damage {
-        tracing::error!(
-            damage,
-            "the log of rules is damaged; the rest of it is used"
-        );
+) -> Result<(Managed, Managed), ServeError> {
+    let open = |options: LogOptions| {
+        let (opened, damage) = Managed::open(Arc::clone(disk), options)?;
+        for damage in damage {
+            let folder = options.folder;
+            tracing::error!(
+                damage,
+                folder,
+                "a log of changes is damaged; the rest of it is used"
+            );
+        }
+        Ok::<_, ServeError>(opened)
+    };
+    let (rules, oncall) = (open(RULES)?, open(ONCALL)?);
+    let texts = Texts {
+        rules: rules.namespaces(),
+        oncall: oncall.namespaces(),
+        new: Vec::new(),
+    };
+    let is_empty = texts.rules.is_empty() && texts.oncall.is_empty();
+    if !is_empty && let Err(problems) = live.reload(now, &texts) {
+        tracing::error!("what was set over HTTP is not in force:\n{problems}");
+        // Rules that are wrong take no shift from anybody.
+        let has_oncall = !texts.oncall.is_empty();
+        let only_oncall = Texts {
+            rules: Namespaces::new(),
+            ..texts
+        };
+        if has_oncall && let Ok(config) = live.load(&only_oncall) {
+            live.put_beside_problems(config, now);
+        }
     }
-    let namespaces = rules.namespaces();
-    if !namespaces.is_empty()
-        && let Err(problems) = live.reload(now, namespaces)
-    {
-        tracing::error!("the rules that were set over HTTP are not in force:\n{problems}");
-    }
-    Ok(rules)
+    Ok((rules, oncall))
 }
 
 #[cfg(test)]
@@ -107,7 +128,7 @@ mod tests {
 
     fn disk_with(texts: &[&str]) -> Arc<dyn Disk> {
         let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
-        let (rules, _) = ManagedRules::open(Arc::clone(&disk)).unwrap();
+        let (rules, _) = Managed::open(Arc::clone(&disk), RULES).unwrap();
         for text in texts {
             let edits = vec![("g".to_owned(), Some((*text).to_owned()))];
             let (change, _) = rules.plan(Timestamp(1), "me", "shop", edits).unwrap();
@@ -119,7 +140,7 @@ mod tests {
     #[test]
     fn rules_of_http_are_in_force_at_the_start() {
         let live = live();
-        let rules = open_rules(&disk_with(&[GROUP]), &live, Timestamp(2)).unwrap();
+        let (rules, _) = open_managed(&disk_with(&[GROUP]), &live, Timestamp(2)).unwrap();
         assert_eq!(rules.namespaces().len(), 1);
         assert_eq!((live.loaded_at(), live.problems().len()), (Timestamp(2), 0));
     }
@@ -128,7 +149,7 @@ mod tests {
     fn the_configuration_holds_without_rules_that_no_longer_fit_to_it() {
         let live = live();
         let bad = GROUP.replace("up", "up(");
-        let rules = open_rules(&disk_with(&[GROUP, &bad]), &live, Timestamp(2)).unwrap();
+        let (rules, _) = open_managed(&disk_with(&[GROUP, &bad]), &live, Timestamp(2)).unwrap();
         // They are kept, so that somebody can mend them, and said to be wrong.
         assert_eq!(rules.namespaces()["shop"]["g"], bad);
         assert_eq!(live.loaded_at(), Timestamp(0));
@@ -145,11 +166,11 @@ mod tests {
         let last = bytes.len() - 1;
         bytes[last] ^= 1;
         disk.replace(&path, &bytes).unwrap();
-        let rules = open_rules(&disk, &live(), Timestamp(2)).unwrap();
+        let (rules, _) = open_managed(&disk, &live(), Timestamp(2)).unwrap();
         assert_eq!(rules.changes().len(), 1);
 
         disk.replace(&path, b"something else").unwrap();
-        let error = open_rules(&disk, &live(), Timestamp(2)).err();
+        let error = open_managed(&disk, &live(), Timestamp(2)).err();
         let error = error.map(|it| it.to_string()).unwrap_or_default();
         assert!(!error.is_empty(), "{error}");
     }

@@ -36,7 +36,7 @@ mod deploys;
 mod http;
 mod kept;
 mod live;
-mod managed_rules;
+mod managed;
 mod metrics;
 mod notification_metrics;
 mod oncall;

@@ -8,7 +8,7 @@ use firebell_model::Timestamp;
 use firebell_promql::Features;
 
 use crate::flags::Overrides;
-use crate::managed_rules::{FilesAndRules, Namespaces};
+use crate::managed::Texts;
 
 /// What is in force now. Shared; a reload swaps the configuration whole.
 pub(crate) struct Live {
@@ -83,18 +83,19 @@ impl Live {
         self.file.as_ref()
     }
 
-    /// Reads the file again, with the rules that are managed over HTTP; a bad one leaves everything
+    /// Reads the file again, with what is managed over HTTP; a bad one leaves everything
     /// as it was.
     ///
     /// # Errors
     /// Every problem of the file.
-    pub(crate) fn reload(
-        &self,
-        now: Timestamp,
-        rules: Namespaces,
-    ) -> Result<Arc<Config>, Problems> {
-        self.load(rules)
-            .map(|config| self.put(config, now))
+    pub(crate) fn reload(&self, now: Timestamp, texts: &Texts) -> Result<Arc<Config>, Problems> {
+        self.load(texts)
+            .map(|config| {
+                for note in &config.notes {
+                    tracing::info!("{note}");
+                }
+                self.put(config, now)
+            })
             .inspect_err(|problems| {
                 let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
                 state.problems = problems.iter().map(ToString::to_string).collect();
@@ -105,12 +106,19 @@ impl Live {
     ///
     /// # Errors
     /// Every problem of the file.
-    pub(crate) fn load(&self, rules: Namespaces) -> Result<Config, Problems> {
-        let files = FilesAndRules(rules);
+    pub(crate) fn load(&self, texts: &Texts) -> Result<Config, Problems> {
         let file = self.file.as_deref();
-        let mut config = load_with(file, &self.external_url, &files, self.features)?;
+        let mut config = load_with(file, &self.external_url, texts, self.features)?;
         self.overrides.apply(&mut config);
         Ok(config)
+    }
+
+    /// Puts a configuration in force that lacks a part, and goes on to say what is wrong with that.
+    pub(crate) fn put_beside_problems(&self, config: Config, now: Timestamp) {
+        let problems = self.problems();
+        self.put(config, now);
+        let mut state = self.state.write().unwrap_or_else(PoisonError::into_inner);
+        state.problems = problems;
     }
 
     /// Puts a configuration in force.

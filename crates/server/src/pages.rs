@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
 use firebell_config::Config;
-use firebell_engine::{Input, PageMessage, PageRecipient};
+use firebell_engine::{Input, PageMessage, PageRecipient, PageWhy};
 use firebell_model::Notification;
 use firebell_notify::{Integration, Verdict};
 
@@ -107,6 +107,14 @@ impl Pager {
         outcome: Result<(), String>,
     ) -> bool {
         let pages = message.pages.iter().map(|it| it.key.0).collect::<Vec<_>>();
+        // Of what is no page, pages' metrics do not tell.
+        if let PageWhy::HandOff(_) = message.why {
+            match &outcome {
+                Ok(()) => tracing::info!(%to, by, ?pages, "told of a hand-over"),
+                Err(why) => tracing::warn!(%to, by, ?pages, why, "failed to tell of a hand-over"),
+            }
+            return outcome.is_ok();
+        }
         match outcome {
             Ok(()) => {
                 self.metrics.sent(by);

@@ -25,7 +25,7 @@ use crate::history;
 use crate::http::{App, Slots, listen, router};
 use crate::kept::Kept;
 use crate::live::Live;
-use crate::managed_rules::{Change, ChangeError, Namespaces};
+use crate::managed::{Change, ChangeError, Managed, Namespaces, Texts};
 use crate::metrics::Metrics;
 use crate::pages::links::Links;
 use crate::pages::{MESSAGES_MAX, Pager};
@@ -399,6 +399,7 @@ fn start(
         external,
         alertmanagers,
         rules: Arc::new(kept.rules),
+        oncall: Arc::new(kept.oncall),
         deploys: Arc::new(kept.deploys),
         links,
         started_at,
@@ -503,7 +504,7 @@ pub(crate) fn reload(app: &App) -> Result<(), Problems> {
     let lock = &app.slots.reload;
     let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
     let now = app.clock.now();
-    let result = app.live.reload(now, app.rules.namespaces());
+    let result = app.live.reload(now, &texts(app));
     match &result {
         Ok(config) => {
             put_in_force(app, config, now);
@@ -528,9 +529,18 @@ fn put_in_force(app: &App, config: &Config, now: Timestamp) {
     app.metrics.quality.show_rules(&config.rules);
 }
 
-/// A change of rules that was not made.
+/// What is managed over HTTP now.
+fn texts(app: &App) -> Texts {
+    Texts {
+        rules: app.rules.namespaces(),
+        oncall: app.oncall.namespaces(),
+        new: Vec::new(),
+    }
+}
+
+/// A change over HTTP that was not made.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum RuleChangeError {
+pub(crate) enum ManagedError {
     /// There is nothing to change, or something is in the way.
     #[error(transparent)]
     Change(#[from] ChangeError),
@@ -542,26 +552,61 @@ pub(crate) enum RuleChangeError {
     Log(#[from] LogError),
 }
 
-/// Changes the rules that are managed over HTTP: checked with everything else, durable, in force.
+/// Changes what is managed over HTTP: checked with everything else, durable, in force.
 ///
 /// # Errors
 /// Why nothing has changed.
-pub(crate) fn change_rules(
+pub(crate) fn change_managed(
     app: &App,
-    plan: impl FnOnce(&App, Timestamp) -> Result<(Change, Namespaces), ChangeError>,
-) -> Result<(), RuleChangeError> {
+    what: ManagedKind,
+    plan: impl FnOnce(&Managed, Timestamp) -> Result<(Change, Namespaces), ChangeError>,
+) -> Result<Change, ManagedError> {
     let lock = &app.slots.reload;
     let _one_at_a_time = lock.lock().unwrap_or_else(PoisonError::into_inner);
     let now = app.clock.now();
-    let (change, namespaces) = plan(app, now)?;
-    let config = app.live.load(namespaces).map_err(RuleChangeError::Config)?;
-    let (id, who, namespace) = (change.id, change.who.clone(), change.namespace.clone());
-    app.rules.commit(change)?;
+    let (managed, mut texts) = (what.of(app), texts(app));
+    let (change, namespaces) = plan(managed, now)?;
+    match what {
+        ManagedKind::Rules => texts.rules = namespaces,
+        ManagedKind::Oncall => {
+            let names = change.groups.iter().map(|it| it.name.clone());
+            texts.new = names.map(|it| (change.namespace.clone(), it)).collect();
+            texts.oncall = namespaces;
+        }
+    }
+    let config = app.live.load(&texts).map_err(ManagedError::Config)?;
+    managed.commit(change.clone())?;
     let config = app.live.put(config, now);
     put_in_force(app, &config, now);
     app.handle.status_changed();
-    tracing::info!(change = id, who, namespace, "rules were changed");
-    Ok(())
+    let (id, who, namespace) = (change.id, &change.who, &change.namespace);
+    tracing::info!(change = id, who, namespace, "{} were changed", what.name());
+    Ok(change)
+}
+
+/// What is managed over HTTP.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum ManagedKind {
+    /// Rules.
+    Rules,
+    /// Schedules, overrides, swaps.
+    Oncall,
+}
+
+impl ManagedKind {
+    fn of(self, app: &App) -> &Managed {
+        match self {
+            Self::Rules => &app.rules,
+            Self::Oncall => &app.oncall,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Rules => "rules",
+            Self::Oncall => "schedules",
+        }
+    }
 }
 
 /// Allows as many open files as the system lets us have: every target and receiver holds a

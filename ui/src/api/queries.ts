@@ -23,6 +23,8 @@ import type {
   ObjectiveList,
   ObjectiveSpending,
   OncallNow,
+  OncallOverrideSaid,
+  OncallSet,
   OncallShifts,
   PageAnswered,
   PageList,
@@ -123,6 +125,36 @@ export function useShifts(schedule: string, from: number, days: number) {
     queryFn: ({ signal }) =>
       fetchJson<OncallShifts>(`api/firebell/v1/oncall/shifts?${params}`, { signal }),
     refetchInterval: CALM_MS,
+  });
+}
+
+/** Overrides, swaps and schedules that were set over HTTP. */
+export function useOncallSet() {
+  return useQuery({
+    queryKey: ["oncall", "set"],
+    queryFn: ({ signal }) => fetchJson<OncallSet>("api/firebell/v1/oncall/overrides", { signal }),
+    refetchInterval: CALM_MS,
+  });
+}
+
+export function useOverride() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (said: OncallOverrideSaid) =>
+      postJson<object>("api/firebell/v1/oncall/overrides", said),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["oncall"] }),
+  });
+}
+
+export function useRemoveOverride() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ id, by }: { id: string; by: string }) =>
+      fetchJson<object>(
+        `api/firebell/v1/oncall/overrides/${encodeURIComponent(id)}?by=${encodeURIComponent(by)}`,
+        { method: "DELETE" },
+      ),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["oncall"] }),
   });
 }
 

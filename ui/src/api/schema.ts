@@ -422,6 +422,127 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/oncall/overrides": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What of on-call was set over HTTP and is in force */
+        get: operations["listOverrides"];
+        put?: never;
+        /** Has something else hold for a while, at once */
+        post: operations["addOverride"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/oncall/overrides/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes an override that was set over HTTP */
+        delete: operations["removeOverride"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/oncall/swaps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Has two people swap shifts, at once */
+        post: operations["addSwap"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/oncall/swaps/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a swap that was set over HTTP */
+        delete: operations["removeSwap"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/oncall/schedules/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Sets a schedule, at once; one that stands in files is changed there */
+        put: operations["setSchedule"];
+        post?: never;
+        /** Removes a schedule that was set over HTTP */
+        delete: operations["removeSchedule"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/oncall/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The latest changes of on-call that were made over HTTP, a thousand at most */
+        get: operations["listOncallChanges"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/oncall/changes/{id}/revert": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Takes a change back, which is a change as well */
+        post: operations["revertOncallChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/events": {
         parameters: {
             query?: never;
@@ -1519,6 +1640,65 @@ export interface components {
             /** @description Whether somebody has proven to be reached there; nothing does yet. */
             verified: boolean;
         };
+        /** @description An override, as a file of `oncall` has it, with the name of its schedule. */
+        OncallOverrideSaid: {
+            /** @description Who says so. */
+            by?: string;
+            override: {
+                schedule: string;
+                /** @description By the schedule's clock, such as `2026-01-05` or `2026-01-05T09:00`, or RFC 3339. */
+                from: string;
+                until: string;
+                /** @description These people are on call, whoever else would be; this, `replace` with `by`, `add` or `remove`. */
+                take?: string[];
+                replace?: string;
+                by?: string;
+                add?: string;
+                remove?: string;
+                reason?: string;
+            };
+        };
+        /** @description A swap, as a file of `oncall` has it: `schedule`, and two people by name, each with `from` and `until` of what they give away. */
+        OncallSwapSaid: {
+            /** @description Who says so. */
+            by?: string;
+            swap: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A schedule, as a file of `oncall` has it. */
+        OncallScheduleSaid: {
+            /** @description Who says so. */
+            by?: string;
+            schedule: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A change that is in force. */
+        OncallChanged: {
+            /** @description The number by which it is taken back. */
+            change: number;
+            /** @description What was set or removed: the number of an override or a swap, the name of a schedule. */
+            id: string;
+        };
+        /** @description What of on-call was set over HTTP. */
+        OncallSet: {
+            overrides: components["schemas"]["OncallObject"][];
+            swaps: components["schemas"]["OncallObject"][];
+            schedules: components["schemas"]["OncallObject"][];
+        };
+        /** @description An object that was set over HTTP. */
+        OncallObject: {
+            id: string;
+            /** @description Who set it last, while that is kept. */
+            by: string | null;
+            /** Format: date-time */
+            at: string | null;
+            /** @description As it was given. */
+            object: {
+                [key: string]: unknown;
+            };
+        };
         /** @description Who has which shift of a schedule; all is cut to the time asked for. */
         OncallShifts: {
             schedule: string;
@@ -1924,7 +2104,7 @@ export interface components {
             by: string;
             /** @description How long a snooze is, up to a week, such as `1h`. */
             for?: string;
-            /** @description The policy that goes on with it after `hand-over`. */
+            /** @description Who goes on with it after `hand-over`: a policy, or a person (`ana`; `person:ana` where a policy is called the same). */
             to?: string;
         };
         /** @description What became of an answer. */
@@ -3108,6 +3288,231 @@ export interface operations {
                 };
                 content: {
                     "text/calendar": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listOverrides: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Overrides, swaps and schedules, in the order in which they hold. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallSet"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    addOverride: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OncallOverrideSaid"];
+            };
+        };
+        responses: {
+            /** @description It is in force. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallChanged"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    removeOverride: {
+        parameters: {
+            query?: {
+                /** @description Who removes it. */
+                by?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its number. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallChanged"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    addSwap: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OncallSwapSaid"];
+            };
+        };
+        responses: {
+            /** @description It is in force. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallChanged"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    removeSwap: {
+        parameters: {
+            query?: {
+                /** @description Who removes it. */
+                by?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its number. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallChanged"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    setSchedule: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description What it is called. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OncallScheduleSaid"];
+            };
+        };
+        responses: {
+            /** @description It is in force. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallChanged"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    removeSchedule: {
+        parameters: {
+            query?: {
+                /** @description Who removes it. */
+                by?: string;
+            };
+            header?: never;
+            path: {
+                /** @description What it is called. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallChanged"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listOncallChanges: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RuleChanges"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    revertOncallChange: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its number. */
+                id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is in force. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallChanged"];
                 };
             };
             default: components["responses"]["Problem"];

@@ -57,7 +57,7 @@ export function PagePanel({ page, author }: PagePanelProps) {
       <div className={styles.line}>
         <TextInput
           className={styles.text}
-          label="Hand over to the policy"
+          label="Hand over to a policy or a person"
           value={to}
           onChange={(event) => setTo(event.currentTarget.value)}
         />

@@ -5,6 +5,7 @@ import type { ReactNode } from "react";
 import { useOncall, useShifts } from "../api/queries.ts";
 import type { OncallNow, OncallPerson, OncallShifts, OncallWatch } from "../api/types.ts";
 import { Empty, Failed, Loading } from "../components/Notice.tsx";
+import { OverrideForm } from "../components/OverrideForm.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { Until } from "../components/Time.tsx";
 import { useNow } from "../state/clock.ts";
@@ -47,7 +48,7 @@ export default function OncallPage({ asked }: { asked: string | null }) {
         </Empty>
       )}
       {data && data.schedules.length > 0 && <Now now={data} shown={shown} />}
-      {data && shown !== undefined && <Schedule key={shown} name={shown} />}
+      {data && shown !== undefined && <Schedule key={shown} name={shown} people={data.people} />}
       {data && data.people.length > 0 && <People list={data.people} />}
     </>
   );
@@ -135,7 +136,7 @@ function WatchRow({ watch, now, isShown }: WatchProps) {
   );
 }
 
-function Schedule({ name }: { name: string }) {
+function Schedule({ name, people }: { name: string; people: OncallPerson[] }) {
   const from = startOfDay(useNow());
   const { data, error, isPending } = useShifts(name, from, LINE_DAYS);
   return (
@@ -161,6 +162,7 @@ function Schedule({ name }: { name: string }) {
         </div>
       )}
       <Loads name={name} from={from} />
+      <OverrideForm schedule={name} people={people} />
     </section>
   );
 }

@@ -8,6 +8,7 @@ import {
   colours,
   days,
   isMissed,
+  overrideWords,
   place,
   startOfDay,
   turns,
@@ -91,4 +92,17 @@ test("a schedule that nobody covers and somebody should comes first", () => {
   expect(schedules.map(({ name }) => name)).toEqual(["nights", "payments"]);
   const [nights] = schedules;
   expect(nights && isMissed({ ...nights, gapsAllowed: true })).toBe(false);
+});
+
+test("an override that was set here is told in words", () => {
+  const set = { id: "1", by: "zoe", at: null };
+  const times = { schedule: "night", from: "2026-01-06", until: "2026-01-07" };
+  const words = (object: object) => overrideWords({ ...set, object: { ...times, ...object } });
+  expect(words({ take: ["ana", "ben"], reason: "a wedding" })).toBe(
+    "2026-01-06 to 2026-01-07, ana, ben on call: a wedding (set by zoe)",
+  );
+  expect(words({ take: "ben" })).toContain("ben on call (set by zoe)");
+  expect(words({ replace: "ana", by: "ben" })).toContain("ben for ana");
+  expect(words({ add: "ben" })).toContain("ben as well");
+  expect(words({ remove: "ana" })).toContain("without ana");
 });

@@ -1,5 +1,5 @@
 // Shifts on a line of days, and on-call in words.
-import type { OncallShift, OncallShifts, OncallWatch } from "../api/types.ts";
+import type { OncallObject, OncallShift, OncallShifts, OncallWatch } from "../api/types.ts";
 import { formatClock, formatDay } from "./format.ts";
 
 /** How many days the timeline shows, and over how many the loads are added up. */
@@ -97,4 +97,22 @@ export function byNeed(a: OncallWatch, b: OncallWatch): number {
 /** Whether nobody is on call who should be. */
 export function isMissed({ onCall, gapsAllowed }: OncallWatch): boolean {
   return onCall === null && !gapsAllowed;
+}
+
+/** An override that was set over HTTP, in words. */
+export function overrideWords({ object, by }: OncallObject): string {
+  const text = (name: string): string => {
+    const value = object[name];
+    return Array.isArray(value) ? value.join(", ") : typeof value === "string" ? value : "";
+  };
+  const what =
+    text("take") !== ""
+      ? `${text("take")} on call`
+      : text("replace") !== ""
+        ? `${text("by")} for ${text("replace")}`
+        : text("add") !== ""
+          ? `${text("add")} as well`
+          : `without ${text("remove")}`;
+  const why = text("reason") === "" ? "" : `: ${text("reason")}`;
+  return `${text("from")} to ${text("until")}, ${what}${why} (set by ${by ?? "somebody"})`;
 }

@@ -9,7 +9,7 @@ use super::Reader;
 use super::layer::{self, Place};
 use super::parts::{people, person, span};
 use super::schedule::PARTS_MAX;
-use crate::fields::Fields;
+use crate::fields::{Doc, Fields};
 use crate::yaml::Node;
 
 /// `overrides`, then `swaps`: what two people agreed on is the last word.
@@ -21,20 +21,32 @@ pub(super) fn overrides(
     let mut overrides = Vec::new();
     for node in limited(fields, "overrides") {
         let fields = fields.doc.fields(node, "an override");
-        let span = span(&fields, zone);
-        let change = change(reader, &fields);
-        let reason = reason(&fields);
+        overrides.extend(override_of(reader, &fields, zone));
         fields.finish();
-        overrides.extend(span.zip(change).map(|(span, change)| Override {
-            span,
-            change,
-            reason,
-        }));
     }
     for node in limited(fields, "swaps") {
-        overrides.extend(swap(reader, fields, node, zone).into_iter().flatten());
+        let sides = fields.doc.entries(node, "swaps");
+        let swap = swap(reader, fields.doc, (node, &sides), zone);
+        overrides.extend(swap.into_iter().flatten());
     }
     overrides
+}
+
+/// One override; what else stands there is for others to read.
+pub(super) fn override_of(
+    reader: &Reader,
+    fields: &Fields<'_, '_>,
+    zone: &TimeZone,
+) -> Option<Override> {
+    let span = span(fields, zone);
+    let change = change(reader, fields);
+    let reason = reason(fields);
+    let (span, change) = span.zip(change)?;
+    Some(Override {
+        span,
+        change,
+        reason,
+    })
 }
 
 /// The items of a list, as far as there may be so many.
@@ -93,15 +105,13 @@ fn change(reader: &Reader, fields: &Fields<'_, '_>) -> Option<Change> {
 }
 
 /// `{ana: {from, until}, ben: {from, until}}`: each has the other's shifts in these times.
-fn swap(
+pub(super) fn swap(
     reader: &Reader,
-    parent: &Fields<'_, '_>,
-    node: &Node,
+    doc: &Doc<'_>,
+    (node, sides): (&Node, &[(&str, &Node)]),
     zone: &TimeZone,
 ) -> Option<[Override; 2]> {
-    let doc = parent.doc;
-    let entries = doc.entries(node, "swaps");
-    let [(a, a_node), (b, b_node)] = entries[..] else {
+    let [(a, a_node), (b, b_node)] = *sides else {
         let message = "a swap has two people, each with `from` and `until` of what they give away";
         doc.problem(node.at, message, None);
         return None;

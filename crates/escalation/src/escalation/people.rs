@@ -1,6 +1,6 @@
 //! What people, alerts and budgets do to pages.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use firebell_model::{Duration, Timestamp};
@@ -8,8 +8,8 @@ use firebell_oncall::Oncall;
 
 use super::{Effect, Escalation, OVER_KEPT_MAX, PAGES_MAX};
 use crate::happened::What;
-use crate::page::{Acknowledgement, End, Page, PageKey, Phase, SendState, Wait};
-use crate::policy::{BudgetLeft, Policy, Severity};
+use crate::page::{Acknowledgement, End, Page, PageKey, Phase, Send, SendState, Wait};
+use crate::policy::{BudgetLeft, Policy, Severity, Target};
 
 /// A page that begins.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -46,6 +46,12 @@ pub enum Refusal {
     /// There is no such policy.
     #[error("there is no policy `{0}`: policies stand in `escalation`")]
     UnknownPolicy(Arc<str>),
+    /// There is neither a policy nor a person of this name.
+    #[error("there is neither a policy nor a person `{0}`")]
+    UnknownTarget(Arc<str>),
+    /// Somebody without any contact.
+    #[error("`{0}` has no contact, and cannot be told: contacts stand in `people`")]
+    Unreachable(Arc<str>),
     /// A snooze that ends too early or too late.
     #[error("a snooze ends within the next {SNOOZE_MAX}")]
     Snooze,
@@ -151,8 +157,7 @@ impl Escalation {
         let is_asked = page.asked.remove(by);
         if is_asked {
             page.answered.insert(Arc::clone(by));
-            let others =
-                |it: &crate::page::Send| it.person != *by || it.state != SendState::Planned;
+            let others = |it: &Send| it.person != *by || it.state != SendState::Planned;
             page.sends.retain(others);
         }
         let waits = !page.asked.is_empty() && page.is_running() && !ends_it;
@@ -220,10 +225,12 @@ impl Escalation {
         Ok(answer)
     }
 
-    /// Goes on with another policy, from its beginning.
+    /// Goes on with another policy, from its beginning; or with a person (`ana`, or `person:ana` where
+    /// a policy is called the same), and with its own policy from the beginning when they do not
+    /// answer within [`Policy::REPEAT_AFTER`].
     ///
     /// # Errors
-    /// When there is no such page or policy.
+    /// When there is no such page, neither policy nor person, or they cannot be told.
     pub fn hand_over(
         &mut self,
         now: Timestamp,
@@ -232,16 +239,20 @@ impl Escalation {
         oncall: &Oncall,
         out: &mut Vec<Effect>,
     ) -> Result<Answer, Refusal> {
-        if !self.has_policy(to) {
-            return Err(Refusal::UnknownPolicy(Arc::clone(to)));
-        }
+        let is_policy = self.has_policy(to);
+        let to = match is_policy {
+            true => Arc::clone(to),
+            false => policy_of_person(to, oncall)?,
+        };
         let mut page = self.take(key)?;
         let mut answer = Answer::Over;
         if page.is_open() {
-            page.first_policy = Arc::clone(to);
+            if is_policy {
+                page.first_policy = Arc::clone(&to);
+            }
             page.finish(End::HandedOff);
-            self.note(now, key, What::Passed(Arc::clone(by), Arc::clone(to)));
-            self.begin(now, &mut page);
+            self.note(now, key, What::Passed(Arc::clone(by), Arc::clone(&to)));
+            self.begin_by(now, &mut page, to);
             answer = Answer::Done;
         }
         self.pages.insert(key, page);
@@ -294,11 +305,17 @@ impl Escalation {
             true if page.severity == severity => Answer::Already,
             true => {
                 let rose = severity.is_at_least(page.severity);
+                let was_urgent = page.severity.is_urgent();
                 page.severity = severity;
                 self.note(now, key, What::Severity(severity));
                 match rose {
                     true => self.begin(now, &mut page),
-                    false => self.reconsider(now, &mut page),
+                    false => {
+                        self.reconsider(now, &mut page);
+                        if was_urgent && !severity.is_urgent() {
+                            self.calm(now, &mut page, oncall);
+                        }
+                    }
                 }
                 Answer::Done
             }
@@ -306,6 +323,27 @@ impl Escalation {
         self.pages.insert(key, page);
         self.settle(now, &BTreeSet::from([key]), oncall, out);
         Ok(answer)
+    }
+
+    /// It is not urgent any more: nobody is told as if it were. Whoever was told need not be told
+    /// again; of others, what they want of what is not urgent comes instead.
+    fn calm(&self, now: Timestamp, page: &mut Page, oncall: &Oncall) {
+        let planned = page.planned().map(|it| (Arc::clone(&it.person), it.level));
+        let planned: BTreeMap<Arc<str>, usize> = planned.collect();
+        page.sends.retain(|it| it.state != SendState::Planned);
+        for (name, level) in planned {
+            let is_told = |it: &Send| {
+                it.person == name && matches!(it.state, SendState::Sent(_) | SendState::Delivered)
+            };
+            let known = oncall.directory.find_person(&name);
+            let Some(id) = known.filter(|_| !page.sends.iter().any(is_told)) else {
+                continue;
+            };
+            let plan = self
+                .rules_of(&name)
+                .plan(oncall.directory.person(id), false, now);
+            page.plan(&name, level, plan);
+        }
     }
 
     /// What is left of the error budget from now on: a deferral that no longer holds ends.
@@ -353,5 +391,16 @@ impl Escalation {
             self.changes.pages.remove(&key);
             self.changes.forgotten.insert(key);
         }
+    }
+}
+
+/// What a page that is handed to a person climbs by.
+fn policy_of_person(to: &Arc<str>, oncall: &Oncall) -> Result<Arc<str>, Refusal> {
+    let name = Policy::person_in(to).unwrap_or(to);
+    let id = oncall.directory.find_person(name);
+    let id = id.ok_or_else(|| Refusal::UnknownTarget(Arc::clone(to)))?;
+    match oncall.directory.person(id).contacts.is_empty() {
+        true => Err(Refusal::Unreachable(name.into())),
+        false => Ok(Target::Person(name.into()).to_string().into()),
     }
 }

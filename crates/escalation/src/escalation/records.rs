@@ -8,6 +8,7 @@ use firebell_oncall::ContactKind;
 use serde::{Deserialize, Serialize};
 
 use super::Escalation;
+use crate::hand_offs::Notices;
 use crate::page::{Page, PageKey, Send, SendState};
 use crate::policy::Policy;
 use crate::rules::Method;
@@ -45,6 +46,21 @@ pub enum EscalationRecord {
     },
     /// How many messages there were.
     Sent(u64),
+    /// Who was on call on a schedule when this was last asked; `None` when there is no such schedule
+    /// any more.
+    OnCall {
+        /// The schedule.
+        schedule: Arc<str>,
+        /// Who.
+        people: Option<Vec<Arc<str>>>,
+    },
+    /// What somebody is to be told of shifts that begin and end; `None` is nothing any more.
+    HandOff {
+        /// Who.
+        person: Arc<str>,
+        /// What.
+        notices: Option<Notices>,
+    },
 }
 
 /// What changed since it was last asked for.
@@ -86,6 +102,7 @@ impl Escalation {
                 }),
         );
         records.extend(changes.told.iter().map(|it| self.told_record(it)));
+        self.hand_offs.take_changes(&mut records);
         if changes.n_sent != n_sent {
             records.push(EscalationRecord::Sent(n_sent));
         }
@@ -111,6 +128,7 @@ impl Escalation {
             .chain(pages)
             .chain(turns)
             .chain(told)
+            .chain(self.hand_offs.records())
             .chain(sent)
             .collect()
     }
@@ -160,12 +178,20 @@ impl Escalation {
                 self.told.insert((person, method.kind), at.into());
             }
             EscalationRecord::Sent(n) => self.n_sent = n,
+            EscalationRecord::OnCall { schedule, people } => {
+                self.hand_offs.restore_watch(schedule, people);
+            }
+            EscalationRecord::HandOff { person, notices } => {
+                self.hand_offs.restore_notices(person, notices);
+            }
         }
     }
 
-    /// After a restart: what was under way may have been lost, and is sent again.
+    /// After a restart: what was under way may have been lost, and is sent again. Follow with
+    /// [`Escalation::look_at_schedules`].
     pub fn resume(&mut self, now: Timestamp) {
         self.changes.n_sent = self.n_sent;
+        self.hand_offs.resume(now);
         let mut lost = BTreeSet::new();
         for page in self.pages.values_mut() {
             let n_levels = page.levels.len();

@@ -19,6 +19,9 @@ impl Escalation {
         oncall: &Oncall,
         out: &mut Vec<Effect>,
     ) {
+        if self.hand_offs.handle_outcome(now, id, is_delivered) {
+            return;
+        }
         let keys = self.under_way.remove(&id).unwrap_or_default();
         for key in &keys {
             let Some(mut page) = self.pages.remove(key) else {

@@ -13,13 +13,18 @@ use crate::check::HAND_OVERS_MAX;
 use crate::happened::What;
 use crate::page::{End, OUTCOME_MAX, Page, Phase, Send, SendState, Wait};
 use crate::policy::{AckMode, Act, Condition, Level, Policy, Step, Who};
-use crate::rules::SENDS_MAX;
 use crate::targets::{people_at, receivers};
 use crate::window::Window;
 
 impl Escalation {
     /// A new run, from the first step of the page's policy as it is now.
     pub(super) fn begin(&mut self, now: Timestamp, page: &mut Page) {
+        let policy = Arc::clone(&page.first_policy);
+        self.begin_by(now, page, policy);
+    }
+
+    /// A new run by this policy; further ones are by the page's own.
+    pub(super) fn begin_by(&mut self, now: Timestamp, page: &mut Page, policy: Arc<str>) {
         let newest = self.newest();
         let before = std::mem::replace(&mut page.version, newest);
         page.policy = Arc::clone(&page.first_policy);
@@ -27,6 +32,7 @@ impl Escalation {
         if self.policy_of(page).is_none() {
             page.version = before;
         }
+        page.policy = policy;
         page.run = page.run.saturating_add(1);
         page.phase = Phase::Waiting;
         page.acknowledgement = None;
@@ -223,15 +229,7 @@ impl Escalation {
             let person = oncall.directory.person(id);
             let urgent = page.severity.is_urgent();
             let plan = self.rules_of(name).plan(person, urgent, now);
-            page.sends
-                .extend(plan.into_iter().take(SENDS_MAX).map(|(at, method)| Send {
-                    person: Arc::clone(name),
-                    method,
-                    at,
-                    level: idx,
-                    state: SendState::Planned,
-                    is_held: false,
-                }));
+            page.plan(name, idx, plan);
         }
         let mut told = people;
         if tells_channels {

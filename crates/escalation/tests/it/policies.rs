@@ -81,6 +81,53 @@ fn a_circle_of_hand_overs_is_named_by_everybody_on_it() {
 }
 
 #[test]
+fn more_hand_overs_than_a_page_goes_through_are_refused() {
+    let name = |nth: usize| format!("p{nth:04}");
+    let chain = |n_policies: usize| {
+        let policies = (0..n_policies).map(|nth| {
+            let mut steps = vec![notify(0, &["person:eva"])];
+            if nth + 1 < n_policies {
+                steps.push(step(5, Act::HandOver(name(nth + 1).as_str().into())));
+            }
+            Policy::new(&name(nth), steps)
+        });
+        policies.collect::<Vec<_>>()
+    };
+    assert_eq!(faults(&chain(9)), "");
+    let found = faults(&chain(11));
+    let expected = "hands over more than 8 times, one after the other";
+    assert_eq!(
+        found,
+        format!("p0000: this {expected}\np0001: this {expected}\n")
+    );
+}
+
+/// Nearly a thousand policies of a hundred steps that all hand over to all that follow: whoever looks at each
+/// way anew is not done in a lifetime.
+#[test]
+fn as_many_policies_as_there_may_be_are_judged() {
+    let policies = (0..999).map(|nth: usize| {
+        let mut steps = vec![notify(0, &["person:eva"]); 92];
+        let next = (1..=8).filter(|ahead| (nth % 9) + ahead < 9);
+        steps.extend(next.map(|ahead| {
+            let to = step(
+                5,
+                Act::HandOver(format!("p{}", nth + ahead).as_str().into()),
+            );
+            when(to, 1, None)
+        }));
+        Policy::new(&format!("p{nth}"), steps)
+    });
+    let policies: Vec<Policy> = policies.collect();
+    let found = faults(&policies);
+    // Of several hand-overs in the same case the first is taken.
+    assert!(
+        found.lines().all(|it| it.ends_with("is never taken")),
+        "{found}"
+    );
+}
+
+#[test]
 fn people_who_left_and_people_without_contact_are_named() {
     let turns = Level {
         who: Who::RoundRobin,

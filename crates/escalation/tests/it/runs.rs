@@ -481,7 +481,7 @@ fn a_policy_hands_over_to_another_and_people_do() {
             6m   1: Told(["ana", "ops"])
             6m   => ops: 1
             6m   => ana by ntfy: [1]
-            6m 1 goes to none: Err(UnknownPolicy("none"))
+            6m 1 goes to none: Err(UnknownTarget("none"))
             6m 1 is resolved: Ok(Done)
             6m   1: Ended(Resolved)
             6m 1 goes to first: Ok(Over)

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use expect_test::expect;
-use firebell_escalation::{Limit, PagingRules, PersonRules, Policy, Way, Window};
+use firebell_escalation::{HandOffNotices, Limit, PagingRules, PersonRules, Policy, Way, Window};
 use firebell_oncall::ContactKind;
 
 use crate::world::{START, World, mins, notify, person, team};
@@ -23,6 +23,7 @@ fn rules() -> PersonRules {
             within: mins(30),
         }],
         bundle: mins(1),
+        hand_offs: HandOffNotices::Open,
     }
 }
 

@@ -344,6 +344,7 @@ impl World {
                 Effect::Remind { person, page } => format!("  => ask {person}: still {}?", page.0),
                 Effect::Tell { receiver, page } => format!("  => {receiver}: {}", page.0),
                 Effect::NobodyLeft { page, end } => format!("  => nobody left: {} {end:?}", page.0),
+                Effect::HandOff(it) => panic!("nobody looks at schedules here: {it:?}"),
                 Effect::Broken { page, why } => panic!("{page:?}: {why}"),
             };
             self.say(&text);

@@ -7,6 +7,7 @@ use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use firebell_config::Config;
 use firebell_engine::{Engine, PageAct, PageRefusal};
 use firebell_escalation::{Answer, End, Page, Phase, Wait};
 use firebell_incident::{IncidentId, Person};
@@ -272,18 +273,34 @@ fn form(app: &App, link: &Link) -> String {
             (choice, "Snooze")
         }
         LinkAct::HandOver => {
-            let options = config.escalation.policies.iter().map(|it| {
-                let name = escaped(&it.name);
-                format!("<option value=\"{name}\">{name}</option>")
-            });
-            let options: String = options.collect();
-            let choice =
-                format!("<label>Goes on with <select name=\"to\">{options}</select></label>");
+            let choice = format!(
+                "<label>Goes on with <select name=\"to\">{}</select></label>",
+                takers(&config, &link.person)
+            );
             (choice, "Hand over")
         }
     };
     // Without a target it is sent to where it came from.
     format!("<form method=\"post\">{choice}<button>{button}</button></form>")
+}
+
+/// Who can go on with a page: policies, and the others who can be told.
+fn takers(config: &Config, by: &str) -> String {
+    let policies = config.escalation.policies.iter().map(|it| {
+        let name = escaped(&it.name);
+        format!("<option value=\"{name}\">{name}</option>")
+    });
+    let people = config.oncall.oncall.directory.people.iter();
+    let others = people.filter(|it| !it.contacts.is_empty() && *it.name != *by);
+    let others = others.map(|it| {
+        let (name, full_name) = (escaped(&it.name), escaped(&it.full_name));
+        format!("<option value=\"person:{name}\">{full_name}</option>")
+    });
+    let (policies, others): (String, String) = (policies.collect(), others.collect());
+    format!(
+        "<optgroup label=\"Policies\">{policies}</optgroup>\
+         <optgroup label=\"People\">{others}</optgroup>"
+    )
 }
 
 fn html(status: StatusCode, app: &App, link: &Link, lines: &[String], form: &str) -> Response {

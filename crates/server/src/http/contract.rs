@@ -1,7 +1,7 @@
 //! What the HTTP APIs answer, endpoint by endpoint, of a server that runs in this process.
 
 mod incidents;
-
+mod oncall;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Who is on call, over HTTP.
 
+pub(super) mod changes;
+
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;

@@ -179,7 +179,7 @@ pub(super) fn page_act(
             PageAct::Snooze(parsed.map_err(|error| format!("`for` is no duration: {error}"))?)
         }
         LinkAct::HandOver => {
-            let to = to.ok_or("`to` names the policy that goes on with it")?;
+            let to = to.ok_or("`to` names the policy or the person that goes on with it")?;
             PageAct::HandOver(to.into())
         }
     })
@@ -212,7 +212,12 @@ fn refusal(why: &PageRefusal) -> Response {
     let kind = match why {
         PageRefusal::Page(Refusal::Unknown(_))
         | PageRefusal::Incident(IncidentRefusal::Unknown(_)) => ErrorKind::NotFound,
-        PageRefusal::Page(Refusal::UnknownPolicy(_) | Refusal::Snooze)
+        PageRefusal::Page(
+            Refusal::UnknownPolicy(_)
+            | Refusal::UnknownTarget(_)
+            | Refusal::Unreachable(_)
+            | Refusal::Snooze,
+        )
         | PageRefusal::Incident(IncidentRefusal::Invalid(_)) => ErrorKind::BadData,
         PageRefusal::Page(Refusal::Full)
         | PageRefusal::Incident(IncidentRefusal::Conflict(_) | IncidentRefusal::Full(_)) => {

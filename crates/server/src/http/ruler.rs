@@ -15,8 +15,8 @@ use serde_json::json;
 
 use super::prometheus::preview;
 use super::{App, json as json_bytes, may_wait, stopped};
-use crate::managed_rules::{Change, ChangeError, Namespaces};
-use crate::serve::{self, RuleChangeError};
+use crate::managed::{Change, ChangeError, Managed, Namespaces};
+use crate::serve::{ManagedError, ManagedKind, change_managed};
 
 /// What a person wants.
 type Plan = Result<(Change, Namespaces), ChangeError>;
@@ -105,8 +105,8 @@ async fn set_group(
     };
     let edits = vec![(group.name, Some(group.text))];
     let who = who(&headers);
-    change(app, move |app, now| {
-        app.rules.plan(now, &who, &namespace, edits)
+    change(app, move |rules, now| {
+        rules.plan(now, &who, &namespace, edits)
     })
     .await
 }
@@ -117,8 +117,8 @@ async fn remove_namespace(
     headers: HeaderMap,
 ) -> Response {
     let who = who(&headers);
-    change(app, move |app, now| {
-        app.rules.plan_removal(now, &who, &namespace)
+    change(app, move |rules, now| {
+        rules.plan_removal(now, &who, &namespace)
     })
     .await
 }
@@ -129,14 +129,19 @@ async fn remove_group(
     headers: HeaderMap,
 ) -> Response {
     let who = who(&headers);
-    let plan = move |app: &App, now| app.rules.plan(now, &who, &namespace, vec![(group, None)]);
+    let plan = move |rules: &Managed, now| rules.plan(now, &who, &namespace, vec![(group, None)]);
     change(app, plan).await
 }
 
 async fn changes(State(app): State<App>) -> Response {
-    let Some(changes) = may_wait(move || app.rules.changes()).await else {
-        return stopped();
-    };
+    match may_wait(move || app.rules.changes()).await {
+        Some(changes) => listed(changes),
+        None => stopped(),
+    }
+}
+
+/// Who changed what.
+pub(super) fn listed(changes: Vec<Change>) -> Response {
     let changes = changes.into_iter().map(|change| {
         json!({
             "id": change.id,
@@ -152,16 +157,16 @@ async fn changes(State(app): State<App>) -> Response {
 
 async fn revert(State(app): State<App>, Path(id): Path<u64>, headers: HeaderMap) -> Response {
     let who = who(&headers);
-    change(app, move |app, now| app.rules.plan_revert(now, &who, id)).await
+    change(app, move |rules, now| rules.plan_revert(now, &who, id)).await
 }
 
 /// Makes a change, on a thread that may wait for the disk.
 async fn change(
     app: App,
-    plan: impl FnOnce(&App, firebell_model::Timestamp) -> Plan + Send + 'static,
+    plan: impl FnOnce(&Managed, firebell_model::Timestamp) -> Plan + Send + 'static,
 ) -> Response {
-    match may_wait(move || serve::change_rules(&app, plan)).await {
-        Some(Ok(())) => {
+    match may_wait(move || change_managed(&app, ManagedKind::Rules, plan)).await {
+        Some(Ok(_)) => {
             // As Mimir answers.
             let body = json!({"status": "success", "data": null, "errorType": "", "error": ""});
             json_bytes(202, body.to_string().into_bytes())
@@ -171,24 +176,24 @@ async fn change(
     }
 }
 
-fn status_of(error: &RuleChangeError) -> StatusCode {
+pub(super) fn status_of(error: &ManagedError) -> StatusCode {
     match error {
-        RuleChangeError::Change(ChangeError::NoGroup | ChangeError::NoNamespace) => {
+        ManagedError::Change(ChangeError::NoGroup | ChangeError::NoNamespace) => {
             StatusCode::NOT_FOUND
         }
-        RuleChangeError::Change(ChangeError::NoChange(_) | ChangeError::Forgotten { .. }) => {
+        ManagedError::Change(ChangeError::NoChange(_) | ChangeError::Forgotten { .. }) => {
             StatusCode::NOT_FOUND
         }
-        RuleChangeError::Change(ChangeError::ChangedSince { .. }) => StatusCode::CONFLICT,
-        RuleChangeError::Change(ChangeError::TooMany) | RuleChangeError::Config(_) => {
+        ManagedError::Change(ChangeError::ChangedSince { .. }) => StatusCode::CONFLICT,
+        ManagedError::Change(ChangeError::TooMany) | ManagedError::Config(_) => {
             StatusCode::BAD_REQUEST
         }
-        RuleChangeError::Log(_) => StatusCode::SERVICE_UNAVAILABLE,
+        ManagedError::Log(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }
 
 /// Who asks: what Grafana or a reverse proxy says of its user. Firebell asks nobody who they are.
-fn who(headers: &HeaderMap) -> String {
+pub(super) fn who(headers: &HeaderMap) -> String {
     let names = ["x-grafana-user", "x-forwarded-user", "x-remote-user"];
     let mut values = names
         .iter()

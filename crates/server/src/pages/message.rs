@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firebell_engine::{PageBrief, PageMessage, PageRecipient, PageWhy};
+use firebell_engine::{HandOffBrief, PageBrief, PageMessage, PageRecipient, PageWhy};
 use firebell_incident::IncidentId;
 use firebell_model::{
     ALERT_NAME, Alert, Labels, Notification, NotificationReason, Secret, Timestamp,
@@ -28,11 +28,11 @@ pub(super) fn write(now: Timestamp, message: &PageMessage, links: &Links, url: &
                 ("person", &**name),
                 ("by", contact.kind.name()),
                 ("to", &contact.address),
-                ("why", why(message.why)),
+                ("why", why(&message.why)),
             ]);
             (name, labels)
         }
-        PageRecipient::Channel(name) => (name, Labels::from_pairs([("why", why(message.why))])),
+        PageRecipient::Channel(name) => (name, Labels::from_pairs([("why", why(&message.why))])),
     };
     let mut alert = |brief: &PageBrief| {
         let mut annotations = facts(brief, url);
@@ -46,7 +46,10 @@ pub(super) fn write(now: Timestamp, message: &PageMessage, links: &Links, url: &
         }
         page(now, brief, annotations, url)
     };
-    let alerts: Vec<Alert> = message.pages.iter().map(&mut alert).collect();
+    let alerts: Vec<Alert> = match &message.why {
+        PageWhy::HandOff(brief) => vec![hand_off(now, brief, &message.pages, url)],
+        _ => message.pages.iter().map(&mut alert).collect(),
+    };
     let keys = message.pages.iter().map(|it| id(it).to_string());
     let notification = Notification {
         at: now,
@@ -56,7 +59,7 @@ pub(super) fn write(now: Timestamp, message: &PageMessage, links: &Links, url: &
         route_labels: Labels::default(),
         reason: match message.why {
             PageWhy::Remind => NotificationReason::Repeat,
-            PageWhy::Page | PageWhy::Tell => NotificationReason::First,
+            PageWhy::Page | PageWhy::Tell | PageWhy::HandOff(_) => NotificationReason::First,
         },
         alerts,
         measured: BTreeMap::new(),
@@ -88,6 +91,37 @@ fn page(now: Timestamp, brief: &PageBrief, annotations: Vec<(String, String)>, u
     }
 }
 
+/// Shifts that begin and end, and what is open; nothing to press: whoever reads it may not be meant.
+fn hand_off(now: Timestamp, brief: &HandOffBrief, open: &[PageBrief], url: &str) -> Alert {
+    let named = open.iter().map(|it| {
+        let (id, severity) = (id(it), it.severity);
+        format!("{id} {severity} {}", it.title)
+    });
+    let named = named.collect::<Vec<_>>().join("; ");
+    let description = match brief.n_open.saturating_sub(open.len()) {
+        _ if open.is_empty() => "nothing is open".to_owned(),
+        0 => format!("open: {named}"),
+        n_more => format!("open: {named}; and {n_more} more"),
+    };
+    let said = brief.to_string();
+    let page = format!("{url}/#/incidents");
+    let labels = [(ALERT_NAME, said.as_str()), ("severity", "hand-over")];
+    let annotations = [
+        ("summary", said.as_str()),
+        ("description", &description),
+        ("incident", &page),
+    ];
+    Alert {
+        labels: Labels::from_pairs(labels),
+        annotations: Labels::from_pairs(annotations),
+        starts_at: now,
+        ends_at: None,
+        generator_url: page.clone(),
+        updated_at: now,
+        is_timeout: false,
+    }
+}
+
 /// A title without the service behind it, which texts add themselves: an incident that opened by
 /// itself is called `Down (pay)`.
 pub(crate) fn without_service<'t>(title: &'t str, service: Option<&str>) -> &'t str {
@@ -114,11 +148,12 @@ fn facts(brief: &PageBrief, url: &str) -> Vec<(String, String)> {
     ]
 }
 
-fn why(why: PageWhy) -> &'static str {
+fn why(why: &PageWhy) -> &'static str {
     match why {
         PageWhy::Page => "page",
         PageWhy::Remind => "remind",
         PageWhy::Tell => "tell",
+        PageWhy::HandOff(_) => "hand-over",
     }
 }
 

@@ -151,6 +151,9 @@ impl PageCheckers {
         if contacts.is_none_or(|it| !it.contains(contact)) {
             self.object(now, format!("{name} is told by what is not theirs"));
         }
+        if matches!(message.why, PageWhy::HandOff(_)) {
+            return;
+        }
         for brief in &message.pages {
             self.told.insert(brief.key);
             let Some(page) = engine.escalation().page(brief.key) else {

@@ -256,21 +256,26 @@ pub(crate) fn incident_text(record: &Record) -> Option<String> {
 
 /// `page ana by phone: sev1 INC-1 Down (cart)`.
 pub(crate) fn page_text(message: &PageMessage) -> String {
-    let verb = why_text(message.why);
+    let verb = why_text(&message.why);
     let to = match &message.to {
         PageRecipient::Person { name, contact } => format!("{name} by {}", contact.kind.name()),
         PageRecipient::Channel(receiver) => receiver.to_string(),
     };
     let pages = message.pages.iter();
     let pages = pages.map(|it| format!("{} INC-{} {}", it.severity, it.key.0, it.title));
-    format!("{verb} {to}: {}", pages.collect::<Vec<_>>().join(", "))
+    let pages = pages.collect::<Vec<_>>().join(", ");
+    match &message.why {
+        PageWhy::HandOff(brief) if pages.is_empty() => format!("{verb} {to}: {brief}"),
+        PageWhy::HandOff(brief) => format!("{verb} {to}: {brief}; open: {pages}"),
+        _ => format!("{verb} {to}: {pages}"),
+    }
 }
 
-pub(crate) fn why_text(why: PageWhy) -> &'static str {
+pub(crate) fn why_text(why: &PageWhy) -> &'static str {
     match why {
         PageWhy::Page => "page",
         PageWhy::Remind => "remind",
-        PageWhy::Tell => "tell",
+        PageWhy::Tell | PageWhy::HandOff(_) => "tell",
     }
 }
 

@@ -439,9 +439,9 @@ impl<'a> Words<'a> {
         Ok(What::Opens { by, opening })
     }
 
-    /// `INC-1 by ana: ack`, `resolve`, `snooze 1h` or `hand_over POLICY`.
+    /// `INC-1 by ana: ack`, `resolve`, `snooze 1h` or `hand_over NAME`.
     fn page(&mut self) -> Result<What, Wrong> {
-        const HINT: &str = "`page INC-1 by ana: ack`, `resolve`, `snooze 1h` or `hand_over POLICY`";
+        const HINT: &str = "`page INC-1 by ana: ack`, `resolve`, `snooze 1h` or `hand_over NAME`";
         let column = self.column();
         let wrong = |why: String| (column, why, Some(HINT));
         let incident = self.next().parse().map_err(wrong)?;

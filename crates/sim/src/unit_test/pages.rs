@@ -319,7 +319,7 @@ impl Expected for ExpectedPage {
             Self::Parts(parts) => {
                 let why = parts.why.as_ref();
                 self.is_near(page)
-                    && why.is_none_or(|it| it == why_text(page.message.why))
+                    && why.is_none_or(|it| it == why_text(&page.message.why))
                     && page.message.pages.iter().any(|it| is_of(parts, it))
             }
         }
@@ -363,7 +363,7 @@ fn head(parts: &PageParts, page: Option<&Page>) -> String {
     let any = || ANYTHING.to_owned();
     let is_why = |page: &Page| {
         let why = parts.why.as_ref();
-        why.is_none_or(|it| it == why_text(page.message.why))
+        why.is_none_or(|it| it == why_text(&page.message.why))
     };
     if let (Some(page), Some(brief)) = (page, brief)
         && is_why(page)
@@ -374,7 +374,7 @@ fn head(parts: &PageParts, page: Option<&Page>) -> String {
     let at = parts.at.or(page.map(|it| it.at));
     let at = at.map_or_else(any, |it| it.to_string());
     let why = parts.why.clone();
-    let why = why.or(page.map(|it| why_text(it.message.why).to_owned()));
+    let why = why.or(page.map(|it| why_text(&it.message.why).to_owned()));
     let to = match (&parts.to, page.map(|it| &it.message.to)) {
         (None, Some(PageRecipient::Person { name, contact })) => {
             format!("{name} by {}", contact.kind.name())

@@ -193,6 +193,7 @@ async fn pages_are_listed_and_answered() {
         POST {page}/snooze {{"by":"ana","for":"soon"}}
         POST {page}/snooze {{"by":"ana"}}
         POST {page}/hand-over {{"by":"ana","to":"nobody"}}
+        POST {page}/hand-over {{"by":"ana","to":"person:mute"}}
         POST {page}/hand-over {{"by":"ana"}}
         POST {page}/acknowledge {{"by":"ana"}}
         POST {page}/acknowledge {{"by":"ben"}}

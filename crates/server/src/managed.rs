@@ -1,8 +1,10 @@
-//! Rules that people change over HTTP: what there is, and who changed what when.
+//! Rules, and what belongs to on-call, that people change over HTTP: what there is, and who changed
+//! what when.
 //!
-//! A log (`firebell-disk`) of JSON frames in the folder `rules`, version 2: each a [`Change`], or all
-//! that is known, as [`Known`], which what comes before it is not needed for. Version 1 had changes
-//! only.
+//! A log (`firebell-disk`) of JSON frames, version 2, in the folder `rules` or `oncall`: each a
+//! [`Change`], or all that is known, as [`Known`], which what comes before it is not needed for.
+//! Version 1 had changes only. Rules are texts of groups by namespace; of on-call, namespaces are
+//! the kinds of objects ([`SCHEDULES`], [`OVERRIDES`], [`SWAPS`]), and texts one object in JSON each.
 //!
 //! *Invariants*: a change is durable before it is in force. A change can be taken back as long as
 //! what it made is still as it made it; taking back is a change as well.
@@ -16,10 +18,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use firebell_config::{Files, OsFiles, rule_file_text};
+use firebell_config::{Files, ManagedOncall, OsFiles, rule_file_text};
 use firebell_disk::{Disk, Log, LogError, LogOptions};
 use firebell_model::Timestamp;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
 /// What became of the groups of one namespace.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -91,7 +94,7 @@ pub(crate) enum ChangeError {
 }
 
 /// See the module's documentation.
-pub(crate) struct ManagedRules(Mutex<Inner>);
+pub(crate) struct Managed(Mutex<Inner>);
 
 struct Inner {
     log: Log,
@@ -127,13 +130,16 @@ pub(crate) type Namespaces = BTreeMap<String, BTreeMap<String, String>>;
 /// What is to become of groups: a new text, or none.
 pub(crate) type Edits = Vec<(String, Option<String>)>;
 
-impl ManagedRules {
+impl Managed {
     /// Reads what there is; says what could not be read.
     ///
     /// # Errors
     /// When the disk fails, or another version wrote the folder.
-    pub(crate) fn open(disk: Arc<dyn Disk>) -> Result<(Self, Vec<String>), LogError> {
-        let (log, frames) = Log::open(disk, OPTIONS)?;
+    pub(crate) fn open(
+        disk: Arc<dyn Disk>,
+        options: LogOptions,
+    ) -> Result<(Self, Vec<String>), LogError> {
+        let (log, frames) = Log::open(disk, options)?;
         let mut damage = frames.damage;
         let mut inner = Inner {
             log,
@@ -154,7 +160,7 @@ impl ManagedRules {
                     inner.known = known;
                     (inner.log_frames, inner.log_bytes) = (0, 0);
                 }
-                Err(error) => damage.push(format!("a change of rules cannot be read: {error}")),
+                Err(error) => damage.push(format!("a change cannot be read: {error}")),
             }
         }
         Ok((Self(Mutex::new(inner)), damage))
@@ -163,6 +169,11 @@ impl ManagedRules {
     /// All namespaces.
     pub(crate) fn namespaces(&self) -> Namespaces {
         self.lock().known.namespaces.clone()
+    }
+
+    /// The number of the next change.
+    pub(crate) fn next_id(&self) -> u64 {
+        self.lock().next_id()
     }
 
     /// The changes that are kept, newest first.
@@ -279,7 +290,7 @@ impl ManagedRules {
         let is_long = inner.log_frames >= LOG_FRAMES_MAX || inner.log_bytes >= LOG_BYTES_MAX;
         // The change is safe all the same; the next one tries again.
         if is_long && let Err(why) = inner.write_anew() {
-            tracing::warn!(%why, "the log of rules could not be shortened");
+            tracing::warn!(%why, "a log of changes could not be shortened");
         }
         Ok(())
     }
@@ -327,7 +338,7 @@ impl Inner {
             && let Some(oldest) = changes.pop_front()
         {
             self.changes_bytes -= text_bytes(&oldest);
-            tracing::debug!(change = oldest.id, "a change of rules is forgotten");
+            tracing::debug!(change = oldest.id, "a change is forgotten");
         }
     }
 
@@ -371,10 +382,19 @@ fn apply(change: &Change, namespaces: &mut Namespaces) {
     }
 }
 
-/// The disk, with the rules that people manage over HTTP beside its files.
-pub(crate) struct FilesAndRules(pub Namespaces);
+/// All that people manage over HTTP.
+#[derive(Clone, Default)]
+pub(crate) struct Texts {
+    /// Groups of rules.
+    pub rules: Namespaces,
+    /// What belongs to on-call.
+    pub oncall: Namespaces,
+    /// What of on-call is to be put in force now, by kind and name.
+    pub new: Vec<(String, String)>,
+}
 
-impl Files for FilesAndRules {
+/// The disk, with what people manage over HTTP beside its files.
+impl Files for Texts {
     fn read(&self, path: &Path) -> io::Result<String> {
         OsFiles.read(path)
     }
@@ -385,17 +405,51 @@ impl Files for FilesAndRules {
 
     fn managed_rules(&self) -> Vec<(String, String)> {
         let texts = |groups: &BTreeMap<_, String>| rule_file_text(groups.values().map(|it| &**it));
-        let namespaces = self.0.iter();
+        let namespaces = self.rules.iter();
         namespaces
             .map(|(name, groups)| (name.clone(), texts(groups)))
             .collect()
     }
+
+    fn managed_oncall(&self) -> Vec<ManagedOncall> {
+        // Schedules before what is put over them, and that in the order in which it was made.
+        let kinds = [SCHEDULES, OVERRIDES, SWAPS].into_iter();
+        let objects = kinds.flat_map(|kind| {
+            let of_kind = self.oncall.get(kind).into_iter().flatten();
+            of_kind.map(move |(name, text)| (kind, name, text))
+        });
+        let files = objects.map(|(kind, name, text)| ManagedOncall {
+            name: format!("{kind}/{name}"),
+            text: match kind {
+                // JSON is YAML.
+                SCHEDULES => format!("{{\"{kind}\": {{{}: {text}}}}}", json!(name)),
+                _ => format!("{{\"{kind}\": [{text}]}}"),
+            },
+            is_new: self.new.iter().any(|it| it.0 == kind && it.1 == *name),
+        });
+        files.collect()
+    }
 }
 
-const OPTIONS: LogOptions = LogOptions {
+/// Schedules by name.
+pub(crate) const SCHEDULES: &str = "schedules";
+/// Overrides by number.
+pub(crate) const OVERRIDES: &str = "overrides";
+/// Swaps by number.
+pub(crate) const SWAPS: &str = "swaps";
+
+/// Where rules are kept.
+pub(crate) const RULES: LogOptions = LogOptions {
     folder: "rules",
     magic: *b"FBRULES2",
     magics_read: &[*b"FBRULES1"],
+    segment_bytes_max: 64 << 20,
+};
+/// Where is kept what belongs to on-call.
+pub(crate) const ONCALL: LogOptions = LogOptions {
+    folder: "oncall",
+    magic: *b"FBONCAL1",
+    magics_read: &[],
     segment_bytes_max: 64 << 20,
 };
 /// Groups of all namespaces together.
@@ -417,7 +471,7 @@ mod tests {
 
     use super::*;
 
-    fn set(rules: &ManagedRules, namespace: &str, group: &str, text: Option<&str>) -> String {
+    fn set(rules: &Managed, namespace: &str, group: &str, text: Option<&str>) -> String {
         let edits = vec![(group.to_owned(), text.map(str::to_owned))];
         match rules.plan(Timestamp(1), "me", namespace, edits) {
             Ok((change, _)) => {
@@ -428,7 +482,7 @@ mod tests {
         }
     }
 
-    fn told(rules: &ManagedRules) -> String {
+    fn told(rules: &Managed) -> String {
         let mut told = String::new();
         for (namespace, groups) in rules.namespaces() {
             told.push_str(&format!("{namespace}: {groups:?} "));
@@ -436,7 +490,7 @@ mod tests {
         told
     }
 
-    fn revert(rules: &ManagedRules, id: u64) -> String {
+    fn revert(rules: &Managed, id: u64) -> String {
         match rules.plan_revert(Timestamp(2), "you", id) {
             Ok((change, planned)) => {
                 rules.commit(change).unwrap();
@@ -450,7 +504,7 @@ mod tests {
     #[test]
     fn changes_are_kept_and_can_be_taken_back() {
         let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
-        let (rules, _) = ManagedRules::open(Arc::clone(&disk)).unwrap();
+        let (rules, _) = Managed::open(Arc::clone(&disk), RULES).unwrap();
         assert_eq!(set(&rules, "a", "g", None), "group does not exist");
         assert_eq!(set(&rules, "a", "g", Some("1")), r#"a: {"g": "1"} "#);
         assert_eq!(set(&rules, "a", "g", Some("2")), r#"a: {"g": "2"} "#);
@@ -469,7 +523,7 @@ mod tests {
         let gone = rules.plan_removal(Timestamp(3), "me", "b").unwrap_err();
         assert_eq!(gone.to_string(), "group namespace does not exist");
 
-        let (again, damage) = ManagedRules::open(disk).unwrap();
+        let (again, damage) = Managed::open(disk, RULES).unwrap();
         assert!(damage.is_empty());
         assert_eq!(
             (again.namespaces(), again.changes()),
@@ -485,7 +539,7 @@ mod tests {
     #[test]
     fn the_oldest_changes_are_forgotten_and_the_log_is_written_anew() {
         let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
-        let (rules, _) = ManagedRules::open(Arc::clone(&disk)).unwrap();
+        let (rules, _) = Managed::open(Arc::clone(&disk), RULES).unwrap();
         let n_changes = LOG_FRAMES_MAX + 10;
         for n in 1..=n_changes {
             let group = format!("g{}", n % 7);
@@ -508,7 +562,7 @@ mod tests {
             .sum();
         assert!(bytes < CHANGES_MAX * 300, "{bytes}");
 
-        let (again, damage) = ManagedRules::open(disk).unwrap();
+        let (again, damage) = Managed::open(disk, RULES).unwrap();
         assert_eq!(damage, [""; 0]);
         assert_eq!(
             (again.namespaces(), again.changes()),
@@ -521,7 +575,7 @@ mod tests {
     #[test]
     fn what_is_too_much_may_shrink_but_not_grow() {
         let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
-        let (rules, _) = ManagedRules::open(disk).unwrap();
+        let (rules, _) = Managed::open(disk, RULES).unwrap();
         // As of a version that took more.
         for group in ["g", "h"] {
             let change = Change {
@@ -553,17 +607,17 @@ mod tests {
         let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
         let options = LogOptions {
             magic: *b"FBRULES1",
-            ..OPTIONS
+            ..RULES
         };
         let (mut log, _) = Log::open(Arc::clone(&disk), options).unwrap();
         let change = r#"{"id":1,"at":5,"who":"me","namespace":"a","groups":[{"name":"g","before":null,"after":"1"}]}"#;
         log.append(change.as_bytes()).unwrap();
         log.append(b"{}x").unwrap();
         log.sync().unwrap();
-        let (rules, damage) = ManagedRules::open(Arc::clone(&disk)).unwrap();
+        let (rules, damage) = Managed::open(Arc::clone(&disk), RULES).unwrap();
         assert_eq!(damage.len(), 1, "{damage:?}");
         assert_eq!(set(&rules, "a", "g", Some("2")), r#"a: {"g": "2"} "#);
-        let (again, _) = ManagedRules::open(disk).unwrap();
+        let (again, _) = Managed::open(disk, RULES).unwrap();
         assert_eq!(revert(&again, 2), r#"a: {"g": "1"} "#);
     }
 }
