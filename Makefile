@@ -9,7 +9,7 @@ export FIREBELL ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/release/firebell
 PYTHON := $(CURDIR)/.venv/bin/python
 UI_SOURCES := $(wildcard ui/*.html ui/*.json ui/*.ts) $(shell find ui/src -type f ! -name '*.test.*')
 
-.PHONY: help demo test fuzz soak acceptance bench-metrics bench-rules bench-notify python build fmt lint tools browser peers
+.PHONY: help demo test fuzz soak acceptance bench-metrics bench-rules bench-notify python wheel bench-python build fmt lint tools browser peers
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -25,6 +25,16 @@ python: .venv-python/tests ## Install the Python package for development into .v
 	@cd python && VIRTUAL_ENV=$(CURDIR)/.venv-python ../.venv-python/bin/maturin develop --quiet
 	@cd python && ../.venv-python/bin/ruff check -q . && ../.venv-python/bin/ruff format -q --check . && ../.venv-python/bin/mypy -p firebell
 	@cd python && ../.venv-python/bin/python -m pytest
+
+wheel: build .venv-python/tests ## Build python/dist/firebell-….whl with the binary in it, install it somewhere, use it, uninstall it
+	@mkdir -p python/firebell.data/scripts && cp $(FIREBELL) python/firebell.data/scripts/firebell
+	@rm -rf python/dist && cd python && ../.venv-python/bin/maturin build --release --quiet --out dist
+	@scripts/test-wheel python/dist/*.whl
+
+bench-python: .venv-bench/peers ## Measure the Python package beside prometheus_client, OpenTelemetry, structlog and others: QUICK=1 is a minute
+	@rm -rf target/bench-wheel && cd python && ../.venv-bench/bin/maturin build --release --quiet --out ../target/bench-wheel
+	@.venv-bench/bin/pip install -q --disable-pip-version-check --force-reinstall --no-deps target/bench-wheel/*.whl
+	@.venv-bench/bin/python python/bench/bench.py $(if $(QUICK),--quick)
 
 fuzz: tools ## Fuzz every reader of foreign bytes, FUZZ_SECONDS=60 each
 	@scripts/fuzz $${FUZZ_SECONDS:-60}
@@ -80,6 +90,11 @@ tools browser peers:
 	@VENV=.venv-python scripts/install venv
 	@.venv-python/bin/pip install -q --disable-pip-version-check -r $<
 	@scripts/install redis
+	@touch $@
+
+.venv-bench/peers: python/requirements-bench.txt
+	@VENV=.venv-bench scripts/install venv
+	@.venv-bench/bin/pip install -q --disable-pip-version-check -r $<
 	@touch $@
 
 ui/node_modules/installed: ui/package-lock.json

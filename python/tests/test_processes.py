@@ -65,6 +65,10 @@ assert native.close(5)
     done = run(program, server.url, flush_interval=0.05)
     assert done.returncode == 0, done.stderr
     assert server.counted("shop.orders") == 25
+    # A histogram's points, their counts: all that it observed, with that of the next process.
+    waits = [decode(m[10][0]) for _, m in server.records("/v1/metrics") if m[1] == [b"shop.wait"]]
+    counts = [int.from_bytes(decode(w[1][0])[4][0], "little") for w in waits]
+    assert sum(counts) == 5
     assert names(server, "/v1/traces", 5) == ["checkout"] * 5
     assert len(server.records("/v1/logs")) == 5
     [alerts] = map(json.loads, server.bodies("/api/v2/alerts"))
@@ -124,6 +128,26 @@ assert native.close(5)
     assert server.bodies("/api/v2/alerts") == []
 
 
+def test_a_child_that_leaves_a_pool_has_not_died(server: Server, run: Run) -> None:
+    program = """
+import multiprocessing
+context = multiprocessing.get_context("fork")
+def work():
+    native.counter("shop.orders").inc()
+native.counter("shop.orders").inc(2)
+child = context.Process(target=work)
+child.start()
+child.join()
+while native.stats()["recovered_from_dead_process"] == 0:
+    time.sleep(0.05)
+assert native.close(5)
+"""
+    done = run(program, server.url, flush_interval=0.05)
+    assert done.returncode == 0, done.stderr
+    assert server.counted("shop.orders") == 3
+    assert server.bodies("/api/v2/alerts") == []
+
+
 def test_forks_beside_recording_threads_never_hang(server: Server, run: Run) -> None:
     program = """
 orders = native.counter("shop.orders").bind()
@@ -140,7 +164,6 @@ for _ in range(30):
     if child == 0:
         with native.span("c"):
             orders.inc()
-        native.mark_clean_exit()
         os._exit(0)
     assert os.waitpid(child, 0)[1] == 0
 is_over = True

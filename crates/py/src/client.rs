@@ -6,6 +6,7 @@ use std::time::Duration;
 use firebell_sdk::{Endpoint, Settings, client};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyMapping};
 
 use crate::args;
@@ -14,7 +15,7 @@ use crate::redact::Redactor;
 /// Takes new settings; every option that cannot be taken is named.
 #[pyfunction]
 #[pyo3(signature = (**options))]
-pub(crate) fn configure(options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+pub(crate) fn configure(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
     let mut options = Options::new(options)?;
     let defaults = Settings::default();
     let settings = Settings {
@@ -47,7 +48,34 @@ pub(crate) fn configure(options: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
     options.finish(&settings)?;
     args::set_debug(is_debug);
     args::set_enabled(settings.is_enabled);
+    let is_sending = settings.endpoint.is_some();
     client().configure(settings);
+    if is_sending { watch_exit(py) } else { Ok(()) }
+}
+
+/// Children of pools end by `os._exit`, which runs nothing that was left to be run: seen from
+/// outside they die. Those that end with 0 have ended as they wished.
+fn watch_exit(py: Python<'_>) -> PyResult<()> {
+    if OS_EXIT.get(py).is_none() {
+        let os = py.import("os")?;
+        OS_EXIT.get_or_try_init(py, || os.getattr("_exit").map(Bound::unbind))?;
+        os.setattr("_exit", wrap_pyfunction!(exit, &os)?)?;
+    }
+    Ok(())
+}
+
+static OS_EXIT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// `os._exit`, but for its mark.
+#[pyfunction]
+#[pyo3(name = "_exit", signature = (status))]
+fn exit(py: Python<'_>, status: &Bound<'_, PyAny>) -> PyResult<()> {
+    if status.extract::<i32>().is_ok_and(|it| it == 0) {
+        client().mark_clean_exit();
+    }
+    if let Some(original) = OS_EXIT.get(py) {
+        original.bind(py).call1((status,))?;
+    }
     Ok(())
 }
 

@@ -64,10 +64,10 @@ pub fn client() -> &'static Client {
     CLIENT.get_or_init(|| {
         sys::at_fork(begin_anew);
         let region = Region::new(WORDS_MAX).expect("address space for the buffer");
-        let arena = Ring::arena_of(region.words());
+        let (arena, used) = Ring::arena_of(region.words());
         Client {
             region,
-            metrics: Metrics::new(arena),
+            metrics: Metrics::new(arena, used),
             settings: Place::empty(),
             process: Place::empty(),
             beginning: Mutex::new(()),
@@ -176,7 +176,7 @@ impl Client {
         let len = process.ring.len_bytes();
         let made = files::create(settings.run_dir.as_deref(), &process.instance_id, len);
         let put = made.and_then(|(file, path)| {
-            self.copy_beneath(process, &file, len).map_err(|error| {
+            self.copy_beneath(&file, len).map_err(|error| {
                 let _ = std::fs::remove_file(&path);
                 files::Unwritable::new(&path, &error)
             })?;
@@ -190,10 +190,7 @@ impl Client {
         }
     }
 
-    fn copy_beneath(&self, process: &Process, file: &File, len: usize) -> std::io::Result<()> {
-        process
-            .ring
-            .set_field(Field::ArenaUsed, self.metrics.arena_used() as u64);
+    fn copy_beneath(&self, file: &File, len: usize) -> std::io::Result<()> {
         let words = self.region.words();
         let used: Vec<u64> = Ring::used(words, self.metrics.arena_used())
             .map(|idx| words.get(idx).map_or(0, |it| it.load(Ordering::Acquire)))
@@ -254,9 +251,6 @@ impl Client {
             .get()
             .filter(|_| STATE.load(Ordering::Acquire) == READY)
         {
-            process
-                .ring
-                .set_field(Field::ArenaUsed, self.metrics.arena_used() as u64);
             process.ring.set_field(Field::IsClean, 1);
         }
     }

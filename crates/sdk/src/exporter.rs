@@ -107,7 +107,6 @@ impl Exporter {
         }
         let ring = self.process.ring;
         ring.set_field(Field::ActiveNanos, now_nanos());
-        ring.set_field(Field::ArenaUsed, self.client.metrics.arena_used() as u64);
         let sent = self.send_metrics(endpoint).and_then(|()| {
             Lane::ALL
                 .into_iter()

@@ -21,6 +21,8 @@ pub struct Metrics {
     arena: &'static [AtomicU64],
     /// How much of the arena is given away; kept here too, since a fork empties the arena.
     used: AtomicUsize,
+    /// The same, where it is found after a kill.
+    used_word: &'static AtomicU64,
     names: Mutex<HashMap<String, &'static Metric>>,
     series: Table,
     max_series: AtomicUsize,
@@ -75,10 +77,11 @@ pub enum MetricError {
 }
 
 impl Metrics {
-    pub(crate) fn new(arena: &'static [AtomicU64]) -> Self {
+    pub(crate) fn new(arena: &'static [AtomicU64], used_word: &'static AtomicU64) -> Self {
         Self {
             arena,
             used: AtomicUsize::new(0),
+            used_word,
             names: Mutex::default(),
             series: Table::default(),
             max_series: AtomicUsize::new(10_000),
@@ -143,6 +146,8 @@ impl Metrics {
         let at = self.used.load(Ordering::Relaxed);
         let words = self.arena.get(at..at + n_words)?;
         self.used.store(at + n_words, Ordering::Release);
+        self.used_word
+            .store((at + n_words) as u64, Ordering::Release);
         Some((at, words))
     }
 
@@ -154,6 +159,7 @@ impl Metrics {
     /// All start from zero: this is a forked child, what was counted is the parent's.
     pub(crate) fn reset(&self) {
         let used = self.arena_used();
+        self.used_word.store(used as u64, Ordering::Release);
         for word in self.arena.iter().take(used) {
             word.store(0, Ordering::Relaxed);
         }

@@ -285,13 +285,18 @@ impl<'a> Ring<'a> {
         String::from_utf8(bytes).ok()
     }
 
-    /// The arena: words that belong to whoever asked for them, for ever.
-    pub(crate) fn arena_of(words: &'a [AtomicU64]) -> &'a [AtomicU64] {
-        words.get(ARENA_AT..LANES_AT).unwrap_or_default()
+    /// The arena: words that belong to whoever asked for them, for ever; and the word that says how
+    /// many of them are given away.
+    pub(crate) fn arena_of(
+        words: &'static [AtomicU64],
+    ) -> (&'static [AtomicU64], &'static AtomicU64) {
+        static NONE: AtomicU64 = AtomicU64::new(0);
+        let arena = words.get(ARENA_AT..LANES_AT).unwrap_or_default();
+        (arena, words.get(Field::ArenaUsed as usize).unwrap_or(&NONE))
     }
 
     pub(crate) fn arena(self) -> &'a [AtomicU64] {
-        Self::arena_of(self.words)
+        self.words.get(ARENA_AT..LANES_AT).unwrap_or_default()
     }
 
     /// Which words are in use, but for those between the ends of the arena and of the lanes.
