@@ -7,6 +7,7 @@
 //! *Not here*: how a detector expects (`robust`, `zscore`), what is kept of each series (`watch`).
 
 mod digits;
+mod lone;
 mod robust;
 mod saved;
 mod watch;
@@ -17,6 +18,7 @@ use std::collections::VecDeque;
 use crate::anomaly::robust::Robust;
 use crate::anomaly::zscore::ZScore;
 
+pub use crate::anomaly::lone::{Judgement, LoneDetector, SavedDetector};
 pub(crate) use crate::anomaly::saved::WatchedSeries;
 pub(crate) use crate::anomaly::watch::{Observed, SharedWatch, shared};
 pub use crate::anomaly::watch::{SAVED_EVERY, WATCHED_MAX};

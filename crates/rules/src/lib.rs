@@ -39,6 +39,7 @@ mod state;
 mod tally;
 
 mod arrivals;
+mod check;
 mod group;
 mod lone;
 mod measured;
@@ -48,11 +49,16 @@ mod view;
 
 pub use crate::alert::{AlertInstance, AlertPhase, Cause, Handed, Hold, RESOLVED_KEPT_FOR, expiry};
 pub use crate::anomaly::{
-    AnomalyOptions, DetectorKind, Direction, SAVED_EVERY as ANOMALY_SAVED_EVERY,
-    VARIABLES as ANOMALY_VARIABLES, WATCHED_MAX, WINDOW_MAX, WINDOW_MIN,
+    AnomalyOptions, DetectorKind, Direction, Judgement, LoneDetector,
+    SAVED_EVERY as ANOMALY_SAVED_EVERY, SavedDetector, VARIABLES as ANOMALY_VARIABLES, WATCHED_MAX,
+    WINDOW_MAX, WINDOW_MIN,
 };
 pub use crate::arrivals::{Arrived, Watchlist};
 pub use crate::ask::{Answers, Asks};
+pub use crate::check::{
+    Bound, Breakage, COOLDOWNS_MAX, Check, CheckAlert, CheckAnswer, CheckNews, CheckOptions,
+    CheckOptionsError, Edge, NO_DATA, NewsKind, OnNoData, PROBLEMS_MAX, Problem, REASON, Rank,
+};
 pub use crate::definition::{
     AlertingRule, Cadence, Context, Place, Rule, RuleGroup, RuleKind, RuleSet, RuleSetError,
 };

@@ -12,6 +12,7 @@ mod world;
 
 mod demo;
 mod phases;
+mod rehearsal;
 pub mod scenario;
 pub mod unit_test;
 
@@ -26,6 +27,9 @@ pub use crate::demo::DemoMonth;
 pub use crate::disk::{Fault, SimDisk};
 pub use crate::pages::{PageTally, run_page_seed};
 pub use crate::phases::{Change, alert_text};
+pub use crate::rehearsal::{
+    AlertChange, Closest, Rehearsal, STEPS_MAX as REHEARSAL_STEPS_MAX, Traffic,
+};
 pub use crate::simulator::{Cut, CutPoint, Flaw, Happening, Scene, Sim, Stop, Watch};
 pub use crate::soak::{Failure, Tally, run_seed};
 pub use crate::world::{ANSWER_MAX, Attempt, Behaviour, Fate, World};

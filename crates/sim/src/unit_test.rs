@@ -42,8 +42,10 @@ use firebell_slo::Objectives;
 
 use self::play::Scene;
 use self::stage::Stage;
+pub(crate) use self::play::{query_options, vector};
 use self::strict::RuleKey;
 pub use self::strict::judge_together;
+pub(crate) use self::ticks::write;
 
 /// How tests are run.
 pub struct Options<'a> {

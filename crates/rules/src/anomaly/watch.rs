@@ -53,7 +53,7 @@ pub(crate) struct Watch {
 pub(crate) struct SharedWatch(Arc<RwLock<Watch>>);
 
 #[derive(Debug)]
-struct Series {
+pub(super) struct Series {
     labels: Labels,
     /// When its last value was judged.
     at: Timestamp,
@@ -88,7 +88,12 @@ impl SharedWatch {
 }
 
 impl Series {
-    fn new(labels: Labels, at: Timestamp, saved_value: f64, options: &AnomalyOptions) -> Self {
+    pub(super) fn new(
+        labels: Labels,
+        at: Timestamp,
+        saved_value: f64,
+        options: &AnomalyOptions,
+    ) -> Self {
         Self {
             labels,
             at,
@@ -104,7 +109,7 @@ impl Series {
     }
 
     /// Takes a value of an evaluation.
-    fn observe(&mut self, seen: &Observed, at: Timestamp, options: &AnomalyOptions) {
+    pub(super) fn observe(&mut self, seen: &Observed, at: Timestamp, options: &AnomalyOptions) {
         self.at = at;
         self.needs_saving = true;
         self.is_urgent |= seen.is_odd != (self.n_odd > 0);
@@ -122,16 +127,37 @@ impl Series {
         });
     }
 
+    /// What it expects; `None` while that is too little to judge by.
+    fn expectation(&self, options: &AnomalyOptions) -> Option<Expectation> {
+        let is_warm = self.past.len() >= options.warm_up.max(1);
+        is_warm.then(|| self.detector.expect(&self.past))
+    }
+
+    /// Judges a value; `slack` is how many tolerances it has to be off.
+    pub(super) fn judge(
+        &self,
+        value: f64,
+        slack: f64,
+        options: &AnomalyOptions,
+    ) -> Option<Verdict> {
+        let expectation = self.expectation(options)?;
+        Some(Verdict::new(value, expectation, slack, options))
+    }
+
     /// What it expects, and how far off a value may be; `None` while it judges none.
     fn band(&self, options: &AnomalyOptions) -> Option<Expectation> {
-        if self.past.len() < options.warm_up.max(1) {
-            return None;
-        }
-        let expectation = self.detector.expect(&self.past);
+        let expectation = self.expectation(options)?;
         Some(Expectation {
             spread: expectation.tolerance(options),
             ..expectation
         })
+    }
+
+    /// Takes what was learned elsewhere.
+    pub(super) fn relearn(&mut self, past: Vec<f64>, n_odd: usize, options: &AnomalyOptions) {
+        self.past = past.into();
+        self.n_odd = n_odd;
+        self.rebuild(options);
     }
 
     /// Writes what was learned since the last time, and when, `now` at the latest.
@@ -183,7 +209,7 @@ impl Series {
         }
     }
 
-    fn record(&self, number: usize) -> WatchedSeries {
+    pub(super) fn record(&self, number: usize) -> WatchedSeries {
         let (mut past, mut before) = (Writer::default(), f64::NAN);
         for value in &self.past {
             past.value(*value, &mut before);
@@ -210,16 +236,12 @@ impl Watch {
     pub(crate) fn judge(&self, series: &Labels, value: f64) -> Option<Verdict> {
         let number = self.numbers.get(series)?;
         let series = self.series.get(*number)?.as_ref()?;
-        if series.past.len() < self.options.warm_up.max(1) {
-            return None;
-        }
-        let expectation = series.detector.expect(&series.past);
         // What is odd already stays so by the same measure.
         let slack = match self.is_behind && series.n_odd == 0 {
             true => 1.0 + 2.0 * DRIFT_MAX,
             false => 1.0,
         };
-        Some(Verdict::new(value, expectation, slack, &self.options))
+        series.judge(value, slack, &self.options)
     }
 
     /// Takes the values of an evaluation.

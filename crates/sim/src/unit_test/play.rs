@@ -151,7 +151,7 @@ impl<'a> Scene<'a> {
 }
 
 /// How expressions of a test are evaluated.
-pub(super) fn query_options(context: &Context, delays_name_removal: bool) -> QueryOptions<'static> {
+pub(crate) fn query_options(context: &Context, delays_name_removal: bool) -> QueryOptions<'static> {
     QueryOptions {
         lookback: context.lookback,
         subquery_step: context.subquery_step,
@@ -272,7 +272,7 @@ impl Querier for Asker<'_> {
 }
 
 /// The samples of an expression at a moment, as upstream's rules and tests take them.
-pub(super) fn vector(
+pub(crate) fn vector(
     expr: &mut Prepared,
     source: &dyn Source,
     at: Timestamp,

@@ -43,7 +43,7 @@ pub(super) fn play(scene: &Scene<'_>) -> Played {
 ///
 /// # Errors
 /// Upstream's, when the store has something later or something else already. The rest is written.
-fn write(memory: &mut MemorySource, written: Written) -> Result<(), String> {
+pub(crate) fn write(memory: &mut MemorySource, written: Written) -> Result<(), String> {
     let mut result = Ok(());
     for (labels, sample) in written.samples {
         match refusal(memory, &labels, sample.at, Some(sample.value)) {
