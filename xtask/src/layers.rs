@@ -118,9 +118,9 @@ pub(crate) const LAYERS: &[Layer] = &[
         "py",
         &[
             "model",
-            "tsdb",
             "promql",
             "rules",
+            "oncall",
             "escalation",
             "config",
             "sim",

@@ -6,6 +6,7 @@
 mod args;
 mod client;
 mod context;
+mod cores;
 mod log;
 mod metrics;
 mod redact;
@@ -33,6 +34,8 @@ mod _native {
     use crate::context::{
         current_scope, current_span, current_trace_id, enter_scope, exit_scope, extract, inject,
     };
+    #[pymodule_export]
+    use crate::cores::{Check, Detector, Escalation, Rehearsal, run_unit_tests, unit_test_names};
     #[pymodule_export]
     use crate::log::{alert, log, log_record, record};
     #[pymodule_export]

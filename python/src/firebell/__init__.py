@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._context import set_tag as set_tag
     from ._context import set_user as set_user
     from ._context import snapshot as snapshot
+    from ._engine import AlertEngine as AlertEngine
     from ._events import Event as Event
     from ._events import capture_exception as capture_exception
     from ._events import deploy as deploy
@@ -32,17 +33,27 @@ if TYPE_CHECKING:
     from ._native import current_trace_id as current_trace_id
     from ._native import gauge as gauge
     from ._native import histogram as histogram
+    from ._rules import AlertRule as AlertRule
+    from ._rules import Verdict as Verdict
+    from ._rules import alert as alert
+    from ._rules import firing as firing
+    from ._rules import healthcheck as healthcheck
+    from ._rules import ok as ok
     from ._tracing import span as span
     from ._tracing import traced as traced
 
 #: Public name → the module that has it; `_MODULES` are public themselves.
 _EXPORTS: dict[str, str] = {
+    "AlertEngine": "_engine",
+    "AlertRule": "_rules",
     "Client": "_client",
     "Event": "_events",
     "Heartbeat": "_heartbeat",
     "Redactor": "_native",
     "Scope": "_native",
     "Span": "_native",
+    "Verdict": "_rules",
+    "alert": "_rules",
     "bind_context": "_context",
     "breadcrumb": "_context",
     "capture_exception": "_events",
@@ -50,12 +61,15 @@ _EXPORTS: dict[str, str] = {
     "current_trace_id": "_native",
     "deploy": "_events",
     "fire": "_events",
+    "firing": "_rules",
     "flush": "_client",
     "gauge": "_native",
+    "healthcheck": "_rules",
     "heartbeat": "_heartbeat",
     "histogram": "_native",
     "init": "_client",
     "metrics_app": "_metrics_app",
+    "ok": "_rules",
     "resolve": "_events",
     "scope": "_context",
     "set_context": "_context",
@@ -66,12 +80,14 @@ _EXPORTS: dict[str, str] = {
     "traced": "_tracing",
 }
 _MODULES = {
+    "anomaly",
     "arq",
     "asgi",
     "asyncio",
     "celery",
     "django",
     "dramatiq",
+    "escalation",
     "flask",
     "httpx",
     "logging",
@@ -79,6 +95,7 @@ _MODULES = {
     "requests",
     "rq",
     "sqlalchemy",
+    "testing",
     "wsgi",
 }
 

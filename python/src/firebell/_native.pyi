@@ -295,3 +295,131 @@ class Request:
         self, status: int, route: str | None = None, exception: BaseException | None = None
     ) -> None:
         """End it, once; `route` None is reported as `unmatched`."""
+
+# --- the state machines of the server; times are seconds since 1970 ------------------------------
+
+class CheckState(TypedDict):
+    """An alert of a check."""
+
+    labels: dict[str, str]
+    state: Literal["pending", "firing", "resolved"]
+    severity: int  # 0 (debug) to 4 (critical)
+    value: float | None
+    active_at: float
+    fired_at: float | None
+    resolved_at: float | None
+    is_told: bool
+
+CheckNews: TypeAlias = list[tuple[Literal["fired", "rose", "repeated", "resolved"], CheckState]]
+
+class Check:
+    """What answers of a check make of its alerts. ValueError: bounds that cannot be."""
+
+    def __init__(
+        self,
+        *,
+        hold: float,
+        cooldown: float,
+        above: float | None,
+        below: float | None,
+        clear: float | None,
+        on_no_data: str,
+        severity: int,
+        error_severity: int,
+    ) -> None: ...
+    def set_repeat(self, repeat: float | None) -> None:
+        """Begins anew."""
+    def problems(
+        self, now: float, found: list[tuple[dict[str, str], float | None, int | None]]
+    ) -> CheckNews:
+        """Labels, value and severity of everything that is wrong; empty: nothing is."""
+    def number(self, now: float, value: float) -> CheckNews: ...
+    def no_data(self, now: float) -> CheckNews: ...
+    def broken(self, now: float, reason: str) -> CheckNews: ...
+    def alerts(self) -> list[CheckState]: ...
+    def saved(self) -> bytes: ...
+    def restore(self, saved: bytes) -> bool: ...
+
+class Detector:
+    """Each answer: score, is an anomaly, expected, low, high, warms up."""
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        window: int,
+        warmup: int,
+        spreads: float,
+        direction: str,
+        min_deviation: float,
+        min_deviation_ratio: float,
+        min_duration: float,
+    ) -> None: ...
+    def update(self, value: float, now: float) -> tuple[float, bool, float, float, float, bool]: ...
+    def score(self, value: float, now: float) -> tuple[float, bool, float, float, float, bool]: ...
+    def saved(self) -> bytes: ...
+    def restore(self, saved: bytes) -> bool: ...
+
+class EscalationPage(TypedDict):
+    """A page as it is."""
+
+    state: Literal["waiting", "paging", "acknowledged", "unanswered", "resolved"]
+    step: int
+    severity: int  # 1 is the worst
+    acked_by: str | None
+    next_at: float | None
+
+class Escalation:
+    """Pages by number. KeyError: no such page. ValueError: a wish that cannot be."""
+
+    def add_policy(
+        self,
+        name: str,
+        steps: list[tuple[float, list[str], int | None]],
+        *,
+        quiet: tuple[str, str] | None,
+        max_per_hour: int | None,
+        ack_timeout: float | None,
+        patience: float,
+    ) -> None: ...
+    def open(self, now: float, key: int, policy: str, severity: int) -> str: ...
+    def acknowledge(self, now: float, key: int, by: str) -> str: ...
+    def snooze(self, now: float, key: int, until: float, by: str) -> str: ...
+    def close(self, now: float, key: int) -> str: ...
+    def set_severity(self, now: float, key: int, severity: int) -> str: ...
+    def outcome(self, now: float, message: int, is_delivered: bool) -> None: ...
+    def tick(self, now: float) -> None: ...
+    def deadline(self) -> float | None: ...
+    def take(self) -> list[tuple[str, int, str, list[int]]]:
+        """Give what has to be done: what, which message, whom, about which pages."""
+    def happened(self) -> list[tuple[float, int, str]]: ...
+    def page(self, key: int) -> EscalationPage: ...
+
+class AlertChange(TypedDict):
+    """An alert of a simulation that became something else."""
+
+    at: float
+    rule: str
+    state: Literal["pending", "firing", "inactive"]
+    labels: dict[str, str]
+    annotations: dict[str, str]
+    value: float
+
+class Rehearsal:
+    """Rules on simulated time; seconds since its beginning. ValueError: all that is wrong."""
+
+    def __init__(self, files: list[str], text: str | None, *, step: float, seed: int) -> None: ...
+    @property
+    def now(self) -> float: ...
+    def set_traffic(self, route: str, rps: float, error_rate: float, latency: float) -> None: ...
+    def add_series(self, line: str) -> None: ...
+    def advance(self, by: float) -> None: ...
+    def changes(self, skip: int) -> list[AlertChange]: ...
+    def errors(self) -> list[tuple[str, float]]: ...
+    def alert_names(self) -> list[str]: ...
+    def closest(self, alert: str) -> tuple[float, float, str] | None: ...
+    def query(self, expr: str) -> list[tuple[dict[str, str], float]]: ...
+
+def unit_test_names(path: str) -> list[str]: ...
+def run_unit_tests(path: str) -> tuple[list[tuple[str, list[str]]], str | None]:
+    """Each test of a file of promtool's with its failures, and why none was run, if so."""

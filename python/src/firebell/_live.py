@@ -1,0 +1,143 @@
+"""`--firebell-live`: the same tests on a running Firebell, in real time.
+
+What is tested are the server's own rules, by their names: those that are in force. Traffic is made
+up as in a simulation, and written to the server by remote write.
+"""
+
+from __future__ import annotations
+
+import time
+
+from . import _remote_write
+from ._sim import Alerted, Simulation, _told
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any
+
+    from ._duration import Duration
+    from ._rules import AlertRule
+
+TIMEOUT_SECONDS = 10.0
+NAME = "__name__"
+
+
+class LiveSimulation(Simulation):
+    """A simulation whose time is that of everybody, and whose rules are the server's.
+
+    `FIREBELL_TOKEN` is the token, where the server wants one. Labels of the traffic are unlike
+    in each run (`firebell_run`), so that runs are not taken for one another's.
+    """
+
+    def __init__(
+        self, url: str, *rules: AlertRule | str, step: Duration = 5, seed: int = 7
+    ) -> None:
+        from os import urandom
+
+        from . import _native
+
+        super().__init__(*rules, step=step, seed=seed)
+        self._url = url.rstrip("/")
+        self._run = urandom(4).hex()
+        self._names = self._names_of_server()
+        missing = [it for it in self._native.alert_names() if it not in self._names]
+        if missing:
+            raise ValueError(
+                f"the server has no rule {missing[0]!r}: with --firebell-live its own rules are"
+                " tested"
+            )
+        # Only traffic is made up here; the server evaluates.
+        self._native = _native.Rehearsal([], None, step=self._step, seed=seed)
+        self._began = time.time()
+        self._firing: dict[str, dict[str, Any]] = {}
+
+    def close(self) -> None:
+        """Let what was written go stale."""
+        _remote_write.send(self._url, self._series(_remote_write.STALE), time.time())
+
+    def _known_rules(self) -> list[str]:
+        return [*self._names, *self._checks.names()]
+
+    def _until(self, until: float) -> None:
+        while self.now < until:
+            due_at = min(until, self._checks.due_at(), self.now + self._step)
+            time.sleep(max(0.0, self._began + due_at - time.time()))
+            self._native.advance(due_at - self.now)
+            _remote_write.send(self._url, self._series(), time.time())
+            self._take()
+            if self._checks.due_at() <= due_at:
+                self._changes += self._checks.evaluate(due_at)
+
+    def _wait(self, until: float, done: Callable[[], object]) -> None:
+        while self.now < until and not done():
+            self._until(min(until, self.now + self._step))
+
+    def _take(self) -> None:
+        firing = {}
+        for alert in _alerts(self._url):
+            if alert["state"] != "firing" or not self._is_ours(alert):
+                continue
+            key = repr(sorted(alert["labels"].items()))
+            firing[key] = alert
+            if key not in self._firing:
+                self._note(alert, "firing")
+        for key, alert in self._firing.items():
+            if key not in firing:
+                self._note(alert, "inactive")
+        self._firing = firing
+
+    def _is_ours(self, alert: dict[str, Any]) -> bool:
+        # An alert that aggregates has no label of a run.
+        return bool(alert["labels"].get("firebell_run", self._run) == self._run)
+
+    def _note(self, alert: dict[str, Any], state: str) -> None:
+        change = {
+            "rule": alert["labels"].get("alertname", ""),
+            "state": state,
+            "labels": alert["labels"],
+            "annotations": alert.get("annotations", {}),
+            "value": float(alert.get("value") or 0),
+            "at": self.now,
+        }
+        self._changes.append(_told(change, None))
+
+    def _series(self, value: float | None = None) -> list[tuple[dict[str, str], float]]:
+        found = self._native.query('{__name__=~".+"}')
+        return [
+            ({**labels, "firebell_run": self._run}, now if value is None else value)
+            for labels, now in found
+        ]
+
+    def _names_of_server(self) -> list[str]:
+        groups = _get(self._url, "/api/v1/rules?type=alert")["data"]["groups"]
+        return [rule["name"] for group in groups for rule in group["rules"]]
+
+
+def fired(url: str) -> Iterable[Alerted]:
+    """Return what fires on a server now."""
+    for alert in _alerts(url.rstrip("/")):
+        if alert["state"] == "firing":
+            change = {
+                "rule": alert["labels"].get("alertname", ""),
+                "state": "firing",
+                "labels": alert["labels"],
+                "annotations": alert.get("annotations", {}),
+                "value": float(alert.get("value") or 0),
+                "at": time.time(),
+            }
+            yield Alerted(_told(change, None), 0.0)
+
+
+def _alerts(url: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = _get(url, "/api/v1/alerts")["data"]["alerts"]
+    return found
+
+
+def _get(url: str, path: str) -> Any:
+    import json
+    import urllib.request
+
+    request = urllib.request.Request(f"{url}{path}", headers=_remote_write.headers())  # noqa: S310
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310
+        return json.loads(answer.read())

@@ -1,0 +1,111 @@
+"""`--firebell-live`: the same test on simulated time, and on the real server in real time."""
+
+from __future__ import annotations
+
+import os
+import random
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[3]
+BINARY = Path(os.environ.get("FIREBELL", ROOT / "target" / "release" / "firebell"))
+
+RULES = """
+groups:
+- name: http
+  interval: 1s
+  rules:
+  - alert: HighErrorRate
+    expr: |
+      sum by (firebell_run) (rate(http_requests_total{status=~"5.."}[4s]))
+        / sum by (firebell_run) (rate(http_requests_total[4s])) > 0.2
+    labels: {severity: critical}
+    annotations: {summary: errors, runbook_url: "https://run.example/errors"}
+"""
+
+TEST = """
+def test_high_error_rate(firebell_sim):
+    sim = firebell_sim("http.yml", step=1)
+    sim.http(rps=50, during="3s")
+    sim.http(rps=50, error_rate=0.9, during="5s", mark="fault")
+    sim.http(rps=50, during="1s")
+    alert = sim.assert_fires("HighErrorRate", within="60s", after="fault", severity="critical")
+    assert alert.runbook and sim.pages == 1
+    sim.http(rps=50, during="3s")
+    sim.assert_resolves("HighErrorRate", within="90s")
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    if not BINARY.is_file():
+        pytest.skip("`make build` builds the server that this needs")
+    (tmp_path / "http.yml").write_text(RULES)
+    config = tmp_path / "firebell.yml"
+    config.write_text("rule_files: [http.yml]\nglobal: {evaluation_interval: 1s}\n")
+    chance = random.SystemRandom()
+    with socket.socket() as probe:
+        # Not of those that the system gives to outgoing connections meanwhile.
+        port = chance.randrange(20_000, 32_000)
+        probe.bind(("127.0.0.1", port))
+    url = f"http://127.0.0.1:{port}"
+    process = subprocess.Popen(
+        [
+            BINARY,
+            "serve",
+            "--config",
+            config,
+            "--listen",
+            f"127.0.0.1:{port}",
+            "--data-dir",
+            tmp_path / "data",
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        limit = time.monotonic() + 60
+        while not is_ready(url):
+            assert process.poll() is None, "the server ended"
+            assert time.monotonic() < limit, "the server did not become ready"
+            time.sleep(0.05)
+        yield url
+    finally:
+        process.kill()
+        process.wait()
+
+
+def is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/-/ready", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def test_the_same_test_passes_on_simulated_and_on_real_time(
+    pytester: pytest.Pytester, server: str
+) -> None:
+    (pytester.path / "http.yml").write_text(RULES)
+    pytester.makepyfile(TEST)
+    pytester.runpytest("-q").assert_outcomes(passed=1)
+    pytester.runpytest("-q", f"--firebell-live={server}").assert_outcomes(passed=1)
+
+
+def test_rules_that_the_server_does_not_have_are_named(
+    pytester: pytest.Pytester, server: str
+) -> None:
+    (pytester.path / "http.yml").write_text(RULES.replace("HighErrorRate", "Other"))
+    pytester.makepyfile(TEST)
+    result = pytester.runpytest("-q", f"--firebell-live={server}")
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*the server has no rule 'Other'*"])
