@@ -41,8 +41,8 @@ use firebell_rules::RuleGroup;
 use firebell_slo::Objectives;
 
 use self::play::Scene;
-use self::stage::Stage;
 pub(crate) use self::play::{query_options, vector};
+use self::stage::Stage;
 use self::strict::RuleKey;
 pub use self::strict::judge_together;
 pub(crate) use self::ticks::write;

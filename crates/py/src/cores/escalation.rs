@@ -163,27 +163,31 @@ impl Escalation {
 
     /// What has to be done since this was last asked.
     fn take(&mut self) -> Vec<Todo> {
-        let todo = |effect| match effect {
-            Effect::Message {
-                id, person, pages, ..
-            } => {
-                let pages = pages.into_iter().map(|it| it.0).collect();
-                ("send", id.0, person.to_string(), pages)
-            }
-            Effect::Remind { person, page } => ("remind", 0, person.to_string(), vec![page.0]),
-            Effect::Tell { receiver, page } => ("tell", 0, receiver.to_string(), vec![page.0]),
-            Effect::NobodyLeft { page, end } => {
-                let why = match end {
-                    firebell_escalation::End::Failed => "nobody could be told",
-                    _ => "nobody answered",
-                };
-                ("nobody_left", 0, why.to_owned(), vec![page.0])
-            }
-            Effect::Broken { page, why } => ("broken", 0, why.to_owned(), vec![page.0]),
+        let todo = |effect| {
+            Some(match effect {
+                Effect::Message {
+                    id, person, pages, ..
+                } => {
+                    let pages = pages.into_iter().map(|it| it.0).collect();
+                    ("send", id.0, person.to_string(), pages)
+                }
+                Effect::Remind { person, page } => ("remind", 0, person.to_string(), vec![page.0]),
+                Effect::Tell { receiver, page } => ("tell", 0, receiver.to_string(), vec![page.0]),
+                Effect::NobodyLeft { page, end } => {
+                    let why = match end {
+                        firebell_escalation::End::Failed => "nobody could be told",
+                        _ => "nobody answered",
+                    };
+                    ("nobody_left", 0, why.to_owned(), vec![page.0])
+                }
+                Effect::Broken { page, why } => ("broken", 0, why.to_owned(), vec![page.0]),
+                // Policies of a program have no schedules.
+                Effect::HandOff(_) => return None,
+            })
         };
         std::mem::take(&mut self.effects)
             .into_iter()
-            .map(todo)
+            .filter_map(todo)
             .collect()
     }
 

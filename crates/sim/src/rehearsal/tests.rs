@@ -80,12 +80,15 @@ fn a_fault_fires_and_is_over() {
     phase(&mut rehearsal, traffic(0.001, 20), 10);
     phase(&mut rehearsal, traffic(0.05, 20), 2);
     phase(&mut rehearsal, traffic(0.001, 600), 10);
-    story(&rehearsal, expect![[r#"
+    story(
+        &rehearsal,
+        expect![[r#"
         10m20s HighErrorRate pending 2.228% of requests to / fail
         10m50s HighErrorRate firing 5.275% of requests to / fail
         12m35s HighErrorRate inactive 2.143% of requests to / fail
         12m45s Slow firing 
-        5s Broken: found duplicate series for the match group {} on the right hand-side of the operation: [{}, {__name__="up", instance="app:8000", job="app"}];many-to-many matching not allowed: matching labels must be unique on one side"#]]);
+        5s Broken: found duplicate series for the match group {} on the right hand-side of the operation: [{}, {__name__="up", instance="app:8000", job="app"}];many-to-many matching not allowed: matching labels must be unique on one side"#]],
+    );
 }
 
 #[test]
