@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 
 from . import _self
 
@@ -96,10 +97,8 @@ def of_rule(name: str, service: str | None, run_dir: str | None) -> Lease:
     whose = service or os.path.abspath(program)  # noqa: PTH100
     key = sha256(f"{whose}\0{name}".encode()).hexdigest()[:24]
     folder = run_dir or os.environ.get("FIREBELL_RUN_DIR") or _standard_folder()
-    try:
+    with suppress(OSError):  # Taking the lock says so.
         os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
-    except OSError:
-        pass  # Taking the lock says so.
     return Lease(f"{folder}/check-{key}.lock", keeps_state=service is not None)
 
 
@@ -136,10 +135,8 @@ def _take(path: str) -> bool:
 def _after_fork() -> None:
     # A child has its parent's locks by accident: they would outlive the parent.
     for fd, _ in _held.values():
-        try:
+        with suppress(OSError):
             os.close(fd)
-        except OSError:
-            pass
     _held.clear()
 
 

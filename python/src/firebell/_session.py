@@ -9,6 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from contextlib import suppress
 
 from . import _pool
 
@@ -96,10 +97,8 @@ class LoopWaiter:
 
     def wake(self) -> None:
         """Wake it, from any thread."""
-        try:
+        with suppress(RuntimeError):  # The loop was closed: nobody waits.
             self._loop.call_soon_threadsafe(self._event.set)
-        except RuntimeError:
-            pass  # The loop was closed: nobody waits.
 
     async def wait(self, timeout: float | None) -> None:
         """Sleep until something woke it, at most so many seconds."""

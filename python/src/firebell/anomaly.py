@@ -169,13 +169,13 @@ class Detector:
 
         try:
             saved = json.loads(b)
-            if saved["format"] != FORMAT:
-                raise ValueError(f"format {saved['format']} is not known")
+            is_known = saved["format"] == FORMAT
             made = cls(str(saved["name"]), clock=clock, **saved["options"])
-            if not made._native.restore(saved["learned"].encode()):
-                raise ValueError("what was learned cannot be read")
+            is_read = is_known and made._native.restore(saved["learned"].encode())
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"these bytes are no detector: {error}") from None
+        if not is_read:
+            raise ValueError("these bytes are no detector: they are of another version")
         return made
 
     def _begin(self) -> Any:

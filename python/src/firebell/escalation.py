@@ -174,6 +174,7 @@ class Incident:
         self.timeline: list[tuple[float, str]] = facts["timeline"]
 
     def __repr__(self) -> str:
+        """Show which it is, how bad, and how far it has come."""
         return f"Incident({self.id!r}, {self.rule!r}, {self.severity}, {self.state})"
 
 
@@ -350,12 +351,14 @@ class EscalationManager:
             self._thread = None
 
     async def __aenter__(self) -> Self:
+        """Tell people when their time comes, as a task of this loop."""
         import asyncio
 
         self._task = asyncio.get_running_loop().create_task(self._arun())
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        """End that."""
         import asyncio
 
         self._task.cancel()

@@ -9,11 +9,11 @@ import pytest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import Any
 
-    from .testing import ChaosFactory, SimFactory
+    from .testing import Captured, ChaosFactory, SimFactory
 
 STEP_SECONDS = 5.0
 SEED = 7
@@ -91,6 +91,19 @@ def firebell_chaos(request: pytest.FixtureRequest) -> ChaosFactory:
         return testing.chaos(app)
 
     return make
+
+
+@pytest.fixture
+def firebell_capture() -> Iterator[Captured]:
+    """Capture what this test records: `.alerts`, `.events`, `.logs`, `.spans`, `.metric(…)`."""
+    from ._capture import Captured
+
+    captured = Captured()
+    captured.begin()
+    try:
+        yield captured
+    finally:
+        captured.end()
 
 
 def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Collector | None:

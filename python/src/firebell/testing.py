@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ._capture import Captured
 from ._chaos import Chaos, Fault
 from ._sim import Alerted, Simulation
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
             """Return the app with faults in front."""
 
 
-__all__ = ("Alerted", "Chaos", "Fault", "Loaded", "Simulation", "chaos", "load")
+__all__ = ("Alerted", "Captured", "Chaos", "Fault", "Loaded", "Simulation", "chaos", "load")
 
 
 class Loaded(dict[int, int]):
