@@ -96,7 +96,6 @@ def init(
     run_dir: str | None = None,
     flush_interval: Duration | None = None,
     shutdown_timeout: Duration | None = None,
-    rules: Sequence[Any] | str | None = None,
     enabled: bool | None = None,
     debug: bool | None = None,
 ) -> Client:

@@ -211,8 +211,9 @@ def _redact(value: object, place: str) -> object:
     return value
 
 
-def _optional_seconds(value: Any, place: str) -> float | None:
-    return None if value == "off" else seconds(value, place)
+def _seconds_or_off(value: Any, place: str) -> float:
+    # No request takes 30 years: the same as never.
+    return 1e9 if value == "off" else seconds(value, place)
 
 
 def _resource(*keys: str) -> Callable[[Mapping[str, str]], object]:
@@ -276,7 +277,7 @@ SETTINGS = (
     Setting("disabled_integrations", _names, ()),
     Setting("sample_rate", _share, 1.0, otel=_otel_sample_rate),
     Setting("keep_errors", _truth, True),  # noqa: FBT003
-    Setting("keep_slower_than", _optional_seconds, 2.0),
+    Setting("keep_slower_than", _seconds_or_off, 2.0),
     Setting("redact", _redact, "default"),
     Setting("before_send", _as_given, None, env="-"),
     Setting("local_variables", _truth, False),  # noqa: FBT003
@@ -287,7 +288,6 @@ SETTINGS = (
     Setting("run_dir", _text, None),
     Setting("flush_interval", seconds, 1.0, otel=_otel_interval),
     Setting("shutdown_timeout", seconds, 2.0),
-    Setting("rules", _as_given, None, env="-"),
     Setting("enabled", _truth, None),
     Setting("debug", _truth, False),  # noqa: FBT003
 )

@@ -53,12 +53,47 @@ class Middleware:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] == "http" and KEY not in scope:
-            path = scope["path"]
-            if path not in self._exact and not path.startswith(self._prefixes or "\0"):
-                await self._serve(scope, receive, send)
-                return
-            scope[KEY] = None
+        if scope["type"] != "http" or KEY in scope or self._is_excluded(scope["path"]):
+            await self._pass(scope, receive, send)
+            return
+        request = _native.Request(
+            scope["method"], scope["path"], scope["headers"], scheme=scope.get("scheme", "http")
+        )
+        scope[KEY] = request
+        root = scope.get("root_path", "")
+        status = 0
+        is_over = False
+
+        async def observed(message: Message) -> None:
+            nonlocal status, is_over
+            await send(message)
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            elif status < 500 and not message.get("more_body"):
+                # What runs after this, background tasks, is not the client's waiting. A failure
+                # waits for its exception.
+                is_over = True
+                self._end(request, scope, root, status)
+
+        try:
+            await self.app(scope, receive, observed)
+        except BaseException as error:
+            if isinstance(error, Exception):
+                _events.capture_unhandled(error, route=_route(scope, root))
+            if not is_over:
+                self._end(request, scope, root, status or _status_of(error), error)
+            raise
+        if not is_over:
+            self._end(request, scope, root, status)
+
+    def _is_excluded(self, path: str) -> bool:
+        return path in self._exact or (bool(self._prefixes) and path.startswith(self._prefixes))
+
+    async def _pass(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        """Serve what is not told of as a request."""
+        if scope["type"] == "http":
+            # What is excluded here, no middleware of ours within tells either.
+            scope.setdefault(KEY, None)
         elif scope["type"] == "websocket" and KEY not in scope:
             await self._pass_websocket(scope, receive, send)
             return
@@ -68,35 +103,17 @@ class Middleware:
             loops.watch_loop()
         await self.app(scope, receive, send)
 
-    async def _serve(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
-        request = _native.Request(
-            scope["method"], scope["path"], scope["headers"], scheme=scope.get("scheme", "http")
-        )
-        scope[KEY] = request
-        root = scope.get("root_path", "")
-        status = 0
-
-        async def observed(message: Message) -> None:
-            nonlocal status
-            await send(message)
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            elif status < 500 and not message.get("more_body"):
-                # What runs after this, background tasks, is not the client's waiting. A failure
-                # waits for its exception.
-                self._before_end(scope, request)
-                request.end(status, _route(scope, root))
-
-        try:
-            await self.app(scope, receive, observed)
-        except BaseException as error:
-            if isinstance(error, Exception):
-                _events.capture_unhandled(error, route=_route(scope, root))
+    def _end(
+        self,
+        request: _native.Request,
+        scope: MutableMapping[str, Any],
+        root: str,
+        status: int,
+        error: BaseException | None = None,
+    ) -> None:
+        if self._headers or self._user is not None:
             self._before_end(scope, request)
-            request.end(status or _status_of(error), _route(scope, root), error)
-            raise
-        self._before_end(scope, request)
-        request.end(status, _route(scope, root))
+        request.end(status, _route(scope, root), error)
 
     def _before_end(self, scope: MutableMapping[str, Any], request: _native.Request) -> None:
         if self._headers:

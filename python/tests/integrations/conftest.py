@@ -76,7 +76,7 @@ def start(collector: Collector, tmp_path: Path) -> Iterator[Callable[..., subpro
         process.terminate()
     for process in running:
         try:
-            process.wait(10)
+            process.wait(60)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -221,7 +221,7 @@ def test_a_heartbeat_beats_when_the_job_went_well(told: Collector) -> None:
 def test_threads_tell_what_they_died_of_and_pools_may_keep_the_span(
     collector: Collector, start: Callable[..., Any]
 ) -> None:
-    assert start(sys.executable, "threads_app.py").wait(60) == 0
+    assert start(sys.executable, "threads_app.py").wait(120) == 0
     dead = collector.alert("Exception", exception="NotImplementedError")
     assert "worker-7" in dead["annotations"]["contexts"]
     assert collector.span("in the pool").parent_id == collector.span("outside").span_id

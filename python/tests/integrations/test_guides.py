@@ -68,7 +68,7 @@ class Guide:
                 wait_until(lambda: is_listening(self.port), line)
             return
         done = subprocess.run(
-            line, cwd=self.folder, env=self.environment, shell=True, check=False, timeout=60
+            line, cwd=self.folder, env=self.environment, shell=True, check=False, timeout=120
         )
         assert done.returncode == 0, line
 
@@ -77,7 +77,11 @@ class Guide:
         for process in self.running:
             process.terminate()
         for process in self.running:
-            process.wait(20)
+            try:
+                process.wait(60)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 @pytest.fixture

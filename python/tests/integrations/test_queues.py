@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def send(start: Start, *command: str, **environment: str) -> None:
     """Run a sender to its end."""
-    assert start(sys.executable, *command, **environment).wait(60) == 0
+    assert start(sys.executable, *command, **environment).wait(120) == 0
 
 
 def check_trace(collector: Collector, queue: str, *tasks: str) -> None:

@@ -167,6 +167,10 @@ def test_init_imports_no_library_and_single_integrations_can_be_switched_off() -
     ):
         program = PROBE.format(options=options)
         done = subprocess.run(
-            [sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=60
+            [sys.executable, "-c", program],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
         )
         assert done.stdout.splitlines() == ["[]", switched], done.stderr
