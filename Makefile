@@ -27,7 +27,7 @@ python: .venv-python/tests ## Install the Python package for development into .v
 	@cd python && ../.venv-python/bin/python -m pytest
 
 wheel: build .venv-python/tests ## Build python/dist/firebell-….whl with the binary in it, install it somewhere, use it, uninstall it
-	@mkdir -p python/firebell.data/scripts && cp $(FIREBELL) python/firebell.data/scripts/firebell
+	@mkdir -p python/firebell._native.data/scripts && cp $(FIREBELL) python/firebell._native.data/scripts/firebell
 	@rm -rf python/dist && cd python && ../.venv-python/bin/maturin build --release --quiet --out dist
 	@scripts/test-wheel python/dist/*.whl
 

@@ -67,27 +67,19 @@ class Null(io.TextIOBase):
 
 def firebell() -> dict[str, float]:
     from firebell import _native as native
+    from firebell.logging import Handler
 
     with tempfile.TemporaryDirectory() as folder:
         native.configure(service="bench", endpoint=AWAY, run_dir=folder)
         counter, histogram = native.counter("c"), native.histogram("h")
         labels = {"method": "GET", "route": "/orders/{id}", "status": "200"}
 
-        class Handler(logging.Handler):
-            def emit(self, record: logging.LogRecord) -> None:
-                stream.write(log_record(record))
-
-        class Stream:
-            def write(self, line: bytes) -> None:
-                pass
-
-        stream, log_record = Stream(), native.log_record
         found = {
             "counter, bound": statement("inc()", inc=counter.bind(**labels).inc),
             "counter, 3 labels": statement("inc(1, **labels)", inc=counter.inc, labels=labels),
             "histogram, bound": statement("it(0.25)", it=histogram.bind(**labels).observe),
             "span": statement("with span('s'): pass", span=native.span),
-            "JSON log record": log_with(Handler()),
+            "JSON log record": log_with(Handler(stream=Null())),
             "redaction, clean line": statement("redact(line)", redact=native.redact, line=CLEAN),
         }
         native.close(0)
@@ -109,7 +101,7 @@ def prometheus() -> dict[str, float]:
 
 def opentelemetry() -> dict[str, float]:
     from opentelemetry.sdk._logs import LoggerProvider, LoggingHandler
-    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, InMemoryLogExporter
+    from opentelemetry.sdk._logs.export import BatchLogRecordProcessor, InMemoryLogRecordExporter
     from opentelemetry.sdk.metrics import MeterProvider
     from opentelemetry.sdk.metrics.export import InMemoryMetricReader
     from opentelemetry.sdk.trace import TracerProvider
@@ -132,7 +124,7 @@ def opentelemetry() -> dict[str, float]:
         "span": statement("with span('s'): pass", span=start),
     }
     logs = LoggerProvider()
-    logs.add_log_record_processor(BatchLogRecordProcessor(InMemoryLogExporter()))
+    logs.add_log_record_processor(BatchLogRecordProcessor(InMemoryLogRecordExporter()))
     found["JSON log record"] = log_with(LoggingHandler(logger_provider=logs))
     return found
 
@@ -179,7 +171,10 @@ def request_of(variant: str) -> float:
         return {"order": order}
 
     if variant == "firebell":
-        app.add_middleware(Middleware)
+        from firebell import asgi, init
+
+        init("bench", endpoint=AWAY, run_dir=tempfile.mkdtemp(), integrations=[])
+        app.add_middleware(asgi.Middleware)
     elif variant == "prometheus":
         from prometheus_fastapi_instrumentator import Instrumentator
 
@@ -197,35 +192,6 @@ def request_of(variant: str) -> float:
             exclude_spans=["send", "receive"],
         )
     return asyncio.run(driven(app))
-
-
-class Middleware:
-    """The least that a middleware has to do."""
-
-    def __init__(self, app: Any) -> None:
-        from firebell import _native as native
-
-        folder = tempfile.mkdtemp()
-        native.configure(service="bench", endpoint=AWAY, run_dir=folder)
-        self.app = app
-        self.request = native.Request
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        request = self.request(scope["method"], scope["path"], scope["headers"], scheme="http")
-        status = 500
-
-        async def told(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, told)
-        except BaseException as error:
-            request.end(status, None, error)
-            raise
-        request.end(status, getattr(scope.get("route"), "path", None))
 
 
 async def driven(app: Callable[..., Awaitable[None]]) -> float:
@@ -257,9 +223,7 @@ async def driven(app: Callable[..., Awaitable[None]]) -> float:
 # --- whole processes --------------------------------------------------------------------
 
 IMPORTS = {
-    "firebell": (
-        "from firebell import _native as n; n.configure(service='bench'); n.counter('c').inc()"
-    ),
+    "firebell": "import firebell; firebell.init('bench'); firebell.counter('c').inc()",
     "prometheus": "import prometheus_client",
     "opentelemetry": (
         "import opentelemetry.sdk.trace, opentelemetry.sdk.metrics;"
@@ -269,12 +233,10 @@ IMPORTS = {
 }
 ENDS = {
     "firebell": f"""
-from firebell import _native as n
-n.configure(service="bench", endpoint="{AWAY}")
+import firebell
+firebell.init("bench", endpoint="{AWAY}")
 for _ in range(5000):
-    with n.span("s"): pass
-n.close(0.3)
-n.mark_clean_exit()
+    with firebell.span("s"): pass
 """,
     "opentelemetry": f"""
 from opentelemetry.sdk.trace import TracerProvider

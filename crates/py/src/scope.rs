@@ -33,32 +33,32 @@ impl Scope {
             ("level".to_owned(), text(level)),
             ("message".to_owned(), text(message)),
         ];
-        if let Some(Value::Text(trace_id)) = self.with(|it| it.trace_id.clone()).map(Value::Text) {
-            crumb.push(("trace_id".to_owned(), Value::Text(trace_id)));
-        }
-        leave(&crumb, data.as_ref());
+        let trace_id = self.with(|it| it.trace_id.clone());
+        crumb.extend(trace_id.map(|it| ("trace_id".to_owned(), Value::Text(it))));
         crumb.extend(data.map(|data| ("data".to_owned(), data)));
+        let crumb = Value::Map(crumb);
+        leave(&crumb);
         let n_max = client().settings().max_breadcrumbs;
-        self.with(|it| it.add_breadcrumb(Value::Map(crumb), n_max));
+        self.with(|it| it.add_breadcrumb(crumb, n_max));
     }
 }
 
-/// With its data if there is room for it, else without.
-fn leave(crumb: &[(String, Value)], data: Option<&Value>) {
+/// What is too long is left without its data, and with the beginnings of its texts.
+fn leave(crumb: &Value) {
     let mut json = String::with_capacity(256);
-    let mut whole = crumb.to_vec();
-    whole.extend(data.map(|data| ("data".to_owned(), data.clone())));
-    Value::Map(whole).write_json(&mut json);
-    if json.len() > LEFT_BYTES_MAX {
+    crumb.write_json(&mut json);
+    if let Value::Map(pairs) = crumb
+        && json.len() > LEFT_BYTES_MAX
+    {
         json.clear();
-        let short = crumb.iter().map(|(key, value)| match value {
-            Value::Text(text) => (
-                key.clone(),
-                Value::Text(args::cut(text, SHORT_BYTES_MAX).to_owned()),
-            ),
-            other => (key.clone(), other.clone()),
+        let texts = pairs.iter().filter_map(|(key, value)| match value {
+            Value::Text(text) => {
+                let short = args::cut(text, SHORT_BYTES_MAX).to_owned();
+                Some((key.clone(), Value::Text(short)))
+            }
+            _ => None,
         });
-        Value::Map(short.collect()).write_json(&mut json);
+        Value::Map(texts.collect()).write_json(&mut json);
     }
     client().leave_crumb(&json);
 }

@@ -15,13 +15,25 @@ pub fn rfc3339(nanos: u64) -> String {
     let secs = nanos / 1_000_000_000;
     let (year, month, day) = civil(secs / 86_400);
     let of_day = secs % 86_400;
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}Z",
-        of_day / 3600,
-        of_day / 60 % 60,
-        of_day % 60,
-        nanos / 1000 % 1_000_000
-    )
+    // By hand: every log line and breadcrumb has one.
+    let mut text = String::with_capacity(27);
+    let parts = [
+        (year, 4, '-'),
+        (month, 2, '-'),
+        (day, 2, 'T'),
+        (of_day / 3600, 2, ':'),
+        (of_day / 60 % 60, 2, ':'),
+        (of_day % 60, 2, '.'),
+        (nanos / 1000 % 1_000_000, 6, 'Z'),
+    ];
+    for (number, n_digits, end) in parts {
+        for place in (0..n_digits).rev() {
+            let digit = number / 10_u64.pow(place) % 10;
+            text.push(char::from(b'0' + digit as u8));
+        }
+        text.push(end);
+    }
+    text
 }
 
 /// Year, month and day of a number of days since 1970, by eras of 400 years that begin in March.
