@@ -12,7 +12,11 @@ firebell.init("jobs")
 folder = os.environ["QUEUES"]
 app = Celery("jobs", broker="filesystem://")
 app.conf.worker_lost_wait = 1.0
-app.conf.broker_transport_options = {"data_folder_in": folder, "data_folder_out": folder}
+app.conf.broker_transport_options = {
+    "data_folder_in": folder,
+    "data_folder_out": folder,
+    "control_folder": f"{folder}.control",
+}
 
 
 @app.task
