@@ -61,6 +61,23 @@ fn business() -> Vec<BusinessMonth> {
     ]
 }
 
+/// An incident that no alert saw.
+fn customers_called() -> Vec<ReviewedIncident> {
+    let mut incidents = Incidents::new(policy());
+    let ada = || Person::new("ada").unwrap();
+    let opening = Opening {
+        title: "Customers <call> us".to_owned(),
+        severity: Severity::Sev1,
+        service: None,
+        alerts: Vec::new(),
+    };
+    let (id, _) = incidents.open(min(5), ada(), &opening).unwrap();
+    let resolved: Act = "state resolved".parse().unwrap();
+    incidents.act(min(65), id, ada(), resolved).unwrap();
+    let all = incidents.iter();
+    all.map(|it| ReviewedIncident::of(min(100), it)).collect()
+}
+
 #[test]
 fn decisions_outlive_a_restart_have_an_end_and_are_refused_in_words() {
     let mut incidents = Incidents::new(policy());
@@ -119,22 +136,7 @@ fn a_review_says_what_to_delete_which_runbooks_failed_and_what_had_no_alert() {
     episodes.resolved(min(55), &slow);
     let (total, rules) = figures_of(&episodes);
     let decisions = decided();
-
-    let mut incidents = Incidents::new(policy());
-    let ada = || Person::new("ada").unwrap();
-    let opening = Opening {
-        title: "Customers <call> us".to_owned(),
-        severity: Severity::Sev1,
-        service: None,
-        alerts: Vec::new(),
-    };
-    let (id, _) = incidents.open(min(5), ada(), &opening).unwrap();
-    let resolved: Act = "state resolved".parse().unwrap();
-    incidents.act(min(65), id, ada(), resolved).unwrap();
-    let reviewed: Vec<_> = incidents
-        .iter()
-        .map(|it| ReviewedIncident::of(min(100), it))
-        .collect();
+    let reviewed = customers_called();
     let review = Review {
         month: "2026-11",
         total: &total,
