@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ._context import set_user as set_user
     from ._context import snapshot as snapshot
     from ._engine import AlertEngine as AlertEngine
-    from ._events import Event as Event
+    from ._event import Event as Event
     from ._events import capture_exception as capture_exception
     from ._events import deploy as deploy
     from ._events import fire as fire
@@ -47,7 +47,7 @@ _EXPORTS: dict[str, str] = {
     "AlertEngine": "_engine",
     "AlertRule": "_rules",
     "Client": "_client",
-    "Event": "_events",
+    "Event": "_event",
     "Heartbeat": "_heartbeat",
     "Redactor": "_native",
     "Scope": "_native",

@@ -6,7 +6,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from ._events import Event
+    from ._event import Event
 
 BREADCRUMBS_TOLD = 10
 TEXT_CHARS_MAX = 8_000

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal, TypedDict
 
     from ._duration import Duration
-    from ._events import BeforeSend
+    from ._event import BeforeSend
     from ._native import Redactor, Stats
 
     class ClientStats(Stats):

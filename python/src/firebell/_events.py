@@ -14,45 +14,12 @@ from ._duration import seconds
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-    from typing import Any, Literal, TypeAlias, TypedDict
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from ._duration import Duration
+    from ._event import BeforeSend, Event, Hint, Severity
     from ._native import Label
-
-    Severity: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
-
-    class _Event(TypedDict):
-        kind: Literal["alert", "exception", "log", "check", "deploy"]
-        id: str
-        name: str
-        severity: Severity
-        message: str
-
-    class Event(_Event, total=False):
-        """What `before_send` gets and gives back; the first five keys are always there."""
-
-        fingerprint: str
-        runbook: str
-        trace_id: str
-        span_id: str
-        service: str
-        environment: str
-        release: str
-        user: dict[str, Any]
-        request: dict[str, Any]
-        labels: dict[str, str]
-        tags: dict[str, Any]
-        contexts: dict[str, Any]
-        breadcrumbs: list[dict[str, Any]]
-        snapshots: dict[str, Any]
-        exception: dict[str, Any]
-        deploy: dict[str, Any]
-        suppressed: int
-        before_send_failed: str
-
-    Hint: TypeAlias = Mapping[str, Any]
-    BeforeSend: TypeAlias = Callable[[Event, Hint], Event | None]
 
 SECONDS_OF_AN_ALERT = 300.0
 FIRED_MAX = 1_000

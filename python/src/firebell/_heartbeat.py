@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ._duration import Duration
-    from ._events import Severity
+    from ._event import Severity
 
     P = ParamSpec("P")
     R = TypeVar("R")

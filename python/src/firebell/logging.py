@@ -14,6 +14,8 @@ from . import _events, _native
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
+    from ._event import Event, Severity
+
 NEVER = 1_000
 
 # What every record has; the rest is the app's.
@@ -92,7 +94,7 @@ def _through_before_send(record: logging.LogRecord) -> bytes | None:
     """Let the app's hook see a record; None: it does not want it told."""
     extras = {key: value for key, value in vars(record).items() if key not in _STANDARD}
     error = record.exc_info[1] if record.exc_info else None
-    event: _events.Event = {
+    event: Event = {
         "kind": "log",
         "id": "",
         "name": record.name,
@@ -123,7 +125,7 @@ def _alert(record: logging.LogRecord) -> None:
         )
 
 
-def _severity(number: int) -> _events.Severity:
+def _severity(number: int) -> Severity:
     if number >= logging.CRITICAL:
         return "critical"
     if number >= logging.ERROR:

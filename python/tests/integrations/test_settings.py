@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import firebell
 from firebell import _config, _duration, _flood, _hooks
 
 if TYPE_CHECKING:
@@ -156,6 +157,13 @@ import requests
 print(hasattr(httpx.Client.send, "__firebell__"), hasattr(requests.adapters.HTTPAdapter.send,
 "__firebell__"))
 """
+
+
+def test_every_public_name_is_there() -> None:
+    for name in dir(firebell):
+        assert getattr(firebell, name) is not None
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = firebell.no_such_name
 
 
 def test_init_imports_no_library_and_single_integrations_can_be_switched_off() -> None:
