@@ -49,6 +49,8 @@ if TYPE_CHECKING:
 
 
 TIMEOUT_SECONDS = 10.0
+# What the app's own functions have.
+SEND_SECONDS = 30.0
 STANDARD_ENDPOINT = "http://127.0.0.1:9494"
 TEXT_CHARS_MAX = 3_000
 COLOURS = {"critical": "#a30200", "error": "#d64000", "warning": "#daa038"}
@@ -168,7 +170,8 @@ class _Call(Built):
 
             from . import _pool
 
-            asyncio.run_coroutine_threadsafe(_wait(found), _pool.loop()).result(30.0)
+            future = asyncio.run_coroutine_threadsafe(_wait(found), _pool.loop())
+            future.result(SEND_SECONDS)
 
     async def send(self, alert: CheckEvent, /) -> None:
         import inspect

@@ -23,6 +23,8 @@ ATTEMPTS_MAX = 20
 LONGEST_PAUSE = 60.0
 FAILURES_TOLD = 3
 IDLE_SECONDS = 5.0
+# What the app's own notifiers have.
+SEND_SECONDS = 30.0
 
 
 class Outbox:
@@ -195,12 +197,15 @@ def attempt(notifier: Notifier, event: CheckEvent) -> str | None:
 
 def _await(notifier: Notifier, event: CheckEvent) -> None:
     import asyncio
+    from concurrent.futures import TimeoutError as TooLate  # Its own one before Python 3.11.
 
     from . import _pool
 
     future = asyncio.run_coroutine_threadsafe(notifier.send(event), _pool.loop())
     try:
-        future.result(30.0)
-    except TimeoutError:
+        future.result(SEND_SECONDS)
+    except TooLate:
         future.cancel()
-        raise TimeoutError("it took longer than 30 s") from None
+        # It may hold the loop up instead of waiting.
+        _pool.renew_loop()
+        raise TimeoutError(f"it took longer than {SEND_SECONDS:g} s") from None

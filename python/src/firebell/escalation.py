@@ -13,7 +13,7 @@ from __future__ import annotations
 import threading
 import time
 
-from . import _self
+from . import _outbox, _self
 from ._duration import seconds
 from ._notify import alertmanager, call, email, firebell, slack, webhook
 from ._rules import SEVERITIES, one_of
@@ -300,8 +300,6 @@ class EscalationManager:
 
     def tick(self) -> None:
         """Do what is due now, and wait until notifiers have taken it."""
-        from . import _outbox
-
         # What fails brings the next step.
         while due := self._due():
             for message, name, events in due:
@@ -322,8 +320,10 @@ class EscalationManager:
                 self._outcome(message, name, f"{type(error).__name__}: {error}" if failed else None)
 
     async def _send(self, name: str, events: Sequence[Any]) -> None:
+        import asyncio
+
         for event in events:
-            await self._notifiers[name].send(event)
+            await asyncio.wait_for(self._notifiers[name].send(event), _outbox.SEND_SECONDS)
 
     @property
     def next_at(self) -> float | None:

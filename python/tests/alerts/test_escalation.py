@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 import firebell
+from firebell import _outbox
 from firebell.escalation import EscalationManager, Policy, Step, call
 
 if TYPE_CHECKING:
@@ -100,6 +101,27 @@ def test_what_fails_brings_the_next_step_at_once_and_is_told_of(three: Any, cloc
     play(manager, clock, 1)
     assert names(*three) == [0, 1, 0]
     assert [(name, error) for _, name, error in manager.failures] == [("chat", "OSError: no route")]
+
+
+def test_a_notifier_that_hangs_is_one_that_fails(
+    three: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_outbox, "SEND_SECONDS", 0.05)
+
+    async def hang(_: Any) -> None:
+        await asyncio.sleep(60)
+
+    for is_async in (True, False):
+        steps = [Step(call(hang)), Step(three[0], after="1h")]
+        manager = EscalationManager(Policy("oncall", steps, group_wait=0), clock=clock)
+        manager.take(DOWN)
+        if is_async:
+            asyncio.run(manager.atick())
+        else:
+            monkeypatch.setattr("firebell._notify.SEND_SECONDS", 0.05)
+            manager.tick()
+        assert len(manager.failures) == 1
+    assert names(three[0]) == [2]
 
 
 def test_conditions_and_groups(three: Any, clock: Clock) -> None:
