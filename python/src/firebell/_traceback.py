@@ -107,7 +107,12 @@ def _is_of_app(path: str, module: str) -> bool:
 def _where(frames: list[dict[str, Any]]) -> str:
     last = next((frame for frame in reversed(frames) if frame["in_app"]), None)
     last = last or (frames[-1] if frames else None)
-    return f"{last['module']}:{last['function']}" if last else "unknown"
+    if last is None:
+        return "unknown"
+    module = last["module"]
+    if module == "__main__":  # Every script is: its file says which.
+        module = last["file"].rpartition("/")[2].removesuffix(".py")
+    return f"{module}:{last['function']}"
 
 
 def _text(described: dict[str, Any]) -> str:
