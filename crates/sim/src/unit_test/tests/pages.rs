@@ -288,7 +288,7 @@ fn what_cannot_happen_has_its_place_and_a_hint() {
             t.yml:11:7: `acknowledge` is nothing that people do with a page
               11 |     - '3m page INC-1 by ana: acknowledge'
                  |       ^
-                 = `page INC-1 by ana: ack`, `resolve`, `snooze 1h` or `hand_over POLICY`
+                 = `page INC-1 by ana: ack`, `resolve`, `snooze 1h` or `hand_over NAME`
             t.yml:12:7: `reload` cannot happen in a unit test
               12 |     - '3m reload rules'
                  |       ^
