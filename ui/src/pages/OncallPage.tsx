@@ -162,7 +162,9 @@ function Schedule({ name, people }: { name: string; people: OncallPerson[] }) {
         </div>
       )}
       <Loads name={name} from={from} />
-      <OverrideForm schedule={name} people={people} />
+      <div className={styles.change}>
+        <OverrideForm schedule={name} people={people} />
+      </div>
     </section>
   );
 }
