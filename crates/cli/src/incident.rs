@@ -386,16 +386,22 @@ fn moved(to: &str, from: Option<&str>, verdict: Option<&str>) -> Value {
 }
 
 impl AsWhom {
-    /// The name, if anybody says one.
-    pub(crate) fn name(&self) -> Option<String> {
+    /// The name. Without one nothing is done: what people do is kept with who did it.
+    pub(crate) fn name(&self) -> Result<String, ExitCode> {
         let of_account = || std::env::var("USER").ok();
-        self.by.clone().or_else(of_account)
+        let name = self.by.clone().or_else(of_account);
+        name.filter(|name| !name.is_empty()).ok_or_else(|| {
+            eprintln!(
+                "firebell: the account has no name (USER is not set): say yours with --by NAME"
+            );
+            ExitCode::FAILURE
+        })
     }
 }
 
 impl Of {
     fn act(&self, act: Value) -> Result<(), ExitCode> {
-        let mut fields = Map::from_iter([("by".to_owned(), json!(self.as_whom.name()))]);
+        let mut fields = Map::from_iter([("by".to_owned(), json!(self.as_whom.name()?))]);
         fields.extend(act.as_object().cloned().unwrap_or_default());
         let path = format!("{PATH}/{}/acts", segment(&self.id));
         let body = self.asked.post(&path, &Value::Object(fields))?;
@@ -405,7 +411,7 @@ impl Of {
 
 fn declare(options: &Declare) -> Result<(), ExitCode> {
     let opening = json!({
-        "by": options.as_whom.name(),
+        "by": options.as_whom.name()?,
         "title": options.title,
         "severity": options.severity,
         "service": options.service,

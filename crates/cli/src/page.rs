@@ -141,7 +141,7 @@ fn answer(
     (as_whom, asked): (&AsWhom, &Asked),
 ) -> Result<(), ExitCode> {
     let mut body = said.clone();
-    body["by"] = json!(as_whom.name().unwrap_or_default());
+    body["by"] = json!(as_whom.name()?);
     let body = asked.post(&format!("{PATH}/{}/{act}", segment(id)), &body)?;
     if asked.json {
         say(format_args!("{body}"));

@@ -40,7 +40,7 @@ fn show(options: &Postmortem) -> Result<(), ExitCode> {
     );
     let body = match options.draft {
         true => {
-            let by = json!({ "by": options.as_whom.name() });
+            let by = json!({ "by": options.as_whom.name()? });
             options.asked.post(&path, &by)?
         }
         false => options.asked.ask(&path, &[])?,

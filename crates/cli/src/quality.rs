@@ -118,8 +118,12 @@ fn people(answer: &Value) {
 /// Prints the review.
 pub(crate) fn review(options: &Review) -> ExitCode {
     if let (Some(about), Some(decision)) = (&options.about, &options.decision) {
+        let by = match options.as_whom.name() {
+            Ok(by) => by,
+            Err(code) => return code,
+        };
         let decided = json!({
-            "by": options.as_whom.name().unwrap_or_default(),
+            "by": by,
             "month": options.month,
             "about": about,
             "decision": decision,

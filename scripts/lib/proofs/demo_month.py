@@ -90,6 +90,9 @@ def postmortem(proofs: Proofs, bell: Firebell, incidents: list[Any]) -> None:
     drafted = bell.ask(path, "POST", body, JSON).json()
     values = [v for g in drafted["graphs"] for s in g["series"] for v in s["values"]]
     proofs.check("samples are frozen", any(v is not None for v in values), f"{drafted['graphs']}")
+    nameless = ["env", "-u", "USER", binary(), "postmortem", written[0], "--draft"]
+    code, text = run([*nameless, "--url", bell.url])
+    proofs.check("who drafts has to say who it is", code == 1 and "--by NAME" in text, text)
     code, text = run([binary(), "postmortem", written[0], "--url", bell.url])
     proofs.check("as Markdown", code == 0 and "## How it was noticed" in text, text)
 

@@ -150,13 +150,13 @@ fn post(
     said: &Value,
     (as_whom, asked): (&AsWhom, &Asked),
 ) -> Result<ExitCode, ExitCode> {
-    let body = json!({ "by": as_whom.name().unwrap_or_default(), name: said });
+    let body = json!({ "by": as_whom.name()?, name: said });
     done(&asked.post(&format!("{PATH}/{path}"), &body)?, asked)
 }
 
 /// Takes a change back.
 pub(crate) fn undo(options: &Undo) -> Result<ExitCode, ExitCode> {
-    let body = json!({ "by": options.as_whom.name().unwrap_or_default() });
+    let body = json!({ "by": options.as_whom.name()? });
     let number = options.change.to_string();
     let path = format!("{PATH}/changes/{}/revert", segment(&number));
     done(&options.asked.post(&path, &body)?, &options.asked)
