@@ -35,6 +35,8 @@ pub(super) struct PageCheckers {
     /// What was written down of each page, and what of it is sure to survive a loss of power.
     written: BTreeMap<PageKey, Page>,
     synced: BTreeMap<PageKey, Page>,
+    /// Pages that nobody looked into for a while since then: that may have survived, too.
+    let_go: BTreeSet<PageKey>,
     told: BTreeSet<PageKey>,
     is_behind: bool,
     /// What a process that has ended had written down.
@@ -67,11 +69,15 @@ impl PageCheckers {
         for record in &step.records {
             if let Record::Page(EscalationRecord::Page(page)) = record {
                 self.count(page);
+                if page.acknowledgement.is_none() {
+                    self.let_go.insert(page.key);
+                }
                 self.written.insert(page.key, (**page).clone());
             }
         }
         if step.is_seen_outside() {
             self.synced.clone_from(&self.written);
+            self.let_go.clear();
         }
         self.look(now, engine);
     }
@@ -182,7 +188,11 @@ impl PageCheckers {
 
     fn stopped(&mut self, stop: Stop) {
         let known = match stop {
-            Stop::Kill => self.written.clone(),
+            Stop::Kill => {
+                // What was written last is what there is.
+                self.let_go.clear();
+                self.written.clone()
+            }
             Stop::PowerLoss => self.synced.clone(),
         };
         self.has_to_be_known = (!self.is_behind).then_some(known);
@@ -191,6 +201,7 @@ impl PageCheckers {
     fn started(&mut self, now: Timestamp, engine: &Engine) {
         self.tally.restarts += 1;
         let told = std::mem::take(&mut self.told);
+        let let_go = std::mem::take(&mut self.let_go);
         self.quiet.clear();
         let Some(known) = self.has_to_be_known.take() else {
             // The disk had taken only a part of it: what came after counts no more.
@@ -208,9 +219,9 @@ impl PageCheckers {
                 continue;
             };
             let is_same = restored.run == page.run;
-            let was = page.acknowledgement.as_ref();
-            let is = restored.acknowledgement.as_ref();
-            if is_same && restored.is_open() && was.is_some_and(|_| is.is_none()) {
+            let was_kept = page.acknowledgement.is_some() && !let_go.contains(&page.key);
+            let is_nobodys = restored.is_open() && restored.acknowledgement.is_none();
+            if is_same && was_kept && is_nobodys {
                 self.object(now, format!("who acknowledged page {number} is forgotten"));
             }
         }
