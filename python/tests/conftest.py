@@ -4,11 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from server import Server
+from server import Run, Server
 
 HERE = Path(__file__).parent
 
@@ -19,8 +19,6 @@ from firebell import _native as native
 settings = json.loads(os.environ["TEST_SETTINGS"])
 native.configure(**settings)
 """
-
-Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import http.server
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 Message = dict[int, list[Any]]
+#: Runs a program in a process of its own; see the fixture.
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 def decode(data: bytes) -> Message:

@@ -9,8 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Run
-from server import Server, attributes, decode, wait_for
+from server import Run, Server, attributes, decode, wait_for
 
 RECORD = """
 native.counter("shop.orders").bind(channel="web").inc(5)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 
-from conftest import Run
-from server import Server, attributes, decode
+from server import Run, Server, attributes, decode
 
 
 def test_spans_nest_and_say_what_failed(server: Server, run: Run) -> None:

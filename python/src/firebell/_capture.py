@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from ._events import Event, Hint
+    from ._event import Event, Hint
     from ._sim import Alerted
 
 FLUSH_SECONDS = 5.0
