@@ -59,10 +59,10 @@ OTHERWISE = (
         ("has no field `exp_burn_rate`", "shop.test.yml:", "did you mean `exp_burn_rates`?"),
     ),
     (
-        "pages cannot be tested yet",
-        "    slo_test:",
-        "    page_test: []\n    slo_test:",
-        ("`page_test`: who is paged, and how that escalates, cannot be tested yet",),
+        "a page that comes at another time is shown",
+        "{at: 17m, to: ben, step: 2}",
+        "{at: 18m, to: ben, step: 2}",
+        ("pages until: 30m", "18m … ben", "17m page ben by ntfy: sev2 INC-1 QueueFull (orders)"),
     ),
 )
 FLAGS = ((), (), ("--diff",), ("--run", "third|first"))
