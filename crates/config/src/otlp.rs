@@ -19,7 +19,7 @@ pub struct Otlp {
     pub to_custom: bool,
     /// Whether the scope's name, version and attributes become labels.
     pub promote_scope: bool,
-    /// Whether deltas are added up rather than refused; an own key.
+    /// Whether deltas are added up rather than refused; an own key, on unless it says `false`.
     pub adds_deltas: bool,
 }
 
@@ -58,7 +58,7 @@ impl Default for Otlp {
             keep_identifying: false,
             to_custom: false,
             promote_scope: false,
-            adds_deltas: false,
+            adds_deltas: true,
         }
     }
 }
@@ -77,7 +77,7 @@ impl Otlp {
             keep_identifying: is_on("keep_identifying_resource_attributes"),
             to_custom: is_on("convert_histograms_to_nhcb"),
             promote_scope: is_on("promote_scope_metadata"),
-            adds_deltas: is_on("delta_to_cumulative"),
+            adds_deltas: fields.bool("delta_to_cumulative").unwrap_or(true),
         };
         fields.finish();
         otlp

@@ -75,6 +75,22 @@ fn upstreams_rule_files_are_good() {
 }
 
 #[test]
+fn deltas_are_added_up_unless_the_file_says_not_to() {
+    for (text, expected) in [
+        ("{}", true),
+        ("otlp: {}", true),
+        ("otlp: {delta_to_cumulative: true}", true),
+        ("otlp: {delta_to_cumulative: false}", false),
+    ] {
+        let url = ExternalUrl::default();
+        let root = Root(text.to_owned());
+        let config = load(Some(Path::new("firebell.yml")), &url, &root)
+            .unwrap_or_else(|problems| panic!("{problems}"));
+        assert_eq!(config.otlp.adds_deltas, expected, "{text}");
+    }
+}
+
+#[test]
 fn experimental_promql_of_rules_is_turned_on_by_the_file() {
     let try_with = |query: &str| {
         let file = format!("{query}\nrule_files: [tests/good/parts/limitk.yaml]");

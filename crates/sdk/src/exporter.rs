@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use crate::cells::Point;
 use crate::client::{Client, Process, Wishes};
 use crate::clock::now_nanos;
-use crate::http::{Answer, Endpoint, Poster};
+use crate::http::{Answer, Endpoint, Poster, SAID_CHARS_MAX};
 use crate::ids::random;
 use crate::proto;
 use crate::recovery;
@@ -43,6 +43,8 @@ pub(crate) struct Exporter {
     backoff: Duration,
     /// Paths that the server does not have, and until when that is taken for granted.
     absent: Vec<(Lane, Instant)>,
+    /// Whose partial successes were said.
+    said: Vec<Lane>,
     everything_at: Instant,
     pub(crate) dead_at: Instant,
     /// While the process ends there is little time.
@@ -63,6 +65,7 @@ impl Exporter {
             not_before: now,
             backoff: BACKOFF_MIN,
             absent: Vec::new(),
+            said: Vec::new(),
             everything_at: now + EVERYTHING_EVERY,
             dead_at: now,
             deadline: None,
@@ -196,9 +199,13 @@ impl Exporter {
         let said = self.poster.post(endpoint, path, kind, &body, deadline);
         match said {
             Ok(Answer {
-                status: 200..300, ..
+                status: 200..300,
+                body,
+                ..
             }) => {
-                stats.n_exported.fetch_add(n_records, Ordering::Relaxed);
+                let n_refused = self.partly_refused(endpoint, lane, path, &body, n_records);
+                let n_exported = n_records - n_refused;
+                stats.n_exported.fetch_add(n_exported, Ordering::Relaxed);
                 stats.is_backing_off.store(false, Ordering::Relaxed);
                 self.backoff = BACKOFF_MIN;
                 Ok(())
@@ -214,6 +221,32 @@ impl Exporter {
         }
     }
 
+    /// How many records the server did not take, though it answered well; said once per signal.
+    fn partly_refused(
+        &mut self,
+        endpoint: &Endpoint,
+        lane: Lane,
+        path: &str,
+        body: &[u8],
+        n_records: u64,
+    ) -> u64 {
+        let Some((n_refused, why)) = proto::refused(body).filter(|_| lane != Lane::Alerts) else {
+            return 0;
+        };
+        let why: String = why.chars().take(SAID_CHARS_MAX).collect();
+        let why = format!(
+            "{}{path} did not take {n_refused}: {why}",
+            endpoint.address()
+        );
+        self.process.stats.note(why, !self.said.contains(&lane));
+        self.said.push(lane);
+        // A record of metrics may have many points.
+        let n_refused = n_refused.min(n_records);
+        let n_rejected = &self.process.stats.n_rejected;
+        n_rejected.fetch_add(n_refused, Ordering::Relaxed);
+        n_refused
+    }
+
     fn refused(
         &mut self,
         endpoint: &Endpoint,
@@ -226,12 +259,12 @@ impl Exporter {
         let Answer {
             status,
             retry_after,
-            body,
+            ..
         } = answer;
         let why = format!(
             "{}{path} answered {status}: {}",
             endpoint.address(),
-            body.trim()
+            answer.text()
         );
         match status {
             401 | 403 => {

@@ -134,8 +134,15 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// When to come again, if it says so.
     pub(crate) retry_after: Option<Duration>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
     /// The beginning of what it says.
-    pub(crate) body: String,
+    pub(crate) fn text(&self) -> String {
+        let text = String::from_utf8_lossy(&self.body);
+        text.trim().chars().take(SAID_CHARS_MAX).collect()
+    }
 }
 
 /// Posts, and keeps its connection.
@@ -330,10 +337,7 @@ fn read_body(
         retry_after: header("retry-after")
             .and_then(|it| it.parse().ok())
             .map(Duration::from_secs),
-        body: String::from_utf8_lossy(&body)
-            .chars()
-            .take(SAID_CHARS_MAX)
-            .collect(),
+        body,
     };
     Ok((answer, may_stay))
 }
@@ -358,7 +362,7 @@ fn read_more(stream: &mut dyn Stream, bytes: &mut Vec<u8>, deadline: Instant) ->
 
 const CHUNK_BYTES: usize = 64 << 10;
 const ANSWER_BYTES_MAX: usize = 64 << 10;
-const SAID_CHARS_MAX: usize = 200;
+pub(crate) const SAID_CHARS_MAX: usize = 200;
 
 #[cfg(test)]
 mod tests {

@@ -149,9 +149,85 @@ pub(crate) fn resource<'a>(attributes: impl Iterator<Item = (&'a str, &'a str)>)
     resource.into_bytes()
 }
 
+/// How many records an export response says were refused, and why; `None` when it says none. All
+/// three signals have this shape, too. What is no such response says nothing.
+pub(crate) fn refused(response: &[u8]) -> Option<(u64, String)> {
+    let Content::Bytes(partial) = field(response, 1)? else {
+        return None;
+    };
+    let Content::Number(n_refused) = field(partial, 1)? else {
+        return None;
+    };
+    let why = match field(partial, 2) {
+        Some(Content::Bytes(text)) => String::from_utf8_lossy(text).into_owned(),
+        _ => String::new(),
+    };
+    (n_refused > 0).then_some((n_refused, why))
+}
+
+/// What a field has.
+enum Content<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+/// The first field of a number in a message that has only numbers and bytes.
+fn field(mut message: &[u8], wanted: u64) -> Option<Content<'_>> {
+    while !message.is_empty() {
+        let key = take_varint(&mut message)?;
+        let number = take_varint(&mut message)?;
+        let content = match key & 7 {
+            0 => Content::Number(number),
+            2 => {
+                let (bytes, rest) = message.split_at_checked(usize::try_from(number).ok()?)?;
+                message = rest;
+                Content::Bytes(bytes)
+            }
+            _ => return None,
+        };
+        if key >> 3 == wanted {
+            return Some(content);
+        }
+    }
+    None
+}
+
+fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for shift in (0..64).step_by(7) {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_partial_success_says_how_many_were_refused() {
+        let response = |n_refused, why: &str| {
+            let mut response = Message::default();
+            response.message(1, |it| {
+                it.varint(1, n_refused);
+                it.text(2, why);
+            });
+            response.into_bytes()
+        };
+        let whole = response(300, "no deltas");
+        assert_eq!(refused(&whole), Some((300, "no deltas".to_owned())));
+        assert_eq!(refused(&response(0, "a warning")), None);
+        assert_eq!(refused(b""), None);
+        assert_eq!(refused(b"<html>"), None);
+        for n_bytes in 0..whole.len() {
+            assert_eq!(refused(&whole[..n_bytes]), None);
+        }
+    }
 
     #[test]
     fn fields_are_written_as_the_format_asks() {

@@ -84,6 +84,14 @@ impl Stats {
         *lock(&self.last_error) = Some(why);
     }
 
+    /// Something was lost, though nothing failed.
+    pub(crate) fn note(&self, why: String, is_news: bool) {
+        if is_news {
+            self.say(&why);
+        }
+        *lock(&self.last_error) = Some(why);
+    }
+
     /// A line on standard error, once a minute at most. Not through `std::io::stderr`: its lock might
     /// be held when the process forks.
     pub(crate) fn say(&self, what: &str) {
