@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import http.server
 import subprocess
 import threading
@@ -56,6 +57,8 @@ class Server:
 
     def __init__(self, answer: Callable[[str], int] = lambda _path: 200) -> None:
         self.requests: list[tuple[str, bytes]] = []
+        #: Of each request its target as it came, with its headers in small letters.
+        self.heads: list[tuple[str, dict[str, str]]] = []
         self.answer = answer
         outer = self
 
@@ -64,6 +67,10 @@ class Server:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))
+                if self.headers["content-encoding"] == "gzip":
+                    body = gzip.decompress(body)
+                headers = {key.lower(): value for key, value in self.headers.items()}
+                outer.heads.append((self.path, headers))
                 status = outer.answer(self.path)
                 if status < 300:
                     outer.requests.append((self.path, body))

@@ -64,3 +64,44 @@ def test_secrets_are_replaced() -> None:
         "Password": "[redacted]",
         "lines": ["token=[redacted]", 3],
     }
+
+
+def test_blocks_and_functions_are_timed_and_counted_while_they_run() -> None:
+    import asyncio
+
+    took = _native.histogram("test.took")
+    running = _native.gauge("test.running")
+    seen: list[str] = []
+
+    def now(name: str) -> str:
+        lines = _native.expose().splitlines()
+        return next((line for line in lines if line.startswith(name)), "")
+
+    @took.time(step="function")
+    @running.track()
+    def work(n: int) -> int:
+        """Its documentation."""
+        seen.append(now("test_running"))
+        return n if n == 0 else work(n - 1)
+
+    assert (work(2), work.__doc__) == (0, "Its documentation.")
+    assert seen == ["test_running 1.0", "test_running 2.0", "test_running 3.0"]
+
+    @took.bind(step="async").time()
+    async def awaited() -> None:
+        await asyncio.sleep(0.02)
+        seen.clear()
+        raise KeyError
+
+    async def both() -> None:
+        assert len(await asyncio.gather(awaited(), awaited(), return_exceptions=True)) == 2
+
+    asyncio.run(both())
+    with took.time(step="block"):
+        pass
+    assert now("test_running") == "test_running 0.0"
+    assert now('test_took_seconds_count{step="function"}').endswith(" 3.0")
+    assert now('test_took_seconds_count{step="async"}').endswith(" 2.0")
+    total = float(now('test_took_seconds_sum{step="async"}').split(" ")[1])
+    assert total >= 0.04
+    assert now('test_took_seconds_count{step="block"}').endswith(" 1.0")

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use firebell_sdk::{Endpoint, Settings, client};
+use firebell_sdk::{Endpoint, Otlp, Settings, client};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -21,6 +21,7 @@ pub(crate) fn configure(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> 
     let settings = Settings {
         service: options.take("service").unwrap_or(defaults.service),
         endpoint: options.endpoint(),
+        otlp: options.otlp(),
         environment: options.take("environment"),
         release: options.take("release"),
         resource: options.texts("resource"),
@@ -43,12 +44,14 @@ pub(crate) fn configure(py: Python<'_>, options: Option<&Bound<'_, PyDict>>) -> 
             .seconds("flush_interval", Some(defaults.flush_interval))
             .unwrap_or(defaults.flush_interval),
         is_enabled: options.take("enabled").unwrap_or(defaults.is_enabled),
+        propagates_trace: options.take("propagate_trace").unwrap_or(true),
+        propagates_baggage: options.take("propagate_baggage").unwrap_or(true),
     };
     let is_debug = options.take("debug").unwrap_or(false);
     options.finish(&settings)?;
     args::set_debug(is_debug);
     args::set_enabled(settings.is_enabled);
-    let is_sending = settings.endpoint.is_some();
+    let is_sending = settings.endpoint.is_some() || settings.otlp.is_some();
     client().configure(settings);
     if is_sending { watch_exit(py) } else { Ok(()) }
 }
@@ -147,10 +150,54 @@ impl<'py> Options<'py> {
         }
         let ca_file = self.take::<PathBuf>("ca_file");
         let url = self.take::<String>("endpoint")?;
+        let is_gzip = self.take("gzip").unwrap_or(false);
         let endpoint = Endpoint::parse(&url, headers, ca_file);
-        endpoint
+        let endpoint = endpoint
             .map_err(|error| self.problems.push(format!("endpoint: {error}")))
-            .ok()
+            .ok()?;
+        let endpoint = endpoint.through_proxy(|name| std::env::var(name).ok());
+        Some(endpoint.with_gzip(is_gzip))
+    }
+
+    /// A second destination: an endpoint for each signal.
+    fn otlp(&mut self) -> Option<Otlp> {
+        let mut given = self.within("otlp")?;
+        let mut of_signal = |signal: &str| {
+            let mut destination = given.within(signal)?;
+            let endpoint = destination.endpoint();
+            let problems = destination.problems.into_iter();
+            given
+                .problems
+                .extend(problems.map(|it| format!("{signal}: {it}")));
+            endpoint
+        };
+        let (metrics, logs, traces) =
+            (of_signal("metrics"), of_signal("logs"), of_signal("traces"));
+        let timeout = given.seconds("timeout", Some(Duration::from_secs(10)));
+        let metrics_every = given.seconds("metrics_every", Some(Duration::from_secs(60)));
+        let problems = given.problems.into_iter();
+        self.problems
+            .extend(problems.map(|it| format!("otlp: {it}")));
+        Some(Otlp {
+            metrics,
+            logs,
+            traces,
+            timeout: timeout?,
+            metrics_every: metrics_every?,
+        })
+    }
+
+    /// Options within an option.
+    fn within(&mut self, name: &str) -> Option<Self> {
+        let given = self.any(name)?;
+        let options = given.cast::<PyDict>().ok().map(|it| Self::new(Some(it)));
+        match options {
+            Some(Ok(options)) => Some(options),
+            _ => {
+                self.problems.push(format!("{name}: a dict is expected"));
+                None
+            }
+        }
     }
 
     fn redactor(&mut self) -> Option<firebell_sdk::Redactor> {
@@ -229,7 +276,19 @@ pub(crate) fn instance_id() -> &'static str {
 /// Metrics of this process as text.
 #[pyfunction]
 pub(crate) fn expose() -> String {
-    firebell_sdk::expose(&client().metrics)
+    firebell_sdk::expose(client())
+}
+
+/// Metrics of all processes of this one's service as text.
+#[pyfunction]
+pub(crate) fn expose_all(py: Python<'_>) -> String {
+    py.detach(|| firebell_sdk::expose_all(client()))
+}
+
+/// Somebody scrapes: totals of this process are kept when it is no more.
+#[pyfunction]
+pub(crate) fn keep_totals() {
+    client().keep_totals();
 }
 
 /// What became of what was recorded.

@@ -1,9 +1,10 @@
 //! What is current: the span and the scope, each in a `ContextVar`.
 
+use firebell_sdk::client;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBytes, PyDict, PyMapping, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyMapping, PyString, PyTuple};
 
 use crate::scope::Scope;
 use crate::span::{Remote, Span};
@@ -134,14 +135,21 @@ pub(crate) fn exit_scope(py: Python<'_>, token: Py<PyAny>) {
 #[pyfunction]
 #[pyo3(signature = (carrier, /))]
 pub(crate) fn inject(py: Python<'_>, carrier: &Bound<'_, PyDict>) -> PyResult<()> {
-    let Some(span) = span(py) else { return Ok(()) };
+    let settings = client().settings();
+    let Some(span) = span(py).filter(|_| settings.propagates_trace) else {
+        return Ok(());
+    };
     let span = span.get();
     carrier.set_item("traceparent", span.traceparent())?;
     if let Some(remote) = span.remote() {
         if let Some(state) = &remote.tracestate {
             carrier.set_item("tracestate", state)?;
         }
-        if let Some(baggage) = &remote.baggage {
+        if let Some(baggage) = remote
+            .baggage
+            .as_ref()
+            .filter(|_| settings.propagates_baggage)
+        {
             carrier.set_item("baggage", baggage)?;
         }
     }
@@ -168,9 +176,14 @@ impl Headers {
     /// Of a mapping of texts, or of pairs of bytes as ASGI has them.
     pub(crate) fn read(carrier: &Bound<'_, PyAny>) -> Self {
         let mut headers = Self::default();
-        let pairs = match carrier.cast::<PyMapping>() {
-            Ok(mapping) => mapping.items().map(|it| it.into_any()),
-            Err(_) => Ok(carrier.clone()),
+        // Asking whether a list is a mapping takes long.
+        let mapping = match carrier.cast::<PyList>() {
+            Ok(_) => None,
+            Err(_) => carrier.cast::<PyMapping>().ok(),
+        };
+        let pairs = match mapping {
+            Some(mapping) => mapping.items().map(|it| it.into_any()),
+            None => Ok(carrier.clone()),
         };
         let Ok(pairs) = pairs.and_then(|it| it.try_iter()) else {
             return headers;
@@ -210,12 +223,15 @@ impl Headers {
     }
 
     pub(crate) fn remote(&mut self) -> Option<firebell_sdk::Remote> {
-        let mut remote = firebell_sdk::Remote::parse(self.traceparent.as_deref()?)?;
+        let traceparent = self.traceparent.as_deref()?;
+        let settings = client().settings();
+        let mut remote =
+            firebell_sdk::Remote::parse(traceparent).filter(|_| settings.propagates_trace)?;
         remote.tracestate = self
             .tracestate
             .take()
             .filter(|it| it.len() <= STATE_BYTES_MAX);
-        remote.baggage = self.baggage.take();
+        remote.baggage = self.baggage.take().filter(|_| settings.propagates_baggage);
         Some(remote)
     }
 }

@@ -13,6 +13,7 @@ mod redact;
 mod request;
 mod scope;
 mod span;
+mod timer;
 
 use pyo3::prelude::*;
 
@@ -28,7 +29,8 @@ mod _native {
 
     #[pymodule_export]
     use crate::client::{
-        close, configure, enabled, expose, flush, instance_id, mark_clean_exit, set_enabled, stats,
+        close, configure, enabled, expose, expose_all, flush, instance_id, keep_totals,
+        mark_clean_exit, set_enabled, stats,
     };
     #[pymodule_export]
     use crate::context::{
@@ -51,4 +53,6 @@ mod _native {
     use crate::scope::Scope;
     #[pymodule_export]
     use crate::span::{Remote, Span, span};
+    #[pymodule_export]
+    use crate::timer::{Timer, Tracker};
 }

@@ -34,7 +34,7 @@ impl Line {
             redact(redactor, &mut thrown.message);
             redact(redactor, &mut thrown.stack);
         }
-        let request_id = context::scope(py)?.get().with(|it| it.request_id.clone());
+        let request_id = context::scope(py)?.get().with(|it| it.request_id());
         let record = LogRecord {
             nanos: self.nanos,
             level: &self.level,

@@ -7,6 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
+use crate::timer::{Timer, Tracker};
 use crate::{args, context};
 
 /// A metric with what observing it needs.
@@ -18,7 +19,7 @@ struct Handle {
 
 /// One of its series.
 #[derive(Clone, Copy)]
-struct Bound1 {
+pub(crate) struct One {
     client: &'static Client,
     series: &'static Series,
 }
@@ -53,21 +54,21 @@ impl Handle {
         series
     }
 
-    fn bind(&self, labels: Option<&Bound<'_, PyDict>>) -> Bound1 {
-        Bound1 {
+    fn bind(&self, labels: Option<&Bound<'_, PyDict>>) -> One {
+        One {
             client: self.client,
             series: self.series(labels),
         }
     }
 
-    fn at(&self, labels: Option<&Bound<'_, PyDict>>) -> Option<Bound1> {
+    fn at(&self, labels: Option<&Bound<'_, PyDict>>) -> Option<One> {
         args::is_enabled().then(|| self.bind(labels))
     }
 }
 
-impl Bound1 {
+impl One {
     #[inline]
-    fn add(&self, py: Python<'_>, n: f64) -> PyResult<()> {
+    pub(crate) fn add(&self, py: Python<'_>, n: f64) -> PyResult<()> {
         self.client.begin();
         if self.series.add(n) {
             self.exemplify(py, n);
@@ -77,7 +78,7 @@ impl Bound1 {
     }
 
     #[inline]
-    fn observe(&self, py: Python<'_>, value: f64) -> PyResult<()> {
+    pub(crate) fn observe(&self, py: Python<'_>, value: f64) -> PyResult<()> {
         self.client.begin();
         if self.series.observe(value) {
             self.exemplify(py, value);
@@ -177,7 +178,7 @@ impl Counter {
 
 /// One series of a counter.
 #[pyclass(frozen, module = "firebell")]
-pub(crate) struct BoundCounter(Bound1);
+pub(crate) struct BoundCounter(One);
 
 #[pymethods]
 impl BoundCounter {
@@ -210,6 +211,11 @@ impl Gauge {
     }
 
     #[pyo3(signature = (**labels))]
+    fn track(&self, labels: Option<&Bound<'_, PyDict>>) -> Tracker {
+        Tracker::new(self.0.bind(labels))
+    }
+
+    #[pyo3(signature = (**labels))]
     fn bind(&self, labels: Option<&Bound<'_, PyDict>>) -> BoundGauge {
         BoundGauge(self.0.bind(labels))
     }
@@ -227,7 +233,7 @@ impl Gauge {
 
 /// One series of a gauge.
 #[pyclass(frozen, module = "firebell")]
-pub(crate) struct BoundGauge(Bound1);
+pub(crate) struct BoundGauge(One);
 
 #[pymethods]
 impl BoundGauge {
@@ -248,6 +254,10 @@ impl BoundGauge {
             Ok(())
         }
     }
+
+    fn track(&self) -> Tracker {
+        Tracker::new(self.0)
+    }
 }
 
 /// How often values of what size came.
@@ -263,6 +273,11 @@ impl Histogram {
         labels: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<()> {
         self.0.at(labels).map_or(Ok(()), |it| it.observe_any(value))
+    }
+
+    #[pyo3(signature = (**labels))]
+    fn time(&self, labels: Option<&Bound<'_, PyDict>>) -> Timer {
+        Timer::new(self.0.bind(labels))
     }
 
     #[pyo3(signature = (**labels))]
@@ -283,7 +298,7 @@ impl Histogram {
 
 /// One series of a histogram.
 #[pyclass(frozen, module = "firebell")]
-pub(crate) struct BoundHistogram(Bound1);
+pub(crate) struct BoundHistogram(One);
 
 #[pymethods]
 impl BoundHistogram {
@@ -294,6 +309,10 @@ impl BoundHistogram {
         } else {
             Ok(())
         }
+    }
+
+    fn time(&self) -> Timer {
+        Timer::new(self.0)
     }
 }
 

@@ -6,7 +6,7 @@ use firebell_sdk::{Client, Kind, Metric, SpanKind, Value, client, now_nanos, pus
 use pyo3::prelude::*;
 
 use crate::context::Headers;
-use crate::scope::Scope;
+use crate::scope::{Scope, leave_request};
 use crate::span::{Span, lock, redacted};
 use crate::{args, context};
 
@@ -69,21 +69,24 @@ impl Request {
         let span = Span::root(method.to_owned(), SpanKind::Server, remote);
         let path = redacted(args::cut(path, PATH_BYTES_MAX));
         span.with(|it| {
-            it.set("url.path", &Value::Text(path.clone()));
-            it.set("url.scheme", &Value::Text(scheme.to_owned()));
+            it.set_text("url.path", &path);
+            it.set_text("url.scheme", scheme);
             if let Some(client) = client {
-                it.set("client.address", &Value::Text(client.to_owned()));
+                it.set_text("client.address", client);
             }
         });
+        let now = now_nanos();
+        if args::is_enabled() {
+            leave_request(now, method, &path, span.ids().0);
+        }
         let scope = Scope::new(firebell_sdk::Scope {
-            request_id: headers.request_id.or_else(|| Some(span.span_id())),
-            trace_id: Some(span.trace_id()),
-            span_id: Some(span.span_id()),
-            method: Some(method.to_owned()),
-            path: Some(path.clone()),
+            request_id: headers.request_id,
+            span: Some(span.ids()),
+            begun_at: Some(now),
+            method: Some(method),
+            path: Some(path),
             ..firebell_sdk::Scope::default()
         });
-        scope.add("http", "info", &format!("{method} {path}"), None);
         let (span, scope) = (Bound::new(py, span)?, Bound::new(py, scope)?);
         Span::enter(&span)?;
         let token = context::set_scope(py, &scope)?;
@@ -130,8 +133,8 @@ impl Request {
         });
         let lasted = span.with(|it| {
             it.name = format!("{} {route}", self.method);
-            it.set("http.request.method", &Value::Text(self.method.to_owned()));
-            it.set("http.route", &Value::Text(route.to_owned()));
+            it.set_text("http.request.method", self.method);
+            it.set_text("http.route", route);
             it.set("http.response.status_code", &Value::Int(status.into()));
             if let Some(Value::Map(pairs)) = &user
                 && let Some((_, id)) = pairs.iter().find(|(key, _)| key == "id")

@@ -1,8 +1,9 @@
 //! The scope: what is known of a request, filled as it goes on.
 
+use std::fmt::Write as _;
 use std::sync::Mutex;
 
-use firebell_sdk::{Value, client, now_nanos, rfc3339};
+use firebell_sdk::{Value, client, now_nanos, rfc3339, write_json_text};
 use pyo3::prelude::*;
 
 use crate::args;
@@ -33,7 +34,7 @@ impl Scope {
             ("level".to_owned(), text(level)),
             ("message".to_owned(), text(message)),
         ];
-        let trace_id = self.with(|it| it.trace_id.clone());
+        let trace_id = self.with(|it| it.trace_id());
         crumb.extend(trace_id.map(|it| ("trace_id".to_owned(), Value::Text(it))));
         crumb.extend(data.map(|data| ("data".to_owned(), data)));
         let crumb = Value::Map(crumb);
@@ -41,6 +42,20 @@ impl Scope {
         let n_max = client().settings().max_breadcrumbs;
         self.with(|it| it.add_breadcrumb(crumb, n_max));
     }
+}
+
+/// Leaves where it outlives a kill that a request came. By hand: every request has one.
+pub(crate) fn leave_request(nanos: u64, method: &str, path: &str, trace_id: u128) {
+    let mut json = String::with_capacity(256);
+    let path = args::cut(path, SHORT_BYTES_MAX);
+    let _ = write!(
+        json,
+        "{{\"timestamp\":\"{}\",\"category\":\"http\",\"level\":\"info\",\"message\":",
+        rfc3339(nanos)
+    );
+    write_json_text(&format!("{method} {path}"), &mut json);
+    let _ = write!(json, ",\"trace_id\":\"{trace_id:032x}\"}}");
+    client().leave_crumb(&json);
 }
 
 /// What is too long is left without its data, and with the beginnings of its texts.
@@ -125,7 +140,7 @@ impl Scope {
 
     #[getter]
     fn request_id(&self) -> Option<String> {
-        self.with(|it| it.request_id.clone())
+        self.with(|it| it.request_id())
     }
 
     #[setter]
@@ -135,7 +150,7 @@ impl Scope {
 
     #[getter]
     fn trace_id(&self) -> Option<String> {
-        self.with(|it| it.trace_id.clone())
+        self.with(|it| it.trace_id())
     }
 }
 

@@ -8,13 +8,15 @@
 //! off by 4.4 % at most. All have the same bounds, so that they can be added up. Values of zero and
 //! less are counted as zero; those beyond 2^±64 in the last bucket.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::proto::Message;
 use crate::ring::read_bytes;
+use crate::sums::{self, Sum, Totals};
 
 /// What a metric is.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Kind {
     /// Only grows.
     Counter,
@@ -42,7 +44,7 @@ impl Kind {
         }
     }
 
-    fn number(self) -> u64 {
+    pub(crate) fn number(self) -> u64 {
         match self {
             Self::Counter => 1,
             Self::Gauge => 2,
@@ -50,7 +52,7 @@ impl Kind {
         }
     }
 
-    fn of_number(number: u64) -> Option<Self> {
+    pub(crate) fn of_number(number: u64) -> Option<Self> {
         [Self::Counter, Self::Gauge, Self::Histogram]
             .into_iter()
             .find(|it| it.number() == number)
@@ -90,14 +92,14 @@ pub(crate) struct Cells<'a> {
 }
 
 /// What a series came to since the process began.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Total {
     /// Of a histogram the sum.
     pub(crate) value: f64,
     /// Values of zero or less, of a histogram.
     pub(crate) n_zeros: u64,
-    /// Numbers of buckets with their counts, those that are not empty.
-    pub(crate) buckets: Vec<(usize, u64)>,
+    /// Counts by the numbers of their buckets, those that are not empty.
+    pub(crate) buckets: BTreeMap<usize, u64>,
 }
 
 impl<'a> Cells<'a> {
@@ -240,8 +242,22 @@ impl<'a> Cells<'a> {
         }
     }
 
+    /// Whether there is anything to tell: a gauge has no value before it was set.
+    pub(crate) fn has_value(&self, kind: Kind) -> bool {
+        let n_changes = self.word(1).map_or(0, |it| it.load(Ordering::Relaxed));
+        kind != Kind::Gauge || n_changes != 0
+    }
+
+    /// What it came to, with the last exemplar.
+    pub(crate) fn sum(&self, kind: Kind) -> Sum {
+        Sum {
+            total: self.total(kind),
+            exemplar: Exemplar::last(kind, self.words),
+        }
+    }
+
     /// What it came to, with what is not collected yet.
-    pub(crate) fn total(&self, kind: Kind) -> Total {
+    fn total(&self, kind: Kind) -> Total {
         let read = |at: usize| self.word(at).map_or(0, |it| it.load(Ordering::Relaxed));
         let number = |at: usize| f64::from_bits(read(at));
         let mut total = Total {
@@ -251,18 +267,19 @@ impl<'a> Cells<'a> {
                 Kind::Histogram => number(0) + number(3),
             },
             n_zeros: 0,
-            buckets: Vec::new(),
+            buckets: BTreeMap::new(),
         };
         if kind == Kind::Histogram {
-            total.n_zeros = read(1) + read(2);
+            total.n_zeros = read(1).saturating_add(read(2));
             let count =
                 |place: Option<&AtomicU64>| place.map_or(0, |it| it.load(Ordering::Relaxed));
+            let is_there =
+                |bucket: &usize| self.spill.is_some() || read(CHUNKS_AT + bucket / CHUNK_LEN) != 0;
             total.buckets = (0..N_BUCKETS)
-                .map(|idx| {
-                    (
-                        idx,
-                        count(self.bucket(idx)) + count(self.bucket_before(idx)),
-                    )
+                .filter(is_there)
+                .map(|bucket| {
+                    let before = count(self.bucket_before(bucket));
+                    (bucket, before.saturating_add(count(self.bucket(bucket))))
                 })
                 .filter(|(_, count)| *count > 0)
                 .collect();
@@ -386,7 +403,25 @@ impl Exemplar {
         Some(exemplar)
     }
 
-    fn write(&self, it: &mut Message) {
+    /// The one that was kept last, whether or not it was taken since.
+    fn last(kind: Kind, words: &[AtomicU64]) -> Option<Self> {
+        let at = kind.exemplar_at()?;
+        let [state, value, nanos, high, low, span] = words.get(at..at + EXEMPLAR_WORDS)? else {
+            return None;
+        };
+        let before = state.load(Ordering::Acquire);
+        let read = |word: &AtomicU64| word.load(Ordering::Acquire);
+        let exemplar = Self {
+            value: f64::from_bits(read(value)),
+            nanos: read(nanos),
+            trace_id: u128::from(read(high)) << 64 | u128::from(read(low)),
+            span_id: read(span),
+        };
+        let is_whole = before != BUSY && state.load(Ordering::Acquire) != BUSY;
+        (is_whole && exemplar.trace_id != 0).then_some(exemplar)
+    }
+
+    pub(crate) fn write(&self, it: &mut Message) {
         it.fixed64(2, self.nanos);
         it.double(3, self.value);
         it.bytes(4, &self.span_id.to_be_bytes());
@@ -394,9 +429,8 @@ impl Exemplar {
     }
 }
 
-/// Reads what series of a dead process counted and never sent, as encoded `Metric`s.
-pub(crate) fn collect_of_dead(arena: &[AtomicU64], used: usize, point: Point) -> Vec<Vec<u8>> {
-    let mut records = Vec::new();
+/// Calls with every series that an arena has, its definition and its cells.
+fn walk(arena: &[AtomicU64], used: usize, mut see: impl FnMut(Kind, Vec<u8>, Cells<'_>)) {
     let mut at = 0;
     while at < used.min(arena.len()) {
         let tag = arena.get(at).map_or(0, |it| it.load(Ordering::Relaxed));
@@ -406,21 +440,41 @@ pub(crate) fn collect_of_dead(arena: &[AtomicU64], used: usize, point: Point) ->
         }
         let len = (tag >> 8) as usize;
         let Some(kind) = Kind::of_number(tag & 0xff).filter(|_| len < arena.len() * 8) else {
-            break; // It was killed while it wrote this one.
+            return; // It was killed while it wrote this one.
         };
         let cells_at = at + 1 + len.div_ceil(8);
         let definition = read_bytes(arena, at + 1, len);
         at = cells_at + kind.n_cells();
         if let Some(words) = arena.get(cells_at..at) {
+            let spill = None;
             let cells = Cells {
                 words,
                 arena,
-                spill: None,
+                spill,
             };
-            records.extend(cells.collect(kind, &definition, false, point));
+            see(kind, definition, cells);
         }
     }
+}
+
+/// Reads what series of a dead process counted and never sent, as encoded `Metric`s.
+pub(crate) fn collect_of_dead(arena: &[AtomicU64], used: usize, point: Point) -> Vec<Vec<u8>> {
+    let mut records = Vec::new();
+    walk(arena, used, |kind, definition, cells| {
+        records.extend(cells.collect(kind, &definition, false, point));
+    });
     records
+}
+
+/// Reads what the series of a process came to. A gauge that was never set is none.
+pub(crate) fn totals_of(arena: &[AtomicU64]) -> Totals {
+    let mut totals = Totals::new();
+    walk(arena, arena.len(), |kind, definition, cells| {
+        if cells.has_value(kind) {
+            sums::add(&mut totals, (kind, definition), cells.sum(kind));
+        }
+    });
+    totals
 }
 
 /// What stands before the cells of a series.
@@ -437,7 +491,7 @@ pub(crate) fn join(head: &[u8], labels: &[u8]) -> Vec<u8> {
     joined
 }
 
-fn split(definition: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn split(definition: &[u8]) -> Option<(&[u8], &[u8])> {
     let (len, rest) = definition.split_first_chunk::<4>()?;
     rest.split_at_checked(u32::from_le_bytes(*len) as usize)
 }
@@ -477,9 +531,9 @@ pub(crate) fn upper_bound(bucket: usize) -> f64 {
     ((bucket as f64 + 1.0 - BIAS as f64) / 8.0).exp2()
 }
 
-const SCALE: i64 = 3;
+pub(crate) const SCALE: i64 = 3;
 /// The number of the bucket whose upper bound is 2^(1/8).
-const BIAS: i64 = 512;
+pub(crate) const BIAS: i64 = 512;
 pub(crate) const N_BUCKETS: usize = 1024;
 const CHUNK_LEN: usize = 64;
 /// Counts, and what they were before they were last collected.

@@ -4,14 +4,14 @@
 //! one. A forked child begins anew: its own name, ring and thread, everything counted from zero.
 
 use std::fs::File;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::clock::now_nanos;
 use crate::metric::Metrics;
-use crate::ring::{Field, Lane, Ring, Taken, WORDS_MAX};
+use crate::ring::{Field, Lane, Reader, Ring, Taken, WORDS_MAX};
 use crate::settings::Settings;
 use crate::stats::Stats;
 use crate::sys::{self, Place, Region};
@@ -27,6 +27,8 @@ pub struct Client {
     process: Place<Process>,
     /// Held by whoever begins or reconfigures.
     beginning: Mutex<()>,
+    /// Somebody scrapes.
+    keeps_totals: AtomicBool,
 }
 
 /// What a forked child does not inherit.
@@ -71,6 +73,7 @@ pub fn client() -> &'static Client {
             settings: Place::empty(),
             process: Place::empty(),
             beginning: Mutex::new(()),
+            keeps_totals: AtomicBool::new(false),
         }
     })
 }
@@ -154,6 +157,7 @@ impl Client {
         ring.set_field(Field::Pid, u64::from(std::process::id()));
         ring.set_field(Field::StartedNanos, now_nanos());
         ring.set_field(Field::CountedSinceNanos, now_nanos());
+        ring.set_field(Field::KeepsTotals, self.keeps_totals().into());
         self.process.put(Process {
             ring,
             lanes: [const { Mutex::new(()) }; Lane::ALL.len()],
@@ -255,6 +259,33 @@ impl Client {
         }
     }
 
+    /// From here on what this process and its children counted is kept when they are no more: somebody
+    /// scrapes, and totals must not go down.
+    pub fn keep_totals(&self) {
+        self.keeps_totals.store(true, Ordering::Release);
+        let process = self.process.get();
+        if let Some(process) = process.filter(|_| STATE.load(Ordering::Acquire) != FORKED) {
+            process.ring.set_field(Field::KeepsTotals, 1);
+        }
+    }
+
+    pub(crate) fn keeps_totals(&self) -> bool {
+        self.keeps_totals.load(Ordering::Acquire)
+    }
+
+    /// Where the rings of this process and others are, and what this one is called there.
+    pub(crate) fn folder(&'static self) -> Option<(&'static Path, &'static str)> {
+        let process = self.process()?;
+        Some((process.path.get()?.parent()?, &process.instance_id))
+    }
+
+    /// A line on standard error, once a minute at most.
+    pub(crate) fn say(&'static self, what: &str) {
+        if let Some(process) = self.process() {
+            process.stats.say(what);
+        }
+    }
+
     /// Its name among all processes.
     pub fn instance_id(&'static self) -> &'static str {
         self.process().map_or("", |it| &it.instance_id)
@@ -304,14 +335,19 @@ impl Process {
         }
     }
 
-    pub(crate) fn peek(&self, lane: Lane, bytes_max: usize) -> Taken {
+    pub(crate) fn peek(&self, reader: Reader, lane: Lane, bytes_max: usize) -> Taken {
         let _guard = self.lane(lane);
-        self.ring.peek(lane, bytes_max)
+        self.ring.peek(reader, lane, bytes_max)
     }
 
-    pub(crate) fn commit(&self, lane: Lane, until: u64) {
+    pub(crate) fn commit(&self, reader: Reader, lane: Lane, until: u64) {
         let _guard = self.lane(lane);
-        self.ring.commit(lane, until);
+        self.ring.commit(reader, lane, until);
+    }
+
+    pub(crate) fn skip(&self, reader: Reader, lane: Lane) {
+        let _guard = self.lane(lane);
+        self.ring.skip(reader, lane);
     }
 
     fn lane(&self, lane: Lane) -> Option<MutexGuard<'_, ()>> {

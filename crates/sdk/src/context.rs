@@ -64,7 +64,8 @@ pub fn traceparent(trace_id: u128, span_id: u64, is_sampled: bool) -> String {
     )
 }
 
-fn percent_decoded(text: &str) -> String {
+/// `%20` is a space; what cannot be read stays as it is.
+pub(crate) fn percent_decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((first, after)) = rest.split_first() {

@@ -1,21 +1,22 @@
 //! The thread that sends: metrics, then what the lanes hold, then what dead processes left.
 
-use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::cells::Point;
 use crate::client::{Client, Process, Wishes};
 use crate::clock::now_nanos;
+use crate::collector::{self, Ask};
+use crate::files::Locked;
 use crate::http::{Answer, Endpoint, Poster, SAID_CHARS_MAX};
 use crate::ids::random;
 use crate::proto;
 use crate::recovery;
-use crate::ring::{Field, Lane};
+use crate::ring::{Field, Lane, Reader};
 use crate::settings::Settings;
 use crate::sys;
-
-use std::sync::atomic::Ordering;
 
 /// Begins to send. Without a thread all stays in the ring.
 pub(crate) fn start(client: &'static Client, process: &'static Process) {
@@ -46,7 +47,11 @@ pub(crate) struct Exporter {
     /// Whose partial successes were said.
     said: Vec<Lane>,
     everything_at: Instant,
-    pub(crate) dead_at: Instant,
+    dead_at: Instant,
+    /// What was found when it was looked for; held for one round.
+    dead: Vec<Locked>,
+    /// Whoever sends to the second destination.
+    collector: Option<Sender<Ask>>,
     /// While the process ends there is little time.
     deadline: Option<Instant>,
 }
@@ -68,6 +73,8 @@ impl Exporter {
             said: Vec::new(),
             everything_at: now + EVERYTHING_EVERY,
             dead_at: now,
+            dead: Vec::new(),
+            collector: None,
             deadline: None,
         }
     }
@@ -79,16 +86,46 @@ impl Exporter {
             let is_asked = wishes.is_closing || wishes.n_flushes > wishes.n_flushed;
             if wishes.is_closing {
                 self.deadline = Some(Instant::now() + LAST_ATTEMPT);
+            } else {
+                self.look_for_dead();
             }
-            let is_drained = (is_asked || Instant::now() >= self.not_before) && self.round(wishes);
+            let others = self.ask_collector(is_asked);
+            let is_sent = (is_asked || Instant::now() >= self.not_before) && self.round(wishes);
+            let is_taken = others.is_none_or(|it| self.is_answered(&it));
+            let is_drained = is_sent && is_taken;
             if wishes.is_closing && is_drained {
                 self.leave_nothing();
             }
+            // Who cannot send them now does not keep others from it.
+            self.dead.clear();
             self.process.tell_done(wishes, is_drained);
             if wishes.is_closing {
                 return;
             }
         }
+    }
+
+    /// Has the second destination sent to at the same time, if there is one.
+    fn ask_collector(&mut self, is_asked: bool) -> Option<Receiver<bool>> {
+        self.settings().otlp.as_ref()?;
+        if self.collector.is_none() {
+            self.collector = collector::start(self.client, self.process);
+        }
+        let sender = self.collector.as_ref().filter(|_| is_asked)?;
+        let (reply, answer) = sync_channel(1);
+        let deadline = self.until();
+        sender.send(Ask { deadline, reply }).ok()?;
+        Some(answer)
+    }
+
+    fn is_answered(&self, answer: &Receiver<bool>) -> bool {
+        let left = self.until().saturating_duration_since(Instant::now());
+        answer.recv_timeout(left).unwrap_or(false)
+    }
+
+    /// When what is begun now has to be over.
+    fn until(&self) -> Instant {
+        self.deadline.unwrap_or_else(|| Instant::now() + ATTEMPT)
     }
 
     pub(crate) fn settings(&self) -> &'static Settings {
@@ -103,7 +140,7 @@ impl Exporter {
             .as_ref()
             .filter(|_| self.settings().is_sending())
         else {
-            return false;
+            return self.send_nothing();
         };
         if self.process.stats.is_stopped.load(Ordering::Relaxed) {
             return false;
@@ -115,13 +152,22 @@ impl Exporter {
                 .into_iter()
                 .try_for_each(|lane| self.send_lane(endpoint, lane))
         });
-        if sent.is_ok() && !wishes.is_closing && Instant::now() >= self.dead_at {
-            self.dead_at = Instant::now() + LOOK_FOR_DEAD_EVERY;
-            if let Some(folder) = self.process.path.get().and_then(|it| it.parent()) {
-                self.send_dead(endpoint, folder);
-            }
+        if sent.is_ok() && !wishes.is_closing {
+            let dead = std::mem::take(&mut self.dead);
+            recovery::send_dead(self, endpoint, dead);
         }
         sent.is_ok()
+    }
+
+    /// There is no Firebell: if there is another destination nothing waits for one.
+    fn send_nothing(&self) -> bool {
+        let is_wanted_elsewhere = self.settings().is_sending();
+        if is_wanted_elsewhere {
+            for lane in Lane::ALL {
+                self.process.skip(Reader::Server, lane);
+            }
+        }
+        is_wanted_elsewhere
     }
 
     /// Collects only what can go at once: what is in the cells is added up, what is in the lane is not.
@@ -158,13 +204,13 @@ impl Exporter {
             .map(|(key, value)| (&**key, &**value))
             .collect();
         loop {
-            let taken = self.process.peek(lane, BATCH_BYTES);
+            let taken = self.process.peek(Reader::Server, lane, BATCH_BYTES);
             if taken.records.is_empty() {
-                self.process.commit(lane, taken.until);
+                self.process.commit(Reader::Server, lane, taken.until);
                 return Ok(());
             }
             self.send(endpoint, lane, &attributes, &taken.records)?;
-            self.process.commit(lane, taken.until);
+            self.process.commit(Reader::Server, lane, taken.until);
         }
     }
 
@@ -195,7 +241,7 @@ impl Exporter {
                 )
             }
         };
-        let deadline = self.deadline.unwrap_or(now + ATTEMPT);
+        let deadline = self.until();
         let said = self.poster.post(endpoint, path, kind, &body, deadline);
         match said {
             Ok(Answer {
@@ -302,13 +348,21 @@ impl Exporter {
         Stuck
     }
 
-    fn send_dead(&mut self, endpoint: &Endpoint, folder: &Path) {
-        recovery::send_dead(self, endpoint, folder);
+    /// Also while the server is away: files would heap up, and totals would go down.
+    fn look_for_dead(&mut self) {
+        if Instant::now() < self.dead_at {
+            return;
+        }
+        self.dead_at = Instant::now() + LOOK_FOR_DEAD_EVERY;
+        if let Some(folder) = self.process.path.get().and_then(|it| it.parent()) {
+            self.dead = recovery::look(&self.process.stats, folder);
+        }
     }
 
-    /// All was sent: no file is left behind.
+    /// All was sent: no file is left behind, unless somebody still wants to know what it counted.
     fn leave_nothing(&self) {
-        if let Some(path) = self.process.path.get() {
+        let path = self.process.path.get();
+        if let Some(path) = path.filter(|_| !self.client.keeps_totals()) {
             let _ = std::fs::remove_file(path);
         }
     }
@@ -331,11 +385,11 @@ fn json_array(objects: &[Vec<u8>]) -> Vec<u8> {
 }
 
 const JSON: &str = "application/json";
-const PROTOBUF: &str = "application/x-protobuf";
-const BATCH_BYTES: usize = 256 << 10;
-const BACKOFF_MIN: Duration = Duration::from_secs(1);
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
+pub(crate) const PROTOBUF: &str = "application/x-protobuf";
+pub(crate) const BATCH_BYTES: usize = 256 << 10;
+pub(crate) const BACKOFF_MIN: Duration = Duration::from_secs(1);
+pub(crate) const BACKOFF_MAX: Duration = Duration::from_secs(60);
+pub(crate) const RETRY_AFTER_MAX: Duration = Duration::from_secs(600);
 const ATTEMPT: Duration = Duration::from_secs(10);
 /// The last attempt, when the process ends.
 const LAST_ATTEMPT: Duration = Duration::from_millis(300);

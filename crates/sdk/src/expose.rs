@@ -1,59 +1,133 @@
-//! Metrics of this process in the text format of OpenMetrics, for those who scrape.
+//! Metrics in the text format of OpenMetrics, for those who scrape: of this process, or of all
+//! processes of its service, whichever of them is asked.
 //!
 //! *Sources*: OpenMetrics 1.0.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::cells::{Kind, upper_bound};
-use crate::metric::{Metric, Metrics, Series};
+use crate::cells::{Exemplar, Kind, upper_bound};
+use crate::client::Client;
+use crate::definition::Definition;
+use crate::sums::{self, Part, Sum, Totals};
 
-/// All there is, sorted by name and labels, with `# EOF` at its end.
+/// Families by their names, in them series by their labels.
+type Families = BTreeMap<String, Family>;
+
+struct Family {
+    kind: Kind,
+    unit: String,
+    description: String,
+    series: BTreeMap<Vec<(String, String)>, Sum>,
+}
+
+/// What this process has, sorted by name and labels, with `# EOF` at its end.
 #[must_use]
-pub fn expose(metrics: &Metrics) -> String {
-    let mut out = String::new();
-    let mut before: Option<&Metric> = None;
-    for (series, total) in metrics.totals() {
-        let metric = series.metric();
-        let name = family(metric);
-        if before.is_none_or(|it| !std::ptr::eq(it, metric)) {
-            write_head(metric, &name, &mut out);
-            before = Some(metric);
+pub fn expose(client: &'static Client) -> String {
+    let mut families = Families::new();
+    let own = Part {
+        pid: None,
+        series: client.metrics.totals(),
+    };
+    insert(&mut families, own, false);
+    write(&families)
+}
+
+/// What all processes of this one's service have that share its folder, those included that are no
+/// more: counters and histograms are added up, gauges of several have a label `pid`.
+///
+/// Where no file can be had it is what this process has.
+#[must_use]
+pub fn expose_all(client: &'static Client) -> String {
+    let Some((folder, instance_id)) = client.folder() else {
+        return expose(client);
+    };
+    let own = Part {
+        pid: Some(u64::from(std::process::id())),
+        series: client.metrics.totals(),
+    };
+    let service = &client.settings().service;
+    let mut parts = match sums::others(folder, service, instance_id) {
+        Ok(parts) => parts,
+        Err(error) => {
+            client.say(&format!(
+                "only this process is told of, the others' files cannot be read: {error}"
+            ));
+            Vec::new()
         }
-        let labels = labels(series);
-        match metric.kind() {
-            Kind::Counter => line(&mut out, &name, "_total", &labels, "", total.value),
-            Kind::Gauge => line(&mut out, &name, "", &labels, "", total.value),
-            Kind::Histogram => {
-                let mut count = total.n_zeros;
-                for (bucket, n) in &total.buckets {
-                    count += n;
-                    let bound = format!("le=\"{:?}\"", upper_bound(*bucket));
-                    line(&mut out, &name, "_bucket", &labels, &bound, count as f64);
-                }
-                line(
-                    &mut out,
-                    &name,
-                    "_bucket",
-                    &labels,
-                    "le=\"+Inf\"",
-                    count as f64,
-                );
-                line(&mut out, &name, "_count", &labels, "", count as f64);
-                line(&mut out, &name, "_sum", &labels, "", total.value);
-            }
+    };
+    parts.push(own);
+    let is_one_of_several = parts.iter().filter(|it| it.pid.is_some()).count() > 1;
+    let mut summed = Totals::new();
+    let mut families = Families::new();
+    for part in parts {
+        let (held, counted): (Totals, Totals) = part
+            .series
+            .into_iter()
+            .partition(|((kind, _), _)| *kind == Kind::Gauge);
+        for (key, sum) in counted {
+            sums::add(&mut summed, key, sum);
+        }
+        let held = Part {
+            pid: part.pid,
+            series: held,
+        };
+        insert(&mut families, held, is_one_of_several);
+    }
+    let all = Part {
+        pid: None,
+        series: summed,
+    };
+    insert(&mut families, all, false);
+    write(&families)
+}
+
+/// What cannot be told beside what is there already, a family of another kind, is left out.
+fn insert(families: &mut Families, part: Part, with_pid: bool) {
+    for ((kind, encoded), sum) in part.series {
+        let Some(definition) = Definition::parse(kind, &encoded) else {
+            continue;
+        };
+        let family = families
+            .entry(family(&definition, kind))
+            .or_insert_with(|| Family {
+                kind,
+                unit: definition.unit,
+                description: definition.description,
+                series: BTreeMap::new(),
+            });
+        if family.kind != kind {
+            continue;
+        }
+        let mut labels = definition.labels;
+        if let Some(pid) = part.pid.filter(|_| with_pid) {
+            let is_taken = labels.iter().any(|(name, _)| name == "pid");
+            let name = if is_taken { "process_pid" } else { "pid" };
+            labels.push((name.to_owned(), pid.to_string()));
+        }
+        family.series.insert(labels, sum);
+    }
+}
+
+fn write(families: &Families) -> String {
+    let mut out = String::new();
+    for (name, family) in families {
+        write_head(family, name, &mut out);
+        for (labels, sum) in &family.series {
+            write_series(name, family.kind, &written(labels), sum, &mut out);
         }
     }
     out.push_str("# EOF\n");
     out
 }
 
-fn write_head(metric: &Metric, name: &str, out: &mut String) {
-    let description = metric
-        .description()
+fn write_head(family: &Family, name: &str, out: &mut String) {
+    let description = family
+        .description
         .replace('\\', "\\\\")
         .replace('\n', "\\n");
-    let _ = writeln!(out, "# TYPE {name} {}", metric.kind().name());
-    let unit = unit_word(&metric.unit);
+    let _ = writeln!(out, "# TYPE {name} {}", family.kind.name());
+    let unit = unit_word(&family.unit);
     if !unit.is_empty() {
         let _ = writeln!(out, "# UNIT {name} {unit}");
     }
@@ -62,28 +136,60 @@ fn write_head(metric: &Metric, name: &str, out: &mut String) {
     }
 }
 
-fn line(out: &mut String, name: &str, ending: &str, labels: &str, bound: &str, value: f64) {
-    let comma = if labels.is_empty() || bound.is_empty() {
-        ""
-    } else {
-        ","
+/// An exemplar stands with the first bucket that its value is in, and with a counter's total.
+fn write_series(name: &str, kind: Kind, labels: &str, sum: &Sum, out: &mut String) {
+    let total = &sum.total;
+    let mut line = |ending: &str, bound: &str, value: f64, exemplar: Option<&Exemplar>| {
+        let comma = if labels.is_empty() || bound.is_empty() {
+            ""
+        } else {
+            ","
+        };
+        let _ = match labels.len() + bound.len() {
+            0 => write!(out, "{name}{ending} {value:?}"),
+            _ => write!(out, "{name}{ending}{{{labels}{comma}{bound}}} {value:?}"),
+        };
+        if let Some(it) = exemplar {
+            let _ = write!(
+                out,
+                " # {{trace_id=\"{:032x}\",span_id=\"{:016x}\"}} {:?} {:?}",
+                it.trace_id,
+                it.span_id,
+                it.value,
+                it.nanos as f64 / 1e9
+            );
+        }
+        out.push('\n');
     };
-    let _ = match labels.len() + bound.len() {
-        0 => writeln!(out, "{name}{ending} {value:?}"),
-        _ => writeln!(out, "{name}{ending}{{{labels}{comma}{bound}}} {value:?}"),
-    };
+    match kind {
+        Kind::Counter => line("_total", "", total.value, sum.exemplar.as_ref()),
+        Kind::Gauge => line("", "", total.value, None),
+        Kind::Histogram => {
+            let mut count = total.n_zeros;
+            let mut exemplar = sum.exemplar.as_ref();
+            for (bucket, n) in &total.buckets {
+                count = count.saturating_add(*n);
+                let upper = upper_bound(*bucket);
+                let here = exemplar.take_if(|it| it.value <= upper);
+                line("_bucket", &format!("le=\"{upper:?}\""), count as f64, here);
+            }
+            line("_bucket", "le=\"+Inf\"", count as f64, exemplar);
+            line("_count", "", count as f64, None);
+            line("_sum", "", total.value, None);
+        }
+    }
 }
 
 /// `http.server.request.duration` in `s` is `http_server_request_duration_seconds`, as the server
 /// names it.
-fn family(metric: &Metric) -> String {
-    let mut name = plain(&metric.name);
-    let unit = unit_word(&metric.unit);
+fn family(definition: &Definition, kind: Kind) -> String {
+    let mut name = plain(&definition.name);
+    let unit = unit_word(&definition.unit);
     if !unit.is_empty() && !name.ends_with(unit) {
         name = format!("{name}_{unit}");
     }
     match name.strip_suffix("_total") {
-        Some(short) if metric.kind() == Kind::Counter => short.to_owned(),
+        Some(short) if kind == Kind::Counter => short.to_owned(),
         _ => name,
     }
 }
@@ -109,8 +215,8 @@ fn plain(name: &str) -> String {
     plain
 }
 
-fn labels(series: &Series) -> String {
-    let pairs = series.labels().iter().map(|(name, value)| {
+fn written(labels: &[(String, String)]) -> String {
+    let pairs = labels.iter().map(|(name, value)| {
         let value = value
             .replace('\\', "\\\\")
             .replace('"', "\\\"")

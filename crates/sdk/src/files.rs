@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FallocateFlags, FlockOperation, fallocate, flock};
 
@@ -61,28 +62,80 @@ fn make(path: &Path, len: usize) -> io::Result<(File, OwnedFd)> {
     Ok((file, lock.into()))
 }
 
-/// The rings of processes that are no more, with their locks; oldest first.
-pub(crate) fn of_dead(folder: &Path) -> Vec<(PathBuf, File)> {
+/// A file whose lock this process holds until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Locked {
+    pub(crate) path: PathBuf,
+    pub(crate) file: File,
+}
+
+/// Closing would not do: a child that was forked meanwhile has the file open too.
+impl Drop for Locked {
+    fn drop(&mut self) {
+        let _ = flock(&self.file, FlockOperation::Unlock);
+    }
+}
+
+impl Locked {
+    /// Makes the file if need be, and waits for its lock, but not for long: whoever was killed while
+    /// a child of its was born may have left it the lock.
+    pub(crate) fn wait_for(path: PathBuf) -> io::Result<Self> {
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).mode(0o600);
+        let file = options.open(&path)?;
+        let until = Instant::now() + LOCK_WAIT;
+        while let Err(error) = flock(&file, FlockOperation::NonBlockingLockExclusive) {
+            if Instant::now() >= until {
+                return Err(error.into());
+            }
+            std::thread::sleep(LOCK_WAIT / 100);
+        }
+        Ok(Self { path, file })
+    }
+}
+
+/// The rings of processes that are no more; oldest first.
+pub(crate) fn of_dead(folder: &Path) -> Vec<Locked> {
+    let mut dead: Vec<_> = rings(folder)
+        .into_iter()
+        .filter_map(|(path, _)| {
+            let file = OpenOptions::new().read(true).write(true).open(&path).ok()?;
+            flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
+            let ring = Locked { path, file };
+            // Between the opening and the lock somebody else may have been done with it.
+            let modified = fs::metadata(&ring.path).and_then(|it| it.modified()).ok()?;
+            Some((modified, ring))
+        })
+        .collect();
+    dead.sort_by(|a, b| (a.0, &a.1.path).cmp(&(b.0, &b.1.path)));
+    dead.into_iter().map(|(_, ring)| ring).collect()
+}
+
+/// Every ring with the name of its process, of the living and the dead.
+pub(crate) fn rings(folder: &Path) -> Vec<(PathBuf, String)> {
     let Ok(entries) = fs::read_dir(folder) else {
         return Vec::new();
     };
-    let mut dead: Vec<_> = entries
-        .flatten()
-        .filter_map(|entry| {
-            let path = entry.path();
-            let is_ring = path.extension().is_some_and(|it| it == ENDING);
-            let file =
-                is_ring.then(|| OpenOptions::new().read(true).write(true).open(&path).ok())??;
-            flock(&file, FlockOperation::NonBlockingLockExclusive).ok()?;
-            // Between the opening and the lock somebody else may have been done with it.
-            let modified = fs::metadata(&path).and_then(|it| it.modified()).ok()?;
-            Some((modified, path, file))
+    let paths = entries.flatten().map(|entry| entry.path());
+    let mut rings: Vec<_> = paths
+        .filter(|path| path.extension().is_some_and(|it| it == ENDING))
+        .filter_map(|path| {
+            let name = path.file_stem()?.to_str()?.to_owned();
+            Some((path, name))
         })
         .collect();
-    dead.sort_by(|a, b| (a.0, &a.1).cmp(&(b.0, &b.1)));
-    dead.into_iter()
-        .map(|(_, path, file)| (path, file))
-        .collect()
+    rings.sort();
+    rings
+}
+
+/// Whether nobody holds a ring: its process is no more.
+pub(crate) fn is_dead(path: &Path) -> bool {
+    let Ok(file) = File::open(path) else {
+        return false;
+    };
+    let is_free = flock(&file, FlockOperation::NonBlockingLockShared).is_ok();
+    let _ = flock(&file, FlockOperation::Unlock);
+    is_free
 }
 
 /// A folder that only its owner can look into.
@@ -117,3 +170,4 @@ fn default_folder() -> PathBuf {
 }
 
 const ENDING: &str = "ring";
+const LOCK_WAIT: Duration = Duration::from_millis(200);

@@ -7,15 +7,19 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{IpAddr, TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use rustls_platform_verifier::Verifier;
+
+use crate::proxy::Proxy;
 
 /// Where it is sent, and with what.
 #[derive(Clone, PartialEq, Eq)]
@@ -27,6 +31,8 @@ pub struct Endpoint {
     /// Name and value.
     headers: Vec<(String, String)>,
     ca_file: Option<PathBuf>,
+    proxy: Option<Proxy>,
+    is_gzip: bool,
 }
 
 /// Headers may be secrets.
@@ -98,7 +104,40 @@ impl Endpoint {
             is_tls,
             headers,
             ca_file,
+            proxy: None,
+            is_gzip: false,
         })
+    }
+
+    /// The same through the proxy that the environment names for it: `http_proxy`, `https_proxy`,
+    /// `all_proxy`, but for what `no_proxy` has, and this machine.
+    #[must_use]
+    pub fn through_proxy(mut self, variable: impl Fn(&str) -> Option<String>) -> Self {
+        self.proxy = (!self.is_loopback())
+            .then(|| Proxy::of_environment(&self.host, self.is_tls, variable))
+            .flatten();
+        self
+    }
+
+    /// The same with bodies compressed, or not.
+    #[must_use]
+    pub fn with_gzip(mut self, is_gzip: bool) -> Self {
+        self.is_gzip = is_gzip;
+        self
+    }
+
+    fn is_loopback(&self) -> bool {
+        let address = self.host.parse::<IpAddr>();
+        self.host == "localhost" || address.is_ok_and(|it| it.is_loopback())
+    }
+
+    /// `host:port`, with brackets where they are needed.
+    fn authority(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
     }
 
     /// For people.
@@ -108,18 +147,26 @@ impl Endpoint {
     }
 
     fn head(&self, path: &str, kind: &str, len: usize) -> String {
-        let host = if self.host.contains(':') {
-            format!("[{}]", self.host)
-        } else {
-            self.host.clone()
+        let authority = self.authority();
+        // A proxy is told the whole address, unless it only hands on what is encrypted.
+        let proxy = self.proxy.as_ref().filter(|_| !self.is_tls);
+        let origin = proxy.map_or_else(String::new, |_| format!("http://{authority}"));
+        let path = match self.prefix.len() + path.len() {
+            0 => "/",
+            _ => path,
         };
         let mut head = format!(
-            "POST {}{path} HTTP/1.1\r\nHost: {host}:{}\r\nContent-Type: {kind}\r\n\
+            "POST {origin}{}{path} HTTP/1.1\r\nHost: {authority}\r\nContent-Type: {kind}\r\n\
              Content-Length: {len}\r\nUser-Agent: firebell-python/{}\r\n",
             self.prefix,
-            self.port,
             env!("CARGO_PKG_VERSION")
         );
+        if self.is_gzip {
+            head.push_str("Content-Encoding: gzip\r\n");
+        }
+        if let Some(authorization) = proxy.and_then(|it| it.authorization.as_ref()) {
+            let _ = write!(head, "Proxy-Authorization: {authorization}\r\n");
+        }
         for (name, value) in &self.headers {
             let _ = write!(head, "{name}: {value}\r\n");
         }
@@ -168,6 +215,12 @@ impl Poster {
         body: &[u8],
         deadline: Instant,
     ) -> io::Result<Answer> {
+        let packed = if endpoint.is_gzip {
+            gzip(body)?
+        } else {
+            Vec::new()
+        };
+        let body = if endpoint.is_gzip { &packed } else { body };
         let kept = self.kept.take().filter(|(of, _)| of == endpoint);
         if let Some((_, stream)) = kept
             && let Ok(answer) = self.try_on(stream, endpoint, path, kind, body, deadline)
@@ -204,10 +257,17 @@ impl Poster {
 
     fn connect(&mut self, endpoint: &Endpoint, deadline: Instant) -> io::Result<Box<dyn Stream>> {
         let mut failure = io::Error::other("the name has no address");
-        for address in (endpoint.host.as_str(), endpoint.port).to_socket_addrs()? {
+        let to = match &endpoint.proxy {
+            Some(proxy) => (proxy.host.as_str(), proxy.port),
+            None => (endpoint.host.as_str(), endpoint.port),
+        };
+        for address in to.to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, left(deadline)?) {
-                Ok(stream) => {
+                Ok(mut stream) => {
                     stream.set_nodelay(true)?;
+                    if let Some(proxy) = endpoint.proxy.as_ref().filter(|_| endpoint.is_tls) {
+                        tunnel(&mut stream, endpoint, proxy, deadline)?;
+                    }
                     return self.secure(endpoint, stream);
                 }
                 Err(error) => failure = error,
@@ -232,6 +292,36 @@ impl Poster {
         let connection = ClientConnection::new(config, name).map_err(io::Error::other)?;
         Ok(Box::new(StreamOwned::new(connection, stream)))
     }
+}
+
+/// Has a proxy hand on what goes through the connection from here on.
+fn tunnel(
+    stream: &mut TcpStream,
+    endpoint: &Endpoint,
+    proxy: &Proxy,
+    deadline: Instant,
+) -> io::Result<()> {
+    let authority = endpoint.authority();
+    let mut head = format!("CONNECT {authority} HTTP/1.1\r\nHost: {authority}\r\n");
+    if let Some(authorization) = &proxy.authorization {
+        let _ = write!(head, "Proxy-Authorization: {authorization}\r\n");
+    }
+    head.push_str("\r\n");
+    stream.set_deadline(deadline)?;
+    stream.write_all(head.as_bytes())?;
+    let (head, rest) = read_head(stream, Vec::new(), deadline)?;
+    match status_of(&head)? {
+        200..300 if rest.is_empty() => Ok(()),
+        status => Err(io::Error::other(format!(
+            "the proxy {proxy:?} answered {status}"
+        ))),
+    }
+}
+
+fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body)?;
+    encoder.finish()
 }
 
 /// Trusts what the system trusts, and the certificates of a file beside.
@@ -288,24 +378,35 @@ fn left(deadline: Instant) -> io::Result<Duration> {
 fn read_answer(stream: &mut dyn Stream, deadline: Instant) -> io::Result<(Answer, bool)> {
     let mut bytes = Vec::new();
     loop {
-        let head_len = loop {
-            if let Some(at) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
-                break at + 4;
-            }
-            if !read_more(stream, &mut bytes, deadline)? {
-                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no answer"));
-            }
-        };
-        let rest = bytes.split_off(head_len);
-        let head = String::from_utf8_lossy(&bytes).into_owned();
-        bytes = rest;
-        let Some(status) = head.split(' ').nth(1).and_then(|it| it.parse::<u16>().ok()) else {
-            return Err(io::Error::other("the answer is no HTTP"));
-        };
+        let (head, rest) = read_head(stream, bytes, deadline)?;
+        let status = status_of(&head)?;
         if !(100..200).contains(&status) {
-            return read_body(stream, &head, status, bytes, deadline);
+            return read_body(stream, &head, status, rest, deadline);
+        }
+        bytes = rest;
+    }
+}
+
+/// Reads on after `bytes` to the end of a head; gives what came behind it, too.
+fn read_head(
+    stream: &mut dyn Stream,
+    mut bytes: Vec<u8>,
+    deadline: Instant,
+) -> io::Result<(String, Vec<u8>)> {
+    loop {
+        if let Some(at) = bytes.windows(4).position(|it| it == b"\r\n\r\n") {
+            let rest = bytes.split_off(at + 4);
+            return Ok((String::from_utf8_lossy(&bytes).into_owned(), rest));
+        }
+        if !read_more(stream, &mut bytes, deadline)? {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "no answer"));
         }
     }
+}
+
+fn status_of(head: &str) -> io::Result<u16> {
+    let status = head.split(' ').nth(1).and_then(|it| it.parse().ok());
+    status.ok_or_else(|| io::Error::other("the answer is no HTTP"))
 }
 
 fn read_body(

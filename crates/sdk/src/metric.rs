@@ -13,6 +13,7 @@ use crate::cells::{
 };
 use crate::proto::Message;
 use crate::ring::write_bytes;
+use crate::sums::{self, Totals};
 use crate::value::Value;
 
 /// All metrics of a process.
@@ -199,16 +200,20 @@ impl Metrics {
         (records, None)
     }
 
-    /// Every series with its labels and what it came to since the process began, sorted by metric.
-    pub(crate) fn totals(&self) -> Vec<(&'static Series, cells::Total)> {
-        let mut totals: Vec<_> = self
-            .series
-            .iter_from(0)
-            .map(|series| (series, series.cells(self.arena).total(series.metric.kind)))
-            .collect();
-        totals.sort_by(|(a, _), (b, _)| {
-            (&a.metric.name, &a.labels).cmp(&(&b.metric.name, &b.labels))
-        });
+    /// What every series came to since the process began. A gauge that was never set is none.
+    pub(crate) fn totals(&self) -> Totals {
+        let mut totals = Totals::new();
+        for series in self.series.iter_from(0) {
+            let kind = series.metric.kind;
+            let cells = series.cells(self.arena);
+            if cells.has_value(kind) {
+                sums::add(
+                    &mut totals,
+                    (kind, series.definition.clone()),
+                    cells.sum(kind),
+                );
+            }
+        }
         totals
     }
 }

@@ -11,26 +11,40 @@ use crate::alert::Alert;
 use crate::cells::{Point, collect_of_dead};
 use crate::clock::{now_nanos, rfc3339};
 use crate::exporter::{Exporter, Stuck};
-use crate::files;
+use crate::files::{self, Locked};
 use crate::http::Endpoint;
-use crate::ring::{BUFFER_BYTES_MAX, Field, Lane, Ring};
+use crate::ring::{BUFFER_BYTES_MAX, Field, Lane, Reader, Ring};
 use crate::settings::attributes_of;
+use crate::stats::Stats;
+use crate::sums;
 
-/// Sends what is there, as far as the server takes it; a ring that was sent is removed.
-pub(crate) fn send_dead(exporter: &mut Exporter, endpoint: &Endpoint, folder: &Path) {
+/// Looks for rings of dead processes, and has those counted in whose totals somebody wants. Too many
+/// are given up, the oldest first: they lie on a disk, or in memory.
+pub(crate) fn look(stats: &Stats, folder: &Path) -> Vec<Locked> {
     let mut dead = files::of_dead(folder);
+    if let Err(error) = sums::fold(folder, &dead) {
+        stats.say(&format!(
+            "what dead processes counted is not in their totals: {error}"
+        ));
+        return Vec::new(); // They wait until it can be.
+    }
     let n_too_many = dead.len().saturating_sub(RINGS_MAX);
-    for (path, _) in dead.drain(..n_too_many) {
-        let _ = fs::remove_file(path);
+    for ring in dead.drain(..n_too_many) {
+        let _ = fs::remove_file(&ring.path);
     }
     if n_too_many > 0 {
-        exporter.process.stats.say(&format!(
+        stats.say(&format!(
             "{n_too_many} rings of dead processes were given up, the oldest of more than {RINGS_MAX}"
         ));
     }
-    for (path, file) in dead {
-        match send_one(exporter, endpoint, &file) {
-            Ok(()) => _ = fs::remove_file(path),
+    dead
+}
+
+/// Sends what is there, as far as the server takes it; a ring that was sent is removed.
+pub(crate) fn send_dead(exporter: &mut Exporter, endpoint: &Endpoint, dead: Vec<Locked>) {
+    for ring in dead {
+        match send_one(exporter, endpoint, &ring.file) {
+            Ok(()) => _ = fs::remove_file(&ring.path),
             Err(Stuck) => return,
         }
     }
@@ -58,12 +72,12 @@ fn send_one(exporter: &mut Exporter, endpoint: &Endpoint, file: &File) -> Result
     }
     for lane in Lane::ALL {
         loop {
-            let taken = ring.peek(lane, BATCH_BYTES);
+            let taken = ring.peek(Reader::Server, lane, BATCH_BYTES);
             if !taken.records.is_empty() {
                 exporter.send(endpoint, lane, &resource, &taken.records)?;
             }
             n_records += taken.records.len();
-            ring.commit(lane, taken.until);
+            ring.commit(Reader::Server, lane, taken.until);
             write_down(file, Ring::tail_at(lane), taken.until);
             if ring.is_empty(lane) {
                 break;

@@ -54,6 +54,15 @@ pub(crate) struct Taken {
     pub(crate) n_bad: u64,
 }
 
+/// Who takes records, each at its own pace; what one has not taken stays for it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Reader {
+    /// A Firebell.
+    Server,
+    /// A collector of OpenTelemetry; there need not be one.
+    Collector,
+}
+
 /// A record that cannot be kept: longer than half of its lane.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TooLarge;
@@ -83,6 +92,18 @@ impl<'a> Ring<'a> {
             && ring.get(MAGIC) == MAGIC_WORD
             && ring.get(VERSION) == LAYOUT_VERSION
             && Lane::ALL.into_iter().all(|lane| ring.is_sound(lane));
+        is_ring.then_some(ring)
+    }
+
+    /// Words before the arena: who it was.
+    pub(crate) const HEAD_WORDS: usize = ARENA_AT;
+    /// Words of the arena, at most.
+    pub(crate) const ARENA_WORDS: usize = ARENA_WORDS;
+
+    /// Reads no more than the head: fields and identity.
+    pub(crate) fn of_head(words: &'a [AtomicU64]) -> Option<Self> {
+        let ring = Self { words };
+        let is_ring = ring.get(MAGIC) == MAGIC_WORD && ring.get(VERSION) == LAYOUT_VERSION;
         is_ring.then_some(ring)
     }
 
@@ -131,39 +152,79 @@ impl<'a> Ring<'a> {
             return Err(TooLarge);
         }
         let head = self.get(lane_field(lane, HEAD));
-        let mut tail = self.get(lane_field(lane, TAIL));
+        let mut tail = self.oldest(lane).min(head);
         let mut n_dropped = 0;
         while head + need - tail > cap {
             tail += self.words_of_record(lane, tail).min(head - tail);
             n_dropped += 1;
         }
         if n_dropped > 0 {
-            self.set(lane_field(lane, TAIL), tail);
+            self.commit(Reader::Server, lane, tail);
+            self.commit(Reader::Collector, lane, tail);
         }
-        let crc = u64::from(crc32fast::hash(record));
-        self.put(lane, head, crc << 32 | record.len() as u64);
-        let mut at = head + 1;
+        self.write_record(lane, head, cap, record);
+        self.set(lane_field(lane, HEAD), head + need);
+        Ok(n_dropped)
+    }
+
+    fn write_record(self, lane: Lane, head: u64, cap: u64, record: &[u8]) {
+        let start = self.get(lane_field(lane, START)) as usize;
+        let places = self.words.get(start..start + cap as usize);
+        let places = places.unwrap_or_default();
+        // One division for all words: a record is written for every span and every line.
+        let from = head.checked_rem(cap).unwrap_or(0) as usize;
+        let (behind, before) = places.split_at(from.min(places.len()));
+        let mut words = before.iter().chain(behind);
+        let mut put = |value| {
+            if let Some(word) = words.next() {
+                word.store(value, Ordering::Relaxed);
+            }
+        };
+        put(u64::from(crc32fast::hash(record)) << 32 | record.len() as u64);
         let (whole, rest) = record.as_chunks::<8>();
         for chunk in whole {
-            self.put(lane, at, u64::from_le_bytes(*chunk));
-            at += 1;
+            put(u64::from_le_bytes(*chunk));
         }
         if !rest.is_empty() {
             let mut last = [0; 8];
             for (to, from) in last.iter_mut().zip(rest) {
                 *to = *from;
             }
-            self.put(lane, at, u64::from_le_bytes(last));
+            put(u64::from_le_bytes(last));
         }
-        self.set(lane_field(lane, HEAD), head + need);
-        Ok(n_dropped)
     }
 
-    /// The oldest records, up to `bytes_max` together, at least one if there is one. They stay.
-    pub(crate) fn peek(self, lane: Lane, bytes_max: usize) -> Taken {
+    /// From here on records stay until this reader has taken them too.
+    pub(crate) fn begin_reading(self, reader: Reader) {
+        for lane in Lane::ALL {
+            let tail = self.get(lane_field(lane, TAIL));
+            self.set(tail_at(reader, lane), tail);
+        }
+        if reader == Reader::Collector {
+            self.set(HAS_COLLECTOR, 1);
+        }
+    }
+
+    /// Where the record is that somebody has not taken yet.
+    fn oldest(self, lane: Lane) -> u64 {
+        let tail = self.get(lane_field(lane, TAIL));
+        match self.get(HAS_COLLECTOR) {
+            1 => tail.min(self.get(tail_at(Reader::Collector, lane))),
+            _ => tail,
+        }
+    }
+
+    /// Nothing of a lane is wanted by this reader.
+    pub(crate) fn skip(self, reader: Reader, lane: Lane) {
+        self.commit(reader, lane, self.get(lane_field(lane, HEAD)));
+    }
+
+    /// The oldest records that a reader has not taken, up to `bytes_max` together, at least one if
+    /// there is one. They stay.
+    pub(crate) fn peek(self, reader: Reader, lane: Lane, bytes_max: usize) -> Taken {
         let head = self.get(lane_field(lane, HEAD));
         let mut taken = Taken {
-            until: self.get(lane_field(lane, TAIL)),
+            until: self.get(tail_at(reader, lane)),
             ..Taken::default()
         };
         let mut n_bytes = 0;
@@ -171,7 +232,7 @@ impl<'a> Ring<'a> {
             let first = self.at(lane, taken.until);
             let len = (first & 0xffff_ffff) as usize;
             let n_words = 1 + len.div_ceil(8) as u64;
-            if taken.until + n_words > head {
+            if n_words > head - taken.until {
                 // Damaged: nothing after it can be found.
                 taken.n_bad += 1;
                 taken.until = head;
@@ -196,10 +257,10 @@ impl<'a> Ring<'a> {
         taken
     }
 
-    /// What was taken until there is done with.
-    pub(crate) fn commit(self, lane: Lane, until: u64) {
-        if until > self.get(lane_field(lane, TAIL)) {
-            self.set(lane_field(lane, TAIL), until);
+    /// What a reader took until there is done with.
+    pub(crate) fn commit(self, reader: Reader, lane: Lane, until: u64) {
+        if until > self.get(tail_at(reader, lane)) {
+            self.set(tail_at(reader, lane), until);
         }
     }
 
@@ -222,6 +283,7 @@ impl<'a> Ring<'a> {
             .map_or(0, |it| it.load(Ordering::Relaxed))
     }
 
+    #[cfg(test)]
     fn put(self, lane: Lane, at: u64, value: u64) {
         if let Some(word) = self.word(lane, at) {
             word.store(value, Ordering::Relaxed);
@@ -310,7 +372,7 @@ impl<'a> Ring<'a> {
         (0..ARENA_AT + arena_used).chain(LANES_AT..lanes_end)
     }
 
-    /// Where in the words the end of what was taken stands.
+    /// Where in the words the end of what the server took stands.
     pub(crate) fn tail_at(lane: Lane) -> usize {
         lane_field(lane, TAIL)
     }
@@ -361,10 +423,19 @@ pub(crate) enum Field {
     ArenaUsed = 8,
     /// Since when metrics have counted, in nanoseconds since 1970.
     CountedSinceNanos = 9,
+    /// 1 when somebody scrapes: what it counted is wanted when it is no more.
+    KeepsTotals = 10,
 }
 
 fn lane_field(lane: Lane, field: usize) -> usize {
     LANE_FIELDS_AT + lane.idx() * 4 + field
+}
+
+fn tail_at(reader: Reader, lane: Lane) -> usize {
+    match reader {
+        Reader::Server => lane_field(lane, TAIL),
+        Reader::Collector => COLLECTOR_TAILS_AT + lane.idx(),
+    }
 }
 
 fn crumb_at(number: u64) -> usize {
@@ -379,6 +450,8 @@ const HEAD: usize = 0;
 const TAIL: usize = 1;
 const START: usize = 2;
 const CAP: usize = 3;
+const HAS_COLLECTOR: usize = 40;
+const COLLECTOR_TAILS_AT: usize = 41;
 const IDENTITY_AT: usize = 64;
 const IDENTITY_WORDS: usize = 2048;
 const CRUMBS_AT: usize = 4096;
@@ -414,11 +487,11 @@ mod tests {
             assert_eq!(ring.push(Lane::Logs, text.as_bytes()), Ok(0));
         }
         let seen = Ring::open(&words).unwrap();
-        let taken = seen.peek(Lane::Logs, 1 << 20);
+        let taken = seen.peek(Reader::Server, Lane::Logs, 1 << 20);
         assert_eq!(taken.records, [&b""[..], b"a", b"eight888", b"nine99999"]);
-        assert_eq!(seen.peek(Lane::Logs, 5).records.len(), 2);
+        assert_eq!(seen.peek(Reader::Server, Lane::Logs, 5).records.len(), 2);
         assert!(!seen.is_empty(Lane::Logs) && seen.is_empty(Lane::Traces));
-        seen.commit(Lane::Logs, taken.until);
+        seen.commit(Reader::Server, Lane::Logs, taken.until);
         assert!(seen.is_empty(Lane::Logs));
     }
 
@@ -430,7 +503,7 @@ mod tests {
         let n_dropped: u64 = (0..1000)
             .map(|n| ring.push(Lane::Alerts, &record(n)).unwrap())
             .sum();
-        let kept = ring.peek(Lane::Alerts, usize::MAX).records;
+        let kept = ring.peek(Reader::Server, Lane::Alerts, usize::MAX).records;
         assert_eq!(kept.len() as u64 + n_dropped, 1000);
         assert_eq!(
             kept.first(),
@@ -441,6 +514,28 @@ mod tests {
     }
 
     #[test]
+    fn two_readers_take_all_each_at_its_own_pace() {
+        let words = words(LANES_AT + 4096);
+        let ring = Ring::create(&words, 32_768);
+        ring.push(Lane::Logs, b"before").unwrap();
+        ring.begin_reading(Reader::Collector);
+        ring.push(Lane::Logs, b"after").unwrap();
+        let take = |reader| {
+            let taken = ring.peek(reader, Lane::Logs, 1 << 20);
+            ring.commit(reader, Lane::Logs, taken.until);
+            taken.records.len()
+        };
+        assert_eq!(take(Reader::Server), 2);
+        ring.push(Lane::Logs, b"later").unwrap();
+        assert_eq!(take(Reader::Server), 1);
+        assert_eq!(take(Reader::Collector), 3);
+        assert_eq!((take(Reader::Server), take(Reader::Collector)), (0, 0));
+        ring.push(Lane::Logs, b"last").unwrap();
+        ring.skip(Reader::Collector, Lane::Logs);
+        assert_eq!((take(Reader::Server), take(Reader::Collector)), (1, 0));
+    }
+
+    #[test]
     fn damage_is_counted_and_hides_nothing_else() {
         let words = words(LANES_AT + 4096);
         let ring = Ring::create(&words, 32_768);
@@ -448,10 +543,10 @@ mod tests {
             ring.push(Lane::Traces, text.as_bytes()).unwrap();
         }
         ring.put(Lane::Traces, 3, 7);
-        let taken = ring.peek(Lane::Traces, 1000);
+        let taken = ring.peek(Reader::Server, Lane::Traces, 1000);
         assert_eq!((taken.records.len(), taken.n_bad), (2, 1));
         ring.put(Lane::Traces, 0, u64::MAX);
-        assert!(ring.peek(Lane::Traces, 1000).n_bad == 1);
+        assert!(ring.peek(Reader::Server, Lane::Traces, 1000).n_bad == 1);
         ring.set(lane_field(Lane::Traces, CAP), u64::MAX);
         assert!(Ring::open(&words).is_none());
         assert!(Ring::open(words.get(..100).unwrap()).is_none());

@@ -12,8 +12,10 @@ use crate::ring::{BUFFER_BYTES_MAX, BUFFER_BYTES_MIN};
 pub struct Settings {
     /// `service.name`.
     pub service: String,
-    /// Where it is sent; `None`: nowhere.
+    /// The Firebell that it is sent to; `None`: none.
     pub endpoint: Option<Endpoint>,
+    /// A second destination, which gets no alerts; `None`: none.
+    pub otlp: Option<Otlp>,
     /// `deployment.environment.name`.
     pub environment: Option<String>,
     /// `service.version`.
@@ -42,6 +44,25 @@ pub struct Settings {
     pub flush_interval: Duration,
     /// Off: nothing is recorded.
     pub is_enabled: bool,
+    /// Whether requests say of which trace they are, and are believed.
+    pub propagates_trace: bool,
+    /// Whether the baggage of requests is handed on.
+    pub propagates_baggage: bool,
+}
+
+/// A collector that speaks OTLP over HTTP: where it takes which signal, with the whole path.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Otlp {
+    /// `None`: they are not sent there.
+    pub metrics: Option<Endpoint>,
+    /// `None`: they are not sent there.
+    pub logs: Option<Endpoint>,
+    /// `None`: they are not sent there.
+    pub traces: Option<Endpoint>,
+    /// How long an attempt may last.
+    pub timeout: Duration,
+    /// How often metrics are sent.
+    pub metrics_every: Duration,
 }
 
 impl Default for Settings {
@@ -49,6 +70,7 @@ impl Default for Settings {
         Self {
             service: "unknown_service".into(),
             endpoint: None,
+            otlp: None,
             environment: None,
             release: None,
             resource: Vec::new(),
@@ -63,6 +85,8 @@ impl Default for Settings {
             run_dir: None,
             flush_interval: Duration::from_secs(1),
             is_enabled: true,
+            propagates_trace: true,
+            propagates_baggage: true,
         }
     }
 }
@@ -94,7 +118,7 @@ impl Settings {
     }
 
     pub(crate) fn is_sending(&self) -> bool {
-        self.is_enabled && self.endpoint.is_some()
+        self.is_enabled && (self.endpoint.is_some() || self.otlp.is_some())
     }
 
     /// Who this process is, as attributes of a resource.

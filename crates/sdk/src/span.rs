@@ -161,6 +161,16 @@ impl Span {
         }
     }
 
+    /// Sets an attribute that is a text.
+    pub fn set_text(&mut self, key: &str, text: &str) {
+        if self.has_room() {
+            self.body.message(9, |it| {
+                it.text(1, key);
+                it.message(2, |it| it.text(1, text));
+            });
+        }
+    }
+
     /// Something happened within it.
     pub fn event(&mut self, name: &str, attributes: &[(String, Value)]) {
         if self.has_room() {

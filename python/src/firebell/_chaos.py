@@ -121,6 +121,16 @@ class Fault:
         return self.__exit__()
 
 
+class Killed(Fault):
+    """A worker that was killed; alerts are waited for as with other faults."""
+
+    def __init__(self, chaos: Chaos, pid: int) -> None:
+        super().__init__(chaos, rate=0, during=0, path="", seed=None)
+        self.pid = pid
+        self.n_hit = 1
+        self.started_at, self._began = time.time(), time.monotonic()
+
+
 class Chaos:
     """An app with faults in front: is itself the app to serve."""
 
@@ -153,6 +163,23 @@ class Chaos:
         """Let a part of the requests wait before they reach the app."""
         delay = seconds(add, "add")
         return Fault(self, rate=rate, during=during, path=path, seed=seed, add=delay)
+
+    def kill_worker(self, parent: int | None = None, *, seed: int | None = None) -> Killed:
+        """Kill (SIGKILL) one of the children of a process, by default this one's.
+
+        `parent` is the process of gunicorn, of `uvicorn --workers`, of a Celery worker. Raises
+        `ProcessLookupError` where it has no child.
+        """
+        import os
+        import signal
+
+        parent = os.getpid() if parent is None else parent
+        children = _children(parent)
+        if not children:
+            raise ProcessLookupError(f"process {parent} has no child that could be killed")
+        pid = random.Random(seed).choice(children)  # noqa: S311 - chance, not cryptography
+        os.kill(pid, signal.SIGKILL)
+        return Killed(self, pid)
 
     def _met(self, path: str) -> tuple[float, int | None]:
         """How long a request waits, and with what it is answered, if it does not reach the app."""
@@ -199,6 +226,26 @@ class WsgiChaos(Chaos):
             f"{status} Chaos", [("Content-Type", "text/plain"), ("Content-Length", "14")]
         )
         return [b"firebell chaos"]
+
+
+def _children(parent: int) -> list[int]:
+    """Return the living children of a process; helpers of `multiprocessing` are none."""
+    from pathlib import Path
+
+    found = []
+    for folder in Path("/proc").iterdir():
+        try:
+            if not folder.name.isdigit():
+                continue
+            # After the name, which may have anything in it: state, parent.
+            state, of = (folder / "stat").read_text().rpartition(")")[2].split()[:2]
+            command = (folder / "cmdline").read_bytes()
+        except (OSError, ValueError):
+            continue  # It ended meanwhile.
+        is_helper = b"resource_tracker" in command or b"forkserver" in command
+        if int(of) == parent and state not in "ZX" and not is_helper:
+            found.append(int(folder.name))
+    return sorted(found)
 
 
 def wrap(app: Any, watch: Watch) -> Chaos:

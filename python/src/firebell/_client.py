@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from typing import Any, Literal, TypedDict
 
     from ._duration import Duration
+    from ._engine import AlertEngine
     from ._event import BeforeSend
     from ._native import Redactor, Stats
+    from ._rules import AlertRule
 
     class ClientStats(Stats):
         """The native counts, and what never reached them."""
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
         endpoint: str | None
         token: str | None
         shutdown_timeout: float
+        engine: AlertEngine
 
 
 _PASSED_ON = (
@@ -96,6 +99,7 @@ def init(
     run_dir: str | None = None,
     flush_interval: Duration | None = None,
     shutdown_timeout: Duration | None = None,
+    rules: Sequence[str | AlertRule] | None = None,
     enabled: bool | None = None,
     debug: bool | None = None,
 ) -> Client:
@@ -105,6 +109,9 @@ def init(
     `pyproject.toml`, then from the defaults: the table is in docs/python/settings.md. Libraries are
     not imported; those that the app imports are instrumented, but for `disabled_integrations`.
 
+    `rules` are checks that run from now on in the background: objects, or names of modules whose
+    `@firebell.alert` and `@firebell.healthcheck` are meant; their alerts go the way of all else.
+
     Under pytest nothing is sent unless `endpoint` is given here. Raises `ValueError` or `TypeError`
     for an argument that cannot be; nothing else in this package raises because of its server.
     """
@@ -112,13 +119,15 @@ def init(
     settings = _config.resolve(arguments)
     if "client" in _known:
         _self.warn("init() was called again: this process is reconfigured", kind="init again")
-    if settings["endpoint"] and "endpoint" not in arguments and "pytest" in sys.modules:
+    is_test = "endpoint" not in arguments and "pytest" in sys.modules
+    if is_test or settings["endpoint"] == "off":
         settings["endpoint"] = None
     is_on = settings["enabled"]
     if is_on is None:
         is_on = not _config.is_disabled(os.environ)
     name = settings["service"] or _name_of_program()
-    _native.configure(
+    _configure(
+        {} if is_test else _of_otel(),
         service=name,
         resource=_further_resource(),
         redactor=_redactor(settings["redact"]),
@@ -139,7 +148,56 @@ def init(
         atexit.register(_at_exit)
     _known["shutdown_timeout"] = settings["shutdown_timeout"]
     _known["client"] = client = _known.get("client") or Client()
+    if is_on and settings["rules"]:
+        _run_rules(settings["rules"], name, settings["run_dir"])
     return client
+
+
+def _run_rules(rules: Sequence[str | AlertRule], service: str, run_dir: str | None) -> None:
+    """Let an engine of this process evaluate them; again replaces it."""
+    from importlib import import_module
+
+    from ._engine import AlertEngine
+
+    given = [rule for rule in rules if not isinstance(rule, str)]
+    names = [rule for rule in rules if isinstance(rule, str)]
+    for name in names:
+        import_module(name)
+    before = _known.get("engine")
+    if before is not None:
+        before.stop(0)
+    # Without rules of its own it takes those of decorators.
+    engine = AlertEngine(None if names else given, service=service, run_dir=run_dir)
+    if names:
+        engine.add(*given)
+    engine.start()
+    _known["engine"] = engine
+
+
+def _configure(of_otel: dict[str, Any], **settings: Any) -> None:
+    try:
+        _native.configure(**settings, **of_otel)
+    except ValueError as error:
+        if of_otel.get("otlp") is None:
+            raise
+        # What somebody else put into the environment must not end an app.
+        _native.configure(**settings, **{**of_otel, "otlp": None})
+        _self.warn(f"OTEL_EXPORTER_OTLP_* is ignored: {error}", kind="otlp")
+
+
+def _of_otel() -> dict[str, Any]:
+    """Return what `OTEL_*` says beyond single settings; mostly there is nothing."""
+    if not any(key.startswith("OTEL_") for key in os.environ):
+        return {}
+    from . import _otel_env
+
+    _otel_env.warn_of_others(os.environ)
+    trace, baggage = _otel_env.propagates(os.environ)
+    return {
+        "otlp": _otel_env.collector(os.environ),
+        "propagate_trace": trace,
+        "propagate_baggage": baggage,
+    }
 
 
 def _at_exit() -> None:

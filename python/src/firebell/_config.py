@@ -154,8 +154,12 @@ def _text(value: object, place: str) -> str:
 
 def _url(value: object, place: str) -> str:
     text = _text(value, place).rstrip("/")
+    if text == "off":
+        return text
     if not text.startswith(("http://", "https://")):
-        raise ValueError(f"{place} is {text!r}; it must begin with http:// or https://")
+        raise ValueError(
+            f"{place} is {text!r}; it must begin with http:// or https://, or be 'off'"
+        )
     return text
 
 
@@ -201,6 +205,17 @@ def _auto_or_names(value: Any, place: str) -> str | tuple[str, ...]:
     return "auto" if value == "auto" else _names(value, place)
 
 
+def _rules(value: Any, place: str) -> tuple[object, ...]:
+    rules = _names(value, place) if isinstance(value, str) else tuple(value)
+    for rule in rules:
+        if isinstance(rule, str) and not rule.replace(".", "_").isidentifier():
+            raise ValueError(
+                f"{place} has {rule!r}; it must be a rule or the name of a module. Files of"
+                " rules in PromQL are the server's: name them in its prometheus.yml"
+            )
+    return rules
+
+
 def _as_given(value: object, place: str) -> object:  # noqa: ARG001
     return value
 
@@ -231,11 +246,12 @@ def resource_attributes(environ: Mapping[str, str]) -> dict[str, str]:
     for part in text.split(","):
         key, equals, value = part.partition("=")
         if equals and key.strip():
-            found[key.strip()] = _percent_decoded(value.strip())
+            found[key.strip()] = percent_decoded(value.strip())
     return found
 
 
-def _percent_decoded(text: str) -> str:
+def percent_decoded(text: str) -> str:
+    """Return a text with its `%20` as what they mean."""
     if "%" not in text:
         return text
     from urllib.parse import unquote
@@ -255,11 +271,6 @@ def _otel_sample_rate(environ: Mapping[str, str]) -> object:
     if sampler not in known:
         _self.warn(f"ignored: OTEL_TRACES_SAMPLER is {sampler!r}, which is not known")
     return known.get(sampler)
-
-
-def _otel_interval(environ: Mapping[str, str]) -> object:
-    text = environ.get("OTEL_METRIC_EXPORT_INTERVAL", "")
-    return f"{text}ms" if text else None
 
 
 SETTINGS = (
@@ -286,8 +297,9 @@ SETTINGS = (
     Setting("max_labels_per_metric", _count, 2_000),
     Setting("buffer_bytes", _count, 8 << 20),
     Setting("run_dir", _text, None),
-    Setting("flush_interval", seconds, 1.0, otel=_otel_interval),
+    Setting("flush_interval", seconds, 1.0),
     Setting("shutdown_timeout", seconds, 2.0),
+    Setting("rules", _rules, ()),
     Setting("enabled", _truth, None),
     Setting("debug", _truth, False),  # noqa: FBT003
 )

@@ -76,7 +76,7 @@ class AlertEngine:
     takes what Slack, Mattermost and others with Slack-shaped webhooks take; `alertmanager` is the
     address of any Alertmanager; `notify` are further notifiers (`firebell.escalation.slack`,
     `webhook`, `email`, `call`, or your own with `async def send(alert)`). With none of these, the
-    Firebell of `FIREBELL_ENDPOINT` is told, and without that the log.
+    Firebell of `init()` or `FIREBELL_ENDPOINT` is told, and without that the log.
 
     `every` goes before the rules' own. `repeat` is how often people hear again of what still fires;
     None is never. `service` and `run_dir` are where processes of a service agree who evaluates: see

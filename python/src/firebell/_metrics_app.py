@@ -1,4 +1,4 @@
-"""`/metrics` of this process, as an application to mount."""
+"""`/metrics` of all processes of a service, as an application to mount in each of them."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ async def _asgi(
         return
     headers = [(b"content-type", CONTENT_TYPE.encode())]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": _native.expose().encode()})
+    await send({"type": "http.response.body", "body": _native.expose_all().encode()})
 
 
 def _wsgi(
@@ -36,13 +36,16 @@ def _wsgi(
     start_response: Callable[[str, list[tuple[str, str]]], object],
 ) -> Iterable[bytes]:
     start_response("200 OK", [("Content-Type", CONTENT_TYPE)])
-    return [_native.expose().encode()]
+    return [_native.expose_all().encode()]
 
 
 def metrics_app() -> _MetricsApp:
     """Return an ASGI and WSGI application that answers with OpenMetrics text, exemplars included.
 
-    It tells of the process that answers. Behind several workers let them send to a server instead,
-    which needs nothing but `init(endpoint=…)` and sums them.
+    Whichever worker answers tells of all of its service on this machine: counters and histograms
+    are added up, with those of workers that are no more, so that they never go down; gauges have a
+    label `pid` while several workers live. Call it where every worker does: what those count that
+    never did is not in it.
     """
+    _native.keep_totals()
     return _MetricsApp()

@@ -4,12 +4,13 @@ Nothing here raises because of what an app records, unless `debug` is on: what c
 counted in `stats()`. Nothing is sent from the calling thread.
 """
 
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, TypedDict, final
+from typing import Any, Literal, TypeAlias, TypedDict, TypeVar, final
 
 from typing_extensions import Self
 
+_F = TypeVar("_F", bound=Callable[..., Any])
 Label: TypeAlias = str | int | float | bool
 Kind: TypeAlias = Literal["internal", "server", "client", "producer", "consumer"]
 Level: TypeAlias = Literal["debug", "info", "warning", "error", "critical"]
@@ -31,6 +32,23 @@ class Stats(TypedDict):
     ring_path: str | None  # None: in memory only
     state: Literal["off", "ok", "backing off", "stopped"]
     last_export_error: str | None
+
+class Destination(TypedDict):
+    """Where one signal goes, with the whole path."""
+
+    endpoint: str
+    headers: dict[str, str]
+    ca_file: str | None
+    gzip: bool
+
+class Collector(TypedDict, total=False):
+    """A second destination, which takes OTLP over HTTP; it gets no alerts."""
+
+    traces: Destination
+    metrics: Destination
+    logs: Destination
+    timeout: float  # seconds for an attempt
+    metrics_every: float  # seconds
 
 # --- the client: one of each process
 
@@ -55,6 +73,9 @@ def configure(
     flush_interval: float = ...,  # seconds
     shutdown_timeout: float = ...,  # seconds; taken, and kept by whoever calls close()
     ca_file: str | None = ...,  # PEM, beside the system's
+    otlp: Collector | None = ...,
+    propagate_trace: bool = ...,
+    propagate_baggage: bool = ...,
     enabled: bool = ...,
     debug: bool = ...,
 ) -> None:
@@ -71,6 +92,12 @@ def stats() -> Stats: ...
 def enabled() -> bool: ...
 def set_enabled(on: bool, /) -> None: ...
 def instance_id() -> str: ...
+def expose_all() -> str:
+    """Metrics of all processes of this one's service that keep totals, also of those no more."""
+
+def keep_totals() -> None:
+    """From here on what this process and its children count is kept for `expose_all`."""
+
 def expose() -> str:
     """Metrics of this process, cumulative, in OpenMetrics text with exemplars."""
 
@@ -93,6 +120,23 @@ class Counter:
 class BoundGauge:
     def set(self, value: float, /) -> None: ...
     def add(self, n: float, /) -> None: ...
+    def track(self) -> Tracker: ...
+
+@final
+class Timer:
+    """Around a block (`with`), or around each call of a function, sync or async (`@`)."""
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, *raised: object) -> Literal[False]: ...
+    def __call__(self, function: _F, /) -> _F: ...
+
+@final
+class Tracker:
+    """As a `Timer`: adds one for as long as it lasts."""
+
+    def __enter__(self) -> None: ...
+    def __exit__(self, *raised: object) -> Literal[False]: ...
+    def __call__(self, function: _F, /) -> _F: ...
 
 @final
 class Gauge:
@@ -102,11 +146,15 @@ class Gauge:
     def unit(self) -> str: ...
     def set(self, value: float, /, **labels: Label) -> None: ...
     def add(self, n: float, /, **labels: Label) -> None: ...
+    def track(self, **labels: Label) -> Tracker:
+        """Count what is under way: one more while a block or a call lasts."""
+
     def bind(self, **labels: Label) -> BoundGauge: ...
 
 @final
 class BoundHistogram:
     def observe(self, value: float, /) -> None: ...
+    def time(self) -> Timer: ...
 
 @final
 class Histogram:
@@ -115,6 +163,9 @@ class Histogram:
     @property
     def unit(self) -> str: ...
     def observe(self, value: float, /, **labels: Label) -> None: ...
+    def time(self, **labels: Label) -> Timer:
+        """Observe how long a block or a call takes, in seconds, however it ends."""
+
     def bind(self, **labels: Label) -> BoundHistogram: ...
 
 # The same name gives the same metric; ValueError when it is of another kind or unit.

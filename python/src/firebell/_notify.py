@@ -6,6 +6,7 @@ Only the standard library. Addresses are secrets: they are in no error and no lo
 from __future__ import annotations
 
 import os
+import sys
 import time
 
 TYPE_CHECKING = False
@@ -121,6 +122,31 @@ class _Alertmanager(Built):
         post(self._url, [body], headers=headers)
 
 
+class _Firebell(_Alertmanager):
+    """Through the ring where `init()` has one for this server: a kill does not lose it."""
+
+    def __init__(self, url: str, name: str, token: str | None) -> None:
+        super().__init__(url, name, token)
+        self._server = url.rstrip("/"), token
+
+    def send_now(self, alert: CheckEvent) -> None:
+        if _of_init() != self._server:
+            super().send_now(alert)
+            return
+        from . import _native
+
+        labels, annotations = described(alert)
+        at, until = alert["started_at"], _ends_at(alert)
+        _native.alert(labels, annotations, starts_at=at, ends_at=until)
+
+
+def _of_init() -> tuple[str | None, str | None]:
+    """Return server and token that `init()` was given; None where it was not called."""
+    client = sys.modules.get("firebell._client")
+    known: tuple[str | None, str | None] = client.destination() if client else (None, None)
+    return known
+
+
 class _Mail(Built):
     def __init__(self, to: str, name: str, **settings: Any) -> None:
         super().__init__(name)
@@ -214,11 +240,14 @@ def firebell(
 ) -> Notifier:
     """Tell a Firebell, as an Alertmanager is told.
 
-    What is not given is read from `FIREBELL_ENDPOINT` (by default http://127.0.0.1:9494) and
-    `FIREBELL_TOKEN`.
+    What is not given is that of `init()`; where it was not called, it is read from
+    `FIREBELL_ENDPOINT` (by default http://127.0.0.1:9494) and `FIREBELL_TOKEN`.
     """
-    url = url or os.environ.get("FIREBELL_ENDPOINT") or STANDARD_ENDPOINT
-    return _Alertmanager(url, name, token or os.environ.get("FIREBELL_TOKEN"))
+    known_url, known_token = _of_init()
+    environ = os.environ
+    address = url or known_url or environ.get("FIREBELL_ENDPOINT") or STANDARD_ENDPOINT
+    known = known_token if address.rstrip("/") == known_url else None
+    return _Firebell(address, name, token or known or environ.get("FIREBELL_TOKEN"))
 
 
 def email(
@@ -251,7 +280,8 @@ def call(
 
 def default() -> Notifier:
     """Return whom an engine tells that was given nobody."""
-    return firebell() if os.environ.get("FIREBELL_ENDPOINT") else _Log("log")
+    is_known = _of_init()[0] or os.environ.get("FIREBELL_ENDPOINT")
+    return firebell() if is_known else _Log("log")
 
 
 def title(alert: Mapping[str, Any]) -> str:

@@ -53,11 +53,15 @@ class Middleware:
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or KEY in scope or self._is_excluded(scope["path"]):
+        if scope["type"] != "http" or KEY in scope:
+            await self._pass(scope, receive, send)
+            return
+        path = scope["path"]
+        if path in self._exact or (self._prefixes and path.startswith(self._prefixes)):
             await self._pass(scope, receive, send)
             return
         request = _native.Request(
-            scope["method"], scope["path"], scope["headers"], scheme=scope.get("scheme", "http")
+            scope["method"], path, scope["headers"], scheme=scope.get("scheme", "http")
         )
         scope[KEY] = request
         root = scope.get("root_path", "")
@@ -85,9 +89,6 @@ class Middleware:
             raise
         if not is_over:
             self._end(request, scope, root, status)
-
-    def _is_excluded(self, path: str) -> bool:
-        return path in self._exact or (bool(self._prefixes) and path.startswith(self._prefixes))
 
     async def _pass(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         """Serve what is not told of as a request."""

@@ -323,7 +323,15 @@ class EscalationManager:
         import asyncio
 
         for event in events:
-            await asyncio.wait_for(self._notifiers[name].send(event), _outbox.SEND_SECONDS)
+            task = asyncio.ensure_future(self._notifiers[name].send(event))
+            try:
+                # Not wait_for: before 3.12 it loses a cancellation that comes with the answer.
+                done, _ = await asyncio.wait({task}, timeout=_outbox.SEND_SECONDS)
+            finally:
+                task.cancel()
+            if not done:
+                raise TimeoutError(f"it took longer than {_outbox.SEND_SECONDS:g} s")
+            await task
 
     @property
     def next_at(self) -> float | None:

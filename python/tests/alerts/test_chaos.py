@@ -74,3 +74,26 @@ def test_load_counts_what_an_app_raises_as_500() -> None:
         raise OSError("no")
 
     assert asyncio.run(testing.load(broken, "POST /", rps=1000, during=0.01)) == {500: 10}
+
+
+def test_a_worker_is_killed() -> None:
+    import multiprocessing
+
+    app = testing.chaos(asgi)
+    with pytest.raises(ProcessLookupError, match="has no child"):
+        app.kill_worker(1 << 22)
+    context = multiprocessing.get_context("spawn")
+    worker = context.Process(target=_sleep)
+    worker.start()
+    fault = app.kill_worker()
+    assert fault.pid == worker.pid
+    worker.join(30)
+    assert worker.exitcode == -9
+    with pytest.raises(AssertionError, match="WorkerDied did not fire"):
+        fault.assert_alert("WorkerDied", within=0)
+
+
+def _sleep() -> None:
+    import time
+
+    time.sleep(300)
