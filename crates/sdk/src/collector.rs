@@ -148,7 +148,7 @@ impl Collector {
             "{} answered {}: {}",
             endpoint.address(),
             answer.status,
-            answer.body.trim()
+            answer.text()
         ));
         match answer.status {
             // As the protocol has it: these may be tried again, the others may not.

@@ -284,8 +284,11 @@ impl Exporter {
             "{}{path} did not take {n_refused}: {why}",
             endpoint.address()
         );
-        self.process.stats.note(why, !self.said.contains(&lane));
-        self.said.push(lane);
+        let is_new = !self.said.contains(&lane);
+        self.process.stats.note(why, is_new);
+        if is_new {
+            self.said.push(lane);
+        }
         // A record of metrics may have many points.
         let n_refused = n_refused.min(n_records);
         let n_rejected = &self.process.stats.n_rejected;
