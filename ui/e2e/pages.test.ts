@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 
 import { scenario } from "../fake/scenarios.ts";
+import { TRACE_ID } from "../fake/traces.ts";
 import { accessibilityProblems, open, overflow, useBrowser } from "./page.ts";
 
 useBrowser();
@@ -30,6 +31,36 @@ describe("the page of one alert", () => {
       expect(text).toContain(part);
     await page.getByRole("img", { name: /alerts when > 0.05/ }).waitFor();
     await page.getByText("first notification of this group").waitFor();
+  });
+
+  test("shows what was going on: request, breadcrumbs, trace and its logs", async () => {
+    const world = scenario("raised");
+    const place = `#/alerts/${fingerprintOf(world, "Exception")}`;
+    const { page } = await open(world, place, { viewport: { width: 360, height: 800 } });
+    await page.getByText("SELECT orders").waitFor();
+    const text = await page.getByRole("article").innerText();
+    for (const part of [
+      "POST /orders/{order}/pay",
+      "7, plan=gold",
+      "v42, to production, 6m before",
+      "three things in it",
+      "4 spans in 250 ms",
+      "charging order 77",
+    ])
+      expect(text).toContain(part);
+    expect(text).not.toContain('{"items"');
+    await page.getByText("POST bank.example").click();
+    await page.getByText("shop.order").last().waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    expect(await overflow(page)).toBe(0);
+  });
+
+  test("says so when nothing is kept of the trace", async () => {
+    const world = scenario("raised");
+    const body = JSON.stringify({ status: "error", error: "nothing is kept of the trace" });
+    world.failures.set(`/api/firebell/v1/traces/${TRACE_ID}`, { status: 404, body });
+    const { page } = await open(world, `#/alerts/${fingerprintOf(world, "Exception")}`);
+    await page.getByText("nothing is kept of the trace").waitFor();
   });
 
   test("draws its line, the threshold and the marks", async () => {

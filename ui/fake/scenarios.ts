@@ -17,6 +17,7 @@ import { incidents } from "./incidents.ts";
 import type { Silence, Target } from "../src/api/upstream.ts";
 import { oncall } from "./oncall.ts";
 import { page } from "./pages.ts";
+import { exceptionAnnotations } from "./traces.ts";
 
 export interface World {
   status: Status;
@@ -46,7 +47,7 @@ export function scenario(name: string): World {
   return make();
 }
 
-const SCENARIOS: Record<string, () => World> = { busy, calm, fresh, crowded };
+const SCENARIOS: Record<string, () => World> = { busy, calm, fresh, crowded, raised };
 
 /** Everything that the page can show, at once. */
 function busy(): World {
@@ -79,6 +80,20 @@ function busy(): World {
     objectives: objectives(),
     oncall: oncall(),
   };
+}
+
+/** An exception in a Python app. */
+function raised(): World {
+  const alerts = [
+    alert({
+      name: "Exception",
+      labels: { service: "shop", severity: "error", exception: "BankError" },
+      since: MINUTE,
+      value: null,
+      annotations: exceptionAnnotations(),
+    }),
+  ];
+  return { ...calm(), status: statusOf(alerts, {}), alerts };
 }
 
 /** Configured, and nothing burns. */

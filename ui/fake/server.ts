@@ -13,6 +13,7 @@ import { draft, postmortem, write } from "./postmortem.ts";
 import { decide, quality } from "./quality.ts";
 import { ago, history, spending, type World } from "./scenarios.ts";
 import { shiftsOf } from "./oncall.ts";
+import { trace } from "./traces.ts";
 import { why } from "./why.ts";
 
 /** Answers a request, or says false when it is not for the API. */
@@ -45,7 +46,7 @@ export function handlerFor(world: World): Handler {
       return true;
     }
     const path = url.pathname
-      .replace(/(silence|incidents|pages)\/.*/, "$1/")
+      .replace(/(silence|incidents|pages|traces)\/.*/, "$1/")
       .replace(/[0-9a-f]{16}/, "ID");
     const key = `${request.method} ${path}`;
     const answer = ANSWERS[key];
@@ -63,6 +64,7 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
   "GET /api/firebell/v1/alerts": (world) => ({ alerts: world.alerts }),
   "GET /api/firebell/v1/alerts/ID/why": (world, url) =>
     why(world, url.pathname.split("/").at(-2) ?? ""),
+  "GET /api/firebell/v1/traces/": () => trace(),
   "GET /api/firebell/v1/inbox": (world) => ({ entries: world.inbox }),
   "GET /api/firebell/v1/incidents": ({ incidents }, url) => {
     const isOpen = url.searchParams.get("status") === "open";

@@ -27,6 +27,7 @@ pub(crate) const LAYERS: &[Layer] = &[
     core("model", &[]),
     core("disk", &[]),
     core("tsdb", &["model", "disk"]),
+    core("telemetry", &["model", "disk"]),
     core("promql", &["model"]),
     core("template", &["model"]),
     core("rules", &["model", "promql", "template"]),
@@ -66,7 +67,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "incident",
         ],
     ),
-    edge("wire", &["model"]),
+    edge("wire", &["model", "telemetry"]),
     core("import", &["model", "disk", "tsdb", "wire"]),
     edge(
         "server",
@@ -86,6 +87,7 @@ pub(crate) const LAYERS: &[Layer] = &[
             "engine",
             "config",
             "wire",
+            "telemetry",
         ],
     ),
     edge(

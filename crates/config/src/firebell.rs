@@ -19,7 +19,7 @@ use crate::delivery_alert;
 use crate::escalation::{self, EscalationSection};
 use crate::fields::{Doc, Fields};
 use crate::files::{Files, is_pattern};
-use crate::history::HistoryKept;
+use crate::history::KeptLimits;
 use crate::incidents;
 use crate::load::Loader;
 use crate::oncall::{self, OncallSection};
@@ -74,7 +74,9 @@ pub struct Config {
     /// What people's queries may take.
     pub query: QueryLimits,
     /// How much is kept of what happened.
-    pub history: HistoryKept,
+    pub history: KeptLimits,
+    /// How much is kept of spans, and of log records as much again.
+    pub telemetry: KeptLimits,
     /// How `firebell check` judges rules.
     pub check: CheckSection,
     /// Time between two scrapes, when a job or `global` says it.
@@ -171,7 +173,8 @@ struct Parts {
     alertmanager_text: String,
     storage: firebell_tsdb::Options,
     query: QueryLimits,
-    history: HistoryKept,
+    history: Option<KeptLimits>,
+    telemetry: Option<KeptLimits>,
     check: CheckSection,
     source: SourceSection,
     listen: Option<String>,
@@ -236,7 +239,8 @@ impl Parts {
             otlp: self.otlp,
             storage: self.storage,
             query: self.query,
-            history: self.history,
+            history: self.history.unwrap_or(KeptLimits::HISTORY),
+            telemetry: self.telemetry.unwrap_or(KeptLimits::TELEMETRY),
             check: self.check,
             scrape_interval,
             evaluation_interval: self.global.evaluation_interval,
@@ -354,7 +358,8 @@ fn read_notifications(
 
 /// How rules are checked, where to listen, and where people reach what listens.
 fn own_keys(fields: &Fields<'_, '_>, parts: &mut Parts) {
-    parts.history = HistoryKept::read(fields);
+    parts.history = Some(KeptLimits::read_history(fields));
+    parts.telemetry = Some(KeptLimits::read_telemetry(fields));
     let (incidents, default) = incidents::read(fields);
     parts.incidents = incidents;
     parts.figures = quality::read(fields);

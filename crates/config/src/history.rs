@@ -1,43 +1,56 @@
-//! `history` of firebell.yml: how much is kept of what happened to alerts and notifications.
+//! `history` and `telemetry` of firebell.yml: how much is kept of what happened to alerts and
+//! notifications, and of spans and log records.
 
 use firebell_model::Duration;
 
 use crate::fields::Fields;
 use crate::parse_bytes;
 
-/// How much history is kept.
+/// How much is kept of something.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct HistoryKept {
+pub struct KeptLimits {
     /// What is older goes; longer than zero.
     pub retention: Duration,
     /// The oldest goes when all of it takes more on disk.
     pub bytes_max: u64,
 }
 
-impl Default for HistoryKept {
-    fn default() -> Self {
-        Self {
-            retention: Duration::from_hours(365 * 24),
-            bytes_max: 1 << 30,
-        }
-    }
-}
+impl KeptLimits {
+    /// Of what happened to alerts and notifications.
+    pub const HISTORY: Self = Self {
+        retention: Duration::from_hours(365 * 24),
+        bytes_max: 1 << 30,
+    };
 
-impl HistoryKept {
-    /// Reads the section; defaults when it is absent.
-    pub(crate) fn read(parent: &Fields<'_, '_>) -> Self {
-        let default = Self::default();
-        let Some(node) = parent.get("history") else {
-            return default;
+    /// Of spans, and of log records as much again.
+    pub const TELEMETRY: Self = Self {
+        retention: Duration::from_hours(7 * 24),
+        bytes_max: 256 << 20,
+    };
+
+    /// Reads `history`; defaults when it is absent.
+    pub(crate) fn read_history(parent: &Fields<'_, '_>) -> Self {
+        Self::HISTORY.read(parent, "history", "`history`")
+    }
+
+    /// Reads `telemetry`; defaults when it is absent.
+    pub(crate) fn read_telemetry(parent: &Fields<'_, '_>) -> Self {
+        Self::TELEMETRY.read(parent, "telemetry", "`telemetry`")
+    }
+
+    /// Reads a section of which these are the defaults.
+    fn read(self, parent: &Fields<'_, '_>, name: &'static str, what: &'static str) -> Self {
+        let Some(node) = parent.get(name) else {
+            return self;
         };
-        let fields = parent.doc.fields(node, "`history`");
+        let fields = parent.doc.fields(node, what);
         let retention = fields.duration("retention");
         let bytes_max = fields.parsed("max_bytes", parse_bytes);
         let kept = Self {
             retention: retention
                 .filter(|it| *it > Duration::ZERO)
-                .unwrap_or(default.retention),
-            bytes_max: bytes_max.filter(|it| *it > 0).unwrap_or(default.bytes_max),
+                .unwrap_or(self.retention),
+            bytes_max: bytes_max.filter(|it| *it > 0).unwrap_or(self.bytes_max),
         };
         fields.finish();
         kept

@@ -55,7 +55,7 @@ pub use firebell_lint::did_you_mean;
 
 pub use crate::escalation::EscalationSection;
 pub use crate::firebell::{Config, ExternalUrl, load, load_with};
-pub use crate::history::HistoryKept;
+pub use crate::history::KeptLimits;
 pub use crate::oncall::{OncallPlaces, OncallSection};
 pub use crate::otlp::{Otlp, OtlpNaming, OtlpPromotion};
 pub use crate::paging::PagingWays;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use expect_test::expect_file;
 use firebell_config::{
-    Config, ExternalUrl, Files as _, HistoryKept, OsFiles, ScrapeJob, load, load_with,
+    Config, ExternalUrl, Files as _, KeptLimits, OsFiles, ScrapeJob, load, load_with,
     parse_target_file, targets,
 };
 use firebell_dispatch::{DeliveryAlert, InhibitRule, OwnKeys};
@@ -182,8 +182,11 @@ fn describe(config: &Config) -> String {
     writeln!(text, "at {url} {labels} {:?}", config.listen).unwrap();
     let (retention, bytes) = (config.storage.retention, config.storage.retention_bytes);
     writeln!(text, "kept {retention} {bytes:?}").unwrap();
-    if config.history != HistoryKept::default() {
-        writeln!(text, "{:?}", config.history).unwrap();
+    if config.history != KeptLimits::HISTORY {
+        writeln!(text, "history {:?}", config.history).unwrap();
+    }
+    if config.telemetry != KeptLimits::TELEMETRY {
+        writeln!(text, "telemetry {:?}", config.telemetry).unwrap();
     }
     describe_incidents(config, &mut text);
     if let Some(source) = &config.source {

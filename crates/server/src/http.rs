@@ -29,6 +29,7 @@ mod ruler;
 mod silences;
 mod slos;
 mod streamed;
+mod telemetry;
 mod why;
 mod write;
 
@@ -67,6 +68,7 @@ use crate::pages::links::Links;
 use crate::rule_metrics::RuleFigures;
 use crate::scrape::Scraper;
 use crate::serve;
+use crate::telemetry::Telemetry;
 
 /// What all handlers share; cheap to clone.
 #[derive(Clone)]
@@ -86,6 +88,7 @@ pub(crate) struct App {
     pub deploys: Arc<Deploys>,
     pub links: Arc<Links>,
     pub history: HistoryReader,
+    pub telemetry: Arc<Telemetry>,
     pub slots: Arc<Slots>,
     /// Plans of queries that have been asked.
     pub plans: Arc<prometheus::KeptPlans>,
@@ -174,8 +177,7 @@ pub(crate) fn router(app: App) -> Router {
         .route("/metrics", get(metrics))
         .route("/federate", get(federate::federate))
         .route("/version", get(prometheus::plain_version))
-        .route("/v1/metrics", post(otlp::export))
-        .route(otlp::GRPC_PATH, post(otlp::export_grpc))
+        .merge(otlp::routes())
         .nest("/api/v1", api_v1)
         .nest("/api/v2", alertmanager::routes())
         .nest("/api/firebell/v1", own_routes())
@@ -206,7 +208,7 @@ pub(crate) fn router(app: App) -> Router {
             // What is nested does not have its own root.
             .route(
                 &format!("{prefix}/"),
-                get(async || page::page(Uri::from_static("/")).await),
+                get(async || page::page(Method::GET, Uri::from_static("/")).await),
             )
             .fallback(async move || Redirect::to(&format!("{prefix}/")))
             .layer(middleware::from_fn_with_state(app.clone(), end_root)),
@@ -232,6 +234,9 @@ fn own_routes() -> Router<App> {
         .route("/slos/spending", get(slos::spent))
         .route("/deploys", get(deploys::list).post(deploys::add))
         .route("/history", get(history::list))
+        .route("/traces", get(telemetry::traces))
+        .route("/traces/{id}", get(telemetry::trace))
+        .route("/logs", get(telemetry::logs))
         .route("/oncall", get(oncall::now))
         .route("/oncall/shifts", get(oncall::shifts))
         .route("/oncall/calendar.ics", get(oncall::calendar))

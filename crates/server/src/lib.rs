@@ -43,6 +43,8 @@ mod oncall;
 mod pages;
 mod quality_metrics;
 mod serve;
+mod telemetry;
+mod telemetry_metrics;
 
 #[cfg(test)]
 mod full_disk;

@@ -21,6 +21,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::notification_metrics::NotificationMetrics;
 use crate::pages::metrics::PageMetrics;
 use crate::quality_metrics::QualityMetrics;
+use crate::telemetry_metrics::TelemetryMetrics;
 
 /// The label of metrics that are counted for each Alertmanager elsewhere.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
@@ -60,6 +61,7 @@ pub(crate) struct Metrics {
     pub notifications: Arc<NotificationMetrics>,
     pub pages: Arc<PageMetrics>,
     pub quality: QualityMetrics,
+    pub telemetry: TelemetryMetrics,
     /// Entries of the history that nobody can read any more, before their time.
     pub history_lost: Family<ReasonLabel, Counter>,
     pub alerts_sent: Family<AlertmanagerLabel, Counter>,
@@ -255,7 +257,7 @@ impl Metrics {
         count("firebell_scrapes_failed", "Scrapes that failed", &self.scrapes_failed);
         count("firebell_samples_appended", "Samples taken in", &self.samples_appended);
         count("firebell_remote_write_requests", "Remote-write requests", &self.remote_write_requests);
-        count("firebell_otlp_requests", "Requests with OpenTelemetry metrics", &self.otlp_requests);
+        count("firebell_otlp_requests", "Requests with metrics, spans or log records of OpenTelemetry", &self.otlp_requests);
         count("firebell_source_samples_sent", "Samples of rules that `source` has taken", &self.source_samples_sent);
         count("firebell_source_samples_dropped", "Samples of rules that `source` refused, or that found no room while it took none", &self.source_samples_dropped);
         count("firebell_source_writes_retried", "Remote writes to `source` that have to be made again", &self.source_writes_retried);
@@ -274,6 +276,7 @@ impl Metrics {
         self.notifications.register(registry);
         self.pages.register(registry);
         self.quality.register(registry);
+        self.telemetry.register(registry);
         registry.register("firebell_scrapes_exceeded_limit", "Scrapes that failed because they exceeded a limit of their job", self.scrapes_exceeded.clone());
         registry.register("firebell_samples_refused", "Samples that were not taken in", self.samples_refused.clone());
         registry.register("firebell_config_last_reload_successful", "Whether the last reload was fine", self.config_reload_successful.clone());

@@ -32,6 +32,7 @@ use crate::pages::{MESSAGES_MAX, Pager};
 use crate::perform::Performer;
 use crate::scrape::Scraper;
 use crate::send::Sender;
+use crate::telemetry;
 use crate::turns::Turns;
 
 /// What `firebell serve` is told on the command line.
@@ -361,6 +362,7 @@ fn start(
     let (deliverer, pager) = senders(live, clock, &links, &metrics);
     let external = Arc::new(External::start(Arc::clone(live), Arc::clone(&metrics)));
     let alertmanagers = Alertmanagers::start(Arc::clone(live), Arc::clone(&metrics), flags.queues);
+    let telemetry = telemetry::start(Arc::clone(&disk), (live, clock), Arc::clone(&metrics))?;
     let (writer, history) = history::start(disk, (live, clock), Arc::clone(&metrics))?;
     let performer = Performer {
         history: writer,
@@ -393,6 +395,7 @@ fn start(
         store,
         clock: Arc::clone(clock),
         history,
+        telemetry,
         metrics,
         live: Arc::clone(live),
         scraper,

@@ -1,4 +1,4 @@
-//! OpenTelemetry metrics as Prometheus's series.
+//! OpenTelemetry: metrics as Prometheus's series, spans and log records as they are kept.
 //!
 //! *Invariants*: a request is read point by point; what cannot be stored is told of, the rest is
 //! fine. JSON becomes protobuf first, so that there is one reader.
@@ -8,6 +8,7 @@
 
 mod answer;
 mod attributes;
+mod context;
 mod deltas;
 mod json;
 mod labels;
@@ -20,7 +21,8 @@ use std::collections::BTreeSet;
 
 use firebell_model::{Exemplar, Histogram, HistogramSample, Labels, Metadata, Sample, Timestamp};
 
-pub use self::answer::{Encoding, Rejected};
+pub use self::answer::{Encoding, Rejected, Signal};
+pub use self::context::{Context, ContextRecord, Room, read_context};
 pub use self::deltas::Deltas;
 use crate::protobuf::Malformed;
 
@@ -111,7 +113,7 @@ pub enum Item<'i> {
 
 /// A body that cannot be read; nothing of it may be stored. The answer is 400.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-#[error("failed to read the metrics: {0}")]
+#[error("failed to read the request: {0}")]
 pub struct OtlpError(String);
 
 impl From<Malformed> for OtlpError {
@@ -134,7 +136,7 @@ pub fn read(
 ) -> Result<(), OtlpError> {
     let body = match encoding {
         Encoding::Protobuf => Cow::Borrowed(body),
-        Encoding::Json => Cow::Owned(json::to_protobuf(body).map_err(OtlpError)?),
+        Encoding::Json => Cow::Owned(json::to_protobuf(body, Signal::Metrics).map_err(OtlpError)?),
     };
     if options.adds_deltas {
         // What is added up cannot be taken back, so the body is read to its end before.

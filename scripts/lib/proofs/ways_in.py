@@ -77,7 +77,7 @@ def grpc_is_taken(proofs: Proofs, folder: Path) -> None:
         proofs.equal("both are stored", seen, wanted)
         said, _ = grpc(folder, server.port, b"\x0a\xff", is_gzip=False)
         proofs.check("what cannot be read is status 3", "grpc-status: 3" in said, said)
-        proofs.check("and it says why", "grpc-message: failed to read the metrics" in said, said)
+        proofs.check("and it says why", "grpc-message: failed to read the request" in said, said)
     proofs.check("no panic", "panicked" not in server.text(), server.tail())
 
 

@@ -32,6 +32,7 @@ import type {
   Quality,
   SilencePreview,
   Status,
+  Trace,
 } from "./types.ts";
 import { createSilence, endSilence, fetchSilences, fetchTargets, queryRange } from "./upstream.ts";
 
@@ -71,6 +72,16 @@ export function useWhy(fingerprint: string) {
     queryFn: ({ signal }) =>
       fetchJson<AlertWhy>(`api/firebell/v1/alerts/${fingerprint}/why`, { signal }),
     refetchInterval: FIGURES_MS,
+  });
+}
+
+/** What is kept of a trace. Its last spans may come after the alert that names it. */
+export function useTrace(id: string) {
+  return useQuery({
+    queryKey: ["traces", id],
+    queryFn: ({ signal }) => fetchJson<Trace>(`api/firebell/v1/traces/${id}`, { signal }),
+    refetchInterval: FIGURES_MS,
+    retry: false,
   });
 }
 

@@ -178,6 +178,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/traces": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest traces that are kept */
+        get: operations["listTraces"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/traces/{trace}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The spans of a trace, and what was logged within it */
+        get: operations["getTrace"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The newest log records that are kept */
+        get: operations["listLogs"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/incidents": {
         parameters: {
             query?: never;
@@ -1478,6 +1529,134 @@ export interface components {
             more: number;
             /** @description The rules of the name that was asked for. */
             rules: components["schemas"]["RuleFare"][];
+        };
+        /** @description Names with their values as texts; lists and maps are JSON. */
+        Attributes: {
+            [key: string]: string;
+        };
+        /** @description Traces. */
+        TraceList: {
+            /** @description The newest first. */
+            traces: components["schemas"]["TraceFound"][];
+            /** @description Whether all that is kept was looked at; else much was, and the newest came first. */
+            isWhole: boolean;
+        };
+        /** @description A trace in a list, by the spans that were looked at. */
+        TraceFound: {
+            /** @description For `/traces/{trace}`. */
+            traceId: string;
+            /** @description Of its first span. */
+            name: string;
+            /** @description Of its first span. */
+            service: string;
+            /**
+             * Format: date-time
+             * @description Of its first span.
+             */
+            startedAt: string;
+            /** @description Until its last span ended. */
+            durationMs: number;
+            /** @description How many it has. */
+            spans: number;
+            /** @description How many of them failed. */
+            failedSpans: number;
+        };
+        /** @description What is kept of a trace. */
+        Trace: {
+            /** @description Its id. */
+            traceId: string;
+            /**
+             * Format: date-time
+             * @description When its first span or log record was.
+             */
+            startedAt: string;
+            /** @description Until its last span ended. */
+            durationMs: number;
+            /** @description In order of time. */
+            spans: components["schemas"]["TraceSpan"][];
+            /** @description In order of time. */
+            logs: components["schemas"]["LogRecord"][];
+            /** @description Whether all that is kept was looked at; else much was, and the newest came first. */
+            isWhole: boolean;
+        };
+        /** @description A part of a trace. */
+        TraceSpan: {
+            /** @description Its id. */
+            spanId: string;
+            /** @description The span within which it is; null for the first one. */
+            parentId: string | null;
+            /** @description Who did it; empty when it did not say. */
+            service: string;
+            /** @description What was done. */
+            name: string;
+            /**
+             * @description Its part in a conversation.
+             * @enum {string}
+             */
+            kind: "internal" | "server" | "client" | "producer" | "consumer";
+            /** @description How long after the begin of the trace it began. */
+            offsetMs: number;
+            /** @description How long it took. */
+            durationMs: number;
+            /** @description Why it failed, which may be empty; null when it did not. */
+            failure: string | null;
+            attributes: components["schemas"]["Attributes"];
+            resource: components["schemas"]["Attributes"];
+            /** @description What happened within it. */
+            events: components["schemas"]["SpanEvent"][];
+            /** @description Spans that it has to do with, mostly of other traces. */
+            links: components["schemas"]["SpanLink"][];
+        };
+        /** @description Something that happened within a span. */
+        SpanEvent: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /** @description What. */
+            name: string;
+            attributes: components["schemas"]["Attributes"];
+        };
+        /** @description Another span. */
+        SpanLink: {
+            /** @description Its trace. */
+            traceId: string;
+            /** @description Its id. */
+            spanId: string;
+        };
+        /** @description Log records. */
+        LogList: {
+            /** @description The newest first. */
+            logs: components["schemas"]["LogRecord"][];
+            /** @description Whether all that is kept was looked at; else much was, and the newest came first. */
+            isWhole: boolean;
+        };
+        /** @description A line of a log, or an event. */
+        LogRecord: {
+            /**
+             * Format: date-time
+             * @description When.
+             */
+            at: string;
+            /**
+             * @description Null when it is not said.
+             * @enum {string|null}
+             */
+            severity: "trace" | "debug" | "info" | "warn" | "error" | "fatal" | null;
+            /** @description As its source calls it. */
+            severityText: string;
+            /** @description Who says it; empty when it did not say. */
+            service: string;
+            /** @description What is said. */
+            body: string;
+            /** @description The name of an event, which is no log line; else empty. */
+            event: string;
+            attributes: components["schemas"]["Attributes"];
+            /** @description The trace in which it was said. */
+            traceId: string | null;
+            /** @description The span in which it was said. */
+            spanId: string | null;
         };
         /** @description Some of the history. */
         HistoryPage: {
@@ -2851,6 +3030,118 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["HistoryPage"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listTraces: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Of this service only.
+                 * @example shop
+                 */
+                service?: string;
+                /** @description Not before. */
+                from?: string;
+                /** @description Not after. */
+                to?: string;
+                /**
+                 * @description Only such as have a span that failed.
+                 * @example true
+                 */
+                failed?: boolean;
+                /**
+                 * @description Only such as took so long.
+                 * @example 1ms
+                 */
+                min_duration?: string;
+                /** @description 50 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TraceList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getTrace: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Its id: 32 hexadecimal digits. */
+                trace: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is kept of it, in order of time: 5,000 spans and as many log records at most. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trace"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listLogs: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Of this service only.
+                 * @example shop
+                 */
+                service?: string;
+                /**
+                 * @description At least so severe.
+                 * @example warn
+                 */
+                severity?: "trace" | "debug" | "info" | "warn" | "error" | "fatal";
+                /**
+                 * @description Stands somewhere in it, in any case of letters.
+                 * @example bank
+                 */
+                text?: string;
+                /** @description Of this trace only. */
+                trace_id?: string;
+                /** @description Not before. */
+                from?: string;
+                /** @description Not after. */
+                to?: string;
+                /** @description 200 by default. */
+                limit?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The newest first. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LogList"];
                 };
             };
             default: components["responses"]["Problem"];

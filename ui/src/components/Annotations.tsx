@@ -3,7 +3,7 @@ import { safeUrl } from "../state/format.ts";
 import page from "../pages/page.module.css";
 import styles from "./Annotations.module.css";
 
-/** What a rule says about the alert, besides what the head of the page shows. */
+/** What is said about the alert, besides what has a place of its own on the page. */
 export function Annotations({ annotations }: { annotations: Labels }) {
   const rest = Object.entries(annotations).filter(
     ([name]) => name !== "summary" && name !== "description",

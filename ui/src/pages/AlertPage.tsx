@@ -7,6 +7,7 @@ import type { Alert, Rule } from "../api/types.ts";
 import { LabelList, MutedMarks, Severity, StateMark } from "../components/AlertBits.tsx";
 import { AlertFacts } from "../components/AlertFacts.tsx";
 import { Annotations } from "../components/Annotations.tsx";
+import { ContextCards } from "../components/Context.tsx";
 import { CopyButton } from "../components/CopyButton.tsx";
 import { InboxList } from "../components/InboxList.tsx";
 import { MutedBy } from "../components/MutedBy.tsx";
@@ -16,6 +17,7 @@ import { PageTitle } from "../components/PageTitle.tsx";
 import { Since } from "../components/Time.tsx";
 import { Why } from "../components/Why.tsx";
 import { alertName, otherLabels, runbookOf, stateSince, summaryOf } from "../state/alerts.ts";
+import { contextOf } from "../state/context.ts";
 import { formatSeconds, safeUrl } from "../state/format.ts";
 import { hrefTo } from "../state/route.ts";
 import styles from "./AlertPage.module.css";
@@ -43,11 +45,13 @@ export default function AlertPage({ fingerprint }: { fingerprint: string }) {
 }
 
 function Details({ alert }: { alert: Alert }) {
+  const context = contextOf(alert.annotations);
   return (
     <article>
       <Head alert={alert} />
       <MutedBy alert={alert} />
       <AlertFacts alert={alert} />
+      <ContextCards context={context} />
       <Why fingerprint={alert.fingerprint} />
       {alert.rule?.graph && (
         <Suspense fallback={<div style={{ height: "18rem" }} />}>
@@ -59,7 +63,7 @@ function Details({ alert }: { alert: Alert }) {
           <h2 id="labels">Labels</h2>
           <LabelList labels={otherLabels(alert.labels, [])} isWhole />
         </section>
-        <Annotations annotations={alert.annotations} />
+        <Annotations annotations={context.rest} />
       </div>
       {alert.rule ? <RuleCard rule={alert.rule} /> : <ForeignRule />}
       <Notified fingerprint={alert.fingerprint} receivers={alert.receivers} />

@@ -2,6 +2,7 @@
 
 mod incidents;
 mod oncall;
+mod telemetry;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Duration;
@@ -305,6 +306,7 @@ const METHODS: [&str; 4] = ["get", "post", "put", "delete"];
 async fn own_api_is_as_its_document_says() {
     let bell = Bell::start().await;
     bell.promise().await;
+    telemetry::send(&bell).await;
     let opened = bell.client.post(bell.url("/api/firebell/v1/incidents"));
     let opened = opened.body(r#"{"by":"ada","title":"it burns","service":"shop"}"#);
     assert_eq!(bell.send(opened).await.0, 201);
@@ -347,9 +349,8 @@ async fn own_api_is_as_its_document_says() {
     )
     .await;
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/openapi.json");
-    let document: Value =
-        serde_json::from_str(&std::fs::read_to_string(document).unwrap()).unwrap();
-    let (_, _, listed) = bell.get("/api/firebell/v1/alerts").await;
+    let document: Value = serde_json::from_slice(&std::fs::read(document).unwrap()).unwrap();
+    let listed = bell.get("/api/firebell/v1/alerts").await.2;
     let listed: Value = serde_json::from_str(&listed).unwrap();
     let mut listed = listed["alerts"].as_array().unwrap().iter();
     let burning = listed.find(|it| it["labels"]["alertname"] == "Burning");
@@ -361,13 +362,11 @@ async fn own_api_is_as_its_document_says() {
             continue;
         };
         let path = path.replace("{fingerprint}", &burning).replace("{id}", "1");
+        let path = path.replace("{trace}", telemetry::TRACE);
         let asked = format!("{path}{}", examples(&operations["get"]["parameters"]));
         let (status, kind, body) = bell.get(&asked).await;
-        assert_eq!(
-            (status, &*kind),
-            (200, "application/json"),
-            "{path}: {body}"
-        );
+        let found = (status, &*kind);
+        assert_eq!(found, (200, "application/json"), "{path}: {body}");
         let body = serde_json::from_str(&body).unwrap();
         validate(&document, &answer["schema"], &body, &path, &mut problems);
     }

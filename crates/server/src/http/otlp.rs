@@ -1,21 +1,27 @@
-//! OpenTelemetry metrics: `POST /api/v1/otlp/v1/metrics`, `/v1/metrics`, and gRPC.
+//! OpenTelemetry: `POST /v1/metrics` (as upstream `/api/v1/otlp/v1/metrics`), `/v1/traces`,
+//! `/v1/logs`, and gRPC.
 //!
 //! *Sources*: the OTLP specification 1.x; Prometheus, `storage/remote/write_handler.go`; "gRPC over
 //! HTTP/2".
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::io::Read as _;
 use std::pin::Pin;
 use std::sync::PoisonError;
 use std::task::{Context, Poll};
 
+use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
+use axum::routing::post;
 use firebell_config::{Otlp, OtlpNaming, OtlpPromotion};
+use firebell_telemetry::{LogRecord, Span};
 use firebell_wire::otlp::{
-    self, DECODED_BYTES_MAX, Deltas, Encoding, Item, Naming, Options, Promotion, Rejected,
+    self, DECODED_BYTES_MAX, Deltas, Encoding, Item, Naming, Options, Promotion, Rejected, Signal,
+    read_context,
 };
 use flate2::read::MultiGzDecoder;
 use hyper::body::Frame;
@@ -23,10 +29,32 @@ use hyper::body::Frame;
 use super::App;
 use super::intake::Intake;
 use crate::flags::{Flags, TYPE_LABELS, ZERO_AT_CREATION};
+use crate::telemetry::Place;
 
-/// The path of gRPC.
-pub(super) const GRPC_PATH: &str =
-    "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export";
+/// All places at the root.
+pub(super) fn routes() -> Router<App> {
+    let grpc = |signal: &str, service: &str| {
+        format!("/opentelemetry.proto.collector.{signal}.v1.{service}Service/Export")
+    };
+    Router::new()
+        .route("/v1/metrics", post(export))
+        .route("/v1/traces", post(export))
+        .route("/v1/logs", post(export))
+        .route(&grpc("metrics", "Metrics"), post(export_grpc))
+        .route(&grpc("trace", "Trace"), post(export_grpc))
+        .route(&grpc("logs", "Logs"), post(export_grpc))
+}
+
+/// What is sent to a path of these.
+fn signal_of(path: &str) -> Signal {
+    if path.ends_with("/v1/traces") || path.ends_with(".TraceService/Export") {
+        Signal::Traces
+    } else if path.ends_with("/v1/logs") || path.ends_with(".LogsService/Export") {
+        Signal::Logs
+    } else {
+        Signal::Metrics
+    }
+}
 
 /// Why nothing of a request was stored.
 enum Failure {
@@ -40,8 +68,14 @@ enum Failure {
     Internal,
 }
 
-/// Takes metrics over HTTP, in protobuf or JSON.
-pub(super) async fn export(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+/// Takes a signal over HTTP, in protobuf or JSON.
+pub(super) async fn export(
+    State(app): State<App>,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let signal = signal_of(uri.path());
     let get = |name| text(&headers, name);
     let kind = get(header::CONTENT_TYPE);
     let Some(encoding) = Encoding::of_content_type(kind) else {
@@ -61,8 +95,8 @@ pub(super) async fn export(State(app): State<App>, headers: HeaderMap, body: Byt
             return (StatusCode::BAD_REQUEST, why).into_response();
         }
     };
-    let (status, body) = match take(app, body, is_gzip, encoding).await {
-        Ok(rejected) => (StatusCode::OK, rejected.to_response(encoding)),
+    let (status, body) = match take(app, signal, body, is_gzip, encoding).await {
+        Ok(rejected) => (StatusCode::OK, rejected.to_response(signal, encoding)),
         Err(failure) => {
             let (status, code, why) = failure.words();
             (status, Rejected::status(encoding, code, &why))
@@ -72,23 +106,25 @@ pub(super) async fn export(State(app): State<App>, headers: HeaderMap, body: Byt
     (status, [(header::CONTENT_TYPE, kind)], body).into_response()
 }
 
-/// Takes metrics over gRPC: one message in, one out.
-pub(super) async fn export_grpc(
+/// Takes a signal over gRPC: one message in, one out.
+async fn export_grpc(
     State(app): State<App>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
     if !text(&headers, header::CONTENT_TYPE).starts_with("application/grpc") {
         return StatusCode::UNSUPPORTED_MEDIA_TYPE.into_response();
     }
+    let signal = signal_of(uri.path());
     let encoding = text(&headers, HeaderName::from_static("grpc-encoding"));
     let result = match grpc_message(&body, encoding) {
-        Ok((message, is_gzip)) => take(app, message, is_gzip, Encoding::Protobuf).await,
+        Ok((message, is_gzip)) => take(app, signal, message, is_gzip, Encoding::Protobuf).await,
         Err(why) => Err(Failure::Bad(why)),
     };
     match result {
         Ok(rejected) => {
-            let message = rejected.to_response(Encoding::Protobuf);
+            let message = rejected.to_response(signal, Encoding::Protobuf);
             let mut frame = vec![0];
             frame.extend((message.len() as u32).to_be_bytes());
             frame.extend(message);
@@ -166,26 +202,49 @@ impl Failure {
 
 async fn take(
     app: App,
+    signal: Signal,
     body: Bytes,
     is_gzip: bool,
     encoding: Encoding,
 ) -> Result<Rejected, Failure> {
     app.metrics.otlp_requests.inc();
-    let taken = tokio::task::spawn_blocking(move || store(&app, &body, is_gzip, encoding)).await;
+    let taken = tokio::task::spawn_blocking(move || {
+        let unzipped = unzipped(&body, is_gzip)?;
+        match signal {
+            Signal::Metrics => store(&app, &unzipped, encoding),
+            Signal::Traces => keep::<Span>(&app, &unzipped, encoding),
+            Signal::Logs => keep::<LogRecord>(&app, &unzipped, encoding),
+        }
+    })
+    .await;
     taken.unwrap_or(Err(Failure::Internal))
 }
 
-fn store(app: &App, body: &[u8], is_gzip: bool, encoding: Encoding) -> Result<Rejected, Failure> {
-    let unzipped;
-    let body = if is_gzip {
-        unzipped = unzip(body)?;
-        &unzipped
-    } else {
-        body
+/// The body itself, which is small enough.
+fn unzipped(body: &[u8], is_gzip: bool) -> Result<Cow<'_, [u8]>, Failure> {
+    let body = match is_gzip {
+        true => Cow::Owned(unzip(body)?),
+        false => Cow::Borrowed(body),
     };
     if body.len() > DECODED_BYTES_MAX {
         return Err(Failure::TooLarge);
     }
+    Ok(body)
+}
+
+/// Keeps spans or log records.
+fn keep<R: Place>(app: &App, body: &[u8], encoding: Encoding) -> Result<Rejected, Failure> {
+    let context = read_context::<R>(body, encoding);
+    let context = context.map_err(|error| Failure::Bad(error.to_string()))?;
+    let kept = app.telemetry.keep(context.kept);
+    kept.map_err(|error| Failure::Unavailable(error.to_string()))?;
+    Ok(Rejected {
+        n_refused: context.n_refused,
+        why: context.why,
+    })
+}
+
+fn store(app: &App, body: &[u8], encoding: Encoding) -> Result<Rejected, Failure> {
     let mut intake = Intake::default();
     let mut n_refused = 0;
     let options = options(&app.live.config().otlp, &app.flags);
@@ -212,7 +271,7 @@ fn store(app: &App, body: &[u8], is_gzip: bool, encoding: Encoding) -> Result<Re
     let stored = intake.store(app);
     let stored = stored.map_err(|error| Failure::Unavailable(error.to_string()))?;
     Ok(Rejected {
-        points: n_refused + stored.refused,
+        n_refused: n_refused + stored.refused,
         why: stored.problems.join("; "),
     })
 }

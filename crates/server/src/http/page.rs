@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use rust_embed::RustEmbed;
 
@@ -13,10 +13,15 @@ use rust_embed::RustEmbed;
 struct Files;
 
 /// A file of the page. Its views are behind `#`, so any other path that a link of upstream's kind
-/// leads to, such as `/graph?…`, is sent to the page itself.
-pub(crate) async fn page(uri: Uri) -> Response {
+/// leads to, such as `/graph?…`, is sent to the page itself; who sends something is told that nothing
+/// takes it.
+pub(crate) async fn page(method: Method, uri: Uri) -> Response {
     let path = uri.path().trim_start_matches('/');
     let path = if path.is_empty() { "index.html" } else { path };
+    let missing = (StatusCode::NOT_FOUND, "404 page not found\n");
+    if !matches!(method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return missing.into_response();
+    }
     if let Some(file) = Files::get(path) {
         return served(path, file.data);
     }
@@ -25,7 +30,7 @@ pub(crate) async fn page(uri: Uri) -> Response {
         .any(|it| path.starts_with(it));
     match path {
         "index.html" => Html(WITHOUT_PAGE).into_response(),
-        _ if is_api => (StatusCode::NOT_FOUND, "404 page not found\n").into_response(),
+        _ if is_api => missing.into_response(),
         _ => Redirect::to("/").into_response(),
     }
 }

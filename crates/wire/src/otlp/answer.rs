@@ -37,32 +37,52 @@ impl Encoding {
     }
 }
 
+/// What a request is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[expect(missing_docs, reason = "the words of OpenTelemetry")]
+pub enum Signal {
+    Metrics,
+    Traces,
+    Logs,
+}
+
+impl Signal {
+    /// The field that says how many were refused.
+    fn rejected(self) -> &'static str {
+        match self {
+            Self::Metrics => "rejectedDataPoints",
+            Self::Traces => "rejectedSpans",
+            Self::Logs => "rejectedLogRecords",
+        }
+    }
+}
+
 /// What of a request was not stored.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Rejected {
-    /// Data points.
-    pub points: u64,
+    /// Data points, spans or log records.
+    pub n_refused: u64,
     /// Why.
     pub why: String,
 }
 
 impl Rejected {
-    /// An `ExportMetricsServiceResponse`: empty when all was stored.
+    /// The answer to a request, such as `ExportMetricsServiceResponse`: empty when all was stored.
     #[must_use]
-    pub fn to_response(&self, encoding: Encoding) -> Vec<u8> {
-        let Self { points, why } = self;
-        let has_news = *points > 0 || !why.is_empty();
+    pub fn to_response(&self, signal: Signal, encoding: Encoding) -> Vec<u8> {
+        let Self { n_refused, why } = self;
+        let has_news = *n_refused > 0 || !why.is_empty();
         match encoding {
             Encoding::Protobuf if has_news => Writer::of(|response| {
                 response.message(1, |partial| {
-                    partial.varint(1, *points);
+                    partial.varint(1, *n_refused);
                     partial.text(2, why);
                 });
             }),
             Encoding::Protobuf => Vec::new(),
             Encoding::Json if has_news => {
                 let partial =
-                    json!({"rejectedDataPoints": points.to_string(), "errorMessage": why});
+                    json!({signal.rejected(): n_refused.to_string(), "errorMessage": why});
                 json!({ "partialSuccess": partial })
                     .to_string()
                     .into_bytes()

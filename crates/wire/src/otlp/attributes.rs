@@ -36,7 +36,7 @@ pub(super) fn get<'v>(attributes: &'v Attributes<'_>, name: &str) -> Option<&'v 
 }
 
 /// An `AnyValue` as text: lists and maps are JSON.
-fn text_of(message: Message<'_>) -> Result<Cow<'_, str>, Malformed> {
+pub(super) fn text_of(message: Message<'_>) -> Result<Cow<'_, str>, Malformed> {
     let mut fields = message;
     let mut text = Cow::Borrowed("");
     while let Some((number, value)) = fields.next_field()? {

@@ -8,19 +8,25 @@ use base64::engine::{DecodePaddingMode, Engine as _, GeneralPurpose, GeneralPurp
 use firebell_model::from_hex;
 use serde_json::{Map, Value as Json};
 
+use super::Signal;
 use crate::protobuf::Writer;
 
-/// An `ExportMetricsServiceRequest` in JSON, as protobuf.
+/// A request in JSON, as protobuf.
 ///
 /// # Errors
 /// What is wrong with the text, and where.
-pub(super) fn to_protobuf(body: &[u8]) -> Result<Vec<u8>, String> {
+pub(super) fn to_protobuf(body: &[u8], signal: Signal) -> Result<Vec<u8>, String> {
     let json: Json = serde_json::from_slice(body).map_err(|error| error.to_string())?;
     let Json::Object(request) = json else {
         return Err("the body is no JSON object".to_owned());
     };
     let mut out = Writer::default();
-    write_message(&request, &REQUEST, &mut out)?;
+    let fields = match signal {
+        Signal::Metrics => &METRICS_REQUEST,
+        Signal::Traces => &TRACES_REQUEST,
+        Signal::Logs => &LOGS_REQUEST,
+    };
+    write_message(&request, fields, &mut out)?;
     Ok(out.bytes)
 }
 
@@ -144,9 +150,12 @@ fn integer(json: &Json) -> Result<u64, String> {
 /// Names of enumerations, which the specification forbids and some senders write.
 fn enumerated(text: &str) -> Option<u64> {
     match text {
-        "AGGREGATION_TEMPORALITY_UNSPECIFIED" => Some(0),
-        "AGGREGATION_TEMPORALITY_DELTA" => Some(1),
-        "AGGREGATION_TEMPORALITY_CUMULATIVE" => Some(2),
+        "AGGREGATION_TEMPORALITY_UNSPECIFIED" | "STATUS_CODE_UNSET" => Some(0),
+        "AGGREGATION_TEMPORALITY_DELTA" | "SPAN_KIND_INTERNAL" | "STATUS_CODE_OK" => Some(1),
+        "AGGREGATION_TEMPORALITY_CUMULATIVE" | "SPAN_KIND_SERVER" | "STATUS_CODE_ERROR" => Some(2),
+        "SPAN_KIND_CLIENT" => Some(3),
+        "SPAN_KIND_PRODUCER" => Some(4),
+        "SPAN_KIND_CONSUMER" => Some(5),
         _ => None,
     }
 }
@@ -179,7 +188,9 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 // The messages of OTLP, as far as they are read.
-static REQUEST: [Field; 1] = [("resourceMetrics", 1, Kind::Many(&RESOURCE_METRICS))];
+static METRICS_REQUEST: [Field; 1] = [("resourceMetrics", 1, Kind::Many(&RESOURCE_METRICS))];
+static TRACES_REQUEST: [Field; 1] = [("resourceSpans", 1, Kind::Many(&RESOURCE_SPANS))];
+static LOGS_REQUEST: [Field; 1] = [("resourceLogs", 1, Kind::Many(&RESOURCE_LOGS))];
 static RESOURCE_METRICS: [Field; 3] = [
     ("resource", 1, Kind::One(&RESOURCE)),
     ("scopeMetrics", 2, Kind::Many(&SCOPE_METRICS)),
@@ -290,3 +301,44 @@ static ANY_VALUE: [Field; 7] = [
 ];
 static ANY_VALUES: [Field; 1] = [("values", 1, Kind::Many(&ANY_VALUE))];
 static KEY_VALUES: [Field; 1] = [("values", 1, Kind::Many(&KEY_VALUE))];
+static RESOURCE_SPANS: [Field; 2] = [
+    ("resource", 1, Kind::One(&RESOURCE)),
+    ("scopeSpans", 2, Kind::Many(&SCOPE_SPANS)),
+];
+static SCOPE_SPANS: [Field; 1] = [("spans", 2, Kind::Many(&SPAN))];
+static SPAN: [Field; 11] = [
+    ("traceId", 1, Kind::Hex),
+    ("spanId", 2, Kind::Hex),
+    ("parentSpanId", 4, Kind::Hex),
+    ("name", 5, Kind::Text),
+    ("kind", 6, Kind::Int),
+    ("startTimeUnixNano", 7, Kind::Fixed),
+    ("endTimeUnixNano", 8, Kind::Fixed),
+    ("attributes", 9, Kind::Many(&KEY_VALUE)),
+    ("events", 11, Kind::Many(&SPAN_EVENT)),
+    ("links", 13, Kind::Many(&SPAN_LINK)),
+    ("status", 15, Kind::One(&STATUS)),
+];
+static SPAN_EVENT: [Field; 3] = [
+    ("timeUnixNano", 1, Kind::Fixed),
+    ("name", 2, Kind::Text),
+    ("attributes", 3, Kind::Many(&KEY_VALUE)),
+];
+static SPAN_LINK: [Field; 2] = [("traceId", 1, Kind::Hex), ("spanId", 2, Kind::Hex)];
+static STATUS: [Field; 2] = [("message", 2, Kind::Text), ("code", 3, Kind::Int)];
+static RESOURCE_LOGS: [Field; 2] = [
+    ("resource", 1, Kind::One(&RESOURCE)),
+    ("scopeLogs", 2, Kind::Many(&SCOPE_LOGS)),
+];
+static SCOPE_LOGS: [Field; 1] = [("logRecords", 2, Kind::Many(&LOG_RECORD))];
+static LOG_RECORD: [Field; 9] = [
+    ("timeUnixNano", 1, Kind::Fixed),
+    ("severityNumber", 2, Kind::Int),
+    ("severityText", 3, Kind::Text),
+    ("body", 5, Kind::One(&ANY_VALUE)),
+    ("attributes", 6, Kind::Many(&KEY_VALUE)),
+    ("traceId", 9, Kind::Hex),
+    ("spanId", 10, Kind::Hex),
+    ("observedTimeUnixNano", 11, Kind::Fixed),
+    ("eventName", 12, Kind::Text),
+];
