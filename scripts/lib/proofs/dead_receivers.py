@@ -9,7 +9,8 @@ from __future__ import annotations
 import socket
 import sys
 import time
-from threading import Thread
+from signal import SIGTERM
+from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from proofs.check import ProofError, Proofs, wait_for
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TELLS_SECONDS = 60.0
+# So many messages of an integration may be under way.
+TURNS = 16
 ALERT = "FirebellNotificationsFailing"
 # Of each way to fail a part of what people are told.
 CAUSES = {
@@ -82,6 +85,8 @@ def main() -> int:
             silent.close()
     with proofs.scene("a receiver that takes its time while firebell is told to stop") as folder:
         stopping(proofs, folder)
+    with proofs.scene("firebell is told to stop while more waits than may be told") as folder:
+        draining(proofs, folder)
     return proofs.finish()
 
 
@@ -102,6 +107,55 @@ def stopping(proofs: Proofs, folder: Path) -> None:
             server.wait_ready()
             time.sleep(3)
             proofs.equal("it is told once", receiver.count("slow", "firing"), 1)
+
+
+def draining(proofs: Proofs, folder: Path) -> None:
+    """Stop it while all turns are taken: these end, nothing begins, and the rest is told later."""
+    begun: list[str] = []
+    held, n_alerts = Event(), TURNS + 4
+
+    def plan(integration: str) -> tuple[int, float]:
+        begun.append(integration)
+        held.wait(TELLS_SECONDS)
+        return 200, 0.0
+
+    with Receiver() as receiver:
+        receiver.plan = plan
+        urls = {name: f"http://{receiver.address}/{name}" for name in ("slow", "late")}
+        text = alertmanager(urls, f"http://{receiver.address}/backup").replace("1s", "9s")
+        late = "{receiver: late, matchers: [alertname=Fire], continue: true"
+        text = text.replace(late, late.replace("Fire", "Late") + ", group_wait: 1s")
+        (folder / "alertmanager.yml").write_text(text)
+        with Firebell(folder, CONFIG) as server:
+            server.wait_ready()
+            for nth in range(n_alerts):
+                post(server, nth=nth)
+            wait_for("all turns are taken", TELLS_SECONDS, lambda: len(begun) >= TURNS)
+            post(server, "Late")
+            server.send(SIGTERM)
+            wait_for("it stops", TELLS_SECONDS, lambda: "stopping" in server.text())
+            # The wait of the late one is over meanwhile.
+            time.sleep(1.5)
+            held.set()
+            proofs.equal("it ends well", server.exit_code(), 0)
+            proofs.equal("nothing begins that waits or is due", begun, ["slow"] * TURNS)
+            ended = named(receiver)
+            proofs.equal("what was under way ends", len(ended), TURNS)
+            server.start()
+            server.wait_ready()
+            wanted = sorted([f"slow Fire {nth}" for nth in range(n_alerts)] + ["late Late 0"])
+            wait_for("the rest is told", TELLS_SECONDS, lambda: len(named(receiver)) >= len(wanted))
+            time.sleep(1)
+            proofs.equal("after a start the rest is told, and each once", named(receiver), wanted)
+
+
+def named(receiver: Receiver) -> list[str]:
+    """Return who was told of which alerts."""
+    return sorted(
+        f"{arrival.integration} {alert['labels']['alertname']} {alert['labels']['nth']}"
+        for arrival in receiver.arrivals()
+        for alert in arrival.body["alerts"]
+    )
 
 
 def play(proofs: Proofs, folder: Path, garbage: int, silent: int) -> None:
@@ -175,12 +229,12 @@ route:
 {receivers}"""
 
 
-def post(server: Firebell) -> None:
+def post(server: Firebell, name: str = "Fire", nth: int = 0) -> None:
     """Have one alert fire for long."""
     moment = "%Y-%m-%dT%H:%M:%SZ"
     starts_at, ends_at = (time.strftime(moment, time.gmtime(time.time() + s)) for s in (0, 3600))
     times = f'"startsAt": "{starts_at}", "endsAt": "{ends_at}"'
-    body = f'[{{"labels": {{"alertname": "Fire"}}, {times}}}]'
+    body = f'[{{"labels": {{"alertname": "{name}", "nth": "{nth}"}}, {times}}}]'
     answer = server.ask(
         "/api/v2/alerts", "POST", body.encode(), {"Content-Type": "application/json"}
     )

@@ -217,7 +217,7 @@ REPEATS = (
     Script(
         "repeated by one route, not by the other",
         config(
-            route("alertname=A", receiver="often", repeat_interval="3s"),
+            route("alertname=A", receiver="often", repeat_interval="2s"),
             route("alertname=B", receiver="seldom"),
         ),
         12,
