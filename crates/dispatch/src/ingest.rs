@@ -6,7 +6,7 @@
 //! *Sources*: Alertmanager, `api/v2/api.go` (`postAlertsHandler`), `types.Alert.Merge`,
 //! `provider/mem`.
 
-use firebell_model::{Alert, Duration, Fingerprint, Labels, Timestamp};
+use firebell_model::{Alert, Duration, Fingerprint, Label, Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::pairs::Pairs;
@@ -28,15 +28,28 @@ pub struct PostedAlert {
 
 /// The alerts of one post. All text stands in one piece: most of it is known already, and is only
 /// compared.
-#[derive(Clone, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PostedAlerts {
-    text: String,
-    // Where each string ends; it begins where the one before ends.
-    ends: Vec<usize>,
+    body: String,
+    parts: Parts,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Parts {
+    // What is not in the body as it is; it is thought of as standing behind it.
+    others: String,
+    spans: Vec<Span>,
     heads: Vec<Head>,
 }
 
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// Where a string stands.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: usize,
+    end: usize,
+}
+
+#[derive(Clone, Debug)]
 struct Head {
     fingerprint: Fingerprint,
     // Strings: a name and a value for each label, then for each annotation, then the URL.
@@ -47,16 +60,14 @@ struct Head {
     ends_at: Option<Timestamp>,
 }
 
-impl PostedAlerts {
-    /// None yet, with room for so many bytes of text.
-    #[must_use]
-    pub fn with_room(n_bytes: usize) -> Self {
-        Self {
-            text: String::with_capacity(n_bytes),
-            ..Self::default()
-        }
-    }
+/// Collects the alerts of a body. Strings that are a part of it are not copied.
+#[derive(Debug)]
+pub struct PostedBody<'b> {
+    body: &'b str,
+    parts: Parts,
+}
 
+impl PostedBody<'_> {
     /// Adds an alert; labels and annotations stand in order of name, each name once, no value empty.
     pub fn push<'a>(
         &mut self,
@@ -65,12 +76,12 @@ impl PostedAlerts {
         (starts_at, ends_at): (Option<Timestamp>, Option<Timestamp>),
         generator_url: &str,
     ) {
-        let first = self.ends.len();
+        let first = self.parts.spans.len();
         let fingerprint = Fingerprint::of(labels.clone());
         let n_labels = self.push_pairs(labels);
         let n_annotations = self.push_pairs(annotations);
         self.push_text(generator_url);
-        self.heads.push(Head {
+        self.parts.heads.push(Head {
             fingerprint,
             first,
             n_labels,
@@ -78,22 +89,6 @@ impl PostedAlerts {
             starts_at,
             ends_at,
         });
-    }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.heads.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.heads.is_empty()
-    }
-
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Posted<'_>> {
-        self.heads.iter().map(|head| Posted { all: self, head })
     }
 
     fn push_pairs<'a>(&mut self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
@@ -107,13 +102,77 @@ impl PostedAlerts {
     }
 
     fn push_text(&mut self, text: &str) {
-        self.text.push_str(text);
-        self.ends.push(self.text.len());
+        // What lies within the body, which is there as long as this, is a part of it.
+        let offset = text.as_ptr().addr().wrapping_sub(self.body.as_ptr().addr());
+        let is_inside = offset <= self.body.len() && text.len() <= self.body.len() - offset;
+        let start = if is_inside {
+            offset
+        } else {
+            let others = &mut self.parts.others;
+            others.push_str(text);
+            self.body.len() + others.len() - text.len()
+        };
+        let end = start + text.len();
+        self.parts.spans.push(Span { start, end });
+    }
+}
+
+impl PostedAlerts {
+    /// The alerts that `read` finds in a body, and what it says besides.
+    ///
+    /// # Errors
+    /// What `read` says.
+    pub fn of_body<T, E>(
+        body: String,
+        read: impl FnOnce(&str, &mut PostedBody<'_>) -> Result<T, E>,
+    ) -> Result<(Self, T), E> {
+        let mut posted = PostedBody {
+            body: &body,
+            parts: Parts::default(),
+        };
+        let said = read(&body, &mut posted)?;
+        let parts = posted.parts;
+        Ok((Self { body, parts }, said))
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.parts.heads.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.parts.heads.is_empty()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Posted<'_>> {
+        let heads = self.parts.heads.iter();
+        heads.map(|head| Posted { all: self, head })
     }
 
     fn text(&self, idx: usize) -> &str {
-        let start = if idx == 0 { 0 } else { self.ends[idx - 1] };
-        &self.text[start..self.ends[idx]]
+        let (text, Span { start, end }) = self.place(idx);
+        &text[start..end]
+    }
+
+    // To be compared: whether characters are whole need not be looked at.
+    fn bytes(&self, idx: usize) -> &[u8] {
+        let (text, Span { start, end }) = self.place(idx);
+        &text.as_bytes()[start..end]
+    }
+
+    fn place(&self, idx: usize) -> (&str, Span) {
+        let Span { start, end } = self.parts.spans[idx];
+        // An empty one stands in both where they meet.
+        match end.checked_sub(self.body.len()).filter(|it| *it > 0) {
+            None => (&self.body, Span { start, end }),
+            Some(end) => {
+                let start = start - self.body.len();
+                (&self.parts.others, Span { start, end })
+            }
+        }
     }
 
     fn pairs(&self, first: usize, n_pairs: usize) -> impl Iterator<Item = (&str, &str)> + Clone {
@@ -124,13 +183,17 @@ impl PostedAlerts {
 
 impl FromIterator<PostedAlert> for PostedAlerts {
     fn from_iter<I: IntoIterator<Item = PostedAlert>>(alerts: I) -> Self {
-        let mut all = Self::default();
+        let mut posted = PostedBody {
+            body: "",
+            parts: Parts::default(),
+        };
         for alert in alerts {
             let times = (alert.starts_at, alert.ends_at);
             let (labels, annotations) = (texts(&alert.labels), texts(&alert.annotations));
-            all.push(labels, annotations, times, &alert.generator_url);
+            posted.push(labels, annotations, times, &alert.generator_url);
         }
-        all
+        let (body, parts) = (String::new(), posted.parts);
+        Self { body, parts }
     }
 }
 
@@ -151,13 +214,33 @@ impl<'a> Posted<'a> {
     }
 
     fn annotations(self) -> impl Iterator<Item = (&'a str, &'a str)> + Clone {
-        let first = self.head.first + 2 * self.head.n_labels;
-        self.all.pairs(first, self.head.n_annotations)
+        self.all
+            .pairs(self.first_annotation(), self.head.n_annotations)
     }
 
     fn generator_url(self) -> &'a str {
-        let n_pairs = self.head.n_labels + self.head.n_annotations;
-        self.all.text(self.head.first + 2 * n_pairs)
+        self.all.text(self.url_idx())
+    }
+
+    // Whether an alert says the same besides its times; their labels are the same.
+    fn is_said_by(self, known: &Alert) -> bool {
+        let first = self.first_annotation();
+        let is_same = |(nth, label): (usize, &Label)| {
+            let idx = first + 2 * nth;
+            self.all.bytes(idx) == label.name.as_bytes()
+                && self.all.bytes(idx + 1) == label.value.as_bytes()
+        };
+        known.annotations.len() == self.head.n_annotations
+            && self.all.bytes(self.url_idx()) == known.generator_url.as_bytes()
+            && known.annotations.iter().enumerate().all(is_same)
+    }
+
+    fn first_annotation(self) -> usize {
+        self.head.first + 2 * self.head.n_labels
+    }
+
+    fn url_idx(self) -> usize {
+        self.first_annotation() + 2 * self.head.n_annotations
     }
 
     /// Fills in the times that are missing, and checks.
@@ -178,14 +261,14 @@ impl<'a> Posted<'a> {
         };
         // Sorted: an empty name comes first.
         let is_unnamed =
-            |first: Option<(&str, &str)>| first.is_some_and(|(name, _)| name.is_empty());
+            |first: usize, n_pairs: usize| n_pairs > 0 && self.all.bytes(first).is_empty();
         if times.ends_at.is_some_and(|it| it < times.starts_at) {
             Err("start time must be before end time".to_owned())
         } else if self.head.n_labels == 0 {
             Err("at least one label pair required".to_owned())
-        } else if is_unnamed(self.labels().next()) {
+        } else if is_unnamed(self.head.first, self.head.n_labels) {
             Err("invalid label set: invalid name \"\"".to_owned())
-        } else if is_unnamed(self.annotations().next()) {
+        } else if is_unnamed(self.first_annotation(), self.head.n_annotations) {
             Err("invalid annotations: invalid name \"\"".to_owned())
         } else {
             Ok(State {
@@ -239,10 +322,7 @@ impl<'a> State<'a> {
             Text::Own(alert) => {
                 known.annotations == alert.annotations && known.generator_url == alert.generator_url
             }
-            Text::Posted(posted) => {
-                known.generator_url == posted.generator_url()
-                    && texts(&known.annotations).eq(posted.annotations())
-            }
+            Text::Posted(posted) => posted.is_said_by(known),
         }
     }
 

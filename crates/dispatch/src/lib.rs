@@ -52,7 +52,7 @@ pub use crate::group::LastFailure;
 pub use crate::happened::{
     ALERTS_NAMED_MAX, HistoryEntry, HistoryEvent, Mutes, Notified, NotifiedStatus,
 };
-pub use crate::ingest::{PostedAlert, PostedAlerts};
+pub use crate::ingest::{PostedAlert, PostedAlerts, PostedBody};
 pub use crate::nflog::NflogEntry;
 pub use crate::order::{by_label_set, by_origin};
 pub use crate::outcome::Outcome;

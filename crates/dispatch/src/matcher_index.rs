@@ -6,7 +6,7 @@
 //!
 //! *Not here*: what a set belongs to; callers give it a small number.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::BuildHasherDefault;
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use firebell_model::{LabelHasher, Labels, MatchOp, Matcher};
 #[derive(Debug, Default)]
 pub(crate) struct MatcherIndex {
     sets: Vec<Option<MatcherSet>>,
-    names: ByText<NameIndex>,
+    names: BTreeMap<Arc<str>, NameIndex>,
     // Sets that no label is needed for.
     unbound: Vec<u32>,
 }
@@ -86,9 +86,18 @@ impl MatcherIndex {
     /// The sets whose matchers are all satisfied, sorted.
     pub(crate) fn matches(&self, labels: &Labels) -> Vec<u32> {
         let mut hits: Vec<u32> = Vec::new();
-        for label in labels.iter() {
-            if let Some(index) = self.names.get(&label.name) {
-                index.collect(&label.value, &mut hits);
+        // Most have few names, and some have thousands.
+        if self.names.len() <= labels.len() {
+            for (name, index) in &self.names {
+                if let Some(value) = labels.get(name) {
+                    index.collect(value, &mut hits);
+                }
+            }
+        } else {
+            for label in labels.iter() {
+                if let Some(index) = self.names.get(&label.name) {
+                    index.collect(&label.value, &mut hits);
+                }
             }
         }
         hits.sort_unstable();

@@ -13,7 +13,7 @@ use firebell_dispatch::{
 use firebell_engine::{Configuration, Engine, Journal, Step};
 use firebell_model::{Matcher, Timestamp};
 use firebell_rules::RuleSet;
-use firebell_wire::alertmanager_json::each_alert_in_body;
+use firebell_wire::alertmanager_json::each_alert_in_text;
 
 fn main() {
     let arg = std::env::args().nth(1).and_then(|arg| arg.parse().ok());
@@ -32,13 +32,14 @@ fn main() {
                 costs[idx] += end - start;
                 start = end;
             };
-            let mut posted = PostedAlerts::default();
-            each_alert_in_body(body.as_bytes(), |alert| {
-                let times = (alert.starts_at, alert.ends_at);
-                let (labels, annotations) = (alert.labels.iter(), alert.annotations.iter());
-                posted.push(labels, annotations, times, &alert.generator_url);
-            })
-            .expect("alerts");
+            let read = PostedAlerts::of_body(body, |body, posted| {
+                each_alert_in_text(body, |alert| {
+                    let times = (alert.starts_at, alert.ends_at);
+                    let (labels, annotations) = (alert.labels.iter(), alert.annotations.iter());
+                    posted.push(labels, annotations, times, &alert.generator_url);
+                })
+            });
+            let (posted, ()) = read.expect("alerts");
             lap(0);
             let mut step = Step::default();
             engine.post_alerts(now, &posted, &mut step);

@@ -12,8 +12,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use firebell_disk::{Disk, DiskError, Log, LogError, LogOptions, read_segment};
-use firebell_dispatch::HistoryEntry;
+use firebell_dispatch::{HistoryEntry, HistoryEvent};
 use firebell_model::{Duration, Matcher, Timestamp};
+use serde::Serialize;
 
 /// The writing end.
 pub struct History {
@@ -327,9 +328,57 @@ fn frame(entries: &[HistoryEntry]) -> Vec<u8> {
     payload.extend_from_slice(&first_at.0.to_le_bytes());
     payload.extend_from_slice(&last_at.0.to_le_bytes());
     payload.extend_from_slice(&(entries.len() as u32).to_le_bytes());
-    // Entries are plain data with string keys: they always have a JSON form.
-    let _ = serde_json::to_writer(&mut payload, entries);
+    payload.push(b'[');
+    for (idx, entry) in entries.iter().enumerate() {
+        if idx > 0 {
+            payload.push(b',');
+        }
+        put_entry(&mut payload, entry);
+    }
+    payload.push(b']');
     payload
+}
+
+// As JSON; what there are most of without the detours that are needed for any shape.
+fn put_entry(out: &mut Vec<u8>, entry: &HistoryEntry) {
+    let kind = entry.event.kind();
+    if !matches!(
+        entry.event,
+        HistoryEvent::Pending | HistoryEvent::Firing | HistoryEvent::Resolved
+    ) {
+        return put_json(out, entry);
+    }
+    out.extend_from_slice(br#"{"at":"#);
+    put_json(out, &entry.at);
+    out.extend_from_slice(br#","labels":{"#);
+    for (idx, label) in entry.labels.iter().enumerate() {
+        if idx > 0 {
+            out.push(b',');
+        }
+        put_text(out, &label.name);
+        out.push(b':');
+        put_text(out, &label.value);
+    }
+    out.extend_from_slice(br#"},"kind":"#);
+    put_text(out, kind);
+    out.push(b'}');
+}
+
+fn put_text(out: &mut Vec<u8>, text: &str) {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    // All of it, so that many bytes are looked at together.
+    if text.bytes().fold(true, |all, byte| all & is_plain(byte)) {
+        out.push(b'"');
+        out.extend_from_slice(text.as_bytes());
+        out.push(b'"');
+    } else {
+        put_json(out, text);
+    }
+}
+
+// Entries are plain data with string keys: they always have a JSON form.
+fn put_json(out: &mut Vec<u8>, value: &(impl Serialize + ?Sized)) {
+    let _ = serde_json::to_writer(out, value);
 }
 
 fn note(segments: &mut VecDeque<Segment>, number: u64, head: &Head, payload_bytes: usize) {
@@ -378,7 +427,6 @@ const FRAME_OVERHEAD: usize = 8;
 #[cfg(test)]
 mod tests {
     use firebell_disk::MemoryDisk;
-    use firebell_dispatch::HistoryEvent;
     use firebell_model::{Labels, parse_matchers};
 
     use super::*;
@@ -394,6 +442,32 @@ mod tests {
             labels: Labels::from_pairs([("alertname", name), ("team", "db")]),
             event,
         }
+    }
+
+    #[test]
+    fn entries_are_written_as_the_json_that_they_are() {
+        let values = ["a", "ü \u{7f}/<&>", "\"", "\\", "\n", "\0\u{1f}", " !#[]~"];
+        let events = [
+            HistoryEvent::Pending,
+            HistoryEvent::Firing,
+            HistoryEvent::Resolved,
+            HistoryEvent::Unsuppressed {
+                receiver: "\"".into(),
+            },
+        ];
+        for event in events {
+            let mut entries = vec![entry(-1, "x", event.clone())];
+            entries[0].labels = Labels::empty();
+            entries.extend(values.map(|it| entry(5, it, event.clone())));
+            entries.extend(values.map(|it| HistoryEntry {
+                labels: Labels::from_pairs([(it, "1"), ("b", it)]),
+                ..entry(i64::from(u32::MAX), it, event.clone())
+            }));
+            let expected = serde_json::to_string(&entries).unwrap();
+            let written = frame(&entries).split_off(HEAD_BYTES);
+            assert_eq!(String::from_utf8(written).unwrap(), expected);
+        }
+        assert_eq!(frame(&[]).split_off(HEAD_BYTES), b"[]");
     }
 
     fn query() -> HistoryQuery {

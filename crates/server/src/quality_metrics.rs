@@ -447,7 +447,7 @@ mod tests {
     use std::sync::Arc;
 
     use firebell_dispatch::{
-        DEFAULT_RESOLVE_TIMEOUT, PostedAlerts, Receiver, Receivers, RouteSpec, Routing,
+        DEFAULT_RESOLVE_TIMEOUT, PostedAlert, PostedAlerts, Receiver, Receivers, RouteSpec, Routing,
     };
     use firebell_engine::Configuration;
     use firebell_incident::{Person, Policy};
@@ -495,9 +495,13 @@ mod tests {
                 ("service", "cart"),
                 (SEVERITY, "critical"),
             ];
-            let mut posted = PostedAlerts::default();
-            let times = (Some(Timestamp(0)), ends_at.map(secs));
-            posted.push(labels.into_iter(), std::iter::empty(), times, "");
+            let posted = PostedAlerts::from_iter([PostedAlert {
+                labels: Labels::from_pairs(labels),
+                annotations: Labels::empty(),
+                starts_at: Some(Timestamp(0)),
+                ends_at: ends_at.map(secs),
+                generator_url: String::new(),
+            }]);
             let mut step = Step::default();
             self.engine.post_alerts(secs(at), &posted, &mut step);
             self.metrics.count(&self.engine, &step);

@@ -9,6 +9,7 @@ mod answers;
 mod bodies;
 mod error;
 mod filter;
+mod plain_reader;
 mod sending;
 
 pub use self::answers::{
@@ -17,8 +18,8 @@ pub use self::answers::{
     StatusJson,
 };
 pub use self::bodies::{
-    AlertInBody, Pairs, PostableAlert, PostableSilence, each_alert_in_body, parse_alerts,
-    parse_silence,
+    AlertInBody, Pairs, PostableAlert, PostableSilence, each_alert_in_body, each_alert_in_text,
+    parse_alerts, parse_silence,
 };
 pub use self::error::RequestError;
 pub use self::filter::{AlertFilter, SilenceStates, parse_filters, parse_receiver_matchers};

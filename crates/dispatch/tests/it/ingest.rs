@@ -1,8 +1,9 @@
 //! How posted alerts are completed, checked and merged.
 
 use expect_test::{Expect, expect};
-use firebell_dispatch::{Dispatch, Options, PostedAlert, PostedAlerts};
+use firebell_dispatch::{Dispatch, DispatchRecord, Options, PostedAlert, PostedAlerts, PostedBody};
 use firebell_model::{Labels, Timestamp};
+use proptest::prelude::*;
 
 use crate::harness::{SIMPLE, World, check, duration_text, moment, run};
 use crate::routings::parse_routing;
@@ -192,4 +193,74 @@ fn resolved_alerts_that_no_group_waits_for_are_forgotten() {
     let world = run(SIMPLE, "0s fire db/disk · 1m resolve db/disk · 31m end");
     assert_eq!(world.dispatch.stats().n_alerts, 0);
     assert_eq!(world.dispatch.stats().n_groups, 0);
+}
+
+// A text as a part of a body, if it is to be and is there, or else apart from it.
+fn placed<'b>(body: &'b str, text: &str, is_in_body: bool) -> &'b str {
+    match body.find(text).filter(|_| is_in_body) {
+        Some(at) => &body[at..at + text.len()],
+        None => text.to_owned().leak(),
+    }
+}
+
+fn any_posted() -> impl Strategy<Value = PostedAlert> {
+    let pairs = |names: &'static [&'static str]| {
+        let value = prop::sample::select(vec!["", "x", "y", "zoë"]);
+        let pair = (prop::sample::select(names), value);
+        prop::collection::vec(pair, 0..4).prop_map(Labels::from_pairs)
+    };
+    let time = prop::option::of((0_i64..4).prop_map(|secs| Timestamp(secs * 1_000)));
+    let url = prop::sample::select(vec!["", "http://x", "http://y"]);
+    let texts = (pairs(&["a", "b", "", "a\""]), pairs(&["n", "o"]), url);
+    (texts, time.clone(), time).prop_map(|((labels, annotations, url), starts_at, ends_at)| {
+        let generator_url = url.to_owned();
+        PostedAlert {
+            labels,
+            annotations,
+            starts_at,
+            ends_at,
+            generator_url,
+        }
+    })
+}
+
+proptest! {
+    /// It makes no difference whether texts are a part of the body, nor where in it.
+    #[test]
+    fn alerts_of_a_body_are_those_that_are_given_one_by_one(
+        posts in prop::collection::vec(prop::collection::vec(any_posted(), 0..5), 1..6),
+        in_body in prop::collection::vec(any::<bool>(), 7),
+    ) {
+        let new = || Dispatch::new(parse_routing(SIMPLE), Options::default());
+        let (mut one, mut other) = (new(), new());
+        let body = " http://x zoë,y:x n o a\"b http://y";
+        let mut is_in_body = in_body.iter().cycle().copied();
+        for (nth, post) in (0_i64..).zip(posts) {
+            let now = Timestamp(nth * 700);
+            let read = |body: &str, of_body: &mut PostedBody<'_>| {
+                let mut text = |text: &str| placed(body, text, is_in_body.next() == Some(true));
+                for alert in &post {
+                    let mut texts = |labels: &Labels| -> Vec<(&str, &str)> {
+                        let pairs = labels.iter();
+                        pairs.map(|it| (text(&it.name), text(&it.value))).collect()
+                    };
+                    let (labels, annotations) = (texts(&alert.labels), texts(&alert.annotations));
+                    let times = (alert.starts_at, alert.ends_at);
+                    let (labels, annotations) = (labels.into_iter(), annotations.into_iter());
+                    of_body.push(labels, annotations, times, text(&alert.generator_url));
+                }
+                Ok::<(), ()>(())
+            };
+            let (of_body, ()) = PostedAlerts::of_body(body.to_owned(), read).unwrap();
+            let given = PostedAlerts::from_iter(post);
+            let step = |dispatch: &mut Dispatch, posted: &PostedAlerts| {
+                let errors = dispatch.handle_posted(now, posted, &mut Vec::new());
+                let mut changes: Vec<DispatchRecord> = Vec::new();
+                dispatch.take_changes(&mut changes);
+                (errors, changes)
+            };
+            prop_assert_eq!(step(&mut one, &given), step(&mut other, &of_body));
+        }
+        prop_assert!(one.records().eq(other.records()));
+    }
 }

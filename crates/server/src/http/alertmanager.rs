@@ -13,16 +13,17 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use firebell_dispatch::{
-    AlertState as Muted, AlertView, GroupCursor, GroupView, PostedAlerts, Routing, Silence,
-    SilenceError, SilenceId, SilenceRequest, SilenceState, SilenceTerms, by_label_set, by_origin,
+    AlertState as Muted, AlertView, GroupCursor, GroupView, PostedAlerts, PostedBody, Routing,
+    Silence, SilenceError, SilenceId, SilenceRequest, SilenceState, SilenceTerms, by_label_set,
+    by_origin,
 };
 use firebell_engine::Engine;
 use firebell_model::{Duration, Notification, NotificationReason, Timestamp, is_valid_label_name};
 use firebell_wire::alertmanager_json::{
     AlertFilter, AlertGroupJson, AlertInBody, AlertState, AlertStatusJson, ClusterJson, ConfigJson,
     GettableAlert, GettableSilence, MatcherJson, PostableSilence, ReceiverJson, RequestError,
-    SilenceIdJson, SilenceStates, SilenceStatusJson, StatusJson, each_alert_in_body, parse_filters,
-    parse_receiver_matchers, parse_silence,
+    SilenceIdJson, SilenceStates, SilenceStatusJson, StatusJson, each_alert_in_body,
+    each_alert_in_text, parse_filters, parse_receiver_matchers, parse_silence,
 };
 use serde::Serialize;
 
@@ -337,10 +338,11 @@ fn gettable(
 
 async fn post_alerts(State(app): State<App>, body: Bytes) -> Response {
     let has_classic_names = app.flags.has_feature(CLASSIC_MODE);
-    let (posted, n_received, mut errors) = match read_posted(&body, has_classic_names) {
+    let (posted, mut errors) = match read_posted(body, has_classic_names) {
         Ok(read) => read,
         Err(error) => return refused(&error),
     };
+    let n_received = posted.len() + errors.len();
     app.metrics.alerts_received.inc_by(n_received as u64);
     let others = app
         .handle
@@ -356,15 +358,13 @@ async fn post_alerts(State(app): State<App>, body: Bytes) -> Response {
     refused(&RequestError::bad_request(errors.join("\n")))
 }
 
-/// The alerts of a body, how many there were before those were left out whose names are none, and
-/// what is wrong with these.
+/// The alerts of a body, and what is wrong with those that are left out, as their names are none.
 fn read_posted(
-    body: &[u8],
+    body: Bytes,
     has_classic_names: bool,
-) -> Result<(PostedAlerts, usize, Vec<String>), RequestError> {
-    // Their texts are a part of the body.
-    let (mut posted, mut errors) = (PostedAlerts::with_room(body.len()), Vec::new());
-    each_alert_in_body(body, |alert| {
+) -> Result<(PostedAlerts, Vec<String>), RequestError> {
+    let mut errors = Vec::new();
+    let mut add = |posted: &mut PostedBody<'_>, alert: &AlertInBody<'_>| {
         let wrong = has_classic_names.then(|| wrong_name(alert)).flatten();
         if let Some(wrong) = wrong {
             errors.push(wrong);
@@ -373,9 +373,17 @@ fn read_posted(
         let times = (alert.starts_at, alert.ends_at);
         let (labels, annotations) = (alert.labels.iter(), alert.annotations.iter());
         posted.push(labels, annotations, times, &alert.generator_url);
-    })?;
-    let n_alerts = posted.len() + errors.len();
-    Ok((posted, n_alerts, errors))
+    };
+    let read = match String::from_utf8(body.into()) {
+        Ok(text) => PostedAlerts::of_body(text, |text, posted| {
+            each_alert_in_text(text, |alert| add(posted, alert))
+        }),
+        Err(error) => PostedAlerts::of_body(String::new(), |_, posted| {
+            each_alert_in_body(error.as_bytes(), |alert| add(posted, alert))
+        }),
+    };
+    let (posted, ()) = read?;
+    Ok((posted, errors))
 }
 
 /// What is wrong with an alert when names have to fit the classic grammar.

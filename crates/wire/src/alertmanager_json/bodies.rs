@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use firebell_model::{Labels, MatchOp, Matcher, Timestamp};
+use firebell_model::{Labels, MatchOp, Matcher, ParseTimestampError, Timestamp};
 use serde::de::Visitor;
 use serde::{Deserialize, Deserializer};
 
-use super::RequestError;
 use super::alerts_reader::AlertsReader;
+use super::{RequestError, plain_reader};
 
 /// An alert that somebody sends.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -79,6 +79,26 @@ impl<'a> Pairs<'a> {
         self.0.push(pair);
     }
 
+    /// Puts a pair in the place of another one, or behind all.
+    pub(super) fn put(&mut self, idx: usize, pair: (Text<'a>, Text<'a>)) {
+        match self.0.get_mut(idx) {
+            Some(place) => *place = pair,
+            None => self.0.push(pair),
+        }
+    }
+
+    pub(super) fn truncate(&mut self, n_pairs: usize) {
+        self.0.truncate(n_pairs);
+    }
+
+    /// The name at a place, if it stands in the body as it is.
+    pub(super) fn name(&self, idx: usize) -> Option<&'a str> {
+        match self.0.get(idx)?.0.0 {
+            Cow::Borrowed(name) => Some(name),
+            Cow::Owned(_) => None,
+        }
+    }
+
     /// The pairs, in order of name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> + Clone {
         self.0.iter().map(|(name, value)| (&*name.0, &*value.0))
@@ -91,7 +111,9 @@ impl<'a> Pairs<'a> {
             self.0.sort_by(|a, b| a.0.cmp(&b.0));
             self.0.dedup_by(|a, b| a.0 == b.0);
         }
-        self.0.retain(|(_, value)| !value.0.is_empty());
+        if self.0.iter().any(|(_, value)| value.0.is_empty()) {
+            self.0.retain(|(_, value)| !value.0.is_empty());
+        }
     }
 }
 
@@ -110,13 +132,42 @@ pub fn each_alert_in_body<'a>(
     body: &'a [u8],
     each: impl FnMut(&AlertInBody<'a>),
 ) -> Result<(), RequestError> {
-    let mut reader = AlertsReader::new(each);
-    // Texts need not be checked one by one when all of the body is one. What is wrong with one that
-    // is none is better told by the parser.
-    let read = match std::str::from_utf8(body) {
-        Ok(text) => reader.read(&mut serde_json::Deserializer::from_str(text)),
-        Err(_) => reader.read(&mut serde_json::Deserializer::from_slice(body)),
-    };
+    match std::str::from_utf8(body) {
+        Ok(text) => each_alert_in_text(text, each),
+        // What is wrong with a body that is no text is better told by the parser.
+        Err(_) => each_alert_after(0, &mut serde_json::Deserializer::from_slice(body), each),
+    }
+}
+
+/// As [`each_alert_in_body`], when it is known to be text.
+///
+/// # Errors
+/// As [`each_alert_in_body`].
+pub fn each_alert_in_text<'a>(
+    body: &'a str,
+    mut each: impl FnMut(&AlertInBody<'a>),
+) -> Result<(), RequestError> {
+    let (n_plain, is_whole) = plain_reader::read(body, &mut each);
+    if is_whole {
+        return Ok(());
+    }
+    each_alert_after(n_plain, &mut serde_json::Deserializer::from_str(body), each)
+}
+
+// Without the first ones, which were read already.
+fn each_alert_after<'a, R: serde_json::de::Read<'a>>(
+    n_known: usize,
+    body: &mut serde_json::Deserializer<R>,
+    mut each: impl FnMut(&AlertInBody<'a>),
+) -> Result<(), RequestError> {
+    let mut n_read = 0;
+    let mut reader = AlertsReader::new(|alert: &AlertInBody<'a>| {
+        n_read += 1;
+        if n_read > n_known {
+            each(alert);
+        }
+    });
+    let read = reader.read(body);
     read.map_err(|why| RequestError::unreadable("alerts", &why))?;
     match reader.without_labels {
         Some(idx) => Err(RequestError::required(&format!("{idx}.labels"))),
@@ -259,18 +310,26 @@ impl RawMatcher {
 
 /// A moment; absent when there is none, it is empty, or it is Go's zero time.
 #[derive(Default)]
-pub(super) struct RawMoment(pub(super) Option<Timestamp>);
+pub(super) struct RawMoment(pub(super) Moment);
+
+pub(super) type Moment = Option<Timestamp>;
+
+/// Reads a moment.
+///
+/// # Errors
+/// When it is none.
+pub(super) fn moment(text: &str) -> Result<Moment, ParseTimestampError> {
+    if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
+        return Ok(None);
+    }
+    text.parse().map(Some)
+}
 
 impl<'de> Deserialize<'de> for RawMoment {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = Option::<Text<'_>>::deserialize(deserializer)?;
         let text = text.unwrap_or_default().0;
-        if text.is_empty() || text.starts_with("0001-01-01T00:00:00") {
-            return Ok(Self(None));
-        }
-        text.parse()
-            .map(|at| Self(Some(at)))
-            .map_err(serde::de::Error::custom)
+        moment(&text).map(Self).map_err(serde::de::Error::custom)
     }
 }
 
