@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use firebell_model::{Duration, Labels};
 
+use crate::circumstances;
 use crate::exec::Context;
 use crate::functions::query_escape;
 use crate::time::format_moment;
@@ -26,7 +27,7 @@ pub(crate) struct Glance {
     pub(crate) n_alerts: usize,
 }
 
-/// What tells alerts apart.
+/// What tells alerts apart, or what happened before.
 pub(crate) struct Table {
     name: String,
     head: Vec<String>,
@@ -148,13 +149,14 @@ impl<'a> Whole<'a> {
             facts.push(("Value", measured.to_owned()));
         }
         facts.push(("Owner", owner.unwrap_or_default().to_owned()));
+        facts.extend(circumstances::facts(self.annotations));
         facts.retain(|(_, text)| !text.is_empty());
         facts
     }
 
     fn tables(&self) -> Vec<Table> {
         if self.alerts.len() == 1 {
-            return Vec::new();
+            return self.breadcrumbs().into_iter().collect();
         }
         let all: Vec<&Labels> = self.alerts.iter().map(|alert| alert.labels).collect();
         let columns = differing(&all);
@@ -165,6 +167,16 @@ impl<'a> Whole<'a> {
             self.table(name, &columns, &alerts)
         });
         tables.into_iter().flatten().collect()
+    }
+
+    fn breadcrumbs(&self) -> Option<Table> {
+        let rows = circumstances::breadcrumbs(self.annotations);
+        (!rows.is_empty()).then(|| Table {
+            name: "Breadcrumbs".to_owned(),
+            head: ["at", "from", "what"].map(str::to_owned).into(),
+            rows: rows.into_iter().map(Vec::from).collect(),
+            n_more: 0,
+        })
     }
 
     fn table(&self, name: &str, columns: &[&str], alerts: &[&AlertFacts<'_>]) -> Option<Table> {
@@ -311,7 +323,7 @@ fn clean_address(address: &str) -> String {
 }
 
 /// A time in two units at most: `45s`, `3m`, `2h 5m`, `3d 4h`.
-fn span(elapsed: Duration) -> String {
+pub(crate) fn span(elapsed: Duration) -> String {
     let secs = elapsed.0.max(0) / 1000;
     let units = [("d", 86_400), ("h", 3_600), ("m", 60), ("s", 1)];
     let first = units.iter().position(|(_, size)| secs >= *size);

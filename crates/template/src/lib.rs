@@ -27,6 +27,7 @@ mod printf;
 mod route_labels;
 mod time;
 
+mod circumstances;
 mod functions;
 mod glance;
 

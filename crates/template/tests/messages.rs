@@ -117,6 +117,60 @@ fn one_alert_is_told_in_the_order_of_the_questions() {
 }
 
 #[test]
+fn what_a_python_app_says_of_the_request_is_told_and_odd_annotations_say_nothing() {
+    let labels = [("alertname", "Exception"), ("service", "shop")];
+    let crumb = r#"{"timestamp":"2026-01-02T03:03:59.1Z","category":"bank","message":"asked"}"#;
+    let crumbs = format!("[{crumb}, 7, {crumb}]");
+    let said = [
+        ("summary", "BankError in pay"),
+        ("method", "POST"),
+        ("path", "/orders/77/pay"),
+        ("route", "/orders/{order}/pay"),
+        ("trace_id", "0af7651916cd43dd8448eb211c80319c"),
+        ("user", r#"{"id":7,"plan":"gold"}"#),
+        ("deploy", r#"{"version":"v42","age_s":360}"#),
+        ("breadcrumbs", &crumbs),
+    ];
+    check(
+        &notification(vec![resolved(alert(&labels, &said))]),
+        &expect![[r#"
+            [RESOLVED] Exception: BankError in pay
+            ----
+            Where: service=shop
+            Since: 2026-01-02 03:04 UTC, for 4m
+            Request: POST /orders/{order}/pay
+            User: 7, plan=gold
+            Deploy: v42, 6m before
+            Trace: 0af7651916cd43dd8448eb211c80319c
+
+            Breadcrumbs
+            at        from  what
+            03:03:59  bank  asked
+            03:03:59  bank  asked
+
+            Graph: http://fire.example/graph?g0.expr=x+%3E+0.05
+            Alert: http://fire.example/#/alerts/7461b40e8fe0d40e
+        "#]],
+    );
+    let odd = [
+        ("user", "ada"),
+        ("deploy", r#"{"age_s":9223372036854775807}"#),
+        ("breadcrumbs", r#"[{"message":"cut o"#),
+    ];
+    check(
+        &notification(vec![resolved(alert(&labels, &odd))]),
+        &expect![[r#"
+            [RESOLVED] Exception: shop
+            ----
+            Where: service=shop
+            Since: 2026-01-02 03:04 UTC, for 4m
+            Graph: http://fire.example/graph?g0.expr=x+%3E+0.05
+            Alert: http://fire.example/#/alerts/7461b40e8fe0d40e
+        "#]],
+    );
+}
+
+#[test]
 fn several_alerts_stand_in_a_table_of_what_tells_them_apart() {
     let alerts = vec![checkout("eu"), checkout("us"), resolved(checkout("asia"))];
     check(

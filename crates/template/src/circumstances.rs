@@ -1,0 +1,81 @@
+//! What an alert says of the request, job or process in which it arose: annotations that the Python
+//! package writes, for messages. What is not as it writes it says nothing.
+
+use firebell_model::{Duration, Labels};
+use serde_json::{Map, Value as Json};
+
+use crate::glance::span;
+
+/// Names and texts.
+pub(crate) fn facts(annotations: &Labels) -> [(&'static str, String); 4] {
+    let plain = |name| annotations.value(name).trim();
+    let place = [plain("route"), plain("path")];
+    let place = place.into_iter().find(|it| !it.is_empty());
+    let request = place.map(|it| format!("{} {it}", plain("method")).trim().to_owned());
+    [
+        ("Request", request.unwrap_or_default()),
+        (
+            "User",
+            map(annotations, "user").map_or_else(String::new, |it| text(&it, "id")),
+        ),
+        (
+            "Deploy",
+            map(annotations, "deploy").map_or_else(String::new, |it| deploy(&it)),
+        ),
+        ("Trace", plain("trace_id").to_owned()),
+    ]
+    .map(|(name, text)| (name, text.chars().take(CHARS_MAX).collect()))
+}
+
+/// The last things that happened before: time, who says it, what.
+pub(crate) fn breadcrumbs(annotations: &Labels) -> Vec<[String; 3]> {
+    let list: Vec<Json> =
+        serde_json::from_str(annotations.value("breadcrumbs")).unwrap_or_default();
+    let last = list.len().saturating_sub(CRUMBS_MAX);
+    let crumbs = list.iter().skip(last).filter_map(Json::as_object);
+    let row = |crumb: &Map<String, Json>| {
+        let of = |name: &str| crumb.get(name).map_or_else(String::new, said);
+        let at = of("timestamp");
+        // The clock's part of RFC 3339.
+        let clock = at.get(11..19).unwrap_or_default().to_owned();
+        [clock, of("category"), of("message")]
+    };
+    crumbs.map(row).collect()
+}
+
+fn map(annotations: &Labels, name: &str) -> Option<Map<String, Json>> {
+    serde_json::from_str(annotations.value(name)).ok()
+}
+
+/// `v42, 6m before`.
+fn deploy(deploy: &Map<String, Json>) -> String {
+    let age = deploy.get("age_s").and_then(Json::as_i64);
+    let age = age.filter(|secs| (0..=AGE_SECS_MAX).contains(secs));
+    let age = age.map(|secs| format!("{} before", span(Duration::from_secs(secs))));
+    let version = deploy.get("version").map(said);
+    let parts: Vec<String> = version.into_iter().chain(age).collect();
+    parts.join(", ")
+}
+
+/// `7, plan=gold`: what is called `first` stands without its name.
+fn text(map: &Map<String, Json>, first: &str) -> String {
+    let pair = |(name, value): (&String, &Json)| match name == first {
+        true => said(value),
+        false => format!("{name}={}", said(value)),
+    };
+    map.iter().map(pair).collect::<Vec<_>>().join(", ")
+}
+
+fn said(value: &Json) -> String {
+    match value {
+        Json::Null => String::new(),
+        Json::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
+/// Longer ago no deploy explains anything, and no clock is right.
+const AGE_SECS_MAX: i64 = 10 * 365 * 86_400;
+/// What is read at a glance.
+const CRUMBS_MAX: usize = 5;
+const CHARS_MAX: usize = 200;
