@@ -115,7 +115,7 @@ impl<'a> Cells<'a> {
             .load(Ordering::Acquire) as usize;
         match chunk {
             0 => self.spill?.get(bucket),
-            at => self.arena.get(at - 1 + bucket % CHUNK_LEN),
+            at => self.arena.get((at - 1).checked_add(bucket % CHUNK_LEN)?),
         }
     }
 
@@ -126,7 +126,9 @@ impl<'a> Cells<'a> {
             .load(Ordering::Acquire) as usize;
         match chunk {
             0 => self.spill?.get(N_BUCKETS + bucket),
-            at => self.arena.get(at - 1 + CHUNK_LEN + bucket % CHUNK_LEN),
+            at => self
+                .arena
+                .get((at - 1).checked_add(CHUNK_LEN + bucket % CHUNK_LEN)?),
         }
     }
 
@@ -211,7 +213,7 @@ impl<'a> Cells<'a> {
             if let Some(before) = self.bucket_before(bucket) {
                 before.fetch_add(count, Ordering::Relaxed);
             }
-            taken.count += count;
+            taken.count = taken.count.saturating_add(count);
             let first = *taken.first.get_or_insert(bucket);
             taken.counts.resize(bucket - first, 0);
             taken.counts.push(count);

@@ -348,7 +348,7 @@ fn tls(ca_file: Option<&PathBuf>) -> io::Result<ClientConfig> {
 }
 
 /// A connection whose reads and writes end in time.
-trait Stream: Read + Write + Send {
+pub(crate) trait Stream: Read + Write + Send {
     fn set_deadline(&self, deadline: Instant) -> io::Result<()>;
 }
 
@@ -375,7 +375,10 @@ fn left(deadline: Instant) -> io::Result<Duration> {
 }
 
 /// Reads a whole answer; says whether the connection may be used again.
-fn read_answer(stream: &mut dyn Stream, deadline: Instant) -> io::Result<(Answer, bool)> {
+pub(crate) fn read_answer(
+    stream: &mut dyn Stream,
+    deadline: Instant,
+) -> io::Result<(Answer, bool)> {
     let mut bytes = Vec::new();
     loop {
         let (head, rest) = read_head(stream, bytes, deadline)?;

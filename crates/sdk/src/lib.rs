@@ -12,6 +12,8 @@ mod clock;
 mod collector;
 mod context;
 mod cumulative;
+#[cfg(test)]
+mod damage;
 mod definition;
 mod exporter;
 mod expose;

@@ -40,10 +40,10 @@ struct Counted {
 
 /// What is in the file.
 #[derive(Clone, PartialEq, Debug, Default)]
-struct Folded {
+pub(crate) struct Folded {
     /// Processes that are counted in, and whose rings may still be there.
-    instances: BTreeSet<String>,
-    series: Totals,
+    pub(crate) instances: BTreeSet<String>,
+    pub(crate) series: Totals,
 }
 
 /// One process of a service, or all that are no more.
@@ -173,7 +173,7 @@ impl Folded {
         fs::rename(&new, path)
     }
 
-    fn encode(&self) -> Vec<u8> {
+    pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         let mut put = |number: u64| out.extend_from_slice(&number.to_le_bytes());
         put(MAGIC);
@@ -205,7 +205,7 @@ impl Folded {
         out
     }
 
-    fn decode(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
         let (body, crc) = bytes.split_last_chunk::<8>()?;
         (u64::from(crc32fast::hash(body)) == u64::from_le_bytes(*crc)).then_some(())?;
         let mut rest = body;
