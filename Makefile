@@ -9,7 +9,7 @@ export FIREBELL ?= $(abspath $(or $(CARGO_TARGET_DIR),target))/release/firebell
 PYTHON := $(CURDIR)/.venv/bin/python
 UI_SOURCES := $(wildcard ui/*.html ui/*.json ui/*.ts) $(shell find ui/src -type f ! -name '*.test.*')
 
-.PHONY: help demo test fuzz soak acceptance bench-metrics bench-rules bench-notify python wheel bench-python build fmt lint tools browser peers
+.PHONY: help demo test fuzz soak acceptance bench-metrics bench-rules bench-notify python wheel python-wheel bench-python build fmt lint tools browser peers
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
@@ -30,6 +30,11 @@ wheel: build .venv-python/tests ## Build python/dist/firebell-….whl with the b
 	@mkdir -p python/firebell._native.data/scripts && cp $(FIREBELL) python/firebell._native.data/scripts/firebell
 	@rm -rf python/dist && cd python && ../.venv-python/bin/maturin build --release --quiet --out dist
 	@scripts/test-wheel python/dist/*.whl
+
+python-wheel: .venv-python/tests ## The same from a quick build, and what docs/python shows runs with it; needs the binary
+	@mkdir -p python/firebell._native.data/scripts && cp $(FIREBELL) python/firebell._native.data/scripts/firebell
+	@rm -rf target/quick-wheel && cd python && ../.venv-python/bin/maturin build --quiet --strip --out ../target/quick-wheel
+	@TESTS=.venv-python scripts/test-wheel target/quick-wheel/*.whl
 
 bench-python: .venv-bench/peers ## Measure the Python package beside prometheus_client, OpenTelemetry, structlog and others: QUICK=1 is a minute
 	@rm -rf target/bench-wheel && cd python && ../.venv-bench/bin/maturin build --release --quiet --out ../target/bench-wheel

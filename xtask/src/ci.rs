@@ -64,6 +64,7 @@ const SUITES: &[(&str, &str, &str)] = &[
     ),
     ("rust", ".", "cargo test --workspace --no-fail-fast"),
     ("python package", ".", "make python"),
+    ("python wheel", ".", "make python-wheel"),
     ("fuzz", ".", "scripts/fuzz minute"),
     ("demo", "examples", "env ONCE=1 ../.venv/bin/python -m demo"),
 ];
