@@ -15,7 +15,7 @@ use std::ptr;
 use std::sync::Once;
 use std::sync::atomic::{AtomicI32, AtomicPtr, AtomicU64, AtomicUsize, Ordering};
 
-use rustix::mm::{MapFlags, ProtFlags, mmap, mmap_anonymous};
+use rustix::mm::{Advice, MapFlags, ProtFlags, madvise, mmap, mmap_anonymous};
 
 /// Memory of the process, private until a file is put beneath it.
 ///
@@ -71,6 +71,9 @@ impl Region {
                 0,
             )
         }?;
+        // Nothing is read from the disk: whoever touches a page does not want megabytes around it.
+        // SAFETY: exactly the pages that were mapped above; it is a hint, no content changes.
+        let _ = unsafe { madvise(self.words.as_ptr().cast_mut().cast(), len, Advice::Random) };
         SHARED_LEN.store(len, Ordering::Release);
         SHARED_AT.store(self.words.as_ptr().cast_mut(), Ordering::Release);
         Ok(())
