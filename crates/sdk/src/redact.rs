@@ -10,10 +10,17 @@ use crate::value::Value;
 /// Finds and replaces secrets; the default one knows the usual keys and forms.
 #[derive(Clone, Debug)]
 pub struct Redactor {
-    keys: Option<Regex>,
+    /// `None`: the usual ones.
+    patterns: Option<Patterns>,
     allowed: Vec<String>,
-    values: Option<Regex>,
     replacement: String,
+}
+
+/// What is looked for.
+#[derive(Clone, Debug, Default)]
+struct Patterns {
+    keys: Option<Regex>,
+    values: Option<Regex>,
 }
 
 /// How much is looked for.
@@ -38,52 +45,27 @@ pub struct BadPattern {
     pub why: String,
 }
 
-/// Made once: to compile its patterns takes about a millisecond.
 impl Default for Redactor {
     fn default() -> Self {
-        static MADE: OnceLock<Redactor> = OnceLock::new();
-        let made = MADE.get_or_init(|| {
-            let made = Self::compiled(Level::Default, &[], &[], Vec::new(), None);
-            made.unwrap_or_else(|_| Self {
-                keys: None,
-                allowed: Vec::new(),
-                values: None,
-                replacement: REPLACEMENT.to_owned(),
-            })
-        });
-        made.clone()
+        Self {
+            patterns: None,
+            allowed: Vec::new(),
+            replacement: REPLACEMENT.to_owned(),
+        }
     }
 }
 
-impl Redactor {
-    /// `keys` are parts of names, in any case; `patterns` have a name each; `allowed` are whole names
-    /// that are never redacted.
-    ///
-    /// # Errors
-    /// A pattern is no regular expression; of several the first is named.
-    pub fn new(
-        level: Level,
-        keys: &[String],
-        patterns: &[(String, String)],
-        allowed: Vec<String>,
-        replacement: Option<String>,
-    ) -> Result<Self, BadPattern> {
-        if level == Level::Default && keys.is_empty() && patterns.is_empty() {
-            return Ok(Self {
-                allowed,
-                replacement: replacement.unwrap_or_else(|| REPLACEMENT.to_owned()),
-                ..Self::default()
-            });
-        }
-        Self::compiled(level, keys, patterns, allowed, replacement)
-    }
+/// To compile them takes about a millisecond: that is done once, and by who has a text to look at.
+fn usual() -> &'static Patterns {
+    static MADE: OnceLock<Patterns> = OnceLock::new();
+    MADE.get_or_init(|| Patterns::compile(Level::Default, &[], &[]).unwrap_or_default())
+}
 
-    fn compiled(
+impl Patterns {
+    fn compile(
         level: Level,
         keys: &[String],
         patterns: &[(String, String)],
-        allowed: Vec<String>,
-        replacement: Option<String>,
     ) -> Result<Self, BadPattern> {
         for (name, pattern) in patterns {
             compile(std::slice::from_ref(pattern)).map_err(|why| BadPattern {
@@ -119,10 +101,35 @@ impl Redactor {
         };
         Ok(Self {
             keys: all(&of_keys)?,
-            allowed,
             values: all(&of_values)?,
+        })
+    }
+}
+
+impl Redactor {
+    /// `keys` are parts of names, in any case; `patterns` have a name each; `allowed` are whole names
+    /// that are never redacted.
+    ///
+    /// # Errors
+    /// A pattern is no regular expression; of several the first is named.
+    pub fn new(
+        level: Level,
+        keys: &[String],
+        patterns: &[(String, String)],
+        allowed: Vec<String>,
+        replacement: Option<String>,
+    ) -> Result<Self, BadPattern> {
+        let is_usual = level == Level::Default && keys.is_empty() && patterns.is_empty();
+        let own = || Patterns::compile(level, keys, patterns);
+        Ok(Self {
+            patterns: (!is_usual).then(own).transpose()?,
+            allowed,
             replacement: replacement.unwrap_or_else(|| REPLACEMENT.to_owned()),
         })
+    }
+
+    fn patterns(&self) -> &Patterns {
+        self.patterns.as_ref().unwrap_or_else(|| usual())
     }
 
     /// What stands for a secret.
@@ -132,7 +139,9 @@ impl Redactor {
 
     /// Whether the value of this key is a secret, whatever it looks like.
     pub fn is_secret(&self, key: &str) -> bool {
-        let Some(keys) = &self.keys else { return false };
+        let Some(keys) = &self.patterns().keys else {
+            return false;
+        };
         let is_plain = key.bytes().all(|it| it.is_ascii_lowercase());
         let found = if is_plain {
             keys.is_match(key)
@@ -144,7 +153,7 @@ impl Redactor {
 
     /// The text without secrets; `None`: it has none.
     pub fn text(&self, text: &str) -> Option<String> {
-        let values = self.values.as_ref()?;
+        let values = self.patterns().values.as_ref()?;
         let first = values.find(text)?;
         let mut clean = String::with_capacity(text.len());
         let mut done = 0;
