@@ -27,7 +27,7 @@ pub struct EvaluationRequest {
     /// What the expressions look at: the moment less the group's query offset.
     pub query_at: Timestamp,
     /// The rules, in order.
-    pub rules: Vec<RunRule>,
+    pub rules: Arc<[RunRule]>,
     /// What all rules share.
     pub context: Arc<Context>,
     pub(crate) comparisons: SharedComparisons,
@@ -40,9 +40,11 @@ impl EvaluationRequest {
     /// Whether a result changes nothing but when it was, and may be handed in with whatever comes
     /// next, within [`RESULT_RESTS_MAX`]. To wake somebody for each would cost more than most rules.
     #[must_use]
-    pub fn may_rest(&self, rules: &[RuleEvaluation]) -> bool {
+    pub fn may_rest(&self, evaluation: &Evaluation) -> bool {
+        let Evaluation { rules, quiet, .. } = evaluation;
         let is_nothing = |it: &RuleEvaluation| it.outcome.as_ref().is_ok_and(Found::is_nothing);
-        self.is_at_rest && rules.len() == self.rules.len() && rules.iter().all(is_nothing)
+        let n_rules = rules.len() + quiet.rules.len();
+        self.is_at_rest && n_rules == self.rules.len() && rules.iter().all(is_nothing)
     }
 }
 
@@ -154,8 +156,31 @@ pub struct Evaluation {
     pub id: RunId,
     /// In any order.
     pub rules: Vec<RuleEvaluation>,
+    /// Other rules.
+    pub quiet: QuietRules,
     /// For how long it has rested since it was made, for people only.
     pub rested: std::time::Duration,
+}
+
+/// Rules that were found in one go to have [`Found::default`], which most have most of the time.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub struct QuietRules {
+    /// [`RunRule::rule_idx`] of each.
+    pub rules: Vec<usize>,
+    /// How long each of them took, for people only.
+    pub took: std::time::Duration,
+}
+
+impl QuietRules {
+    /// The result of each rule.
+    pub(crate) fn into_results(self) -> impl Iterator<Item = RuleEvaluation> {
+        let took = self.took;
+        self.rules.into_iter().map(move |rule_idx| RuleEvaluation {
+            rule_idx,
+            took,
+            outcome: Ok(Found::default()),
+        })
+    }
 }
 
 /// The result of one rule.
@@ -262,6 +287,7 @@ fn evaluate_all(
     Evaluation {
         id: request.id,
         rules: rules.collect(),
+        quiet: QuietRules::default(),
         rested: std::time::Duration::ZERO,
     }
 }

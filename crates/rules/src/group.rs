@@ -3,15 +3,20 @@
 //! *Invariants*: the moments of its rounds only grow, and so do those of each rule.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use firebell_model::{Duration, Timestamp};
 
-use crate::definition::RuleGroup;
+use crate::alerting::Step;
+use crate::apply::apply;
+use crate::definition::{Rule, RuleGroup};
+use crate::evaluate::{Evaluation, Found, RESULT_RESTS_MAX, RuleEvaluation, RuleHandle, RunRule};
 use crate::record::RuleRecord;
 use crate::round::Round;
 use crate::runs::Dependencies;
 use crate::schedule::{SLOT_RECORD_EVERY, Slots};
-use crate::state::RuleState;
+use crate::state::{Outcome, RuleState};
+use crate::status::Status;
 use crate::tally::Tally;
 
 /// See the module's documentation.
@@ -37,6 +42,11 @@ pub(crate) struct GroupState {
     /// What all its slots took.
     pub(crate) took: std::time::Duration,
     pub(crate) rules: Vec<RuleState>,
+    /// Of each rule.
+    pub(crate) statuses: Vec<Status>,
+    n_at_rest: usize,
+    /// What is asked for when all rules are evaluated and all are at rest: always the same.
+    all_at_rest: Option<Arc<[RunRule]>>,
 }
 
 /// How the last slot went; for people.
@@ -77,6 +87,9 @@ impl GroupState {
             last_round: LastRound::default(),
             took: std::time::Duration::ZERO,
             rules: Vec::new(),
+            statuses: Vec::new(),
+            n_at_rest: 0,
+            all_at_rest: None,
         }
     }
 
@@ -118,7 +131,7 @@ impl GroupState {
 
     /// When a rule may be evaluated on arrival again.
     fn rested_at(&self, rule_idx: usize) -> Timestamp {
-        let rule = self.rules.get(rule_idx);
+        let rule = self.statuses.get(rule_idx);
         let last = rule.and_then(|rule| rule.last_evaluation);
         last.map_or(Timestamp::MIN, |last| last + ARRIVAL_GAP)
     }
@@ -185,8 +198,104 @@ impl GroupState {
 
     /// Counts anew, after its rules were replaced.
     pub(crate) fn count(&mut self, group: &RuleGroup) {
-        let rules = group.rules.iter().zip(&self.rules);
-        self.tally = rules.map(|(rule, state)| state.tally(rule)).sum();
+        (self.tally, self.n_at_rest, self.all_at_rest) = (Tally::default(), 0, None);
+        let states = self.rules.iter().zip(&mut self.statuses);
+        for (rule, (state, status)) in group.rules.iter().zip(states) {
+            status.look_at(state);
+            self.n_at_rest += usize::from(status.is_at_rest);
+            let now = state.tally(rule, status);
+            self.tally.exchange(Tally::default(), now);
+        }
+    }
+
+    /// Takes results; true when the run that they are of is over. None are waited for that are of
+    /// another moment, or come a second time.
+    pub(crate) fn handle_evaluated(
+        &mut self,
+        rules: &[Arc<Rule>],
+        evaluation: Evaluation,
+        step: &Step<'_>,
+        out: &mut Outcome,
+    ) -> bool {
+        let is_awaited = |round: &Round| round.at == evaluation.id.at;
+        let Some(mut round) = self.round.take_if(|round| is_awaited(round)) else {
+            return false;
+        };
+        let quiet = evaluation.quiet.into_results();
+        for result in quiet.chain(evaluation.rules) {
+            if round.answer(result.rule_idx) {
+                round.took += result.took;
+                self.n_evaluations += 1;
+                let is_well = self.take(rules, result, step, out);
+                self.n_failures += u64::from(!is_well);
+            }
+        }
+        round.n_samples += out.n_samples();
+        round.rested = evaluation.rested;
+        let is_run_over = round.is_run_over();
+        self.round = Some(round);
+        is_run_over
+    }
+
+    /// Takes the result of one rule; false when it is a failure.
+    fn take(
+        &mut self,
+        rules: &[Arc<Rule>],
+        evaluation: RuleEvaluation,
+        step: &Step<'_>,
+        out: &mut Outcome,
+    ) -> bool {
+        let RuleEvaluation {
+            rule_idx,
+            took,
+            outcome,
+        } = evaluation;
+        let status = &mut self.statuses[rule_idx];
+        // Nothing was found, and nothing is there: most rules most of the time. Not even the rule
+        // has to be looked at, which lies elsewhere in memory.
+        if status.is_at_rest && outcome.as_ref().is_ok_and(Found::is_nothing) {
+            status.note(step.at, took, Ok(()));
+            return true;
+        }
+        let (rule, state) = (&rules[rule_idx], &mut self.rules[rule_idx]);
+        let interval = rule.cadence.interval.unwrap_or(step.interval);
+        let before = state.tally(rule, status);
+        let result = apply(state, rule, outcome, &Step { interval, ..*step }, out);
+        let is_well = result.is_ok();
+        status.note(step.at, took, result);
+        self.n_at_rest -= usize::from(status.is_at_rest);
+        status.look_at(state);
+        self.n_at_rest += usize::from(status.is_at_rest);
+        self.tally.exchange(before, state.tally(rule, status));
+        is_well
+    }
+
+    /// The rules of the round's next run; empty when there is none left.
+    pub(crate) fn next_run(&mut self, rules: &Arc<[Arc<Rule>]>) -> Option<Arc<[RunRule]>> {
+        let run = self.round.as_mut()?.next_run(&self.dependencies);
+        let is_of_all = run.len() == rules.len() && self.n_at_rest == rules.len();
+        if let (true, Some(known)) = (is_of_all, &self.all_at_rest) {
+            return Some(Arc::clone(known));
+        }
+        let asked = run.iter().map(|&(idx, _)| RunRule {
+            rule_idx: idx,
+            rule: RuleHandle::new(rules, idx),
+            asks: self.rules[idx].asks(&rules[idx]),
+        });
+        let asked: Arc<[RunRule]> = asked.collect();
+        if is_of_all {
+            self.all_at_rest = Some(Arc::clone(&asked));
+        }
+        Some(asked)
+    }
+
+    /// Whether nobody waits for the result of a run that finds nothing: all its rules are at rest, no
+    /// run comes after it, and the next slot is far.
+    pub(crate) fn may_rest(&self, run: &[RunRule], now: Timestamp) -> bool {
+        let is_last = self.round.as_ref().is_some_and(Round::is_last_run);
+        let is_far = self.wake_at() - now > RESULT_RESTS_MAX + RESULT_RESTS_MAX;
+        let is_at_rest = |it: &RunRule| self.statuses[it.rule_idx].is_at_rest;
+        is_last && is_far && run.iter().all(is_at_rest)
     }
 }
 

@@ -36,6 +36,7 @@ mod round;
 mod runs;
 mod schedule;
 mod state;
+mod status;
 mod tally;
 
 mod arrivals;
@@ -63,9 +64,9 @@ pub use crate::definition::{
     AlertingRule, Cadence, Context, Place, Rule, RuleGroup, RuleKind, RuleSet, RuleSetError,
 };
 pub use crate::evaluate::{
-    Evaluation, EvaluationRequest, Found, NO_VECTOR, Querier, RESULT_RESTS_MAX, RuleEvaluation,
-    RuleHandle, RuleSample, RunId, RunRule, StoreQuerier, evaluate, evaluate_by, evaluate_rule,
-    evaluate_rule_by, quiet_rules,
+    Evaluation, EvaluationRequest, Found, NO_VECTOR, Querier, QuietRules, RESULT_RESTS_MAX,
+    RuleEvaluation, RuleHandle, RuleSample, RunId, RunRule, StoreQuerier, evaluate, evaluate_by,
+    evaluate_rule, evaluate_rule_by, quiet_rules,
 };
 pub use crate::flapping::Flap;
 pub use crate::lone::{LoneRule, Written};

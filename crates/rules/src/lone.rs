@@ -62,9 +62,10 @@ impl LoneRule {
         &self.rule
     }
 
-    /// What [`crate::evaluate_rule_by`] wants to know to evaluate it at a moment.
+    /// What [`crate::evaluate_rule_by`] wants to know to evaluate it at a moment; `rule` is
+    /// [`LoneRule::rule`], or the same with other texts.
     #[must_use]
-    pub fn request(&self, at: Timestamp) -> EvaluationRequest {
+    pub fn request(&self, at: Timestamp, rule: &Arc<Rule>) -> EvaluationRequest {
         EvaluationRequest {
             id: RunId {
                 generation: 0,
@@ -72,11 +73,11 @@ impl LoneRule {
                 at,
             },
             query_at: at - self.query_offset,
-            rules: vec![RunRule {
+            rules: Arc::new([RunRule {
                 rule_idx: 0,
-                rule: Arc::clone(&self.rule).into(),
+                rule: Arc::clone(rule).into(),
                 asks: self.state.asks(&self.rule),
-            }],
+            }]),
             context: Arc::clone(&self.context),
             comparisons: self.comparisons.clone(),
             is_at_rest: false,

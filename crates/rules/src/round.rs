@@ -45,12 +45,12 @@ impl Round {
         }
     }
 
-    /// The next run; empty when there is none left.
-    pub(crate) fn next_run(&mut self, dependencies: &Dependencies) -> impl Iterator<Item = usize> {
+    /// The rules of the next run, none of them answered; empty when there is none left.
+    pub(crate) fn next_run(&mut self, dependencies: &Dependencies) -> &[(usize, bool)] {
         let start = self.run.end;
         let rest = self.rules[start..].iter().map(|rule| rule.0);
         self.run = start..start + dependencies.run_len(rest);
-        self.rules[self.run.clone()].iter().map(|rule| rule.0)
+        &self.rules[self.run.clone()]
     }
 
     /// Takes note of an answer; false when none is waited for.

@@ -11,19 +11,16 @@ use std::sync::Arc;
 use firebell_model::{Alert, Duration, Fingerprint, HistogramSample, Labels, Sample, Timestamp};
 
 use crate::alerting::Step;
-use crate::apply::apply;
 use crate::arrivals::{Arrived, Watched, Watchlist};
 use crate::definition::RuleSet;
-use crate::evaluate::{
-    Evaluation, EvaluationRequest, Found, RESULT_RESTS_MAX, RuleEvaluation, RuleHandle, RunId,
-    RunRule,
-};
+use crate::evaluate::{Evaluation, EvaluationRequest, RunId};
 use crate::group::{GroupState, slot_record};
 use crate::measured::ByName;
 use crate::migrate;
 use crate::record::{RuleKey, RuleRecord};
 use crate::runs::Dependencies;
 use crate::state::{Outcome, RuleState};
+use crate::status::Status;
 use crate::view::GroupView;
 
 /// How the rules work; the defaults are upstream's.
@@ -81,7 +78,7 @@ pub struct Rules {
 /// What survives reloads and restarts.
 #[derive(Debug, Default)]
 struct State {
-    rules: BTreeMap<Arc<RuleKey>, RuleState>,
+    rules: BTreeMap<Arc<RuleKey>, (RuleState, Status)>,
     last_slots: BTreeMap<(String, String), Timestamp>,
 }
 
@@ -154,8 +151,8 @@ impl Rules {
         self.is_started = true;
         let mut old: BTreeMap<(String, String), GroupState> = BTreeMap::new();
         for (group, mut state) in self.set.groups().iter().zip(self.groups.drain(..)) {
-            for rule in state.rules.drain(..) {
-                self.restored.rules.insert(rule.key.clone(), rule);
+            for it in state.rules.drain(..).zip(state.statuses.drain(..)) {
+                self.restored.rules.insert(it.0.key.clone(), it);
             }
             old.insert((group.file.clone(), group.name.clone()), state);
         }
@@ -173,7 +170,7 @@ impl Rules {
                 None => GroupState::new(group, last_slot, now, dependencies),
             };
             let keys = RuleKey::of_group(group).into_iter();
-            state.rules = keys.map(|key| kept.take(key)).collect();
+            (state.rules, state.statuses) = keys.map(|key| kept.take(key)).unzip();
             self.queue
                 .push(Reverse((state.wake_at(), self.groups.len())));
             self.groups.push(state);
@@ -181,8 +178,9 @@ impl Rules {
         let context = self.set.context().clone();
         for (group, state) in self.set.groups().iter().zip(&mut self.groups) {
             let mut names: BTreeMap<&str, usize> = BTreeMap::new();
-            for (rule, state) in group.rules.iter().zip(&mut state.rules) {
-                kept.move_to(state, &mut outcome);
+            let states = state.rules.iter_mut().zip(&mut state.statuses);
+            for (rule, (state, status)) in group.rules.iter().zip(states) {
+                kept.move_to((state, status), &mut outcome);
                 state.configure_watch(rule, &mut outcome);
                 if is_first_start {
                     state.n_before_migration = migrate::evaluations_before(rule);
@@ -194,7 +192,7 @@ impl Rules {
                 state.readdress(rule, &context, now, &mut outcome);
             }
         }
-        for gone in kept.rules.into_values() {
+        for (gone, _) in kept.rules.into_values() {
             gone.retire(now, &mut outcome);
         }
         for (group, state) in self.set.groups().iter().zip(&mut self.groups) {
@@ -229,7 +227,7 @@ impl Rules {
         evaluation: Evaluation,
         out: &mut Vec<RuleEffect>,
     ) {
-        let Evaluation { id, rules, rested } = evaluation;
+        let id = evaluation.id;
         if id.generation != self.generation {
             return;
         }
@@ -239,10 +237,7 @@ impl Rules {
         ) else {
             return;
         };
-        let Some(round) = state.round.as_mut().filter(|round| round.at == id.at) else {
-            return;
-        };
-        let mut step = Step {
+        let step = Step {
             now,
             at: id.at,
             written_at: id.at - group.query_offset,
@@ -252,39 +247,7 @@ impl Rules {
             context: self.set.context(),
         };
         let mut outcome = Outcome::default();
-        let mut tally = state.tally;
-        let (mut n_evaluations, mut n_failures) = (0, 0);
-        for RuleEvaluation {
-            rule_idx,
-            took,
-            outcome: result,
-        } in rules
-        {
-            if round.answer(rule_idx) {
-                round.took += took;
-                n_evaluations += 1;
-                // Nothing was found, and nothing is there: most rules most of the time. Not even
-                // the rule has to be looked at, which lies elsewhere in memory.
-                let of_rule = &mut state.rules[rule_idx];
-                if result.as_ref().is_ok_and(Found::is_nothing) && of_rule.is_at_rest() {
-                    of_rule.note(id.at, took, Ok(()));
-                    continue;
-                }
-                let (rule, state) = (&group.rules[rule_idx], of_rule);
-                step.interval = rule.cadence.interval.unwrap_or(group.interval);
-                let before = state.tally(rule);
-                let result = apply(state, rule, result, &step, &mut outcome);
-                n_failures += u64::from(result.is_err());
-                state.note(id.at, took, result);
-                tally.exchange(before, state.tally(rule));
-            }
-        }
-        round.n_samples += outcome.n_samples();
-        round.rested = rested;
-        let is_run_over = round.is_run_over();
-        state.tally = tally;
-        state.n_evaluations += n_evaluations;
-        state.n_failures += n_failures;
+        let is_run_over = state.handle_evaluated(&group.rules, evaluation, &step, &mut outcome);
         self.emit(outcome, out);
         if is_run_over {
             self.evaluate_next(now, id.group_idx, out);
@@ -338,7 +301,8 @@ impl Rules {
     pub fn records(&self) -> Vec<RuleRecord> {
         let mut out = Vec::new();
         let running = self.groups.iter().flat_map(|group| &group.rules);
-        for rule in self.restored.rules.values().chain(running) {
+        let restored = self.restored.rules.values().map(|it| &it.0);
+        for rule in restored.chain(running) {
             rule.records(&mut out);
         }
         for ((file, group), at) in &self.restored.last_slots {
@@ -374,26 +338,18 @@ impl Rules {
     /// Asks for the round's next run, or waits for the group's next slot after the last one.
     fn evaluate_next(&mut self, now: Timestamp, group_idx: usize, out: &mut Vec<RuleEffect>) {
         let (group, state) = (&self.set.groups()[group_idx], &mut self.groups[group_idx]);
-        let Some(round) = &mut state.round else {
+        let shared = self.set.shared(group_idx);
+        let Some(rules) = state.next_run(&shared.rules) else {
             return;
         };
-        let shared = self.set.shared(group_idx);
-        let rules = round.next_run(&state.dependencies).map(|idx| RunRule {
-            rule_idx: idx,
-            rule: RuleHandle::new(&shared.rules, idx),
-            asks: state.rules[idx].asks(&group.rules[idx]),
-        });
-        let rules: Vec<_> = rules.collect();
-        let (at, is_last) = (round.at, round.is_last_run());
-        if rules.is_empty() {
+        let at = state.round.as_ref().map(|round| round.at);
+        let Some(at) = at.filter(|_| !rules.is_empty()) else {
             state.end_round(now);
             self.queue.push(Reverse((state.wake_at(), group_idx)));
             return;
-        }
-        let is_far = state.wake_at() - now > RESULT_RESTS_MAX + RESULT_RESTS_MAX;
-        let is_at_rest = |it: &RunRule| state.rules[it.rule_idx].is_at_rest();
+        };
         out.push(RuleEffect::Evaluate(EvaluationRequest {
-            is_at_rest: is_last && is_far && rules.iter().all(is_at_rest),
+            is_at_rest: state.may_rest(&rules, now),
             id: RunId {
                 generation: self.generation,
                 group_idx,
@@ -425,19 +381,19 @@ impl Rules {
 
 impl State {
     fn rule(&mut self, key: Arc<RuleKey>) -> &mut RuleState {
-        self.rules
-            .entry(key)
-            .or_insert_with_key(|key| RuleState::new(key.clone()))
+        let new = |key: &Arc<RuleKey>| (RuleState::new(key.clone()), Status::default());
+        &mut self.rules.entry(key).or_insert_with_key(new).0
     }
 
-    fn take(&mut self, key: Arc<RuleKey>) -> RuleState {
+    fn take(&mut self, key: Arc<RuleKey>) -> (RuleState, Status) {
         let kept = self.rules.remove(&key);
-        kept.unwrap_or_else(|| RuleState::new(key))
+        kept.unwrap_or_else(|| (RuleState::new(key), Status::default()))
     }
 
     /// Gives a rule without state that of one that is gone from another group or file, and is the
     /// same otherwise. To move a rule is not to end its alerts.
-    fn move_to(&mut self, state: &mut RuleState, out: &mut Outcome) {
+    fn move_to(&mut self, to: (&mut RuleState, &mut Status), out: &mut Outcome) {
+        let (state, status) = to;
         if !state.is_blank() {
             return;
         }
@@ -449,9 +405,9 @@ impl State {
         else {
             return;
         };
-        if let Some(mut moved) = self.rules.remove(&from) {
+        if let Some((mut moved, its_status)) = self.rules.remove(&from) {
             moved.rename(state.key.clone(), out);
-            *state = moved;
+            (*state, *status) = (moved, its_status);
         }
     }
 }

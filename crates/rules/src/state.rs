@@ -10,6 +10,7 @@ use crate::definition::{Context, Rule};
 use crate::flapping::{Flap, Flaps};
 use crate::policy::Mode;
 use crate::record::{RuleKey, RuleRecord};
+use crate::status::Status;
 use crate::tally::Tally;
 
 /// How the last evaluation of a rule went.
@@ -31,12 +32,6 @@ pub(crate) struct RuleState {
     pub(crate) generator_url: Arc<str>,
     /// How many rules before it in the group have the same name.
     pub(crate) nth_of_name: usize,
-    pub(crate) health: Health,
-    pub(crate) last_error: Option<String>,
-    pub(crate) last_evaluation: Option<Timestamp>,
-    pub(crate) took: std::time::Duration,
-    pub(crate) n_evaluations: u64,
-    pub(crate) n_failures: u64,
     /// Evaluations until an imported Prometheus has been asked since when alerts are active; no
     /// series of alerts are written before.
     pub(crate) n_before_migration: u8,
@@ -72,12 +67,6 @@ impl RuleState {
             key,
             generator_url: Arc::from(""),
             nth_of_name: 0,
-            health: Health::Unknown,
-            last_error: None,
-            last_evaluation: None,
-            took: std::time::Duration::ZERO,
-            n_evaluations: 0,
-            n_failures: 0,
             n_before_migration: 0,
             n_fired: 0,
             alerts: Vec::new(),
@@ -88,23 +77,6 @@ impl RuleState {
         }
     }
 
-    /// Notes how the evaluation of a slot went.
-    pub(crate) fn note(
-        &mut self,
-        at: Timestamp,
-        took: std::time::Duration,
-        result: Result<(), String>,
-    ) {
-        self.last_evaluation = Some(at);
-        self.took = took;
-        self.n_evaluations += 1;
-        self.n_failures += u64::from(result.is_err());
-        (self.health, self.last_error) = match result {
-            Ok(()) => (Health::Ok, None),
-            Err(error) => (Health::Err, Some(error)),
-        };
-    }
-
     /// Whether there is nothing to keep.
     pub(crate) fn is_blank(&self) -> bool {
         let is_quiet = self.alerts.is_empty() && self.reports.is_empty();
@@ -112,10 +84,10 @@ impl RuleState {
         is_quiet && self.series.is_empty() && self.flaps.is_empty() && !has_learned()
     }
 
-    /// Whether an evaluation that found nothing changes nothing, but when it was.
+    /// Whether an evaluation that found nothing changes nothing, but when it was; then the rule asks
+    /// for nothing either. Of a rule that did not fail.
     pub(crate) fn is_at_rest(&self) -> bool {
-        let is_well = self.last_error.is_none() && self.n_before_migration == 0;
-        is_well && self.watch.is_none() && self.is_blank()
+        self.n_before_migration == 0 && self.watch.is_none() && self.is_blank()
     }
 
     /// The rule has moved: its records go along.
@@ -267,12 +239,12 @@ impl RuleState {
     }
 
     /// What the rule, which this is the state of, adds to its group's tally.
-    pub(crate) fn tally(&self, rule: &Rule) -> Tally {
+    pub(crate) fn tally(&self, rule: &Rule, status: &Status) -> Tally {
         let n = |is: fn(&&AlertInstance) -> bool| self.alerts.iter().filter(is).count();
         Tally {
             n_pending: n(|alert| alert.phase == AlertPhase::Pending),
             n_flapping: n(|alert| alert.is_flapping),
-            n_failing: usize::from(self.last_error.is_some()),
+            n_failing: usize::from(status.last_error.is_some()),
             n_shadow_fired: if rule.mode() == Mode::Shadow {
                 self.n_fired
             } else {

@@ -8,6 +8,7 @@ use crate::alert::{AlertInstance, AlertPhase, Cause};
 use crate::definition::{Rule, RuleGroup};
 use crate::group::GroupState;
 use crate::state::{Health, RuleState};
+use crate::status::Status;
 use crate::tally::Tally;
 
 /// A group and how it fares.
@@ -24,6 +25,7 @@ pub struct RuleView<'a> {
     /// The rule as configured.
     pub rule: &'a Arc<Rule>,
     pub(crate) state: &'a RuleState,
+    pub(crate) status: &'a Status,
 }
 
 impl<'a> GroupView<'a> {
@@ -89,8 +91,13 @@ impl<'a> GroupView<'a> {
 
     /// Its rules, in order.
     pub fn rules(&self) -> impl Iterator<Item = RuleView<'a>> + use<'a> {
-        let rules = self.group.rules.iter().zip(&self.state.rules);
-        rules.map(|(rule, state)| RuleView { rule, state })
+        let states = self.state.rules.iter().zip(&self.state.statuses);
+        let rules = self.group.rules.iter().zip(states);
+        rules.map(|(rule, (state, status))| RuleView {
+            rule,
+            state,
+            status,
+        })
     }
 }
 
@@ -98,37 +105,37 @@ impl<'a> RuleView<'a> {
     /// How the last evaluation went.
     #[must_use]
     pub fn health(&self) -> Health {
-        self.state.health
+        self.status.health
     }
 
     /// Why the last evaluation failed, if it did.
     #[must_use]
     pub fn last_error(&self) -> Option<&'a str> {
-        self.state.last_error.as_deref()
+        self.status.last_error.as_deref()
     }
 
     /// The slot of the last evaluation since the start.
     #[must_use]
     pub fn last_evaluation(&self) -> Option<Timestamp> {
-        self.state.last_evaluation
+        self.status.last_evaluation
     }
 
     /// How long the last evaluation took.
     #[must_use]
     pub fn took(&self) -> std::time::Duration {
-        self.state.took
+        self.status.took
     }
 
     /// How often it was evaluated since the start.
     #[must_use]
     pub fn n_evaluations(&self) -> u64 {
-        self.state.n_evaluations
+        self.status.n_evaluations
     }
 
     /// How often that failed.
     #[must_use]
     pub fn n_failures(&self) -> u64 {
-        self.state.n_failures
+        self.status.n_failures
     }
 
     /// Its alerts in order of labels: pending, firing, and resolved ones of the last 15 minutes.

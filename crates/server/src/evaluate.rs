@@ -13,7 +13,8 @@ use std::time::Duration;
 use firebell_engine::Input;
 use firebell_model::Source;
 use firebell_rules::{
-    Evaluation, EvaluationRequest, Found, RuleEvaluation, RunRule, evaluate_rule, quiet_rules,
+    Evaluation, EvaluationRequest, Found, QuietRules, RuleEvaluation, RunRule, evaluate_rule,
+    quiet_rules,
 };
 
 use crate::clock::Stopwatch;
@@ -99,8 +100,7 @@ pub(crate) struct Run {
     /// What is to be evaluated.
     pub request: EvaluationRequest,
     watch: Stopwatch,
-    /// What the driver has not heard of.
-    found: Mutex<Vec<RuleEvaluation>>,
+    found: Mutex<Results>,
     n_left: AtomicUsize,
     /// A rule that takes longer is given up, as a query would be.
     timeout: Duration,
@@ -112,6 +112,13 @@ pub(crate) struct Run {
     n_given_up: AtomicUsize,
     metrics: Arc<Metrics>,
     handle: Handle,
+}
+
+/// Results that the driver has not heard of.
+#[derive(Default)]
+struct Results {
+    rules: Vec<RuleEvaluation>,
+    quiet: QuietRules,
 }
 
 impl Run {
@@ -126,7 +133,7 @@ impl Run {
         Self {
             timeout,
             n_left: AtomicUsize::new(request.rules.len()),
-            found: Mutex::new(Vec::with_capacity(request.rules.len())),
+            found: Mutex::default(),
             begun: Mutex::new((0, watch)),
             n_given_up: AtomicUsize::new(0),
             watch,
@@ -149,13 +156,12 @@ impl Run {
         let rules = &self.request.rules;
         let (quiet, others): (Vec<usize>, Vec<usize>) = (0..rules.len()).partition(is_quiet);
         if !quiet.is_empty() {
-            let took = watch.elapsed() / u32::try_from(quiet.len()).unwrap_or(u32::MAX);
-            self.found().extend(quiet.iter().map(|&idx| RuleEvaluation {
-                rule_idx: rules[idx].rule_idx,
-                took,
-                outcome: Ok(Found::default()),
-            }));
-            self.end(quiet.len());
+            let n_quiet = quiet.len();
+            self.found().quiet = QuietRules {
+                took: watch.elapsed() / u32::try_from(n_quiet).unwrap_or(u32::MAX),
+                rules: quiet.into_iter().map(|idx| rules[idx].rule_idx).collect(),
+            };
+            self.end(n_quiet);
         }
         for rule in others.into_iter().map(|idx| &rules[idx]) {
             let watch = Stopwatch::start();
@@ -199,7 +205,7 @@ impl Run {
             took: watch.elapsed(),
             outcome,
         };
-        self.found().push(evaluation);
+        self.found().rules.push(evaluation);
         self.end(1);
     }
 
@@ -225,27 +231,31 @@ impl Run {
     }
 
     fn report(&self) {
-        let rules = std::mem::take(&mut *self.found());
-        if rules.is_empty() {
+        let Results { rules, quiet } = std::mem::take(&mut *self.found());
+        let n_quiet = u32::try_from(quiet.rules.len()).unwrap_or(u32::MAX);
+        let n_rules = rules.len() as u64 + u64::from(n_quiet);
+        if n_rules == 0 {
             return;
         }
-        self.metrics.rule_evaluations.inc_by(rules.len() as u64);
+        self.metrics.rule_evaluations.inc_by(n_rules);
         let took: Duration = rules.iter().map(|rule| rule.took).sum();
+        let took = took + quiet.took * n_quiet;
         self.metrics
             .rule_evaluation_seconds
             .inc_by(took.as_secs_f64());
         let evaluation = Evaluation {
             id: self.request.id,
             rules,
+            quiet,
             rested: Duration::ZERO,
         };
-        match self.request.may_rest(&evaluation.rules) {
+        match self.request.may_rest(&evaluation) {
             true => self.handle.rest(evaluation),
             false => self.handle.input(Input::Evaluated(evaluation)),
         }
     }
 
-    fn found(&self) -> MutexGuard<'_, Vec<RuleEvaluation>> {
+    fn found(&self) -> MutexGuard<'_, Results> {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

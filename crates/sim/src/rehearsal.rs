@@ -221,7 +221,7 @@ impl Rehearsal {
         }
         for rule in &mut self.rules {
             let before: Vec<AlertInstance> = rule.alerts().to_vec();
-            let request = rule.request(at);
+            let request = rule.request(at, rule.rule());
             let asker = Asker {
                 memory: &self.memory,
                 query: &self.query,

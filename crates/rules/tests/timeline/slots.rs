@@ -2,8 +2,8 @@
 
 use firebell_model::{Duration, Labels, SampleValue, Timestamp};
 use firebell_rules::{
-    Arrived, Evaluation, EvaluationRequest, Found, Options, RuleEffect, RuleEvaluation, RuleSample,
-    Rules,
+    Arrived, Evaluation, EvaluationRequest, Found, Options, QuietRules, RuleEffect, RuleEvaluation,
+    RuleSample, Rules,
 };
 
 use crate::world::rules;
@@ -63,12 +63,7 @@ impl Clocked {
                 }),
             }
         });
-        let evaluation = Evaluation {
-            id: request.id,
-            rules: rules.collect(),
-            rested: std::time::Duration::ZERO,
-        };
-        self.hear(secs, evaluation)
+        self.hear(secs, evaluation_of(request, rules.collect()))
     }
 
     fn hear(&mut self, secs: i64, evaluation: Evaluation) -> Vec<EvaluationRequest> {
@@ -130,6 +125,26 @@ fn an_answer_is_taken_once_and_not_after_a_reload() {
     assert_eq!(world.tick(10)[0].rules[0].rule_idx, 0);
 }
 
+fn evaluation_of(request: &EvaluationRequest, rules: Vec<RuleEvaluation>) -> Evaluation {
+    Evaluation {
+        id: request.id,
+        rules,
+        quiet: QuietRules::default(),
+        rested: std::time::Duration::ZERO,
+    }
+}
+
+/// All rules of a request, which were found in one go to find nothing.
+fn quiet(request: &EvaluationRequest) -> Evaluation {
+    Evaluation {
+        quiet: QuietRules {
+            rules: request.rules.iter().map(|run| run.rule_idx).collect(),
+            took: std::time::Duration::from_millis(3),
+        },
+        ..evaluation_of(request, Vec::new())
+    }
+}
+
 /// Whether a result of these that finds nothing may rest.
 fn may_rest(request: &EvaluationRequest) -> bool {
     let nothing = request.rules.iter().map(|run| RuleEvaluation {
@@ -137,12 +152,19 @@ fn may_rest(request: &EvaluationRequest) -> bool {
         took: std::time::Duration::ZERO,
         outcome: Ok(Found::default()),
     });
-    let mut results: Vec<_> = nothing.collect();
-    let may_rest = request.may_rest(&results);
+    let mut result = evaluation_of(request, nothing.collect());
+    let may_rest = request.may_rest(&result);
+    let mut quiet = quiet(request);
+    assert_eq!(request.may_rest(&quiet), may_rest);
     // Of a part of the rules, and of one that failed, the driver hears at once.
-    assert!(!request.may_rest(&results[1..]));
-    results[0].outcome = Err("failed".to_owned());
-    assert!(!request.may_rest(&results));
+    quiet.quiet.rules.pop();
+    assert!(!request.may_rest(&quiet));
+    let failed = Err("failed".to_owned());
+    let last = std::mem::replace(&mut result.rules[0].outcome, failed);
+    assert!(!request.may_rest(&result));
+    assert_eq!(last, Ok(Found::default()));
+    result.rules.remove(0);
+    assert!(!request.may_rest(&result));
     may_rest
 }
 
@@ -169,13 +191,8 @@ fn a_round_took_no_longer_because_its_result_rested() {
     let mut world = Clocked::new("group g every 10s\n alert A | up == 0");
     let request = world.tick(0).remove(0);
     let evaluation = Evaluation {
-        id: request.id,
-        rules: vec![RuleEvaluation {
-            rule_idx: 0,
-            took: std::time::Duration::from_millis(3),
-            outcome: Ok(Found::default()),
-        }],
         rested: std::time::Duration::from_millis(900),
+        ..quiet(&request)
     };
     world.hear(1, evaluation);
     let group = world.rules.groups().next().expect("a group");
@@ -255,7 +272,7 @@ fn a_run_may_be_answered_in_parts_and_goes_on_after_the_last() {
     let run = world.tick(0).remove(0);
     let part = |idx: usize| {
         let mut part = run.clone();
-        part.rules = vec![run.rules[idx].clone()];
+        part.rules = std::sync::Arc::new([run.rules[idx].clone()]);
         part
     };
     assert_eq!(world.answer(1, &part(1)), []);
@@ -406,4 +423,58 @@ fn what_arrives_while_the_group_is_evaluated_is_looked_at_afterwards() {
     let late = world.tick(2);
     assert_eq!(late[0].rules.len(), 1);
     assert_eq!(late[0].id.at, world.start + Duration::from_secs(2));
+}
+
+#[test]
+fn rules_that_are_quiet_at_once_are_as_rules_that_find_nothing_one_by_one() {
+    let group = "group g every 10s\n alert A | up == 0\n alert B for 20s | up == 1";
+    let mut worlds = [Clocked::new(group), Clocked::new(group)];
+    // Nothing, then alerts, then an end of them, a failure, and nothing again.
+    for (round, kind) in ["none", "none", "found", "none", "failed", "none", "none"]
+        .iter()
+        .enumerate()
+    {
+        let secs = 10 * round as i64;
+        let [one, other] = &mut worlds;
+        let request = one.tick(secs).remove(0);
+        assert_eq!(other.tick(secs), [request.clone()]);
+        let one_by_one = |outcome: Result<Found, String>| {
+            let rules = request.rules.iter().map(|run| RuleEvaluation {
+                rule_idx: run.rule_idx,
+                took: std::time::Duration::from_millis(3),
+                outcome: outcome.clone(),
+            });
+            evaluation_of(&request, rules.collect())
+        };
+        match *kind {
+            "none" => {
+                one.hear(secs, quiet(&request));
+                other.hear(secs, one_by_one(Ok(Found::default())));
+            }
+            "found" => {
+                one.answer(secs, &request);
+                other.answer(secs, &request);
+            }
+            _ => {
+                one.hear(secs, one_by_one(Err("failed".to_owned())));
+                other.hear(secs, one_by_one(Err("failed".to_owned())));
+            }
+        }
+        let view = |world: &Clocked| {
+            let rules = world.rules.groups().flat_map(|group| group.rules());
+            let rules = rules.map(|rule| {
+                let counts = (rule.n_evaluations(), rule.n_failures(), rule.took());
+                let last = (rule.health(), rule.last_error(), rule.last_evaluation());
+                format!("{counts:?} {last:?} {:?}", rule.alerts())
+            });
+            rules.collect::<Vec<_>>()
+        };
+        assert_eq!(view(one), view(other), "{round}");
+        assert_eq!(one.rules.records(), other.rules.records(), "{round}");
+    }
+    let rules = worlds[0].rules.groups().flat_map(|group| group.rules());
+    let counts: Vec<_> = rules
+        .map(|it| (it.n_evaluations(), it.n_failures()))
+        .collect();
+    assert_eq!(counts, [(7, 1), (7, 1)]);
 }

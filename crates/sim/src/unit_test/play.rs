@@ -210,13 +210,9 @@ impl Player {
 
     /// The request for a tick; texts for people are expanded only where they are compared.
     fn request(&self, at: Timestamp, is_compared: bool) -> EvaluationRequest {
-        let mut request = self.run.request(at);
-        if let Some(textless) = &self.textless
-            && !(is_compared && self.need.is_compared)
-        {
-            request.rules[0].rule = Arc::clone(textless).into();
-        }
-        request
+        let are_texts_seen = is_compared && self.need.is_compared;
+        let textless = self.textless.as_ref().filter(|_| !are_texts_seen);
+        self.run.request(at, textless.unwrap_or(self.run.rule()))
     }
 
     /// Notes the alerts as they stand after a tick, if they are compared.
