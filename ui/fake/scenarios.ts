@@ -217,6 +217,17 @@ function moment(ms: number): string {
   return ago(ms).replace(/\.\d+/, "");
 }
 
+function stretch(from: number, until: number, badEvents: number, spent: number, rate: number) {
+  return {
+    from: moment(from),
+    until: moment(until),
+    badEvents,
+    totalEvents: Math.round((from - until) / 2_000),
+    spent,
+    rate,
+  };
+}
+
 /** A deploy that broke something, the one before it, and what nobody told of. */
 export function spending(list: ObjectiveList, id: string): ObjectiveSpending {
   const budgets = list.objectives.find((it) => it.id === id)?.budgets ?? [];
@@ -226,20 +237,6 @@ export function spending(list: ObjectiveList, id: string): ObjectiveSpending {
     at: moment(at),
     environment: "",
     url: `https://ci.example.org/${version}`,
-  });
-  const stretch = (
-    from: number,
-    until: number,
-    badEvents: number,
-    spent: number,
-    rate: number,
-  ) => ({
-    from: moment(from),
-    until: moment(until),
-    badEvents,
-    totalEvents: Math.round((from - until) / 2_000),
-    spent,
-    rate,
   });
   const [first, second] = [deploy("v41", 12 * DAY), deploy("v42", 50 * MINUTE)];
   return {
@@ -252,16 +249,31 @@ export function spending(list: ObjectiveList, id: string): ObjectiveSpending {
           stretch: stretch(48 * MINUTE, 0, 612, 0.508, 213),
           alerts: ["page-fast", "page-slow"],
           isOpen: true,
+          incidents: ["INC-12"],
           deploy: second,
         },
         {
           stretch: stretch(6 * DAY, 6 * DAY - 2 * HOUR, 80, 0.066, 2.1),
           alerts: [],
           isOpen: false,
+          incidents: [],
           deploy: first,
         },
       ],
       moreEpisodes: 3,
+      incidents: [
+        {
+          incident: { id: "INC-12", title: "Payments fail", isOpen: true, isDeclined: false },
+          stretch: stretch(48 * MINUTE, 0, 612, 0.508, 213),
+          parts: 1,
+        },
+        {
+          incident: null,
+          stretch: stretch(20 * DAY, 6 * DAY - 2 * HOUR, 118, 0.098, 1.9),
+          parts: 4,
+        },
+      ],
+      moreIncidents: 0,
       deploys: [
         {
           deploy: second,

@@ -8,10 +8,10 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use firebell_config::{Config, ExternalUrl, OsFiles, prometheus_rules};
 use firebell_lint::percent;
-use firebell_model::{Duration, Labels, Timestamp};
+use firebell_model::{Duration, IncidentSpan, Labels, Timestamp};
 use firebell_promql::Options;
 use firebell_rules::StoreQuerier;
-use firebell_server::read_deploys;
+use firebell_server::{read_deploys, read_incidents};
 use firebell_slo::{Budget, Deploy, Ledger, Objective, RULES_FILE_PREFIX, history, ledger};
 
 use crate::{fail, say, store};
@@ -22,8 +22,8 @@ pub(crate) enum Command {
     /// List the objectives, and the flows that have none. With `--data` also what is left of each
     /// budget.
     List(Files),
-    /// Show an objective: its queries, its alerts, and with `--data` its budget, on which episodes
-    /// and by which deploys it was spent, and its history.
+    /// Show an objective: its queries, its alerts, and with `--data` its budget, on which episodes,
+    /// by which incidents and deploys it was spent, and its history.
     Show {
         /// `service/name`, as `list` prints it.
         id: String,
@@ -107,6 +107,7 @@ pub(crate) fn load_one(file: &Path) -> Result<Config, ExitCode> {
 struct Books {
     store: firebell_tsdb::Store,
     deploys: Vec<Deploy>,
+    incidents: Vec<IncidentSpan>,
     at: Timestamp,
 }
 
@@ -120,9 +121,20 @@ impl Books {
         for damage in damage {
             eprintln!("firebell: the log of deploys is damaged: {damage}");
         }
+        // What was over before the window of an objective is left out there.
+        let incidents = read_incidents(data, Timestamp(0)).map_err(|error| fail(&error));
+        let (incidents, damage) = incidents?;
+        for damage in damage {
+            eprintln!("firebell: the journal is damaged: {damage}");
+        }
         let newest = store.stats().newest.unwrap_or(Timestamp(0));
         let at = files.at.unwrap_or(newest);
-        Ok(Some(Self { store, deploys, at }))
+        Ok(Some(Self {
+            store,
+            deploys,
+            incidents,
+            at,
+        }))
     }
 
     fn ask<T>(&self, ask: impl FnOnce(&StoreQuerier<'_>) -> T) -> T {

@@ -17,7 +17,7 @@ mod frame;
 
 use std::sync::Arc;
 
-use firebell_disk::{Disk, DiskError, Log, LogError, LogOptions};
+use firebell_disk::{Disk, DiskError, Log, LogError, LogOptions, read_log};
 
 use self::frame::{Head, Writer};
 use crate::Record;
@@ -65,6 +65,9 @@ impl JournalError {
 }
 
 impl Journal {
+    /// Where it is in a data folder.
+    pub const FOLDER: &'static str = OPTIONS.folder;
+
     /// Opens the journal and hands on the records that it holds, in order.
     ///
     /// # Errors
@@ -88,6 +91,21 @@ impl Journal {
         }
         replay.replayed.damage.splice(0..0, found.damage);
         Ok((journal, replay.run(found.frames, restore)))
+    }
+
+    /// Hands on the records that a journal holds, in order, and changes nothing: somebody may be
+    /// writing to it.
+    ///
+    /// # Errors
+    /// When the disk fails, or the folder holds another version's journal.
+    pub fn look(
+        disk: &dyn Disk,
+        restore: &mut dyn FnMut(Record),
+    ) -> Result<Replayed, JournalError> {
+        let found = read_log(disk, &OPTIONS)?;
+        let mut replay = Replay::of(&found.frames);
+        replay.replayed.damage.splice(0..0, found.damage);
+        Ok(replay.run(found.frames, restore))
     }
 
     /// Writes a step down; it survives the end of the process at once, and the loss of power after

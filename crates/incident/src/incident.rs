@@ -10,7 +10,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 use firebell_escalation::BudgetLeft;
-use firebell_model::{Fingerprint, Labels, Timestamp};
+use firebell_model::{Fingerprint, IncidentSpan, Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
 pub use self::words::alert_text;
@@ -339,6 +339,25 @@ impl Incident {
             false => ended,
         };
         last.or(self.resolved_at).unwrap_or(now) - self.opened_at
+    }
+
+    /// When it was, and of what; `root` is the incident as which it goes on, or itself.
+    pub(crate) fn span(&self, root: &Self) -> IncidentSpan {
+        let over_at = match self.state {
+            State::In(phase) if phase.is_open() => None,
+            State::In(Phase::Declined) | State::Merged(_) => Some(self.moved_at),
+            State::In(_) => Some(self.resolved_at.unwrap_or(self.moved_at)),
+        };
+        IncidentSpan {
+            name: root.id.to_string(),
+            title: root.title.clone(),
+            from: self.opened_at,
+            until: over_at,
+            is_declined: root.state == State::In(Phase::Declined),
+            key: self.key.clone(),
+            // A merged one has given its alerts away.
+            alerts: root.alerts.values().map(|it| it.labels.clone()).collect(),
+        }
     }
 
     /// The bytes of what people typed into it, and of what was frozen for it.

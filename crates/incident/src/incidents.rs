@@ -21,7 +21,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-use firebell_model::{Fingerprint, Labels, Timestamp};
+use firebell_model::{Fingerprint, IncidentSpan, Labels, Timestamp};
 
 use self::changes::Changes;
 pub use self::changes::IncidentRecord;
@@ -171,6 +171,29 @@ impl Incidents {
     #[must_use]
     pub fn of_alert(&self, alert: Fingerprint) -> Option<&Incident> {
         self.all.get(self.of_alert.get(&alert)?)
+    }
+
+    /// When each of those was that were not over before a moment, by number; those that were merged
+    /// under the name of the one as which they go on.
+    #[must_use]
+    pub fn spans(&self, since: Timestamp) -> Vec<IncidentSpan> {
+        let spans = self.all.values().map(|it| (it, self.root(it)));
+        let spans = spans.map(|(it, root)| it.span(root));
+        spans
+            .filter(|it| it.until.is_none_or(|until| until >= since))
+            .collect()
+    }
+
+    /// The incident as which one goes on.
+    fn root<'a>(&'a self, of: &'a Incident) -> &'a Incident {
+        let mut root = of;
+        // None is merged into one that was merged: a chain grows at its end, and never closes.
+        while let State::Merged(into) = root.state
+            && let Some(next) = self.all.get(&into)
+        {
+            root = next;
+        }
+        root
     }
 
     /// So much is left of the error budget behind it, as of now.

@@ -23,6 +23,7 @@ mod sample;
 mod sum;
 
 mod alert;
+mod incident_span;
 mod notification;
 mod source;
 
@@ -34,6 +35,7 @@ pub use crate::histogram::{
     Bucket, BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMAS, Histogram,
     HistogramSample, HistogramSum, IncompatibleSchemas, Reconciled, ResetHint, Trim,
 };
+pub use crate::incident_span::IncidentSpan;
 pub use crate::label_hasher::LabelHasher;
 pub use crate::labels::{
     ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, METRIC_TYPE, METRIC_UNIT,

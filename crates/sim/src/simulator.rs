@@ -211,6 +211,16 @@ impl<W: Watch> Sim<W> {
         self.process.as_ref().map(|process| &process.engine)
     }
 
+    /// On which incidents error budgets were spent, each line by itself, with times since `start`.
+    pub(crate) fn budgets_text(&self, start: Timestamp) -> Vec<String> {
+        let Some(process) = &self.process else {
+            return Vec::new();
+        };
+        let incidents = process.engine.incidents().spans(start);
+        let times = (start, self.now);
+        crate::budgets::spent(&self.objectives, &incidents, times, &process.store)
+    }
+
     /// How many moments there were at which something was due.
     #[must_use]
     pub fn n_moments(&self) -> u64 {

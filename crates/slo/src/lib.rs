@@ -2,7 +2,7 @@
 //!
 //! An [`Objective`] is checked when it is made; [`expand`] turns it into ordinary rules, [`ledger`]
 //! says from stored samples what was spent of its error budget, and [`spending`] on what: on which
-//! episodes, and by which deploys.
+//! episodes, by which incidents and deploys.
 //!
 //! *Invariants*: ratios are made of counts over the true window, never of averages of averages. A
 //! burn rate that alerts is never below 1: who keeps within the objective is never told off.
@@ -26,6 +26,7 @@ mod rules;
 
 mod ledger;
 
+mod claims;
 mod deploy;
 mod spending;
 
@@ -41,8 +42,8 @@ pub use crate::objective::{
 pub use crate::query::{QueryError, Unit, WindowQuery, counter};
 pub use crate::rules::{RULES_FILE_PREFIX, expand};
 pub use crate::spending::{
-    BudgetSpending, DEPLOYS_SHOWN_MAX, DeploySpending, EPISODES_MAX, Episode, Spending, Stretch,
-    spending,
+    BudgetSpending, DEPLOYS_SHOWN_MAX, DeploySpending, EPISODES_MAX, Episode, IncidentSpending,
+    Spending, Stretch, spending,
 };
 pub use crate::traffic::{Held, LowTraffic};
 pub use crate::window::{Calendar, Window, WindowError, zone};

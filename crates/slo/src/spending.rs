@@ -1,22 +1,21 @@
-//! Where a budget went: which episodes took how much of it, and which deploys.
+//! Where a budget went: which incidents and episodes took how much of it, and which deploys.
 //!
 //! An *episode* is a time in which the budget burnt faster than it may, or an alert of the objective
 //! held. It is found in stored samples, as everything of the ledger: two looks over the window, one
 //! in coarse steps, and one in fine steps where something was found.
 //!
 //! *Invariants*: shares are of the budget of the window so far, as in the ledger: those of deploys
-//! add up to what it says was spent, but for the edges of counters.
-//!
-//! *Not here*: incidents, which people hang on episodes: one is told from others by its objective,
-//! its labels and its start.
+//! add up to what it says was spent, those of incidents and of what is outside them to those of all
+//! episodes, but for the edges of counters.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use firebell_model::{Duration, Labels, Timestamp};
+use firebell_model::{Duration, IncidentSpan, Labels, Timestamp};
 use firebell_rules::Querier;
 
 use crate::burn::Severity;
+use crate::claims::Claims;
 use crate::deploy::{Deploy, concerning};
 use crate::ledger::{Answers, ask, ledger};
 use crate::objective::Objective;
@@ -41,6 +40,11 @@ pub struct BudgetSpending {
     pub episodes: Vec<Episode>,
     /// How many more there were.
     pub n_more: usize,
+    /// By the incident that it was, the newest first, and last what was outside any; of more than
+    /// [`EPISODES_MAX`] those that took most.
+    pub incidents: Vec<IncidentSpending>,
+    /// How many more incidents there were.
+    pub n_more_incidents: usize,
     /// By the deploy that was live, the newest first; none when no deploy is known.
     pub deploys: Vec<DeploySpending>,
 }
@@ -73,6 +77,20 @@ pub struct Episode {
     pub is_open: bool,
     /// What was live when it began, if that is known.
     pub deploy: Option<Deploy>,
+    /// The names of the incidents that it was, in their order; none when it was outside any.
+    pub incidents: Vec<String>,
+}
+
+/// What an incident took of a budget: the parts of episodes that were it.
+#[derive(Clone, PartialEq, Debug)]
+pub struct IncidentSpending {
+    /// Which; `None`: what was outside any.
+    pub incident: Option<IncidentSpan>,
+    /// From the start of the first part to the end of the last; its figures are those of the parts
+    /// alone, and its rate is that of all of them.
+    pub stretch: Stretch,
+    /// How many parts of episodes.
+    pub n_parts: usize,
 }
 
 /// What was spent while a version was live.
@@ -88,13 +106,15 @@ pub struct DeploySpending {
     pub after: Option<f64>,
 }
 
-/// Where the budgets of an objective went; `deploys` may be of all services, in any order.
+/// Where the budgets of an objective went; `deploys` and `incidents` may be of all services, in any
+/// order.
 ///
 /// # Errors
 /// What the querier says is wrong.
 pub fn spending(
     objective: &Objective,
     deploys: &[Deploy],
+    incidents: &[IncidentSpan],
     at: Timestamp,
     querier: &dyn Querier,
 ) -> Result<Spending, String> {
@@ -114,12 +134,21 @@ pub fn spending(
     for budget in &books.budgets {
         let labels = budget.labels.clone();
         let live = concerning(deploys, objective, &labels, at);
-        let (episodes, n_more) = look.episodes(&labels, &live)?;
+        let claims = Claims::new(incidents, objective, &labels);
+        let mut by_incident = ByIncident::default();
+        let episodes = look.episodes(&labels, &live, &claims, &mut by_incident)?;
         let deploys = look.deploys(&labels, &live)?;
+        let incidents = by_incident.taken(objective.target.budget());
+        let starts = |it: &Episode| it.stretch.from;
+        let (episodes, n_more) = most(episodes, |it| it.stretch.share, starts);
+        let starts = |it: &IncidentSpending| it.order();
+        let (incidents, n_more_incidents) = most(incidents, |it| it.stretch.share, starts);
         budgets.push(BudgetSpending {
             labels,
             episodes,
             n_more,
+            incidents,
+            n_more_incidents,
             deploys,
         });
     }
@@ -157,7 +186,9 @@ impl Look<'_> {
         &mut self,
         labels: &Labels,
         live: &[&Deploy],
-    ) -> Result<(Vec<Episode>, usize), String> {
+        claims: &Claims<'_>,
+        by_incident: &mut ByIncident,
+    ) -> Result<Vec<Episode>, String> {
         let step = self.step();
         let coarse = self.runs(labels, &self.cuts(self.from, self.at, step))?;
         let mut runs = Vec::new();
@@ -170,25 +201,28 @@ impl Look<'_> {
             }
         }
         let mut episodes = Vec::new();
-        for run in joined(runs, self.calm()) {
+        let calm = self.calm();
+        for run in joined(runs, calm) {
             let tiers = run
                 .tiers
                 .iter()
                 .filter_map(|idx| self.objective.tiers.get(*idx));
             let alerts = tiers.map(|tier| tier.name.clone()).collect();
             let live_then = live.iter().find(|deploy| deploy.at <= run.from);
+            let mut incidents = Vec::new();
+            for part in claims.parts(run.from, run.until, calm) {
+                by_incident.add(part.of, &self.stretch(labels, part.from, part.until)?);
+                incidents.extend(part.of.map(|it| it.name.clone()));
+            }
             episodes.push(Episode {
                 alerts,
                 is_open: run.until == self.at,
                 deploy: live_then.map(|deploy| (*deploy).clone()),
                 stretch: self.stretch(labels, run.from, run.until)?,
+                incidents,
             });
         }
-        let n_more = episodes.len().saturating_sub(EPISODES_MAX);
-        episodes.sort_by(|a, b| b.stretch.share.total_cmp(&a.stretch.share));
-        episodes.truncate(EPISODES_MAX);
-        episodes.sort_by_key(|it| std::cmp::Reverse(it.stretch.from));
-        Ok((episodes, n_more))
+        Ok(episodes)
     }
 
     fn deploys(
@@ -369,6 +403,65 @@ impl Look<'_> {
     }
 }
 
+/// What incidents took so far, by name; what was outside any has none.
+#[derive(Default)]
+struct ByIncident(BTreeMap<Option<String>, IncidentSpending>);
+
+impl ByIncident {
+    fn add(&mut self, of: Option<&IncidentSpan>, part: &Stretch) {
+        let name = of.map(|it| it.name.clone());
+        let Some(known) = self.0.get_mut(&name) else {
+            let spending = IncidentSpending {
+                incident: of.cloned(),
+                stretch: *part,
+                n_parts: 1,
+            };
+            self.0.insert(name, spending);
+            return;
+        };
+        let sum = |a: Option<f64>, b: Option<f64>| Some(a? + b?);
+        let all = &mut known.stretch;
+        all.from = all.from.min(part.from);
+        all.until = all.until.max(part.until);
+        all.bad = sum(all.bad, part.bad);
+        all.total = sum(all.total, part.total);
+        all.share += part.share;
+        // Of parts that only have ratios there is no rate of all.
+        all.rate = None;
+        known.n_parts += 1;
+    }
+
+    fn taken(self, budget: f64) -> Vec<IncidentSpending> {
+        let mut all: Vec<_> = self.0.into_values().collect();
+        for IncidentSpending { stretch, .. } in all.iter_mut().filter(|it| it.n_parts > 1) {
+            let counts = stretch.bad.zip(stretch.total);
+            let counts = counts.filter(|(_, total)| *total > 0.0);
+            stretch.rate = counts.map(|(bad, total)| bad / total / budget);
+        }
+        all
+    }
+}
+
+impl IncidentSpending {
+    /// The later the newer; what is outside any comes first.
+    fn order(&self) -> (bool, Timestamp) {
+        (self.incident.is_some(), self.stretch.from)
+    }
+}
+
+/// Those that took most, at most [`EPISODES_MAX`], the newest first, and how many more there were.
+fn most<T, Key: Ord>(
+    mut all: Vec<T>,
+    share: impl Fn(&T) -> f64,
+    order: impl Fn(&T) -> Key,
+) -> (Vec<T>, usize) {
+    let n_more = all.len().saturating_sub(EPISODES_MAX);
+    all.sort_by(|a, b| share(b).total_cmp(&share(a)));
+    all.truncate(EPISODES_MAX);
+    all.sort_by_key(|it| std::cmp::Reverse(order(it)));
+    (all, n_more)
+}
+
 /// Runs, the newest first, with those in one that calm divides for less than a time.
 fn joined(runs: Vec<Run>, calm: Duration) -> Vec<Run> {
     let mut joined: Vec<Run> = Vec::new();
@@ -385,7 +478,7 @@ fn joined(runs: Vec<Run>, calm: Duration) -> Vec<Run> {
     joined
 }
 
-/// Episodes that are told of a budget.
+/// Episodes that are told of a budget, and incidents.
 pub const EPISODES_MAX: usize = 100;
 /// Deploys by which a budget is told; what was spent before is told as one.
 pub const DEPLOYS_SHOWN_MAX: usize = 100;

@@ -3,7 +3,7 @@
 
 mod common;
 
-use firebell_model::{Labels, Sample, Timestamp};
+use firebell_model::{IncidentSpan, Labels, Sample, Timestamp};
 use firebell_promql::{MemorySource, Options};
 use firebell_rules::StoreQuerier;
 use firebell_slo::{Deploy, Objective, Spending, Stretch, spending};
@@ -52,12 +52,21 @@ fn deploy(service: &str, version: &str, at: Timestamp) -> Deploy {
 }
 
 fn spent(objective: &Objective, deploys: &[Deploy], at: Timestamp) -> Spending {
+    spent_on(objective, deploys, &[], at)
+}
+
+fn spent_on(
+    objective: &Objective,
+    deploys: &[Deploy],
+    incidents: &[IncidentSpan],
+    at: Timestamp,
+) -> Spending {
     let source = day();
     let querier = StoreQuerier {
         source: &source,
         options: Options::default(),
     };
-    spending(objective, deploys, at, &querier).unwrap()
+    spending(objective, deploys, incidents, at, &querier).unwrap()
 }
 
 /// A figure is what was computed by hand, but for what `increase` adds at the edges: 2 %.
@@ -152,4 +161,87 @@ fn a_deploy_answers_for_what_was_spent_until_the_next_one() {
         panic!("{found:?}")
     };
     check(&v1.stretch, ("0:00", "24:00"), 420.0, 144_000.0);
+}
+
+/// An incident of an alert with these labels.
+fn incident(name: &str, from: &str, until: Option<&str>, alert: &[(&str, &str)]) -> IncidentSpan {
+    IncidentSpan {
+        name: name.to_owned(),
+        title: String::new(),
+        from: minute(from),
+        until: until.map(minute),
+        is_declined: false,
+        key: Labels::empty(),
+        alerts: vec![Labels::from_pairs(alert.iter().copied())],
+    }
+}
+
+const OWN: &[(&str, &str)] = &[("slo", "works"), ("service", "shop")];
+const OF_SERVICE: &[(&str, &str)] = &[("service", "shop")];
+
+/// What each incident took at the end of the day, in bad events.
+fn by_incident(incidents: &[IncidentSpan]) -> Vec<String> {
+    let found = spent_on(&objective(), &[], incidents, NIGHT);
+    let [budget] = &found.budgets[..] else {
+        panic!("{found:?}")
+    };
+    let of_episodes: f64 = budget.episodes.iter().map(|it| it.stretch.share).sum();
+    let of_incidents: f64 = budget.incidents.iter().map(|it| it.stretch.share).sum();
+    assert!(close(of_incidents, of_episodes), "{budget:?}");
+    let told = budget.incidents.iter().map(|it| {
+        let name = it.incident.as_ref().map_or("none", |it| &it.name);
+        let tens = it.stretch.bad.unwrap() / 10.0;
+        format!("{name} {:.0}", tens.round() * 10.0)
+    });
+    told.collect()
+}
+
+#[test]
+fn an_incident_takes_the_episodes_in_which_it_was_open() {
+    assert_eq!(by_incident(&[]), ["none 420"]);
+    let first = incident("INC-1", "6:04", Some("6:50"), OWN);
+    assert_eq!(by_incident(std::slice::from_ref(&first)), ["INC-1 300", "none 120"]);
+    // A person came some minutes after it was over.
+    let late = incident("INC-2", "13:01", None, OF_SERVICE);
+    let both = [late.clone(), first.clone()];
+    assert_eq!(by_incident(&both), ["INC-2 120", "INC-1 300"]);
+    // What is of another service took nothing, whatever it fires.
+    let other = incident(
+        "INC-3",
+        "6:00",
+        None,
+        &[("slo", "works"), ("service", "cart")],
+    );
+    assert_eq!(by_incident(&[other]), ["none 420"]);
+    // One that was over before, and one that came long after.
+    let early = incident("INC-4", "5:00", Some("6:00"), OWN);
+    let after = incident("INC-5", "15:00", None, OWN);
+    assert_eq!(by_incident(&[early, after]), ["none 420"]);
+}
+
+#[test]
+fn incidents_that_were_merged_are_one() {
+    let first = incident("INC-1", "6:04", Some("6:50"), OWN);
+    let merged = incident("INC-1", "12:10", Some("12:20"), OWN);
+    assert_eq!(by_incident(&[first, merged]), ["INC-1 420"]);
+}
+
+#[test]
+fn an_alert_of_the_budget_goes_before_the_service_and_that_before_what_was_declined() {
+    let own = incident("INC-1", "6:20", Some("6:50"), OWN);
+    let of_service = incident("INC-2", "5:00", None, OF_SERVICE);
+    let both = [own.clone(), of_service.clone()];
+    assert_eq!(by_incident(&both), ["INC-2 120", "INC-1 300"]);
+    let mut declined = own;
+    declined.is_declined = true;
+    let both = [declined.clone(), of_service];
+    assert_eq!(by_incident(&both), ["INC-2 420"]);
+    assert_eq!(by_incident(&[declined]), ["INC-1 300", "none 120"]);
+}
+
+#[test]
+fn an_episode_of_two_incidents_is_divided_where_the_second_was_opened() {
+    let first = incident("INC-1", "6:04", Some("6:08"), OWN);
+    let second = incident("INC-2", "6:20", None, OWN);
+    assert_eq!(by_incident(&[first, second]), ["INC-2 220", "INC-1 200"]);
 }

@@ -130,7 +130,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Where the budgets of an objective went: by episode and by deploy */
+        /** Where the budgets of an objective went: by episode, by incident and by deploy */
         get: operations["objectiveSpending"];
         put?: never;
         post?: never;
@@ -1068,6 +1068,10 @@ export interface components {
             episodes: components["schemas"]["Episode"][];
             /** @description How many more there were. */
             moreEpisodes: number;
+            /** @description By the incident that the episodes were, newest first, and last what was outside any; of more than a hundred those that took most. */
+            incidents: components["schemas"]["IncidentSpending"][];
+            /** @description How many more incidents there were. */
+            moreIncidents: number;
             /** @description Newest first; none when no deploy of the service is known. */
             deploys: components["schemas"]["DeploySpending"][];
         };
@@ -1078,8 +1082,26 @@ export interface components {
             alerts: string[];
             /** @description Whether it still goes on. */
             isOpen: boolean;
+            /** @description The incidents that it was, in their order; none when it was outside any. */
+            incidents: string[];
             /** @description What was live when it began, if that is known. */
             deploy: components["schemas"]["Deploy"] | null;
+        };
+        /** @description What an incident took of a budget: the parts of episodes that were it. An incident claims a budget when one of its alerts is of it, or at least of the objective's service; each part belongs to one incident at most. */
+        IncidentSpending: {
+            /** @description Null: what was outside any. Incidents that were merged are told as the one as which they go on. */
+            incident: {
+                /** @description Such as INC-3. */
+                id: string;
+                title: string;
+                isOpen: boolean;
+                /** @description People said that it was none. It has only what no other incident claims. */
+                isDeclined: boolean;
+            } | null;
+            /** @description From the start of the first part to the end of the last; its figures are those of the parts alone. */
+            stretch: components["schemas"]["Stretch"];
+            /** @description How many parts of episodes. */
+            parts: number;
         };
         /** @description What was spent while a version was live. */
         DeploySpending: {

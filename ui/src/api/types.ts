@@ -24,6 +24,7 @@ export type IncidentActed = Schemas["IncidentActed"];
 export type IncidentDetail = Schemas["IncidentDetail"];
 export type IncidentEntry = Schemas["IncidentEntry"];
 export type IncidentList = Schemas["IncidentList"];
+export type IncidentSpending = Schemas["IncidentSpending"];
 export type IncidentState = Incident["state"];
 export type InboxEntry = Schemas["InboxEntry"];
 export type IntegrationWhy = Schemas["IntegrationWhy"];

@@ -1,10 +1,16 @@
 // Where the budgets of an objective went: what was left over time, which episodes took how much,
-// and what was spent while each deploy was live.
+// which incidents they were, and what was spent while each deploy was live.
 import { useComputedColorScheme } from "@mantine/core";
 import { useMemo } from "react";
 
 import { useObjectiveHistory, useObjectiveSpending } from "../api/queries.ts";
-import type { BudgetSpending, DeploySpending, Episode, Objective } from "../api/types.ts";
+import type {
+  BudgetSpending,
+  DeploySpending,
+  Episode,
+  IncidentSpending,
+  Objective,
+} from "../api/types.ts";
 import { count, formatMoment, safeUrl, toMs } from "../state/format.ts";
 import {
   formatRate,
@@ -15,6 +21,7 @@ import {
   versionOf,
   type HistoryPoints,
 } from "../state/objectives.ts";
+import { hrefTo } from "../state/route.ts";
 import { LabelList } from "./AlertBits.tsx";
 import styles from "./BudgetWays.module.css";
 import { Failed, Loading } from "./Notice.tsx";
@@ -48,7 +55,7 @@ interface BudgetProps {
 }
 
 function Budget({ budget, points }: BudgetProps) {
-  const { labels, episodes, moreEpisodes, deploys } = budget;
+  const { labels, episodes, moreEpisodes, incidents, moreIncidents, deploys } = budget;
   return (
     <section className={styles.budget} aria-label="Where it went">
       {Object.keys(labels).length > 0 && <LabelList labels={Object.entries(labels)} />}
@@ -64,6 +71,15 @@ function Budget({ budget, points }: BudgetProps) {
       </ul>
       {moreEpisodes > 0 && (
         <p className={styles.facts}>{count(moreEpisodes, "more took less.", "more took less.")}</p>
+      )}
+      {incidents.length > 0 && <h3>Incidents</h3>}
+      <ul className={styles.list}>
+        {incidents.map((it) => (
+          <IncidentRow key={it.incident?.id ?? ""} of={it} />
+        ))}
+      </ul>
+      {moreIncidents > 0 && (
+        <p className={styles.facts}>{count(moreIncidents, "more took less.", "more took less.")}</p>
       )}
       <h3>Deploys</h3>
       {deploys.length === 0 && (
@@ -109,7 +125,7 @@ function marksOf(deploys: DeploySpending[]): Mark[] {
 }
 
 function EpisodeRow({ episode }: { episode: Episode }) {
-  const { stretch, alerts, deploy, isOpen } = episode;
+  const { stretch, alerts, deploy, isOpen, incidents } = episode;
   return (
     <li data-open={isOpen ? "" : undefined}>
       <p>
@@ -120,7 +136,34 @@ function EpisodeRow({ episode }: { episode: Episode }) {
         {[
           stretchFacts(stretch),
           alerts.length === 0 ? "nobody told" : `told by ${alerts.join(", ")}`,
+          incidents.join(", "),
           deploy === null ? "" : `${versionOf(deploy)} was live`,
+        ]
+          .filter((it) => it !== "")
+          .join(" · ")}
+      </p>
+    </li>
+  );
+}
+
+function IncidentRow({ of: { incident, stretch, parts } }: { of: IncidentSpending }) {
+  return (
+    <li data-open={incident?.isOpen ? "" : undefined}>
+      <p>
+        {incident === null ? (
+          "Outside any incident "
+        ) : (
+          <>
+            <a href={hrefTo("incidents", incident.id)}>{incident.id}</a> {incident.title}{" "}
+          </>
+        )}
+        <strong>{formatShare(stretch.spent)}</strong> of the budget
+      </p>
+      <p className={styles.facts}>
+        {[
+          incident?.isDeclined ? "declined" : "",
+          stretchFacts(stretch),
+          parts > 1 ? `${parts} parts of episodes` : "",
         ]
           .filter((it) => it !== "")
           .join(" · ")}

@@ -1,16 +1,21 @@
 //! Where the budgets of an objective went, in lines for a terminal: `firebell slo show`.
 
-use firebell_slo::{Deploy, DeploySpending, Episode, Objective, Stretch, spending};
+use firebell_slo::{
+    Deploy, DeploySpending, Episode, IncidentSpending, Objective, Stretch, spending,
+};
 
 use super::{Books, named, percent};
 use crate::say;
 
-/// Prints episodes and deploys of each budget.
+/// Prints episodes, incidents and deploys of each budget.
 ///
 /// # Errors
 /// What a query says is wrong.
 pub(super) fn describe(objective: &Objective, books: &Books) -> Result<(), String> {
-    let found = books.ask(|querier| spending(objective, &books.deploys, books.at, querier))?;
+    let found = books.ask(|querier| {
+        let (deploys, incidents) = (&books.deploys, &books.incidents);
+        spending(objective, deploys, incidents, books.at, querier)
+    })?;
     for budget in &found.budgets {
         let name = named(&budget.labels);
         for episode in &budget.episodes {
@@ -19,6 +24,13 @@ pub(super) fn describe(objective: &Objective, books: &Books) -> Result<(), Strin
         if budget.n_more > 0 {
             let n_more = budget.n_more;
             say(format_args!("episode  {name}and {n_more} that took less"));
+        }
+        for incident in &budget.incidents {
+            say(format_args!("incident {name}{}", of_incident(incident)));
+        }
+        if budget.n_more_incidents > 0 {
+            let n_more = budget.n_more_incidents;
+            say(format_args!("incident {name}and {n_more} that took less"));
         }
         for deploy in &budget.deploys {
             say(format_args!("deploy   {name}{}", of_deploy(deploy)));
@@ -36,9 +48,24 @@ fn of_episode(episode: &Episode) -> String {
         .deploy
         .as_ref()
         .map(|it| format!(", {} live", version(it)));
+    let incidents = match episode.incidents.is_empty() {
+        true => ", outside any incident".to_owned(),
+        false => format!(", {}", episode.incidents.join(", ")),
+    };
     let goes_on = if episode.is_open { ", goes on" } else { "" };
     let (stretch, live) = (of_stretch(&episode.stretch), live.unwrap_or_default());
-    format!("{stretch}; {told}{live}{goes_on}")
+    format!("{stretch}; {told}{incidents}{live}{goes_on}")
+}
+
+fn of_incident(of: &IncidentSpending) -> String {
+    let stretch = of_stretch(&of.stretch);
+    let name = match &of.incident {
+        None => "outside any incident".to_owned(),
+        Some(it) if it.is_declined => format!("{} (declined) {}", it.name, it.title),
+        Some(it) => format!("{} {}", it.name, it.title),
+    };
+    let s = if of.n_parts == 1 { "" } else { "s" };
+    format!("{name}, {stretch}; {} part{s} of episodes", of.n_parts)
 }
 
 fn of_deploy(of: &DeploySpending) -> String {

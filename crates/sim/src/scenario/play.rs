@@ -208,13 +208,10 @@ impl<W: Watch> Player<'_, W> {
             }
             What::Cut(cut) => self.sim.cut(*cut),
             What::CutDisk { n_writes, restarts } => self.sim.cut_disk(*n_writes, *restarts),
-            What::Why { matchers } => {
-                let times = (self.start, self.sim.now());
-                let why = |engine: &Engine| past::why(engine.dispatch(), times, matchers);
-                let lines = self.sim.engine().map(why).unwrap_or_default();
+            What::Why { .. } | What::History | What::Budgets => {
+                let lines = self.told(what);
                 lines.iter().for_each(|line| self.say(line));
             }
-            What::History => self.tell_history(),
             What::Opens { .. } | What::Wishes { .. } | What::Answers { .. } => self.wish(what),
             What::Restart if self.sim.engine().is_some() => {}
             What::Restart => self.sim.restart(),
@@ -299,7 +296,20 @@ impl<W: Watch> Player<'_, W> {
         });
     }
 
-    fn tell_history(&mut self) {
+    /// What a timeline asks for.
+    fn told(&mut self, what: &What) -> Vec<String> {
+        match what {
+            What::Why { matchers } => {
+                let times = (self.start, self.sim.now());
+                let why = |engine: &Engine| past::why(engine.dispatch(), times, matchers);
+                self.sim.engine().map(why).unwrap_or_default()
+            }
+            What::Budgets => self.sim.budgets_text(self.start),
+            _ => self.history(),
+        }
+    }
+
+    fn history(&mut self) -> Vec<String> {
         let entries = self.sim.history.replace(Vec::new()).unwrap_or_default();
         let name = |fingerprint: Fingerprint| {
             let labels = entries.iter().map(|it| &it.labels);
@@ -307,10 +317,8 @@ impl<W: Watch> Player<'_, W> {
             labels.next().map(alert_text)
         };
         let lines = entries.iter();
-        let lines: Vec<String> = lines
-            .map(|entry| past::happened(entry, self.start, &name))
-            .collect();
-        lines.iter().for_each(|line| self.say(line));
+        let lines = lines.map(|entry| past::happened(entry, self.start, &name));
+        lines.collect()
     }
 
     fn unsilence(&mut self, matchers: Option<&str>) {

@@ -65,6 +65,8 @@ pub(crate) enum What {
     },
     /// Says what has happened since this was last said.
     History,
+    /// Says on which incidents error budgets were spent.
+    Budgets,
     /// Somebody opens an incident.
     Opens {
         by: Person,
@@ -163,6 +165,7 @@ fn line(words: &mut Words<'_>) -> Result<(Duration, What), Wrong> {
             matchers: words.matchers()?,
         },
         "history" => What::History,
+        "budgets" => What::Budgets,
         "incident" => words.incident()?,
         "page" => words.page()?,
         "restart" => What::Restart,
@@ -522,7 +525,7 @@ impl<'a> Words<'a> {
 }
 
 const EVENTS: &str = "`series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, \
-                      `restart`, `reload`, `disk`, `why`, `history`, `incident`, `page`, `contact`, or `end` before a time";
+                      `restart`, `reload`, `disk`, `why`, `history`, `budgets`, `incident`, `page`, `contact`, or `end` before a time";
 const STOPS: &str = "`kill` or `crash`, alone or with `after deciding`, `after recording` or `after \
                      sending` (in the next step that tells somebody) or, for `crash`, `after 3 \
                      writes`; and `then restart` if it starts again at once";

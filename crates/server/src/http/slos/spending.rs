@@ -6,7 +6,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
-use firebell_slo::{BudgetSpending, DeploySpending, Episode, Stretch, spending};
+use firebell_slo::{BudgetSpending, DeploySpending, Episode, IncidentSpending, Stretch, spending};
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use serde_json::{Value, json};
 
@@ -19,11 +19,19 @@ pub(in crate::http) async fn spent(State(app): State<App>, uri: Uri) -> Response
         Err(error) => return super::super::json(error.kind.status(), error.to_json()),
     };
     let at = app.clock.now();
+    let (since, _) = objective.window.around(at);
+    let Ok(incidents) = app
+        .handle
+        .read(move |engine, _| engine.incidents().spans(since))
+        .await
+    else {
+        return super::super::stopped();
+    };
     let kept = Arc::clone(&app.deploys);
     let found = ask(&app, move |querier, _| {
         let mut deploys = kept.all();
         deploys.retain(|it| it.service == objective.service);
-        let found = spending(&objective, &deploys, at, querier);
+        let found = spending(&objective, &deploys, &incidents, at, querier);
         found.map_err(|why| ApiError::new(ErrorKind::Execution, why))
     });
     match found.await {
@@ -42,6 +50,8 @@ fn budget_json(budget: &BudgetSpending) -> Value {
         "labels": budget.labels,
         "episodes": budget.episodes.iter().map(episode_json).collect::<Vec<_>>(),
         "moreEpisodes": budget.n_more,
+        "incidents": budget.incidents.iter().map(of_incident_json).collect::<Vec<_>>(),
+        "moreIncidents": budget.n_more_incidents,
         "deploys": budget.deploys.iter().map(of_deploy_json).collect::<Vec<_>>(),
     })
 }
@@ -51,7 +61,24 @@ fn episode_json(episode: &Episode) -> Value {
         "stretch": stretch_json(&episode.stretch),
         "alerts": episode.alerts,
         "isOpen": episode.is_open,
+        "incidents": episode.incidents,
         "deploy": episode.deploy.as_ref().map(deploy_json),
+    })
+}
+
+fn of_incident_json(of: &IncidentSpending) -> Value {
+    let incident = of.incident.as_ref().map(|it| {
+        json!({
+            "id": it.name,
+            "title": it.title,
+            "isOpen": it.until.is_none(),
+            "isDeclined": it.is_declined,
+        })
+    });
+    json!({
+        "incident": incident,
+        "stretch": stretch_json(&of.stretch),
+        "parts": of.n_parts,
     })
 }
 
