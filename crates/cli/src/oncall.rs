@@ -73,6 +73,11 @@ pub(crate) enum Command {
                       Exit codes: 0 it is in force, 1 it is refused, 2 usage or IO."
     )]
     Swap(changes::Swap),
+    /// Send somebody test messages by every contact that they have not confirmed yet; a link in them
+    /// confirms it.
+    #[command(after_help = "Example: firebell oncall verify ana\n\
+                            Exit codes: 0 all are asked or confirmed, 1 a message failed, 2 usage or IO.")]
+    Verify(changes::Verify),
     /// List who changed what on a running Firebell.
     Changes(Asked),
     /// Take such a change back.
@@ -121,7 +126,14 @@ pub(crate) struct Listed {
 pub(crate) fn oncall(command: &Command) -> ExitCode {
     let done = match command {
         Command::Who { source, at } => who(source, at.as_deref()),
-        Command::Show(listed) => each(listed, "14", show, |_| false),
+        Command::Show(listed) => each(listed, "14", show, |_| false).inspect(|_| {
+            // What is missing is said once, and is no reason for shifts to fail.
+            if !listed.source.json
+                && let Ok(said) = listed.source.open().and_then(|it| it.at(None))
+            {
+                name_unverified(&said);
+            }
+        }),
         Command::Gaps(listed) => each(listed, "365", gaps, is_missed),
         Command::Fairness(listed) => each(listed, "365", fairness, |_| false),
         Command::Ical {
@@ -131,6 +143,7 @@ pub(crate) fn oncall(command: &Command) -> ExitCode {
         } => ical(source, schedule.as_deref(), person.as_deref()),
         Command::Override(options) => changes::add_override(options),
         Command::Swap(options) => changes::add_swap(options),
+        Command::Verify(options) => changes::verify(options),
         Command::Changes(asked) => changes::changes(asked),
         Command::Undo(options) => changes::undo(options),
     };
@@ -176,7 +189,7 @@ impl Answers<'_> {
     }
 
     fn at(&self, at: Option<&str>) -> Result<Value, ExitCode> {
-        let local = |oncall: &Oncall| Ok(oncall_at(oncall, at, now())?.to_string());
+        let local = |oncall: &Oncall| Ok(oncall_at(oncall, at, now(), None)?.to_string());
         parsed(&self.text("", &[("at", at)], local)?)
     }
 
@@ -237,7 +250,25 @@ fn who(source: &Source, at: Option<&str>) -> Result<ExitCode, ExitCode> {
     if schedules.is_empty() {
         say(format_args!("there are no schedules"));
     }
+    name_unverified(&said);
     Ok(code)
+}
+
+/// Names whose contacts nobody has confirmed, as far as that is known.
+fn name_unverified(said: &Value) {
+    for person in list(&said["people"]) {
+        let contacts = list(&person["contacts"]).iter();
+        let unverified = contacts.filter(|it| it["verified"] == false);
+        let kinds: Vec<&str> = unverified.map(|it| text(&it["kind"])).collect();
+        if !kinds.is_empty() {
+            let name = text(&person["name"]);
+            let kinds = kinds.join(", ");
+            let line = format!(
+                "not confirmed: {name} by {kinds}; `firebell oncall verify {name}` sends a test"
+            );
+            say(format_args!("{}", harmless(&line)));
+        }
+    }
 }
 
 /// Asks for the shifts of one schedule or of each, and prints what is to be shown of them.

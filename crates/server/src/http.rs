@@ -4,6 +4,7 @@ mod alertmanager;
 mod answer;
 mod as_alertmanager;
 mod compress;
+mod contacts;
 #[cfg(test)]
 mod contract;
 mod deploys;
@@ -64,6 +65,7 @@ use crate::history::HistoryReader;
 use crate::live::Live;
 use crate::managed::Managed;
 use crate::metrics::{Format, Metrics, Readings, as_text};
+use crate::pages::Pager;
 use crate::pages::links::Links;
 use crate::rule_metrics::RuleFigures;
 use crate::scrape::Scraper;
@@ -87,6 +89,7 @@ pub(crate) struct App {
     pub oncall: Arc<Managed>,
     pub deploys: Arc<Deploys>,
     pub links: Arc<Links>,
+    pub pager: Arc<Pager>,
     pub history: HistoryReader,
     pub telemetry: Arc<Telemetry>,
     pub slots: Arc<Slots>,
@@ -185,6 +188,10 @@ pub(crate) fn router(app: App) -> Router {
             &format!("{}/{{link}}", crate::pages::PATH),
             get(answer::show).post(answer::act),
         )
+        .route(
+            &format!("{}/{{link}}", crate::pages::CONTACT_PATH),
+            get(contacts::show).post(contacts::confirm),
+        )
         // Grafana knows both places.
         .nest("/prometheus", ruler::routes())
         .merge(ruler::routes())
@@ -240,6 +247,7 @@ fn own_routes() -> Router<App> {
         .route("/oncall", get(oncall::now))
         .route("/oncall/shifts", get(oncall::shifts))
         .route("/oncall/calendar.ics", get(oncall::calendar))
+        .route("/oncall/people/{name}/verify", post(contacts::ask))
         .merge(oncall::changes::routes())
         .route("/incidents", get(incidents::list).post(incidents::open))
         .route("/incidents/{id}", get(incidents::one))

@@ -54,7 +54,9 @@ pub use crate::alertmanagers::QueueLimits;
 pub use crate::deploys::read_deploys;
 pub use crate::disk::{DataDirError, FileDisk, ReadOnlyDisk};
 pub use crate::flags::{AsAlertmanager, Flags, Overrides};
-pub use crate::oncall::{OncallError, ShiftsAsked, oncall_at, oncall_calendar, oncall_shifts};
+pub use crate::oncall::{
+    IsVerified, OncallError, ShiftsAsked, oncall_at, oncall_calendar, oncall_shifts,
+};
 pub use crate::past_incidents::read_incidents;
 pub use crate::remote::{Remote, RemoteAnswer, RemoteError};
 pub use crate::sample::{Rendered, Sample, SampleError, Told, render, tell};

@@ -5,8 +5,8 @@ use std::fmt;
 
 use firebell_model::Timestamp;
 use firebell_oncall::{
-    Cause, Change, Directory, Fairness, Load, Oncall, Person, PersonId, Schedule, Shift, Span,
-    Team, calendar, parse_moment,
+    Cause, Change, Contact, Directory, Fairness, Load, Oncall, Person, PersonId, Schedule, Shift,
+    Span, Team, calendar, parse_moment,
 };
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};
@@ -29,22 +29,32 @@ impl fmt::Display for OncallError {
 
 impl std::error::Error for OncallError {}
 
+/// Whether somebody has confirmed to be reached by a contact; a configuration alone does not know.
+pub type IsVerified<'v> = Option<&'v dyn Fn(&Person, &Contact) -> bool>;
+
 /// Who is on call at a moment (RFC 3339 or a time of UTC; `now` when it is not given), per schedule
 /// and per team, and who there is: `OncallNow` of `docs/openapi.json`.
 ///
 /// # Errors
 /// When the moment is none.
-pub fn oncall_at(oncall: &Oncall, at: Option<&str>, now: Timestamp) -> Result<Value, OncallError> {
+pub fn oncall_at(
+    oncall: &Oncall,
+    at: Option<&str>,
+    now: Timestamp,
+    is_verified: IsVerified<'_>,
+) -> Result<Value, OncallError> {
     let at = moment("at", at, (&TimeZone::UTC, now))?;
     let directory = &oncall.directory;
     let schedules = oncall.schedules.iter();
     let schedules = schedules.map(|it| watch_json(it, directory, at));
     let teams = directory.teams.iter().map(|it| team_json(it, oncall, at));
+    let people = directory.people.iter();
+    let people = people.map(|it| person_json(it, is_verified));
     Ok(json!({
         "at": at.to_string(),
         "schedules": schedules.collect::<Vec<_>>(),
         "teams": teams.collect::<Vec<_>>(),
-        "people": directory.people.iter().map(person_json).collect::<Vec<_>>(),
+        "people": people.collect::<Vec<_>>(),
     }))
 }
 
@@ -238,10 +248,10 @@ fn team_json(team: &Team, oncall: &Oncall, at: Timestamp) -> Value {
     })
 }
 
-fn person_json(person: &Person) -> Value {
+fn person_json(person: &Person, is_verified: IsVerified<'_>) -> Value {
     let contacts = person.contacts.iter().map(|contact| {
-        // Nothing proves yet that somebody is reached there.
-        json!({"kind": contact.kind.name(), "verified": false})
+        let is_verified = is_verified.map(|it| it(person, contact));
+        json!({"kind": contact.kind.name(), "verified": is_verified})
     });
     json!({
         "name": person.name,

@@ -18,8 +18,9 @@ use firebell_config::Config;
 use firebell_engine::{Input, PageMessage, PageRecipient, PageWhy};
 use firebell_model::Notification;
 use firebell_notify::{Integration, Verdict};
+use firebell_oncall::{Contact, ContactKind, Person};
 
-pub(crate) use self::message::{PATH, without_service};
+pub(crate) use self::message::{CONTACT_PATH, PATH, without_service};
 
 use self::links::Links;
 use self::metrics::PageMetrics;
@@ -82,6 +83,36 @@ impl Pager {
             }
             PageRecipient::Channel(receiver) => self.tell_channel(receiver, message).await,
         }
+    }
+
+    /// Asks a person to confirm that a contact reaches them; what cannot carry a link is asked by
+    /// texts to the same number.
+    ///
+    /// # Errors
+    /// Why it did not arrive, in words that show no address.
+    pub(crate) async fn ask_to_confirm(
+        &self,
+        person: &Person,
+        contact: &Contact,
+    ) -> Result<(), String> {
+        let contact = Contact {
+            kind: match contact.kind {
+                ContactKind::Phone => ContactKind::Sms,
+                other => other,
+            },
+            address: Arc::clone(&contact.address),
+        };
+        let by = contact.kind.name();
+        let stops = || "Firebell stops".to_owned();
+        let _turn = self.turns.take(by).await.ok_or_else(stops)?;
+        let (now, config) = (self.clock.now(), self.live.config());
+        let link = self.links.make_contact(now, person, &contact);
+        let told = message::test(now, (person, &contact), link, &config.external_url);
+        let integration = config.paging.to(&contact, told.hidden);
+        let integration = integration
+            .ok_or_else(|| format!("no receiver has an account for {by}: see `via` of `paging`"))?;
+        self.try_all(&config, &integration, &told.notification)
+            .await
     }
 
     /// Tells every integration of a receiver, as it tells of alerts.

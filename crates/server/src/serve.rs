@@ -360,6 +360,7 @@ fn start(
     let handle = queue.handle();
     let links = Arc::new(kept.links);
     let (deliverer, pager) = senders(live, clock, &links, &metrics);
+    let pager = Arc::new(pager);
     let external = Arc::new(External::start(Arc::clone(live), Arc::clone(&metrics)));
     let alertmanagers = Alertmanagers::start(Arc::clone(live), Arc::clone(&metrics), flags.queues);
     let telemetry = telemetry::start(Arc::clone(&disk), (live, clock), Arc::clone(&metrics))?;
@@ -371,7 +372,7 @@ fn start(
         store: Arc::clone(&store),
         pool: Pool::start(EVALUATOR_THREADS)?,
         deliverer: Arc::new(deliverer),
-        pager: Arc::new(pager),
+        pager: Arc::clone(&pager),
         runtime: tokio::runtime::Handle::current(),
         handle: handle.clone(),
         metrics: Arc::clone(&metrics),
@@ -405,6 +406,7 @@ fn start(
         oncall: Arc::new(kept.oncall),
         deploys: Arc::new(kept.deploys),
         links,
+        pager,
         started_at,
         cluster: None,
         slots: Arc::new(Slots::new(queries_max, gets_max)),

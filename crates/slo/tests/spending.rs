@@ -200,7 +200,10 @@ fn by_incident(incidents: &[IncidentSpan]) -> Vec<String> {
 fn an_incident_takes_the_episodes_in_which_it_was_open() {
     assert_eq!(by_incident(&[]), ["none 420"]);
     let first = incident("INC-1", "6:04", Some("6:50"), OWN);
-    assert_eq!(by_incident(std::slice::from_ref(&first)), ["INC-1 300", "none 120"]);
+    assert_eq!(
+        by_incident(std::slice::from_ref(&first)),
+        ["INC-1 300", "none 120"]
+    );
     // A person came some minutes after it was over.
     let late = incident("INC-2", "13:01", None, OF_SERVICE);
     let both = [late.clone(), first.clone()];

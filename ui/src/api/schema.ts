@@ -560,6 +560,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/oncall/people/{name}/verify": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends somebody a test message by every contact that they have not confirmed; a link in it confirms it */
+        post: operations["verifyContacts"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/oncall/changes": {
         parameters: {
             query?: never;
@@ -1838,8 +1855,8 @@ export interface components {
         OncallContact: {
             /** @enum {string} */
             kind: "email" | "sms" | "phone" | "slack" | "telegram" | "ntfy" | "pushover" | "webhook";
-            /** @description Whether somebody has proven to be reached there; nothing does yet. */
-            verified: boolean;
+            /** @description Whether they have confirmed to be reached there, by the link in a test message; null where only a configuration was asked. What is not confirmed is used all the same. */
+            verified: boolean | null;
         };
         /** @description An override, as a file of `oncall` has it, with the name of its schedule. */
         OncallOverrideSaid: {
@@ -3781,6 +3798,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["OncallChanged"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    verifyContacts: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @example ana */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": {
+                    /** @description Who asks for it. */
+                    by: string;
+                };
+            };
+        };
+        responses: {
+            /** @description What became of each contact. A number that rings is asked by a text. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        person: string;
+                        contacts: {
+                            kind: string;
+                            /** @description Confirmed before, so that nothing was sent. */
+                            verified: boolean;
+                            /** @description Whether a message arrived at whoever carries it. */
+                            asked: boolean;
+                            /** @description Why not. */
+                            error: string | null;
+                        }[];
+                    };
                 };
             };
             default: components["responses"]["Problem"];

@@ -347,6 +347,10 @@ function Loads({ name, from }: { name: string; from: number }) {
   );
 }
 
+function contactWords({ kind, verified }: OncallPerson["contacts"][number]): string {
+  return verified === false ? `${kind} (not confirmed)` : kind;
+}
+
 function People({ list }: { list: OncallPerson[] }) {
   return (
     <section className={styles.card} aria-label="People">
@@ -358,8 +362,7 @@ function People({ list }: { list: OncallPerson[] }) {
           <li key={person.name} className={own.row}>
             <p className={own.name}>{person.fullName}</p>
             <p className={person.contacts.length === 0 ? own.unreachable : own.facts}>
-              {person.contacts.map(({ kind }) => kind).join(", ") || "cannot be reached"} ·{" "}
-              {person.zone}
+              {person.contacts.map(contactWords).join(", ") || "cannot be reached"} · {person.zone}
             </p>
           </li>
         ))}

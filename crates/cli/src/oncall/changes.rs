@@ -83,6 +83,50 @@ pub(crate) struct Undo {
     asked: Asked,
 }
 
+/// Who is asked to confirm their contacts.
+#[derive(Args)]
+pub(crate) struct Verify {
+    /// The person, as the configuration names them.
+    person: String,
+    #[command(flatten)]
+    as_whom: AsWhom,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// Sends test messages.
+pub(crate) fn verify(options: &Verify) -> Result<ExitCode, ExitCode> {
+    let body = json!({ "by": options.as_whom.name()? });
+    let path = format!("{PATH}/people/{}/verify", segment(&options.person));
+    let body = options.asked.post(&path, &body)?;
+    let answer = parsed(&body)?;
+    let contacts = answer["contacts"].as_array().into_iter().flatten();
+    let mut code = ExitCode::SUCCESS;
+    let mut lines = Vec::new();
+    for contact in contacts {
+        let state = match (&contact["verified"], contact["error"].as_str()) {
+            (Value::Bool(true), _) => "is confirmed".to_owned(),
+            (_, None) => "test message sent: its link confirms it, for a day".to_owned(),
+            (_, Some(why)) => {
+                code = ExitCode::from(1);
+                format!("could not be sent: {why}")
+            }
+        };
+        lines.push(format!("{}: {state}", text(contact, "kind")));
+    }
+    if options.asked.json {
+        say(format_args!("{body}"));
+        return Ok(code);
+    }
+    if lines.is_empty() {
+        lines.push(format!("{} has no contact", options.person));
+    }
+    for line in lines {
+        say(format_args!("{}", harmless(&line)));
+    }
+    Ok(code)
+}
+
 /// Puts an override in force.
 pub(crate) fn add_override(options: &Override) -> Result<ExitCode, ExitCode> {
     let Change {

@@ -309,7 +309,7 @@ fn html(status: StatusCode, app: &App, link: &Link, lines: &[String], form: &str
     respond(status, document(form, lines, &incident))
 }
 
-fn respond(status: StatusCode, body: String) -> Response {
+pub(super) fn respond(status: StatusCode, body: String) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
@@ -321,7 +321,7 @@ fn respond(status: StatusCode, body: String) -> Response {
 }
 
 /// The first line is what it is about.
-fn document(form: &str, lines: &[String], incident: &str) -> String {
+pub(super) fn document(form: &str, lines: &[String], incident: &str) -> String {
     let (title, rest) = lines
         .split_first()
         .map_or(("", &[][..]), |(a, b)| (a.as_str(), b));

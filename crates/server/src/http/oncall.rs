@@ -16,9 +16,10 @@ use crate::oncall::{OncallError, ShiftsAsked, oncall_at, oncall_calendar, oncall
 
 /// `GET /api/firebell/v1/oncall`.
 pub(super) async fn now(State(app): State<App>, uri: Uri) -> Response {
-    let now = app.clock.now();
+    let (now, links) = (app.clock.now(), app.links.clone());
     let said = asked(&app, &uri, move |oncall, params| {
-        oncall_at(oncall, params.get("at"), now)
+        let is_verified = |person: &_, contact: &_| links.is_verified(person, contact);
+        oncall_at(oncall, params.get("at"), now, Some(&is_verified))
     });
     said.await
         .map_or_else(|it| it, |it| Json(it).into_response())

@@ -38,7 +38,7 @@ fn now() -> Timestamp {
 #[test]
 fn who_is_on_call_is_told_with_hand_overs_and_without_addresses() {
     let config = config();
-    let said = oncall_at(&config.oncall.oncall, None, now()).unwrap();
+    let said = oncall_at(&config.oncall.oncall, None, now(), None).unwrap();
     let text = serde_json::to_string_pretty(&said).unwrap();
     for secret in ["600", "example.org", "S3CRET"] {
         assert!(!text.contains(secret), "{text}");
@@ -59,8 +59,8 @@ fn who_is_on_call_is_told_with_hand_overs_and_without_addresses() {
     expect![[r#"
         [{"members":["ana","ben"],"name":"shop","onCall":["zoe"],"schedule":"days","services":["cart"]},
         {"members":["zoe"],"name":"ops","onCall":["zoe"],"schedule":null,"services":[]}]"#]].assert_eq(&said["teams"].to_string().replace("},", "},\n"));
-    expect![[r#"{"contacts":[{"kind":"phone","verified":false},{"kind":"email","verified":false}],"fullName":"Ana Ruiz","name":"ana","zone":"Europe/Madrid"}"#]].assert_eq(&said["people"][0].to_string());
-    let early = oncall_at(&config.oncall.oncall, Some("2025-01-01"), now()).unwrap();
+    expect![[r#"{"contacts":[{"kind":"phone","verified":null},{"kind":"email","verified":null}],"fullName":"Ana Ruiz","name":"ana","zone":"Europe/Madrid"}"#]].assert_eq(&said["people"][0].to_string());
+    let early = oncall_at(&config.oncall.oncall, Some("2025-01-01"), now(), None).unwrap();
     let days = &early["schedules"][0];
     assert_eq!(
         (&days["onCall"], &days["handOverAt"]),
@@ -154,8 +154,8 @@ fn what_is_no_question_is_told_apart_from_what_is_not_there() {
         of(Some("no"), None, None, None),
         Err("Unknown(\"there is no schedule `no`"),
     );
-    assert!(oncall_at(oncall, Some("x"), now()).is_err());
-    let far = oncall_at(oncall, far, now()).unwrap_err();
+    assert!(oncall_at(oncall, Some("x"), now(), None).is_err());
+    let far = oncall_at(oncall, far, now(), None).unwrap_err();
     assert!(far.to_string().contains(too_far), "{far}");
 }
 

@@ -9,6 +9,8 @@
 //! *Invariants*: a link says who acts, what, and on which run of which page: on the next run, or
 //! after [`VALID_FOR`], it does nothing. Keys and links never reach logs, API or journal.
 
+mod contacts;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,6 +20,8 @@ use firebell_escalation::PageKey;
 use firebell_model::{Duration, Secret, Timestamp};
 use firebell_notify::hmac;
 use serde::{Deserialize, Serialize};
+
+pub(crate) use self::contacts::{LookedContact, Proof};
 
 /// What a link does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -161,7 +165,7 @@ impl Links {
                 other => write!(text, "~{other:02x}"),
             };
         }
-        let signature = self.sign(&text);
+        let signature = self.half_mac(PAGE_LINK, &text);
         Secret::new(format!("{text}.{signature}"))
     }
 
@@ -184,15 +188,23 @@ impl Links {
     /// # Errors
     /// When the disk fails.
     pub(crate) fn note_used(&self, now: Timestamp, text: &str) -> Result<(), LogError> {
-        let Some((link, signature)) = self.checked(text) else {
-            return Ok(());
-        };
+        match self.checked(text) {
+            Some((link, signature)) => self.keep(now, (link.ends_at, signature.to_owned())),
+            None => Ok(()),
+        }
+    }
+
+    fn keep(
+        &self,
+        now: Timestamp,
+        (ends_at, signature): (Timestamp, String),
+    ) -> Result<(), LogError> {
         let mut used = self.lock();
-        used.kept.insert((link.ends_at, signature.to_owned()), now);
+        used.kept.insert((ends_at, signature.clone()), now);
         used.forget(now);
         let frame = Frame {
-            ends_at: link.ends_at,
-            signature: signature.to_owned(),
+            ends_at,
+            signature,
             used_at: now,
         };
         used.write(&frame)?;
@@ -208,18 +220,22 @@ impl Links {
             return None;
         }
         let (said, signature) = text.rsplit_once('.')?;
-        let expected = self.sign(said);
-        // As long for a signature that is right at first as for one that is wrong.
-        let differs = |(a, b): (u8, u8)| usize::from(a != b);
-        let n_different: usize = expected.bytes().zip(signature.bytes()).map(differs).sum();
-        if expected.len() != signature.len() || n_different > 0 {
+        if !self.is_mac(PAGE_LINK, said, signature) {
             return None;
         }
         Some((parse(said)?, signature))
     }
 
-    fn sign(&self, said: &str) -> String {
-        let text = format!("firebell page link 1\n{said}");
+    fn is_mac(&self, purpose: &str, said: &str, signature: &str) -> bool {
+        let expected = self.half_mac(purpose, said);
+        // As long for a signature that is right at first as for one that is wrong.
+        let differs = |(a, b): (u8, u8)| usize::from(a != b);
+        let n_different: usize = expected.bytes().zip(signature.bytes()).map(differs).sum();
+        expected.len() == signature.len() && n_different == 0
+    }
+
+    fn half_mac(&self, purpose: &str, said: &str) -> String {
+        let text = format!("{purpose}\n{said}");
         let signature = hmac(&self.key, text.as_bytes());
         let half = signature.iter().take(SIGNATURE_BYTES);
         half.map(|byte| format!("{byte:02x}")).collect()
@@ -322,6 +338,8 @@ fn new_key(disk: &dyn Disk) -> Result<[u8; KEY_BYTES], DiskError> {
     Ok(key)
 }
 
+/// What is signed: a link for one thing is none for another.
+const PAGE_LINK: &str = "firebell page link 1";
 /// Only the owner of the data folder may read it.
 const KEY_FILE: &str = "links.key";
 const KEY_BYTES: usize = 32;

@@ -8,6 +8,8 @@ use firebell_model::{
     ALERT_NAME, Alert, Labels, Notification, NotificationReason, Secret, Timestamp,
 };
 
+use firebell_oncall::{Contact, Person};
+
 use super::links::{LinkAct, Links};
 
 /// A message, and what of it nobody but its reader may see.
@@ -67,6 +69,55 @@ pub(super) fn write(now: Timestamp, message: &PageMessage, links: &Links, url: &
     Told {
         notification,
         hidden,
+    }
+}
+
+/// A message that asks a person to confirm that it reaches them; `link` is where they do.
+pub(super) fn test(
+    now: Timestamp,
+    (person, contact): (&Person, &Contact),
+    link: Secret,
+    url: &str,
+) -> Told {
+    let confirm = format!("{url}{CONTACT_PATH}/{}", link.reveal());
+    let said = "Please confirm that this reaches you";
+    let description = format!(
+        "Firebell pages {} by {}: open the link and press the button. Until then it is used all the \
+         same.",
+        person.full_name,
+        contact.kind.name(),
+    );
+    let alert = Alert {
+        labels: Labels::from_pairs([(ALERT_NAME, said), ("severity", "test")]),
+        annotations: Labels::from_pairs([
+            ("summary", said),
+            ("description", &description),
+            ("confirm", &confirm),
+        ]),
+        starts_at: now,
+        ends_at: None,
+        generator_url: confirm.clone(),
+        updated_at: now,
+        is_timeout: false,
+    };
+    let group_labels = Labels::from_pairs([
+        ("person", &*person.name),
+        ("by", contact.kind.name()),
+        ("to", &contact.address),
+        ("why", "test"),
+    ]);
+    Told {
+        notification: Notification {
+            at: now,
+            receiver: person.name.to_string(),
+            group_key: format!("contact:{}:{}", person.name, contact.kind.name()),
+            group_labels,
+            route_labels: Labels::default(),
+            reason: NotificationReason::First,
+            alerts: vec![alert],
+            measured: BTreeMap::new(),
+        },
+        hidden: vec![Secret::new(&*contact.address), link],
     }
 }
 
@@ -174,3 +225,5 @@ const LINKS: [(LinkAct, &str); 4] = [
 ];
 /// Where links lead, below the external URL.
 pub(crate) const PATH: &str = "/a";
+/// Where links that confirm contacts lead.
+pub(crate) const CONTACT_PATH: &str = "/c";
