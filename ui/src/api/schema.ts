@@ -1104,7 +1104,7 @@ export interface components {
             /** @description What was live when it began, if that is known. */
             deploy: components["schemas"]["Deploy"] | null;
         };
-        /** @description What an incident took of a budget: the parts of episodes that were it. An incident claims a budget when one of its alerts is of it, or at least of the objective's service; each part belongs to one incident at most. */
+        /** @description What an incident took of a budget: the parts of episodes that were it. An incident claims a budget when one of its alerts is of it, or at least of the objective's service; each part belongs to one incident at most. Its stretch is from the start of the first part to the end of the last, with the figures of the parts alone. */
         IncidentSpending: {
             /** @description Null: what was outside any. Incidents that were merged are told as the one as which they go on. */
             incident: {
@@ -1115,7 +1115,6 @@ export interface components {
                 /** @description People said that it was none. It has only what no other incident claims. */
                 isDeclined: boolean;
             } | null;
-            /** @description From the start of the first part to the end of the last; its figures are those of the parts alone. */
             stretch: components["schemas"]["Stretch"];
             /** @description How many parts of episodes. */
             parts: number;
