@@ -28,6 +28,7 @@ use crate::paging::PagingWays;
 use crate::problem::{Problem, Problems};
 use crate::quality::{self, BusinessFigure};
 use crate::query::QueryLimits;
+use crate::replies::Replies;
 use crate::rule_files::{self, Defaults};
 use crate::rule_policy::RuleDefaults;
 use crate::scrape::{self, Global, ScrapeJob};
@@ -61,6 +62,8 @@ pub struct Config {
     pub escalation: EscalationSection,
     /// What tells people of their pages.
     pub paging: PagingWays,
+    /// Who may hand on answers to pages.
+    pub replies: Replies,
     /// When incidents open, and what belongs to them.
     pub incidents: firebell_incident::Policy,
     /// What the business did, beside how good alerts were.
@@ -167,6 +170,7 @@ struct Parts {
     delivery_alert: Option<DeliveryAlert>,
     escalation: EscalationSection,
     paging: PagingWays,
+    replies: Replies,
     incidents: firebell_incident::Policy,
     figures: Arc<[BusinessFigure]>,
     text: String,
@@ -234,6 +238,7 @@ impl Parts {
             }),
             escalation: self.escalation,
             paging: self.paging,
+            replies: self.replies,
             figures: self.figures,
             templates,
             otlp: self.otlp,
@@ -313,7 +318,7 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     read_notifications(loader, &doc, &fields, &mut parts);
     parts.storage = storage(&fields);
     note_short_retention(loader, &parts);
-    own_keys(&fields, &mut parts);
+    own_keys(loader, &fields, &mut parts);
     note_unused(loader, &fields);
     fields.finish();
     if parts.source.external.is_some() && !parts.scrape.is_empty() {
@@ -357,11 +362,18 @@ fn read_notifications(
 }
 
 /// How rules are checked, where to listen, and where people reach what listens.
-fn own_keys(fields: &Fields<'_, '_>, parts: &mut Parts) {
+fn own_keys(loader: &Loader<'_>, fields: &Fields<'_, '_>, parts: &mut Parts) {
     parts.history = Some(KeptLimits::read_history(fields));
     parts.telemetry = Some(KeptLimits::read_telemetry(fields));
     let (incidents, default) = incidents::read(fields);
+    if incidents.open_when_budget.is_some() && parts.objectives.all.is_empty() {
+        loader.note(format!(
+            "{}: `open_when_budget` opens nothing: there are no objectives, which `slo_files` name",
+            fields.doc.file
+        ));
+    }
     parts.incidents = incidents;
+    parts.replies = Replies::read(fields, loader);
     parts.figures = quality::read(fields);
     let inbox_only = (!parts.has_alertmanager).then(alertmanager::inbox_only);
     let notifications = parts.notifications.as_ref();

@@ -29,6 +29,7 @@ mod problem;
 mod quality;
 mod query;
 mod relabel;
+mod replies;
 mod rule_files;
 mod rule_policy;
 mod rule_text;
@@ -62,6 +63,7 @@ pub use crate::paging::PagingWays;
 pub use crate::problem::{Pos, Problem, Problems};
 pub use crate::quality::BusinessFigure;
 pub use crate::query::QueryLimits;
+pub use crate::replies::Replies;
 pub use crate::rule_text::{RuleGroupText, parse_rule_group, rule_file_text, rule_list_text};
 pub use crate::scrape::{
     DroppedTarget, ScrapeHistograms, ScrapeJob, ScrapeLimits, ScrapeProtocol, ScrapeTarget,

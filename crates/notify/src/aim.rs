@@ -38,7 +38,7 @@ impl Aim<'_> {
 }
 
 /// A text that says itself, whatever it holds.
-fn literal(text: &str) -> NotificationText {
+pub(crate) fn literal(text: &str) -> NotificationText {
     let quoted = text.replace("{{", "{{ \"{{\" }}");
     NotificationText::compile(&quoted).unwrap_or_default()
 }
@@ -46,6 +46,16 @@ fn literal(text: &str) -> NotificationText {
 /// One of the built-in texts of pages.
 pub(crate) fn page_text(name: &str) -> NotificationText {
     NotificationText::calling(&format!("firebell.page.{name}"))
+}
+
+/// The buttons of a page: what each says, and what it tells whoever hands its press on; nothing where
+/// nobody does.
+pub(crate) fn page_buttons() -> [(&'static str, NotificationText); 3] {
+    [
+        ("Acknowledge", page_text("acknowledge")),
+        ("Snooze for an hour", page_text("snooze")),
+        ("Resolve", page_text("resolve")),
+    ]
 }
 
 /// A kind of which more must not be shown.

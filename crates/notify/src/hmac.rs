@@ -2,6 +2,7 @@
 //!
 //! *Sources*: RFC 2104 (HMAC), 2195 (with MD5), 4231 (test cases).
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use sha2::{Digest as _, Sha256};
 
 /// HMAC with SHA-256.
@@ -15,6 +16,18 @@ pub(crate) fn hmac_md5(key: &[u8], text: &[u8]) -> [u8; 16] {
     hmac_by(key, text, |bytes| md5::compute(bytes).0)
 }
 
+/// HMAC with SHA-1: only where a protocol knows no other.
+#[must_use]
+pub fn hmac_sha1(key: &[u8], text: &[u8]) -> [u8; 20] {
+    hmac_by(key, text, crate::sha1::sha1)
+}
+
+/// Some bytes as base64.
+#[must_use]
+pub fn base64(bytes: &[u8]) -> String {
+    BASE64_STANDARD.encode(bytes)
+}
+
 fn hmac_by<const N: usize>(key: &[u8], text: &[u8], hash: impl Fn(&[u8]) -> [u8; N]) -> [u8; N] {
     let mut block = [0; BLOCK_BYTES];
     if key.len() > BLOCK_BYTES {
@@ -26,7 +39,7 @@ fn hmac_by<const N: usize>(key: &[u8], text: &[u8], hash: impl Fn(&[u8]) -> [u8;
     hash(&[&block.map(|byte| byte ^ 0x5c)[..], &inner].concat())
 }
 
-/// Of SHA-256 and of MD5.
+/// Of SHA-256, SHA-1 and MD5.
 const BLOCK_BYTES: usize = 64;
 
 #[cfg(test)]

@@ -46,6 +46,7 @@ mod opsgenie;
 mod pagerduty;
 mod pushover;
 mod rocketchat;
+mod sha1;
 mod slack;
 mod sns;
 mod telegram;
@@ -64,7 +65,7 @@ pub use crate::error::RenderError;
 pub use crate::exec::{ExecCommand, ExecConfig, ExecExit};
 pub use crate::googlechat::GoogleChatConfig;
 pub use crate::gotify::GotifyConfig;
-pub use crate::hmac::hmac;
+pub use crate::hmac::{base64, hmac, hmac_sha1};
 pub use crate::http::{
     HttpConfig, HttpRequest, HttpResponse, Method, ProxyConfig, Tls, TlsVersion, basic,
 };

@@ -8,7 +8,7 @@ use firebell_model::{Duration, ReceiverData, Secret};
 use firebell_template::NotificationText;
 use serde::Deserialize;
 
-use crate::aim::{Aim, page_text};
+use crate::aim::{Aim, literal, page_buttons, page_text};
 use crate::error::RenderError;
 use crate::http::{HttpRequest, HttpResponse};
 use crate::integration::Kind;
@@ -229,6 +229,7 @@ impl SlackConfig {
             })
         });
         let actions = self.actions.iter().map(|action| action.render(telling));
+        let actions = actions.collect::<Result<Vec<Action>, _>>()?;
         Ok(Attachment {
             title: truncate::in_chars(telling.text("title", &self.title)?, TITLE_CHARS_MAX),
             title_link: telling.text("title_link", &self.title_link)?,
@@ -237,7 +238,8 @@ impl SlackConfig {
             fallback: telling.text("fallback", &self.fallback)?,
             callback_id: telling.text("callback_id", &self.callback_id)?,
             fields: fields.collect::<Result<_, _>>()?,
-            actions: actions.collect::<Result<_, _>>()?,
+            // One that neither does nor leads anywhere; upstream's have a name.
+            actions: actions.into_iter().filter(|it| !it.is_idle()).collect(),
             image_url: telling.text("image_url", &self.image_url)?,
             thumb_url: telling.text("thumb_url", &self.thumb_url)?,
             footer: telling.text("footer", &self.footer)?,
@@ -299,6 +301,9 @@ impl Kind for SlackConfig {
                 text: page_text("slack"),
                 fallback: page_text("title"),
                 footer: NotificationText::default(),
+                // Slack hands on no press of a button without one.
+                callback_id: page_text("callback"),
+                actions: page_buttons().map(SlackAction::of_page).to_vec(),
                 timeout: self.timeout,
                 ..Self::new(self.api_url.clone())
             })
@@ -348,6 +353,17 @@ fn judge(response: &HttpResponse) -> Verdict {
 }
 
 impl SlackAction {
+    fn of_page((says, value): (&str, NotificationText)) -> Self {
+        Self {
+            kind: literal("button"),
+            // One without a name does nothing.
+            name: page_text("callback"),
+            text: literal(says),
+            value,
+            ..Self::default()
+        }
+    }
+
     fn render(&self, telling: &Telling<'_>) -> Result<Action, RenderError> {
         let confirm = self.confirm.as_ref().map(|confirm| {
             Ok(Confirm {

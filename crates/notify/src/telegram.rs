@@ -6,9 +6,9 @@ use std::collections::BTreeMap;
 
 use firebell_model::{Duration, Secret};
 use firebell_template::NotificationText;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
-use crate::aim::{Aim, page_text};
+use crate::aim::{Aim, page_buttons, page_text};
 use crate::error::RenderError;
 use crate::http::{HttpRequest, HttpResponse};
 use crate::integration::Kind;
@@ -33,6 +33,9 @@ pub struct TelegramConfig {
     pub message: NotificationText,
     /// Whether phones stay quiet.
     pub disable_notifications: bool,
+    /// Buttons below it: what each says, and what of its press is told. One that tells nothing is
+    /// left out.
+    pub buttons: Vec<(&'static str, NotificationText)>,
     /// How the text is marked up.
     pub parse_mode: TelegramMarkup,
 }
@@ -76,6 +79,7 @@ impl TelegramConfig {
             message_thread_id: 0,
             message: NotificationText::calling("telegram.default.message"),
             disable_notifications: false,
+            buttons: Vec::new(),
             parse_mode: TelegramMarkup::Html,
         }
     }
@@ -90,6 +94,46 @@ impl TelegramConfig {
         let is_long = text.len() > MESSAGE_CHARS_MAX && text.chars().count() > MESSAGE_CHARS_MAX;
         Ok(if is_long { TOO_LONG.to_owned() } else { text })
     }
+}
+
+impl TelegramConfig {
+    fn keyboard(&self, telling: &Telling<'_>) -> Result<Option<Keyboard>, RenderError> {
+        let mut row = Vec::new();
+        for (text, data) in &self.buttons {
+            let callback_data = telling.text("buttons", data)?;
+            if !callback_data.is_empty() {
+                row.push(Button {
+                    text,
+                    callback_data,
+                });
+            }
+        }
+        let has_buttons = !row.is_empty();
+        Ok(has_buttons.then(|| Keyboard {
+            inline_keyboard: vec![row],
+        }))
+    }
+}
+
+/// The body of a message.
+#[derive(Serialize)]
+struct Message {
+    #[serde(flatten)]
+    fields: BTreeMap<&'static str, String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reply_markup: Option<Keyboard>,
+}
+
+/// Buttons, in rows.
+#[derive(Serialize)]
+struct Keyboard {
+    inline_keyboard: Vec<Vec<Button>>,
+}
+
+#[derive(Serialize)]
+struct Button {
+    text: &'static str,
+    callback_data: String,
 }
 
 impl Kind for TelegramConfig {
@@ -112,9 +156,13 @@ impl Kind for TelegramConfig {
         if self.parse_mode != TelegramMarkup::Plain {
             fields.insert("parse_mode", self.parse_mode.name().to_owned());
         }
+        let message = Message {
+            fields,
+            reply_markup: self.keyboard(telling)?,
+        };
         let path = format!("bot{}/sendMessage", self.bot_token.reveal());
         let url = telling.address("api_url", &join(&self.api_url, &path))?;
-        let request = HttpRequest::post_json(url, telling.json(&fields)?);
+        let request = HttpRequest::post_json(url, telling.json(&message)?);
         Ok(Step::ask(request, judge))
     }
 
@@ -132,6 +180,7 @@ impl Kind for TelegramConfig {
             message: page_text("text"),
             disable_notifications: false,
             parse_mode: TelegramMarkup::Plain,
+            buttons: page_buttons().to_vec(),
             ..self.clone()
         }))
     }

@@ -26,6 +26,7 @@ mod pages;
 mod prometheus;
 mod quality;
 mod read;
+mod replies;
 mod ruler;
 mod silences;
 mod slos;
@@ -67,6 +68,7 @@ use crate::managed::Managed;
 use crate::metrics::{Format, Metrics, Readings, as_text};
 use crate::pages::Pager;
 use crate::pages::links::Links;
+use crate::replies::Seen;
 use crate::rule_metrics::RuleFigures;
 use crate::scrape::Scraper;
 use crate::serve;
@@ -90,6 +92,8 @@ pub(crate) struct App {
     pub deploys: Arc<Deploys>,
     pub links: Arc<Links>,
     pub pager: Arc<Pager>,
+    /// Answers from chats, texts and mails that came before.
+    pub seen: Arc<Seen>,
     pub history: HistoryReader,
     pub telemetry: Arc<Telemetry>,
     pub slots: Arc<Slots>,
@@ -247,6 +251,7 @@ fn own_routes() -> Router<App> {
         .route("/oncall", get(oncall::now))
         .route("/oncall/shifts", get(oncall::shifts))
         .route("/oncall/calendar.ics", get(oncall::calendar))
+        .merge(replies::routes())
         .route("/oncall/people/{name}/verify", post(contacts::ask))
         .merge(oncall::changes::routes())
         .route("/incidents", get(incidents::list).post(incidents::open))

@@ -43,6 +43,7 @@ mod oncall;
 mod pages;
 mod past_incidents;
 mod quality_metrics;
+mod replies;
 mod serve;
 mod telemetry;
 mod telemetry_metrics;

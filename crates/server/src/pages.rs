@@ -16,7 +16,7 @@ use std::time::Duration as StdDuration;
 
 use firebell_config::Config;
 use firebell_engine::{Input, PageMessage, PageRecipient, PageWhy};
-use firebell_model::Notification;
+use firebell_model::{Notification, Timestamp};
 use firebell_notify::{Integration, Verdict};
 use firebell_oncall::{Contact, ContactKind, Person};
 
@@ -69,7 +69,7 @@ impl Pager {
                 let _turn = self.turns.take(by).await?;
                 let now = self.clock.now();
                 let config = self.live.config();
-                let told = message::write(now, message, &self.links, &config.external_url);
+                let told = self.write(now, message, &config);
                 let Some(integration) = config.paging.to(contact, told.hidden) else {
                     let why = "no receiver has an account for it: see `via` of `paging`";
                     tracing::error!(person = %name, by, why, "failed to page");
@@ -119,7 +119,7 @@ impl Pager {
     async fn tell_channel(&self, receiver: &Arc<str>, message: &PageMessage) -> Option<bool> {
         let _turn = self.turns.take(CHANNEL).await?;
         let config = self.live.config();
-        let told = message::write(self.clock.now(), message, &self.links, &config.external_url);
+        let told = self.write(self.clock.now(), message, &config);
         let of_receiver = config.integrations.iter();
         let of_receiver = of_receiver.filter(|((name, ..), _)| **name == **receiver);
         let mut has_arrived = false;
@@ -128,6 +128,11 @@ impl Pager {
             has_arrived |= self.note(receiver, CHANNEL, message, outcome);
         }
         Some(has_arrived)
+    }
+
+    fn write(&self, now: Timestamp, message: &PageMessage, config: &Config) -> message::Told {
+        let (url, replies) = (&config.external_url, &config.replies);
+        message::write(now, message, &self.links, (url, replies))
     }
 
     fn note(
@@ -140,6 +145,7 @@ impl Pager {
         let pages = message.pages.iter().map(|it| it.key.0).collect::<Vec<_>>();
         // Of what is no page, pages' metrics do not tell.
         if let PageWhy::HandOff(_) = message.why {
+            self.metrics.hand_off(by, outcome.is_ok());
             match &outcome {
                 Ok(()) => tracing::info!(%to, by, ?pages, "told of a hand-over"),
                 Err(why) => tracing::warn!(%to, by, ?pages, why, "failed to tell of a hand-over"),

@@ -360,7 +360,6 @@ fn start(
     let handle = queue.handle();
     let links = Arc::new(kept.links);
     let (deliverer, pager) = senders(live, clock, &links, &metrics);
-    let pager = Arc::new(pager);
     let external = Arc::new(External::start(Arc::clone(live), Arc::clone(&metrics)));
     let alertmanagers = Alertmanagers::start(Arc::clone(live), Arc::clone(&metrics), flags.queues);
     let telemetry = telemetry::start(Arc::clone(&disk), (live, clock), Arc::clone(&metrics))?;
@@ -407,6 +406,7 @@ fn start(
         deploys: Arc::new(kept.deploys),
         links,
         pager,
+        seen: Arc::default(),
         started_at,
         cluster: None,
         slots: Arc::new(Slots::new(queries_max, gets_max)),
@@ -424,7 +424,7 @@ fn senders(
     clock: &Arc<Clock>,
     links: &Arc<Links>,
     metrics: &Metrics,
-) -> (Deliverer, Pager) {
+) -> (Deliverer, Arc<Pager>) {
     let sender = Arc::new(Sender::new(Arc::clone(clock)));
     let deliverer = Deliverer {
         live: Arc::clone(live),
@@ -440,7 +440,7 @@ fn senders(
         metrics: Arc::clone(&metrics.pages),
         turns: Turns::new(MESSAGES_MAX),
     };
-    (deliverer, pager)
+    (deliverer, Arc::new(pager))
 }
 
 /// Starts what goes on beside everything else.

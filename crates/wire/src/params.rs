@@ -34,6 +34,11 @@ impl Params {
         first.map(|(_, value)| value.as_str())
     }
 
+    /// All of them, name and value, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
+
     /// All values of a name.
     pub fn all<'p>(&'p self, name: &'p str) -> impl Iterator<Item = &'p str> {
         let same = self.0.iter().filter(move |(known, _)| known == name);

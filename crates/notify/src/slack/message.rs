@@ -89,3 +89,10 @@ pub(super) struct Confirm {
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(super) dismiss_text: String,
 }
+
+impl Action {
+    /// Whether it neither leads anywhere nor says anything to whoever handles it.
+    pub(super) fn is_idle(&self) -> bool {
+        self.url.is_empty() && self.name.is_empty() && self.value.is_empty()
+    }
+}

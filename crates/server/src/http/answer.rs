@@ -99,7 +99,7 @@ pub(super) async fn act(
         tracing::error!(%error, "failed to write down that a link was used");
     }
     app.metrics.pages.answered(link.act, "link");
-    let said = said_of(answer, &link);
+    let said = words(answer, link.act);
     html(StatusCode::OK, &app, &link, &shown.text(&[&said]), "")
 }
 
@@ -177,8 +177,9 @@ fn in_words(page: &Page, zone: &TimeZone) -> String {
     }
 }
 
-fn said_of(answer: Answer, link: &Link) -> String {
-    let text = match (answer, link.act) {
+/// What came of an answer, for who gave it.
+pub(super) fn words(answer: Answer, act: LinkAct) -> String {
+    let text = match (answer, act) {
         (Answer::Done, LinkAct::Acknowledge) => "Thank you: you look into it, nobody else is told.",
         (Answer::Done, LinkAct::Resolve) => "Thank you: it is resolved.",
         (Answer::Done, LinkAct::Snooze) => "Nobody is told for a while.",
@@ -339,7 +340,7 @@ pub(super) fn document(form: &str, lines: &[String], incident: &str) -> String {
     )
 }
 
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {

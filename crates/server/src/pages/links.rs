@@ -45,6 +45,12 @@ impl LinkAct {
         (Self::HandOver, "h", "hand-over"),
     ];
 
+    /// That of a letter.
+    pub(crate) fn of_letter(letter: &str) -> Option<Self> {
+        let found = Self::ALL.into_iter().find(|(_, it, _)| *it == letter);
+        found.map(|(act, ..)| act)
+    }
+
     fn letter(self) -> &'static str {
         let found = Self::ALL.iter().find(|(act, ..)| *act == self);
         found.map_or("", |(_, letter, _)| letter)
@@ -301,7 +307,7 @@ fn parse(said: &str) -> Option<Link> {
     let page = PageKey(parts.next()?.parse().ok()?);
     let run = parts.next()?.parse().ok()?;
     let letter = parts.next()?;
-    let (act, ..) = LinkAct::ALL.into_iter().find(|(_, it, _)| *it == letter)?;
+    let act = LinkAct::of_letter(letter)?;
     let ends_at = Timestamp(parts.next()?.parse::<i64>().ok()?.checked_mul(1_000)?);
     let person = unescaped(parts.next()?)?.into();
     parts.next().is_none().then_some(Link {

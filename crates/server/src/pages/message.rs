@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use firebell_config::Replies;
 use firebell_engine::{HandOffBrief, PageBrief, PageMessage, PageRecipient, PageWhy};
 use firebell_incident::IncidentId;
 use firebell_model::{
@@ -21,7 +22,12 @@ pub(super) struct Told {
 }
 
 /// Writes a message; `url` is where people reach this Firebell.
-pub(super) fn write(now: Timestamp, message: &PageMessage, links: &Links, url: &str) -> Told {
+pub(super) fn write(
+    now: Timestamp,
+    message: &PageMessage,
+    links: &Links,
+    (url, replies): (&str, &Replies),
+) -> Told {
     let mut hidden = Vec::new();
     let (receiver, group_labels) = match &message.to {
         PageRecipient::Person { name, contact } => {
@@ -38,7 +44,11 @@ pub(super) fn write(now: Timestamp, message: &PageMessage, links: &Links, url: &
     };
     let mut alert = |brief: &PageBrief| {
         let mut annotations = facts(brief, url);
-        if let PageRecipient::Person { name, .. } = &message.to {
+        if let PageRecipient::Person { name, contact } = &message.to {
+            if replies.have_buttons(contact.kind) {
+                let reply = format!("{}.{}", brief.key.0, brief.run);
+                annotations.push(("reply".to_owned(), reply));
+            }
             for (act, field) in LINKS {
                 let link = links.make(now, (brief.key, brief.run), name, act);
                 let text = format!("{url}{PATH}/{}", link.reveal());

@@ -21,12 +21,20 @@ struct AnswerLabels {
     by: &'static str,
 }
 
+/// Counted for each kind of contact: `sent` or `failed`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+struct HandOffLabels {
+    by: &'static str,
+    outcome: &'static str,
+}
+
 /// The counters; shared.
 #[derive(Default)]
 pub(crate) struct PageMetrics {
     sent: Family<ByLabel, Counter>,
     failed: Family<ByLabel, Counter>,
     answered: Family<AnswerLabels, Counter>,
+    hand_offs: Family<HandOffLabels, Counter>,
     refused: Counter,
     broken: Counter,
 }
@@ -40,6 +48,14 @@ impl PageMetrics {
     /// A message was given up.
     pub(crate) fn failed(&self, by: &'static str) {
         self.failed.get_or_create(&ByLabel { by }).inc();
+    }
+
+    /// Somebody was told that a shift begins or ends, or could not be.
+    pub(crate) fn hand_off(&self, by: &'static str, has_arrived: bool) {
+        let outcome = if has_arrived { "sent" } else { "failed" };
+        self.hand_offs
+            .get_or_create(&HandOffLabels { by, outcome })
+            .inc();
     }
 
     /// Somebody answered.
@@ -68,6 +84,7 @@ impl PageMetrics {
         }
         registry.register("firebell_pages_sent", "Messages about pages that arrived at whoever carries them, by kind of contact", self.sent.clone());
         registry.register("firebell_pages_failed", "Messages about pages that were given up, by kind of contact", self.failed.clone());
+        registry.register("firebell_hand_off_notices", "Notices to people whose shift begins or ends, by kind of contact, and whether they arrived at whoever carries them", self.hand_offs.clone());
         registry.register("firebell_pages_answered", "What people did with pages, by a link or over the API", self.answered.clone());
         registry.register("firebell_page_links_refused", "Links of pages that did nothing: used before, ended, of an earlier run, or forged", self.refused.clone());
         registry.register("firebell_pages_broken", "Pages that were in no state that a page may be in, and were mended: a mistake of Firebell", self.broken.clone());

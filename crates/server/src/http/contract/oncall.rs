@@ -1,5 +1,7 @@
 //! Schedules that people change over HTTP.
 
+mod replies;
+
 use serde_json::{Value, json};
 
 use super::Bell;
