@@ -354,8 +354,6 @@ fn start(
     let metrics = Arc::new(Metrics::default());
     metrics.note_reload(started_at);
     metrics.quality.show_rules(&live.config().rules);
-    let queries_max = live.config().query.concurrency_max;
-    let gets_max = flags.alertmanager.as_ref().map_or(0, |it| it.gets_max);
     let queue = Queue::new(Arc::clone(&metrics));
     let handle = queue.handle();
     let links = Arc::new(kept.links);
@@ -409,13 +407,19 @@ fn start(
         seen: Arc::default(),
         started_at,
         cluster: None,
-        slots: Arc::new(Slots::new(queries_max, gets_max)),
+        slots: Arc::new(slots(&live.config(), &flags)),
         plans: Default::default(),
         flags: Arc::new(flags),
         n_damaged,
         quit: Arc::default(),
     };
     Ok((app, driver))
+}
+
+/// For what people ask.
+fn slots(config: &Config, flags: &Flags) -> Slots {
+    let gets_max = flags.alertmanager.as_ref().map_or(0, |it| it.gets_max);
+    Slots::new(config.query.concurrency_max, gets_max)
 }
 
 /// What tells of alerts and of pages.
