@@ -437,7 +437,7 @@ fn rules_that_are_quiet_at_once_are_as_rules_that_find_nothing_one_by_one() {
         let secs = 10 * round as i64;
         let [one, other] = &mut worlds;
         let request = one.tick(secs).remove(0);
-        assert_eq!(other.tick(secs), [request.clone()]);
+        assert_eq!(other.tick(secs), std::slice::from_ref(&request));
         let one_by_one = |outcome: Result<Found, String>| {
             let rules = request.rules.iter().map(|run| RuleEvaluation {
                 rule_idx: run.rule_idx,
