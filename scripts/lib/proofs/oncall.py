@@ -88,8 +88,8 @@ def of_server(proofs: Proofs, bell: Firebell) -> None:
             run([binary(), "oncall", *words, *source]) for source in (server, config)
         )
         lines = told.splitlines(keepends=True)
-        said = "".join(line for line in lines if not line.startswith(UNCONFIRMED))
-        proofs.equal(f"{words[0]} says the same of both", (code, said), expected)
+        rest = "".join(line for line in lines if not line.startswith(UNCONFIRMED))
+        proofs.equal(f"{words[0]} says the same of both", (code, rest), expected)
         # What was confirmed is in the data folder.
         n_unconfirmed = 2 if words[0] in ("who", "show") else 0
         n_told = sum(line.startswith(UNCONFIRMED) for line in lines)
