@@ -46,7 +46,6 @@ mod opsgenie;
 mod pagerduty;
 mod pushover;
 mod rocketchat;
-mod sha1;
 mod slack;
 mod sns;
 mod telegram;

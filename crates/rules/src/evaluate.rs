@@ -259,27 +259,33 @@ impl Bound {
 }
 
 /// Evaluates all rules of a request: those that may find something one after the other; see
-/// [`quiet_rules`] and [`evaluate_rule`].
+/// [`split_quiet`] and [`evaluate_rule`].
 #[must_use]
 pub fn evaluate(request: &EvaluationRequest, source: &dyn Source) -> Evaluation {
-    let mut quiet = quiet_rules(request, source, &|| false).into_iter();
-    evaluate_all(request, |rule| match quiet.next() {
-        Some(true) => Ok(Found::default()),
-        _ => evaluate_rule(request, rule, source, &|| false),
-    })
+    let quiet = quiet_rules(request, source, &|| false);
+    let (quiet, others) = split_quiet(request, &quiet);
+    Evaluation {
+        quiet,
+        ..evaluate_all(request, others.into_iter(), |rule| {
+            evaluate_rule(request, rule, source, &|| false)
+        })
+    }
 }
 
 /// Evaluates all rules of a request, one after the other; see [`evaluate_rule_by`].
 #[must_use]
 pub fn evaluate_by(request: &EvaluationRequest, querier: &dyn Querier) -> Evaluation {
-    evaluate_all(request, |rule| evaluate_rule_by(request, rule, querier))
+    evaluate_all(request, request.rules.iter(), |rule| {
+        evaluate_rule_by(request, rule, querier)
+    })
 }
 
-fn evaluate_all(
+fn evaluate_all<'r>(
     request: &EvaluationRequest,
+    rules: impl Iterator<Item = &'r RunRule>,
     mut outcome: impl FnMut(&RunRule) -> Result<Found, String>,
 ) -> Evaluation {
-    let rules = request.rules.iter().map(|rule| RuleEvaluation {
+    let rules = rules.map(|rule| RuleEvaluation {
         rule_idx: rule.rule_idx,
         took: std::time::Duration::ZERO,
         outcome: outcome(rule),
@@ -290,6 +296,23 @@ fn evaluate_all(
         quiet: QuietRules::default(),
         rested: std::time::Duration::ZERO,
     }
+}
+
+/// The rules of a request that are quiet, as [`quiet_rules`] says, and the others, in order. Those
+/// of which it says nothing are others.
+#[must_use]
+pub fn split_quiet<'r>(
+    request: &'r EvaluationRequest,
+    quiet: &[bool],
+) -> (QuietRules, Vec<&'r RunRule>) {
+    let (mut split, mut others) = (QuietRules::default(), Vec::new());
+    for (idx, rule) in request.rules.iter().enumerate() {
+        match quiet.get(idx) {
+            Some(true) => split.rules.push(rule.rule_idx),
+            _ => others.push(rule),
+        }
+    }
+    (split, others)
 }
 
 /// Of each rule of a request whether it certainly finds nothing over this view, and need not be

@@ -66,7 +66,7 @@ pub use crate::definition::{
 pub use crate::evaluate::{
     Evaluation, EvaluationRequest, Found, NO_VECTOR, Querier, QuietRules, RESULT_RESTS_MAX,
     RuleEvaluation, RuleHandle, RuleSample, RunId, RunRule, StoreQuerier, evaluate, evaluate_by,
-    evaluate_rule, evaluate_rule_by, quiet_rules,
+    evaluate_rule, evaluate_rule_by, quiet_rules, split_quiet,
 };
 pub use crate::flapping::Flap;
 pub use crate::lone::{LoneRule, Written};

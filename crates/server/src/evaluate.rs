@@ -14,7 +14,7 @@ use firebell_engine::Input;
 use firebell_model::Source;
 use firebell_rules::{
     Evaluation, EvaluationRequest, Found, QuietRules, RuleEvaluation, RunRule, evaluate_rule,
-    quiet_rules,
+    quiet_rules, split_quiet,
 };
 
 use crate::clock::Stopwatch;
@@ -152,18 +152,14 @@ impl Run {
         let quiet = catch_unwind(AssertUnwindSafe(quiet));
         // A rule that brings the evaluator down will do so again, by itself.
         let quiet = quiet.unwrap_or_default();
-        let is_quiet = |idx: &usize| quiet.get(*idx).is_some_and(|it| *it);
-        let rules = &self.request.rules;
-        let (quiet, others): (Vec<usize>, Vec<usize>) = (0..rules.len()).partition(is_quiet);
-        if !quiet.is_empty() {
-            let n_quiet = quiet.len();
-            self.found().quiet = QuietRules {
-                took: watch.elapsed() / u32::try_from(n_quiet).unwrap_or(u32::MAX),
-                rules: quiet.into_iter().map(|idx| rules[idx].rule_idx).collect(),
-            };
+        let (mut quiet, others) = split_quiet(&self.request, &quiet);
+        let n_quiet = quiet.rules.len();
+        if n_quiet > 0 {
+            quiet.took = watch.elapsed() / u32::try_from(n_quiet).unwrap_or(u32::MAX);
+            self.found().quiet = quiet;
             self.end(n_quiet);
         }
-        for rule in others.into_iter().map(|idx| &rules[idx]) {
+        for rule in others {
             let watch = Stopwatch::start();
             let is_given_up = self.begin(watch);
             self.evaluate(rule, watch, || {

@@ -50,6 +50,7 @@ use firebell_promql::Features;
 use firebell_tsdb::Store;
 use firebell_wire::otlp::Deltas;
 use firebell_wire::params::Params;
+use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use self::listen::listen;
@@ -438,6 +439,12 @@ fn limit_param(params: &Params, default: usize, max: usize) -> Result<usize, Str
             limit.ok_or_else(|| format!("`limit` is a number from 1 to {max}"))
         }
     }
+}
+
+/// What cannot be answered, and why.
+fn refused(kind: ErrorKind, why: String) -> Response {
+    let error = ApiError::new(kind, why);
+    json(error.kind.status(), error.to_json())
 }
 
 fn json(status: u16, body: Vec<u8>) -> Response {

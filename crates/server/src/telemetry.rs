@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use firebell_disk::{Disk, LogError};
 use firebell_model::Timestamp;
-use firebell_telemetry::{Kept, Limits, LogRecord, Origin, Span};
+use firebell_telemetry::{Kept, Limits, LogRecord, Origin, Span, nanos_of};
 use firebell_wire::otlp::ContextRecord;
 
 use crate::clock::Clock;
@@ -156,11 +156,6 @@ impl Telemetry {
             bytes_max: kept.bytes_max,
         }
     }
-}
-
-/// Nanoseconds since 1970.
-pub(crate) fn nanos_of(at: Timestamp) -> u64 {
-    u64::try_from(at.0).unwrap_or(0).saturating_mul(1_000_000)
 }
 
 /// Nanoseconds since 1970 as a moment.

@@ -300,7 +300,9 @@ fn note(segments: &mut VecDeque<Segment>, number: u64, head: &Head<'_>, n_payloa
     }
 }
 
-fn nanos_of(at: Timestamp) -> u64 {
+/// A moment as nanoseconds since 1970; zero before that.
+#[must_use]
+pub fn nanos_of(at: Timestamp) -> u64 {
     u64::try_from(at.0).unwrap_or(0).saturating_mul(1_000_000)
 }
 

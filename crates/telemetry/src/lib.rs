@@ -16,7 +16,7 @@ mod frame;
 mod kept;
 mod question;
 
-pub use crate::kept::{Dropped, Kept, Limits};
+pub use crate::kept::{Dropped, Kept, Limits, nanos_of};
 pub use crate::question::{
     Found, LogQuestion, Looking, OfOneTrace, OfTrace, TraceFound, TraceQuestion, logs, trace,
     traces,

@@ -11,12 +11,12 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use firebell_incident::Person as Who;
 use firebell_oncall::Directory;
-use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use firebell_wire::prometheus_json::ErrorKind;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::App;
 use super::answer::{document, respond};
+use super::{App, refused};
 use crate::pages::links::{LookedContact, Proof};
 
 /// What is posted to have somebody asked.
@@ -143,9 +143,4 @@ fn page(app: &App, status: StatusCode, lines: &[String], form: &str) -> Response
         status,
         document(form, lines, &app.live.config().external_url),
     )
-}
-
-fn refused(kind: ErrorKind, why: String) -> Response {
-    let error = ApiError::new(kind, why);
-    super::json(error.kind.status(), error.to_json())
 }

@@ -7,10 +7,10 @@ use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use firebell_slo::Deploy;
-use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use firebell_wire::prometheus_json::ErrorKind;
 use serde_json::{Value, json};
 
-use super::{App, may_wait};
+use super::{App, may_wait, refused};
 use crate::deploys::Told;
 use crate::http::params;
 
@@ -59,11 +59,6 @@ pub(super) fn deploy_json(deploy: &Deploy) -> Value {
         "environment": deploy.environment,
         "url": deploy.url,
     })
-}
-
-fn refused(kind: ErrorKind, why: String) -> Response {
-    let error = ApiError::new(kind, why);
-    super::json(error.kind.status(), error.to_json())
 }
 
 /// The newest that are told at once.

@@ -9,10 +9,10 @@ use firebell_dispatch::{HistoryEntry, HistoryEvent, Mutes};
 use firebell_engine::{Cursor, HistoryQuery};
 use firebell_model::{Timestamp, parse_matchers};
 use firebell_wire::params::Params;
-use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use firebell_wire::prometheus_json::ErrorKind;
 use serde_json::{Map, Value, json};
 
-use super::{App, limit_param, may_wait, params};
+use super::{App, limit_param, may_wait, params, refused};
 
 /// `GET /api/firebell/v1/history`.
 pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
@@ -136,11 +136,6 @@ fn mute_json(mute: &Mutes) -> Value {
         Mutes::Silence(id) => ("silence", id.to_string()),
     };
     json!({ "what": what, "id": id })
-}
-
-fn refused(kind: ErrorKind, why: String) -> Response {
-    let error = ApiError::new(kind, why);
-    super::json(error.kind.status(), error.to_json())
 }
 
 const KINDS: [&str; 8] = [

@@ -18,12 +18,12 @@ use firebell_incident::{
 };
 use firebell_model::{Fingerprint, Timestamp};
 use firebell_wire::params::Params;
-use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use firebell_wire::prometheus_json::ErrorKind;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::why::parse_fingerprint;
-use super::{App, limit_param, params, stopped, unrecorded};
+use super::{App, limit_param, params, refused, stopped, unrecorded};
 
 /// Which incidents somebody wants to see, the newest first.
 struct Wanted {
@@ -277,11 +277,6 @@ fn refusal(why: &Refusal) -> Response {
         Refusal::Invalid(why) => refused(ErrorKind::BadData, why.clone()),
         Refusal::Conflict(why) | Refusal::Full(why) => refused(ErrorKind::Conflict, why.clone()),
     }
-}
-
-fn refused(kind: ErrorKind, why: String) -> Response {
-    let error = ApiError::new(kind, why);
-    super::json(error.kind.status(), error.to_json())
 }
 
 const LIMIT_DEFAULT: usize = 100;

@@ -27,10 +27,10 @@ use firebell_incident::{
 use firebell_model::{ALERT_NAME, Duration, Labels, Timestamp};
 use firebell_rules::RuleSet;
 use firebell_wire::params::Params;
-use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use firebell_wire::prometheus_json::ErrorKind;
 use serde_json::{Map, Value, json};
 
-use super::{App, may_wait, params, stopped};
+use super::{App, may_wait, params, refused, stopped};
 use crate::clock::Stopwatch;
 use crate::history::{HistoryReader, Unread};
 
@@ -408,11 +408,6 @@ fn spread_json(spread: Option<Spread>) -> Value {
     let seconds =
         |it: Spread| json!({ "median": it.median.as_secs_f64(), "p90": it.p90.as_secs_f64() });
     spread.map_or(Value::Null, seconds)
-}
-
-fn refused(kind: ErrorKind, why: String) -> Response {
-    let error = ApiError::new(kind, why);
-    super::json(error.kind.status(), error.to_json())
 }
 
 const KINDS: [&str; 5] = [

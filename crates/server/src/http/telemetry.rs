@@ -9,14 +9,14 @@ use firebell_disk::LogError;
 use firebell_model::{Duration, Timestamp};
 use firebell_telemetry::{
     Attributes, Found, LogQuestion, LogRecord, OfTrace, Span, SpanEvent, TraceFound, TraceId,
-    TraceQuestion,
+    TraceQuestion, nanos_of,
 };
 use firebell_wire::params::Params;
-use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use firebell_wire::prometheus_json::ErrorKind;
 use serde_json::{Map, Value, json};
 
-use super::{App, limit_param, may_wait, params};
-use crate::telemetry::{moment_of, nanos_of};
+use super::{App, limit_param, may_wait, params, refused};
+use crate::telemetry::moment_of;
 
 /// `GET /api/firebell/v1/traces/{id}`: its spans and what was logged within it.
 pub(super) async fn trace(State(app): State<App>, Path(id): Path<String>) -> Response {
@@ -255,11 +255,6 @@ fn map(attributes: &Attributes) -> Map<String, Value> {
 
 fn ms(nanos: u64) -> f64 {
     nanos as f64 / NANOS_OF_MS as f64
-}
-
-fn refused(kind: ErrorKind, why: String) -> Response {
-    let error = ApiError::new(kind, why);
-    super::json(error.kind.status(), error.to_json())
 }
 
 const NANOS_OF_MS: u64 = 1_000_000;

@@ -19,11 +19,11 @@ use firebell_dispatch::Why;
 use firebell_engine::Engine;
 use firebell_model::{ALERT_NAME, Fingerprint, Labels, Matcher, Timestamp, parse_matchers};
 use firebell_rules::{AlertInstance, GroupView, RuleView};
-use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use firebell_wire::prometheus_json::ErrorKind;
 use serde_json::json;
 
 use super::own::{outgoing, stopped};
-use super::{App, PART_ALERTS, params};
+use super::{App, PART_ALERTS, params, refused};
 use crate::driver::Unrecorded;
 
 /// What somebody asks about.
@@ -338,11 +338,6 @@ fn unknown<'a>(asked: &str, known: impl Iterator<Item = &'a str>) -> String {
             .to_owned()
     });
     format!("there is no alert `{asked}`, and no rule of that name: {hint}")
-}
-
-fn refused(kind: ErrorKind, why: String) -> Response {
-    let error = ApiError::new(kind, why);
-    super::json(error.kind.status(), error.to_json())
 }
 
 /// The most alerts that are explained at once.

@@ -17,9 +17,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use firebell_disk::{Disk, DiskError, Frames, Log, LogError, LogOptions};
 use firebell_escalation::PageKey;
-use firebell_model::{Duration, Secret, Timestamp};
+use firebell_model::{Duration, Secret, Timestamp, hex};
 use firebell_notify::hmac;
 use serde::{Deserialize, Serialize};
+use subtle::ConstantTimeEq as _;
 
 pub(crate) use self::contacts::{LookedContact, Proof};
 
@@ -233,18 +234,15 @@ impl Links {
     }
 
     fn is_mac(&self, purpose: &str, said: &str, signature: &str) -> bool {
-        let expected = self.half_mac(purpose, said);
         // As long for a signature that is right at first as for one that is wrong.
-        let differs = |(a, b): (u8, u8)| usize::from(a != b);
-        let n_different: usize = expected.bytes().zip(signature.bytes()).map(differs).sum();
-        expected.len() == signature.len() && n_different == 0
+        let expected = self.half_mac(purpose, said);
+        expected.as_bytes().ct_eq(signature.as_bytes()).into()
     }
 
     fn half_mac(&self, purpose: &str, said: &str) -> String {
         let text = format!("{purpose}\n{said}");
         let signature = hmac(&self.key, text.as_bytes());
-        let half = signature.iter().take(SIGNATURE_BYTES);
-        half.map(|byte| format!("{byte:02x}")).collect()
+        hex(&signature[..SIGNATURE_BYTES])
     }
 
     fn lock(&self) -> MutexGuard<'_, Used> {

@@ -10,12 +10,12 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
 use axum::{Json, Router};
 use firebell_model::Timestamp;
-use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use firebell_wire::prometheus_json::ErrorKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::http::ruler::{listed, status_of, who};
-use crate::http::{App, may_wait, params, stopped};
+use crate::http::{App, may_wait, params, refused, stopped};
 use crate::managed::{Change, ChangeError, Managed, Namespaces, OVERRIDES, SCHEDULES, SWAPS};
 use crate::serve::{ManagedError, ManagedKind, change_managed};
 
@@ -242,11 +242,6 @@ fn shown(name: &str) -> &str {
         true => name.trim_start_matches('0'),
         false => name,
     }
-}
-
-fn refused(kind: ErrorKind, why: String) -> Response {
-    let error = ApiError::new(kind, why);
-    crate::http::json(error.kind.status(), error.to_json())
 }
 
 /// A schedule of a thousand overrides has a place in it.
