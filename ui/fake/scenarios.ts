@@ -11,13 +11,15 @@ import type {
   ObjectiveSpending,
   OncallNow,
   Page,
+  LogRecord,
   Status,
+  TraceFound,
 } from "../src/api/types.ts";
 import { incidents } from "./incidents.ts";
 import type { Silence, Target } from "../src/api/upstream.ts";
 import { oncall } from "./oncall.ts";
 import { page } from "./pages.ts";
-import { exceptionAnnotations } from "./traces.ts";
+import { exceptionAnnotations, logs, traces } from "./traces.ts";
 
 export interface World {
   status: Status;
@@ -29,6 +31,8 @@ export interface World {
   oncall: OncallNow;
   targets: Target[];
   silences: Silence[];
+  traces: TraceFound[];
+  logs: LogRecord[];
   /** Paths that fail, with what they answer. */
   failures: Map<string, { status: number; body: string }>;
 }
@@ -76,6 +80,8 @@ function busy(): World {
     ],
     incidents: incidents(),
     pages: [page()],
+    traces: traces(),
+    logs: logs(),
     silences: [silence()],
     objectives: objectives(),
     oncall: oncall(),
@@ -93,7 +99,7 @@ function raised(): World {
       annotations: exceptionAnnotations(),
     }),
   ];
-  return { ...calm(), status: statusOf(alerts, {}), alerts };
+  return { ...calm(), status: statusOf(alerts, {}), alerts, traces: traces(), logs: logs() };
 }
 
 /** Configured, and nothing burns. */
@@ -101,6 +107,8 @@ function calm(): World {
   return {
     status: statusOf([], { targets: 2, targetsUp: 2, series: 640, samplesPerSecond: 42 }),
     alerts: [],
+    traces: [],
+    logs: [],
     inbox: [],
     incidents: [],
     pages: [],

@@ -13,7 +13,7 @@ import { draft, postmortem, write } from "./postmortem.ts";
 import { decide, quality } from "./quality.ts";
 import { ago, history, spending, type World } from "./scenarios.ts";
 import { shiftsOf } from "./oncall.ts";
-import { trace } from "./traces.ts";
+import { logsFor, trace, tracesFor } from "./traces.ts";
 import { why } from "./why.ts";
 
 /** Answers a request, or says false when it is not for the API. */
@@ -64,7 +64,9 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
   "GET /api/firebell/v1/alerts": (world) => ({ alerts: world.alerts }),
   "GET /api/firebell/v1/alerts/ID/why": (world, url) =>
     why(world, url.pathname.split("/").at(-2) ?? ""),
+  "GET /api/firebell/v1/traces": ({ traces }, url) => tracesFor(traces, url.searchParams),
   "GET /api/firebell/v1/traces/": () => trace(),
+  "GET /api/firebell/v1/logs": ({ logs }, url) => logsFor(logs, url.searchParams),
   "GET /api/firebell/v1/inbox": (world) => ({ entries: world.inbox }),
   "GET /api/firebell/v1/incidents": ({ incidents }, url) => {
     const isOpen = url.searchParams.get("status") === "open";

@@ -1,5 +1,5 @@
 // An exception of a Python app, with the trace in which it arose.
-import type { Labels, LogRecord, Trace, TraceSpan } from "../src/api/types.ts";
+import type { Labels, LogRecord, Trace, TraceFound, TraceSpan } from "../src/api/types.ts";
 
 export const TRACE_ID = "0af7651916cd43dd8448eb211c80319c";
 const AT = Date.now() - 90_000;
@@ -47,6 +47,74 @@ export function trace(): Trace {
     ],
     logs: [line(18, "info", "charging order 77"), line(244, "error", "the bank is away")],
     isWhole: true,
+  };
+}
+
+/** Many traces, the newest first; the first one is [`trace`]. */
+export function traces(): TraceFound[] {
+  const { traceId, startedAt, durationMs } = trace();
+  const first = { traceId, name: "POST /orders/{order}/pay", service: "shop", startedAt };
+  return [
+    { ...first, durationMs, spans: 4, failedSpans: 3 },
+    ...Array.from({ length: 119 }, (_, idx) => ({
+      traceId: `${idx + 1}`.padStart(32, "0"),
+      name: idx % 3 === 0 ? "GET /cart" : "mail.send_receipt",
+      service: idx % 3 === 0 ? "shop" : "mail",
+      startedAt: new Date(AT - (idx + 1) * 7_000).toISOString(),
+      durationMs: 3 + ((idx * 37) % 90),
+      spans: 1 + (idx % 5),
+      failedSpans: idx % 20 === 4 ? 1 : 0,
+    })),
+  ];
+}
+
+/** Many log records, the newest first. */
+export function logs(): LogRecord[] {
+  const calm = Array.from({ length: 240 }, (_, idx): LogRecord => ({
+    ...line(-idx * 4_000, idx % 7 === 0 ? "warn" : "info", idx % 7 === 0 ? "slow" : "sent"),
+    service: "mail",
+    attributes: { "logger.name": "mail.send", "code.lineno": "12" },
+    traceId: null,
+    spanId: null,
+  }));
+  return [...trace().logs.reverse(), ...calm];
+}
+
+/** As the server finds them. */
+export function tracesFor(all: TraceFound[], params: URLSearchParams) {
+  const says = wanted(params);
+  const least = Number.parseInt(params.get("min_duration") ?? "0");
+  const found = all.filter(
+    (each) =>
+      says(each, [each.name]) &&
+      each.durationMs >= least &&
+      (params.get("failed") !== "true" || each.failedSpans > 0),
+  );
+  return { traces: found.slice(0, Number(params.get("limit"))), isWhole: true };
+}
+
+export function logsFor(all: LogRecord[], params: URLSearchParams) {
+  const says = wanted(params);
+  const grades = ["trace", "debug", "info", "warn", "error", "fatal"];
+  const least = grades.indexOf(params.get("severity") ?? "trace");
+  const of = params.get("trace_id");
+  const found = all.filter(
+    (each) =>
+      says({ ...each, startedAt: each.at }, [each.body]) &&
+      grades.indexOf(each.severity ?? "trace") >= least &&
+      (of === null || each.traceId === of),
+  );
+  return { logs: found.slice(0, Number(params.get("limit"))), isWhole: true };
+}
+
+function wanted(params: URLSearchParams) {
+  const [service, text] = [params.get("service"), params.get("text")?.toLowerCase() ?? ""];
+  const from = Date.parse(params.get("from") ?? "1970-01-01");
+  const to = Date.parse(params.get("to") ?? "2970-01-01");
+  return (each: { service: string; startedAt: string }, texts: string[]): boolean => {
+    const at = Date.parse(each.startedAt);
+    const isOf = service === null || each.service === service;
+    return isOf && from <= at && at <= to && texts.some((it) => it.toLowerCase().includes(text));
   };
 }
 

@@ -16,11 +16,14 @@ const AlertPage = lazy(() => import("./pages/AlertPage.tsx"));
 const InboxPage = lazy(() => import("./pages/InboxPage.tsx"));
 const IncidentPage = lazy(() => import("./pages/IncidentPage.tsx"));
 const IncidentsPage = lazy(() => import("./pages/IncidentsPage.tsx"));
+const LogsPage = lazy(() => import("./pages/LogsPage.tsx"));
 const ObjectivesPage = lazy(() => import("./pages/ObjectivesPage.tsx"));
 const OncallPage = lazy(() => import("./pages/OncallPage.tsx"));
 const ReviewPage = lazy(() => import("./pages/ReviewPage.tsx"));
 const SilencesPage = lazy(() => import("./pages/SilencesPage.tsx"));
 const TargetsPage = lazy(() => import("./pages/TargetsPage.tsx"));
+const TracePage = lazy(() => import("./pages/TracePage.tsx"));
+const TracesPage = lazy(() => import("./pages/TracesPage.tsx"));
 
 export function App() {
   const route = useRoute();
@@ -67,6 +70,11 @@ function CurrentPage({ route }: { route: Route }) {
   if (route.page === "inbox") return <InboxPage params={route.params} openId={route.id} />;
   if (route.page === "oncall") return <OncallPage asked={route.id} />;
   if (route.page === "review") return <ReviewPage params={route.params} />;
+  if (route.page === "traces") {
+    if (route.id === null) return <TracesPage params={route.params} />;
+    return <TracePage key={route.id} id={route.id} spanId={route.params.get("span")} />;
+  }
+  if (route.page === "logs") return <LogsPage params={route.params} />;
   if (route.page === "targets") return <TargetsPage />;
   return <SilencesPage asked={route.id === "new" ? (route.params.get("filter") ?? "") : null} />;
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firebell_disk::{Disk, LogError};
 
 use crate::kept::{Kept, Scanned, Visitor, Wanted, scan_wanted};
-use crate::record::{LogRecord, Origin, Record, Span, TraceId};
+use crate::record::{Attributes, LogRecord, Origin, Record, Span, TraceId};
 
 /// A record with who sent it.
 pub type OfTrace<R> = (Arc<Origin>, R);
@@ -37,6 +37,8 @@ pub struct TraceQuestion {
     pub only_failed: bool,
     /// Only such as took so many nanoseconds.
     pub lasted_nanos_min: u64,
+    /// Somewhere in one of its spans, in any case of letters; empty is anything.
+    pub text: String,
     /// At most so many.
     pub limit: usize,
 }
@@ -60,6 +62,7 @@ pub struct TraceFound {
     pub n_failed: usize,
     has_root: bool,
     has_service: bool,
+    has_text: bool,
 }
 
 /// Which log records somebody looks for; all conditions hold together.
@@ -176,6 +179,7 @@ impl Looking<TraceQuestion> {
     pub fn read(&self, disk: &dyn Disk) -> Result<Found<TraceFound>, LogError> {
         let mut listed = Listed {
             question: &self.question,
+            text: self.question.text.to_lowercase(),
             traces: BTreeMap::new(),
             n_wanted: 0,
         };
@@ -190,6 +194,8 @@ impl Looking<TraceQuestion> {
 
 struct Listed<'q> {
     question: &'q TraceQuestion,
+    /// In small letters.
+    text: String,
     traces: BTreeMap<TraceId, TraceFound>,
     n_wanted: usize,
 }
@@ -202,6 +208,7 @@ impl Visitor<Span> for Listed<'_> {
         let found = self.traces.entry(span.trace);
         let found = found.or_insert_with(|| TraceFound::of(span.trace));
         let was_wanted = found.is_wanted(self.question);
+        found.has_text = found.has_text || span.says(&self.text);
         found.add(self.question, origin, span);
         match (was_wanted, found.is_wanted(self.question)) {
             (false, true) => self.n_wanted += 1,
@@ -227,6 +234,7 @@ impl TraceFound {
             n_failed: 0,
             has_root: false,
             has_service: false,
+            has_text: false,
         }
     }
 
@@ -249,6 +257,7 @@ impl TraceFound {
     fn is_wanted(&self, question: &TraceQuestion) -> bool {
         let lasted = self.end_nanos.saturating_sub(self.start_nanos);
         self.has_service
+            && self.has_text
             && (!question.only_failed || self.n_failed > 0)
             && lasted >= question.lasted_nanos_min
     }
@@ -317,13 +326,28 @@ impl Lines<'_> {
     }
 }
 
+impl Span {
+    /// Whether a text in small letters stands somewhere in it.
+    fn says(&self, text: &str) -> bool {
+        let said = [&self.name, self.failure.as_deref().unwrap_or_default()];
+        stands_in(text, said, &self.attributes)
+    }
+}
+
 impl LogRecord {
     /// Whether a text in small letters stands somewhere in it.
     fn says(&self, text: &str) -> bool {
-        let has = |it: &str| it.to_lowercase().contains(text);
-        let mut values = self.attributes.iter().map(|(_, value)| value);
-        text.is_empty() || has(&self.body) || has(&self.event) || values.any(|it| has(it))
+        stands_in(text, [&self.body, &self.event], &self.attributes)
     }
+}
+
+fn stands_in(text: &str, said: [&str; 2], attributes: &Attributes) -> bool {
+    let values = attributes.iter().map(|(_, value)| &**value);
+    text.is_empty()
+        || said
+            .into_iter()
+            .chain(values)
+            .any(|it| it.to_lowercase().contains(text))
 }
 
 /// Spans or log records of one trace that are told.

@@ -81,6 +81,7 @@ const ALL: TraceQuestion = TraceQuestion {
     to_nanos: u64::MAX,
     only_failed: false,
     lasted_nanos_min: 0,
+    text: String::new(),
     limit: 10,
 };
 
@@ -130,6 +131,14 @@ fn a_trace_is_found_whole_over_services_and_a_restart() {
         ..ALL
     };
     assert_eq!(found(&disk, slow), [one]);
+    let says = |text: &str| TraceQuestion {
+        text: text.to_owned(),
+        ..ALL
+    };
+    assert_eq!(found(&disk, says("QUERY")), [one]);
+    assert_eq!(found(&disk, says("no luck")), [one]);
+    assert_eq!(found(&disk, says("/pay")), [two, one]);
+    assert!(found(&disk, says("mail")).is_empty());
 }
 
 #[test]

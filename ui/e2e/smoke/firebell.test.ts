@@ -37,7 +37,7 @@ test("the page is live and shows alerts, quiet, or what to do next", async () =>
 
 test("every page comes without an error and fits a phone", async () => {
   const page = await openAt(url, { viewport: { width: 360, height: 740 } });
-  for (const name of ["Inbox", "Silences", "Targets", "Alerts"]) {
+  for (const name of ["Traces", "Logs", "Inbox", "Silences", "Targets", "Alerts"]) {
     await page.getByRole("navigation").getByRole("link", { name }).click();
     await page.getByRole("heading", { level: 1, name }).waitFor();
     await page.waitForTimeout(500);

@@ -5,6 +5,16 @@ const ANSWER_MAX_MS = 15_000;
 /** The longest piece of an unexpected answer that is shown, in characters. */
 const EXCERPT_MAX = 200;
 
+/** The server answered, and refused. */
+export class HttpError extends Error {
+  constructor(
+    message: string,
+    readonly status: number,
+  ) {
+    super(message);
+  }
+}
+
 /** Paths are relative to the page, so that it works behind a prefix. */
 export function apiUrl(path: string): string {
   return new URL(path, document.baseURI).href;
@@ -19,7 +29,7 @@ export async function fetchJson<T>(path: string, init: RequestInit = {}): Promis
   const { response, text } = await send(tried, path, init);
   if (!response.ok) {
     const reason = reasonOf(text, response.statusText);
-    throw new Error(`${tried} failed (${response.status}): ${reason}`);
+    throw new HttpError(`${tried} failed (${response.status}): ${reason}`, response.status);
   }
   if (text === "") return undefined as T;
   try {

@@ -9,6 +9,7 @@ import {
 } from "@tanstack/react-query";
 
 import { useLive } from "../state/live.ts";
+import { fromNow } from "../state/telemetry.ts";
 import { refetchChanged } from "./changes.ts";
 import { fetchJson } from "./http.ts";
 import type {
@@ -18,6 +19,7 @@ import type {
   IncidentActed,
   IncidentDetail,
   IncidentList,
+  LogList,
   NewIncident,
   ObjectiveHistory,
   ObjectiveList,
@@ -33,6 +35,7 @@ import type {
   SilencePreview,
   Status,
   Trace,
+  TraceList,
 } from "./types.ts";
 import { createSilence, endSilence, fetchSilences, fetchTargets, queryRange } from "./upstream.ts";
 
@@ -82,6 +85,30 @@ export function useTrace(id: string) {
     queryFn: ({ signal }) => fetchJson<Trace>(`api/firebell/v1/traces/${id}`, { signal }),
     refetchInterval: FIGURES_MS,
     retry: false,
+  });
+}
+
+/** The newest traces of which `question` (parameters of the API, and `last`) holds. */
+export function useTraces(question: string | null) {
+  return useTelemetry<TraceList>("traces", question);
+}
+
+/** The newest log records of which it holds. */
+export function useLogs(question: string | null) {
+  return useTelemetry<LogList>("logs", question);
+}
+
+/** Nothing is asked while the question is null. What takes much reading is asked calmly. */
+function useTelemetry<T extends { isWhole: boolean }>(what: string, question: string | null) {
+  return useQuery({
+    queryKey: [what, "list", question],
+    queryFn: ({ signal }) => {
+      const params = fromNow(question ?? "", Date.now());
+      return fetchJson<T>(`api/firebell/v1/${what}?${params}`, { signal });
+    },
+    enabled: question !== null,
+    refetchInterval: (query) => (query.state.data?.isWhole === false ? CALM_MS : FIGURES_MS),
+    placeholderData: keepPreviousData,
   });
 }
 

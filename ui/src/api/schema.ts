@@ -3154,6 +3154,11 @@ export interface operations {
                 /** @description Not after. */
                 to?: string;
                 /**
+                 * @description Stands somewhere in one of its spans (name, failure, attributes), in any case of letters.
+                 * @example bank
+                 */
+                text?: string;
+                /**
                  * @description Only such as have a span that failed.
                  * @example true
                  */

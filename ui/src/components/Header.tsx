@@ -1,4 +1,5 @@
 import { ActionIcon, useMantineColorScheme } from "@mantine/core";
+import { useEffect, useRef } from "react";
 
 import type { Status } from "../api/types.ts";
 import { useLive } from "../state/live.ts";
@@ -12,6 +13,8 @@ const TITLES: Record<Page, string> = {
   objectives: "Objectives",
   oncall: "On call",
   review: "Review",
+  traces: "Traces",
+  logs: "Logs",
   inbox: "Inbox",
   silences: "Silences",
   targets: "Targets",
@@ -23,6 +26,14 @@ interface Props {
 }
 
 export function Header({ route, counts }: Props) {
+  const nav = useRef<HTMLElement>(null);
+  const { page: current } = route;
+  useEffect(() => {
+    // On a phone the names are pushed about: where one is stands in the middle.
+    const link = nav.current?.querySelector<HTMLElement>("[aria-current]");
+    if (!nav.current || !link) return;
+    nav.current.scrollLeft = link.offsetLeft + (link.offsetWidth - nav.current.clientWidth) / 2;
+  }, [current]);
   return (
     <header className={styles.header}>
       <div className={styles.inner}>
@@ -30,13 +41,13 @@ export function Header({ route, counts }: Props) {
           <BellIcon />
           Firebell
         </a>
-        <nav className={styles.nav} aria-label="Pages">
+        <nav ref={nav} className={styles.nav} aria-label="Pages">
           {PAGES.map((page) => (
             <a
               key={page}
               href={hrefTo(page)}
               className={styles.link}
-              aria-current={page === route.page ? "page" : undefined}
+              aria-current={page === current ? "page" : undefined}
             >
               {TITLES[page]}
               <Figure page={page} counts={counts} />

@@ -7,6 +7,8 @@ export const PAGES = [
   "objectives",
   "oncall",
   "review",
+  "traces",
+  "logs",
   "inbox",
   "silences",
   "targets",

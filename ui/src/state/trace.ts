@@ -1,5 +1,5 @@
-// The spans of a trace as rows: each below the one within which it is.
-import type { TraceSpan } from "../api/types.ts";
+// The spans of a trace as rows: each below the one within which it is. And names for log records.
+import type { LogRecord, TraceSpan } from "../api/types.ts";
 
 export interface Row {
   span: TraceSpan;
@@ -33,6 +33,17 @@ export function rowsOf(spans: TraceSpan[]): Row[] {
     }
   }
   return rows;
+}
+
+/** A name for each record, which it keeps when newer ones come. */
+export function keysOf(records: LogRecord[]): string[] {
+  const alike = new Map<string, number>();
+  return records.map(({ at, service, spanId, body }) => {
+    const key = JSON.stringify([at, service, spanId, body]);
+    const n = alike.get(key) ?? 0;
+    alike.set(key, n + 1);
+    return `${n} ${key}`;
+  });
 }
 
 /** Milliseconds as people say them: `0.4 ms`, `250 ms`, `1.25 s`. */

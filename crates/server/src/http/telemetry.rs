@@ -107,6 +107,7 @@ fn trace_question(params: &Params) -> Result<TraceQuestion, String> {
         to_nanos,
         only_failed,
         lasted_nanos_min: nanos_of(Timestamp(lasted.0)),
+        text: given(params, "text").unwrap_or_default(),
         limit: limit_param(params, TRACES_DEFAULT, TRACES_MAX)?,
     })
 }

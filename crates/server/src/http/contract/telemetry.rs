@@ -123,6 +123,8 @@ async fn spans_and_log_records_are_taken_found_and_kept_over_a_restart() {
         ("/traces?service=shop&failed=true&min_duration=250ms", 1),
         ("/traces?min_duration=251ms", 0),
         ("/traces?service=cart", 0),
+        ("/traces?text=BANK", 1),
+        ("/traces?text=mail", 0),
         ("/traces?to=2026-01-01T00:00:00Z", 0),
         ("/logs", 2),
         ("/logs?severity=error&text=BANK", 1),
