@@ -127,9 +127,8 @@ impl Pages {
         let _ = match (needs_somebody, is_open) {
             (true, true) if known == Some((severity, budget)) => return,
             (true, true) => {
-                let pages = &mut self.escalation;
-                let _ = pages.set_budget(now, key, budget, &oncall, out);
-                pages.set_severity(now, key, severity, &oncall, out)
+                let state = (severity, budget);
+                self.escalation.set_state(now, key, state, &oncall, out)
             }
             (true, false) if incident.acknowledged.is_none() => {
                 let Some(policy) = self.paging.policy_of(incident) else {

@@ -299,30 +299,51 @@ impl Escalation {
         oncall: &Oncall,
         out: &mut Vec<Effect>,
     ) -> Result<Answer, Refusal> {
+        let budget = self.pages.get(&key).and_then(|it| it.budget);
+        self.set_state(now, key, (severity, budget), oncall, out)
+    }
+
+    /// How bad it is, and what is left of the error budget, from now on: nobody is told meanwhile, so
+    /// that what is due this moment is told of what it has become.
+    ///
+    /// # Errors
+    /// When there is no such page.
+    pub fn set_state(
+        &mut self,
+        now: Timestamp,
+        key: PageKey,
+        (severity, budget): (Severity, Option<BudgetLeft>),
+        oncall: &Oncall,
+        out: &mut Vec<Effect>,
+    ) -> Result<Answer, Refusal> {
         let mut page = self.take(key)?;
         let answer = match page.is_open() {
             false => Answer::Over,
-            true if page.severity == severity => Answer::Already,
+            true if (page.severity, page.budget) == (severity, budget) => Answer::Already,
             true => {
-                let rose = severity.is_at_least(page.severity);
-                let was_urgent = page.severity.is_urgent();
-                page.severity = severity;
-                self.note(now, key, What::Severity(severity));
-                match rose {
-                    true => self.begin(now, &mut page),
-                    false => {
-                        self.reconsider(now, &mut page);
-                        if was_urgent && !severity.is_urgent() {
-                            self.calm(now, &mut page, oncall);
-                        }
-                    }
-                }
+                page.budget = budget;
+                self.turn(now, &mut page, severity, oncall);
                 Answer::Done
             }
         };
         self.pages.insert(key, page);
         self.settle(now, &BTreeSet::from([key]), oncall, out);
         Ok(answer)
+    }
+
+    fn turn(&mut self, now: Timestamp, page: &mut Page, severity: Severity, oncall: &Oncall) {
+        let before = std::mem::replace(&mut page.severity, severity);
+        if severity != before {
+            self.note(now, page.key, What::Severity(severity));
+            if severity.is_at_least(before) {
+                return self.begin(now, page);
+            }
+        }
+        // A deferral may no longer hold.
+        self.reconsider(now, page);
+        if before.is_urgent() && !severity.is_urgent() {
+            self.calm(now, page, oncall);
+        }
     }
 
     /// It is not urgent any more: nobody is told as if it were. Whoever was told need not be told
@@ -358,19 +379,9 @@ impl Escalation {
         oncall: &Oncall,
         out: &mut Vec<Effect>,
     ) -> Result<Answer, Refusal> {
-        let mut page = self.take(key)?;
-        let is_new = page.budget != budget;
-        page.budget = budget;
-        if is_new && page.is_open() {
-            self.reconsider(now, &mut page);
-        }
-        self.pages.insert(key, page);
-        self.settle(now, &BTreeSet::from([key]), oncall, out);
-        Ok(if is_new {
-            Answer::Done
-        } else {
-            Answer::Already
-        })
+        let page = self.pages.get(&key).ok_or(Refusal::Unknown(key))?;
+        let severity = page.severity;
+        self.set_state(now, key, (severity, budget), oncall, out)
     }
 
     fn take(&mut self, key: PageKey) -> Result<Page, Refusal> {
