@@ -77,7 +77,7 @@ fn answered(
         200..300 => Ok(body),
         _ => {
             eprintln!("firebell: {}", reason(&body));
-            let is_of_it = matches!(status, 404 | 409);
+            let is_of_it = matches!(status, 404 | 409 | 429);
             Err(ExitCode::from(if is_of_it { 1 } else { 2 }))
         }
     }

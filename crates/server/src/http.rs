@@ -69,7 +69,6 @@ use crate::managed::Managed;
 use crate::metrics::{Format, Metrics, Readings, as_text};
 use crate::pages::Pager;
 use crate::pages::links::Links;
-use crate::replies::Seen;
 use crate::rule_metrics::RuleFigures;
 use crate::scrape::Scraper;
 use crate::serve;
@@ -93,8 +92,6 @@ pub(crate) struct App {
     pub deploys: Arc<Deploys>,
     pub links: Arc<Links>,
     pub pager: Arc<Pager>,
-    /// Answers from chats, texts and mails that came before.
-    pub seen: Arc<Seen>,
     pub history: HistoryReader,
     pub telemetry: Arc<Telemetry>,
     pub slots: Arc<Slots>,

@@ -11,6 +11,7 @@ mod message;
 pub(crate) mod metrics;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration as StdDuration;
 
@@ -22,7 +23,7 @@ use firebell_oncall::{Contact, ContactKind, Person};
 
 pub(crate) use self::message::{CONTACT_PATH, PATH, without_service};
 
-use self::links::Links;
+use self::links::{ASKED_MAX, Links};
 use self::metrics::PageMetrics;
 use crate::clock::Clock;
 use crate::driver::Handle;
@@ -38,6 +39,31 @@ pub(crate) struct Pager {
     pub links: Arc<Links>,
     pub metrics: Arc<PageMetrics>,
     pub turns: Turns<&'static str>,
+}
+
+/// Why somebody was not asked to confirm a contact.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Unasked {
+    /// They were asked often enough there; once more may be at this moment.
+    Often(Timestamp),
+    /// It did not arrive, or was not to be written down, in words that show no address.
+    Failed(String),
+}
+
+impl fmt::Display for Unasked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Often(at) => {
+                let at = at.to_jiff().strftime("%Y-%m-%d %H:%M UTC");
+                write!(
+                    f,
+                    "{ASKED_MAX} test messages were sent there within a day: the link of any of \
+                     them confirms it, and the next one may be sent at {at}"
+                )
+            }
+            Self::Failed(why) => f.write_str(why),
+        }
+    }
 }
 
 impl Pager {
@@ -94,7 +120,7 @@ impl Pager {
         &self,
         person: &Person,
         contact: &Contact,
-    ) -> Result<(), String> {
+    ) -> Result<(), Unasked> {
         let contact = Contact {
             kind: match contact.kind {
                 ContactKind::Phone => ContactKind::Sms,
@@ -103,16 +129,25 @@ impl Pager {
             address: Arc::clone(&contact.address),
         };
         let by = contact.kind.name();
-        let stops = || "Firebell stops".to_owned();
+        let stops = || Unasked::Failed("Firebell stops".to_owned());
         let _turn = self.turns.take(by).await.ok_or_else(stops)?;
         let (now, config) = (self.clock.now(), self.live.config());
         let link = self.links.make_contact(now, person, &contact);
         let told = message::test(now, (person, &contact), link, &config.external_url);
         let integration = config.paging.to(&contact, told.hidden);
-        let integration = integration
-            .ok_or_else(|| format!("no receiver has an account for {by}: see `via` of `paging`"))?;
-        self.try_all(&config, &integration, &told.notification)
-            .await
+        let integration = integration.ok_or_else(|| {
+            let why = format!("no receiver has an account for {by}: see `via` of `paging`");
+            Unasked::Failed(why)
+        })?;
+        let (links, asked) = (Arc::clone(&self.links), contact);
+        let noted = tokio::task::spawn_blocking(move || links.note_asked(now, &asked)).await;
+        match noted.map_err(|_| stops())? {
+            Ok(None) => {}
+            Ok(Some(at)) => return Err(Unasked::Often(at)),
+            Err(error) => return Err(Unasked::Failed(error.to_string())),
+        }
+        let outcome = self.try_all(&config, &integration, &told.notification);
+        outcome.await.map_err(Unasked::Failed)
     }
 
     /// Tells every integration of a receiver, as it tells of alerts.

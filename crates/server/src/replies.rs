@@ -5,7 +5,6 @@
 //! mail says, and known by a contact; names in the request count for nothing.
 
 pub(crate) mod mail;
-mod seen;
 pub(crate) mod slack;
 pub(crate) mod sms;
 pub(crate) mod telegram;
@@ -15,8 +14,6 @@ use firebell_incident::IncidentId;
 use firebell_model::Duration;
 use firebell_oncall::{Contact, ContactKind, Directory, Person};
 use subtle::ConstantTimeEq as _;
-
-pub(crate) use self::seen::Seen;
 
 use crate::pages::links::LinkAct;
 

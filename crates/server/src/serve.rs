@@ -404,7 +404,6 @@ fn start(
         deploys: Arc::new(kept.deploys),
         links,
         pager,
-        seen: Arc::default(),
         started_at,
         cluster: None,
         slots: Arc::new(slots(&live.config(), &flags)),

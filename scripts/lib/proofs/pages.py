@@ -6,6 +6,7 @@ Those who carry messages are fakes on this machine; a policy of seconds tells on
 from __future__ import annotations
 
 import json
+import re
 import stat
 import sys
 import time
@@ -77,12 +78,12 @@ SECONDS = 30.0
 class World:
     """A Firebell with those who carry its pages."""
 
-    def __init__(self, folder: Path, policy: str) -> None:
+    def __init__(self, folder: Path, policy: str, config: str = CONFIG) -> None:
         """Prepare it; nothing runs yet."""
         self.fakes = Providers()
         self.mail = MailServer(folder, "plain")
         self.bell = Firebell(folder, "")
-        text = CONFIG.replace("POLICY", policy).replace("URL", self.bell.url)
+        text = config.replace("POLICY", policy).replace("URL", self.bell.url)
         text = text.replace("FAKE", self.fakes.address).replace("MAIL", self.mail.address)
         self.bell.config.write_text(text)
 
@@ -144,6 +145,7 @@ def main() -> int:
         ("snoozed, handed over, resolved by links", "minutes", acts),
         ("over HTTP and by command", "minutes", commands),
         ("the alert ends", "minutes", alert_ends),
+        ("test messages are bounded", "minutes", asked_often),
     ):
         with proofs.scene(title) as folder, World(folder, policy) as world:
             show(proofs, world)
@@ -322,6 +324,31 @@ def alert_ends(proofs: Proofs, world: World) -> None:
     proofs.check("and its links say so", late.status == 410 and "resolved" in late.text(), late)
     answers = [world.act("acknowledge", by="ben").json()["outcome"] for _ in range(2)]
     proofs.equal("and so does the API", answers, ["over", "over"])
+
+
+def asked_often(proofs: Proofs, world: World) -> None:
+    """Ask eva again and again to confirm her address."""
+    body = json.dumps({"by": "ben"}).encode()
+    path = "/api/firebell/v1/oncall/people/eva/verify"
+    asked = [world.bell.ask(path, "POST", body, JSON).status for _ in range(4)]
+    code, text = firebell(world, "oncall", "verify", "eva", "--by", "ben")
+    proofs.check("a few test messages are sent", (asked, code) == ([200] * 4, 0), (asked, text))
+    world.bell.kill()
+    world.bell.start()
+    world.bell.wait_ready()
+    often = world.bell.ask(path, "POST", body, JSON)
+    said = often.text()
+    is_told = "5 test messages" in said and "the next one may be sent at" in said
+    proofs.check("then it is refused, over a kill too", often.status == 429 and is_told, said)
+    code, text = firebell(world, "oncall", "verify", "eva", "--by", "zoe")
+    proofs.check("and by command", code == 1 and "5 test messages" in text, text)
+    proofs.equal("nothing more was sent", len(world.mail.mails), 5)
+    html = world.mail.mails[0].bodies()["text/html"]
+    link = re.findall(r"(/c/[0-9a-z.]+)", html)[0]
+    confirmed = world.post(link)
+    proofs.equal("the first of them still confirms", confirmed.status, 200)
+    known = world.bell.ask(path, "POST", body, JSON).json()["contacts"]
+    proofs.equal("and then there is nothing to ask", [it["verified"] for it in known], [True])
 
 
 def firebell(world: World, *words: str) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import parse_qs
@@ -23,6 +23,8 @@ class Message:
     by: str
     to: str
     text: str
+    # What its buttons tell of a press, by what they say.
+    buttons: dict[str, str] = field(default_factory=dict)
 
     def links(self) -> dict[str, str]:
         """Return the paths of its links by what they do."""
@@ -31,7 +33,7 @@ class Message:
 
 
 class Providers(Served):
-    """Ntfy, Twilio, Slack, and somebody's webhook, each below a path of its own."""
+    """Ntfy, Twilio, Slack, Telegram, and somebody's webhook, each below a path of its own."""
 
     def __init__(self) -> None:
         """Begin willing."""
@@ -78,5 +80,13 @@ def _message(by: str, path: str, body: bytes) -> Message:
     if by == "ntfy":
         return Message(by, told["topic"], f"{told['title']}\n{told['message']}")
     if by == "slack":
-        return Message(by, told["channel"], told["attachments"][0]["text"])
+        attachment = told["attachments"][0]
+        actions = attachment.get("actions", []) if attachment["callback_id"] else []
+        # One without a name does nothing.
+        buttons = {it["text"]: it["value"] for it in actions if it["name"] and "value" in it}
+        return Message(by, told["channel"], attachment["text"], buttons)
+    if by == "telegram":
+        rows = told.get("reply_markup", {}).get("inline_keyboard", [])
+        buttons = {it["text"]: it["callback_data"] for row in rows for it in row}
+        return Message(by, told["chat_id"], told["text"], buttons)
     return Message(by, told["receiver"], json.dumps(told))

@@ -4028,10 +4028,21 @@ export interface operations {
                             verified: boolean;
                             /** @description Whether a message arrived at whoever carries it. */
                             asked: boolean;
-                            /** @description Why not. */
+                            /** @description Why not: it did not arrive, or five were sent there within a day. */
                             error: string | null;
                         }[];
                     };
+                };
+            };
+            /** @description Five test messages were sent to each of these contacts within a day; nothing was sent. `error` says when the next one may be. */
+            429: {
+                headers: {
+                    /** @description Seconds until then. */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             default: components["responses"]["Problem"];

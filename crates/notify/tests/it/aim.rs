@@ -136,6 +136,59 @@ fn chats_are_told_with_links() {
     );
 }
 
+/// Of one page whose answers are heard where it goes.
+fn told_with_buttons(integration: &Integration, by: &str, address: &str, expected: &Expect) {
+    let integration = aimed(integration, by, address).unwrap();
+    let answered = |title: &str, reply: &str| {
+        let mut page = page(title);
+        let known = page.annotations.iter();
+        let pairs = known.map(|it| (&*it.name, &*it.value));
+        page.annotations = Labels::from_pairs(pairs.chain([("reply", reply)]));
+        page
+    };
+    let one = pages(vec![answered("down", "4.2")]);
+    check(&integration, &one, expected);
+    // Of several pages it would not be clear which one a button means.
+    let two = pages(vec![answered("down", "4.2"), answered("slow", "5.1")]);
+    let told = transcript(&integration, &two, &[], &[OK]);
+    assert!(
+        !told.contains("4.2.a") && !told.contains("callback_data"),
+        "{told}"
+    );
+}
+
+#[test]
+fn chats_that_are_heard_have_buttons() {
+    told_with_buttons(
+        &plain(slack()),
+        "slack",
+        "U042",
+        &expect![[r#"
+        Post https://slack.example/api/chat.postMessage
+        Content-Type: application/json
+        Authorization: Bearer xoxb-1
+        User-Agent: Alertmanager/0.1.0
+
+        {"channel":"U042","username":"Alertmanager","attachments":[{"text":"*sev1* down (pay)\nopen since 12:00 UTC\n\u003chttps://fb.example/a/ack-t0ken|Acknowledge\u003e | \u003chttps://fb.example/a/snooze-t0ken|Snooze for an hour\u003e | \u003chttps://fb.example/a/hand-t0ken|Hand over\u003e | \u003chttps://fb.example/a/resolve-t0ken|Resolve\u003e | \u003chttps://fb.example/#/incidents/INC-4|Incident\u003e\n","fallback":"sev1 down (pay)","callback_id":"firebell","actions":[{"type":"button","text":"Acknowledge","name":"firebell","value":"4.2.a"},{"type":"button","text":"Snooze for an hour","name":"firebell","value":"4.2.s"},{"type":"button","text":"Resolve","name":"firebell","value":"4.2.r"}],"footer":"","color":"danger","mrkdwn_in":["fallback","pretext","text"]}]}
+        => Delivered
+    "#]],
+    );
+    let telegram = TelegramConfig::new("https://tg.example".to_owned(), Secret::new("b0t"), -7);
+    told_with_buttons(
+        &plain(telegram),
+        "telegram",
+        "42",
+        &expect![[r#"
+        Post https://tg.example/botb0t/sendMessage
+        Content-Type: application/json
+        User-Agent: Alertmanager/0.1.0
+
+        {"chat_id":"42","disable_web_page_preview":"true","text":"sev1 down (pay)\nopen since 12:00 UTC\nAcknowledge: https://fb.example/a/ack-t0ken\nSnooze for an hour: https://fb.example/a/snooze-t0ken\nHand over: https://fb.example/a/hand-t0ken\nResolve: https://fb.example/a/resolve-t0ken\nIncident: https://fb.example/#/incidents/INC-4\n","reply_markup":{"inline_keyboard":[[{"text":"Acknowledge","callback_data":"4.2.a"},{"text":"Snooze for an hour","callback_data":"4.2.s"},{"text":"Resolve","callback_data":"4.2.r"}]]}}
+        => Retry { why: "error response from Telegram (200): ok", after: None }
+    "#]],
+    );
+}
+
 #[test]
 fn phones_with_an_app_open_the_link() {
     let ntfy = plain(NtfyConfig::new("https://ntfy.example".to_owned()));

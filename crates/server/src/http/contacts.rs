@@ -7,9 +7,10 @@
 use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use firebell_incident::Person as Who;
+use firebell_model::Timestamp;
 use firebell_oncall::Directory;
 use firebell_wire::prometheus_json::ErrorKind;
 use serde::Deserialize;
@@ -17,6 +18,7 @@ use serde_json::json;
 
 use super::answer::{document, respond};
 use super::{App, refused};
+use crate::pages::Unasked;
 use crate::pages::links::{LookedContact, Proof};
 
 /// What is posted to have somebody asked.
@@ -45,7 +47,7 @@ pub(super) async fn ask(State(app): State<App>, Path(name): Path<String>, body: 
         );
     };
     let person = directory.person(id);
-    let mut contacts = Vec::new();
+    let (mut contacts, mut n_asked, mut often) = (Vec::new(), 0, None);
     for contact in &person.contacts {
         let kind = contact.kind.name();
         if app.links.is_verified(person, contact) {
@@ -54,14 +56,33 @@ pub(super) async fn ask(State(app): State<App>, Path(name): Path<String>, body: 
         }
         let asked = app.pager.ask_to_confirm(person, contact).await;
         tracing::info!(person = name, kind, %by, is_asked = asked.is_ok(), "asked to confirm a contact");
+        let error = asked.err();
+        match &error {
+            Some(Unasked::Often(at)) => often = often.min(Some(*at)).or(Some(*at)),
+            _ => n_asked += 1,
+        }
         contacts.push(json!({
             "kind": kind,
             "verified": false,
-            "asked": asked.is_ok(),
-            "error": asked.err(),
+            "asked": error.is_none(),
+            "error": error.map(|it| it.to_string()),
         }));
     }
-    Json(json!({ "person": name, "contacts": contacts })).into_response()
+    match often {
+        Some(at) if n_asked == 0 => asked_often(&app, at),
+        _ => Json(json!({ "person": name, "contacts": contacts })).into_response(),
+    }
+}
+
+/// Nobody was asked, because all was asked often enough; once more may be at this moment.
+fn asked_often(app: &App, at: Timestamp) -> Response {
+    let wait = (at - app.clock.now()).0.max(0) / 1_000 + 1;
+    let why = Unasked::Often(at).to_string();
+    let mut response = refused(ErrorKind::TooMany, why);
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, wait.into());
+    response
 }
 
 /// `GET /c/{link}`.

@@ -21,12 +21,13 @@ struct Bell {
 
 impl Bell {
     async fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let file = |name: &str, text: &str| {
+        Self::start_in(tempfile::tempdir().unwrap()).await
+    }
+
+    async fn start_in(folder: tempfile::TempDir) -> Self {
+        for (name, text) in [("firebell.yml", CONFIG), ("shop.rules.yml", RULES)] {
             std::fs::write(folder.path().join(name), text).unwrap();
-        };
-        file("firebell.yml", CONFIG);
-        file("shop.rules.yml", RULES);
+        }
         let _ = rustls::crypto::ring::default_provider().install_default();
         let bell = Self {
             server: Server::start(&options_in(folder.path())).await.unwrap(),
@@ -34,8 +35,7 @@ impl Bell {
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
         };
         bell.wait_for("/api/v1/rules", "\"state\":\"firing\"").await;
-        bell.wait_for("/api/v1/targets", "\"health\":\"down\"")
-            .await;
+        bell.wait_for("/api/v1/targets", r#""health":"down""#).await;
         bell.wait_for("/api/firebell/v1/inbox", "Burning").await;
         bell
     }

@@ -1,7 +1,7 @@
 //! Answers to pages from chats, texts and mails: `POST /api/firebell/v1/replies/…`.
 //!
 //! *Invariants*: what is not signed is refused, and so is everything while `replies` names nobody who
-//! signs. The same request twice answers once. Whoever answers is told what came of it, where they
+//! signs. The same request twice answers once, also over a restart. Whoever answers is told what came of it, where they
 //! answered.
 
 use axum::Json;
@@ -11,6 +11,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use firebell_engine::{Engine, PageAct};
 use firebell_escalation::{Answer, PageKey};
 use firebell_incident::Person;
 use firebell_oncall::Directory;
@@ -20,7 +21,7 @@ use super::App;
 use super::answer::words;
 use super::pages::{id, page_act};
 use crate::pages::PATH;
-use crate::pages::links::{LinkAct, Looked};
+use crate::pages::links::{Heard, LinkAct, Looked};
 use crate::replies::{Reply, Unfit, mail, slack, sms, telegram};
 
 /// The routes.
@@ -173,7 +174,9 @@ fn quoted(app: &App, mut reply: Reply, quoted: &[String]) -> Result<Reply, Strin
 
 /// Does what somebody wants, and says what came of it.
 async fn answer(app: &App, reply: Reply, by: &'static str) -> Said {
-    if app.seen.has(&reply.id) {
+    let _one_at_a_time = app.links.using.lock().await;
+    let heard = app.links.heard(app.clock.now(), &reply.id);
+    if heard == Some(Heard::Done) {
         return Said::Text("This was heard before.".to_owned());
     }
     let config = app.live.config();
@@ -187,34 +190,78 @@ async fn answer(app: &App, reply: Reply, by: &'static str) -> Said {
         let act = page_act(wish.act, wish.more.as_deref(), wish.more.as_deref())?;
         Ok::<_, String>((Person::new(&person.name)?, act))
     };
-    let (who, act) = match read() {
+    let asked = match read() {
         Ok(read) => read,
         Err(why) => return Said::Text(why),
     };
-    let (page, run, kind) = (wish.page, wish.run, wish.act);
-    let done = app.handle.command(move |engine, now, step| {
-        let key = match page {
-            Some(key) => key,
-            None => only_one(engine)?,
-        };
-        let known = engine.escalation().page(key);
-        let known = known.ok_or_else(|| format!("There is no page {}.", id(key)))?;
-        if run.is_some_and(|run| run != known.run) {
-            return Err("This message is old: a newer one has a button that works.".to_owned());
-        }
-        let answered = engine.answer_page(now, key, who, act, step);
-        let answered = answered.map_err(|why| why.to_string())?;
-        Ok((key, answered))
-    });
-    match done.await {
+    match done(app, &reply, heard, asked).await {
+        Ok(done) => Said::Text(told(app, done, wish.act, by)),
         Err(error) => {
-            tracing::error!(%error, by, "an answer could not be written down");
+            tracing::error!(error, by, "an answer could not be written down");
             Said::Again
         }
-        Ok(done) => {
-            app.seen.note(reply.id);
-            Said::Text(told(app, done, kind, by))
+    }
+}
+
+/// Does it, in a way that a kill at any moment leaves nothing done to another page; else says why it
+/// could not be written down.
+async fn done(
+    app: &App,
+    reply: &Reply,
+    heard: Option<Heard>,
+    (who, act): (Person, PageAct),
+) -> Result<Result<(PageKey, Answer), String>, String> {
+    let (page, run, now) = (reply.wish.page, reply.wish.run, app.clock.now());
+    let meant = match heard {
+        Some(Heard::Begun(page, run)) => Ok((page, run)),
+        _ => {
+            let look = app.handle.read(move |engine, _| meant(engine, page, run));
+            look.await.map_err(|error| error.to_string())?
         }
+    };
+    let done = match meant {
+        Err(why) => Err(why),
+        Ok((key, run)) => {
+            let begun = app.links.note_begun(now, &reply.id, (key, run));
+            begun.map_err(|error| error.to_string())?;
+            let done = app.handle.command(move |engine, now, step| {
+                meant_still(engine, key, run)?;
+                let answered = engine.answer_page(now, key, who, act, step);
+                answered.map_err(|why| why.to_string())
+            });
+            let done = done.await.map_err(|error| error.to_string())?;
+            done.map(|answer| (key, answer))
+        }
+    };
+    // What was done is durable. Should this fail, it may be heard once more, of the same run.
+    if let Err(error) = app.links.note_done(now, &reply.id) {
+        tracing::error!(%error, "failed to write down that an answer was heard");
+    }
+    Ok(done)
+}
+
+/// Which run of which page somebody means.
+fn meant(
+    engine: &Engine,
+    page: Option<PageKey>,
+    run: Option<u32>,
+) -> Result<(PageKey, u32), String> {
+    let key = match page {
+        Some(key) => key,
+        None => only_one(engine)?,
+    };
+    let known = engine.escalation().page(key);
+    let known = known.ok_or_else(|| format!("There is no page {}.", id(key)))?;
+    let run = run.unwrap_or(known.run);
+    meant_still(engine, key, run)?;
+    Ok((key, run))
+}
+
+fn meant_still(engine: &Engine, key: PageKey, run: u32) -> Result<(), String> {
+    let known = engine.escalation().page(key);
+    match known.is_some_and(|it| it.run == run) {
+        true => Ok(()),
+        false => Err("This message is old: a newer one has a button that works.".to_owned()),
     }
 }
 
@@ -237,7 +284,7 @@ fn told(
 }
 
 /// The page that nobody has answered, if there is only one.
-fn only_one(engine: &firebell_engine::Engine) -> Result<PageKey, String> {
+fn only_one(engine: &Engine) -> Result<PageKey, String> {
     let pages = engine.escalation().pages();
     let mut waiting = pages.filter(|it| it.is_open() && it.acknowledgement.is_none());
     match (waiting.next(), waiting.next()) {

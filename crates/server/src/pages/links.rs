@@ -2,27 +2,29 @@
 //!
 //! A link is `PAGE.RUN.ACT.ENDS.PERSON.SIGNATURE`: numbers, the person with everything but letters
 //! and digits as `~` and two hexadecimal digits, and the first half of HMAC-SHA256 over all of it with
-//! the key of the data folder, which only the owner of the folder may read. What was used is a log
-//! (`firebell-disk`) of JSON frames in the folder `links`, version 1; of links that have ended nothing
-//! is kept.
+//! the key of the data folder, which only the owner of the folder may read. What was used is kept in
+//! the folder `links`.
 //!
 //! *Invariants*: a link says who acts, what, and on which run of which page: on the next run, or
 //! after [`VALID_FOR`], it does nothing. Keys and links never reach logs, API or journal.
 
 mod contacts;
+mod replies;
+mod used;
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use firebell_disk::{Disk, DiskError, Frames, Log, LogError, LogOptions};
+use firebell_disk::{Disk, DiskError, LogError, LogOptions};
 use firebell_escalation::PageKey;
 use firebell_model::{Duration, Secret, Timestamp, hex};
 use firebell_notify::hmac;
-use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq as _;
 
-pub(crate) use self::contacts::{LookedContact, Proof};
+pub(crate) use self::contacts::{ASKED_MAX, LookedContact, Proof};
+pub(crate) use self::replies::Heard;
+
+use self::used::Used;
 
 /// What a link does.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -95,24 +97,12 @@ pub(crate) enum Looked {
 /// Makes links and checks them.
 pub(crate) struct Links {
     key: [u8; KEY_BYTES],
+    /// Links, by their signature.
     used: Mutex<Used>,
-    /// Held while a link is used: of two people at once one is second.
+    /// Requests of those who carry answers.
+    heard: Mutex<Used>,
+    /// Held while a page is answered: of two people at once one is second.
     pub using: tokio::sync::Mutex<()>,
-}
-
-struct Used {
-    log: Log,
-    n_frames: usize,
-    /// When links were used, by their end and signature.
-    kept: BTreeMap<(Timestamp, String), Timestamp>,
-}
-
-/// A link that was used, as it is written.
-#[derive(Serialize, Deserialize)]
-struct Frame {
-    ends_at: Timestamp,
-    signature: String,
-    used_at: Timestamp,
 }
 
 impl Links {
@@ -142,16 +132,17 @@ impl Links {
             Some(key) => key,
             None => new_key(&*disk)?,
         };
-        let (log, frames) = Log::open(disk, OPTIONS)?;
-        let n_frames = frames.frames.len();
-        let kept = read(frames, &mut damage);
-        let used = Mutex::new(Used {
-            log,
-            n_frames,
-            kept,
-        });
-        let using = tokio::sync::Mutex::default();
-        Ok((Self { key, used, using }, damage))
+        let (used, damaged) = Used::open(Arc::clone(&disk), OPTIONS, USED_MAX)?;
+        damage.extend(damaged);
+        let (heard, damaged) = Used::open(disk, replies::HEARD, replies::HEARD_MAX)?;
+        damage.extend(damaged);
+        let links = Self {
+            key,
+            used: Mutex::new(used),
+            heard: Mutex::new(heard),
+            using: tokio::sync::Mutex::default(),
+        };
+        Ok((links, damage))
     }
 
     /// The text of a link, which ends [`VALID_FOR`] after now.
@@ -182,8 +173,8 @@ impl Links {
             return Looked::Forged;
         };
         let known = (link.ends_at, signature.to_owned());
-        match self.lock().kept.get(&known) {
-            Some(used_at) => Looked::Used(link, *used_at),
+        match locked(&self.used).at(&known) {
+            Some(used_at) => Looked::Used(link, used_at),
             None if link.ends_at <= now => Looked::Ended(link),
             None => Looked::Good(link),
         }
@@ -196,30 +187,11 @@ impl Links {
     /// When the disk fails.
     pub(crate) fn note_used(&self, now: Timestamp, text: &str) -> Result<(), LogError> {
         match self.checked(text) {
-            Some((link, signature)) => self.keep(now, (link.ends_at, signature.to_owned())),
+            Some((link, signature)) => {
+                locked(&self.used).keep(now, (link.ends_at, signature.to_owned()))
+            }
             None => Ok(()),
         }
-    }
-
-    fn keep(
-        &self,
-        now: Timestamp,
-        (ends_at, signature): (Timestamp, String),
-    ) -> Result<(), LogError> {
-        let mut used = self.lock();
-        used.kept.insert((ends_at, signature.clone()), now);
-        used.forget(now);
-        let frame = Frame {
-            ends_at,
-            signature,
-            used_at: now,
-        };
-        used.write(&frame)?;
-        used.log.sync()?;
-        if used.n_frames > 2 * used.kept.len() + FRAMES_SPARE {
-            used.compact()?;
-        }
-        Ok(())
     }
 
     fn checked<'t>(&self, text: &'t str) -> Option<(Link, &'t str)> {
@@ -244,60 +216,10 @@ impl Links {
         let signature = hmac(&self.key, text.as_bytes());
         hex(&signature[..SIGNATURE_BYTES])
     }
-
-    fn lock(&self) -> MutexGuard<'_, Used> {
-        self.used.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-impl Used {
-    fn forget(&mut self, now: Timestamp) {
-        let has_ended = |kept: &BTreeMap<(Timestamp, String), Timestamp>| {
-            let first = kept.first_key_value();
-            first.is_some_and(|((ends_at, _), _)| *ends_at <= now) || kept.len() > USED_MAX
-        };
-        while has_ended(&self.kept) {
-            self.kept.pop_first();
-        }
-    }
-
-    fn write(&mut self, frame: &Frame) -> Result<(), LogError> {
-        // Strings and numbers only: nothing that JSON could not hold.
-        self.log
-            .append(&serde_json::to_vec(frame).unwrap_or_default())?;
-        self.n_frames += 1;
-        Ok(())
-    }
-
-    fn compact(&mut self) -> Result<(), LogError> {
-        let segment = self.log.start_segment()?;
-        self.n_frames = 0;
-        let kept = self.kept.iter();
-        let frames: Vec<Frame> = kept
-            .map(|((ends_at, signature), used_at)| Frame {
-                ends_at: *ends_at,
-                signature: signature.clone(),
-                used_at: *used_at,
-            })
-            .collect();
-        for frame in &frames {
-            self.write(frame)?;
-        }
-        self.log.sync()?;
-        self.log.remove_before(segment)
-    }
-}
-
-fn read(frames: Frames, damage: &mut Vec<String>) -> BTreeMap<(Timestamp, String), Timestamp> {
-    damage.extend(frames.damage);
-    let mut kept = BTreeMap::new();
-    for (_, payload) in frames.frames {
-        match serde_json::from_slice::<Frame>(&payload) {
-            Ok(frame) => drop(kept.insert((frame.ends_at, frame.signature), frame.used_at)),
-            Err(error) => damage.push(format!("a used link cannot be read: {error}")),
-        }
-    }
-    kept
+fn locked(used: &Mutex<Used>) -> MutexGuard<'_, Used> {
+    used.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn parse(said: &str) -> Option<Link> {
@@ -354,8 +276,6 @@ pub(crate) const VALID_FOR: Duration = Duration::from_hours(24);
 const TEXT_BYTES_MAX: usize = 1_000;
 /// Used links that are known; more than can be sent within a day.
 const USED_MAX: usize = 100_000;
-/// So many frames too many are not worth writing the log anew.
-const FRAMES_SPARE: usize = 1_000;
 const OPTIONS: LogOptions = LogOptions {
     folder: "links",
     magic: *b"FBLINKS1",
@@ -464,13 +384,17 @@ mod tests {
     #[test]
     fn what_was_used_is_forgotten_when_it_has_ended() {
         let links = links();
-        for idx in 0..3 * FRAMES_SPARE as i64 {
+        for idx in 0..3 * used::FRAMES_SPARE as i64 {
             let now = NOW + Duration(idx * VALID_FOR.0 / 10);
             let text = links.make(now, (PageKey(1), 1), "ana", LinkAct::Snooze);
             links.note_used(now, text.reveal()).unwrap();
         }
-        let used = links.lock();
-        assert!(used.kept.len() <= 11, "{}", used.kept.len());
-        assert!(used.n_frames <= FRAMES_SPARE + 50, "{}", used.n_frames);
+        let known = locked(&links.used);
+        assert!(known.kept.len() <= 11, "{}", known.kept.len());
+        assert!(
+            known.n_frames <= used::FRAMES_SPARE + 50,
+            "{}",
+            known.n_frames
+        );
     }
 }

@@ -68,10 +68,12 @@ pub enum ErrorKind {
     NotAcceptable,
     /// It does not fit to how things stand; not in upstream.
     Conflict,
+    /// It was asked for too often; not in upstream.
+    TooMany,
 }
 
 /// Kind, upstream's `errorType`, HTTP status.
-const ERRORS: [(ErrorKind, &str, u16); 9] = [
+const ERRORS: [(ErrorKind, &str, u16); 10] = [
     (ErrorKind::BadData, "bad_data", 400),
     (ErrorKind::Execution, "execution", 422),
     (ErrorKind::Timeout, "timeout", 503),
@@ -81,6 +83,7 @@ const ERRORS: [(ErrorKind, &str, u16); 9] = [
     (ErrorKind::Unavailable, "unavailable", 503),
     (ErrorKind::NotAcceptable, "not_acceptable", 406),
     (ErrorKind::Conflict, "conflict", 409),
+    (ErrorKind::TooMany, "too_many_requests", 429),
 ];
 
 impl ErrorKind {

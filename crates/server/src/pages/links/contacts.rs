@@ -10,7 +10,7 @@ use firebell_disk::LogError;
 use firebell_model::{Secret, Timestamp};
 use firebell_oncall::{Contact, ContactKind, Directory, Person};
 
-use super::{Links, TEXT_BYTES_MAX, VALID_FOR};
+use super::{Links, TEXT_BYTES_MAX, VALID_FOR, locked};
 
 /// What is to be said of a text that may be a link of a contact.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -77,7 +77,7 @@ impl Links {
     /// Whether somebody has confirmed to be reached there.
     pub(crate) fn is_verified(&self, person: &Person, contact: &Contact) -> bool {
         let known = (NEVER, self.contact(person, contact));
-        self.lock().kept.contains_key(&known)
+        locked(&self.used).at(&known).is_some()
     }
 
     /// Notes that a contact was confirmed; whether that is new.
@@ -86,11 +86,35 @@ impl Links {
     /// When the disk fails.
     pub(crate) fn note_verified(&self, now: Timestamp, proof: &Proof) -> Result<bool, LogError> {
         let known = (NEVER, proof.contact.clone());
-        if self.lock().kept.contains_key(&known) {
+        let mut used = locked(&self.used);
+        if used.at(&known).is_some() {
             return Ok(false);
         }
-        self.keep(now, known)?;
+        used.keep(now, known)?;
         Ok(true)
+    }
+
+    /// Notes that a test message is about to be sent to a contact, whoever's it is. When
+    /// [`ASKED_MAX`] of them have links that work still, nothing is noted, and the moment is given
+    /// from which one more may be sent.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn note_asked(
+        &self,
+        now: Timestamp,
+        contact: &Contact,
+    ) -> Result<Option<Timestamp>, LogError> {
+        let said = format!("{}\n{}", contact.kind.name(), contact.address);
+        let name = self.half_mac(ASKED, &said);
+        let mut used = locked(&self.used);
+        let ends: Vec<Timestamp> = used.beginning(&name, now).map(|(it, _)| it).collect();
+        if ends.len() >= ASKED_MAX {
+            return Ok(ends.first().copied());
+        }
+        // The number tells those of the same moment apart.
+        used.keep(now, (now + VALID_FOR, format!("{name}.{}", ends.len())))?;
+        Ok(None)
     }
 
     fn contact(&self, person: &Person, contact: &Contact) -> String {
@@ -119,6 +143,10 @@ impl Links {
 /// What is signed: a link for one thing is none for another.
 const LINK: &str = "firebell contact link 1";
 const CONTACT: &str = "firebell contact 1";
+const ASKED: &str = "firebell contact asked 1";
+/// Test messages to a contact within the time that their links work: nobody is written to a thousand
+/// times, whoever asks for it.
+pub(crate) const ASKED_MAX: usize = 5;
 /// 9999-12-31T23:59:59Z: no link ends so late, so that none of them is taken for a contact.
 const NEVER: Timestamp = Timestamp(253_402_300_799_000);
 
@@ -203,6 +231,36 @@ mod tests {
         // Another address is another contact, and has to prove itself.
         let moved = directory("ana@example.com");
         assert_eq!(verified(&again, &moved), ["ana sms", "ana phone"]);
+    }
+
+    #[test]
+    fn a_contact_is_asked_so_often_within_a_day_also_over_restarts() {
+        let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
+        let people = directory("ana@example.org");
+        let [mail, sms] = [0, 1].map(|idx| &people.people[0].contacts[idx]);
+        // Two in the same moment are two.
+        for idx in 0..ASKED_MAX as i64 {
+            let (links, _) = Links::open(Arc::clone(&disk)).unwrap();
+            let now = NOW + Duration::from_hours(idx / 2);
+            assert_eq!(links.note_asked(now, mail).unwrap(), None, "{idx}");
+        }
+        let (links, _) = Links::open(disk).unwrap();
+        let now = NOW + Duration::from_hours(2);
+        for _ in 0..2 {
+            let again_at = links.note_asked(now, mail).unwrap();
+            assert_eq!(again_at, Some(NOW + VALID_FOR));
+        }
+        // The same address of somebody else is the same contact, another one is not.
+        let of_ben = &people.people[1].contacts[0];
+        assert_eq!(
+            links.note_asked(now, of_ben).unwrap(),
+            Some(NOW + VALID_FOR)
+        );
+        assert_eq!(links.note_asked(now, sms).unwrap(), None);
+        let later = NOW + VALID_FOR;
+        let asked = [0; 3].map(|_| links.note_asked(later, mail).unwrap());
+        let again_at = NOW + Duration::from_hours(1) + VALID_FOR;
+        assert_eq!(asked, [None, None, Some(again_at)]);
     }
 
     #[test]

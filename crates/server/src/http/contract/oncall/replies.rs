@@ -1,17 +1,30 @@
 //! Answers to pages from chats, texts and mails, with requests as those send them.
 
+use std::path::Path;
+use std::sync::Arc;
+
+use firebell_escalation::PageKey;
 use firebell_model::hex;
 use firebell_notify::{base64, hmac, hmac_sha1};
 use serde_json::{Value, json};
 
-use super::super::{Bell, CONFIG};
+use super::super::{Bell, CONFIG, options_in};
 use crate::clock::Clock;
+use crate::disk::FileDisk;
+use crate::pages::links::Links;
 
 const PATH: &str = "/api/firebell/v1/replies";
 
 /// A server whose people are reached by chats, and that knows who signs.
 async fn listening() -> Bell {
-    let bell = Bell::start().await;
+    listening_on(|_| {}).await
+}
+
+/// One whose data folder has something before it starts.
+async fn listening_on(prepare: impl FnOnce(&Path)) -> Bell {
+    let folder = tempfile::tempdir().unwrap();
+    prepare(&options_in(folder.path()).data_dir);
+    let bell = Bell::start_in(folder).await;
     let people = "ana: {phone: +34600000001, slack: U0ANA, telegram: '77'}";
     let config = CONFIG.replace("ana: {phone: +34600000001}", people);
     assert_ne!(config, CONFIG);
@@ -68,6 +81,48 @@ async fn press(bell: &Bell, user: &str, value: &str, secret: &str) -> (u16, Stri
     post(bell, "slack", &headers, &body).await
 }
 
+/// The signature and the body of a text, as Twilio sends it.
+fn text_message(id: &str, text: &str) -> (String, String) {
+    let body = format!(
+        "MessageSid={id}&From=%2B34600000001&Body={}",
+        text.replace(' ', "+")
+    );
+    let said = format!("https://bell.example{PATH}/smsBody{text}From+34600000001MessageSid{id}");
+    (base64(&hmac_sha1(b"a0th", said.as_bytes())), body)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_a_kill_cut_short_is_about_the_same_page_when_it_comes_again() {
+    // Written down before they were acted on, and one of them after it.
+    let bell = listening_on(|data| {
+        let disk = Arc::new(FileDisk::open(data).unwrap());
+        let (links, _) = Links::open(disk).unwrap();
+        let now = Clock::default().now();
+        let first = (PageKey(1), 1);
+        links.note_begun(now, "twilio SM1", first).unwrap();
+        links
+            .note_begun(now, "twilio SM2", (PageKey(1), 9))
+            .unwrap();
+        links.note_begun(now, "twilio SM3", first).unwrap();
+        links.note_done(now, "twilio SM3").unwrap();
+    })
+    .await;
+    for (id, expected) in [
+        ("SM4", "Say which page"),
+        ("SM3", "heard before"),
+        ("SM2", "This message is old"),
+        ("SM1", "INC-1: Thank you"),
+        ("SM1", "heard before"),
+        ("SM5", "INC-2: Thank you"),
+    ] {
+        let (signature, body) = text_message(id, "ack");
+        let signed = [("X-Twilio-Signature", &*signature)];
+        let (status, said) = post(&bell, "sms", &signed, &body).await;
+        assert!(status == 200 && said.contains(expected), "{id}: {said}");
+    }
+    bell.server.stop().await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pages_are_answered_from_chats_and_texts_by_who_is_reached_there() {
     let bell = listening().await;
@@ -107,13 +162,11 @@ async fn pages_are_answered_from_chats_and_texts_by_who_is_reached_there() {
     assert!(said.contains("heard before"), "{said}");
     assert_eq!(page(&bell, "INC-2").await["snoozedUntil"], until);
 
-    let body = "MessageSid=SM1&From=%2B34600000001&Body=resolve+2";
-    let said = format!("https://bell.example{PATH}/smsBodyresolve 2From+34600000001MessageSidSM1");
-    let signature = base64(&hmac_sha1(b"a0th", said.as_bytes()));
+    let (signature, body) = text_message("SM1", "resolve 2");
     let signed = [("X-Twilio-Signature", &*signature)];
     let forged = body.replace("resolve+2", "resolve+1");
     assert_eq!(post(&bell, "sms", &signed, &forged).await.0, 401);
-    let (status, said) = post(&bell, "sms", &signed, body).await;
+    let (status, said) = post(&bell, "sms", &signed, &body).await;
     assert_eq!(status, 200, "{said}");
     assert!(
         said.starts_with("<Response><Message>INC-2: Thank you"),
