@@ -36,6 +36,7 @@ struct Known {
     silences: Vec<Silence>,
     config: String,
     rules: Vec<ServerRule>,
+    unconfirmed: Vec<(String, String)>,
     costs: Vec<(String, u64)>,
     is_down: bool,
 }
@@ -63,6 +64,10 @@ impl Known {
                         query: query.to_owned(),
                         labels: Vec::new(),
                     });
+                }
+                Some(("unconfirmed", rest)) => {
+                    let (name, kind) = rest.split_once(' ').unwrap();
+                    known.unconfirmed.push((name.to_owned(), kind.to_owned()));
                 }
                 Some(("silence", rest)) => {
                     let (name, value) = rest.split_once('=').unwrap();
@@ -194,6 +199,7 @@ impl Server for Known {
             Question::Config => words(vec![self.config.clone(), String::new()]),
             Question::Rules => Reply::Rules(self.rules.clone()),
             Question::Silences => Reply::Silences(self.silences.clone()),
+            Question::Unconfirmed => Reply::Contacts(self.unconfirmed.clone()),
         };
         Ok(Arc::new(reply))
     }

@@ -139,6 +139,23 @@ pub fn read_alertmanagers(body: &[u8]) -> Result<Vec<String>, Failure> {
     Ok(data.active.into_iter().map(|it| it.url).collect())
 }
 
+/// Reads of `/api/firebell/v1/oncall` by which kinds of contact nobody has confirmed to be reached: a
+/// person's name and a kind each.
+///
+/// # Errors
+/// See [`Failure`].
+pub fn read_unconfirmed(body: &[u8]) -> Result<Vec<(String, String)>, Failure> {
+    let said: OncallData = serde_json::from_slice(body).map_err(|it| foreign(&it))?;
+    let people = said.people.into_iter().flat_map(|person| {
+        let unconfirmed = person
+            .contacts
+            .into_iter()
+            .filter(|it| it.verified == Some(false));
+        unconfirmed.map(move |it| (person.name.clone(), it.kind))
+    });
+    Ok(people.collect())
+}
+
 /// Reads the silences of `/api/v2/silences` that are active.
 ///
 /// # Errors
@@ -282,6 +299,23 @@ struct RulesData {
 }
 
 #[derive(Deserialize)]
+struct OncallData {
+    people: Vec<PersonData>,
+}
+
+#[derive(Deserialize)]
+struct PersonData {
+    name: String,
+    contacts: Vec<ContactData>,
+}
+
+#[derive(Deserialize)]
+struct ContactData {
+    kind: String,
+    verified: Option<bool>,
+}
+
+#[derive(Deserialize)]
 struct AlertmanagersData {
     #[serde(default, rename = "activeAlertmanagers")]
     active: Vec<AlertmanagerJson>,
@@ -376,6 +410,16 @@ mod tests {
         ] {
             assert_eq!(read_instant_result(body).unwrap_err().kind, "");
         }
+    }
+
+    #[test]
+    fn contacts_that_are_not_confirmed_are_named() {
+        let body = br#"{"at":"x","people":[{"name":"ana","zone":"UTC","contacts":[
+            {"kind":"email","verified":true},{"kind":"phone","verified":false}]},
+            {"name":"ben","contacts":[{"kind":"ntfy","verified":null}]}]}"#;
+        let expected = vec![("ana".to_owned(), "phone".to_owned())];
+        assert_eq!(read_unconfirmed(body), Ok(expected));
+        assert!(read_unconfirmed(br#"{"status":"success"}"#).is_err());
     }
 
     #[test]

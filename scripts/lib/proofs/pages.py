@@ -349,6 +349,10 @@ def asked_often(proofs: Proofs, world: World) -> None:
     proofs.equal("the first of them still confirms", confirmed.status, 200)
     known = world.bell.ask(path, "POST", body, JSON).json()["contacts"]
     proofs.equal("and then there is nothing to ask", [it["verified"] for it in known], [True])
+    _, text = run([binary(), "check", "--server", world.bell.url, world.bell.config])
+    named = re.findall(r"`(\w+)` has not confirmed (\w+(?:, \w+)*)", text)
+    wanted = [("ana", "ntfy, phone"), ("ben", "slack"), ("zoe", "webhook")]
+    proofs.equal("a check names whose contacts are not confirmed", sorted(named), wanted)
 
 
 def firebell(world: World, *words: str) -> tuple[int, str]:

@@ -199,6 +199,10 @@ impl Asked {
                 Ok(Reply::Rules(rules.collect()))
             }
             Question::Silences => self.silences(),
+            Question::Unconfirmed => {
+                let body = self.ask("/api/firebell/v1/oncall", &[], false)?;
+                Ok(Reply::Contacts(answers::read_unconfirmed(&body)?))
+            }
         }
     }
 

@@ -22,8 +22,7 @@ const GAPS_SHOWN_MAX: usize = 3;
 pub(super) fn judge(config: &Config, settings: &Settings) -> Vec<Found> {
     let oncall = &*config.oncall.oncall;
     let places = &config.oncall.places;
-    // Without policies nobody is paged, and contacts are for people to read.
-    let ways = (!config.escalation.policies.is_empty()).then_some(&config.paging);
+    let ways = may_page(config).then_some(&config.paging);
     let mut judge = Judge {
         settings,
         found: Vec::new(),
@@ -61,6 +60,40 @@ pub(super) fn judge(config: &Config, settings: &Settings) -> Vec<Found> {
             let hint = "give it an `escalation`, or `incidents` one for all";
             judge.say(&lints::NO_POLICY, place, message, hint);
         }
+    }
+    judge.found
+}
+
+/// Without policies nobody is paged, and contacts are for people to read.
+pub(super) fn may_page(config: &Config) -> bool {
+    !config.escalation.policies.is_empty()
+}
+
+/// Says of whom contacts are not confirmed; of each, a server names person and kind.
+pub(super) fn unconfirmed(
+    config: &Config,
+    contacts: &[(String, String)],
+    settings: &Settings,
+) -> Vec<Found> {
+    let mut judge = Judge {
+        settings,
+        found: Vec::new(),
+    };
+    let people = config.oncall.oncall.directory.people.iter();
+    for (person, place) in people.zip(&config.oncall.places.people) {
+        let own = person.contacts.iter().map(|it| it.kind.name());
+        let is_unconfirmed = |kind: &&str| {
+            let mut named = contacts.iter();
+            named.any(|(name, named)| **name == *person.name && named == kind)
+        };
+        let kinds: BTreeSet<&str> = own.filter(is_unconfirmed).collect();
+        if kinds.is_empty() {
+            continue;
+        }
+        let (name, kinds) = (&person.name, kinds.into_iter().collect::<Vec<_>>());
+        let message = format!("`{name}` has not confirmed {}", kinds.join(", "));
+        let hint = format!("`firebell oncall verify {name}` sends a test message");
+        judge.say(&lints::UNCONFIRMED, place, message, &hint);
     }
     judge.found
 }

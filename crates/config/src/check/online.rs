@@ -11,7 +11,8 @@ use firebell_model::{Duration, Labels, Timestamp};
 use firebell_promql::Features;
 
 use super::source::Source;
-use super::{Found, in_parallel_on};
+use super::{Found, in_parallel_on, oncall};
+use crate::firebell::Config;
 use crate::problem::Problem;
 use crate::yaml::{Node, Value, parse};
 
@@ -170,6 +171,20 @@ impl<'r> Asking<'r> {
             source.located(findings, |line| file.suppressions.ignores_line(line))
         });
         (found.collect(), all)
+    }
+
+    /// Whose contacts nobody has confirmed, as far as the server knows.
+    pub(super) fn contacts(&self, config: &Config, settings: &Settings) -> Vec<Found> {
+        let is_asked = oncall::may_page(config) && self.down.is_none();
+        let reply = is_asked.then(|| self.request.server.ask(&Question::Unconfirmed));
+        // What is no Firebell knows nothing of people.
+        match reply {
+            Some(Ok(reply)) => match &*reply {
+                Reply::Contacts(contacts) => oncall::unconfirmed(config, contacts, settings),
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
     }
 
     /// What is wrong with the server itself, once all has been asked.

@@ -264,6 +264,7 @@ fn judge_unit(
         };
         let new: Vec<Found> = online.into_iter().filter(|it| !is_known(it)).collect();
         found.extend(new);
+        found.extend(config.map_or_else(Vec::new, |it| asking.contacts(it, settings)));
     }
     Judged {
         found,

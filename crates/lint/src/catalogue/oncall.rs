@@ -7,6 +7,7 @@ pub(crate) const ALL: &[&Lint] = &[
     &GAP,
     &UNREACHABLE,
     &NO_WAY,
+    &UNCONFIRMED,
     &NO_POLICY,
     &NOBODY_REACHABLE,
     &UNUSED_LAYER,
@@ -72,6 +73,23 @@ pub const NO_WAY: Lint = Lint {
     good: "#= firebell.yml\noncall:\n  people: {ana: {ntfy: ana}}\nescalation:\n  all: [{notify: \
            person:ana}]\nalertmanager:\n  route: {receiver: push}\n  receivers:\n    - {name: push, \
            ntfy_configs: [{topic: ops}]}\n",
+};
+
+/// A contact that may never have reached anybody.
+pub const UNCONFIRMED: Lint = Lint {
+    id: "oncall/unconfirmed",
+    severity: Severity::Info,
+    is_on: true,
+    what: "a contact, where pages escalate, that its person has not confirmed; a running Firebell \
+           knows",
+    why: "A number with a digit wrong looks like any other, until a page goes there.",
+    mend: "Have its person press the button of a test message: `firebell oncall verify NAME`.",
+    bad: "#= firebell.yml\noncall:\n  people: {ana: {ntfy: ana}}\nescalation:\n  all: [{notify: \
+          person:ana}]\nalertmanager:\n  route: {receiver: push}\n  receivers:\n    - {name: push, \
+          ntfy_configs: [{topic: ops}]}\n#= server.txt\nunconfirmed ana ntfy\n",
+    good: "#= firebell.yml\noncall:\n  people: {ana: {ntfy: ana}}\nescalation:\n  all: [{notify: \
+           person:ana}]\nalertmanager:\n  route: {receiver: push}\n  receivers:\n    - {name: push, \
+           ntfy_configs: [{topic: ops}]}\n#= server.txt\nunconfirmed ben ntfy\n",
 };
 
 /// A team whose incidents page nobody, where others do.

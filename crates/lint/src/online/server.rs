@@ -54,6 +54,8 @@ pub enum Question {
     Rules,
     /// Silences; answered by [`Reply::Silences`].
     Silences,
+    /// By what people are reached that nobody has confirmed; answered by [`Reply::Contacts`].
+    Unconfirmed,
 }
 
 /// What is answered.
@@ -65,6 +67,8 @@ pub enum Reply {
     Words(Vec<String>),
     Rules(Vec<ServerRule>),
     Silences(Vec<Silence>),
+    /// A person and a kind of contact each.
+    Contacts(Vec<(String, String)>),
 }
 
 /// The result of an expression at one moment.
