@@ -244,12 +244,22 @@ pub(crate) fn is_inbox_only(engine: &Engine, receiver: &str) -> bool {
     receivers.any(|it| **it.name() == *receiver && it.slots().len() == 1)
 }
 
-/// `INC-1 ana: acknowledged it`, if it is of an incident.
+/// `INC-1 ana: acknowledged it` or `review 2026-11 ana: Down: delete it`, if it is such a thing.
 pub(crate) fn incident_text(record: &Record) -> Option<String> {
     match record {
         Record::Incident(IncidentRecord::Entry { id, value, .. }) => {
             Some(format!("{id} {}: {}", value.by, value.words()))
         }
+        Record::Incident(IncidentRecord::Decision {
+            value: Some(decided),
+            ..
+        }) => Some(format!(
+            "review {} {}: {}: {}",
+            decided.month,
+            decided.by.name(),
+            decided.about,
+            decided.decision
+        )),
         _ => None,
     }
 }

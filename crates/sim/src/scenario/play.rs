@@ -6,7 +6,7 @@ use std::sync::Arc;
 use firebell_dispatch::{PostedAlert, PostedAlerts, SilenceRequest, SilenceState};
 use firebell_engine::{Configuration, Engine};
 use firebell_escalation::{Answer, PageKey};
-use firebell_incident::Outcome;
+use firebell_incident::{Outcome, Refusal};
 use firebell_model::{Duration, Fingerprint, Labels, Sample, Timestamp, matchers_text};
 use firebell_promql::description::Described;
 use firebell_rules::Rules;
@@ -212,7 +212,10 @@ impl<W: Watch> Player<'_, W> {
                 let lines = self.told(what);
                 lines.iter().for_each(|line| self.say(line));
             }
-            What::Opens { .. } | What::Wishes { .. } | What::Answers { .. } => self.wish(what),
+            What::Opens { .. }
+            | What::Wishes { .. }
+            | What::Decides { .. }
+            | What::Answers { .. } => self.wish(what),
             What::Restart if self.sim.engine().is_some() => {}
             What::Restart => self.sim.restart(),
             What::ReloadRules | What::ReloadRoutes | What::ReloadFirebell => {
@@ -252,11 +255,19 @@ impl<W: Watch> Player<'_, W> {
                 let outcome = self.sim.command(|engine, now, step| {
                     engine.act_on_incident(now, *incident, by, act, step)
                 });
-                match outcome {
-                    Some(Err(refusal)) => self.say(&format!("refused: {refusal}")),
-                    Some(Ok(Outcome::Already)) => self.say("already so"),
-                    Some(Ok(Outcome::Changed)) | None => {}
-                }
+                self.wished(outcome);
+            }
+            What::Decides {
+                month,
+                by,
+                about,
+                decision,
+            } => {
+                let by = by.clone();
+                let outcome = self.sim.command(|engine, now, step| {
+                    engine.decide(now, by, month, (about, decision), step)
+                });
+                self.wished(outcome);
             }
             What::Answers { incident, by, act } => {
                 let (key, by, act) = (PageKey(incident.0), by.clone(), act.clone());
@@ -272,6 +283,14 @@ impl<W: Watch> Player<'_, W> {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn wished(&mut self, outcome: Option<Result<Outcome, Refusal>>) {
+        match outcome {
+            Some(Err(refusal)) => self.say(&format!("refused: {refusal}")),
+            Some(Ok(Outcome::Already)) => self.say("already so"),
+            Some(Ok(Outcome::Changed)) | None => {}
         }
     }
 

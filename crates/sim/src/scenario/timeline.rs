@@ -78,6 +78,13 @@ pub(crate) enum What {
         by: Person,
         act: Act,
     },
+    /// Somebody notes what was decided at the review of a month.
+    Decides {
+        month: String,
+        by: Person,
+        about: String,
+        decision: String,
+    },
     /// Somebody answers the page of an incident.
     Answers {
         incident: IncidentId,
@@ -167,6 +174,7 @@ fn line(words: &mut Words<'_>) -> Result<(Duration, What), Wrong> {
         "history" => What::History,
         "budgets" => What::Budgets,
         "incident" => words.incident()?,
+        "review" => words.review()?,
         "page" => words.page()?,
         "restart" => What::Restart,
         "reload" => {
@@ -417,12 +425,7 @@ impl<'a> Words<'a> {
         let column = self.column();
         let wrong = |why: String| (column, why, Some(HINT));
         let first = self.next();
-        self.expect("by")?;
-        let (head, rest) = self
-            .rest()
-            .split_once(':')
-            .ok_or_else(|| wrong("expected `:` and what is done behind the name".to_owned()))?;
-        self.at = self.text.len();
+        let (head, rest) = self.said_by(HINT)?;
         let mut words = head.split_whitespace();
         let by = Person::new(words.next().unwrap_or_default()).map_err(wrong)?;
         if first != "open" {
@@ -440,6 +443,32 @@ impl<'a> Words<'a> {
             alerts: Vec::new(),
         };
         Ok(What::Opens { by, opening })
+    }
+
+    /// `2026-11 by ana Down: delete it`.
+    fn review(&mut self) -> Result<What, Wrong> {
+        const HINT: &str = "`review 2026-11 by ana Down: delete it`";
+        let column = self.column();
+        let month = self.next().to_owned();
+        let (head, decision) = self.said_by(HINT)?;
+        let (by, about) = head.trim().split_once(' ').unwrap_or((head.trim(), ""));
+        Ok(What::Decides {
+            month,
+            by: Person::new(by).map_err(|why| (column, why, Some(HINT)))?,
+            about: about.trim().to_owned(),
+            decision: decision.trim().to_owned(),
+        })
+    }
+
+    /// The rest, from `by` on: what stands before the first `:` and what behind it.
+    fn said_by(&mut self, hint: &'static str) -> Result<(&'a str, &'a str), Wrong> {
+        let column = self.column();
+        self.expect("by")?;
+        let rest = self.rest();
+        self.at = self.text.len();
+        let why = "expected `:` and what is done behind the name";
+        rest.split_once(':')
+            .ok_or_else(|| (column, why.to_owned(), Some(hint)))
     }
 
     /// `INC-1 by ana: ack`, `resolve`, `snooze 1h` or `hand_over NAME`.
@@ -525,7 +554,7 @@ impl<'a> Words<'a> {
 }
 
 const EVENTS: &str = "`series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, \
-                      `restart`, `reload`, `disk`, `why`, `history`, `budgets`, `incident`, `page`, `contact`, or `end` before a time";
+                      `restart`, `reload`, `disk`, `why`, `history`, `budgets`, `incident`, `page`, `review`, `contact`, or `end` before a time";
 const STOPS: &str = "`kill` or `crash`, alone or with `after deciding`, `after recording` or `after \
                      sending` (in the next step that tells somebody) or, for `crash`, `after 3 \
                      writes`; and `then restart` if it starts again at once";
