@@ -133,11 +133,7 @@ async fn spans_and_log_records_are_taken_found_and_kept_over_a_restart() {
     ] {
         let (status, found) = get(&bell, path).await;
         assert_eq!((status, &found["isWhole"]), (200, &json!(true)), "{path}");
-        let name = if path.starts_with("/logs") {
-            "logs"
-        } else {
-            "traces"
-        };
+        let name = path[1..].split('?').next().unwrap();
         assert_eq!(
             found[name].as_array().unwrap().len(),
             expected,
