@@ -8,23 +8,33 @@ use crate::glance::span;
 
 /// Names and texts.
 pub(crate) fn facts(annotations: &Labels) -> [(&'static str, String); 4] {
+    let of_map = |name, text: fn(&Map<String, Json>) -> String| {
+        map(annotations, name).map_or_else(String::new, |it| first_chars(&text(&it)))
+    };
+    [
+        ("Request", request(annotations)),
+        ("User", of_map("user", user)),
+        ("Deploy", of_map("deploy", deploy)),
+        ("Trace", trace(annotations)),
+    ]
+}
+
+/// `POST /orders/{order}/pay`; empty when the alert arose in none.
+pub(crate) fn request(annotations: &Labels) -> String {
     let plain = |name| annotations.value(name).trim();
     let place = [plain("route"), plain("path")];
     let place = place.into_iter().find(|it| !it.is_empty());
-    let request = place.map(|it| format!("{} {it}", plain("method")).trim().to_owned());
-    [
-        ("Request", request.unwrap_or_default()),
-        (
-            "User",
-            map(annotations, "user").map_or_else(String::new, |it| text(&it, "id")),
-        ),
-        (
-            "Deploy",
-            map(annotations, "deploy").map_or_else(String::new, |it| deploy(&it)),
-        ),
-        ("Trace", plain("trace_id").to_owned()),
-    ]
-    .map(|(name, text)| (name, text.chars().take(CHARS_MAX).collect()))
+    let request = place.map(|it| format!("{} {it}", plain("method")));
+    first_chars(request.unwrap_or_default().trim())
+}
+
+/// The id of the trace in which the alert arose; empty when it arose in none.
+pub(crate) fn trace(annotations: &Labels) -> String {
+    first_chars(annotations.value("trace_id").trim())
+}
+
+fn first_chars(text: &str) -> String {
+    text.chars().take(CHARS_MAX).collect()
 }
 
 /// The last things that happened before: time, who says it, what.
@@ -57,13 +67,13 @@ fn deploy(deploy: &Map<String, Json>) -> String {
     parts.join(", ")
 }
 
-/// `7, plan=gold`: what is called `first` stands without its name.
-fn text(map: &Map<String, Json>, first: &str) -> String {
-    let pair = |(name, value): (&String, &Json)| match name == first {
+/// `7, plan=gold`: the id stands without its name.
+fn user(user: &Map<String, Json>) -> String {
+    let pair = |(name, value): (&String, &Json)| match name == "id" {
         true => said(value),
         false => format!("{name}={}", said(value)),
     };
-    map.iter().map(pair).collect::<Vec<_>>().join(", ")
+    user.iter().map(pair).collect::<Vec<_>>().join(", ")
 }
 
 fn said(value: &Json) -> String {

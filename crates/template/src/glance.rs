@@ -39,6 +39,7 @@ pub(crate) struct Table {
 /// An alert, as templates see it.
 struct AlertFacts<'a> {
     labels: &'a Labels,
+    annotations: &'a Labels,
     starts_at: &'a Moment,
     ends_at: &'a Moment,
     is_firing: bool,
@@ -166,7 +167,36 @@ impl<'a> Whole<'a> {
             let alerts: Vec<_> = alerts.filter(|it| it.is_firing == is_firing).collect();
             self.table(name, &columns, &alerts)
         });
-        tables.into_iter().flatten().collect()
+        let requests = self.requests(columns.first().copied());
+        tables.into_iter().flatten().chain(requests).collect()
+    }
+
+    /// The requests in which the first of several alerts arose, where they do not share them: what to
+    /// look for. `column` is a label that tells the alerts apart.
+    fn requests(&self, column: Option<&str>) -> Option<Table> {
+        let shared = [circumstances::request, circumstances::trace].map(|of| of(self.annotations));
+        let row = |alert: &AlertFacts<'_>| {
+            let request = circumstances::request(alert.annotations);
+            let trace = circumstances::trace(alert.annotations);
+            let tells = [&request, &trace]
+                .iter()
+                .zip(&shared)
+                .any(|(own, all)| *own != all);
+            let name = column.map(|name| alert.labels.value(name).to_owned());
+            tells.then(|| name.into_iter().chain([request, trace]).collect())
+        };
+        let rows: Vec<Vec<String>> = self.alerts.iter().filter_map(row).collect();
+        let n_more = rows.len().saturating_sub(REQUESTS_MAX);
+        (!rows.is_empty()).then(|| Table {
+            name: "Requests".to_owned(),
+            head: column
+                .into_iter()
+                .chain(["request", "trace"])
+                .map(str::to_owned)
+                .collect(),
+            rows: rows.into_iter().take(REQUESTS_MAX).collect(),
+            n_more,
+        })
     }
 
     fn breadcrumbs(&self) -> Option<Table> {
@@ -250,6 +280,7 @@ impl<'a> AlertFacts<'a> {
         let text = |name| field(alert, name)?.as_text();
         Some(Self {
             labels: labels(alert, "Labels")?,
+            annotations: labels(alert, "Annotations")?,
             starts_at: moment("StartsAt")?,
             ends_at: moment("EndsAt")?,
             is_firing: text("Status")? == "firing",
@@ -446,6 +477,8 @@ const OWNER: &[&str] = &["owner", "team"];
 const COLUMNS_MAX: usize = 4;
 /// Alerts in a table: what is read at a glance.
 const ROWS_MAX: usize = 12;
+/// Requests of several alerts: enough to begin with.
+const REQUESTS_MAX: usize = 3;
 /// Characters of a cell of an aligned table.
 const CELL_CHARS_MAX: usize = 40;
 

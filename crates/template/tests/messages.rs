@@ -224,6 +224,70 @@ fn several_alerts_stand_in_a_table_of_what_tells_them_apart() {
 }
 
 #[test]
+fn of_several_alerts_the_first_say_in_which_request_they_arose() {
+    let raised = |exception: &str, path: &str, trace: &str| {
+        let labels = [("alertname", "Exception"), ("exception", exception)];
+        let said = [("method", "GET"), ("path", path), ("trace_id", trace)];
+        alert(&labels, &said)
+    };
+    let mut alerts = vec![
+        raised("BankError", "/pay/77", "0af7651916cd43dd8448eb211c80319c"),
+        raised("KeyError", "/cart/7", "1af7651916cd43dd8448eb211c80319c"),
+        raised("OSError", "", ""),
+        raised("TypeError", &"/long".repeat(100), ""),
+    ];
+    alerts.extend((0..4).map(|n| raised(&format!("V{n}"), &format!("/{n}"), "")));
+    check(
+        &notification(alerts),
+        &expect![[r#"
+        [FIRING:8] Exception
+        ----
+        Firing: 8
+        exception  since
+        BankError  03:04
+        KeyError   03:04
+        OSError    03:04
+        TypeError  03:04
+        V0         03:04
+        V1         03:04
+        V2         03:04
+        V3         03:04
+
+        Requests
+        exception  request                                   trace
+        BankError  GET /pay/77                               0af7651916cd43dd8448eb211c80319c
+        KeyError   GET /cart/7                               1af7651916cd43dd8448eb211c80319c
+        TypeError  GET /long/long/long/long/long/long/long…
+        and 4 more
+
+        Graph: http://fire.example/graph?g0.expr=x+%3E+0.05
+        Alert: http://fire.example/#/alerts?receiver=payments
+        Silence: http://fire.example/#/silences/new?filter=%7Balertname%3D%22Exception%22%7D
+    "#]],
+    );
+    // What they share stands above, once.
+    let shared = ["BankError", "KeyError"].map(|it| raised(it, "/pay/77", "0af7"));
+    check(
+        &notification(shared.to_vec()),
+        &expect![[r#"
+        [FIRING:2] Exception
+        ----
+        Request: GET /pay/77
+        Trace: 0af7
+
+        Firing: 2
+        exception  since
+        BankError  03:04
+        KeyError   03:04
+
+        Graph: http://fire.example/graph?g0.expr=x+%3E+0.05
+        Alert: http://fire.example/#/alerts?receiver=payments
+        Silence: http://fire.example/#/silences/new?filter=%7Balertname%3D%22Exception%22%7D
+    "#]],
+    );
+}
+
+#[test]
 fn a_hundred_alerts_are_no_wall() {
     let regions: Vec<String> = (0..100).map(|n| format!("region-{n:03}")).collect();
     let alerts = regions.iter().map(|region| checkout(region)).collect();
