@@ -3,7 +3,9 @@
 use std::fmt;
 use std::sync::Arc;
 
-use firebell_escalation::{Method, Page, PageKey, PagingRules, Policy, SendId, Severity};
+use firebell_escalation::{
+    BudgetLeft, Method, Page, PageKey, PagingRules, Policy, SendId, Severity,
+};
 use firebell_incident::{Incident, alert_text};
 use firebell_model::{Labels, Timestamp};
 use firebell_oncall::{Contact, Oncall, OwnedBy, Person, TeamId};
@@ -173,6 +175,8 @@ pub struct PageBrief {
     pub severity: Severity,
     /// The service that it is about.
     pub service: Option<String>,
+    /// What is left of the error budget behind it, if that is known.
+    pub budget: Option<BudgetLeft>,
     /// When the incident was opened.
     pub opened_at: Timestamp,
     /// The policy by which it climbs; empty when nobody is paged.
@@ -204,6 +208,7 @@ impl PageBrief {
             title: incident.title.clone(),
             severity: page.map_or_else(|| severity_of(incident), |it| it.severity),
             service: (!service.is_empty()).then(|| service.to_owned()),
+            budget: page.and_then(|it| it.budget),
             opened_at: incident.opened_at,
             policy: page.map_or_else(|| "".into(), |it| Arc::clone(&it.policy)),
             run: page.map_or(0, |it| it.run),

@@ -194,6 +194,15 @@ pub(crate) fn without_service<'t>(title: &'t str, service: Option<&str>) -> &'t 
 fn facts(brief: &PageBrief, url: &str) -> Vec<(String, String)> {
     let opened = brief.opened_at.to_jiff().strftime("%H:%M UTC");
     let mut description = format!("open since {opened}");
+    match brief.budget {
+        Some(left) if left.0 > 0 => {
+            // Hundredths of a percent.
+            let percent = f64::from(left.0) / 100.0;
+            description.push_str(&format!(", {percent}% of the error budget is left"));
+        }
+        Some(_) => description.push_str(", the error budget is gone"),
+        None => {}
+    }
     if brief.n_firing > 0 {
         let n_more = brief.n_firing.saturating_sub(brief.firing.len());
         let named = brief.firing.join("; ");
@@ -237,3 +246,40 @@ const LINKS: [(LinkAct, &str); 4] = [
 pub(crate) const PATH: &str = "/a";
 /// Where links that confirm contacts lead.
 pub(crate) const CONTACT_PATH: &str = "/c";
+
+#[cfg(test)]
+mod tests {
+    use firebell_escalation::{BudgetLeft, PageKey, Severity};
+
+    use super::*;
+
+    #[test]
+    fn a_page_says_what_is_left_of_the_error_budget() {
+        let mut brief = PageBrief {
+            key: PageKey(4),
+            title: "Down (pay)".to_owned(),
+            severity: Severity::new(1).unwrap(),
+            service: Some("pay".to_owned()),
+            budget: None,
+            opened_at: Timestamp(1_790_000_000_000),
+            policy: "all".into(),
+            run: 1,
+            step: 1,
+            round: 1,
+            firing: vec!["Down{}".to_owned()],
+            n_firing: 1,
+        };
+        for (left, expected) in [
+            (None, ""),
+            (Some(833), ", 8.33% of the error budget is left"),
+            (Some(10_000), ", 100% of the error budget is left"),
+            (Some(0), ", the error budget is gone"),
+            (Some(-1_200), ", the error budget is gone"),
+        ] {
+            brief.budget = left.map(BudgetLeft);
+            let facts = facts(&brief, "https://fb.example");
+            let expected = format!("open since 14:13 UTC{expected}, fires: Down{{}}");
+            assert_eq!(facts[1], ("description".to_owned(), expected));
+        }
+    }
+}
