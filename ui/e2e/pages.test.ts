@@ -196,6 +196,21 @@ describe("the targets", () => {
     expect(await first.innerText()).toContain("connection refused");
     expect(await first.getAttribute("data-health")).toBe("down");
   });
+
+  test("show jobs that did not run first, and why", async () => {
+    const { page } = await open(scenario("busy"), "#/targets");
+    await page.getByText("3 of 5 as expected").waitFor();
+    const rows = await page.locator("section li[data-state]").allInnerTexts();
+    for (const [idx, parts] of [
+      ["missed", "nightly-backup of backup", "may be 30m late", "team", "storage"],
+      ["failed", "report", "exit status 3"],
+      ["late", "invoices", "due now"],
+      ["awaited", "yearly", "never ran", "due in"],
+      ["fine", "stock-sync", "every 1d"],
+    ].entries()) {
+      for (const part of parts) expect(rows[idx]).toContain(part);
+    }
+  });
 });
 
 describe("on call", () => {

@@ -2,6 +2,7 @@
 import type {
   Alert,
   Budget,
+  Heartbeat,
   InboxEntry,
   IncidentDetail,
   Labels,
@@ -15,6 +16,7 @@ import type {
   Status,
   TraceFound,
 } from "../src/api/types.ts";
+import { heartbeats } from "./heartbeats.ts";
 import { incidents } from "./incidents.ts";
 import type { Silence, Target } from "../src/api/upstream.ts";
 import { oncall } from "./oncall.ts";
@@ -29,6 +31,7 @@ export interface World {
   pages: Page[];
   objectives: ObjectiveList;
   oncall: OncallNow;
+  heartbeats: Heartbeat[];
   targets: Target[];
   silences: Silence[];
   traces: TraceFound[];
@@ -85,6 +88,7 @@ function busy(): World {
     silences: [silence()],
     objectives: objectives(),
     oncall: oncall(),
+    heartbeats: heartbeats(),
   };
 }
 
@@ -114,6 +118,7 @@ function calm(): World {
     pages: [],
     objectives: { at: ago(0), objectives: [], flows: [] },
     oncall: { at: ago(0), schedules: [], teams: [], people: [] },
+    heartbeats: [],
     targets: [
       target("shop", "http://127.0.0.1:8001/metrics", "worker-1"),
       target("shop", "http://127.0.0.1:8002/metrics", "worker-2"),

@@ -101,6 +101,7 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
     spending(objectives, url.searchParams.get("id") ?? ""),
   "GET /api/firebell/v1/quality": (_, url) => quality(url.searchParams.get("month") ?? ""),
   "POST /api/firebell/v1/review/decisions": (_, __, body) => decide(body),
+  "GET /api/firebell/v1/heartbeats": ({ heartbeats }) => ({ heartbeats }),
   "GET /api/firebell/v1/oncall": ({ oncall }) => oncall,
   "GET /api/firebell/v1/oncall/overrides": () => ({ overrides: [], swaps: [], schedules: [] }),
   "GET /api/firebell/v1/oncall/shifts": ({ oncall }, url) => shiftsOf(oncall, url.searchParams),

@@ -46,6 +46,18 @@ impl Asked {
         ask(&self.url, &self.header, path, params)
     }
 
+    /// Posts a form once. What went wrong is printed.
+    pub(crate) fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Result<String, ExitCode> {
+        let post = |remote: &Remote| remote.ask(path, form, true);
+        answered(&self.url, &self.header, post)
+    }
+
+    /// Deletes what stands at a path, once. What went wrong is printed.
+    pub(crate) fn delete(&self, path: &str, params: &[(&str, &str)]) -> Result<String, ExitCode> {
+        let delete = |remote: &Remote| remote.delete(path, params);
+        answered(&self.url, &self.header, delete)
+    }
+
     /// Posts JSON once. What went wrong is printed.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<String, ExitCode> {
         let post = |remote: &Remote| remote.post_json(path, body);

@@ -6,6 +6,7 @@ mod alertmanager;
 mod check;
 mod demo;
 mod explain;
+mod heartbeat;
 mod history;
 mod import;
 mod incident;
@@ -90,6 +91,15 @@ enum Command {
     Slo {
         #[command(subcommand)]
         command: slo::Command,
+    },
+    /// Jobs that report that they ran: list them, run one, report for one.
+    #[command(
+        after_help = "Example: firebell heartbeat run nightly --every 1d -- /srv/backup.sh\n\
+                            firebell heartbeat list"
+    )]
+    Heartbeat {
+        #[command(subcommand)]
+        command: heartbeat::Command,
     },
     /// Silences: what one would mute.
     #[command(
@@ -180,6 +190,7 @@ fn main() -> ExitCode {
         Command::Import(options) => import::import(&options),
         Command::Store { command } => store::store(&command),
         Command::Notify { command } => notify::notify(&command),
+        Command::Heartbeat { command } => heartbeat::heartbeat(&command),
         Command::Silence { command } => silence::silence(&command),
         Command::Slo { command } => slo::slo(&command),
         Command::Explain { command } => explain::explain(&command),

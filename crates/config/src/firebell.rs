@@ -19,6 +19,7 @@ use crate::delivery_alert;
 use crate::escalation::{self, EscalationSection};
 use crate::fields::{Doc, Fields};
 use crate::files::{Files, is_pattern};
+use crate::heartbeats;
 use crate::history::KeptLimits;
 use crate::incidents;
 use crate::load::Loader;
@@ -66,6 +67,8 @@ pub struct Config {
     pub replies: Replies,
     /// When incidents open, and what belongs to them.
     pub incidents: firebell_incident::Policy,
+    /// The jobs that are awaited.
+    pub heartbeats: firebell_heartbeat::Policy,
     /// What the business did, beside how good alerts were.
     pub figures: Arc<[BusinessFigure]>,
     /// What texts of notifications may call.
@@ -172,6 +175,7 @@ struct Parts {
     paging: PagingWays,
     replies: Replies,
     incidents: firebell_incident::Policy,
+    heartbeats: firebell_heartbeat::Policy,
     figures: Arc<[BusinessFigure]>,
     text: String,
     alertmanager_text: String,
@@ -239,6 +243,7 @@ impl Parts {
             escalation: self.escalation,
             paging: self.paging,
             replies: self.replies,
+            heartbeats: self.heartbeats,
             figures: self.figures,
             templates,
             otlp: self.otlp,
@@ -374,6 +379,7 @@ fn own_keys(loader: &Loader<'_>, fields: &Fields<'_, '_>, parts: &mut Parts) {
     }
     parts.incidents = incidents;
     parts.replies = Replies::read(fields, loader);
+    parts.heartbeats = heartbeats::read(fields);
     parts.figures = quality::read(fields);
     let inbox_only = (!parts.has_alertmanager).then(alertmanager::inbox_only);
     let notifications = parts.notifications.as_ref();

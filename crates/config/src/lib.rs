@@ -18,6 +18,7 @@ mod escalation;
 mod fields;
 mod files;
 mod firebell;
+mod heartbeats;
 mod history;
 mod http;
 mod incidents;

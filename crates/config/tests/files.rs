@@ -206,6 +206,16 @@ fn describe_incidents(config: &Config, text: &mut String) {
     if config.incidents != unsaid {
         writeln!(text, "{:?}", config.incidents).unwrap();
     }
+    for it in &config.heartbeats.declared {
+        let (key, of) = (&it.key, &it.expectation);
+        let (every, grace) = (of.every(), of.grace());
+        let (labels, annotations) = (&of.labels, &of.annotations);
+        writeln!(
+            text,
+            "heartbeat {key} every {every} {grace} {labels} {annotations}"
+        )
+        .unwrap();
+    }
     for figure in config.figures.iter() {
         writeln!(text, "figure {}: {}", figure.name, figure.expr).unwrap();
     }

@@ -96,6 +96,7 @@ fn engine() -> Engine {
         delivery_alert: None,
         incidents: Default::default(),
         paging: Default::default(),
+        heartbeats: Default::default(),
     })
 }
 

@@ -11,6 +11,7 @@ use firebell_dispatch::{
     SilenceError, SilenceId, SilenceRequest,
 };
 use firebell_escalation::{EscalationRecord, PageKey, SendId};
+use firebell_heartbeat::{HeartbeatRecord, Heartbeats};
 use firebell_incident::{IncidentRecord, Incidents};
 use firebell_model::{Alert, Duration, HistogramSample, Labels, ReceiverData, Sample, Timestamp};
 use firebell_rules::{
@@ -42,6 +43,8 @@ pub struct Configuration {
     pub incidents: firebell_incident::Policy,
     /// Who is told of incidents until somebody looks into them.
     pub paging: Paging,
+    /// The jobs that are awaited.
+    pub heartbeats: firebell_heartbeat::Policy,
 }
 
 /// Everything that can happen to the engine, besides the passing of time.
@@ -109,6 +112,8 @@ pub enum Record {
     Incident(IncidentRecord),
     /// Of pages.
     Page(EscalationRecord),
+    /// Of a heartbeat.
+    Heartbeat(HeartbeatRecord),
 }
 
 /// What one call of the engine led to.
@@ -144,6 +149,7 @@ pub struct Engine {
     pub(crate) incidents: Incidents,
     pub(crate) pages: Pages,
     pub(crate) budgets: KnownBudgets,
+    pub(crate) heartbeats: Heartbeats,
     /// When alerts that wait for the end of what mutes them are looked at.
     pub(crate) muted_look_at: Option<Timestamp>,
 }
@@ -161,6 +167,7 @@ impl Engine {
             delivery_alert,
             incidents,
             paging,
+            heartbeats,
         } = configuration;
         Self {
             rules: Rules::new(rules, rule_options),
@@ -170,6 +177,7 @@ impl Engine {
             incidents: Incidents::new(incidents),
             pages: Pages::new(paging),
             budgets: KnownBudgets::default(),
+            heartbeats: Heartbeats::new(heartbeats),
             muted_look_at: None,
         }
     }
@@ -183,6 +191,7 @@ impl Engine {
             Record::Failing(record) => self.failing.restore(record),
             Record::Incident(record) => self.incidents.restore(record),
             Record::Page(record) => self.pages.restore(record),
+            Record::Heartbeat(record) => self.heartbeats.restore(record),
         }
     }
 
@@ -191,6 +200,8 @@ impl Engine {
         self.in_dispatch(now, step, |dispatch, out| dispatch.resume(now, out));
         let ended = self.failing.resume(now, self.dispatch.routing());
         self.tell_of_failing(now, ended, step);
+        let alerts = self.heartbeats.resume(now);
+        self.tell_of_heartbeats(now, alerts, step);
         incidents::resume(&mut self.incidents, now, &self.dispatch);
         self.look_at_muted_by(now);
         // Not left to the first deadline: whoever looked before it would see alerts without rules.
@@ -217,6 +228,7 @@ impl Engine {
                     delivery_alert,
                     incidents,
                     paging,
+                    heartbeats,
                 } = *configuration;
                 self.incidents.configure(incidents);
                 let ended = self.failing.configure(now, delivery_alert, &routing);
@@ -228,6 +240,8 @@ impl Engine {
                     core.configure(now, rules, out);
                 });
                 self.tell_of_failing(now, ended, step);
+                let alerts = self.heartbeats.configure(now, heartbeats);
+                self.tell_of_heartbeats(now, alerts, step);
                 self.configure_pages(now, paging, step);
                 self.configure_budgets(now, step);
             }
@@ -279,6 +293,7 @@ impl Engine {
             self.incidents.poll_deadline(),
             self.pages.poll_deadline(),
             self.budgets.poll_deadline(),
+            self.heartbeats.poll_deadline(),
             self.muted_look_at,
         ];
         of_parts.into_iter().flatten().min()
@@ -289,6 +304,8 @@ impl Engine {
         self.in_rules(now, step, |rules, out| rules.handle_deadline(now, out));
         let failing = self.failing.handle_deadline(now);
         self.tell_of_failing(now, failing, step);
+        let missed = self.heartbeats.handle_deadline(now);
+        self.tell_of_heartbeats(now, missed, step);
         self.in_dispatch(now, step, |dispatch, out| {
             dispatch.handle_deadline(now, out)
         });
@@ -383,6 +400,7 @@ impl Engine {
             .chain(self.failing.records().map(Record::Failing))
             .chain(self.incidents.records().map(Record::Incident))
             .chain(self.pages.records().map(Record::Page))
+            .chain(self.heartbeats.records().map(Record::Heartbeat))
     }
 
     fn in_rules(
@@ -491,6 +509,8 @@ impl Engine {
         step.records.extend(changes.map(Record::Incident));
         let changes = self.pages.take_changes().into_iter();
         step.records.extend(changes.map(Record::Page));
+        let changes = self.heartbeats.take_changes().into_iter();
+        step.records.extend(changes.map(Record::Heartbeat));
     }
 }
 

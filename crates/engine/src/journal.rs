@@ -1,11 +1,11 @@
 //! The journal: every record of every step, durable before the step's effects are performed.
 //!
-//! A log (`firebell-disk`) in the folder `journal`, version 4. A frame begins with its kind: 1 is a
+//! A log (`firebell-disk`) in the folder `journal`, version 5. A frame begins with its kind: 1 is a
 //! step, 2 the start of a snapshot, 3 a part of one, 4 its end, with the number of records in it.
 //! Behind 1 and 3 come the number of records, a table of pairs of labels ([`Packer`]) and the
-//! records, each with its length in bytes: its packed form, or 0 and its JSON. Versions 2 and 3 differ in
-//! records only: version 3 has none of pages, and version 2 none of its own of groups that wait for a
-//! summary. Version 1 had frames
+//! records, each with its length in bytes: its packed form, or 0 and its JSON. Versions 2 to 4 differ in
+//! records only: version 4 has none of heartbeats, version 3 none of pages, and version 2 none of its
+//! own of groups that wait for a summary. Version 1 had frames
 //! of JSON, which are still read: `{"step":[record, …]}`, `"snapshot_start"`,
 //! `{"snapshot_part":[record, …]}`, `{"snapshot_end":n}`. Reading takes the last snapshot that is
 //! whole and the steps behind it; records are applied in order, the last of a key wins.
@@ -260,8 +260,8 @@ impl Replay {
 
 const OPTIONS: LogOptions = LogOptions {
     folder: "journal",
-    magic: *b"FBJRNL 4",
-    magics_read: &[*b"FBJRNL 1", *b"FBJRNL 2", *b"FBJRNL 3"],
+    magic: *b"FBJRNL 5",
+    magics_read: &[*b"FBJRNL 1", *b"FBJRNL 2", *b"FBJRNL 3", *b"FBJRNL 4"],
     segment_bytes_max: 64 << 20,
 };
 /// A journal shorter than this is not worth a snapshot.
@@ -306,7 +306,8 @@ mod tests {
             | Record::Dispatch(_)
             | Record::Failing(_)
             | Record::Incident(_)
-            | Record::Page(_) => ids.push(0),
+            | Record::Page(_)
+            | Record::Heartbeat(_) => ids.push(0),
         };
         let (journal, replayed) = Journal::open(Arc::new(disk.clone()), &mut note).unwrap();
         (journal, ids, replayed)
@@ -376,39 +377,43 @@ mod tests {
     }
 
     // One step of one record in JSON, behind an empty table.
+    fn of_record(magic: &[u8; 8], json: &str) -> MemoryDisk {
+        let json = [&[0], json.as_bytes()].concat();
+        let head = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
+        let length = (json.len() as u32).to_le_bytes();
+        let frame = [head.as_slice(), &length, &json].concat();
+        of_version(magic, [frame].into_iter())
+    }
+
     #[test]
     fn the_second_version_of_the_format_is_read_and_gone_on_with() {
         let window = r#"{"dispatch":{"window":{"receiver":"pager","value":{"since":1000,"n_told":2,
             "held":[["{}",{"service":"web"}]],"summary":{"deadline":9000,"groups":[{"route":"{}",
             "labels":{"service":"db"},"flush":{"deadline":9000,"batch":{"firing":[7],"resolved":[]},
             "leaving":[],"has_failed":false}}]}}}}}"#;
-        let json = [&[0], window.as_bytes()].concat();
-        let head = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
-        let length = (json.len() as u32).to_le_bytes();
-        let frame = [head.as_slice(), &length, &json].concat();
-        let disk = of_version(b"FBJRNL 2", [frame].into_iter());
+        let disk = of_record(b"FBJRNL 2", window);
         let (mut journal, found, replayed) = open(&disk);
         assert_eq!((found, replayed.damage), (vec![0], Vec::new()));
         journal.record(&[record(9)]).unwrap();
         assert_eq!(ids(&disk), [0, 9]);
     }
 
-    // The third differs in nothing but its name, and in that it has nothing of pages.
+    // They differ in nothing but their names, and in what they have no records of.
     #[test]
-    fn the_third_version_of_the_format_is_read_and_gone_on_with_pages() {
-        let json = [&[0], json_record(5).as_bytes()].concat();
-        let head = [1, 1, 0, 0, 0, 0, 0, 0, 0, 0];
-        let length = (json.len() as u32).to_le_bytes();
-        let frame = [head.as_slice(), &length, &json].concat();
-        let disk = of_version(b"FBJRNL 3", [frame].into_iter());
-        let (mut journal, found, replayed) = open(&disk);
-        assert_eq!((found, replayed.damage), (vec![5], Vec::new()));
+    fn later_versions_of_the_format_are_read_and_gone_on_with() {
         let sent = Record::Page(EscalationRecord::Sent(7));
-        journal
-            .snapshot([record(5), sent.clone()].into_iter())
-            .unwrap();
-        journal.record(&[sent]).unwrap();
-        assert_eq!(ids(&disk), [5, 0, 0]);
+        let heartbeat = r#"{"heartbeat":{"key":{"service":"","name":"nightly"},"is":null}}"#;
+        let heartbeat: Record = serde_json::from_str(heartbeat).unwrap();
+        for (magic, new) in [(b"FBJRNL 3", sent), (b"FBJRNL 4", heartbeat)] {
+            let disk = of_record(magic, &json_record(5));
+            let (mut journal, found, replayed) = open(&disk);
+            assert_eq!((found, replayed.damage), (vec![5], Vec::new()));
+            journal
+                .snapshot([record(5), new.clone()].into_iter())
+                .unwrap();
+            journal.record(&[new]).unwrap();
+            assert_eq!(ids(&disk), [5, 0, 0]);
+        }
     }
 
     fn json_record(id: u64) -> String {

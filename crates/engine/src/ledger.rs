@@ -187,6 +187,7 @@ mod tests {
             delivery_alert: None,
             incidents: Default::default(),
             paging: Default::default(),
+            heartbeats: Default::default(),
         })
     }
 

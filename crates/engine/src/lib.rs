@@ -3,14 +3,15 @@
 //!
 //! *Invariants*: no clock, no IO, no randomness. Time, results and wishes go in; records (what has
 //! to be written down) and effects (what has to be done) come out, in this order: decide, record,
-//! act. At one instant inputs come before deadlines, rules before dispatch before incidents
-//! before pages.
+//! act. At one instant inputs come before deadlines, rules and heartbeats before dispatch before
+//! incidents before pages.
 //!
 //! *Not here*: performing effects (`firebell-server` live, `firebell-sim` on simulated time).
 
 mod budgets;
 mod engine;
 mod hand_offs;
+mod heartbeats;
 mod history;
 mod inbox;
 mod incidents;

@@ -11,6 +11,7 @@ mod deploys;
 mod events;
 mod external;
 mod federate;
+mod heartbeats;
 mod history;
 #[cfg(test)]
 mod hostile;
@@ -242,6 +243,13 @@ fn own_routes() -> Router<App> {
         .route("/slos/history", get(slos::past))
         .route("/slos/spending", get(slos::spent))
         .route("/deploys", get(deploys::list).post(deploys::add))
+        .route("/heartbeats", get(heartbeats::list))
+        .route(
+            "/heartbeats/{name}",
+            get(heartbeats::one)
+                .post(heartbeats::beat)
+                .delete(heartbeats::forget),
+        )
         .route("/history", get(history::list))
         .route("/traces", get(telemetry::traces))
         .route("/traces/{id}", get(telemetry::trace))

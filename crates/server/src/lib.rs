@@ -50,6 +50,7 @@ mod telemetry_metrics;
 
 #[cfg(test)]
 mod full_disk;
+mod heartbeats;
 
 pub use crate::alertmanagers::QueueLimits;
 pub use crate::deploys::read_deploys;

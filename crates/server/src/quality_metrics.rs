@@ -482,6 +482,7 @@ mod tests {
                 delivery_alert: None,
                 incidents,
                 paging: Default::default(),
+                heartbeats: Default::default(),
             });
             Self {
                 engine,

@@ -87,23 +87,21 @@ impl Remote {
         params: &[(&str, &str)],
         is_post: bool,
     ) -> Result<RemoteAnswer, RemoteError> {
-        let mut url = self.url.clone();
-        let base = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{base}{path}"));
-        url.set_query(None);
-        let mut form = Url::clone(&url);
-        form.query_pairs_mut().extend_pairs(params);
-        let request = if is_post {
-            let body = form.query().unwrap_or_default().to_owned();
-            let request = self.client.request(Method::POST, url);
-            request
-                .header("Content-Type", "application/x-www-form-urlencoded")
-                .body(body)
-        } else {
-            self.client.request(Method::GET, form)
-        };
-        let request = request.headers(self.headers.clone()).timeout(self.timeout);
-        self.runtime.block_on(self.answered(request))
+        let form = self.at(path, params);
+        if !is_post {
+            return self.send(self.client.request(Method::GET, form));
+        }
+        let request = self.client.request(Method::POST, self.at(path, &[]));
+        let request = request.header("Content-Type", "application/x-www-form-urlencoded");
+        self.send(request.body(form.query().unwrap_or_default().to_owned()))
+    }
+
+    /// Deletes what stands at a path below the address.
+    ///
+    /// # Errors
+    /// See [`RemoteError`].
+    pub fn delete(&self, path: &str, params: &[(&str, &str)]) -> Result<RemoteAnswer, RemoteError> {
+        self.send(self.client.request(Method::DELETE, self.at(path, params)))
     }
 
     /// Posts JSON to a path below the address.
@@ -115,13 +113,23 @@ impl Remote {
         path: &str,
         body: &serde_json::Value,
     ) -> Result<RemoteAnswer, RemoteError> {
+        let request = self.client.request(Method::POST, self.at(path, &[]));
+        let request = request.header("Content-Type", "application/json");
+        self.send(request.body(body.to_string()))
+    }
+
+    fn at(&self, path: &str, params: &[(&str, &str)]) -> Url {
         let mut url = self.url.clone();
         let base = url.path().trim_end_matches('/').to_owned();
         url.set_path(&format!("{base}{path}"));
         url.set_query(None);
-        let request = self.client.request(Method::POST, url);
-        let request = request.header("Content-Type", "application/json");
-        let request = request.body(body.to_string());
+        if !params.is_empty() {
+            url.query_pairs_mut().extend_pairs(params);
+        }
+        url
+    }
+
+    fn send(&self, request: reqwest::RequestBuilder) -> Result<RemoteAnswer, RemoteError> {
         let request = request.headers(self.headers.clone()).timeout(self.timeout);
         self.runtime.block_on(self.answered(request))
     }

@@ -333,6 +333,7 @@ fn configuration(config: &Config, flags: &Flags) -> Configuration {
             oncall: Arc::clone(&config.oncall.oncall),
             default: config.escalation.default.clone(),
         },
+        heartbeats: config.heartbeats.clone(),
     }
 }
 

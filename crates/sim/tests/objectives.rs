@@ -162,6 +162,7 @@ fn check_judged(
         delivery_alert: None,
         incidents: Default::default(),
         paging: Default::default(),
+        heartbeats: Default::default(),
     };
     let mut sim = Sim::new(start, configuration(RuleSet::empty()), 1, Blind);
     sim.start().unwrap();

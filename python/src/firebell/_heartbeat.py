@@ -1,7 +1,8 @@
 """`heartbeat`: a job says that it ran; when that does not come, somebody is told.
 
-Two gauges per name say when it last ran well and until when the next run is due, in seconds since
-1970, so that one rule of the server watches all of them; each beat is an event besides.
+Each beat is an event from which Firebell knows when the next one is due. For other backends two gauges
+per name say when it last ran well and until when it has to run again, in seconds since 1970: one rule
+over them watches all.
 """
 
 from __future__ import annotations

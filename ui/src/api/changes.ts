@@ -7,7 +7,7 @@ type What = Changed["what"][number];
 
 /** What an event names → the queries it touches. What mutes and what is drawn comes with alerts. */
 const TOUCHES: Record<What, string[]> = {
-  alerts: ["alerts", "incidents", "silences", "range"],
+  alerts: ["alerts", "heartbeats", "incidents", "silences", "range"],
   inbox: ["inbox"],
   status: ["status", "targets"],
 };

@@ -15,6 +15,7 @@ import { fetchJson } from "./http.ts";
 import type {
   Alert,
   AlertWhy,
+  HeartbeatList,
   InboxEntry,
   IncidentActed,
   IncidentDetail,
@@ -328,6 +329,16 @@ function postJson<T>(path: string, body: object): Promise<T> {
     method: "POST",
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
+  });
+}
+
+/** Jobs that report that they ran. */
+export function useHeartbeats() {
+  return useQuery({
+    queryKey: ["heartbeats"],
+    queryFn: ({ signal }) => fetchJson<HeartbeatList>("api/firebell/v1/heartbeats", { signal }),
+    select: (answer) => answer.heartbeats,
+    refetchInterval: FIGURES_MS,
   });
 }
 

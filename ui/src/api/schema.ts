@@ -140,6 +140,48 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/heartbeats": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** The jobs that are awaited, and how they fare */
+        get: operations["listHeartbeats"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/heartbeats/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** How a job fares */
+        get: operations["getHeartbeat"];
+        put?: never;
+        /**
+         * Tells that a job ran
+         * @description The parameters may be a form in the body as well. A job that `heartbeats` of the configuration does not name needs `every`, at least the first time. When the answer is 200, it is written down.
+         */
+        post: operations["beat"];
+        /**
+         * Awaits a job no longer
+         * @description Not for what the configuration names.
+         */
+        delete: operations["forgetHeartbeat"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/deploys": {
         parameters: {
             query?: never;
@@ -1249,6 +1291,56 @@ export interface components {
             environment?: string;
             /** @description Where people read more; may be empty. */
             url?: string;
+        };
+        HeartbeatList: {
+            heartbeats: components["schemas"]["Heartbeat"][];
+        };
+        Heartbeat: {
+            name: string;
+            /** @description Empty when none was named. */
+            service: string;
+            /**
+             * @description `late` is behind `dueAt`, but within `grace`.
+             * @enum {string}
+             */
+            state: "awaited" | "fine" | "late" | "missed" | "failed";
+            /** @description How often it runs, as a duration. */
+            every: string;
+            /** @description How late it may be, as a duration. */
+            grace: string;
+            /**
+             * Format: date-time
+             * @description Since when it is awaited.
+             */
+            since: string;
+            /**
+             * Format: date-time
+             * @description When it last ran well.
+             */
+            last: string | null;
+            /**
+             * Format: date-time
+             * @description When it should have run again.
+             */
+            dueAt: string;
+            /** @description Whether the configuration names it. */
+            isDeclared: boolean;
+            labels: {
+                [key: string]: string;
+            };
+            annotations: {
+                [key: string]: string;
+            };
+            /** @description The alert about its silence. */
+            missed: components["schemas"]["HeartbeatAlert"] | null;
+            /** @description The alert about its failure. */
+            failed: components["schemas"]["HeartbeatAlert"] | null;
+        };
+        HeartbeatAlert: {
+            fingerprint: string;
+            /** Format: date-time */
+            since: string;
+            description: string;
         };
         DeployList: {
             deploys: components["schemas"]["Deploy"][];
@@ -3037,6 +3129,150 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ObjectiveSpending"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listHeartbeats: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description By service and name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["HeartbeatList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getHeartbeat: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Of which service, where jobs of several have this name.
+                 * @example shop
+                 */
+                service?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The name of the job.
+                 * @example nightly
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is known of it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Heartbeat"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    beat: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Of which service, where jobs of several have this name.
+                 * @example shop
+                 */
+                service?: string;
+                /**
+                 * @description Its exit status, such as `$?`: any but 0 is told at once, and is no beat.
+                 * @example 0
+                 */
+                exit?: string;
+                /** @description Why it failed. */
+                message?: string;
+                /**
+                 * @description How often it runs, as a duration.
+                 * @example 1d
+                 */
+                every?: string;
+                /**
+                 * @description How late it may be; `1m` unless given.
+                 * @example 30m
+                 */
+                grace?: string;
+                /**
+                 * @description Label `severity` of its alerts.
+                 * @example critical
+                 */
+                severity?: string;
+                /** @description Annotation `runbook_url` of its alerts. */
+                runbook?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The name of the job.
+                 * @example nightly
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description What is known of it now. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Heartbeat"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    forgetHeartbeat: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Of which service, where jobs of several have this name.
+                 * @example shop
+                 */
+                service?: string;
+            };
+            header?: never;
+            path: {
+                /**
+                 * @description The name of the job.
+                 * @example nightly
+                 */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is forgotten; alerts about it end. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
                 };
             };
             default: components["responses"]["Problem"];

@@ -1,7 +1,8 @@
-// What is scraped, and what could not be.
+// What is scraped, and what could not be; which jobs report, and which do not.
 import { useTargets } from "../api/queries.ts";
 import type { Target } from "../api/upstream.ts";
 import { LabelList } from "../components/AlertBits.tsx";
+import { Heartbeats } from "../components/Heartbeats.tsx";
 import { Empty, Failed, Loading } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { Since } from "../components/Time.tsx";
@@ -19,6 +20,7 @@ export default function TargetsPage() {
       </div>
       {error && <Failed what="the targets" error={error} hasOlder={data !== undefined} />}
       {isPending && <Loading />}
+      <Heartbeats />
       {data?.length === 0 && (
         <Empty title="Nothing is scraped">
           <p>

@@ -56,7 +56,8 @@ impl Writer {
                 | Record::Inbox(_)
                 | Record::Failing(_)
                 | Record::Incident(_)
-                | Record::Page(_) => false,
+                | Record::Page(_)
+                | Record::Heartbeat(_) => false,
             };
             if !is_packed {
                 packer.byte(JSON);

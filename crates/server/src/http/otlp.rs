@@ -29,6 +29,7 @@ use hyper::body::Frame;
 use super::App;
 use super::intake::Intake;
 use crate::flags::{Flags, TYPE_LABELS, ZERO_AT_CREATION};
+use crate::heartbeats::of_records;
 use crate::telemetry::Place;
 
 /// All places at the root.
@@ -212,8 +213,8 @@ async fn take(
         let unzipped = unzipped(&body, is_gzip)?;
         match signal {
             Signal::Metrics => store(&app, &unzipped, encoding),
-            Signal::Traces => keep::<Span>(&app, &unzipped, encoding),
-            Signal::Logs => keep::<LogRecord>(&app, &unzipped, encoding),
+            Signal::Traces => keep(&app, read::<Span>(&unzipped, encoding)?),
+            Signal::Logs => keep_logs(&app, &unzipped, encoding),
         }
     })
     .await;
@@ -232,10 +233,35 @@ fn unzipped(body: &[u8], is_gzip: bool) -> Result<Cow<'_, [u8]>, Failure> {
     Ok(body)
 }
 
+/// Keeps log records, and takes the heartbeats among them. These come first: who is told that it failed
+/// sends all of it again, and a beat that comes twice counts once.
+fn keep_logs(app: &App, body: &[u8], encoding: Encoding) -> Result<Rejected, Failure> {
+    let context = read::<LogRecord>(body, encoding)?;
+    let (beats, mut wrong) = of_records(app.clock.now(), &context.kept);
+    if !beats.is_empty() {
+        let taken = app.handle.command(|engine, now, step| {
+            let taken = beats.into_iter().map(|it| engine.beat(now, it, step));
+            taken.filter_map(Result::err).collect::<Vec<_>>()
+        });
+        let refused = tokio::runtime::Handle::current().block_on(taken);
+        wrong.extend(refused.map_err(|error| Failure::Unavailable(error.to_string()))?);
+    }
+    let mut answer = keep(app, context)?;
+    for why in wrong {
+        answer
+            .why
+            .push_str(if answer.why.is_empty() { "" } else { "; " });
+        answer.why.push_str(&why.to_string());
+    }
+    Ok(answer)
+}
+
+fn read<R: Place>(body: &[u8], encoding: Encoding) -> Result<otlp::Context<R>, Failure> {
+    read_context(body, encoding).map_err(|error| Failure::Bad(error.to_string()))
+}
+
 /// Keeps spans or log records.
-fn keep<R: Place>(app: &App, body: &[u8], encoding: Encoding) -> Result<Rejected, Failure> {
-    let context = read_context::<R>(body, encoding);
-    let context = context.map_err(|error| Failure::Bad(error.to_string()))?;
+fn keep<R: Place>(app: &App, context: otlp::Context<R>) -> Result<Rejected, Failure> {
     let kept = app.telemetry.keep(context.kept);
     kept.map_err(|error| Failure::Unavailable(error.to_string()))?;
     Ok(Rejected {

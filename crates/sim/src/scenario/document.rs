@@ -186,6 +186,7 @@ fn configuration(config: Config) -> Configuration {
         dispatch_options: firebell_dispatch::Options::default(),
         delivery_alert: config.delivery_alert,
         incidents: config.incidents,
+        heartbeats: config.heartbeats,
     }
 }
 

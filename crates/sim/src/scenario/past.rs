@@ -1,6 +1,7 @@
 //! What a timeline asks for besides: why of alerts, and what has happened.
 
 use firebell_dispatch::{Dispatch, HistoryEntry, HistoryEvent, Mutes, NotifiedStatus};
+use firebell_heartbeat::Heartbeats;
 use firebell_model::{Fingerprint, Labels, Matcher, Timestamp, label_set_text};
 
 use crate::phases::alert_text;
@@ -20,6 +21,19 @@ pub(super) fn why(
     // A fingerprint says nothing to who reads a scenario.
     let lines = lines.filter(|line| !line.starts_with("fingerprint"));
     lines.map(|line| format!("why: {line}")).collect()
+}
+
+/// How each job fares, and when its next run is due.
+pub(super) fn heartbeats(
+    heartbeats: &Heartbeats,
+    (start, now): (Timestamp, Timestamp),
+) -> Vec<String> {
+    let all = heartbeats.iter();
+    let lines = all.map(|(key, it)| {
+        let (state, due) = (it.state_at(now).name(), it.due_at() - start);
+        format!("heartbeat {key}: {state}, due at {due}")
+    });
+    lines.collect()
 }
 
 /// An entry of the history in words; `name` knows alerts by their fingerprints.

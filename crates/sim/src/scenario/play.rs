@@ -6,6 +6,7 @@ use std::sync::Arc;
 use firebell_dispatch::{PostedAlert, PostedAlerts, SilenceRequest, SilenceState};
 use firebell_engine::{Configuration, Engine};
 use firebell_escalation::{Answer, PageKey};
+use firebell_heartbeat::Beat;
 use firebell_incident::{Outcome, Refusal};
 use firebell_model::{Duration, Fingerprint, Labels, Sample, Timestamp, matchers_text};
 use firebell_promql::description::Described;
@@ -208,10 +209,11 @@ impl<W: Watch> Player<'_, W> {
             }
             What::Cut(cut) => self.sim.cut(*cut),
             What::CutDisk { n_writes, restarts } => self.sim.cut_disk(*n_writes, *restarts),
-            What::Why { .. } | What::History | What::Budgets => {
+            What::Why { .. } | What::History | What::Budgets | What::Heartbeats => {
                 let lines = self.told(what);
                 lines.iter().for_each(|line| self.say(line));
             }
+            What::Beats { .. } | What::Forgets(_) => self.job(what),
             What::Opens { .. }
             | What::Wishes { .. }
             | What::Decides { .. }
@@ -235,6 +237,32 @@ impl<W: Watch> Player<'_, W> {
                 self.sim.disk().set_fault(*fault);
             }
             What::Series { .. } | What::End => {}
+        }
+    }
+
+    /// What a job says, or that it is gone.
+    fn job(&mut self, what: &What) {
+        let done = match what.clone() {
+            What::Beats {
+                key,
+                outcome,
+                expectation,
+            } => self.sim.command(|engine, now, step| {
+                let beat = Beat {
+                    key,
+                    at: now,
+                    outcome,
+                    expectation,
+                };
+                engine.beat(now, beat, step)
+            }),
+            What::Forgets(key) => self
+                .sim
+                .command(|engine, now, step| engine.forget_heartbeat(now, &key, step)),
+            _ => None,
+        };
+        if let Some(Err(refusal)) = done {
+            self.say(&format!("refused: {refusal}"));
         }
     }
 
@@ -324,6 +352,13 @@ impl<W: Watch> Player<'_, W> {
                 self.sim.engine().map(why).unwrap_or_default()
             }
             What::Budgets => self.sim.budgets_text(self.start),
+            What::Heartbeats => {
+                let times = (self.start, self.sim.now());
+                let engine = self.sim.engine();
+                engine
+                    .map(|engine| past::heartbeats(engine.heartbeats(), times))
+                    .unwrap_or_default()
+            }
             _ => self.history(),
         }
     }

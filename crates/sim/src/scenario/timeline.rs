@@ -3,6 +3,7 @@
 use firebell_config::Problem;
 use firebell_dispatch::{SilenceTerms, Weekly};
 use firebell_engine::PageAct;
+use firebell_heartbeat::{Expectation, GRACE, HeartbeatKey, Outcome};
 use firebell_incident::{Act, IncidentId, Opening, Person};
 use firebell_model::{Duration, Labels, Matcher, matchers_text, parse_matchers};
 use firebell_promql::description::{self, Described};
@@ -67,6 +68,16 @@ pub(crate) enum What {
     History,
     /// Says on which incidents error budgets were spent.
     Budgets,
+    /// A job says how its run ended.
+    Beats {
+        key: HeartbeatKey,
+        outcome: Outcome,
+        expectation: Option<Expectation>,
+    },
+    /// A job is no longer awaited.
+    Forgets(HeartbeatKey),
+    /// Says how jobs fare.
+    Heartbeats,
     /// Somebody opens an incident.
     Opens {
         by: Person,
@@ -173,6 +184,9 @@ fn line(words: &mut Words<'_>) -> Result<(Duration, What), Wrong> {
         },
         "history" => What::History,
         "budgets" => What::Budgets,
+        "beat" => words.beat()?,
+        "forget" => What::Forgets(words.heartbeat()?),
+        "heartbeats" => What::Heartbeats,
         "incident" => words.incident()?,
         "review" => words.review()?,
         "page" => words.page()?,
@@ -496,6 +510,41 @@ impl<'a> Words<'a> {
         Ok(What::Answers { incident, by, act })
     }
 
+    /// `nightly` or `nightly of backup`.
+    fn heartbeat(&mut self) -> Result<HeartbeatKey, Wrong> {
+        let (column, name) = (self.column(), self.next());
+        let service = if self.accept("of") { self.next() } else { "" };
+        HeartbeatKey::new(service, name).map_err(|why| (column, why.to_string(), Some(BEAT)))
+    }
+
+    /// `nightly of backup every 1d grace 30m severity critical failed no space left`.
+    fn beat(&mut self) -> Result<What, Wrong> {
+        let key = self.heartbeat()?;
+        let column = self.column();
+        let every = self.accept("every").then(|| self.duration());
+        let grace = self.accept("grace").then(|| self.duration());
+        let severity = self.accept("severity").then(|| self.next());
+        let expectation = every.transpose()?.map(|every| {
+            let grace = grace.unwrap_or(Ok(GRACE))?;
+            let expected = Expectation::new(every, grace);
+            let expected = expected.map_err(|why| (column, why.to_string(), Some(BEAT)))?;
+            let labels = Labels::from_pairs(severity.map(|it| ("severity", it)));
+            Ok(expected.with(labels, Labels::empty()))
+        });
+        let outcome = if self.accept("failed") {
+            let why = self.rest().to_owned();
+            self.at = self.text.len();
+            Outcome::Failed(why)
+        } else {
+            Outcome::Done
+        };
+        Ok(What::Beats {
+            key,
+            outcome,
+            expectation: expectation.transpose()?,
+        })
+    }
+
     fn alert(&mut self) -> Result<What, Wrong> {
         let column = self.column();
         let text = self.braces()?;
@@ -554,7 +603,8 @@ impl<'a> Words<'a> {
 }
 
 const EVENTS: &str = "`series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, \
-                      `restart`, `reload`, `disk`, `why`, `history`, `budgets`, `incident`, `page`, `review`, `contact`, or `end` before a time";
+                      `restart`, `reload`, `disk`, `why`, `history`, `budgets`, `beat`, `forget`, `heartbeats`, `incident`, `page`, `review`, `contact`, or `end` before a time";
+const BEAT: &str = "`beat nightly of backup every 1d grace 30m severity critical`, or behind that `failed` and why";
 const STOPS: &str = "`kill` or `crash`, alone or with `after deciding`, `after recording` or `after \
                      sending` (in the next step that tells somebody) or, for `crash`, `after 3 \
                      writes`; and `then restart` if it starts again at once";

@@ -121,6 +121,7 @@ impl Stage<'_> {
             delivery_alert: None,
             incidents: Default::default(),
             paging: Default::default(),
+            heartbeats: Default::default(),
         })
     }
 
