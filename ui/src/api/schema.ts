@@ -3158,18 +3158,12 @@ export interface operations {
     getHeartbeat: {
         parameters: {
             query?: {
-                /**
-                 * @description Of which service, where jobs of several have this name.
-                 * @example shop
-                 */
+                /** @description Of which service, where jobs of several have this name. */
                 service?: string;
             };
             header?: never;
             path: {
-                /**
-                 * @description The name of the job.
-                 * @example nightly
-                 */
+                /** @description The name of the job. */
                 name: string;
             };
             cookie?: never;
@@ -3191,10 +3185,7 @@ export interface operations {
     beat: {
         parameters: {
             query?: {
-                /**
-                 * @description Of which service, where jobs of several have this name.
-                 * @example shop
-                 */
+                /** @description Of which service, where jobs of several have this name. */
                 service?: string;
                 /**
                  * @description Its exit status, such as `$?`: any but 0 is told at once, and is no beat.
@@ -3223,10 +3214,7 @@ export interface operations {
             };
             header?: never;
             path: {
-                /**
-                 * @description The name of the job.
-                 * @example nightly
-                 */
+                /** @description The name of the job. */
                 name: string;
             };
             cookie?: never;
@@ -3248,18 +3236,12 @@ export interface operations {
     forgetHeartbeat: {
         parameters: {
             query?: {
-                /**
-                 * @description Of which service, where jobs of several have this name.
-                 * @example shop
-                 */
+                /** @description Of which service, where jobs of several have this name. */
                 service?: string;
             };
             header?: never;
             path: {
-                /**
-                 * @description The name of the job.
-                 * @example nightly
-                 */
+                /** @description The name of the job. */
                 name: string;
             };
             cookie?: never;

@@ -1,5 +1,6 @@
 //! What the HTTP APIs answer, endpoint by endpoint, of a server that runs in this process.
 
+mod heartbeats;
 mod incidents;
 mod oncall;
 mod telemetry;
@@ -321,14 +322,6 @@ async fn own_api_is_as_its_document_says() {
         POST /api/firebell/v1/deploys []
         GET /api/firebell/v1/deploys?service=cart
         GET /api/firebell/v1/slos/spending?id=none
-        POST /api/firebell/v1/heartbeats/nightly
-        POST /api/firebell/v1/heartbeats/nightly?service=shop every=1d&grace=30m&severity=critical
-        POST /api/firebell/v1/heartbeats/nightly?every=daily
-        GET /api/firebell/v1/heartbeats
-        GET /api/firebell/v1/heartbeats/nightly?service=cart
-        DELETE /api/firebell/v1/heartbeats/nightly?service=shop
-        DELETE /api/firebell/v1/heartbeats/nightly?service=shop
-        DELETE /api/firebell/v1/heartbeats/report
         "#
         ),
         &expect![[r#"
@@ -353,36 +346,6 @@ async fn own_api_is_as_its_document_says() {
             GET /api/firebell/v1/slos/spending?id=none
               404 application/json
               {"error":"there is no objective `none`","errorType":"not_found","status":"error"}
-            POST /api/firebell/v1/heartbeats/nightly
-              404 application/json
-              {"error":"`nightly` is not known: say how often it runs, as in `every=1d`, or declare it under `heartbeats` of the configuration","errorType":"not_found","status":"error"}
-            POST /api/firebell/v1/heartbeats/nightly?service=shop every=1d&grace=30m&severity=critical
-              200 application/json
-              {"annotations":{},"dueAt":"TIME","every":"1d","failed":null,"grace":"30m","isDeclared":false,"labels":{"severity":"critical"},"last":"TIME","missed":null,"name":"nightly","service":"shop","since":"TIME","state":"fine"}
-            POST /api/firebell/v1/heartbeats/nightly?service=shop&exit=3
-              200 application/json
-              {"annotations":{},"dueAt":"TIME","every":"1d","failed":{"description":"Its run that ended at 2026-11-22T20:47:43.046Z failed: exit status 3","fingerprint":"b02438ee5fdc72a9","since":"TIME"},"grace":"30m","isDeclared":false,"labels":{"severity":"critical"},"last":"TIME","missed":null,"name":"nightly","service":"shop","since":"TIME","state":"failed"}
-            POST /api/firebell/v1/heartbeats/nightly?every=daily
-              400 application/json
-              {"error":"`every` is a duration, such as 1d or 1h30m, not `daily`","errorType":"bad_data","status":"error"}
-            GET /api/firebell/v1/heartbeats
-              200 application/json
-              {"heartbeats":[{"annotations":{},"dueAt":"TIME","every":"1h","failed":null,"grace":"1m","isDeclared":true,"labels":{},"last":null,"missed":null,"name":"report","service":"","since":"TIME","state":"awaited"},{"annotations":{},"dueAt":"TIME","every":"1d","failed":{"description":"Its run that ended at 2026-11-22T20:47:43.046Z failed: exit status 3","fingerprint":"b02438ee5fdc72a9","since":"TIME"},"grace":"30m","isDeclared":false,"labels":{"severity":"critical"},"last":"TIME","missed":null,"name":"nightly","service":"shop","since":"TIME","state":"failed"}]}
-            GET /api/firebell/v1/heartbeats/nightly?service=cart
-              404 application/json
-              {"error":"`nightly of cart` is not known: say how often it runs, as in `every=1d`, or declare it under `heartbeats` of the configuration","errorType":"not_found","status":"error"}
-            GET /api/firebell/v1/alerts?filter=heartbeat=nightly
-              200 application/json
-              {"alerts":[{"activeAt":"TIME","annotations":{"summary":"It is 1"},"fingerprint":"f2ad8ad920038e47","firedAt":"TIME","generatorURL":"http://ADDR/graph?g0.expr=vector%281%29+%3E+0&g0.tab=1","heldBy":null,"inhibitedBy":[],"isFlapping":false,"labels":{"alertname":"Burning"},"lastNotifiedAt":"TIME","nextNotificationAt":"TIME","receivers":["inbox"],"resolvedAt":null,"rule":{"file":"DIR/shop.rules.yml","forSeconds":"N","graph":{"op":">","query":"vector(1)","threshold":"N"},"group":"shop","isShadow":false,"name":"Burning","query":"vector(1) > 0"},"silencedBy":[],"state":"firing","value":"N"},{"activeAt":"TIME","annotations":{},"fingerprint":"8eaf2d950ebd3440","firedAt":null,"generatorURL":"http://ADDR/graph?g0.expr=vector%281%29&g0.tab=1","heldBy":null,"inhibitedBy":[],"isFlapping":false,"labels":{"alertname":"Smouldering","severity":"low"},"lastNotifiedAt":null,"nextNotificationAt":null,"receivers":[],"resolvedAt":null,"rule":{"file":"DIR/shop.rules.yml","forSeconds":"N","graph":null,"group":"shop","isShadow":false,"name":"Smouldering","query":"vector(1)"},"silencedBy":[],"state":"pending","value":"N"},{"activeAt":"TIME","annotations":{"description":"Its run that ended at 2026-11-22T20:47:43.046Z failed: exit status 3","summary":"nightly of shop failed"},"fingerprint":"b02438ee5fdc72a9","firedAt":"TIME","generatorURL":"http://ADDR/#/targets","heldBy":null,"inhibitedBy":[],"isFlapping":false,"labels":{"alertname":"HeartbeatFailed","heartbeat":"nightly","service":"shop","severity":"critical"},"lastNotifiedAt":null,"nextNotificationAt":"TIME","receivers":["night"],"resolvedAt":null,"rule":null,"silencedBy":[],"state":"firing","value":null}]}
-            DELETE /api/firebell/v1/heartbeats/nightly?service=shop
-              200 application/json
-              {}
-            DELETE /api/firebell/v1/heartbeats/nightly?service=shop
-              404 application/json
-              {"error":"`nightly of shop` is not known: say how often it runs, as in `every=1d`, or declare it under `heartbeats` of the configuration","errorType":"not_found","status":"error"}
-            DELETE /api/firebell/v1/heartbeats/report
-              409 application/json
-              {"error":"`report` stands under `heartbeats` of the configuration: remove it there","errorType":"conflict","status":"error"}
         "#]],
     )
     .await;
@@ -400,7 +363,9 @@ async fn own_api_is_as_its_document_says() {
             continue;
         };
         let path = path.replace("{fingerprint}", &burning).replace("{id}", "1");
-        let path = path.replace("{trace}", telemetry::TRACE);
+        let path = path
+            .replace("{trace}", telemetry::TRACE)
+            .replace("{name}", "report");
         let asked = format!("{path}{}", examples(&operations["get"]["parameters"]));
         let (status, kind, body) = bell.get(&asked).await;
         let found = (status, &*kind);
