@@ -1,8 +1,8 @@
 """`heartbeat`: a job says that it ran; when that does not come, somebody is told.
 
-Each beat is an event from which Firebell knows when the next one is due. For other backends two gauges
-per name say when it last ran well and until when it has to run again, in seconds since 1970: one rule
-over them watches all.
+Each beat is an event from which Firebell knows when the next one is due. For other backends two
+gauges per name say when it last ran well and until when it has to run again, in seconds since 1970:
+one rule over them watches all.
 """
 
 from __future__ import annotations
