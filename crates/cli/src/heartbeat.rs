@@ -172,7 +172,7 @@ fn run(options: &Run) -> ExitCode {
     if let Some(why) = &why {
         eprintln!("firebell: {why}");
     }
-    let failure = (status != 0).then(|| (status, why.as_deref()));
+    let failure = (status != 0).then_some((status, why.as_deref()));
     for wait in REPORT_AGAIN_AFTER.into_iter().map(Some).chain([None]) {
         match (options.job.report(failure), wait) {
             // Nothing is wrong with what it is told, as far as that can be known here.

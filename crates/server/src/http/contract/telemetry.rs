@@ -118,6 +118,11 @@ async fn spans_and_log_records_are_taken_found_and_kept_over_a_restart() {
     let server = Server::start(&options).await.unwrap();
     let bell = Bell { server, ..bell };
     assert_eq!(get(&bell, &format!("/traces/{TRACE}")).await, (200, before));
+    check_questions(&bell).await;
+    bell.server.stop().await.unwrap();
+}
+
+async fn check_questions(bell: &Bell) {
     for (path, expected) in [
         ("/traces", 1),
         ("/traces?service=shop&failed=true&min_duration=250ms", 1),
@@ -131,7 +136,7 @@ async fn spans_and_log_records_are_taken_found_and_kept_over_a_restart() {
         ("/logs?severity=fatal", 0),
         (&*format!("/logs?trace_id={TRACE}"), 1),
     ] {
-        let (status, found) = get(&bell, path).await;
+        let (status, found) = get(bell, path).await;
         assert_eq!((status, &found["isWhole"]), (200, &json!(true)), "{path}");
         let name = path[1..].split('?').next().unwrap();
         assert_eq!(
@@ -140,7 +145,6 @@ async fn spans_and_log_records_are_taken_found_and_kept_over_a_restart() {
             "{path}: {found}"
         );
     }
-    bell.server.stop().await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
