@@ -21,6 +21,7 @@ mod serve;
 mod silence;
 mod slo;
 mod store;
+mod telemetry;
 mod test;
 
 use std::io::Write as _;
@@ -128,6 +129,14 @@ enum Command {
         #[command(subcommand)]
         command: history::Command,
     },
+    /// List traces that apps sent to a running Firebell, the newest first, or show one with its logs.
+    #[command(after_help = "Example: firebell traces --service shop --failed\n\
+                      firebell traces 0af7651916cd43dd8448eb211c80319c\n\
+                      Exit codes: 0 done, 1 nothing is kept of it, 2 usage or IO.")]
+    Traces(telemetry::Traces),
+    /// List what apps logged, of a running Firebell, the newest last.
+    #[command(after_help = "Example: firebell logs --service shop --severity warn --text timeout")]
+    Logs(telemetry::Logs),
     /// Say who is on call, of a configuration or of a running Firebell.
     Oncall {
         #[command(subcommand)]
@@ -195,6 +204,8 @@ fn main() -> ExitCode {
         Command::Slo { command } => slo::slo(&command),
         Command::Explain { command } => explain::explain(&command),
         Command::History { command } => history::history(&command),
+        Command::Traces(options) => telemetry::traces(&options),
+        Command::Logs(options) => telemetry::logs(&options),
         Command::Oncall { command } => oncall::oncall(&command),
         Command::Incident { command } => incident::incident(&command),
         Command::Pages(options) => page::pages(&options),
