@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import time
 from pathlib import Path
@@ -21,7 +20,6 @@ READY_SECONDS_MAX = 300.0
 ASK_SECONDS_MAX = 120.0
 QUIET_SECONDS_MAX = 300.0
 QUIET_SHARE = 0.04
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def peers() -> Path:
@@ -42,14 +40,6 @@ def peers_if_any() -> Path | None:
     except ProofError as error:
         print(f"not checked: {error}")
         return None
-
-
-def cpu_seconds(process: Process) -> float:
-    """Return the processor time, user and system, that a process has used so far."""
-    if process.popen is None:
-        return 0.0
-    fields = Path(f"/proc/{process.popen.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
 
 
 class System:
@@ -105,7 +95,7 @@ class System:
 
     def cpu(self) -> float:
         """Return the processor seconds used so far, by all its processes."""
-        return sum(cpu_seconds(process) for process in self.processes)
+        return sum(process.cpu_seconds() for process in self.processes)
 
     def resident_mib(self) -> float:
         """Return the memory that the store holds."""
