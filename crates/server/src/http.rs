@@ -36,6 +36,7 @@ mod telemetry;
 mod why;
 mod write;
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use axum::Router;
@@ -75,9 +76,26 @@ use crate::scrape::Scraper;
 use crate::serve;
 use crate::telemetry::Telemetry;
 
-/// What all handlers share; cheap to clone.
+/// What all handlers share; cheap to clone: each layer that a request goes through does.
 #[derive(Clone)]
-pub(crate) struct App {
+pub(crate) struct App(Arc<Shared>);
+
+impl App {
+    pub(crate) fn new(shared: Shared) -> Self {
+        Self(Arc::new(shared))
+    }
+}
+
+impl Deref for App {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// What there is for handlers to use.
+pub(crate) struct Shared {
     pub handle: Handle,
     pub store: Arc<Store>,
     pub clock: Arc<Clock>,
@@ -106,7 +124,7 @@ pub(crate) struct App {
     pub quit: Arc<Notify>,
 }
 
-impl App {
+impl Shared {
     /// What a query may take now.
     fn query_limits(&self) -> QueryLimits {
         self.live.config().query.clone()

@@ -22,7 +22,7 @@ use crate::evaluate::Pool;
 use crate::external::External;
 use crate::flags::Flags;
 use crate::history;
-use crate::http::{App, Slots, listen, router};
+use crate::http::{App, Shared, Slots, listen, router};
 use crate::kept::Kept;
 use crate::live::Live;
 use crate::managed::{Change, ChangeError, Managed, Namespaces, Texts};
@@ -190,8 +190,9 @@ impl Server {
         let kept = Kept::open(&disk, &live, started_at)?;
         let parts = open(&disk, &live.config(), &options.flags)?;
         let flags = options.flags.clone();
-        let (mut app, driver) = start(parts, kept, &Arc::new(live), flags, &clock, started_at)?;
-        app.cluster = cluster.map(Arc::new);
+        let (mut shared, driver) = start(parts, kept, &Arc::new(live), flags, &clock, started_at)?;
+        shared.cluster = cluster.map(Arc::new);
+        let app = App::new(shared);
         let _ = ready.set(router(app.clone()));
         Ok(Self {
             address,
@@ -344,7 +345,7 @@ fn start(
     flags: Flags,
     clock: &Arc<Clock>,
     started_at: Timestamp,
-) -> Result<(App, DriverThread), ServeError> {
+) -> Result<(Shared, DriverThread), ServeError> {
     let Parts {
         engine,
         journal,
@@ -389,7 +390,7 @@ fn start(
     let (ledger, driver_clock) = (Ledger::new(journal), Arc::clone(clock));
     let driver = Driver::new(queue, engine, ledger, performer, driver_clock).start()?;
     keep_up(&store, &metrics, clock)?;
-    let app = App {
+    let shared = Shared {
         handle,
         store,
         clock: Arc::clone(clock),
@@ -413,7 +414,7 @@ fn start(
         n_damaged,
         quit: Arc::default(),
     };
-    Ok((app, driver))
+    Ok((shared, driver))
 }
 
 /// For what people ask.

@@ -2,7 +2,8 @@
 //!
 //! *Sources*: Alertmanager, `api/v2/api.go`, as behaviour; `alert-engines.md` items 23, 24, 53-62.
 
-use std::collections::BTreeMap;
+mod lists;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,21 +14,18 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use firebell_dispatch::{
-    AlertState as Muted, AlertView, GroupCursor, GroupView, PostedAlerts, PostedBody, Routing,
-    Silence, SilenceError, SilenceId, SilenceRequest, SilenceState, SilenceTerms, by_label_set,
-    by_origin,
+    PostedAlerts, PostedBody, Silence, SilenceError, SilenceId, SilenceRequest, SilenceState,
+    SilenceTerms,
 };
-use firebell_engine::Engine;
-use firebell_model::{Duration, Notification, NotificationReason, Timestamp, is_valid_label_name};
+use firebell_model::is_valid_label_name;
 use firebell_wire::alertmanager_json::{
-    AlertFilter, AlertGroupJson, AlertInBody, AlertState, AlertStatusJson, ClusterJson, ConfigJson,
-    GettableAlert, GettableSilence, MatcherJson, PostableSilence, ReceiverJson, RequestError,
-    SilenceIdJson, SilenceStates, SilenceStatusJson, StatusJson, each_alert_in_body,
-    each_alert_in_text, parse_filters, parse_receiver_matchers, parse_silence,
+    AlertInBody, ClusterJson, ConfigJson, GettableSilence, MatcherJson, PostableSilence,
+    ReceiverJson, RequestError, SilenceIdJson, SilenceStates, SilenceStatusJson, StatusJson,
+    each_alert_in_body, each_alert_in_text, parse_filters, parse_receiver_matchers, parse_silence,
 };
 use serde::Serialize;
 
-use super::{App, PART_ALERTS, json, may_wait, params, prometheus, stopped, unrecorded};
+use super::{App, json, params, prometheus, stopped, unrecorded};
 
 /// Routes below `/api/v2`.
 pub(super) fn routes() -> Router<App> {
@@ -35,8 +33,11 @@ pub(super) fn routes() -> Router<App> {
         .route("/status", only("GET", get(status)))
         .route("/swagger.json", only("GET", get(swagger)))
         .route("/receivers", only("GET", get(receivers)))
-        .route("/alerts", only("GET,POST", get(alerts).post(post_alerts)))
-        .route("/alerts/groups", only("GET", get(groups)))
+        .route(
+            "/alerts",
+            only("GET,POST", get(lists::alerts).post(post_alerts)),
+        )
+        .route("/alerts/groups", only("GET", get(lists::groups)))
         .route(
             "/silences",
             only("GET,POST", get(silences).post(post_silence)),
@@ -105,235 +106,6 @@ async fn receivers(State(app): State<App>, uri: Uri) -> Response {
         name: Arc::clone(receiver.name()),
     });
     ok(&receivers.collect::<Vec<_>>())
-}
-
-/// The receivers by name, and whether a filter wants them.
-struct ReceiverNames<'r>(BTreeMap<&'r str, (&'r Arc<str>, bool)>);
-
-impl<'r> ReceiverNames<'r> {
-    fn new(filter: &AlertFilter, routing: &'r Routing) -> Self {
-        let receivers = routing.receivers().iter().map(|receiver| {
-            let name = receiver.name();
-            let is_wanted = filter.wants_receiver(name, receiver.labels());
-            (&**name, (name, is_wanted))
-        });
-        Self(receivers.collect())
-    }
-
-    fn is_wanted(&self, name: &str) -> bool {
-        self.0.get(name).is_some_and(|(_, is_wanted)| *is_wanted)
-    }
-
-    fn shown(&self, name: &str) -> ReceiverJson {
-        let known = self.0.get(name).map(|(name, _)| Arc::clone(name));
-        ReceiverJson {
-            labels: None,
-            name: known.unwrap_or_else(|| name.into()),
-        }
-    }
-}
-
-async fn alerts(State(app): State<App>, uri: Uri) -> Response {
-    let filter = match AlertFilter::parse(&params(&uri, &Bytes::new())) {
-        Ok(filter) => filter,
-        Err(error) => return refused(&error),
-    };
-    let filter = Arc::new(filter);
-    let (mut shown, mut after) = (Vec::new(), None);
-    // In parts, so that a long list holds up nobody. It is made text elsewhere.
-    loop {
-        let filter = Arc::clone(&filter);
-        let part = app.handle.read(move |engine, now| {
-            let names = ReceiverNames::new(&filter, engine.dispatch().routing());
-            let is_for = |view: &AlertView<'_>| view.receivers.iter().any(|it| names.is_wanted(it));
-            let views: Vec<AlertView<'_>> = engine
-                .dispatch()
-                .alerts_after(now, after)
-                .take(PART_ALERTS)
-                .collect();
-            let next = views.get(PART_ALERTS - 1).map(|view| view.fingerprint);
-            let views = views.iter();
-            let views = views.filter(|view| is_for(view) && is_wanted(&filter, view));
-            let part: Vec<_> = views.map(|view| gettable(view, &names, &[], now)).collect();
-            (part, next)
-        });
-        let Ok((part, next)) = part.await else {
-            return stopped();
-        };
-        shown.extend(part);
-        after = next;
-        if after.is_none() {
-            return long(shown).await;
-        }
-    }
-}
-
-/// A list that may be long.
-async fn long<T: Serialize + Send + 'static>(list: Vec<T>) -> Response {
-    let answer = may_wait(move || ok(&list)).await;
-    answer.unwrap_or_else(stopped)
-}
-
-async fn groups(State(app): State<App>, uri: Uri) -> Response {
-    let filter = match AlertFilter::parse(&params(&uri, &Bytes::new())) {
-        Ok(filter) => filter,
-        Err(error) => return refused(&error),
-    };
-    let filter = Arc::new(filter);
-    let (mut groups, mut after) = (Vec::new(), None);
-    let mut n_reloads = 0;
-    // In parts, as alerts are; they are put in order and made text elsewhere.
-    loop {
-        let (filter, behind) = (Arc::clone(&filter), after.take());
-        let part = app
-            .handle
-            .read(move |engine, now| groups_part(engine, now, &filter, behind));
-        let Ok(part) = part.await else {
-            return stopped();
-        };
-        let Some((part, next)) = part else {
-            // Another configuration has other groups.
-            n_reloads += 1;
-            if n_reloads > RELOADS_MAX {
-                return refused(&RequestError::Meaning {
-                    status: StatusCode::SERVICE_UNAVAILABLE.as_u16(),
-                    message: "the configuration changes again and again: ask later".to_owned(),
-                });
-            }
-            groups.clear();
-            continue;
-        };
-        groups.extend(part);
-        after = next;
-        if after.is_none() {
-            break;
-        }
-    }
-    let config = app.live.config();
-    let answer = may_wait(move || {
-        groups.sort_by(|(a, _), (b, _)| {
-            let by_labels = by_label_set(&a.labels, &b.labels);
-            by_labels.then_with(|| a.receiver.name.cmp(&b.receiver.name))
-        });
-        let rendered = groups.into_iter().map(|(mut group, told)| {
-            group.alerts.sort_by(|a, b| by_origin(&a.labels, &b.labels));
-            if let Some(mut told) = told {
-                told.alerts.sort_by(|a, b| by_origin(&a.labels, &b.labels));
-                let (labels, _) = config.templates.route_labels(&told, &config.external_url);
-                group.route_labels = labels;
-            }
-            group
-        });
-        ok(&rendered.collect::<Vec<_>>())
-    });
-    answer.await.unwrap_or_else(stopped)
-}
-
-/// A group that is shown, and what templates in the labels of its route see.
-type ShownGroup = (AlertGroupJson, Option<Notification>);
-
-/// Groups behind a place, with [`PART_ALERTS`] alerts and what the last of them has more; and where
-/// to go on. `None` when that place is of another configuration.
-fn groups_part(
-    engine: &Engine,
-    now: Timestamp,
-    filter: &AlertFilter,
-    after: Option<GroupCursor>,
-) -> Option<(Vec<ShownGroup>, Option<GroupCursor>)> {
-    let names = ReceiverNames::new(filter, engine.dispatch().routing());
-    let (mut part, mut n_alerts) = (Vec::new(), 0);
-    for group in engine.dispatch().groups_after(now, after)? {
-        n_alerts += group.alerts.len().max(1);
-        if (filter.muted || group.muted_by.is_empty()) && names.is_wanted(group.receiver) {
-            let shown = group_json(filter, &names, &group, now);
-            if !shown.alerts.is_empty() {
-                part.push((shown, told(&group, now)));
-            }
-        }
-        if n_alerts >= PART_ALERTS {
-            return Some((part, Some(engine.dispatch().behind(&group))));
-        }
-    }
-    Some((part, None))
-}
-
-fn group_json(
-    filter: &AlertFilter,
-    names: &ReceiverNames<'_>,
-    group: &GroupView<'_>,
-    now: Timestamp,
-) -> AlertGroupJson {
-    let alerts = group.alerts.iter().filter(|view| is_wanted(filter, view));
-    AlertGroupJson {
-        alerts: alerts
-            .map(|view| gettable(view, names, group.muted_by, now))
-            .collect(),
-        labels: group.labels.clone(),
-        receiver: names.shown(group.receiver),
-        route_labels: group.route_labels.clone(),
-    }
-}
-
-/// What the templates in the labels of a group's route see; `None` when there are none.
-fn told(group: &GroupView<'_>, now: Timestamp) -> Option<Notification> {
-    let mut labels = group.route_labels.iter();
-    labels.any(|label| label.value.contains("{{")).then(|| {
-        let alerts = group.alerts.iter().map(|view| view.alert.clone());
-        Notification {
-            at: now,
-            receiver: group.receiver.to_owned(),
-            group_key: group.key.to_owned(),
-            group_labels: group.labels.clone(),
-            route_labels: group.route_labels.clone(),
-            reason: NotificationReason::First,
-            alerts: alerts.collect(),
-            measured: Default::default(),
-        }
-    })
-}
-
-fn is_wanted(filter: &AlertFilter, view: &AlertView<'_>) -> bool {
-    (filter.active || view.state != Muted::Active)
-        && (filter.silenced || view.silenced_by.is_empty())
-        && (filter.inhibited || view.inhibited_by.is_empty())
-        && filter
-            .matchers
-            .iter()
-            .all(|matcher| matcher.matches(&view.alert.labels))
-}
-
-// `muted_by`: the time intervals that mute the group in which the alert is shown.
-fn gettable(
-    view: &AlertView<'_>,
-    names: &ReceiverNames<'_>,
-    muted_by: &[Arc<str>],
-    now: Timestamp,
-) -> GettableAlert {
-    let alert = view.alert;
-    GettableAlert {
-        annotations: alert.annotations.clone(),
-        // An own rule holds the alert: clients that want an end get what a sender would say.
-        ends_at: alert.ends_at.unwrap_or(now + OWN_ALERT_HELD_FOR),
-        fingerprint: view.fingerprint,
-        receivers: view
-            .receivers
-            .iter()
-            .map(|name| names.shown(name))
-            .collect(),
-        starts_at: alert.starts_at,
-        status: AlertStatusJson {
-            inhibited_by: view.inhibited_by.clone(),
-            muted_by: muted_by.to_vec(),
-            silenced_by: view.silenced_by.iter().map(ToString::to_string).collect(),
-            state: match view.state {
-                Muted::Active if muted_by.is_empty() => AlertState::Active,
-                Muted::Active | Muted::Suppressed => AlertState::Suppressed,
-            },
-        },
-        updated_at: alert.updated_at,
-        generator_url: alert.generator_url.clone(),
-        labels: alert.labels.clone(),
-    }
 }
 
 async fn post_alerts(State(app): State<App>, body: Bytes) -> Response {
@@ -548,9 +320,5 @@ fn silence_refused(why: &str, status: StatusCode) -> Response {
     })
 }
 
-/// A list of groups is begun anew so often, when the configuration changes meanwhile.
-const RELOADS_MAX: usize = 8;
 /// The feature with which names have to fit the classic grammar.
 const CLASSIC_MODE: &str = "classic-mode";
-/// What Prometheus says of an alert with rules evaluated every minute: four times the interval.
-const OWN_ALERT_HELD_FOR: Duration = Duration::from_mins(4);
