@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, OnceLock};
 
-use firebell_sdk::{Client, Kind, Metric, SpanKind, Value, client, now_nanos, push_key};
+use firebell_sdk::{Client, Kind, Metric, Series, SpanKind, Value, client, now_nanos, push_key};
 use pyo3::prelude::*;
 
 use crate::context::Headers;
@@ -17,6 +17,8 @@ pub(crate) struct Request {
     scheme: String,
     span: Py<Span>,
     scope: Py<Scope>,
+    /// Where it counts as active.
+    active: Option<&'static Series>,
     /// `None` once it has ended.
     scope_token: Mutex<Option<Py<PyAny>>>,
 }
@@ -90,15 +92,18 @@ impl Request {
         let (span, scope) = (Bound::new(py, span)?, Bound::new(py, scope)?);
         Span::enter(&span)?;
         let token = context::set_scope(py, &scope)?;
-        let request = Self {
+        let active = active_series(method, scheme);
+        if let Some(active) = active {
+            active.add(1.0);
+        }
+        Ok(Self {
             method,
             scheme: scheme.to_owned(),
             span: span.unbind(),
             scope: scope.unbind(),
+            active,
             scope_token: Mutex::new(Some(token)),
-        };
-        request.count_active(1.0);
-        Ok(request)
+        })
     }
 
     #[getter]
@@ -149,7 +154,9 @@ impl Request {
         if let Some(lasted) = lasted {
             self.observe(lasted, status, route);
         }
-        self.count_active(-1.0);
+        if let Some(active) = self.active {
+            active.add(-1.0);
+        }
         context::reset_scope(py, token);
         span.finish(py);
     }
@@ -176,21 +183,17 @@ impl Request {
             series.set_exemplar(lasted, now_nanos(), trace_id, span_id);
         }
     }
-
-    fn count_active(&self, n: f64) {
-        let client = client();
-        if let Some(metrics) = metrics(client).filter(|_| args::is_enabled()) {
-            client.begin();
-            let labels = [
-                ("http.request.method", self.method),
-                ("url.scheme", &self.scheme),
-            ];
-            series(metrics.active, &labels).add(n);
-        }
-    }
 }
 
-fn series(metric: &'static Metric, labels: &[(&str, &str)]) -> &'static firebell_sdk::Series {
+fn active_series(method: &str, scheme: &str) -> Option<&'static Series> {
+    let client = client();
+    let metrics = metrics(client).filter(|_| args::is_enabled())?;
+    client.begin();
+    let labels = [("http.request.method", method), ("url.scheme", scheme)];
+    Some(series(metrics.active, &labels))
+}
+
+fn series(metric: &'static Metric, labels: &[(&str, &str)]) -> &'static Series {
     let mut key = Vec::with_capacity(128);
     for (name, value) in labels {
         push_key(&mut key, name);

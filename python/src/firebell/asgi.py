@@ -192,11 +192,12 @@ def _know_routes() -> None:
         _patch.around(routing.Route, "handle", _handle)
 
 
-async def _handle(
+def _handle(
     handle: Callable[..., Awaitable[None]], route: Any, scope: Any, *arguments: Any
-) -> None:
+) -> Awaitable[None]:
+    # Not a coroutine of its own: every request comes through here.
     scope.setdefault("route", route)
-    await handle(route, scope, *arguments)
+    return handle(route, scope, *arguments)
 
 
 def installed(module: ModuleType) -> None:
