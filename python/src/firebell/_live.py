@@ -1,14 +1,15 @@
 """`--firebell-live`: the same tests on a running Firebell, in real time.
 
-What is tested are the server's own rules, by their names: those that are in force. Traffic is made
-up as in a simulation, and written to the server by remote write.
+The server is one that is begun for the test, with its rules; or one that runs already, whose own
+rules are tested, by their names: those that are in force. Traffic is made up as in a simulation,
+and written to the server by remote write.
 """
 
 from __future__ import annotations
 
 import time
 
-from . import _remote_write
+from . import _remote_write, _sim
 from ._sim import Alerted, Simulation, _told
 
 TYPE_CHECKING = False
@@ -16,9 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from typing import Any
 
+    from ._binary import Server
     from ._duration import Duration
     from ._rules import AlertRule
 
+#: In place of an address: a server of the test's own.
+OWN = "own"
 TIMEOUT_SECONDS = 10.0
 NAME = "__name__"
 
@@ -26,8 +30,9 @@ NAME = "__name__"
 class LiveSimulation(Simulation):
     """A simulation whose time is that of everybody, and whose rules are the server's.
 
-    `FIREBELL_TOKEN` is the token, where the server wants one. Labels of the traffic are unlike
-    in each run (`firebell_run`), so that runs are not taken for one another's.
+    `url` is the server's address, or `OWN`. `FIREBELL_TOKEN` is its token, where it wants one.
+    Labels of the traffic are unlike in each run (`firebell_run`), so that runs are not taken for
+    one another's.
     """
 
     def __init__(
@@ -38,14 +43,21 @@ class LiveSimulation(Simulation):
         from . import _native
 
         super().__init__(*rules, step=step, seed=seed)
-        self._url = url.rstrip("/")
         self._run = urandom(4).hex()
-        self._names = self._names_of_server()
+        self._own = self._begin_own() if url == OWN else None
+        self._url = url.rstrip("/") if self._own is None else self._own.url
+        try:
+            self._names = self._names_of_server()
+        except BaseException:
+            self._end_own()
+            raise
         missing = [it for it in self._native.alert_names() if it not in self._names]
         if missing:
+            self._end_own()
             raise ValueError(
-                f"the server has no rule {missing[0]!r}: with --firebell-live its own rules are"
-                " tested"
+                f"the server has no rule {missing[0]!r}: nothing can be loaded into one that runs,"
+                " its own rules are tested; --firebell-live without an address begins one with the"
+                " test's rules"
             )
         # Only traffic is made up here; the server evaluates.
         self._native = _native.Rehearsal([], None, step=self._step, seed=seed)
@@ -53,8 +65,23 @@ class LiveSimulation(Simulation):
         self._firing: dict[str, dict[str, Any]] = {}
 
     def close(self) -> None:
-        """Let what was written go stale."""
-        _remote_write.send(self._url, self._series(_remote_write.STALE), time.time())
+        """Let what was written go stale; a server of the test's own ends."""
+        if self._own is None:
+            _remote_write.send(self._url, self._series(_remote_write.STALE), time.time())
+        self._end_own()
+
+    def _begin_own(self) -> Server:
+        from glob import glob
+
+        from . import _binary
+
+        files, text, _, _ = _sim.sorted_rules(self._given)
+        found = [path for file in files for path in glob(file)]  # noqa: PTH207
+        return _binary.Server(found, text, step=self._step)
+
+    def _end_own(self) -> None:
+        if self._own is not None:
+            self._own.close()
 
     def _known_rules(self) -> list[str]:
         return [*self._names, *self._checks.names()]
@@ -100,7 +127,7 @@ class LiveSimulation(Simulation):
             "value": float(alert.get("value") or 0),
             "at": self.now,
         }
-        self._changes.append(_told(change, None))
+        self._changes.append(_told(change, self._expressions.get(change["rule"])))
 
     def _series(self, value: float | None = None) -> list[tuple[dict[str, str], float]]:
         found = self._native.query('{__name__=~".+"}')

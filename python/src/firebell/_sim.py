@@ -76,7 +76,7 @@ class Simulation:
         if self._step < 0.001:
             raise ValueError(f"step is {step!r}; it must be a millisecond at least")
         self._seed = seed
-        files, text, self._expressions, checks = _sorted(rules)
+        files, text, self._expressions, checks = sorted_rules(rules)
         self._native = _native.Rehearsal(files, text, step=self._step, seed=seed)
         self._checks = _Checks(checks, lambda: self._native.now)
         self._n_known = 0
@@ -395,10 +395,10 @@ class _Nobody:
         """Do nothing."""
 
 
-def _sorted(
+def sorted_rules(
     rules: Sequence[AlertRule | str],
 ) -> tuple[list[str], str | None, dict[str, AlertRule], list[AlertRule]]:
-    """Return rule files, one as text, rules with expressions, and those with checks."""
+    """Return rule files, one as text, rules with expressions by name, and those with checks."""
     files, texts, expressions, checks = [], [], {}, []
     for rule in rules:
         if isinstance(rule, _rules.AlertRule):

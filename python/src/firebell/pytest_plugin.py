@@ -27,8 +27,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--firebell-live",
+        nargs="?",
+        const="own",
         metavar="URL",
-        help="play firebell_sim in real time, on a running Firebell: http://127.0.0.1:9494",
+        help="play firebell_sim in real time, on a Firebell that is begun with the test's rules, or"
+        " on one that runs already: --firebell-live=http://127.0.0.1:9494",
     )
     parser.addini("firebell_step", "seconds between two evaluations of firebell_sim", default="5")
     parser.addini("firebell_seed", "seed of the traffic of firebell_sim", default=str(SEED))
@@ -41,10 +44,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker, so that `--strict-markers` passes."""
+    """Register the marker, so that `--strict-markers` passes; check the address of a server."""
     config.addinivalue_line(
         "markers", "firebell(step, seed): how often firebell_sim evaluates, and its chance"
     )
+    live = config.getoption("--firebell-live")
+    if live not in {None, "own"} and not live.startswith(("http://", "https://")):
+        raise pytest.UsageError(
+            f"--firebell-live is {live!r}; it must begin with http:// or https://. To begin a"
+            " server with the test's rules, give it last, or as --firebell-live=own"
+        )
 
 
 @pytest.fixture
@@ -52,7 +61,7 @@ def firebell_sim(request: pytest.FixtureRequest) -> SimFactory:
     """Rules on simulated time: `firebell_sim("alerts/http.yml", rule)` gives a `Simulation`.
 
     Paths are relative to the test's folder, or to the root of the run. With `--firebell-live` the
-    same is played on a running Firebell, in real time.
+    same is played on a Firebell, in real time.
     """
     from ._duration import seconds
 
@@ -84,7 +93,7 @@ def firebell_chaos(request: pytest.FixtureRequest) -> ChaosFactory:
     live = request.config.getoption("--firebell-live")
 
     def make(app: Any, /) -> Any:
-        if live:
+        if live and live != "own":
             from ._live import fired
 
             return _chaos.wrap(app, lambda: fired(live))

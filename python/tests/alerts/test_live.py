@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from firebell import _binary
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -42,6 +44,21 @@ def test_high_error_rate(firebell_sim):
     assert alert.runbook and sim.pages == 1
     sim.http(rps=50, during="3s")
     sim.assert_resolves("HighErrorRate", within="90s")
+"""
+
+
+TEST_WITH_RULES = """
+import firebell
+
+def test_two_rules(firebell_sim):
+    busy = firebell.AlertRule(
+        "Busy", expr="queue_depth > 3", severity="error", message="{value:.0f} wait"
+    )
+    sim = firebell_sim("http.yml", busy, step=1)
+    sim.http(rps=50, error_rate=0.9)
+    sim.series("queue_depth 7x90")
+    assert sim.assert_fires("HighErrorRate", within="60s").runbook
+    assert sim.assert_fires("Busy", within="60s", severity="error").message == "7 wait"
 """
 
 
@@ -99,6 +116,40 @@ def test_the_same_test_passes_on_simulated_and_on_real_time(
     pytester.makepyfile(TEST)
     pytester.runpytest("-q").assert_outcomes(passed=1)
     pytester.runpytest("-q", f"--firebell-live={server}").assert_outcomes(passed=1)
+
+
+def test_a_server_with_the_rules_of_the_test_is_begun_and_ended(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not BINARY.is_file():
+        pytest.skip("`make build` builds the server that this needs")
+    monkeypatch.setattr("firebell._binary.path", lambda: str(BINARY))
+    begun: list[_binary.Server] = []
+    begin = _binary.Server._ready
+    monkeypatch.setattr(
+        "firebell._binary.Server._ready", lambda self: begun.append(self) or begin(self)
+    )
+    (pytester.path / "http.yml").write_text(RULES)
+    pytester.makepyfile(TEST_WITH_RULES)
+    pytester.runpytest("-q", "--firebell-live").assert_outcomes(passed=1)
+    (server,) = begun
+    assert server._process.returncode is not None and not Path(server._folder.name).exists()
+
+
+def test_a_server_that_does_not_start_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not BINARY.is_file():
+        pytest.skip("`make build` builds the server that this needs")
+    monkeypatch.setattr("firebell._binary.path", lambda: str(BINARY))
+    with pytest.raises(RuntimeError, match=r"(?s)the server ended: .*rules\.yml"):
+        _binary.Server([], "groups: 3", step=1)
+
+
+def test_what_is_no_address_is_refused(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest("--firebell-live", "tests/")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--firebell-live is 'tests/'; it must begin with http*"])
 
 
 def test_rules_that_the_server_does_not_have_are_named(
