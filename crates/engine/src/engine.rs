@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::budgets::{Budgets, KnownBudgets};
 use crate::inbox::{Inbox, InboxEntry};
 use crate::incidents;
+use crate::leases::Leases;
 use crate::pages::Pages;
 use crate::paging::{PageMessage, Paging};
 
@@ -150,6 +151,7 @@ pub struct Engine {
     pub(crate) pages: Pages,
     pub(crate) budgets: KnownBudgets,
     pub(crate) heartbeats: Heartbeats,
+    pub(crate) leases: Leases,
     /// When alerts that wait for the end of what mutes them are looked at.
     pub(crate) muted_look_at: Option<Timestamp>,
 }
@@ -178,6 +180,7 @@ impl Engine {
             pages: Pages::new(paging),
             budgets: KnownBudgets::default(),
             heartbeats: Heartbeats::new(heartbeats),
+            leases: Leases::default(),
             muted_look_at: None,
         }
     }

@@ -16,6 +16,7 @@ mod history;
 mod inbox;
 mod incidents;
 mod journal;
+mod leases;
 mod ledger;
 mod own_alerts;
 mod pages;
@@ -28,6 +29,7 @@ pub use crate::history::{
 };
 pub use crate::inbox::{INBOX_ENTRIES_MAX, Inbox, InboxEntry};
 pub use crate::journal::{Journal, JournalError, Replayed};
+pub use crate::leases::{Lease, LeaseKey, LeaseRefusal, LeaseRequest, Leases};
 pub use crate::ledger::Ledger;
 pub use crate::own_alerts::is_own_alert;
 pub use crate::pages::{PAGE_ALERT, PageAct, PageRefusal};

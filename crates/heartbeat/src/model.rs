@@ -207,6 +207,15 @@ pub enum HeartbeatState {
 }
 
 impl HeartbeatState {
+    /// All, the better ones first.
+    pub const ALL: [Self; 5] = [
+        Self::Awaited,
+        Self::Fine,
+        Self::Late,
+        Self::Missed,
+        Self::Failed,
+    ];
+
     /// `awaited`, `fine`, `late`, `missed` or `failed`.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -17,6 +17,7 @@ mod history;
 mod hostile;
 mod incidents;
 mod intake;
+mod leases;
 mod listen;
 mod oncall;
 mod origin;
@@ -268,6 +269,8 @@ fn own_routes() -> Router<App> {
                 .post(heartbeats::beat)
                 .delete(heartbeats::forget),
         )
+        .route("/leases", get(leases::list))
+        .route("/leases/{name}", post(leases::take).delete(leases::give_up))
         .route("/history", get(history::list))
         .route("/traces", get(telemetry::traces))
         .route("/traces/{id}", get(telemetry::trace))
@@ -409,6 +412,8 @@ async fn own_metrics(app: &App, format: Format) -> Option<String> {
         shadow_fired: counts.shadow_fired,
         marked: counts.marked,
         dispatch: counts.dispatch,
+        heartbeats: counts.heartbeats,
+        leases: counts.leases as u64,
     };
     app.metrics.quality.read(&counts.incidents);
     let config = app.live.config();

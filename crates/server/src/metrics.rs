@@ -8,6 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use firebell_dispatch::DispatchStats;
+use firebell_heartbeat::HeartbeatState;
 use firebell_model::{Duration, Timestamp};
 use firebell_tsdb::AppendReport;
 use prometheus_client::encoding::EncodeLabelSet;
@@ -104,6 +105,7 @@ struct Page {
     readings: [Gauge; READINGS.len()],
     marked: Family<StateLabel, Gauge>,
     left_out: Family<ReasonLabel, Counter>,
+    heartbeats: Family<StateLabel, Gauge>,
 }
 
 /// How long each Alertmanager elsewhere takes to answer.
@@ -178,6 +180,10 @@ pub(crate) struct Readings {
     pub marked: [u64; 2],
     /// What dispatch holds, and what it left out.
     pub dispatch: DispatchStats,
+    /// Jobs that are awaited, by how they fare: as [`HeartbeatState::ALL`] has it.
+    pub heartbeats: [u64; HeartbeatState::ALL.len()],
+    /// Leases of checks that hosts hold.
+    pub leases: u64,
 }
 
 impl Metrics {
@@ -327,6 +333,11 @@ impl Page {
             let help = "Alerts that fire, by whether they are muted";
             self.registry.register(name, help, self.marked.clone());
         }
+        let (name, help) = (
+            "firebell_heartbeats",
+            "Jobs that are awaited, by how they fare",
+        );
+        self.registry.register(name, help, self.heartbeats.clone());
         let name = "alertmanager_notifications_suppressed";
         let help = "Alerts that were left out of notifications, by what left them out first";
         self.registry.register(name, help, self.left_out.clone());
@@ -346,6 +357,11 @@ impl Page {
             let gauge = self.marked.get_or_create(&StateLabel { state });
             gauge.set(whole(n_alerts));
         }
+        for (state, n_jobs) in HeartbeatState::ALL.into_iter().zip(readings.heartbeats) {
+            let state = state.name();
+            let gauge = self.heartbeats.get_or_create(&StateLabel { state });
+            gauge.set(whole(n_jobs));
+        }
         for (reason, n_alerts) in readings.dispatch.suppressed.by_reason() {
             let counter = self.left_out.get_or_create(&ReasonLabel { reason });
             counter.inner().store(n_alerts, Relaxed);
@@ -356,7 +372,7 @@ impl Page {
 type Read = fn(&Readings) -> u64;
 
 #[rustfmt::skip]
-const READINGS: [(&str, &str, Read); 11] = [
+const READINGS: [(&str, &str, Read); 12] = [
     ("firebell_series", "Series in the store", |it| it.series),
     ("firebell_samples", "Samples in the store", |it| it.samples),
     ("firebell_store_disk_bytes", "Bytes of the store on disk", |it| it.disk_bytes),
@@ -367,6 +383,7 @@ const READINGS: [(&str, &str, Read); 11] = [
     ("firebell_rules_failing", "Rules whose last evaluation failed", |it| it.rules_failing),
     ("firebell_shadow_alerts_fired", "Alerts of rules in shadow mode that began to fire since the start, or the last reload of their rule", |it| it.shadow_fired),
     ("firebell_alert_groups", "Groups of alerts", |it| it.dispatch.n_groups as u64),
+    ("firebell_leases", "Leases of checks that hosts hold", |it| it.leases),
     ("firebell_alerts_pending", "Alerts of own rules that wait for their `for`", |it| it.pending),
 ];
 

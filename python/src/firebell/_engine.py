@@ -12,7 +12,7 @@ import time
 import weakref
 from os import urandom
 
-from . import _answers, _lease, _native, _outbox, _pool, _rules, _self
+from . import _answers, _hosts, _lease, _native, _outbox, _pool, _rules, _self
 from ._duration import seconds
 from ._session import LoopWaiter, Session, ThreadWaiter
 
@@ -45,6 +45,8 @@ if TYPE_CHECKING:
 
 # Whoever keeps alerts (Alertmanager, Firebell) is told again this often that one still fires.
 REFRESH_SECONDS = 60.0
+# Who has to be asked before a rule is evaluated is looked at again after so long.
+SOON_SECONDS = 0.1
 # A firing alert that nobody refreshes is over after so many intervals.
 ENDS_AFTER = 4
 
@@ -64,6 +66,16 @@ class _State:
         # What was last said of its alerts, by their labels.
         self.texts: dict[frozenset[tuple[str, str]], _answers.Text] = {}
         self.lease: _lease.Lease | None = None
+
+    def reset(self, repeat: float | None) -> None:
+        """Forget its alerts, here and for whoever is next on this host."""
+        if not self.check.alerts():
+            return
+        self.check = self.rule.native()
+        self.check.set_repeat(repeat)
+        self.texts = {}
+        if self.lease is not None:
+            self.lease.save(self.check.saved())
 
 
 class AlertEngine:
@@ -110,6 +122,8 @@ class AlertEngine:
         self._escalation = escalation
         self._service = service
         self._run_dir = run_dir
+        self._hosts: _hosts.Hosts | None = None
+        self._knows_hosts = False
         self._counts = dict.fromkeys(
             ("evaluated", "raised", "timed_out", "skipped_still_running", "held_by_others"), 0
         )
@@ -289,13 +303,20 @@ class AlertEngine:
         self._take(session)
         now = time.monotonic()
         due = [state for state in self._all() if state.due_at <= now]
+        ours = []
         for state in due:
+            is_ours = self._is_ours(state)
+            if is_ours is None:
+                state.due_at = now + SOON_SECONDS
+                continue
+            if is_ours:
+                ours.append(state)
             every = self._every or state.rule.every
             # Turns that were missed, as by a machine that slept, are not made up for.
             state.due_at += every
             if state.due_at <= now:
                 state.due_at = now + every
-        self._begin(session, [state for state in due if self._is_ours(state)])
+        self._begin(session, ours)
         self._refresh(now)
         waits = [state.due_at - now for state in self._all()]
         deadline = session.next_deadline()
@@ -461,8 +482,8 @@ class AlertEngine:
                         event["change"] = "refreshed"
                         self._outbox.refresh(_native.redact(event))
 
-    def _is_ours(self, state: _State) -> bool:
-        """Whether this process evaluates a rule now, among those that could."""
+    def _is_ours(self, state: _State) -> bool | None:
+        """Whether this process evaluates a rule now, of those that could; None: ask soon."""
         if state.rule.scope == "process":
             return True
         if state.lease is None:
@@ -474,10 +495,25 @@ class AlertEngine:
         saved = None if before else state.lease.load()
         if saved is not None:
             state.check.restore(saved)
-        return True
+        return True if state.rule.scope == "host" else self._is_of_this_host(state)
+
+    def _is_of_this_host(self, state: _State) -> bool | None:
+        if not self._knows_hosts:
+            self._knows_hosts = True
+            self._hosts = _hosts.of_service(self._service, _lease.folder_of(self._run_dir))
+        if self._hosts is None:
+            return True
+        is_ours = self._hosts.is_ours(state.rule.name, self._every or state.rule.every)
+        if is_ours is False:
+            self._counts["held_by_others"] += 1
+            # Another host knows of its alerts from now on.
+            state.reset(self._repeat)
+        return is_ours
 
     def _end(self) -> None:
         self._wake = lambda: None
+        if self._hosts is not None:
+            self._hosts.give_up()
         for state in self._states.values():
             if state.lease is not None:
                 state.lease.release()

@@ -1,4 +1,4 @@
-"""Who of several processes evaluates a rule: whoever holds the lock of its file.
+"""Who of a host's processes evaluates a rule: whoever holds the lock of its file.
 
 The system gives a lock up when its holder dies, however it does: the next turn finds another.
 What the holder knew of the rule's alerts lies beside the lock, where a service was named: otherwise
@@ -96,10 +96,15 @@ def of_rule(name: str, service: str | None, run_dir: str | None) -> Lease:
     program = sys.argv[0] if getattr(sys, "argv", None) else ""
     whose = service or os.path.abspath(program)  # noqa: PTH100
     key = sha256(f"{whose}\0{name}".encode()).hexdigest()[:24]
+    return Lease(f"{folder_of(run_dir)}/check-{key}.lock", keeps_state=service is not None)
+
+
+def folder_of(run_dir: str | None) -> str:
+    """Return the run folder, made if it can be."""
     folder = run_dir or os.environ.get("FIREBELL_RUN_DIR") or _standard_folder()
     with suppress(OSError):  # Taking the lock says so.
         os.makedirs(folder, mode=0o700, exist_ok=True)  # noqa: PTH103
-    return Lease(f"{folder}/check-{key}.lock", keeps_state=service is not None)
+    return folder
 
 
 def _standard_folder() -> str:

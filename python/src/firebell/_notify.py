@@ -16,9 +16,7 @@ if TYPE_CHECKING:
 
     from ._rules import Severity
 
-    class CheckEvent(TypedDict, total=False):
-        """What notifiers are told of an alert of a check."""
-
+    class _Always(TypedDict):
         kind: Literal["check"]
         id: str
         name: str
@@ -26,16 +24,20 @@ if TYPE_CHECKING:
         message: str
         labels: dict[str, str]
         fingerprint: str
+        status: Literal["firing", "resolved"]
+        started_at: float
+
+    class CheckEvent(_Always, total=False):
+        """What notifiers are told of an alert of a check."""
+
+        change: Literal["fired", "rose", "repeated", "refreshed", "resolved"]
         runbook: str
         contexts: dict[str, Any]
         exception: dict[str, Any]
         service: str
         environment: str
         release: str
-        status: Literal["firing", "resolved"]
-        change: Literal["fired", "rose", "repeated", "refreshed", "resolved"]
         value: float
-        started_at: float
         ended_at: float
         refresh_seconds: float
         escalation: str
@@ -244,10 +246,9 @@ def firebell(
     `FIREBELL_ENDPOINT` (by default http://127.0.0.1:9494) and `FIREBELL_TOKEN`.
     """
     known_url, known_token = _of_init()
-    environ = os.environ
-    address = url or known_url or environ.get("FIREBELL_ENDPOINT") or STANDARD_ENDPOINT
+    address = url or known_server()[0] or STANDARD_ENDPOINT
     known = known_token if address.rstrip("/") == known_url else None
-    return _Firebell(address, name, token or known or environ.get("FIREBELL_TOKEN"))
+    return _Firebell(address, name, token or known or os.environ.get("FIREBELL_TOKEN"))
 
 
 def email(
@@ -280,8 +281,15 @@ def call(
 
 def default() -> Notifier:
     """Return whom an engine tells that was given nobody."""
-    is_known = _of_init()[0] or os.environ.get("FIREBELL_ENDPOINT")
-    return firebell() if is_known else _Log("log")
+    return firebell() if known_server()[0] else _Log("log")
+
+
+def known_server() -> tuple[str | None, str | None]:
+    """Return address and token of the Firebell that `init()` or the environment names."""
+    url, token = _of_init()
+    if url is None:
+        url, token = os.environ.get("FIREBELL_ENDPOINT"), os.environ.get("FIREBELL_TOKEN")
+    return (None, None) if url in {None, "", "off"} else (url, token)
 
 
 def title(alert: Mapping[str, Any]) -> str:
@@ -390,7 +398,7 @@ def post(
         sent["X-Firebell-Signature"] = _signature(data, secret)
     request = urllib.request.Request(url, data, sent, method="POST")  # noqa: S310 - checked
     try:
-        with _opener().open(request, timeout=TIMEOUT_SECONDS) as answer:
+        with opener().open(request, timeout=TIMEOUT_SECONDS) as answer:
             answer.read(1 << 16)
     except urllib.error.HTTPError as error:
         said = error.read(300).decode(errors="replace").strip()
@@ -401,7 +409,8 @@ def post(
         raise NotDelivered(f"it cannot be reached: {type(error).__name__}") from None
 
 
-def _opener() -> Any:
+def opener() -> Any:
+    """Return what opens addresses and follows no redirection."""
     import urllib.request
 
     class Stays(urllib.request.HTTPRedirectHandler):

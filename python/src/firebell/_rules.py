@@ -110,7 +110,8 @@ class AlertRule:
 
     `expr` is PromQL in place of a check: simulations and `firebell_sim` evaluate it, an engine of
     an app does not. `scope` is among how many processes one evaluates it: each for itself
-    ("process"), or one of the host's ("host", "service": of the same service).
+    ("process"), one of the host's ("host"), or one of the service's on all hosts, as the Firebell
+    of `init()` says; where there is none, or it is away, of the host's ("service").
 
     Durations are seconds, `timedelta` or text such as "90s", "5m", "1h30m". Raises `ValueError` or
     `TypeError`.

@@ -182,6 +182,44 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/leases": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Who evaluates which check */
+        get: operations["listLeases"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/leases/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Takes or renews the lease of a check
+         * @description The parameters may be a form in the body as well. The answer says who has it now: whoever asks, unless somebody else does. Leases do not outlive a restart: whoever asks first has one then.
+         */
+        post: operations["takeLease"];
+        /** Gives the lease of a check up */
+        delete: operations["giveUpLease"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/deploys": {
         parameters: {
             query?: never;
@@ -1341,6 +1379,20 @@ export interface components {
             /** Format: date-time */
             since: string;
             description: string;
+        };
+        LeaseList: {
+            leases: components["schemas"]["Lease"][];
+        };
+        Lease: {
+            name: string;
+            /** @description Empty when none was named. */
+            service: string;
+            holder: string;
+            /**
+             * Format: date-time
+             * @description Until then nobody else has it.
+             */
+            until: string;
         };
         DeployList: {
             deploys: components["schemas"]["Deploy"][];
@@ -3249,6 +3301,90 @@ export interface operations {
         requestBody?: never;
         responses: {
             /** @description It is forgotten; alerts about it end. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": Record<string, never>;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    listLeases: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Those that are held, by service and name. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LeaseList"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    takeLease: {
+        parameters: {
+            query: {
+                /** @description Of which service, where checks of several have this name. */
+                service?: string;
+                /** @description Who asks, under a name that no other process has. */
+                holder: string;
+                /**
+                 * @description For how long, as a duration from `1s` to `40d`. Whoever has it asks again in that time.
+                 * @example 45s
+                 */
+                for: string;
+            };
+            header?: never;
+            path: {
+                /** @description The name of the check. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Who has it. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Lease"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    giveUpLease: {
+        parameters: {
+            query: {
+                /** @description Of which service, where checks of several have this name. */
+                service?: string;
+                /** @description Who asks, under a name that no other process has. */
+                holder: string;
+            };
+            header?: never;
+            path: {
+                /** @description The name of the check. */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Whoever asks next has it. */
             200: {
                 headers: {
                     [name: string]: unknown;

@@ -2,6 +2,7 @@
 
 mod heartbeats;
 mod incidents;
+mod leases;
 mod oncall;
 mod schema;
 mod telemetry;

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use firebell_dispatch::{AlertState, AlertView, Dispatch, DispatchStats};
 use firebell_engine::{Engine, InboxEntry};
+use firebell_heartbeat::HeartbeatState;
 use firebell_model::{Fingerprint, Labels, Timestamp, format_float};
 use firebell_rules::{AlertInstance, AlertPhase, GroupView, Hold, Mode, RuleView};
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
@@ -120,15 +121,24 @@ pub(super) struct Counts {
     pub inbox: usize,
     /// Incidents.
     pub incidents: IncidentFigures,
+    /// Jobs that are awaited, by how they fare.
+    pub heartbeats: [u64; HeartbeatState::ALL.len()],
+    /// Leases that are held.
+    pub leases: usize,
 }
 
-/// Counts what the engine holds. Costs as much as there are groups of rules, and alerts that fire.
+/// Counts what the engine holds. Costs as much as there are groups of rules,
+/// alerts that fire, jobs that are awaited and leases.
 pub(super) fn counts(engine: &Engine, now: Timestamp) -> Counts {
     let mut counts = Counts {
         inbox: engine.inbox().entries().len(),
         incidents: IncidentFigures::of(engine),
+        leases: engine.leases().held(now).count(),
         ..Counts::default()
     };
+    for (_, it) in engine.heartbeats().iter() {
+        counts.heartbeats[it.state_at(now) as usize] += 1;
+    }
     for group in engine.rules().groups() {
         let tally = group.tally();
         counts.rules += group.group.rules.len();

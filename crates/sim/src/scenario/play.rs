@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use firebell_dispatch::{PostedAlert, PostedAlerts, SilenceRequest, SilenceState};
-use firebell_engine::{Configuration, Engine};
+use firebell_engine::{Configuration, Engine, LeaseRefusal};
 use firebell_escalation::{Answer, PageKey};
 use firebell_heartbeat::Beat;
 use firebell_incident::{Outcome, Refusal};
@@ -210,10 +210,10 @@ impl<W: Watch> Player<'_, W> {
             What::Cut(cut) => self.sim.cut(*cut),
             What::CutDisk { n_writes, restarts } => self.sim.cut_disk(*n_writes, *restarts),
             What::Why { .. } | What::History | What::Budgets | What::Heartbeats => {
-                let lines = self.told(what);
-                lines.iter().for_each(|line| self.say(line));
+                self.told(what).iter().for_each(|line| self.say(line));
             }
             What::Beats { .. } | What::Forgets(_) => self.job(what),
+            What::Leases(_) | What::Releases(..) => self.lease(what),
             What::Opens { .. }
             | What::Wishes { .. }
             | What::Decides { .. }
@@ -263,6 +263,29 @@ impl<W: Watch> Player<'_, W> {
         };
         if let Some(Err(refusal)) = done {
             self.say(&format!("refused: {refusal}"));
+        }
+    }
+
+    /// What a host asks of a check.
+    fn lease(&mut self, what: &What) {
+        let start = self.start;
+        let said = match what.clone() {
+            What::Leases(asked) => self.sim.command(|engine, now, _| {
+                let key = asked.key().clone();
+                let lease = engine.leases_mut().take(now, asked)?;
+                let until = lease.until - start;
+                Ok(Some(format!("lease {key}: {} until {until}", lease.holder)))
+            }),
+            What::Releases(key, holder) => self.sim.command(|engine, now, _| {
+                let done = engine.leases_mut().give_up(now, &key, &holder);
+                done.map(|()| None)
+            }),
+            _ => None,
+        };
+        match said {
+            Some(Ok(Some(line))) => self.say(&line),
+            Some(Err::<_, LeaseRefusal>(refusal)) => self.say(&format!("refused: {refusal}")),
+            Some(Ok(None)) | None => {}
         }
     }
 

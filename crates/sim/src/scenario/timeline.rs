@@ -2,7 +2,7 @@
 
 use firebell_config::Problem;
 use firebell_dispatch::{SilenceTerms, Weekly};
-use firebell_engine::PageAct;
+use firebell_engine::{LeaseKey, LeaseRefusal, LeaseRequest, PageAct};
 use firebell_heartbeat::{Expectation, GRACE, HeartbeatKey, Outcome};
 use firebell_incident::{Act, IncidentId, Opening, Person};
 use firebell_model::{Duration, Labels, Matcher, matchers_text, parse_matchers};
@@ -78,6 +78,10 @@ pub(crate) enum What {
     Forgets(HeartbeatKey),
     /// Says how jobs fare.
     Heartbeats,
+    /// A host asks whether it is the one that evaluates a check.
+    Leases(LeaseRequest),
+    /// A host no longer wants to.
+    Releases(LeaseKey, String),
     /// Somebody opens an incident.
     Opens {
         by: Person,
@@ -187,6 +191,8 @@ fn line(words: &mut Words<'_>) -> Result<(Duration, What), Wrong> {
         "beat" => words.beat()?,
         "forget" => What::Forgets(words.heartbeat()?),
         "heartbeats" => What::Heartbeats,
+        "lease" => words.lease()?,
+        "release" => words.release()?,
         "incident" => words.incident()?,
         "review" => words.review()?,
         "page" => words.page()?,
@@ -545,6 +551,29 @@ impl<'a> Words<'a> {
         })
     }
 
+    /// `queue-depth of shop by a for 45s`.
+    fn lease(&mut self) -> Result<What, Wrong> {
+        let column = self.column();
+        let (key, holder) = self.leased()?;
+        self.expect("for")?;
+        let asked = LeaseRequest::new(key, holder, self.duration()?);
+        asked.map(What::Leases).map_err(bad_lease(column))
+    }
+
+    /// `queue-depth of shop by a`.
+    fn release(&mut self) -> Result<What, Wrong> {
+        let (key, holder) = self.leased()?;
+        Ok(What::Releases(key, holder.to_owned()))
+    }
+
+    fn leased(&mut self) -> Result<(LeaseKey, &'a str), Wrong> {
+        let (column, name) = (self.column(), self.next());
+        let service = if self.accept("of") { self.next() } else { "" };
+        self.expect("by")?;
+        let key = LeaseKey::new(service, name).map_err(bad_lease(column))?;
+        Ok((key, self.next()))
+    }
+
     fn alert(&mut self) -> Result<What, Wrong> {
         let column = self.column();
         let text = self.braces()?;
@@ -602,8 +631,13 @@ impl<'a> Words<'a> {
     }
 }
 
+fn bad_lease(column: usize) -> impl Fn(LeaseRefusal) -> Wrong {
+    move |why| (column, why.to_string(), Some(LEASE))
+}
+
 const EVENTS: &str = "`series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, \
-                      `restart`, `reload`, `disk`, `why`, `history`, `budgets`, `beat`, `forget`, `heartbeats`, `incident`, `page`, `review`, `contact`, or `end` before a time";
+                      `restart`, `reload`, `disk`, `why`, `history`, `budgets`, `beat`, `forget`, `heartbeats`, `lease`, `release`, `incident`, `page`, `review`, `contact`, or `end` before a time";
+const LEASE: &str = "`lease queue-depth of shop by a for 45s`, `release queue-depth of shop by a`";
 const BEAT: &str = "`beat nightly of backup every 1d grace 30m severity critical`, or behind that `failed` and why";
 const STOPS: &str = "`kill` or `crash`, alone or with `after deciding`, `after recording` or `after \
                      sending` (in the next step that tells somebody) or, for `crash`, `after 3 \
