@@ -13,9 +13,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use firebell_disk::{Disk, Frames, Log, LogError, LogOptions, read_log};
 use firebell_model::{Duration, Timestamp};
 use firebell_slo::Deploy;
+use firebell_telemetry::{LogRecord, Origin};
 use serde::{Deserialize, Serialize};
 
 use crate::disk::ReadOnlyDisk;
+use crate::telemetry::{events, moment_of, said};
 
 /// See the module's documentation.
 pub(crate) struct Deploys(Mutex<Inner>);
@@ -109,6 +111,46 @@ impl Told {
     }
 }
 
+/// What the Python package says of a deploy, beside what Firebell has no use for.
+#[derive(Deserialize)]
+struct OfPackage {
+    #[serde(default)]
+    version: String,
+    #[serde(default)]
+    environment: String,
+    #[serde(default)]
+    url: String,
+}
+
+/// The deploys among log records, as events of the Python package, and what is wrong with those that
+/// are none.
+pub(crate) fn of_records(
+    now: Timestamp,
+    records: &[(Origin, Vec<LogRecord>)],
+) -> (Vec<Deploy>, Vec<String>) {
+    let (mut deploys, mut wrong) = (Vec::new(), Vec::new());
+    for (origin, record) in events(records, "deploy") {
+        match of_record(now, origin, record) {
+            Ok(deploy) => deploys.push(deploy),
+            Err(why) => wrong.push(format!("a deploy: {why}")),
+        }
+    }
+    (deploys, wrong)
+}
+
+fn of_record(now: Timestamp, origin: &Origin, record: &LogRecord) -> Result<Deploy, String> {
+    let told = said(record, "deploy").unwrap_or("{}");
+    let told: OfPackage = serde_json::from_str(told).map_err(|error| error.to_string())?;
+    let told = Told {
+        service: origin.service.clone(),
+        version: told.version,
+        at: (record.nanos > 0).then(|| moment_of(record.nanos).to_string()),
+        environment: told.environment,
+        url: told.url,
+    };
+    told.check(now)
+}
+
 impl Deploys {
     /// Reads what there is; says what could not be read.
     ///
@@ -164,6 +206,25 @@ impl Deploys {
             tracing::warn!(%error, "failed to write the log of deploys anew");
         }
         Ok((deploy(frame), true))
+    }
+
+    /// Keeps one that each process of a service may tell of when it begins: not again the version
+    /// that is there.
+    ///
+    /// # Errors
+    /// When the disk fails; nothing has changed then.
+    pub(crate) fn begin(&self, told: Deploy) -> Result<(), LogError> {
+        let is_there = {
+            let inner = self.lock();
+            let mut newest = inner.kept.iter().rev();
+            let place = (&told.service, &told.environment);
+            let last = newest.find(|it| (&it.service, &it.environment) == place);
+            last.is_some_and(|it| it.version == told.version)
+        };
+        match is_there {
+            true => Ok(()),
+            false => self.add(told, false).map(|_| ()),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -307,6 +368,50 @@ mod tests {
         check(
             r#"{"service":"shop","version":"v","at":"2027-01-01T00:00:00Z"}"#,
             "`at` lies more than 10m ahead",
+        );
+    }
+
+    #[test]
+    fn a_process_that_begins_tells_of_a_version_once() {
+        let told = |event: &str, deploy: &str, secs: u64| LogRecord {
+            nanos: 1_790_000_000_000_000_000 + secs * 1_000_000_000,
+            event: event.to_owned(),
+            attributes: vec![("deploy".to_owned(), deploy.to_owned())],
+            ..LogRecord::default()
+        };
+        let origin = Origin {
+            service: "shop".to_owned(),
+            attributes: Vec::new(),
+        };
+        let records = vec![
+            told("firebell.deploy", r#"{"version":"v1","commit":"abc"}"#, 0),
+            told("firebell.deploy", r#"{"version":"v1"}"#, 5 * 3600),
+            told("deploy", r#"{"version":"v2"}"#, 6 * 3600),
+            told(
+                "firebell.deploy",
+                r#"{"version":"v2","url":"https://x/2"}"#,
+                7 * 3600,
+            ),
+            told(
+                "firebell.deploy",
+                r#"{"version":"v1","environment":"test"}"#,
+                8 * 3600,
+            ),
+            told("firebell.deploy", r#"{"commit":"abc"}"#, 9 * 3600),
+            told("firebell.deploy", "v3", 9 * 3600),
+        ];
+        let (found, wrong) = of_records(NOW + Duration::from_hours(9), &[(origin, records)]);
+        assert_eq!(wrong.len(), 2, "{wrong:?}");
+        assert_eq!(wrong[0], "a deploy: `version` must not be empty");
+        let (deploys, _) = Deploys::open(Arc::new(MemoryDisk::default())).unwrap();
+        found.into_iter().for_each(|it| deploys.begin(it).unwrap());
+        let kept = deploys.all();
+        let kept = kept
+            .iter()
+            .map(|it| format!("{} {} {}", it.at - NOW, it.version, it.url));
+        assert_eq!(
+            kept.collect::<Vec<_>>(),
+            ["0s v1 ", "7h v2 https://x/2", "8h v1 "]
         );
     }
 

@@ -5,10 +5,7 @@ use firebell_model::{Duration, Labels, Timestamp};
 use firebell_telemetry::{LogRecord, Origin};
 use firebell_wire::params::Params;
 
-use crate::telemetry::moment_of;
-
-/// The event of the Python package.
-const EVENT: &str = "heartbeat";
+use crate::telemetry::{events, moment_of, said};
 
 /// What a request says: `every`, `grace`, `severity` and `runbook` of what is expected, `exit` and
 /// `message` of how it went, and `service`.
@@ -55,11 +52,8 @@ pub(crate) fn of_records(
     now: Timestamp,
     records: &[(Origin, Vec<LogRecord>)],
 ) -> (Vec<Beat>, Vec<Refusal>) {
-    let all = records.iter();
-    let all = all.flat_map(|(origin, records)| records.iter().map(move |it| (origin, it)));
-    let told = all.filter(|(_, record)| record.event == EVENT);
     let (mut beats, mut wrong) = (Vec::new(), Vec::new());
-    for (origin, record) in told {
+    for (origin, record) in events(records, "heartbeat") {
         match of_record(now, origin, record) {
             Ok(beat) => beats.push(beat),
             Err(why) => wrong.push(why),
@@ -69,11 +63,7 @@ pub(crate) fn of_records(
 }
 
 fn of_record(now: Timestamp, origin: &Origin, record: &LogRecord) -> Result<Beat, Refusal> {
-    let said = |name: &str| {
-        let mut all = record.attributes.iter();
-        let found = all.find(|(known, _)| known == name);
-        found.map(|(_, value)| value.as_str())
-    };
+    let said = |name: &str| said(record, name);
     let duration = |name: &str, default: &str| {
         let text = said(name).unwrap_or(default);
         match text.parse::<f64>() {
@@ -190,11 +180,12 @@ mod tests {
             ("severity", "error"),
         ];
         let records = vec![
-            record("alert", &good),
+            record("firebell.alert", &good),
             record("heartbeat", &good),
-            record("heartbeat", &good[..1]),
-            record("heartbeat", &good[1..]),
-            record("heartbeat", &[good[0], ("every_s", "nan")]),
+            record("firebell.heartbeat", &good),
+            record("firebell.heartbeat", &good[..1]),
+            record("firebell.heartbeat", &good[1..]),
+            record("firebell.heartbeat", &[good[0], ("every_s", "nan")]),
         ];
         let (beats, wrong) = of_records(NOW, &[(origin, records)]);
         let beats: Vec<String> = beats.iter().map(text).collect();

@@ -158,6 +158,23 @@ impl Telemetry {
     }
 }
 
+/// The events of a kind that the Python package tells of, among log records; each with who sent it.
+pub(crate) fn events<'a>(
+    records: &'a [(Origin, Vec<LogRecord>)],
+    kind: &'static str,
+) -> impl Iterator<Item = (&'a Origin, &'a LogRecord)> {
+    let all = records.iter();
+    let all = all.flat_map(|(origin, records)| records.iter().map(move |it| (origin, it)));
+    all.filter(move |(_, record)| record.event.strip_prefix("firebell.") == Some(kind))
+}
+
+/// An attribute of a record.
+pub(crate) fn said<'a>(record: &'a LogRecord, name: &str) -> Option<&'a str> {
+    let mut all = record.attributes.iter();
+    let found = all.find(|(known, _)| known == name);
+    found.map(|(_, value)| value.as_str())
+}
+
 /// Nanoseconds since 1970 as a moment.
 pub(crate) fn moment_of(nanos: u64) -> Timestamp {
     Timestamp((nanos / 1_000_000).cast_signed())

@@ -157,7 +157,7 @@ def event() -> Any:
     def record(**attributes: str) -> Any:
         return {
             "timeUnixNano": str(time.time_ns()),
-            "eventName": "heartbeat",
+            "eventName": "firebell.heartbeat",
             "attributes": [
                 {"key": key, "value": {"stringValue": it}} for key, it in attributes.items()
             ],

@@ -28,6 +28,7 @@ use hyper::body::Frame;
 
 use super::App;
 use super::intake::Intake;
+use crate::deploys;
 use crate::flags::{Flags, TYPE_LABELS, ZERO_AT_CREATION};
 use crate::heartbeats::of_records;
 use crate::telemetry::Place;
@@ -233,8 +234,8 @@ fn unzipped(body: &[u8], is_gzip: bool) -> Result<Cow<'_, [u8]>, Failure> {
     Ok(body)
 }
 
-/// Keeps log records, and takes the heartbeats among them. These come first: who is told that it failed
-/// sends all of it again, and a beat that comes twice counts once.
+/// Keeps log records, and takes the heartbeats and deploys among them. These come first: who is told
+/// that it failed sends all of it again, and what comes twice counts once.
 fn keep_logs(app: &App, body: &[u8], encoding: Encoding) -> Result<Rejected, Failure> {
     let context = read::<LogRecord>(body, encoding)?;
     let (beats, mut wrong) = of_records(app.clock.now(), &context.kept);
@@ -246,12 +247,18 @@ fn keep_logs(app: &App, body: &[u8], encoding: Encoding) -> Result<Rejected, Fai
         let refused = tokio::runtime::Handle::current().block_on(taken);
         wrong.extend(refused.map_err(|error| Failure::Unavailable(error.to_string()))?);
     }
+    let (begun, no_deploys) = deploys::of_records(app.clock.now(), &context.kept);
+    for deploy in begun {
+        let begun = app.deploys.begin(deploy);
+        begun.map_err(|error| Failure::Unavailable(error.to_string()))?;
+    }
+    let wrong = wrong.iter().map(ToString::to_string).chain(no_deploys);
     let mut answer = keep(app, context)?;
     for why in wrong {
         answer
             .why
             .push_str(if answer.why.is_empty() { "" } else { "; " });
-        answer.why.push_str(&why.to_string());
+        answer.why.push_str(&why);
     }
     Ok(answer)
 }
