@@ -119,7 +119,7 @@ pub(crate) fn current_scope(py: Python<'_>) -> PyResult<Bound<'_, Scope>> {
 pub(crate) fn enter_scope(py: Python<'_>, scope: Option<Bound<'_, Scope>>) -> PyResult<Py<PyAny>> {
     let scope = match scope {
         Some(scope) => scope,
-        None => Bound::new(py, self::scope(py)?.get().fork())?,
+        None => Bound::new(py, self::scope(py)?.get().fork(py))?,
     };
     set_scope(py, &scope)
 }

@@ -56,7 +56,7 @@ fn metrics(client: &'static Client) -> Option<&'static Metrics> {
 #[pymethods]
 impl Request {
     #[new]
-    #[pyo3(signature = (method, path, headers=None, *, scheme="http", client=None))]
+    #[pyo3(signature = (method, path, headers=None, *, scheme="http", client=None, find_route=None))]
     fn new(
         py: Python<'_>,
         method: &str,
@@ -64,6 +64,7 @@ impl Request {
         headers: Option<&Bound<'_, PyAny>>,
         scheme: &str,
         client: Option<&str>,
+        find_route: Option<Py<PyAny>>,
     ) -> PyResult<Self> {
         let mut headers = headers.map(Headers::read).unwrap_or_default();
         let remote = headers.remote();
@@ -81,14 +82,15 @@ impl Request {
         if args::is_enabled() {
             leave_request(now, method, &path, span.ids().0);
         }
-        let scope = Scope::new(firebell_sdk::Scope {
+        let known = firebell_sdk::Scope {
             request_id: headers.request_id,
             span: Some(span.ids()),
             begun_at: Some(now),
             method: Some(method),
             path: Some(path),
             ..firebell_sdk::Scope::default()
-        });
+        };
+        let scope = Scope::new(known, find_route);
         let (span, scope) = (Bound::new(py, span)?, Bound::new(py, scope)?);
         Span::enter(&span)?;
         let token = context::set_scope(py, &scope)?;
@@ -132,10 +134,9 @@ impl Request {
         if let Some(exception) = exception.filter(|it| !it.is_none()) {
             span.fail_with(exception);
         }
-        let user = self.scope.get().with(|it| {
-            it.route = Some(route.to_owned());
-            it.user.clone()
-        });
+        let scope = self.scope.get();
+        scope.set_route(route);
+        let user = scope.with(|it| it.user.clone());
         let lasted = span.with(|it| {
             it.name = format!("{} {route}", self.method);
             it.set_text("http.request.method", self.method);

@@ -12,16 +12,36 @@ use crate::span::{lock, redacted};
 /// See `firebell.Scope`.
 #[pyclass(frozen, module = "firebell")]
 #[derive(Default)]
-pub(crate) struct Scope(Mutex<firebell_sdk::Scope>);
+pub(crate) struct Scope {
+    known: Mutex<firebell_sdk::Scope>,
+    /// Says what the route of the request is, or `None`; asked by whoever wants to know before its end.
+    find_route: Mutex<Option<Py<PyAny>>>,
+}
 
 impl Scope {
-    pub(crate) fn new(scope: firebell_sdk::Scope) -> Self {
-        Self(Mutex::new(scope))
+    pub(crate) fn new(scope: firebell_sdk::Scope, find_route: Option<Py<PyAny>>) -> Self {
+        Self {
+            known: Mutex::new(scope),
+            find_route: Mutex::new(find_route),
+        }
     }
 
     /// No Python code may run meanwhile.
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut firebell_sdk::Scope) -> R) -> R {
-        act(&mut lock(&self.0))
+        act(&mut lock(&self.known))
+    }
+
+    /// The request is over: its route is known, and what found it is let go.
+    pub(crate) fn set_route(&self, route: &str) {
+        self.with(|it| it.route = Some(route.to_owned()));
+        let found = lock(&self.find_route).take();
+        // Letting it go may run Python code.
+        drop(found);
+    }
+
+    fn route_finder(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let find = lock(&self.find_route);
+        find.as_ref().map(|it| it.clone_ref(py))
     }
 
     /// Adds a breadcrumb, and leaves it where it outlives a kill.
@@ -130,12 +150,19 @@ impl Scope {
     }
 
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        let snapshot = self.with(|it| it.snapshot());
-        args::to_python(py, &snapshot)
+        let mut known = self.with(|it| it.clone());
+        if let Some(find) = self.route_finder(py)
+            && known.route.is_none()
+        {
+            // What fails is not known yet.
+            let found = find.call0(py).and_then(|it| it.extract(py));
+            known.route = found.unwrap_or(None);
+        }
+        args::to_python(py, &known.snapshot())
     }
 
-    pub(crate) fn fork(&self) -> Self {
-        Self::new(self.with(|it| it.clone()))
+    pub(crate) fn fork(&self, py: Python<'_>) -> Self {
+        Self::new(self.with(|it| it.clone()), self.route_finder(py))
     }
 
     #[getter]

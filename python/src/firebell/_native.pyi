@@ -337,7 +337,9 @@ class Request:
         *,
         scheme: str = "http",
         client: str | None = None,
-    ) -> None: ...
+        find_route: Callable[[], str | None] | None = None,
+    ) -> None:
+        """Begin it; `find_route` is asked by what wants to know its route before `end`."""
     @property
     def scope(self) -> Scope: ...
     @property

@@ -60,11 +60,15 @@ class Middleware:
         if path in self._exact or (self._prefixes and path.startswith(self._prefixes)):
             await self._pass(scope, receive, send)
             return
+        root = scope.get("root_path", "")
         request = _native.Request(
-            scope["method"], path, scope["headers"], scheme=scope.get("scheme", "http")
+            scope["method"],
+            path,
+            scope["headers"],
+            scheme=scope.get("scheme", "http"),
+            find_route=lambda: _route(scope, root),
         )
         scope[KEY] = request
-        root = scope.get("root_path", "")
         status = 0
         is_over = False
 

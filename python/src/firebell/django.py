@@ -62,7 +62,8 @@ def _begin(request: Any) -> _native.Request | None:
     if wsgi.KEY in outer:
         return None
     # ASGI's META has no scheme, but the request knows it.
-    handle = wsgi.begin({"wsgi.url_scheme": request.scheme, **request.META})
+    environ = {"wsgi.url_scheme": request.scheme, **request.META}
+    handle = wsgi.begin(environ, lambda: _route(request))
     outer[wsgi.KEY] = handle
     return handle
 

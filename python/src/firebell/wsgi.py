@@ -22,12 +22,16 @@ _PROPAGATED = (
 )
 
 
-def begin(environ: Mapping[str, Any]) -> _native.Request:
+def begin(
+    environ: Mapping[str, Any], find_route: Callable[[], str | None] | None = None
+) -> _native.Request:
     """Begin a request of a WSGI environ, or of Django's `META`."""
     headers = {name: environ[key] for name, key in _PROPAGATED if key in environ}
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     scheme = environ.get("wsgi.url_scheme", "http")
-    return _native.Request(environ["REQUEST_METHOD"], path or "/", headers, scheme=scheme)
+    find = find_route or (lambda: environ.get(ROUTE_KEY))
+    method = environ["REQUEST_METHOD"]
+    return _native.Request(method, path or "/", headers, scheme=scheme, find_route=find)
 
 
 class Middleware:

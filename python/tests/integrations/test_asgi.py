@@ -39,6 +39,11 @@ def shop() -> FastAPI:
     async def item(item: int) -> dict[str, int]:
         return {"item": item}
 
+    @router.get("/sold/{item}")
+    async def sold(item: int) -> None:
+        with firebell.scope(shelf=3):
+            firebell.fire("SoldOut", labels={"item": item})
+
     @app.get("/fail/{number}")
     def fail(number: int, user: Annotated[None, Depends(sync_user)]) -> float:  # noqa: ARG001
         firebell.breadcrumb("about to divide", category="sum")
@@ -124,6 +129,12 @@ def test_an_exception_is_an_alert_with_user_route_breadcrumbs_and_trace(told: Co
     assert span.failed
     told.wait_count("http.server.request.duration", 1, http__response__status_code=500)
     assert len([it for it in told.alerts if it["labels"]["alertname"] == "Exception"]) == 1
+
+
+def test_an_alert_of_the_app_has_the_route_before_the_request_is_over(told: Collector) -> None:
+    TestClient(shop()).get("/api/sold/7")
+    notes = told.alert("SoldOut", item="7")["annotations"]
+    assert (notes["path"], notes["route"]) == ("/api/sold/7", "/api/sold/{item}")
 
 
 def test_a_background_task_has_a_span_of_its_own_linked_to_the_request(told: Collector) -> None:

@@ -32,6 +32,7 @@ def flask_app() -> flask.Flask:
     @app.get("/items/<int:item>")
     def item(item: int) -> dict[str, int]:
         firebell.set_user("ana")
+        firebell.fire("Seen", labels={"by": "flask"})
         return {"item": item}
 
     @app.get("/fail")
@@ -61,6 +62,7 @@ def test_flask_tells_the_rule_of_the_url_also_below_a_dispatcher(told: Collector
     told.span("GET /shop/items/<int:item>")
     told.span("GET unmatched", http__response__status_code=404)
     told.wait_count("http.server.request.duration", 1, http__route="/items/<int:item>")
+    assert told.alert("Seen", by="flask")["annotations"]["route"] == "/items/<int:item>"
 
 
 def test_flask_tells_an_exception_that_nobody_handled(told: Collector) -> None:
@@ -74,6 +76,7 @@ def test_flask_tells_an_exception_that_nobody_handled(told: Collector) -> None:
 def item(request: HttpRequest, pk: int) -> HttpResponse:  # noqa: ARG001
     """Answer."""
     firebell.breadcrumb("in the view")
+    firebell.fire("Seen", labels={"by": "django"})
     return HttpResponse(str(pk))
 
 
@@ -122,6 +125,7 @@ def test_django_tells_routes_streams_and_exceptions(told: Collector) -> None:
     told.span("GET /items/<int:pk>/", http__response__status_code=200)
     told.span("GET /stream/")
     told.span("GET unmatched", http__response__status_code=404)
+    assert told.alert("Seen", by="django")["annotations"]["route"] == "/items/<int:pk>/"
     alert = told.alert("Exception", exception="RuntimeError")
     assert alert["annotations"]["trace_id"] == told.span("GET /fail/").trace_id
     assert len([it for it in told.spans if it.name.startswith("GET /items")]) == 1
