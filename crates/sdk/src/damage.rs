@@ -1,18 +1,6 @@
-//! What is read from outside, files that dead processes left and answers of servers, with damage of
-//! every kind: nobody panics, nothing goes on for ever.
+//! What is read from outside, with damage of every kind.
 
-use std::collections::BTreeMap;
-use std::io::{self, Read, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
-
-use crate::cells::{Kind, Point, collect_of_dead, totals_of};
-use crate::definition::Definition;
-use crate::http::{Stream, read_answer};
-use crate::metric::Metrics;
-use crate::ring::{Field, Lane, Reader, Ring};
-use crate::settings::attributes_of;
-use crate::sums::Folded;
+use crate::reading::{RingFile, read_http, read_sums, sums_file};
 
 const CASES: u64 = 3_000;
 
@@ -46,97 +34,24 @@ impl Dice {
     }
 }
 
-/// Words of a process that recorded something of each kind, and where what is not zero stands.
-fn words() -> (&'static [AtomicU64], Vec<usize>) {
-    let words: &'static [AtomicU64] = Vec::leak((0..300_000).map(|_| AtomicU64::new(0)).collect());
-    let (arena, used) = Ring::arena_of(words);
-    let metrics: &'static Metrics = Box::leak(Box::new(Metrics::new(arena, used)));
-    let ring = Ring::create(words, 64 << 10);
-    ring.set_identity("service.name\u{1f}shop\u{1e}service.instance.id\u{1f}one");
-    ring.leave_crumb(1, "{\"message\":\"paid\"}");
-    for (kind, name) in [
-        (Kind::Counter, "shop.orders"),
-        (Kind::Gauge, "shop.held"),
-        (Kind::Histogram, "shop.wait"),
-    ] {
-        let metric = metrics.metric(kind, name, "Said of it.", "s").unwrap();
-        let series = metric.series(b"key", vec![("channel".into(), "web".into())]);
-        series.add(3.0);
-        series.observe(0.25);
-        series.observe(7.0);
-        series.set_exemplar(7.0, 1, 2, 3);
-    }
-    for lane in Lane::ALL {
-        for record in [&b"first"[..], b"", &[7; 300]] {
-            ring.push(lane, record).unwrap();
-        }
-    }
-    let used = (0..words.len())
-        .filter(|idx| words[*idx].load(Ordering::Relaxed) != 0)
-        .collect();
-    (words, used)
-}
-
-/// All that is read of a file; how many records and series were found.
-fn read(words: &[AtomicU64]) -> (usize, usize) {
-    let Some(ring) = Ring::open(words) else {
-        return (0, 0);
-    };
-    assert!(Ring::of_head(words).is_some());
-    attributes_of(&ring.identity());
-    ring.crumbs();
-    let mut n_records = 0;
-    for lane in Lane::ALL {
-        // No more turns than there are words.
-        for _ in 0..words.len() {
-            let taken = ring.peek(Reader::Server, lane, 1 << 20);
-            n_records += taken.records.len();
-            ring.commit(Reader::Server, lane, taken.until);
-            if ring.is_empty(lane) {
-                break;
-            }
-        }
-        assert!(ring.is_empty(lane), "a lane is read to its end");
-    }
-    let used = usize::try_from(ring.field(Field::ArenaUsed)).unwrap_or(usize::MAX);
-    let totals = totals_of(ring.arena());
-    for (kind, definition) in totals.keys() {
-        let _ = Definition::parse(*kind, definition);
-    }
-    let point = Point { since: 1, until: 2 };
-    let n_series = collect_of_dead(ring.arena(), used, point).len();
-    (n_records, n_series.max(totals.len()))
-}
-
 #[test]
 fn a_damaged_ring_is_read_as_far_as_it_goes() {
-    let (words, used) = words();
-    let sound: Vec<(usize, u64)> = used
-        .iter()
-        .map(|idx| (*idx, words[*idx].load(Ordering::Relaxed)))
-        .collect();
-    let restore = || {
-        words.iter().for_each(|it| it.store(0, Ordering::Relaxed));
-        sound
-            .iter()
-            .for_each(|(idx, value)| words[*idx].store(*value, Ordering::Relaxed));
-    };
-    assert_eq!(read(words), (12, 3));
+    let file = RingFile::new();
+    let n_words = 300_000;
+    assert_eq!(file.read(&file.used, n_words), (12, 3));
     let mut dice = Dice(1);
     let (mut n_whole, mut n_none) = (0, 0);
     for _ in 0..CASES / 10 {
-        restore();
+        let mut changed = file.used.clone();
         for _ in 0..=dice.below(3) {
-            let at = used[dice.below(used.len())];
-            let was = words[at].load(Ordering::Relaxed);
-            words[at].store(dice.word(was), Ordering::Relaxed);
+            let (_, word) = &mut changed[dice.below(file.used.len())];
+            *word = dice.word(*word);
         }
-        let until = if dice.below(10) == 0 {
-            dice.below(words.len())
-        } else {
-            words.len()
+        let until = match dice.below(10) {
+            0 => dice.below(n_words),
+            _ => n_words,
         };
-        match read(words.get(..until).unwrap()) {
+        match file.read(&changed, until) {
             (12, 3) => n_whole += 1,
             (0, 0) => n_none += 1,
             _ => {}
@@ -148,56 +63,18 @@ fn a_damaged_ring_is_read_as_far_as_it_goes() {
 
 #[test]
 fn damaged_totals_of_dead_processes_are_none_or_some() {
-    let kinds = [Kind::Counter, Kind::Histogram];
-    let mut folded = Folded::default();
-    folded.instances.insert("one".into());
-    for kind in kinds {
-        let mut sum = crate::sums::Sum::default();
-        sum.total.buckets = BTreeMap::from([(511, 2), (600, 3)]);
-        folded.series.insert((kind, vec![1, 2, 3]), sum);
-    }
-    let bytes = folded.encode();
+    let bytes = sums_file();
+    assert!(read_sums(bytes.clone()));
     let mut dice = Dice(2);
+    let mut n_read = 0;
     for _ in 0..CASES {
         let mut damaged = bytes.clone();
         let at = dice.below(damaged.len() - 8);
         damaged[at] = dice.next() as u8;
         damaged.truncate(8 + dice.below(damaged.len()));
-        // With the right checksum hardly anything would be read at all.
-        let end = damaged.len() - 8;
-        let crc = u64::from(crc32fast::hash(&damaged[..end]));
-        damaged[end..].copy_from_slice(&crc.to_le_bytes());
-        let _ = Folded::decode(&damaged);
+        n_read += u64::from(read_sums(damaged));
     }
-}
-
-/// A connection on which somebody has said all that there is to hear, a few bytes at a time.
-struct Said<'a>(&'a [u8], usize);
-
-impl Read for Said<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let n = self.1.min(self.0.len()).min(buffer.len());
-        let (now, rest) = self.0.split_at(n);
-        buffer[..n].copy_from_slice(now);
-        self.0 = rest;
-        Ok(n)
-    }
-}
-
-impl Write for Said<'_> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Stream for Said<'_> {
-    fn set_deadline(&self, _deadline: Instant) -> io::Result<()> {
-        Ok(())
-    }
+    assert!(n_read < CASES, "{n_read}");
 }
 
 #[test]
@@ -208,10 +85,8 @@ fn answers_of_every_kind_are_read_or_refused() {
         b"HTTP/1.1 503 No\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
         b"HTTP/1.1 204 Nothing\r\nConnection: close\r\n\r\n",
     ];
-    let deadline = Instant::now() + Duration::from_secs(3600);
-    let read = |bytes: &[u8], step: usize| read_answer(&mut Said(bytes, step), deadline);
     for (answer, status) in answers.iter().zip([200, 429, 503, 204]) {
-        assert_eq!(read(answer, 3).unwrap().0.status, status);
+        assert_eq!(read_http(answer, 3), Some(status));
     }
     let mut dice = Dice(3);
     let mut n_read = 0;
@@ -227,9 +102,9 @@ fn answers_of_every_kind_are_read_or_refused() {
                     .for_each(drop),
             }
         }
-        n_read += u64::from(read(&bytes, 1 + dice.below(64)).is_ok());
+        n_read += u64::from(read_http(&bytes, 1 + dice.below(64)).is_some());
     }
     assert!(n_read > CASES / 20 && n_read < CASES, "{n_read}");
     let endless = vec![b'x'; 1 << 20];
-    assert!(read(&endless, 4096).is_err());
+    assert!(read_http(&endless, 4096).is_none());
 }

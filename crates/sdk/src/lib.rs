@@ -24,6 +24,8 @@ mod log;
 mod metric;
 mod proto;
 mod proxy;
+#[cfg(any(test, fuzzing))]
+pub mod reading;
 mod recovery;
 mod redact;
 mod ring;
