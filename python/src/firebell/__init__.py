@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from ._heartbeat import Heartbeat as Heartbeat
     from ._heartbeat import heartbeat as heartbeat
     from ._metrics_app import metrics_app as metrics_app
+    from ._native import BoundCounter as BoundCounter
+    from ._native import BoundGauge as BoundGauge
+    from ._native import BoundHistogram as BoundHistogram
+    from ._native import Counter as Counter
+    from ._native import Gauge as Gauge
+    from ._native import Histogram as Histogram
     from ._native import Redactor as Redactor
     from ._native import Scope as Scope
     from ._native import Span as Span
@@ -46,9 +52,15 @@ if TYPE_CHECKING:
 _EXPORTS: dict[str, str] = {
     "AlertEngine": "_engine",
     "AlertRule": "_rules",
+    "BoundCounter": "_native",
+    "BoundGauge": "_native",
+    "BoundHistogram": "_native",
     "Client": "_client",
+    "Counter": "_native",
     "Event": "_event",
+    "Gauge": "_native",
     "Heartbeat": "_heartbeat",
+    "Histogram": "_native",
     "Redactor": "_native",
     "Scope": "_native",
     "Span": "_native",

@@ -89,9 +89,7 @@ def _prerun(task_id: str = "", task: Any = None, **_: Any) -> None:
     names = ("traceparent", "tracestate", "baggage", _work.SENT_AT)
     apart = getattr(request, "headers", None) or {}
     carrier = {name: getattr(request, name, None) or apart.get(name) for name in names}
-    # Something with a countdown waited because it was told to.
-    if getattr(request, "eta", None):
-        carrier[_work.SENT_AT] = None
+    carrier[_work.SENT_AT] = _waits_since(carrier[_work.SENT_AT], getattr(request, "eta", None))
     _State.works[task_id] = _work.Work(
         SYSTEM,
         _queue_of(delivery.get("routing_key"), delivery.get("exchange")),
@@ -100,6 +98,20 @@ def _prerun(task_id: str = "", task: Any = None, **_: Any) -> None:
         message_id=task_id,
         attempt=1 + (getattr(request, "retries", 0) or 0),
     )
+
+
+def _waits_since(sent_at: str | None, eta: Any) -> str | None:
+    """Return since when it waits for a worker: until its countdown ends it waits on purpose."""
+    if not eta or not sent_at:
+        return sent_at
+    from datetime import datetime
+
+    try:
+        due = eta if isinstance(eta, datetime) else datetime.fromisoformat(str(eta))
+        # Of a time without a zone nobody knows when it is.
+        return None if due.tzinfo is None else f"{max(float(sent_at), due.timestamp()):.3f}"
+    except ValueError:
+        return None
 
 
 def _retry(request: Any = None, reason: Any = None, **_: Any) -> None:

@@ -520,6 +520,9 @@ class EscalationManager:
     def _told(self, key: int) -> Any:
         known = self._incidents[key]
         event = dict(known.event)
+        event.setdefault("kind", "check")
+        event.setdefault("id", f"INC-{key}")
+        event.setdefault("labels", {})
         event.setdefault("status", "firing")
         event.setdefault("fingerprint", known.group)
         event.setdefault("started_at", known.opened_at)

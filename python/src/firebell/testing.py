@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from ._capture import Captured
 from ._chaos import Chaos, Fault
 from ._sim import Alerted, Simulation
@@ -9,27 +11,40 @@ from ._sim import Alerted, Simulation
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
-    from typing import Any, Protocol
+    from typing import Any
 
     from ._duration import Duration
     from ._rules import AlertRule
 
-    class SimFactory(Protocol):
-        """The fixture `firebell_sim`."""
 
-        def __call__(
-            self, *rules: AlertRule | str, step: Duration | None = None, seed: int | None = None
-        ) -> Simulation:
-            """Return a simulation of these rules."""
+class SimFactory(Protocol):
+    """The fixture `firebell_sim`."""
 
-    class ChaosFactory(Protocol):
-        """The fixture `firebell_chaos`."""
-
-        def __call__(self, app: Any, /) -> Chaos:
-            """Return the app with faults in front."""
+    def __call__(
+        self, *rules: AlertRule | str, step: Duration | None = None, seed: int | None = None
+    ) -> Simulation:
+        """Return a simulation of these rules."""
 
 
-__all__ = ("Alerted", "Captured", "Chaos", "Fault", "Loaded", "Simulation", "chaos", "load")
+class ChaosFactory(Protocol):
+    """The fixture `firebell_chaos`."""
+
+    def __call__(self, app: Any, /) -> Chaos:
+        """Return the app with faults in front."""
+
+
+__all__ = (
+    "Alerted",
+    "Captured",
+    "Chaos",
+    "ChaosFactory",
+    "Fault",
+    "Loaded",
+    "SimFactory",
+    "Simulation",
+    "chaos",
+    "load",
+)
 
 
 class Loaded(dict[int, int]):

@@ -29,24 +29,39 @@ def blocks(file: str) -> list[tuple[str, str]]:
     return BLOCK.findall((DOCS / file).read_text(encoding="utf-8"))
 
 
+def printed(block: str, hook: Hook) -> str:
+    """Run a block to its end, and return what it prints."""
+    code = f"{block}\n{END}" if "engine.start" in block else block
+    ran = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "SLACK_URL": hook.url},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_readme(hook: Hook) -> None:
+    found = [block for kind, block in blocks("../../python/README.md") if kind == "python"]
+    assert len(found) == 2
+    for block in found:
+        printed(block, hook)
+    (told,) = hook.bodies
+    assert told["text"] == "[FIRING critical] DiskFull: 93% in use"
+
+
 def test_checks(hook: Hook) -> None:
     found = blocks("checks.md")
     n_run = 0
     for (kind, block), (next_kind, text) in zip(found, [*found[1:], ("", "")], strict=True):
         if kind != "python":
             continue
-        code = f"{block}\n{END}" if "engine.start" in block else block
-        ran = subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "SLACK_URL": hook.url},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=120,
-        )
-        assert ran.returncode == 0, ran.stderr
+        said = printed(block, hook)
         if next_kind == "text":
-            assert ran.stdout == text
+            assert said == text
         n_run += 1
     assert n_run == 5
     assert [body["text"] for body in hook.bodies] == [

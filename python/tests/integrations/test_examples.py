@@ -39,8 +39,30 @@ def examples(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(scope="module")
+def pieces(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder with what is shown without a name: as in a page, not as in a file."""
+    root = tmp_path_factory.mktemp("pieces")
+    for page in (DOCS / "checks.md", PYTHON / "README.md"):
+        blocks = re.findall(r"```python\n(.*?)```", page.read_text(), re.DOTALL)
+        for number, block in enumerate(blocks):
+            (root / f"{page.stem.lower()}_{number}.py").write_text(block)
+    (root / "pyrightconfig.json").write_text(json.dumps({"extraPaths": [str(PYTHON / "src")]}))
+    return root
+
+
 @pytest.mark.parametrize("checker", CHECKERS)
 def test_the_guides_pass(checker: str, examples: Path) -> None:
+    check(checker, examples)
+
+
+@pytest.mark.parametrize("checker", ["mypy", "pyright"])
+def test_what_is_shown_in_pieces_has_right_types(checker: str, pieces: Path) -> None:
+    check(checker, pieces)
+
+
+def check(checker: str, examples: Path) -> None:
+    """Run a checker over a folder."""
     program, *options = CHECKERS[checker].split()
     if options[-1] == "--pythonpath":
         options.append(sys.executable)

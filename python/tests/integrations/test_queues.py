@@ -64,6 +64,16 @@ def test_celery_prefork(collector: Collector, start: Start, tmp_path: Path) -> N
     assert "about to die" in str(died["annotations"])
 
 
+def test_a_task_with_a_countdown_waits_for_a_worker_from_its_end_on() -> None:
+    since = firebell.celery._waits_since
+    assert since("1000.000", None) == "1000.000"
+    assert since("1000.000", "1970-01-01T00:20:00+00:00") == "1200.000"
+    assert since("1300.000", "1970-01-01T00:20:00.500+00:00") == "1300.000"
+    assert since(None, "1970-01-01T00:20:00+00:00") is None
+    assert since("1000.000", "1970-01-01T00:20:00") is None
+    assert since("1000.000", "soon") is None
+
+
 def test_the_age_of_what_waits_longest_is_read_from_redis() -> None:
     class Client:
         def lindex(self, name: str, index: int) -> bytes | None:

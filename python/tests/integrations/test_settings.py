@@ -161,6 +161,8 @@ print(hasattr(httpx.Client.send, "__firebell__"), hasattr(requests.adapters.HTTP
 def test_every_public_name_is_there() -> None:
     for name in dir(firebell):
         assert getattr(firebell, name) is not None
+    assert all(hasattr(firebell.testing, name) for name in firebell.testing.__all__)
+    assert isinstance(firebell.counter("typed"), firebell.Counter)
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = firebell.no_such_name
 
