@@ -40,8 +40,8 @@ class _State:
 
 
 _flood_of_exceptions = _flood.Flood()
-# Fingerprint of what `fire` told -> (quiet until, rank of its severity)
-_fired: dict[str, tuple[float, int]] = {}
+# Fingerprint of what `fire` told -> (quiet until, rank of its severity, seconds since 1970)
+_fired: dict[str, tuple[float, int, float]] = {}
 
 
 def set_up(before_send: BeforeSend | None, facts: dict[str, str], *, local_variables: bool) -> None:
@@ -167,12 +167,12 @@ def fire(
     given = _texts(labels)
     print_ = _print_of(name, given)
     now, rank = time.monotonic(), SEVERITIES.index(severity)
-    quiet_until, rank_before = _fired.get(print_, (0.0, -1))
+    quiet_until, rank_before, _ = _fired.get(print_, (0.0, -1, 0.0))
     if now < quiet_until and rank <= rank_before:
         return None
     if len(_fired) >= FIRED_MAX:
         _fired.pop(next(iter(_fired)), None)
-    _fired[print_] = (now + quiet_for, rank)
+    _fired[print_] = (now + quiet_for, rank, time.time())
     event = _new_event("alert", name, severity, message)
     event["labels"] = given
     event["fingerprint"] = print_
@@ -192,7 +192,7 @@ def resolve(name: str, /, *, labels: Mapping[str, Label] | None = None) -> None:
         return
     event = _new_event("alert", name, SEVERITIES[found[1]], "")  # type: ignore[arg-type]
     event["labels"] = given
-    send(event, {}, lasts=-1.0)
+    send(event, {}, lasts=0.0, fired_at=found[2])
 
 
 def deploy(
@@ -283,26 +283,33 @@ def through_before_send(event: Event, hint: Hint) -> Event | None:
     return None
 
 
-def send(event: Event, hint: Hint, *, lasts: float = SECONDS_OF_AN_ALERT) -> None:
+def send(
+    event: Event,
+    hint: Hint,
+    *,
+    lasts: float = SECONDS_OF_AN_ALERT,
+    fired_at: float | None = None,
+) -> None:
     """Hand an event over: everything as a record, and what somebody has to see as an alert too.
 
-    `lasts` is for how many seconds the alert fires unless it is refreshed; below zero it is over.
+    `lasts` is for how many seconds the alert fires unless it is refreshed; what lasts for none is
+    over. `fired_at`, in seconds since 1970, is now where it is not given.
     """
     try:
         kept = through_before_send(event, hint)
         if kept is not None:
-            _hand_over(kept, lasts)
+            _hand_over(kept, lasts, fired_at)
     except Exception as error:  # noqa: BLE001 - what the app or its hook made of it may be odd.
         _self.warn(f"the event {event['name']!r} could not be told: {error!r}")
 
 
-def _hand_over(event: Event, lasts: float) -> None:
+def _hand_over(event: Event, lasts: float, fired_at: float | None) -> None:
     _native.record(event["kind"], event)
     if event["kind"] in {"alert", "exception", "check"}:
         from . import _alert
 
         now = time.time()
-        ends_at = now + lasts
-        starts_at = now if lasts > 0 else None
+        # No server takes an alert that ends before it began; clocks are set back.
+        starts_at = now if fired_at is None else min(fired_at, now)
         labels, annotations = _alert.of_event(event)
-        _native.alert(labels, annotations, starts_at=starts_at, ends_at=ends_at)
+        _native.alert(labels, annotations, starts_at=starts_at, ends_at=now + lasts)

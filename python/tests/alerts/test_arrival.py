@@ -25,6 +25,9 @@ firebell.heartbeat("nightly", every="1d", grace="30m", severity="critical").beat
 firebell.deploy("v42", commit="c0ffee", url="https://ci.example/42")
 firebell.deploy("v42")
 firebell.fire("SoldOut", "no milk", labels={"shelf": 3})
+firebell.fire("Gone", "for a moment")
+assert client.flush(30), client.stats
+firebell.resolve("Gone")
 assert client.flush(30), client.stats
 """
 
@@ -49,6 +52,7 @@ def test_heartbeats_deploys_and_alerts(tmp_path: Path, monkeypatch: pytest.Monke
         (deploy,) = got("/api/firebell/v1/deploys")["deploys"]
         assert (deploy["service"], deploy["version"]) == ("shop", "v42")
         assert (deploy["environment"], deploy["url"]) == ("prod", "https://ci.example/42")
+        # What was resolved no longer fires.
         (alert,) = got("/api/v2/alerts")
         assert alert["labels"]["alertname"] == "SoldOut"
         assert json.loads(alert["annotations"]["deploy"])["version"] == "v42"
