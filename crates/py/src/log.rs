@@ -25,7 +25,8 @@ impl Line {
         event: Option<&str>,
         is_exported: bool,
     ) -> PyResult<String> {
-        let redactor = &client().settings().redactor;
+        let settings = client().settings();
+        let redactor = &settings.redactor;
         redact(redactor, &mut self.message);
         for (key, value) in &mut self.attributes {
             redactor.value(key, value);
@@ -34,7 +35,15 @@ impl Line {
             redact(redactor, &mut thrown.message);
             redact(redactor, &mut thrown.stack);
         }
-        let request_id = context::scope(py)?.get().with(|it| it.request_id());
+        let scope = context::scope(py)?;
+        let (request_id, user_id) = scope.get().with(|it| (it.request_id(), it.user_id()));
+        // An event has all of its user; what the app says itself goes before.
+        if let Some(user_id) = user_id
+            && event.is_none()
+            && self.attributes.iter().all(|(key, _)| key != USER_ID)
+        {
+            self.attributes.push((USER_ID.to_owned(), user_id));
+        }
         let record = LogRecord {
             nanos: self.nanos,
             level: &self.level,
@@ -44,6 +53,7 @@ impl Line {
             exception: self.exception.as_ref(),
             span: context::span(py).map(|it| it.get().ids()),
             request_id: request_id.as_deref(),
+            release: settings.release.as_deref(),
             event,
         };
         if is_exported && args::is_enabled() {
@@ -208,6 +218,7 @@ pub(crate) fn alert(
     }
 }
 
+const USER_ID: &str = "user.id";
 const CRUMB_BYTES_MAX: usize = 1024;
 const STACK_BYTES_MAX: usize = 16 << 10;
 

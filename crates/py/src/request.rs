@@ -136,15 +136,13 @@ impl Request {
         }
         let scope = self.scope.get();
         scope.set_route(route);
-        let user = scope.with(|it| it.user.clone());
+        let user_id = scope.with(|it| it.user_id());
         let lasted = span.with(|it| {
             it.name = format!("{} {route}", self.method);
             it.set_text("http.request.method", self.method);
             it.set_text("http.route", route);
             it.set("http.response.status_code", &Value::Int(status.into()));
-            if let Some(Value::Map(pairs)) = &user
-                && let Some((_, id)) = pairs.iter().find(|(key, _)| key == "id")
-            {
+            if let Some(id) = &user_id {
                 it.set("user.id", id);
             }
             if status >= 500 {

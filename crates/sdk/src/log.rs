@@ -25,6 +25,8 @@ pub struct LogRecord<'a> {
     pub span: Option<(u128, u64)>,
     /// The request in which it was said.
     pub request_id: Option<&'a str>,
+    /// What runs; a resource says it where records are exported.
+    pub release: Option<&'a str>,
     /// The name of an event, which is no log line.
     pub event: Option<&'a str>,
 }
@@ -63,6 +65,9 @@ impl LogRecord<'_> {
         }
         if let Some(request_id) = self.request_id {
             text("request_id", request_id);
+        }
+        if let Some(release) = self.release {
+            text("release", release);
         }
         for (key, value) in self.attributes {
             out.push(',');
@@ -146,7 +151,7 @@ fn severity(level: &str) -> u64 {
 }
 
 /// Attributes of these names get a `_` behind them.
-const OWN_KEYS: [&str; 8] = [
+const OWN_KEYS: [&str; 9] = [
     "timestamp",
     "level",
     "logger",
@@ -154,6 +159,7 @@ const OWN_KEYS: [&str; 8] = [
     "trace_id",
     "span_id",
     "request_id",
+    "release",
     "exception",
 ];
 
@@ -178,11 +184,12 @@ mod tests {
             }),
             span: Some((1, 2)),
             request_id: Some("r-1"),
+            release: Some("v1"),
             event: None,
         };
         assert_eq!(
             record.to_json(),
-            r#"{"timestamp":"2026-11-22T12:00:05.123456Z","level":"ERROR","logger":"shop","message":"no \"luck\"","trace_id":"00000000000000000000000000000001","span_id":"0000000000000002","request_id":"r-1","order":7,"level_":true,"exception":{"type":"ValueError","message":"","stacktrace":""}}"#
+            r#"{"timestamp":"2026-11-22T12:00:05.123456Z","level":"ERROR","logger":"shop","message":"no \"luck\"","trace_id":"00000000000000000000000000000001","span_id":"0000000000000002","request_id":"r-1","release":"v1","order":7,"level_":true,"exception":{"type":"ValueError","message":"","stacktrace":""}}"#
         );
     }
 }

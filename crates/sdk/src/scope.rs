@@ -60,6 +60,16 @@ impl Scope {
         self.request_id.clone().or_else(|| self.span_id())
     }
 
+    /// Who the user is, as the app says it.
+    #[must_use]
+    pub fn user_id(&self) -> Option<Value> {
+        let Some(Value::Map(pairs)) = &self.user else {
+            return None;
+        };
+        let found = pairs.iter().find(|(key, _)| key == "id");
+        found.map(|(_, id)| id.clone())
+    }
+
     /// Of the request.
     #[must_use]
     pub fn trace_id(&self) -> Option<String> {

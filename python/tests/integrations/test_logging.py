@@ -34,7 +34,8 @@ def test_lines_are_json_with_the_ids_of_the_span_and_without_secrets(
 ) -> None:
     stream = io.StringIO()
     logger.addHandler(firebell.logging.Handler(stream=stream))
-    with firebell.span("outside") as span:
+    with firebell.span("outside") as span, firebell.scope():
+        firebell.set_user("dana", mail="dana@shop.example")
         logger.info(
             "paid %s with %s", 5, "4111111111111111", extra={"cart": 7, "password": "geheim"}
         )
@@ -42,10 +43,12 @@ def test_lines_are_json_with_the_ids_of_the_span_and_without_secrets(
     found = json.loads(line)
     assert (found["trace_id"], found["span_id"]) == (span.trace_id, span.span_id)
     assert found["cart"] == 7
+    assert found["user.id"] == "dana" and "dana@" not in line
     assert "geheim" not in line
     assert "4111111111111111" not in line
     record = told.wait(lambda: next((it for it in told.logs if "paid" in str(it.body)), None))
     assert record.trace_id == span.trace_id
+    assert record.attributes["user.id"] == "dana"
 
 
 def test_records_become_breadcrumbs_and_alerts(told: Collector, logger: logging.Logger) -> None:
