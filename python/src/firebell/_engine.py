@@ -514,6 +514,7 @@ class AlertEngine:
         self._wake = lambda: None
         if self._hosts is not None:
             self._hosts.give_up()
+            self._hosts, self._knows_hosts = None, False
         for state in self._states.values():
             if state.lease is not None:
                 state.lease.release()

@@ -34,6 +34,7 @@ class Hosts:
         # By rule: None while it is asked.
         self._answers: dict[str, bool | None] = {}
         self._held: set[str] = set()
+        self._is_over = False
 
     def is_ours(self, rule: str, every: float) -> bool | None:
         """Return whether this host evaluates a rule at this turn; None: ask again soon."""
@@ -51,7 +52,8 @@ class Hosts:
         return answer
 
     def give_up(self) -> None:
-        """Let others have what this host holds; the first that cannot be told ends it."""
+        """Let others have what this host holds, at the end; unless the server is away."""
+        self._is_over = True
         # A server may answer anything.
         with suppress(Exception):
             while self._held:
@@ -63,6 +65,9 @@ class Hosts:
             found = self._call("POST", rule, TIMEOUT_SECONDS, **{"for": _duration(lasts)})
             is_ours = found["holder"] == self._holder
             (self._held.add if is_ours else self._held.discard)(rule)
+            if self._is_over:
+                # It was asked before the end, and answered behind it.
+                self.give_up()
         except Exception:  # noqa: BLE001 - a server may answer anything, and be away.
             self._held.discard(rule)
         finally:
