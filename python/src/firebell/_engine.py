@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ._duration import Duration
-    from ._notify import CheckEvent, Notifier
+    from ._event import CheckEvent, Notifier
     from ._rules import AlertRule
     from ._session import Run
     from .escalation import EscalationManager

@@ -12,43 +12,9 @@ import time
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-    from typing import Any, Literal, Protocol, TypedDict
+    from typing import Any
 
-    from ._rules import Severity
-
-    class _Always(TypedDict):
-        kind: Literal["check"]
-        id: str
-        name: str
-        severity: Severity
-        message: str
-        labels: dict[str, str]
-        fingerprint: str
-        status: Literal["firing", "resolved"]
-        started_at: float
-
-    class CheckEvent(_Always, total=False):
-        """What notifiers are told of an alert of a check."""
-
-        change: Literal["fired", "rose", "repeated", "refreshed", "resolved"]
-        runbook: str
-        contexts: dict[str, Any]
-        exception: dict[str, Any]
-        service: str
-        environment: str
-        release: str
-        value: float
-        ended_at: float
-        refresh_seconds: float
-        escalation: str
-
-    class Notifier(Protocol):
-        """Whom alerts are told: anything with a name and an async `send`."""
-
-        name: str
-
-        async def send(self, alert: CheckEvent, /) -> None:
-            """Tell of one alert; raising means that it was not told."""
+    from ._event import CheckEvent, Notifier
 
 
 TIMEOUT_SECONDS = 10.0

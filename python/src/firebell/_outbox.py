@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-    from ._notify import CheckEvent, Notifier
+    from ._event import CheckEvent, Notifier
 
 WAITING_MAX = 1_000
 ATTEMPTS_MAX = 20

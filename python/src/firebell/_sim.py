@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ._duration import Duration
-    from ._notify import CheckEvent
+    from ._event import CheckEvent
     from ._rules import AlertRule, Severity
 
 LINES_MAX = 40

@@ -26,14 +26,16 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ._duration import Duration
-    from ._notify import Notifier
+    from ._event import CheckEvent, Notifier
     from ._rules import Severity
 
     State = Literal["waiting", "paging", "acknowledged", "unanswered", "resolved"]
 
 __all__ = (
+    "CheckEvent",
     "EscalationManager",
     "Incident",
+    "Notifier",
     "Policy",
     "Step",
     "alertmanager",
@@ -48,6 +50,15 @@ STEPS_MAX = 100
 OVER_KEPT_MAX = 200
 # 1 is the worst.
 _LEVELS = {"critical": 1, "error": 2, "warning": 3, "info": 4, "debug": 4}
+
+
+def __getattr__(name: str) -> object:
+    # Types for those who write notifiers; nothing here needs them when it runs.
+    if name in {"CheckEvent", "Notifier"}:
+        from . import _event
+
+        return getattr(_event, name)
+    raise AttributeError(f"module 'firebell.escalation' has no attribute {name!r}")
 
 
 class Step:

@@ -162,6 +162,7 @@ def test_every_public_name_is_there() -> None:
     for name in dir(firebell):
         assert getattr(firebell, name) is not None
     assert all(hasattr(firebell.testing, name) for name in firebell.testing.__all__)
+    assert all(hasattr(firebell.escalation, name) for name in firebell.escalation.__all__)
     assert isinstance(firebell.counter("typed"), firebell.Counter)
     with pytest.raises(AttributeError, match="no_such_name"):
         _ = firebell.no_such_name
