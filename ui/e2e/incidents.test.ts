@@ -72,6 +72,18 @@ describe("incidents", () => {
     expect(await overflow(page)).toBe(0);
   });
 
+  test("have runbooks in place, whose steps are ticked by whoever is named", async () => {
+    const { page } = await open(scenario("busy"), "#/incidents/INC-12");
+    const books = page.getByRole("region", { name: "Runbooks" });
+    await books.getByText("0 of 3; next: What changed?").waitFor();
+    expect(await books.getByLabel("Roll back").isDisabled()).toBe(true);
+    await page.getByLabel("Your name").fill("ben");
+    await books.getByLabel("What changed? git log").click();
+    await books.getByText("1 of 3; next: Roll").waitFor();
+    await books.getByText("done by ben").waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+  });
+
   test("say who was paged and who is next, and take answers", async () => {
     const world = scenario("busy");
     const { page } = await open(world, "#/incidents/INC-12");

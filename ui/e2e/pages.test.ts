@@ -228,6 +228,28 @@ describe("on call", () => {
     expect(await people.innerText()).toContain("cannot be reached");
   });
 
+  test("takes overrides and swaps in one form, which asks for what is needed", async () => {
+    const { page } = await open(scenario("busy"), "#/oncall");
+    await page.getByText("Change who is on call").click();
+    await page.getByLabel("Your name").fill("zoe");
+    await page.getByLabel("Who", { exact: true }).selectOption({ index: 1 });
+    await page.getByLabel("From, by the schedule's clock").fill("2026-01-05T09:00");
+    await page.getByLabel("Until").fill("2026-01-06T09:00");
+    const button = page.getByRole("button", { name: "Change it" });
+    expect(await button.isDisabled()).toBe(false);
+    await page.getByLabel("What changes").selectOption("swap");
+    expect(await button.isDisabled()).toBe(true);
+    await page.getByLabel("With whom").selectOption({ index: 2 });
+    await page.getByLabel("For their shifts from").fill("2026-01-12T09:00");
+    await page.getByLabel("Until").nth(1).fill("2026-01-13T09:00");
+    expect(await accessibilityProblems(page)).toEqual([]);
+    const request = page.waitForRequest(/oncall\/swaps$/);
+    await button.click();
+    const said = JSON.parse((await request).postData() ?? "") as { by: string; swap: object };
+    expect(said.by).toBe("zoe");
+    expect(Object.keys(said.swap)).toHaveLength(3);
+  });
+
   test("draws two weeks, lists them, and adds up what everybody carries", async () => {
     const { page } = await open(scenario("busy"), "#/oncall");
     await page.getByRole("img", { name: /payments: covered for two weeks/ }).waitFor();

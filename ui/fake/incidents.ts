@@ -1,5 +1,5 @@
 // Incidents of the fake Firebell, and what it makes of acts.
-import type { IncidentDetail } from "../src/api/types.ts";
+import type { IncidentDetail, Runbook } from "../src/api/types.ts";
 
 const MINUTE = 60_000;
 
@@ -128,12 +128,29 @@ function worked(): IncidentDetail {
   });
 }
 
+/** By the steps that were ticked, of each incident. */
+const ticked = new Map<string, Map<number, string>>();
+
+/** One runbook, of those alerts that have one. */
+export function runbooks({ id, alerts }: IncidentDetail): Runbook[] {
+  const texts = ["What changed? `git log`", "Roll **back**", "After 30 minutes: the managers"];
+  const done = ticked.get(id) ?? new Map<number, string>();
+  const steps = texts.map((text, idx) => {
+    const by = done.get(idx + 1);
+    return { n: idx + 1, text, done: by === undefined ? null : { by, at: ago(0) } };
+  });
+  const items = steps.map((step) => `- [${step.done === null ? " " : "x"}] ${step.text}`);
+  const text = `# Checkout\n\nSee https://graphs.example.org/checkout\n\n${items.join("\n")}\n`;
+  return alerts.length === 0 ? [] : [{ name: "checkout", text, steps }];
+}
+
 interface Wish {
   do: string;
   by: string;
   text?: string;
   to?: IncidentDetail["state"];
   verdict?: "acted";
+  step?: number;
 }
 
 /** Does roughly what the server does: notes it, and moves. */
@@ -141,6 +158,10 @@ export function act(incident: IncidentDetail, wish: Wish): unknown {
   const text = wish.do === "note" ? `noted: ${wish.text ?? ""}` : `did ${wish.do}`;
   const n = incident.timeline.length;
   incident.timeline.push({ n, at: ago(0), by: wish.by, kind: wish.do, text, url: null });
+  if (wish.step !== undefined) {
+    const done = ticked.get(incident.id) ?? new Map<number, string>();
+    ticked.set(incident.id, done.set(wish.step, wish.by));
+  }
   if (wish.do === "ack") incident.acknowledged = { by: wish.by, at: ago(0) };
   if (wish.do === "state" && wish.to !== undefined) {
     incident.state = wish.to;

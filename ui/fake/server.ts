@@ -7,7 +7,7 @@ import { extname, join, normalize } from "node:path";
 import type { Changed, IncidentDetail } from "../src/api/types.ts";
 import type { SilencePreview } from "../src/api/types.ts";
 import type { NewSilence } from "../src/api/upstream.ts";
-import { act, incident } from "./incidents.ts";
+import { act, incident, runbooks } from "./incidents.ts";
 import { answerPage } from "./pages.ts";
 import { draft, postmortem, write } from "./postmortem.ts";
 import { decide, quality } from "./quality.ts";
@@ -75,6 +75,7 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
   },
   "GET /api/firebell/v1/incidents/": ({ incidents }, url) => {
     const found = named(incidents, url);
+    if (url.pathname.endsWith("/runbooks")) return found && { runbooks: runbooks(found) };
     return url.pathname.endsWith("/postmortem") ? found && postmortem(found.id) : found;
   },
   "POST /api/firebell/v1/incidents": (world, _, body) => {
@@ -103,7 +104,12 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
   "POST /api/firebell/v1/review/decisions": (_, __, body) => decide(body),
   "GET /api/firebell/v1/heartbeats": ({ heartbeats }) => ({ heartbeats }),
   "GET /api/firebell/v1/oncall": ({ oncall }) => oncall,
-  "GET /api/firebell/v1/oncall/overrides": () => ({ overrides: [], swaps: [], schedules: [] }),
+  "GET /api/firebell/v1/oncall/overrides": () => ({
+    overrides: [],
+    swaps: [],
+    temporary: [],
+    schedules: [],
+  }),
   "GET /api/firebell/v1/oncall/shifts": ({ oncall }, url) => shiftsOf(oncall, url.searchParams),
   "GET /api/v1/targets": (world) => ({
     status: "success",

@@ -60,6 +60,7 @@ fn write(month: &DemoMonth, folder: &Path) -> Result<(), Box<dyn std::error::Err
         .map_err(|error| format!("failed to make the folder {}: {error}", folder.display()))?;
     std::fs::write(folder.join("firebell.yml"), &month.firebell_yml)?;
     std::fs::write(folder.join("rules.yml"), &month.rules_yml)?;
+    std::fs::write(folder.join("slo.yml"), &month.slo_yml)?;
     std::fs::write(folder.join("month.md"), &month.scenario)?;
     let disk: Arc<dyn Disk> = Arc::new(FileDisk::open(&folder.join("data"))?);
     Ok(month.write(disk)?)

@@ -94,6 +94,20 @@ pub(crate) enum Command {
         #[arg(long, value_name = "N", conflicts_with = "text")]
         done: Option<u64>,
     },
+    /// Print its runbooks: what to check, what to do next, when to hand over.
+    Runbooks(Show),
+    /// Say that a step of a runbook is done.
+    #[command(after_help = "Example: firebell incident step 4 database 2")]
+    Step {
+        #[command(flatten)]
+        of: Of,
+        /// The runbook's name.
+        #[arg(value_name = "RUNBOOK")]
+        runbook: String,
+        /// The step's number, from 1.
+        #[arg(value_name = "N")]
+        step: u64,
+    },
     /// Add something to look at.
     Link {
         #[command(flatten)]
@@ -296,6 +310,7 @@ pub(crate) fn incident(command: &Command) -> ExitCode {
     let done = match command {
         Command::List(options) => list(options),
         Command::Show(options) => show(options),
+        Command::Runbooks(options) => runbooks(options),
         Command::Declare(options) => declare(options),
         act => match act_of(act) {
             Some((of, act)) => of.act(act),
@@ -311,7 +326,9 @@ pub(crate) fn incident(command: &Command) -> ExitCode {
 /// What is posted, but for who does it.
 fn act_of(command: &Command) -> Option<(&Of, Value)> {
     Some(match command {
-        Command::List(_) | Command::Show(_) | Command::Declare(_) => return None,
+        Command::List(_) | Command::Show(_) | Command::Runbooks(_) | Command::Declare(_) => {
+            return None;
+        }
         Command::Ack(of) => (of, json!({ "do": "ack" })),
         Command::Note {
             of,
@@ -335,6 +352,10 @@ fn act_of(command: &Command) -> Option<(&Of, Value)> {
         Command::Task {
             of, text, owner, ..
         } => (of, json!({ "do": "task", "text": text, "owner": owner })),
+        Command::Step { of, runbook, step } => (
+            of,
+            json!({ "do": "step", "runbook": runbook, "step": step }),
+        ),
         Command::Link { of, link, title } => {
             (of, json!({ "do": "link", "url": link, "title": title }))
         }
@@ -490,6 +511,38 @@ fn show(options: &Show) -> Result<(), ExitCode> {
         let by = entry["by"].as_str().unwrap_or("firebell");
         let what = harmless(&format!("{by} {}", text(entry, "text")));
         say(format_args!("{} {what}", text(entry, "at")));
+    }
+    Ok(())
+}
+
+/// Each as Markdown, and what comes next by it.
+fn runbooks(options: &Show) -> Result<(), ExitCode> {
+    let id = segment(&options.id);
+    let body = options.asked.ask(&format!("{PATH}/{id}/runbooks"), &[])?;
+    if options.asked.json {
+        say(format_args!("{body}"));
+        return Ok(());
+    }
+    let answer = parsed(&body)?;
+    let all = answer["runbooks"].as_array().map_or(&[][..], Vec::as_slice);
+    if all.is_empty() {
+        say(format_args!(
+            "it has no runbook: they stand under `incidents`, `runbooks`"
+        ));
+    }
+    for runbook in all {
+        let name = harmless(text(runbook, "name"));
+        say(format_args!("<!-- {name} -->"));
+        for line in text(runbook, "text").lines() {
+            say(format_args!("{}", harmless(line)));
+        }
+        let mut steps = runbook["steps"].as_array().into_iter().flatten();
+        if let Some(next) = steps.find(|it| it["done"].is_null()) {
+            let (n, what) = (&next["n"], harmless(text(next, "text")));
+            say(format_args!(
+                "\nnext: {what}; done: `firebell incident step {id} {name} {n}`\n"
+            ));
+        }
     }
     Ok(())
 }

@@ -73,6 +73,13 @@ pub(crate) enum Command {
                       Exit codes: 0 it is in force, 1 it is refused, 2 usage or IO."
     )]
     Swap(changes::Swap),
+    /// Put another rotation in place of a schedule's own for a while, on a running Firebell.
+    #[command(
+        after_help = "Example: firebell oncall temporary payments ana ben --every 1d --from 2026-08-01 \
+                      --until 2026-08-15 --reason summer\n\
+                      Exit codes: 0 it is in force, 1 it is refused, 2 usage or IO."
+    )]
+    Temporary(changes::Temporary),
     /// Send somebody test messages by every contact that they have not confirmed yet; a link in them
     /// confirms it.
     #[command(after_help = "Example: firebell oncall verify ana\n\
@@ -143,6 +150,7 @@ pub(crate) fn oncall(command: &Command) -> ExitCode {
         } => ical(source, schedule.as_deref(), person.as_deref()),
         Command::Override(options) => changes::add_override(options),
         Command::Swap(options) => changes::add_swap(options),
+        Command::Temporary(options) => changes::add_temporary(options),
         Command::Verify(options) => changes::verify(options),
         Command::Changes(asked) => changes::changes(asked),
         Command::Undo(options) => changes::undo(options),

@@ -73,6 +73,9 @@ pub(crate) fn quality(options: &Quality) -> ExitCode {
     let head = [
         "fired",
         "told",
+        "paged",
+        "night",
+        "climbed",
         "seen",
         "actionable",
         "guessed",
@@ -143,13 +146,16 @@ pub(crate) fn review(options: &Review) -> ExitCode {
     }
 }
 
-fn cells(row: &Value, name: &str) -> [String; 8] {
+fn cells(row: &Value, name: &str) -> [String; 11] {
     let count = |name: &str| row[name].as_u64().unwrap_or_default().to_string();
     let share = row["actionableShare"].as_f64();
     let share = share.map_or("-".to_owned(), |it| format!("{:.0} %", it * 100.0));
     [
         count("fired"),
         count("notified"),
+        count("pages"),
+        count("atNight"),
+        count("escalated"),
         count("acknowledged"),
         share,
         count("guessed"),
@@ -162,9 +168,22 @@ fn cells(row: &Value, name: &str) -> [String; 8] {
     ]
 }
 
-fn print(cells: [String; 8]) {
-    let [fired, told, seen, share, guessed, flaps, advice, name] = cells;
+fn print(cells: [String; 11]) {
+    let [
+        fired,
+        told,
+        paged,
+        night,
+        climbed,
+        seen,
+        share,
+        guessed,
+        flaps,
+        advice,
+        name,
+    ] = cells;
     say(format_args!(
-        "{fired:>6} {told:>6} {seen:>6} {share:>10} {guessed:>7} {flaps:>6}  {advice:<6}  {name}"
+        "{fired:>6} {told:>6} {paged:>6} {night:>6} {climbed:>7} {seen:>6} {share:>10} {guessed:>7} \
+         {flaps:>6}  {advice:<6}  {name}"
     ));
 }

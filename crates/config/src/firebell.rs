@@ -370,7 +370,7 @@ fn read_notifications(
 fn own_keys(loader: &Loader<'_>, fields: &Fields<'_, '_>, parts: &mut Parts) {
     parts.history = Some(KeptLimits::read_history(fields));
     parts.telemetry = Some(KeptLimits::read_telemetry(fields));
-    let (incidents, default) = incidents::read(fields);
+    let (incidents, default) = incidents::read(loader, fields);
     if incidents.open_when_budget.is_some() && parts.objectives.all.is_empty() {
         loader.note(format!(
             "{}: `open_when_budget` opens nothing: there are no objectives, which `slo_files` name",

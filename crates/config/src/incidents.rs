@@ -6,19 +6,25 @@ use firebell_incident::{BudgetOpening, Policy, Severity};
 use firebell_model::{Duration, Matcher, is_valid_label_name, parse_matchers};
 
 use crate::fields::Fields;
+use crate::load::Loader;
 use crate::problem::Problem;
+use crate::runbooks;
 use crate::yaml::Node;
 
 /// Reads the section; without it, only people open incidents. Besides, the name of the policy by
 /// which those are paged whose owner names none.
-pub(crate) fn read(parent: &Fields<'_, '_>) -> (Policy, Option<(Arc<str>, Problem)>) {
+pub(crate) fn read(
+    loader: &Loader<'_>,
+    parent: &Fields<'_, '_>,
+) -> (Policy, Option<(Arc<str>, Problem)>) {
     let default = Policy::default();
     let Some(node) = parent.get("incidents") else {
         return (default, None);
     };
     let fields = parent.doc.fields(node, "`incidents`");
     let opening = fields.list("open_when").iter();
-    let open_when = opening.filter_map(|it| matchers(&fields, it)).collect();
+    let open_when = opening.filter_map(|it| matchers(&fields, "open_when", it));
+    let open_when = open_when.collect();
     let (window, answer_within) = (longer(&fields, "window"), longer(&fields, "answer_within"));
     let policy = Policy {
         open_when,
@@ -38,6 +44,7 @@ pub(crate) fn read(parent: &Fields<'_, '_>) -> (Policy, Option<(Arc<str>, Proble
             .duration("resolve_after")
             .unwrap_or(default.resolve_after),
         answer_within: answer_within.unwrap_or(default.answer_within),
+        runbooks: runbooks::read(loader, &fields),
     };
     let escalation = fields.text("escalation").map(|name| {
         let place = parent.doc.place(fields.at("escalation"));
@@ -73,18 +80,20 @@ fn longer(fields: &Fields<'_, '_>, name: &'static str) -> Option<Duration> {
     None
 }
 
-fn matchers(fields: &Fields<'_, '_>, node: &Node) -> Option<Vec<Matcher>> {
-    let text = fields.doc.text(node, "open_when")?;
+/// The matchers that a field says; not of everything.
+pub(crate) fn matchers(fields: &Fields<'_, '_>, name: &str, node: &Node) -> Option<Vec<Matcher>> {
+    let text = fields.doc.text(node, name)?;
     let why = match parse_matchers(&text) {
         // What matches the absence of all labels would open an incident for everything.
-        Ok(matchers) if matchers.iter().all(|it| it.matches_value("")) => {
-            "this would open an incident for every alert".to_owned()
-        }
+        Ok(matchers) if matchers.iter().all(|it| it.matches_value("")) => match name {
+            "open_when" => "this would open an incident for every alert".to_owned(),
+            _ => "this is every alert".to_owned(),
+        },
         Ok(matchers) => return Some(matchers),
         Err(error) => error.to_string(),
     };
     let hint = Some("write matchers, as in '{severity=\"critical\", team=\"pay\"}'".to_owned());
-    let message = format!("`open_when`: {why}");
+    let message = format!("`{name}`: {why}");
     fields.doc.problem(node.at, message, hint);
     None
 }

@@ -34,6 +34,7 @@ mod replies;
 mod rule_files;
 mod rule_policy;
 mod rule_text;
+mod runbooks;
 mod scrape;
 mod secrets;
 mod size;

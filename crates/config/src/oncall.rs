@@ -8,6 +8,8 @@
 //!   payments: {members: [ana, ben], schedule: payments, escalation: payments}
 //! services:
 //!   cart: payments
+//! flows:
+//!   pay: payments
 //! owners:
 //!   - {matchers: ['job=~"node.*"'], team: payments}
 //! schedules:
@@ -85,15 +87,17 @@ pub(crate) fn is_of_oncall(root: &Node) -> bool {
     let Value::Map(entries) = &root.value else {
         return false;
     };
-    const OWN: [&str; 8] = [
+    const OWN: [&str; 10] = [
         "people",
         "teams",
         "services",
+        "flows",
         "owners",
         "holidays",
         "schedules",
         "overrides",
         "swaps",
+        "temporary",
     ];
     !entries.is_empty() && entries.iter().all(|entry| OWN.contains(&&*entry.key))
 }
@@ -211,14 +215,10 @@ impl Reader {
                 self.oncall.directory.teams[id.0 as usize] = team;
             }
         }
-        for entry in self.named(fields, "services", "services") {
-            if let Some(text) = fields.doc.text(&entry.value, "services")
-                && let Some(team) = self.find_team(fields.doc, &entry.value, &text)
-            {
-                let name = entry.key.as_str().into();
-                self.oncall.directory.services.push(Service { name, team });
-            }
-        }
+        let services = self.owned(fields, "services");
+        self.oncall.directory.services.extend(services);
+        let flows = self.owned(fields, "flows");
+        self.oncall.directory.flows.extend(flows);
         for node in fields.list("owners") {
             self.owner(fields.doc, node);
         }
@@ -233,8 +233,32 @@ impl Reader {
         }
     }
 
-    /// Overrides and swaps that stand beside the schedules, in their order.
+    /// Services or flows, with whose they are.
+    fn owned(&mut self, fields: &Fields<'_, '_>, name: &'static str) -> Vec<Service> {
+        let mut owned = Vec::new();
+        for entry in self.named(fields, name, name) {
+            if let Some(text) = fields.doc.text(&entry.value, name)
+                && let Some(team) = self.find_team(fields.doc, &entry.value, &text)
+            {
+                let name = entry.key.as_str().into();
+                owned.push(Service { name, team });
+            }
+        }
+        owned
+    }
+
+    /// What is put over schedules and stands beside them, in its order.
     fn take_changes(&mut self, fields: &Fields<'_, '_>) {
+        for node in fields.list("temporary") {
+            let said = fields.doc.fields(node, "a temporary schedule");
+            let name = said.get("schedule");
+            if let Some((id, zone)) = self.changed(fields.doc, node, name) {
+                let temporary = changes::temporary_of(self, &said, &zone);
+                let schedule = &mut self.oncall.schedules[id.0 as usize];
+                schedule.temporary.extend(temporary);
+                said.finish();
+            }
+        }
         for node in fields.list("overrides") {
             let said = fields.doc.fields(node, "an override");
             let name = said.get("schedule");

@@ -50,7 +50,7 @@ impl Paging {
         let owner = ownership.owner(labels, directory);
         let of_rule = owner.and_then(|(_, by)| match by {
             OwnedBy::Rule(idx) => ownership.rules.get(idx)?.escalation.as_ref(),
-            OwnedBy::TeamLabel | OwnedBy::ServiceLabel | OwnedBy::Rest => None,
+            OwnedBy::TeamLabel | OwnedBy::ServiceLabel | OwnedBy::FlowLabel | OwnedBy::Rest => None,
         });
         let of_team = || {
             let (team, _) = owner?;

@@ -1,7 +1,7 @@
 //! What is wrong with policies, before it hurts: found when they are loaded, all of it.
 //!
-//! Whether a step is ever taken depends on a severity and on conditions that are so or not. These
-//! are few, so all their combinations are tried, for each severity.
+//! Whether a step is ever taken depends on a severity, an error budget and the moment: pages are
+//! followed that open at each moment of a week at which that makes a difference.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -9,7 +9,8 @@ use std::sync::Arc;
 
 use firebell_oncall::{Change, Oncall, PersonId, Schedule};
 
-use crate::policy::{Act, BudgetLeft, Condition, Level, Policy, Severity, Step, Target};
+use crate::policy::{Act, Level, Policy, Severity, Step, Target};
+use crate::ways::{ByName, Times, Ways, weeks};
 use crate::window::Window;
 
 /// Something that is wrong with a policy.
@@ -42,8 +43,9 @@ pub enum FaultKind {
     Backwards,
     /// Nothing leads there.
     Unreachable,
-    /// A page of this severity may end without anybody having been told.
-    DeadEnd(Severity),
+    /// A page of this severity may end without anybody having been told; if that depends on hours,
+    /// such as one that opens then.
+    DeadEnd(Severity, Option<String>),
     /// Nobody whom it tells can be reached.
     NobodyReachable(Target),
     /// It asks people for an answer and tells channels only.
@@ -108,9 +110,6 @@ pub fn check(
     }
     faults
 }
-
-/// Policies by name.
-type ByName<'p> = BTreeMap<&'p str, &'p Policy>;
 
 /// What is looked up, and what was found out before: a thousand policies may mean the same people
 /// and hand over to each other.
@@ -271,138 +270,46 @@ impl<'p> World<'p> {
     }
 }
 
-/// What conditions depend on besides the severity.
-#[derive(Default)]
-struct Circumstances {
-    hours: Vec<Window>,
-    budgets: BTreeSet<BudgetLeft>,
-}
-
-/// One combination of circumstances: of each, whether it is so.
-struct Case<'c> {
-    circumstances: &'c Circumstances,
-    severity: Severity,
-    bits: u32,
-}
-
-impl Circumstances {
-    /// Of a policy and all that it leads to.
-    fn of(policies: &ByName<'_>, policy: &Policy) -> Self {
-        let mut found = Self::default();
-        let (mut seen, mut open) = (BTreeSet::from([&policy.name]), vec![policy]);
-        while let Some(policy) = open.pop() {
-            let steps = policy.steps.iter();
-            for condition in steps.flat_map(|it| it.when.iter().chain(&it.unless)) {
-                let new = condition
-                    .hours
-                    .iter()
-                    .filter(|it| !found.hours.contains(it));
-                let new: Vec<Window> = new.cloned().collect();
-                found.hours.extend(new);
-                found.budgets.extend(condition.budget_below);
-            }
-            let next = handed_to(policy).filter_map(|name| policies.get(&**name).copied());
-            open.extend(next.filter(|it| seen.insert(&it.name)));
-        }
-        found
-    }
-
-    fn len(&self) -> usize {
-        self.hours.len() + self.budgets.len()
-    }
-
-    /// All combinations that there can be, for a severity.
-    fn cases(&self, severity: Severity) -> impl Iterator<Item = Case<'_>> {
-        let all = (0..1_u32 << self.len()).map(move |bits| Case {
-            circumstances: self,
-            severity,
-            bits,
-        });
-        // Less than 10% is also less than 20%.
-        all.filter(|case| {
-            let below: Vec<bool> = self.budgets.iter().map(|it| case.is_below(*it)).collect();
-            below.is_sorted()
-        })
-    }
-}
-
-impl Case<'_> {
-    fn is_so(&self, idx: usize) -> bool {
-        self.bits >> idx & 1 == 1
-    }
-
-    fn is_below(&self, budget: BudgetLeft) -> bool {
-        let of = self.circumstances;
-        let idx = of.budgets.iter().position(|it| *it == budget);
-        idx.is_some_and(|idx| self.is_so(of.hours.len() + idx))
-    }
-
-    fn holds(&self, condition: &Condition) -> bool {
-        let Condition {
-            severity,
-            hours,
-            budget_below,
-        } = condition;
-        let of = self.circumstances;
-        let is_in = |hours: &Window| {
-            let idx = of.hours.iter().position(|it| it == hours);
-            idx.is_some_and(|idx| self.is_so(idx))
-        };
-        severity.is_none_or(|it| self.severity.is_at_least(it))
-            && hours.as_ref().is_none_or(is_in)
-            && budget_below.is_none_or(|it| self.is_below(it))
-    }
-
-    fn takes(&self, step: &Step) -> bool {
-        step.when.as_ref().is_none_or(|it| self.holds(it))
-            && !step.unless.as_ref().is_some_and(|it| self.holds(it))
-    }
-
-    /// Whether anybody is told, after so many hand-overs; marks the steps that are taken.
-    fn walk(&self, policies: &ByName<'_>, policy: &Policy, n: usize, taken: &mut [bool]) -> bool {
-        let mut tells = false;
-        for (idx, step) in policy.steps.iter().enumerate() {
-            if !self.takes(step) {
-                continue;
-            }
-            if let Some(taken) = taken.get_mut(idx) {
-                *taken = true;
-            }
-            match &step.act {
-                Act::Notify(_) => tells = true,
-                Act::Defer(_) => {}
-                Act::HandOver(name) => {
-                    let next = policies.get(&**name).copied();
-                    let goes_on =
-                        |next| n < HAND_OVERS_MAX && self.walk(policies, next, n + 1, &mut []);
-                    return tells || next.is_none_or(goes_on);
-                }
-            }
-        }
-        tells
-    }
-}
-
 /// Steps that are never taken, and severities of which nobody hears.
 fn ways(policies: &ByName<'_>, policy: &Policy, say: &mut impl FnMut(Option<usize>, FaultKind)) {
-    let circumstances = Circumstances::of(policies, policy);
-    if circumstances.len() > CONDITIONS_MAX {
+    let ways = Ways::of(policies, policy);
+    if ways.hours.len() + ways.budgets.len() > CONDITIONS_MAX {
         return say(None, FaultKind::TooMany);
     }
     if policy.steps.is_empty() {
         return;
     }
-    let mut taken = vec![false; policy.steps.len()];
+    let zone = ways.hours.first().map(|it| it.zone());
+    let weeks = match zone {
+        Some(_) => weeks().to_vec(),
+        None => vec![weeks()[0]],
+    };
+    let times: Vec<Times<'_>> = weeks.iter().map(|it| Times::of(&ways, *it, None)).collect();
+    let mut is_taken = vec![false; policy.steps.len()];
     for severity in Severity::ALL {
-        let mut is_dead = false;
-        for case in circumstances.cases(severity) {
-            is_dead |= !case.walk(policies, policy, 0, &mut taken);
+        let mut dead = None;
+        for times in &times {
+            let mut marks = is_taken.clone();
+            let at = ways.dead_end(severity, times, &mut marks);
+            dead = dead.or(at);
+            is_taken = match marks.is_empty() {
+                true => vec![true; is_taken.len()],
+                false => marks,
+            };
         }
-        if is_dead {
-            say(None, FaultKind::DeadEnd(severity));
+        if let Some(at) = dead {
+            let at = zone.map(|(name, zone)| {
+                let civil = at.to_jiff().to_zoned(zone.clone());
+                format!("{} ({name})", civil.strftime("%A at %H:%M"))
+            });
+            say(None, FaultKind::DeadEnd(severity, at));
         }
     }
-    for (idx, _) in taken.iter().enumerate().filter(|(_, is_taken)| !**is_taken) {
+    for (idx, _) in is_taken
+        .iter()
+        .enumerate()
+        .filter(|(_, is_taken)| !**is_taken)
+    {
         say(Some(idx), FaultKind::Unreachable);
     }
 }
@@ -431,9 +338,14 @@ impl fmt::Display for FaultKind {
             }
             Self::Backwards => f.write_str("this comes earlier than the step before it"),
             Self::Unreachable => f.write_str("this step is never taken"),
-            Self::DeadEnd(severity) => write!(
+            Self::DeadEnd(severity, None) => write!(
                 f,
                 "a page of {severity} may end here without anybody having been told"
+            ),
+            Self::DeadEnd(severity, Some(when)) => write!(
+                f,
+                "a page of {severity} may end here without anybody having been told, such as one \
+                 that opens on {when}"
             ),
             Self::NobodyReachable(target) => {
                 write!(f, "`{target}` is nobody who can be reached")
@@ -463,7 +375,7 @@ impl FaultKind {
             Self::Unreachable => {
                 "something before it hands over in any case, or its conditions exclude each other"
             }
-            Self::DeadEnd(_) => "add a step without `when`, or one with `unless` in its place",
+            Self::DeadEnd(..) => "add a step without `when`, or one with `unless` in its place",
             Self::NobodyReachable(_) => {
                 "give somebody `email`, `phone`, `slack` or another contact"
             }

@@ -17,6 +17,7 @@ mod window;
 
 mod check;
 mod targets;
+mod ways;
 
 mod rules;
 
@@ -41,4 +42,5 @@ pub use self::policy::{
     AckMode, Act, BudgetLeft, Condition, Level, Policy, Severity, Step, Target, Who,
 };
 pub use self::rules::{HandOffNotices, Limit, Method, PagingRules, PersonRules, Way};
+pub use self::ways::{AHEAD_DAYS, Unheard, unheard};
 pub use self::window::{Window, WindowError};

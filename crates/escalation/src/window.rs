@@ -100,6 +100,17 @@ impl Window {
         gaps.first().map(|it| it.from)
     }
 
+    /// When it is, within a span.
+    pub(crate) fn spans(&self, span: Span) -> Vec<Span> {
+        let shifts = self.schedule.shifts(span);
+        shifts.into_iter().map(|it| it.span).collect()
+    }
+
+    /// The zone whose clock counts, and its name.
+    pub(crate) fn zone(&self) -> (&str, &TimeZone) {
+        (&self.written.zone, &self.schedule.zone)
+    }
+
     /// How many days are looked ahead: each of a week's comes, even where clocks change.
     pub const AHEAD_DAYS: i64 = 9;
 }

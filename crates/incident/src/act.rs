@@ -73,6 +73,13 @@ pub enum Act {
         /// Its number.
         task: usize,
     },
+    /// A step of a runbook is done.
+    Step {
+        /// The runbook's name.
+        runbook: String,
+        /// The step's number, from 1.
+        step: usize,
+    },
     /// What users notice.
     Impact {
         /// In words.
@@ -222,7 +229,7 @@ impl Act {
 
 /// Reads what scenarios write: `ack`, `state mitigated`, `state closed verdict acted`,
 /// `severity sev1`, `title …`, `role commander ben`, `role scribe`, `note …`, `tell …` (stakeholders),
-/// `link URL …`, `task …`, `done 1`, `impact …`, `components a, b`, `data at_risk …`,
+/// `link URL …`, `task …`, `done 1`, `step RUNBOOK 1`, `impact …`, `components a, b`, `data at_risk …`,
 /// `verdict false`, `merge INC-2`, `detach FINGERPRINT`, `part cause …`,
 /// `follow_up 2026-12-01 ben …`, `proven 1 …`.
 impl FromStr for Act {
@@ -265,6 +272,10 @@ impl FromStr for Act {
             },
             "done" => Self::TaskDone {
                 task: parse_number(first)?,
+            },
+            "step" => Self::Step {
+                runbook: first.to_owned(),
+                step: parse_number(more)?,
             },
             "impact" => Self::Impact {
                 text: rest.to_owned(),
@@ -338,5 +349,5 @@ fn parse_number(text: &str) -> Result<usize, ActTextError> {
     text.parse().map_err(wrong)
 }
 
-const ACTS: &str = "ack, state, severity, title, role, note, tell, link, task, done, impact, \
-                    components, data, verdict, merge, detach, part, follow_up or proven";
+const ACTS: &str = "ack, state, severity, title, role, note, tell, link, task, done, step, \
+                    impact, components, data, verdict, merge, detach, part, follow_up or proven";

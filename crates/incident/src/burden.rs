@@ -110,12 +110,29 @@ impl Light {
 /// Who was paged in a span, and what they did: incidents are looked at one by one, and the clocks of
 /// people at the end.
 #[derive(Default, Debug)]
-pub struct Paged(BTreeMap<String, Told>);
+pub struct Paged {
+    people: BTreeMap<String, Told>,
+    n_escalated: u64,
+}
+
+/// What the pages of some incidents took of those who were paged.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Toll {
+    /// How often somebody was paged.
+    pub n_pages: u64,
+    /// How many incidents went on to others, or to the same ones again, as nobody answered.
+    pub n_escalated: u64,
+    /// How often somebody was woken.
+    pub n_at_night: u64,
+    /// Of all their nights.
+    pub sleep_lost: Duration,
+}
 
 impl Paged {
     /// What of an incident was in a span.
     pub fn add(&mut self, incident: &Incident, (from, to): (Timestamp, Timestamp)) {
         let mut first: BTreeMap<&str, Timestamp> = BTreeMap::new();
+        let mut n_told: u64 = 0;
         for entry in &incident.timeline {
             let What::Page(OfPage::Told(whom)) = &entry.what else {
                 continue;
@@ -123,6 +140,7 @@ impl Paged {
             if entry.at < from || to <= entry.at {
                 continue;
             }
+            n_told += 1;
             for name in whom {
                 let until = last_act(incident, name, entry.at);
                 self.of(name).pages.push((entry.at, until));
@@ -134,6 +152,22 @@ impl Paged {
             of.n_incidents += 1;
             of.looked.extend(acknowledged(incident, name, at));
         }
+        self.n_escalated += u64::from(n_told > 1);
+    }
+
+    /// What all of it took; `part_of` knows the clocks of people.
+    pub fn toll(self, part_of: impl Fn(&str, Timestamp) -> PartOfDay) -> Toll {
+        let toll = Toll {
+            n_escalated: self.n_escalated,
+            ..Toll::default()
+        };
+        let burdens = self.burdens(part_of).into_values();
+        burdens.fold(toll, |toll, it| Toll {
+            n_pages: toll.n_pages + it.n_pages,
+            n_at_night: toll.n_at_night + it.n_at_night,
+            sleep_lost: toll.sleep_lost + it.sleep_lost,
+            ..toll
+        })
     }
 
     /// What the span was like, by name of person; `part_of` knows their clocks.
@@ -141,7 +175,7 @@ impl Paged {
         self,
         part_of: impl Fn(&str, Timestamp) -> PartOfDay,
     ) -> BTreeMap<String, Burden> {
-        let told = self.0.into_iter();
+        let told = self.people.into_iter();
         told.map(|(name, it)| {
             let burden = it.burden(|at| part_of(&name, at));
             (name, burden)
@@ -150,7 +184,7 @@ impl Paged {
     }
 
     fn of(&mut self, name: &str) -> &mut Told {
-        self.0.entry(name.to_owned()).or_default()
+        self.people.entry(name.to_owned()).or_default()
     }
 }
 
@@ -305,6 +339,16 @@ mod tests {
         assert_eq!((ben.n_pages, ben.n_off_hours, ben.n_at_night), (2, 2, 0));
         assert_eq!((ben.sleep_lost, ben.n_acknowledged), (Duration::ZERO, 0));
         assert_eq!(found.len(), 2);
+        let mut paged = Paged::default();
+        let of = |it: &Incident, paged: &mut Paged| paged.add(it, (at(0), at(2_900)));
+        incidents.iter().for_each(|it| of(it, &mut paged));
+        let expected = Toll {
+            n_pages: 4,
+            n_escalated: 1,
+            n_at_night: 1,
+            sleep_lost: Duration::from_mins(59 + 30),
+        };
+        assert_eq!(paged.toll(part_of), expected);
         let later = burdens((at(2_900), at(9_000)));
         assert_eq!(later["ana"].n_off_hours, 0);
     }

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 pub use self::words::alert_text;
 use crate::life::{Phase, State, listed};
 use crate::postmortem::{Graph, Part, Postmortem};
+use crate::runbook::Tick;
 use crate::verdict::{Judgement, Verdict};
 
 /// Counts up from 1; written `INC-1`.
@@ -113,7 +114,7 @@ pub struct Task {
 /// Something to look at.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Link {
-    /// An address of HTTP; a picture's is shown as one.
+    /// An address of HTTP, of a picture too: the page loads nothing from elsewhere, and leads there.
     pub url: String,
     /// What it is; may be empty.
     pub title: String,
@@ -225,6 +226,8 @@ pub enum What {
     Task(usize, String, Option<Person>),
     /// The task is done.
     TaskDone(usize),
+    /// A step of a runbook is done: the runbook's name, the step's number, and what it says.
+    Step(Arc<str>, usize, Arc<str>),
     /// What users notice.
     Impact(Impact),
     /// What is hit.
@@ -282,6 +285,9 @@ pub struct Incident {
     pub roles: BTreeMap<Role, Person>,
     /// What is to be done.
     pub tasks: Vec<Task>,
+    /// What was done of its runbooks, in the order in which it was.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ticks: Vec<Tick>,
     /// What users notice.
     pub impact: Option<Impact>,
     /// What is hit.
@@ -382,6 +388,7 @@ impl What {
             | Self::Task(_, text, _)
             | Self::FollowUp(_, text, ..)
             | Self::Proven(_, text) => text.len(),
+            Self::Step(_, _, step) => step.len(),
             Self::Linked(link) => link.url.len() + link.title.len(),
             Self::Impact(impact) => impact.text.len(),
             Self::Components(names) => names.iter().map(String::len).sum(),

@@ -15,6 +15,7 @@ mod decisions;
 mod opening;
 mod pages;
 mod people;
+mod steps;
 mod writing;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -22,12 +22,13 @@ mod policy;
 mod postmortem;
 mod quality;
 mod review;
+mod runbook;
 mod verdict;
 
 pub use crate::act::{Act, ActTextError, Outcome, Refusal};
 pub use crate::burden::{
     Burden, Light, OFF_HOURS_BURNOUT, OFF_HOURS_GOOD, ONE_INTERRUPTION, PAGES_IN_SHIFT, Paged,
-    PartOfDay, TO_SLEEP_AGAIN,
+    PartOfDay, TO_SLEEP_AGAIN, Toll,
 };
 pub use crate::incident::{
     Acknowledged, Audience, DataState, DataStatement, Entry, ErrorBudget, Impact, Incident,
@@ -47,4 +48,5 @@ pub use crate::quality::{
     Advice, DELETE_UNDER, Episode, Episodes, FLAPS_WITHIN, Figures, Spread, TARGET,
 };
 pub use crate::review::{BusinessMonth, RUNBOOK_WITHIN, Review, ReviewedIncident};
+pub use crate::runbook::{Runbook, STEPS_MAX, Tick};
 pub use crate::verdict::{Judgement, TRANSIENT_MAX, Verdict};

@@ -6,6 +6,7 @@ use firebell_escalation::BudgetLeft;
 use firebell_model::{ALERT_NAME, Duration, Labels, Matcher};
 
 use crate::incident::Severity;
+use crate::runbook::Runbook;
 
 /// What people have configured under `incidents`.
 #[derive(Clone, PartialEq, Debug)]
@@ -30,6 +31,8 @@ pub struct Policy {
     pub resolve_after: Duration,
     /// A verdict is guessed when nobody gave one for so long after the end.
     pub answer_within: Duration,
+    /// What people have written for some incidents.
+    pub runbooks: Vec<Runbook>,
 }
 
 /// When what is left of an error budget opens an incident.
@@ -63,6 +66,7 @@ impl Default for Policy {
             severities: severities.into(),
             resolve_after: Duration::from_mins(5),
             answer_within: Duration::from_hours(24),
+            runbooks: Vec::new(),
         }
     }
 }

@@ -39,7 +39,7 @@ pub use self::hours::{
 pub use self::ical::calendar;
 pub use self::ical_days::{CalendarDays, CalendarWarning, calendar_days};
 pub use self::layer::Layer;
-pub use self::ownership::{OwnedBy, OwnerRule, Ownership, SERVICE_LABEL, TEAM_LABEL};
+pub use self::ownership::{FLOW_LABEL, OwnedBy, OwnerRule, Ownership, SERVICE_LABEL, TEAM_LABEL};
 pub use self::people::{
     Contact, ContactKind, Directory, Person, PersonId, ScheduleId, Service, Team, TeamId,
 };

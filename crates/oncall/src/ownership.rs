@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firebell_model::{Labels, Matcher};
 
-use crate::people::{Directory, TeamId};
+use crate::people::{Directory, Service, TeamId};
 
 /// Alerts with these labels belong to a team.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,7 +18,8 @@ pub struct OwnerRule {
 }
 
 /// Who owns what: the first rule that matches, else the team that the label `team` names, else the
-/// one that owns the service that the label `service` names, else the team that owns the rest.
+/// one that owns the service that the label `service` names, else the one that owns the flow that the
+/// label `flow` names, else the team that owns the rest.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Ownership {
     /// In order; the first that matches decides.
@@ -36,6 +37,8 @@ pub enum OwnedBy {
     TeamLabel,
     /// Its label `service` names a service of it.
     ServiceLabel,
+    /// Its label `flow` names a flow of it.
+    FlowLabel,
     /// It owns the rest.
     Rest,
 }
@@ -44,6 +47,8 @@ pub enum OwnedBy {
 pub const TEAM_LABEL: &str = "team";
 /// The label that names a service.
 pub const SERVICE_LABEL: &str = "service";
+/// The label that names a flow: what users do, such as to pay.
+pub const FLOW_LABEL: &str = "flow";
 
 impl Ownership {
     /// Whose an alert is, and why.
@@ -54,11 +59,16 @@ impl Ownership {
             return Some((self.rules[idx].team, OwnedBy::Rule(idx)));
         }
         let by_team = directory.find_team(labels.value(TEAM_LABEL));
-        let service = labels.value(SERVICE_LABEL);
-        let by_service = || directory.services.iter().find(|it| *it.name == *service);
+        let named = |all: &[Service], label| {
+            let name = labels.value(label);
+            all.iter().find(|it| *it.name == *name).map(|it| it.team)
+        };
+        let by_service = || named(&directory.services, SERVICE_LABEL);
+        let by_flow = || named(&directory.flows, FLOW_LABEL);
         by_team
             .map(|team| (team, OwnedBy::TeamLabel))
-            .or_else(|| by_service().map(|it| (it.team, OwnedBy::ServiceLabel)))
+            .or_else(|| by_service().map(|team| (team, OwnedBy::ServiceLabel)))
+            .or_else(|| by_flow().map(|team| (team, OwnedBy::FlowLabel)))
             .or_else(|| self.rest.map(|team| (team, OwnedBy::Rest)))
     }
 
@@ -67,11 +77,16 @@ impl Ownership {
     #[must_use]
     pub fn conditions(&self, directory: &Directory) -> Vec<Vec<Matcher>> {
         let teams = directory.teams.iter().map(|it| &*it.name);
-        let services = directory.services.iter().map(|it| &*it.name);
+        let services = directory
+            .services
+            .iter()
+            .map(|it| (SERVICE_LABEL, &*it.name));
+        let flows = directory.flows.iter().map(|it| (FLOW_LABEL, &*it.name));
         let rules = self.rules.iter().map(|it| it.matchers.clone());
         let rest = self.rest.map(|_| Vec::new());
         let teams = teams.map(|name| vec![Matcher::equal(TEAM_LABEL, name)]);
-        let services = services.map(|name| vec![Matcher::equal(SERVICE_LABEL, name)]);
-        rules.chain(teams).chain(services).chain(rest).collect()
+        let named = services.chain(flows);
+        let named = named.map(|(label, name)| vec![Matcher::equal(label, name)]);
+        rules.chain(teams).chain(named).chain(rest).collect()
     }
 }

@@ -136,6 +136,8 @@ pub struct Directory {
     pub teams: Vec<Team>,
     /// In the order of configuration.
     pub services: Vec<Service>,
+    /// What users do, such as to pay, and whose it is to see that they can.
+    pub flows: Vec<Service>,
 }
 
 impl Directory {

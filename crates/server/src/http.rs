@@ -284,6 +284,7 @@ fn own_routes() -> Router<App> {
         .route("/incidents", get(incidents::list).post(incidents::open))
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/acts", post(incidents::act))
+        .route("/incidents/{id}/runbooks", get(incidents::runbooks))
         .route(
             "/incidents/{id}/postmortem",
             get(incidents::postmortem::show).post(incidents::postmortem::draft),

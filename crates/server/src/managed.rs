@@ -4,7 +4,8 @@
 //! A log (`firebell-disk`) of JSON frames, version 2, in the folder `rules` or `oncall`: each a
 //! [`Change`], or all that is known, as [`Known`], which what comes before it is not needed for.
 //! Version 1 had changes only. Rules are texts of groups by namespace; of on-call, namespaces are
-//! the kinds of objects ([`SCHEDULES`], [`OVERRIDES`], [`SWAPS`]), and texts one object in JSON each.
+//! the kinds of objects ([`SCHEDULES`], [`TEMPORARY`], [`OVERRIDES`], [`SWAPS`]), and texts one object
+//! in JSON each.
 //!
 //! *Invariants*: a change is durable before it is in force. A change can be taken back as long as
 //! what it made is still as it made it; taking back is a change as well.
@@ -413,7 +414,7 @@ impl Files for Texts {
 
     fn managed_oncall(&self) -> Vec<ManagedOncall> {
         // Schedules before what is put over them, and that in the order in which it was made.
-        let kinds = [SCHEDULES, OVERRIDES, SWAPS].into_iter();
+        let kinds = [SCHEDULES, TEMPORARY, OVERRIDES, SWAPS].into_iter();
         let objects = kinds.flat_map(|kind| {
             let of_kind = self.oncall.get(kind).into_iter().flatten();
             of_kind.map(move |(name, text)| (kind, name, text))
@@ -433,6 +434,8 @@ impl Files for Texts {
 
 /// Schedules by name.
 pub(crate) const SCHEDULES: &str = "schedules";
+/// Temporary schedules by number.
+pub(crate) const TEMPORARY: &str = "temporary";
 /// Overrides by number.
 pub(crate) const OVERRIDES: &str = "overrides";
 /// Swaps by number.

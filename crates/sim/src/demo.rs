@@ -27,6 +27,8 @@ pub struct DemoMonth {
     pub firebell_yml: String,
     /// `rules.yml`.
     pub rules_yml: String,
+    /// `slo.yml`, which lies there too.
+    pub slo_yml: String,
     /// The month as a scenario, that `firebell test` plays as well.
     pub scenario: String,
     /// What has happened, for the history.
@@ -63,6 +65,7 @@ impl DemoMonth {
         Ok(Self {
             firebell_yml: story.firebell_yml,
             rules_yml: story.rules_yml,
+            slo_yml: story.slo_yml,
             scenario: story.scenario,
             history,
             disk: sim.disk().clone(),

@@ -246,7 +246,16 @@ impl<W: Watch> Sim<W> {
             self.disk.lie();
         }
         let disk: Arc<dyn Disk> = Arc::new(self.disk.clone());
-        let options = firebell_tsdb::Options::default();
+        let default = firebell_tsdb::Options::default();
+        // Whoever looks back at what has happened looks at the samples of it.
+        let retention = match &self.history {
+            Some(_) => default.retention.max(PAST_KEPT),
+            None => default.retention,
+        };
+        let options = firebell_tsdb::Options {
+            retention,
+            ..default
+        };
         let opened = Store::open(Arc::clone(&disk), options);
         let (store, report) = opened.map_err(|error| error.to_string())?;
         let rules = read_again(&self.configuration.rules);
@@ -683,3 +692,5 @@ const TURNS_PER_MOMENT_MAX: u64 = 10_000;
 /// As the live server has it.
 const SYNC_AFTER: Duration = Duration::from_secs(5);
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
+/// A month and more.
+const PAST_KEPT: Duration = Duration::from_hours(40 * 24);

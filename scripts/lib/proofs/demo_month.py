@@ -48,7 +48,14 @@ def looked_at(proofs: Proofs, month: Path) -> None:
         proofs.check("who is on call", "shop" in json.dumps(oncall), f"{oncall}")
         orders = bell.json("/api/v1/query?query=max_over_time(orders_total[30d])")
         proofs.check("samples", orders["data"]["result"] != [], f"{orders}")
+        slos = bell.json(f"{API}/slos")["objectives"]
+        left = [budget["remaining"] for it in slos for budget in it["budgets"]]
+        is_spent = any(it < 1 for it in left)
+        proofs.check("objectives, whose budgets were spent on", is_spent, f"{slos}")
+        spent = bell.json(f"{API}/slos/spending?id=checkout/pay-works")
+        proofs.check("and on which incidents", "INC-" in json.dumps(spent), f"{spent}")
         quality(proofs, bell)
+        runbooks(proofs, bell, incidents)
         postmortem(proofs, bell, incidents)
         proofs.check("no panic", "panicked" not in bell.text(), bell.tail())
 
@@ -67,10 +74,31 @@ def quality(proofs: Proofs, bell: Firebell) -> None:
     proofs.check("people were paged", len(paged) > 1, f"{people}")
     advice = {rule["advice"] for month in months for rule in month["rules"]}
     proofs.check("something is to be deleted", "delete" in advice, f"{advice}")
+    figures = [figure for month in months for figure in month["figures"]]
+    named = {it["name"] for it in figures if it["days"]}
+    proofs.equal("what the business did", named, {"orders a day", "checkouts that fail"})
+    decided = [it["about"] for month in months for it in month["decisions"]]
+    proofs.equal("something is decided", decided, ["CartCpuHigh"])
     review = bell.ask(f"{API}/review?month={last}").text()
     proofs.check("a review", "## What fired" in review and "| CartCpuHigh |" in review, review)
     code, text = run([binary(), "quality", "--by", "person", "--month", last, "--url", bell.url])
     proofs.check("the same by command", code == 0 and "sleep lost" in text, text)
+
+
+def runbooks(proofs: Proofs, bell: Firebell, incidents: list[Any]) -> None:
+    """Look at what was done by them, over HTTP and by command."""
+    all_of = {it["id"]: bell.json(f"{API}/incidents/{it['id']}/runbooks") for it in incidents}
+    steps = {id_: [s for r in it["runbooks"] for s in r["steps"]] for id_, it in all_of.items()}
+    over = {it["id"] for it in incidents if it["state"] == "closed"}
+    ticked = [id_ for id_ in over if any(step["done"] for step in steps[id_])]
+    proofs.check("steps of runbooks were ticked", len(ticked) > 1, f"{ticked}")
+    code, text = run([binary(), "incident", "runbooks", ticked[0], "--url", bell.url])
+    next_is = "done: `firebell incident step" in text
+    proofs.check("the same by command", code == 0 and "- [x] Who is hit" in text and next_is, text)
+    step = ["incident", "step", ticked[0], "triage", "2", "--by", "ana", "--url", bell.url]
+    closed = run([binary(), *step])
+    is_told = closed[0] == 1 and "move it" in closed[1]
+    proofs.check("what is closed is not worked on", is_told, closed[1])
 
 
 def postmortem(proofs: Proofs, bell: Firebell, incidents: list[Any]) -> None:

@@ -1,5 +1,7 @@
 """Shows answers from where people are: buttons of Slack and Telegram, a text, a mail.
 
+Besides, how often these may be asked to confirm a contact, and what they say of an error budget.
+
 Those who carry messages are fakes on this machine, and sign what they hand on as the real ones do.
 """
 
@@ -36,6 +38,8 @@ paging:
 escalation:
   all:
     - {notify: [person:ana, person:ben, person:cara, person:eva]}
+  later:
+    - {after: 10s, notify: [person:ana, person:ben, person:eva]}
 replies:
   slack: {signing_secret: s1gning}
   telegram: {secret_token: t3legram}
@@ -54,6 +58,24 @@ alertmanager:
     - name: mail
       email_configs:
         - {to: unused@example.org, from: fb@example.org, smarthost: MAIL, require_tls: false}
+"""
+# A target that is down from the first scrape on spends the budget of `pay`.
+WATCHED = """\
+slo_files: [slo.yml]
+scrape_configs:
+  - job_name: pay
+    scrape_interval: 1s
+    static_configs: [{targets: ['127.0.0.1:1']}]
+"""
+SLO = """\
+service: pay
+slos:
+  - name: is-up
+    objective: 99%
+    window: 1h
+    alerts: []
+    no_data: off
+    indicator: {up: 'up{job="pay"}'}
 """
 PATH = "/api/firebell/v1/replies"
 BUTTONS = ["Acknowledge", "Resolve", "Snooze for an hour"]
@@ -77,7 +99,42 @@ def main() -> int:
             log = world.bell.text()
             shown = secrets_shown(world) + [it for it in SECRETS if it in log]
             proofs.equal("nothing secret in log or API", shown, [])
+    often = proofs.scene("test messages, again and again")
+    with often as folder, World(folder, "all", CONFIG) as world:
+        asked_often(proofs, world)
+    with proofs.scene("what is left of the error budget") as folder:
+        (folder / "slo.yml").write_text(SLO)
+        with World(folder, "later", CONFIG + WATCHED) as world:
+            budget_told(proofs, world)
     return proofs.finish()
+
+
+def asked_often(proofs: Proofs, world: World) -> None:
+    """Ask each to confirm their contact more often than a day takes."""
+    body = json.dumps({"by": "zoe"}).encode()
+    for name, address in (("ana", "U0ANA"), ("ben", "77"), ("cara", CARA)):
+        path = f"/api/firebell/v1/oncall/people/{name}/verify"
+        asked = [world.bell.ask(path, "POST", body, JSON).status for _ in range(6)]
+        proofs.equal(f"five to {name}, and no more", asked, [200] * 5 + [429])
+        proofs.equal("so many arrived", len(world.fakes.to(address)), 5)
+
+
+def budget_told(proofs: Proofs, world: World) -> None:
+    """Page of a service whose error budget is gone."""
+
+    def known() -> bool:
+        [objective] = world.bell.json("/api/firebell/v1/slos")["objectives"]
+        return bool(objective["budgets"])
+
+    wait_for("the budget is known", SECONDS, known)
+    world.alert("pay")
+    said = "the error budget is gone"
+    for who in ("U0ANA", "77"):
+        text = world.fakes.wait(who).text
+        proofs.check(f"{who} is told", said in text, text)
+    world.mail.wait(1, SECONDS)
+    bodies = world.mail.mails[0].bodies()
+    proofs.check("so says a mail", all(said in it for it in bodies.values()), bodies)
 
 
 def slack_button(proofs: Proofs, world: World) -> None:

@@ -26,13 +26,13 @@ import type {
   ObjectiveList,
   ObjectiveSpending,
   OncallNow,
-  OncallOverrideSaid,
   OncallSet,
   OncallShifts,
   PageAnswered,
   PageList,
   Postmortem,
   Quality,
+  Runbook,
   SilencePreview,
   Status,
   Trace,
@@ -176,21 +176,22 @@ export function useOncallSet() {
   });
 }
 
-export function useOverride() {
+/** An override or a swap: `path` says which. */
+export function useChangeOncall() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: (said: OncallOverrideSaid) =>
-      postJson<object>("api/firebell/v1/oncall/overrides", said),
+    mutationFn: ({ path, body }: { path: string; body: object }) =>
+      postJson<object>(`api/firebell/v1/oncall/${path}`, body),
     onSuccess: () => client.invalidateQueries({ queryKey: ["oncall"] }),
   });
 }
 
-export function useRemoveOverride() {
+export function useRemoveOncall() {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: ({ id, by }: { id: string; by: string }) =>
+    mutationFn: ({ kind, id, by }: { kind: string; id: string; by: string }) =>
       fetchJson<object>(
-        `api/firebell/v1/oncall/overrides/${encodeURIComponent(id)}?by=${encodeURIComponent(by)}`,
+        `api/firebell/v1/oncall/${kind}/${encodeURIComponent(id)}?by=${encodeURIComponent(by)}`,
         { method: "DELETE" },
       ),
     onSuccess: () => client.invalidateQueries({ queryKey: ["oncall"] }),
@@ -275,6 +276,16 @@ export function useIncidentAct(id: string) {
   return useMutation({
     mutationFn: (act: object) => postJson<IncidentActed>(`${incidentPath(id)}/acts`, act),
     onSuccess: () => client.invalidateQueries({ queryKey: ["incidents"] }),
+  });
+}
+
+/** What to do in it by its runbooks, and what was done. */
+export function useRunbooks(id: string) {
+  return useQuery({
+    queryKey: ["incidents", id, "runbooks"],
+    queryFn: ({ signal }) =>
+      fetchJson<{ runbooks: Runbook[] }>(`${incidentPath(id)}/runbooks`, { signal }),
+    select: (answer) => answer.runbooks,
   });
 }
 

@@ -347,6 +347,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/incidents/{id}/runbooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What to do in one by its runbooks, and what was done */
+        get: operations["listRunbooks"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/incidents/{id}/acts": {
         parameters: {
             query?: never;
@@ -617,6 +634,40 @@ export interface paths {
         post?: never;
         /** Removes a swap that was set over HTTP */
         delete: operations["removeSwap"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/oncall/temporary": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Puts another rotation in place of a schedule's own for a while, at once */
+        post: operations["addTemporary"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/oncall/temporary/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a temporary schedule that was set over HTTP */
+        delete: operations["removeTemporary"];
         options?: never;
         head?: never;
         patch?: never;
@@ -2095,6 +2146,14 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description A temporary schedule, as a file of `oncall` has it: `schedule`, `from`, `until`, and a layer, as `every` and `people`, or `layers`. */
+        OncallTemporarySaid: {
+            /** @description Who says so. */
+            by?: string;
+            temporary: {
+                [key: string]: unknown;
+            };
+        };
         /** @description A schedule, as a file of `oncall` has it. */
         OncallScheduleSaid: {
             /** @description Who says so. */
@@ -2112,6 +2171,7 @@ export interface components {
         };
         /** @description What of on-call was set over HTTP. */
         OncallSet: {
+            temporary: components["schemas"]["OncallObject"][];
             overrides: components["schemas"]["OncallObject"][];
             swaps: components["schemas"]["OncallObject"][];
             schedules: components["schemas"]["OncallObject"][];
@@ -2392,6 +2452,17 @@ export interface components {
              */
             endedAt: string | null;
         };
+        /** @description What to check in an incident, what to do next, when to hand over. */
+        Runbook: {
+            name: string;
+            /** @description Markdown. Its task items are the steps, with `[x]` where one is done. */
+            text: string;
+            steps: {
+                n: number;
+                text: string;
+                done: components["schemas"]["IncidentDone"] | null;
+            }[];
+        };
         /** @description A line of a timeline. */
         IncidentEntry: {
             /** @description Its place, from 0. */
@@ -2634,6 +2705,14 @@ export interface components {
             task: number;
         } | {
             /** @enum {string} */
+            do: "step";
+            /** @description Who you are. */
+            by: string;
+            /** @description Its name. */
+            runbook: string;
+            step: number;
+        } | {
+            /** @enum {string} */
             do: "impact";
             /** @description Who you are. */
             by: string;
@@ -2776,6 +2855,14 @@ export interface components {
             actionableShare: number | null;
             /** @description How many were false. */
             false: number;
+            /** @description How often people were paged of incidents that it was part of. */
+            pages: number;
+            /** @description How many of these incidents went on to others, or to the same ones again, as nobody answered. */
+            escalated: number;
+            /** @description How often that woke somebody. */
+            atNight: number;
+            /** @description What it took of the nights of all of them. */
+            sleepLostMinutes: number;
             /** @description How many came back within an hour. */
             flaps: number;
             acknowledgeSeconds: components["schemas"]["Spread"] | null;
@@ -3709,6 +3796,32 @@ export interface operations {
             default: components["responses"]["Problem"];
         };
     };
+    listRunbooks: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as `INC-4`, or `4`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Those that are for it, in the order of the configuration. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        runbooks: components["schemas"]["Runbook"][];
+                    };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
     actOnIncident: {
         parameters: {
             query?: never;
@@ -4148,6 +4261,58 @@ export interface operations {
         };
     };
     removeSwap: {
+        parameters: {
+            query?: {
+                /** @description Who removes it. */
+                by?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Its number. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallChanged"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    addTemporary: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OncallTemporarySaid"];
+            };
+        };
+        responses: {
+            /** @description It is in force. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallChanged"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    removeTemporary: {
         parameters: {
             query?: {
                 /** @description Who removes it. */

@@ -1,10 +1,12 @@
-// Changes of a schedule from the page: an override in a form, and what was set before.
+// Changes of a schedule from the page: overrides, swaps and temporary schedules in a form, and what
+// was set before.
 import { Button, NativeSelect, TextInput } from "@mantine/core";
 import { useState } from "react";
 
-import { useOncallSet, useOverride, useRemoveOverride } from "../api/queries.ts";
+import { useChangeOncall, useOncallSet, useRemoveOncall } from "../api/queries.ts";
 import type { OncallPerson } from "../api/types.ts";
-import { overrideWords } from "../state/oncall.ts";
+import { isWhole, kindOf, KINDS, NOTHING_SAID, posted, type Said } from "../state/change.ts";
+import { overrideWords, swapWords } from "../state/oncall.ts";
 import { lastAuthor, rememberAuthor } from "../state/silence.ts";
 import styles from "./IncidentActs.module.css";
 
@@ -14,76 +16,111 @@ interface OverrideFormProps {
 }
 
 export function OverrideForm({ schedule, people }: OverrideFormProps) {
-  const [said, setSaid] = useState({ by: lastAuthor(), take: "", from: "", until: "", reason: "" });
-  const add = useOverride();
-  const set = (name: keyof typeof said) => (event: { currentTarget: { value: string } }) =>
+  const [author, setAuthor] = useState(lastAuthor);
+  const [said, setSaid] = useState(NOTHING_SAID);
+  const change = useChangeOncall();
+  const by = author.trim();
+  const kind = kindOf(said);
+  const set = (name: keyof Said) => (event: { currentTarget: { value: string } }) =>
     setSaid({ ...said, [name]: event.currentTarget.value });
-  const by = said.by.trim();
-  const isOff = [by, said.take, said.from, said.until].includes("") || add.isPending;
+  const field = (name: keyof Said) => ({ value: said[name], onChange: set(name) });
+  const names = [
+    { value: "", label: "nobody chosen" },
+    ...people.map(({ name, fullName }) => ({ value: name, label: fullName })),
+  ];
   const submit = (): void => {
     rememberAuthor(by);
-    const { from, until, reason } = said;
-    add.mutate({ by, override: { schedule, from, until, take: [said.take], reason } });
+    change.mutate(posted(said, schedule, by), { onSuccess: () => setSaid(NOTHING_SAID) });
   };
   return (
     <details className={styles.acts}>
       <summary>Change who is on call</summary>
-      <TextInput className={styles.author} label="Your name" value={said.by} onChange={set("by")} />
+      <TextInput
+        className={styles.author}
+        label="Your name"
+        value={author}
+        onChange={(event) => setAuthor(event.currentTarget.value)}
+      />
+      <NativeSelect className={styles.author} label="Who" data={names} {...field("who")} />
       <NativeSelect
         className={styles.author}
-        label="On call, whoever else would be"
-        data={[
-          { value: "", label: "nobody chosen" },
-          ...people.map(({ name, fullName }) => ({ value: name, label: fullName })),
-        ]}
-        value={said.take}
-        onChange={set("take")}
+        label="What changes"
+        data={KINDS.map(({ value, label }) => ({ value, label }))}
+        {...field("kind")}
       />
-      <div className={styles.line}>
-        <TextInput
-          type="datetime-local"
-          label="From, by the schedule's clock"
-          value={said.from}
-          onChange={set("from")}
+      <Times label="From, by the schedule's clock" from={field("from")} until={field("until")} />
+      {kind.other !== undefined && (
+        <NativeSelect
+          className={styles.author}
+          label={kind.other}
+          data={names}
+          {...field("other")}
         />
-        <TextInput type="datetime-local" label="Until" value={said.until} onChange={set("until")} />
-      </div>
-      <div className={styles.line}>
-        <TextInput
-          className={styles.text}
-          label="Why"
-          value={said.reason}
-          onChange={set("reason")}
+      )}
+      {kind.toFields === undefined && (
+        <Times
+          label="For their shifts from"
+          from={field("otherFrom")}
+          until={field("otherUntil")}
         />
-        <Button disabled={isOff} onClick={submit}>
-          Take over
+      )}
+      <div className={styles.line}>
+        <TextInput className={styles.text} label="Why" {...field("reason")} />
+        <Button disabled={by === "" || !isWhole(said) || change.isPending} onClick={submit}>
+          Change it
         </Button>
       </div>
-      {add.error && (
+      {change.error && (
         <p role="alert" className={styles.error}>
-          {add.error.message}
+          {change.error.message}
         </p>
       )}
-      <SetOverrides schedule={schedule} by={by} />
+      <SetBefore schedule={schedule} by={by} />
     </details>
   );
 }
 
+interface FieldProps {
+  value: string;
+  onChange: (event: { currentTarget: { value: string } }) => void;
+}
+
+function Times({ label, from, until }: { label: string; from: FieldProps; until: FieldProps }) {
+  return (
+    <div className={styles.line}>
+      <TextInput type="datetime-local" label={label} {...from} />
+      <TextInput type="datetime-local" label="Until" {...until} />
+    </div>
+  );
+}
+
 /** What was set here before, each with a button that removes it. */
-function SetOverrides({ schedule, by }: { schedule: string; by: string }) {
-  const remove = useRemoveOverride();
+function SetBefore({ schedule, by }: { schedule: string; by: string }) {
+  const remove = useRemoveOncall();
   const { data } = useOncallSet();
-  const own = data?.overrides.filter(({ object }) => object["schedule"] === schedule) ?? [];
+  const set = [
+    ...(data?.temporary ?? []).map((it) => ({
+      ...it,
+      kind: "temporary",
+      words: overrideWords(it),
+    })),
+    ...(data?.overrides ?? []).map((it) => ({
+      ...it,
+      kind: "overrides",
+      words: overrideWords(it),
+    })),
+    ...(data?.swaps ?? []).map((it) => ({ ...it, kind: "swaps", words: swapWords(it) })),
+  ].filter(({ object }) => object["schedule"] === schedule);
   return (
     <>
-      {own.map((it) => (
-        <div key={it.id} className={styles.line}>
-          <span className={styles.text}>{overrideWords(it)}</span>
+      {set.map(({ id, kind, words }) => (
+        <div key={`${kind} ${id}`} className={styles.line}>
+          <span className={styles.text}>{words}</span>
           <Button
             size="xs"
             variant="default"
             disabled={by === "" || remove.isPending}
-            onClick={() => remove.mutate({ id: it.id, by })}
+            onClick={() => remove.mutate({ kind, id, by })}
           >
             Remove
           </Button>

@@ -10,6 +10,7 @@ import { Failed, Loading } from "../components/Notice.tsx";
 import { PagePanel } from "../components/PagePanel.tsx";
 import { PostmortemPanel } from "../components/PostmortemPanel.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
+import { Runbooks } from "../components/Runbooks.tsx";
 import { Since } from "../components/Time.tsx";
 import { toMs } from "../state/format.ts";
 import { alertWords } from "../state/incidents.ts";
@@ -45,6 +46,7 @@ function Details({ incident }: { incident: IncidentDetail }) {
         <div>
           <Facts incident={incident} />
           {paged && <PagePanel page={paged} author={author.trim()} />}
+          <Runbooks id={incident.id} author={author.trim()} />
           <Tasks incident={incident} author={author.trim()} />
           <Alerts incident={incident} />
           <PostmortemPanel id={incident.id} author={author.trim()} />

@@ -9,7 +9,15 @@ import { Empty, Failed, Loading } from "../components/Notice.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
 import { useNow } from "../state/clock.ts";
 import { formatDay, toMs } from "../state/format.ts";
-import { ADVICE, amount, minutesText, monthOf, percent, verdictsText } from "../state/review.ts";
+import {
+  ADVICE,
+  amount,
+  minutesText,
+  monthOf,
+  nightText,
+  percent,
+  verdictsText,
+} from "../state/review.ts";
 import { hrefTo, replaceRoute } from "../state/route.ts";
 import { lastAuthor, rememberAuthor } from "../state/silence.ts";
 import page from "./page.module.css";
@@ -126,6 +134,9 @@ function Rules({ rules, more, data }: { rules: Figures[]; more: number; data: Qu
           <th scope="col">Rule</th>
           <th scope="col">Fired</th>
           <th scope="col">Told of</th>
+          <th scope="col">Paged</th>
+          <th scope="col">At night</th>
+          <th scope="col">Escalated</th>
           <th scope="col">Actionable</th>
           <th scope="col">Looked at after</th>
           <th scope="col">Over after</th>
@@ -141,6 +152,9 @@ function Rules({ rules, more, data }: { rules: Figures[]; more: number; data: Qu
             <th scope="row">{rule.name === "" ? "(none)" : rule.name}</th>
             <td>{rule.fired}</td>
             <td>{rule.notified}</td>
+            <td>{rule.pages}</td>
+            <td>{nightText(rule)}</td>
+            <td>{rule.escalated}</td>
             <td>
               <Light light={rule.light} /> {percent(rule.actionableShare)}
             </td>

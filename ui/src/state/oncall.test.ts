@@ -11,6 +11,7 @@ import {
   overrideWords,
   place,
   startOfDay,
+  swapWords,
   turns,
 } from "./oncall.ts";
 
@@ -103,6 +104,11 @@ test("an override that was set here is told in words", () => {
   );
   expect(words({ take: "ben" })).toContain("ben on call (set by zoe)");
   expect(words({ replace: "ana", by: "ben" })).toContain("ben for ana");
+  expect(words({ every: "1d", people: ["ana", "ben"] })).toContain("ana, ben in turns of 1d");
   expect(words({ add: "ben" })).toContain("ben as well");
   expect(words({ remove: "ana" })).toContain("without ana");
+  const sides = { ana: times, ben: { from: "2026-01-13", until: "2026-01-14" } };
+  expect(swapWords({ ...set, object: { schedule: "shop", ...sides } })).toBe(
+    "ana 2026-01-06 to 2026-01-07 for ben 2026-01-13 to 2026-01-14, swapped (set by zoe)",
+  );
 });

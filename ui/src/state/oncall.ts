@@ -99,20 +99,32 @@ export function isMissed({ onCall, gapsAllowed }: OncallWatch): boolean {
   return onCall === null && !gapsAllowed;
 }
 
-/** An override that was set over HTTP, in words. */
+/** A swap that was set over HTTP, in words. */
+export function swapWords({ object, by }: OncallObject): string {
+  const sides = Object.entries(object).filter(([name]) => name !== "schedule");
+  const words = sides.map(([name, side]) => {
+    const { from, until } = side as { from?: string; until?: string };
+    return `${name} ${from ?? ""} to ${until ?? ""}`;
+  });
+  return `${words.join(" for ")}, swapped (set by ${by ?? "somebody"})`;
+}
+
+/** An override or a temporary schedule that was set over HTTP, in words. */
 export function overrideWords({ object, by }: OncallObject): string {
   const text = (name: string): string => {
     const value = object[name];
     return Array.isArray(value) ? value.join(", ") : typeof value === "string" ? value : "";
   };
   const what =
-    text("take") !== ""
-      ? `${text("take")} on call`
-      : text("replace") !== ""
-        ? `${text("by")} for ${text("replace")}`
-        : text("add") !== ""
-          ? `${text("add")} as well`
-          : `without ${text("remove")}`;
+    text("people") !== ""
+      ? `${text("people")} in turns of ${text("every")}`
+      : text("take") !== ""
+        ? `${text("take")} on call`
+        : text("replace") !== ""
+          ? `${text("by")} for ${text("replace")}`
+          : text("add") !== ""
+            ? `${text("add")} as well`
+            : `without ${text("remove")}`;
   const why = text("reason") === "" ? "" : `: ${text("reason")}`;
   return `${text("from")} to ${text("until")}, ${what}${why} (set by ${by ?? "somebody"})`;
 }

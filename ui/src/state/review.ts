@@ -20,6 +20,16 @@ export function minutesText(seconds: number | null | undefined): string {
   return `${minutes < 10 ? minutes.toFixed(1) : Math.round(minutes)} min`;
 }
 
+/** How often somebody was woken, and what of their nights it took. */
+export function nightText({ atNight, sleepLostMinutes }: NightFigures): string {
+  return atNight === 0 ? "–" : `${atNight} (${Math.round(sleepLostMinutes)} min of sleep)`;
+}
+
+interface NightFigures {
+  atNight: number;
+  sleepLostMinutes: number;
+}
+
 /** What there was most of comes first. */
 export function verdictsText(verdicts: Record<string, number>): string {
   const all = Object.entries(verdicts).sort(([, a], [, b]) => b - a);

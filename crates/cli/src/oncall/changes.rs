@@ -1,4 +1,4 @@
-//! `firebell oncall override`, `swap`, `changes`, `undo`: what people change on a running Firebell.
+//! `firebell oncall override`, `swap`, `temporary`, `changes`, `undo`: what people change on a running Firebell.
 
 use std::process::ExitCode;
 
@@ -63,6 +63,32 @@ pub(crate) struct Swap {
     /// The other one.
     #[arg(value_name = "PERSON=FROM/UNTIL")]
     other: String,
+    /// Why.
+    #[arg(long, default_value = "", hide_default_value = true)]
+    reason: String,
+    #[command(flatten)]
+    as_whom: AsWhom,
+    #[command(flatten)]
+    asked: Asked,
+}
+
+/// For a while another rotation holds, in place of the schedule's own.
+#[derive(Args)]
+pub(crate) struct Temporary {
+    /// The schedule.
+    schedule: String,
+    /// Who has which turn, in order and then again.
+    #[arg(required = true)]
+    people: Vec<String>,
+    /// From this time, by the schedule's clock, as 2026-01-05 or 2026-01-05T09:00.
+    #[arg(long, value_name = "TIME")]
+    from: String,
+    /// Until this time.
+    #[arg(long, value_name = "TIME")]
+    until: String,
+    /// How long a turn is, such as 1d.
+    #[arg(long, value_name = "TIME", default_value = "1w")]
+    every: String,
     /// Why.
     #[arg(long, default_value = "", hide_default_value = true)]
     reason: String,
@@ -162,6 +188,20 @@ pub(crate) fn add_override(options: &Override) -> Result<ExitCode, ExitCode> {
         &said,
         (&options.as_whom, &options.asked),
     )
+}
+
+/// Puts a temporary schedule in force.
+pub(crate) fn add_temporary(options: &Temporary) -> Result<ExitCode, ExitCode> {
+    let said = json!({
+        "schedule": options.schedule,
+        "from": options.from,
+        "until": options.until,
+        "every": options.every,
+        "people": options.people,
+        "reason": options.reason,
+    });
+    let who = (&options.as_whom, &options.asked);
+    post("temporary", "temporary", &said, who)
 }
 
 /// Puts a swap in force.

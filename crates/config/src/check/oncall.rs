@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use firebell_escalation::unheard;
 use firebell_lint::{Lint, Settings, oncall as lints};
 use firebell_model::Timestamp;
 use firebell_oncall::{Cause, ContactKind, Oncall, Person, PersonId, Schedule, Shift, Span, Team};
@@ -61,6 +62,7 @@ pub(super) fn judge(config: &Config, settings: &Settings) -> Vec<Found> {
             judge.say(&lints::NO_POLICY, place, message, hint);
         }
     }
+    judge.pages(config);
     judge.found
 }
 
@@ -155,6 +157,23 @@ impl Judge<'_> {
             let message = format!("nothing can tell `{name}` by `{kind}`");
             let hint = senders_of(contact.kind);
             self.say(&lints::NO_WAY, place, message, hint);
+        }
+    }
+
+    /// Pages of which nobody would hear.
+    fn pages(&mut self, config: &Config) {
+        let (policies, oncall) = (&config.escalation.policies, &config.oncall.oncall);
+        for found in unheard(policies, oncall, self.settings.now) {
+            let place = config.escalation.places.get(found.policy);
+            let (Some(policy), Some(place)) = (policies.get(found.policy), place) else {
+                continue;
+            };
+            let message = format!(
+                "a page of {} by `{}` reaches nobody when it opens at {}, as nobody is on call then",
+                found.severity, policy.name, found.at
+            );
+            let hint = "add a step that tells a person, or a schedule without gaps";
+            self.say(&lints::NOBODY_TOLD, place, message, hint);
         }
     }
 

@@ -153,36 +153,36 @@ pub(super) fn temporary(
     let mut all = Vec::new();
     for node in limited(fields, "temporary") {
         let fields = fields.doc.fields(node, "a temporary schedule");
-        let span = span(&fields, zone);
-        let start = span.map(|span| zone.to_datetime(span.from.to_jiff()));
-        let place = Place { zone, start };
-        let mut layers = Vec::new();
-        if fields.get("people").is_some() || fields.get("by_weekday").is_some() {
-            layers.extend(layer::of_fields(
-                reader,
-                &fields,
-                &place,
-                "temporary".into(),
-            ));
-        }
-        for node in limited(&fields, "layers") {
-            layers.extend(layer::read(
-                reader,
-                fields.doc,
-                node,
-                &place,
-                "temporary".into(),
-            ));
-        }
-        let reason = reason(&fields);
+        all.extend(temporary_of(reader, &fields, zone));
         fields.finish();
-        all.extend(span.map(|span| Temporary {
-            span,
-            layers,
-            reason,
-        }));
     }
     all
+}
+
+/// One temporary schedule; what else stands there is for others to read.
+pub(super) fn temporary_of(
+    reader: &Reader,
+    fields: &Fields<'_, '_>,
+    zone: &TimeZone,
+) -> Option<Temporary> {
+    let span = span(fields, zone);
+    let start = span.map(|span| zone.to_datetime(span.from.to_jiff()));
+    let place = Place { zone, start };
+    let mut layers = Vec::new();
+    if fields.get("people").is_some() || fields.get("by_weekday").is_some() {
+        let name = "temporary".into();
+        layers.extend(layer::of_fields(reader, fields, &place, name));
+    }
+    for node in limited(fields, "layers") {
+        let name = "temporary".into();
+        layers.extend(layer::read(reader, fields.doc, node, &place, name));
+    }
+    let reason = reason(fields);
+    Some(Temporary {
+        span: span?,
+        layers,
+        reason,
+    })
 }
 
 pub(super) fn shadows(reader: &Reader, fields: &Fields<'_, '_>, zone: &TimeZone) -> Vec<Shadow> {

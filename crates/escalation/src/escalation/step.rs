@@ -39,6 +39,7 @@ impl Escalation {
         page.answered.clear();
         (page.round, page.n_handed, page.is_delivered) = (0, 0, false);
         begin_round(now, page);
+        self.schedule_first(page);
         self.note(now, page.key, What::Began(Arc::clone(&page.policy)));
     }
 
@@ -134,9 +135,17 @@ impl Escalation {
                 page.run = page.run.saturating_add(1);
                 (page.step, page.round) = (0, 0);
                 (page.base, page.next_at) = (now, Some(now));
+                self.schedule_first(page);
                 self.note(now, page.key, What::Ended(End::HandedOff));
                 self.note(now, page.key, What::HandedOver(Arc::clone(name)));
             }
+        }
+    }
+
+    /// A round begins with the time of its first step. Where the policy is gone, it is over at once.
+    fn schedule_first(&self, page: &mut Page) {
+        if let Some(policy) = self.policy_of(page) {
+            schedule(page, &policy);
         }
     }
 
@@ -178,6 +187,7 @@ impl Escalation {
         if page.round < repeat && page.is_told {
             page.round += 1;
             begin_round(now, page);
+            self.schedule_first(page);
             return self.note(now, page.key, What::Repeated);
         }
         // Quiet hours, limits and late ways delay, and drop nothing: the run ends when they had

@@ -1,10 +1,10 @@
 //! What is refused when policies are loaded.
 
 use firebell_escalation::{
-    AckMode, Act, Condition, Level, Policy, Severity, Step, Who, Window, check,
+    AckMode, Act, Condition, Level, Policy, Severity, Step, Who, Window, check, unheard,
 };
 
-use crate::world::{level, notify, ordinary, step, team};
+use crate::world::{START, level, notify, ordinary, step, team};
 
 fn faults(policies: &[Policy]) -> String {
     let faults = check(policies, &team(), &|name| name == "ops");
@@ -45,6 +45,71 @@ fn both_sides_of_a_branch_are_no_dead_end() {
     );
     let alone = faults(&[Policy::new("one", vec![inside])]);
     assert_eq!(alone.lines().count(), 4, "{alone}");
+}
+
+/// Reachable by day is not reachable: each way is followed at the moments at which it changes.
+#[test]
+fn a_dead_end_at_some_times_only_is_named_with_one_of_them() {
+    let by_day = when(
+        notify(0, &["schedule:primary"]),
+        4,
+        Some("mon-fri 09:00-17:00"),
+    );
+    let else_later = Step {
+        unless: by_day.when.clone(),
+        ..notify(20, &["person:eva"])
+    };
+    // Until ten to nine it is night for the first step, and day for the second.
+    let found = faults(&[Policy::new("late", vec![by_day.clone(), else_later])]);
+    let first = found.lines().next().unwrap_or_default();
+    assert_eq!(
+        first,
+        "late: a page of sev1 may end here without anybody having been told, such as one that opens \
+         on Monday at 08:40 (UTC)"
+    );
+    // The same hours in other words are the same moments.
+    let eva = |hours| when(notify(0, &["person:eva"]), 4, Some(hours));
+    let steps = vec![by_day, eva("sat,sun"), eva("17:00-09:00")];
+    assert_eq!(faults(&[Policy::new("all", steps)]), "");
+    let worst = when(notify(0, &["person:eva"]), 2, None);
+    expect_test::expect![[r#"
+        worst: a page of sev3 may end here without anybody having been told
+        worst: a page of sev4 may end here without anybody having been told
+    "#]]
+    .assert_eq(&faults(&[Policy::new("worst", vec![worst])]));
+}
+
+/// Hours are right and nobody is on call in them: that depends on the weeks to come.
+#[test]
+fn pages_that_would_find_nobody_are_named_with_a_moment() {
+    let office = notify(0, &["schedule:office"]);
+    let told = |steps| unheard(&[Policy::new("office", steps)], &team(), START);
+    let found = told(vec![office.clone()]);
+    let first = found.first().copied();
+    let at = first.map(|it| (it.severity, it.at));
+    assert_eq!(at, Some((Severity::WORST, START)), "Monday, midnight");
+    // Nobody is waited for who is not there, and the next step comes at once.
+    assert_eq!(told(vec![office.clone(), notify(30, &["person:eva"])]), []);
+}
+
+#[test]
+fn what_waits_for_business_hours_is_a_way_to_them() {
+    let by_day = when(
+        notify(0, &["schedule:primary"]),
+        4,
+        Some("mon-fri 09:00-17:00"),
+    );
+    let until = |hours| step(0, Act::Defer(Window::new(hours, "UTC").unwrap()));
+    let wait = until("mon-fri 09:00-17:00");
+    assert_eq!(
+        faults(&[Policy::new("waits", vec![wait, by_day.clone()])]),
+        ""
+    );
+    // And a step for hours in which it never comes is one that is never taken.
+    let wait = until("sat,sun");
+    let always = notify(0, &["person:eva"]);
+    let found = faults(&[Policy::new("never", vec![wait, by_day, always])]);
+    assert_eq!(found, "never step 1: this step is never taken\n");
 }
 
 #[test]

@@ -55,6 +55,23 @@ fn a_page_that_nobody_answers_climbs_and_nobody_left_is_an_alert() {
     );
 }
 
+/// The time of a first step is one as well: in every round, and where a policy is handed over to.
+#[test]
+fn what_comes_first_may_come_later() {
+    let mut patient = Policy::new("patient", vec![notify(5, &["person:eva"])]);
+    patient.repeat = 1;
+    let steps = vec![step(3, Act::HandOver("patient".into()))];
+    let mut world = World::new(vec![Policy::new("passes", steps), patient]);
+    world.open(1, 1);
+    world.until(60);
+    let told = world.transcript.lines().filter(|it| it.contains("Told"));
+    let told: Vec<&str> = told.map(str::trim).collect();
+    assert_eq!(
+        told,
+        ["8m   1: Told([\"eva\"])", "28m   1: Told([\"eva\"])"]
+    );
+}
+
 #[test]
 fn nobody_is_paged_after_an_acknowledgement_until_it_ends() {
     let mut world = World::new(vec![ordinary()]);

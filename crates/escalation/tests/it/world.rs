@@ -80,6 +80,7 @@ pub(crate) fn team() -> Oncall {
             people,
             teams: vec![all],
             services: Vec::new(),
+            flows: Vec::new(),
         },
         ownership: Ownership::default(),
         schedules: vec![

@@ -64,6 +64,7 @@ fn words(what: &What, by: &Who) -> String {
         What::Task(n, text, None) => format!("added task {n}: {text}"),
         What::Task(n, text, Some(owner)) => format!("added task {n} for {owner}: {text}"),
         What::TaskDone(n) => format!("did task {n}"),
+        What::Step(runbook, n, step) => format!("did step {n} of {runbook}: {step}"),
         What::Impact(impact) => match impact.users {
             Some(users) => format!("said what users notice: {} ({users} users)", impact.text),
             None => format!("said what users notice: {}", impact.text),

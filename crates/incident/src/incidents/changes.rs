@@ -315,6 +315,7 @@ fn head(incident: &Incident) -> IncidentRecord {
         acknowledged: incident.acknowledged.clone(),
         roles: incident.roles.clone(),
         tasks: incident.tasks.clone(),
+        ticks: incident.ticks.clone(),
         impact: incident.impact.clone(),
         components: incident.components.clone(),
         data: incident.data.clone(),

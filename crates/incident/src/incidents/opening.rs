@@ -270,6 +270,7 @@ impl Incidents {
             first_acknowledged_at: None,
             roles: BTreeMap::new(),
             tasks: Vec::new(),
+            ticks: Vec::new(),
             impact: None,
             components: Vec::new(),
             data: None,

@@ -65,6 +65,7 @@ impl Incidents {
             Act::Severity { to } => return self.set_severity(now, id, by, to),
             Act::Role { role, person } => return self.set_role(now, id, by, role, person),
             Act::TaskDone { task } => return self.finish_task(now, id, by, task),
+            Act::Step { runbook, step } => return self.tick(now, id, by, (&runbook, step)),
             Act::Verdict { verdict } => return self.give_verdict(now, id, by, verdict),
             Act::Merge { into } => return self.merge(now, id, by, into),
             Act::Detach { alert } => return self.detach(now, id, by, &alert),
@@ -379,7 +380,7 @@ impl Incidents {
     }
 
     /// Somebody wished what was so already; who insists is not told of twice.
-    fn again(&mut self, now: Timestamp, id: IncidentId, by: Person, what: What) {
+    pub(super) fn again(&mut self, now: Timestamp, id: IncidentId, by: Person, what: What) {
         let (by, what) = (Who::Person(by), What::Again(Box::new(what)));
         let last = self.all.get(&id).and_then(|it| it.timeline.last());
         if last.is_none_or(|it| it.by != by || it.what != what) {

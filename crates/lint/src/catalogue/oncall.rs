@@ -7,6 +7,7 @@ pub(crate) const ALL: &[&Lint] = &[
     &GAP,
     &UNREACHABLE,
     &NO_WAY,
+    &NOBODY_TOLD,
     &UNCONFIRMED,
     &NO_POLICY,
     &NOBODY_REACHABLE,
@@ -73,6 +74,25 @@ pub const NO_WAY: Lint = Lint {
     good: "#= firebell.yml\noncall:\n  people: {ana: {ntfy: ana}}\nescalation:\n  all: [{notify: \
            person:ana}]\nalertmanager:\n  route: {receiver: push}\n  receivers:\n    - {name: push, \
            ntfy_configs: [{topic: ops}]}\n",
+};
+
+/// Pages of which nobody hears.
+pub const NOBODY_TOLD: Lint = Lint {
+    id: "oncall/nobody-told",
+    severity: Severity::Warning,
+    is_on: true,
+    what: "a policy by which a page of the next four weeks would end without anybody having been \
+           told, as nobody is on call where it looks for somebody then",
+    why: "At that time, nights or weekends most of all, an incident opens and everybody sleeps.",
+    mend: "Add a step that tells a person, or a schedule without gaps, or one that hands over.",
+    bad: "#= firebell.yml\noncall:\n  people: {ana: {ntfy: ana}}\n  schedules: {day: {people: ana, \
+          hours: 09:00-17:00, gaps: allowed}}\nescalation:\n  all: [{notify: \
+          schedule:day}]\nalertmanager:\n  route: {receiver: push}\n  receivers:\n    - {name: push, \
+          ntfy_configs: [{topic: ops}]}\n",
+    good: "#= firebell.yml\noncall:\n  people: {ana: {ntfy: ana}}\n  schedules: {day: {people: ana, \
+           hours: 09:00-17:00, gaps: allowed}}\nescalation:\n  all: [{notify: schedule:day}, \
+           {after: 15m, notify: person:ana}]\nalertmanager:\n  route: {receiver: push}\n  \
+           receivers:\n    - {name: push, ntfy_configs: [{topic: ops}]}\n",
 };
 
 /// A contact that may never have reached anybody.

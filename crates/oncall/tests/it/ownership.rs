@@ -17,6 +17,10 @@ fn written() -> (Ownership, Directory) {
             name: "cart".into(),
             team: TeamId(1),
         }],
+        flows: vec![Service {
+            name: "pay".into(),
+            team: TeamId(2),
+        }],
     };
     let matchers = parse_matchers(r#"{job=~"node.*",env!="dev"}"#).expect("matchers");
     let rules = vec![OwnerRule {
@@ -47,6 +51,8 @@ fn a_rule_decides_first_then_the_team_then_the_service_then_who_owns_the_rest() 
             None,
             Some(0),
         ),
+        (&[("service", "unknown"), ("flow", "pay")], Some(2), Some(2)),
+        (&[("service", "cart"), ("flow", "pay")], Some(1), Some(1)),
         (&[], None, Some(0)),
     ] {
         let labels = Labels::from_pairs(labels.iter().copied());

@@ -56,6 +56,19 @@ impl Bell {
         self.wait_for("/api/firebell/v1/slos", "\"badRatio\"").await;
     }
 
+    /// Puts runbooks in force, besides all the rest.
+    async fn write_down(&self) {
+        let text = "# Triage\n\n- [ ] who is hit?\n- [ ] is it growing?\n";
+        let own = "escalation: later, runbooks: {triage: {severity: sev2, file: triage.md}, \
+                   worst: {severity: sev1, steps: [call ada]}}";
+        let config = CONFIG.replace("escalation: later", own);
+        for (name, text) in [("firebell.yml", &*config), ("triage.md", text)] {
+            std::fs::write(self.folder.path().join(name), text).unwrap();
+        }
+        let (status, ..) = self.send(self.client.post(self.url("/-/reload"))).await;
+        assert_eq!(status, 200);
+    }
+
     async fn wait_for(&self, path: &str, text: &str) {
         for _ in 0..200 {
             if self.get(path).await.2.contains(text) {

@@ -111,6 +111,25 @@ pub(super) async fn one(State(app): State<App>, Path(id): Path<String>, uri: Uri
     }
 }
 
+/// `GET /api/firebell/v1/incidents/{id}/runbooks`: what to do by them, and what was done.
+pub(super) async fn runbooks(State(app): State<App>, Path(id): Path<String>) -> Response {
+    let id = match parse_id(&id) {
+        Ok(id) => id,
+        Err(why) => return refused(ErrorKind::BadData, why),
+    };
+    let found = app.handle.read(move |engine, _| {
+        let incident = engine.incidents().get(id)?;
+        let runbooks = engine.incidents().runbooks(incident);
+        let runbooks: Vec<Value> = runbooks.map(|it| json::runbook(it, incident)).collect();
+        Some(json!({ "runbooks": runbooks }))
+    });
+    match found.await {
+        Ok(Some(found)) => Json(found).into_response(),
+        Ok(None) => refusal(&Refusal::Unknown(id)),
+        Err(_) => stopped(),
+    }
+}
+
 /// `POST /api/firebell/v1/incidents`.
 pub(super) async fn open(State(app): State<App>, body: Bytes) -> Response {
     let declared = match read_body(&body).and_then(Declared::check) {

@@ -8,6 +8,7 @@ mod business;
 pub(super) mod decisions;
 mod incidents;
 mod people;
+mod tolls;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +23,7 @@ use firebell_engine::{Engine, HistoryQuery, is_own_alert};
 use firebell_incident::{
     DELETE_UNDER, Decision, Episodes, Figures, IncidentId, Light, OFF_HOURS_BURNOUT,
     OFF_HOURS_GOOD, PAGES_IN_SHIFT, Paged, Policy, RUNBOOK_WITHIN, Review, ReviewedIncident,
-    Spread, TARGET, Verdict,
+    Spread, TARGET, Toll, Verdict,
 };
 use firebell_model::{ALERT_NAME, Duration, Labels, Timestamp};
 use firebell_rules::RuleSet;
@@ -30,6 +31,7 @@ use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::ErrorKind;
 use serde_json::{Map, Value, json};
 
+use self::tolls::{Groups, Tolls};
 use super::{App, may_wait, params, refused, stopped};
 use crate::clock::Stopwatch;
 use crate::history::{HistoryReader, Unread};
@@ -62,9 +64,15 @@ pub(super) async fn figures(State(app): State<App>, uri: Uri) -> Response {
     let business = business::figures(&app, &month).await;
     let config = app.live.config();
     let (oncall, runbooks) = (&config.oncall.oncall, runbooks(&config.rules));
-    let mut figures = figures_json(&month, &counted, (&config.incidents, &runbooks));
+    let (tolls, total) = (
+        facts.groups.tolls(oncall),
+        facts.all.toll(people::clocks(oncall)),
+    );
+    let of = (&config.incidents, &runbooks);
+    let mut figures = figures_json(&month, &counted, of, (&tolls, total));
     let span = (month.from, month.to.min(facts.now).max(month.from));
-    let people = people::people_json(people::burdens(facts.paged, oncall), oncall, span);
+    let burdens = facts.paged.burdens(people::clocks(oncall));
+    let people = people::people_json(burdens, oncall, span);
     let more = [
         ("people", json!(people)),
         ("decisions", json!(decisions::all_json(&facts.decisions))),
@@ -112,6 +120,10 @@ struct Facts {
     now: Timestamp,
     /// Who was paged.
     paged: Paged,
+    /// The same once more, as what it took of all of them.
+    all: Paged,
+    /// By what the incidents were about.
+    groups: Groups,
     /// What was opened.
     incidents: Vec<ReviewedIncident>,
     decisions: Vec<Decision>,
@@ -145,7 +157,10 @@ impl Facts {
         let mut last = None;
         for incident in engine.incidents().after(after).take(LOOKED_AT_ONCE) {
             last = Some(incident.id);
-            self.paged.add(incident, (month.from, month.to));
+            let span = (month.from, month.to);
+            self.paged.add(incident, span);
+            self.all.add(incident, span);
+            self.groups.add(incident, engine.incidents().policy(), span);
             if (month.from..month.to).contains(&incident.opened_at) {
                 self.incidents.push(ReviewedIncident::of(now, incident));
             }
@@ -300,6 +315,14 @@ fn rule(labels: &Labels) -> String {
     labels.value(ALERT_NAME).to_owned()
 }
 
+fn service(policy: &Policy, labels: &Labels) -> String {
+    policy.key(labels).value("service").to_owned()
+}
+
+fn team(labels: &Labels) -> String {
+    labels.value("team").to_owned()
+}
+
 /// The runbooks that rules name, by name of rule.
 fn runbooks(rules: &RuleSet) -> BTreeMap<String, String> {
     let rules = rules.groups().iter().flat_map(|group| &group.rules);
@@ -315,20 +338,23 @@ fn figures_json(
     month: &Month,
     counted: &Counted,
     (policy, runbooks): (&Policy, &BTreeMap<String, String>),
+    (tolls, total): (&Tolls, Toll),
 ) -> Map<String, Value> {
     let all = || counted.episodes.within(month.from, month.to);
-    let service = |labels: &Labels| policy.key(labels).value("service").to_owned();
-    let team = |labels: &Labels| labels.value("team").to_owned();
-    let (rules, n_more_rules) = listed(Figures::by(all(), rule), Some(runbooks));
-    let (services, _) = listed(Figures::by(all(), service), None);
-    let (teams, _) = listed(Figures::by(all(), team), None);
+    let services = Figures::by(all(), |labels| service(policy, labels));
+    let (rules, n_more_rules) = listed(Figures::by(all(), rule), &tolls.rules, Some(runbooks));
+    let (services, _) = listed(services, &tolls.services, None);
+    let (teams, _) = listed(Figures::by(all(), team), &tolls.teams, None);
     let fields = [
         ("month", json!(month.name)),
         ("from", json!(month.from.to_string())),
         ("to", json!(month.to.to_string())),
         ("isCut", json!(counted.is_cut)),
         ("targets", targets_json()),
-        ("total", Value::Object(figure_fields(&Figures::of(all())))),
+        (
+            "total",
+            Value::Object(figure_fields(&Figures::of(all()), total)),
+        ),
         ("rules", json!(rules)),
         ("moreRules", json!(n_more_rules)),
         ("services", json!(services)),
@@ -354,13 +380,15 @@ fn targets_json() -> Value {
 /// What fired most comes first; how many are left out. Rules are advised on.
 fn listed(
     all: BTreeMap<String, Figures>,
+    tolls: &BTreeMap<String, Toll>,
     runbooks: Option<&BTreeMap<String, String>>,
 ) -> (Vec<Value>, usize) {
     let mut all: Vec<_> = all.into_iter().collect();
     all.sort_by_key(|(_, it)| std::cmp::Reverse(it.n_fired));
     let n_more = all.len().saturating_sub(LISTED_MAX);
     let listed = all.into_iter().take(LISTED_MAX).map(|(name, figures)| {
-        let mut fields = figure_fields(&figures);
+        let toll = tolls.get(&name).copied().unwrap_or_default();
+        let mut fields = figure_fields(&figures, toll);
         fields.insert("name".to_owned(), json!(name));
         if let Some(runbooks) = runbooks {
             let advice = figures.advice().name();
@@ -374,7 +402,7 @@ fn listed(
     (listed.collect(), n_more)
 }
 
-fn figure_fields(figures: &Figures) -> Map<String, Value> {
+fn figure_fields(figures: &Figures, toll: Toll) -> Map<String, Value> {
     let verdicts = figures.verdicts.iter();
     let verdicts: Map<String, Value> = verdicts
         .map(|(verdict, n)| (verdict.name().to_owned(), json!(n)))
@@ -397,7 +425,7 @@ fn figure_fields(figures: &Figures) -> Map<String, Value> {
         ("resolveSeconds", spread_json(figures.resolve)),
         ("verdicts", Value::Object(verdicts)),
     ];
-    let fields = fields.into_iter();
+    let fields = fields.into_iter().chain(tolls::fields(toll));
     fields
         .map(|(name, value)| (name.to_owned(), value))
         .collect()

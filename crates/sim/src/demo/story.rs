@@ -13,6 +13,7 @@ use crate::chance::Chance;
 pub(super) struct Story {
     pub(super) firebell_yml: String,
     pub(super) rules_yml: String,
+    pub(super) slo_yml: String,
     pub(super) scenario: String,
 }
 
@@ -111,18 +112,21 @@ pub(super) fn story(seed: u64, beginning: Timestamp) -> Story {
     for coming in &comings {
         teller.tell(*coming);
     }
+    teller.decide();
     let _ = writeln!(teller.timeline, "end {MINUTES}m");
-    let (sections, rules_yml) = (sections(), rules());
+    let (sections, rules_yml, slo_yml) = (sections(), rules(), SLO.to_owned());
     let timeline = teller.timeline;
     let scenario = format!(
         "# A month of the shop, by seed {seed}\n\n```firebell\n{sections}```\n\n\
-         ```rules\n{rules_yml}```\n\n```timeline\n{timeline}```\n"
+         ```rules\n{rules_yml}```\n\n```slo\n{slo_yml}```\n\n```timeline\n{timeline}```\n"
     );
     Story {
         firebell_yml: format!(
-            "# A simulated month: `firebell demo --day` made it.\nrule_files: [rules.yml]\n{sections}"
+            "# A simulated month: `firebell demo --day` made it.\nrule_files: [rules.yml]\n\
+             slo_files: [slo.yml]\n{sections}"
         ),
         rules_yml,
+        slo_yml,
         scenario,
     }
 }
@@ -187,10 +191,52 @@ impl Teller {
         }
         // What the shop lives of.
         let n_slots = MINUTES / SLOT;
+        for (metric, each) in [("orders_total", 7), ("checkout_requests_total", REQUESTS)] {
+            let _ = writeln!(
+                self.timeline,
+                "0s series {metric} 0+{each}x{n_slots} every {SLOT}m"
+            );
+        }
+        let (mut values, mut n_failed, mut from) = (String::new(), 0, 0);
+        let is_checkout = |it: &&Coming| {
+            let trouble = it.trouble.and_then(|idx| TROUBLES.get(idx));
+            trouble.is_some_and(|it| it.service == "checkout")
+        };
+        for coming in comings.iter().filter(is_checkout) {
+            let calm = coming.at.saturating_sub(from) / SLOT;
+            run(&mut values, &n_failed.to_string(), calm);
+            let n_slots = coming.lasts / SLOT;
+            if let Some(more) = n_slots.checked_sub(1) {
+                let _ = write!(values, " {n_failed}+{FAILED}x{more}");
+                n_failed += FAILED * more;
+            }
+            from = coming.at + coming.lasts;
+        }
+        run(
+            &mut values,
+            &n_failed.to_string(),
+            MINUTES.saturating_sub(from) / SLOT,
+        );
         let _ = writeln!(
             self.timeline,
-            "0s series orders_total 0+7x{n_slots} every {SLOT}m"
+            "0s series checkout_failed_total{values} every {SLOT}m"
         );
+    }
+
+    /// What is decided at the end of the month.
+    fn decide(&mut self) {
+        let at = MINUTES - 60;
+        let month = self.day(29).chars().take(7).collect::<String>();
+        let _ = writeln!(
+            self.timeline,
+            "{at}m review {month} by eva CartCpuHigh: delete it, what customers feel is CheckoutErrors"
+        );
+    }
+
+    /// A day of the month, such as `2026-11-03`.
+    fn day(&self, days: i64) -> String {
+        let day = self.beginning + firebell_model::Duration::from_hours(days * 24);
+        day.to_string().chars().take(10).collect()
     }
 
     fn tell(&mut self, coming: Coming) {
@@ -251,6 +297,7 @@ impl Teller {
         let over = (coming.at + coming.lasts).max(looked + 2) + 4;
         self.act(looked, who, "ack");
         self.act(looked + 1, who, "state active");
+        self.act(looked + 1, who, "step triage 1");
         self.act(over, who, &format!("note {note}"));
         self.act(over + 1, who, "state mitigated");
         self.act(over + 8, who, "state resolved");
@@ -303,11 +350,7 @@ impl Teller {
         ] {
             self.act(at + after, who, what);
         }
-        let due = |days: i64| {
-            let day = self.beginning + firebell_model::Duration::from_hours(days * 24);
-            day.to_string().chars().take(10).collect::<String>()
-        };
-        let (soon, later) = (due(20), due(45));
+        let (soon, later) = (self.day(20), self.day(45));
         self.act(
             at + 8,
             "ana",
@@ -357,6 +400,23 @@ fn sections() -> String {
 incidents:
   open_when: ['severity=\"page\"']
   escalation: shop
+  runbooks:
+    triage:
+      severity: sev2
+      steps:
+        - Who is hit, and how many? Say it under impact.
+        - Is it growing? Then make it sev1, and name a commander.
+        - After 30 minutes without a cause hand over to eva.
+    checkout:
+      alerts: alertname=CheckoutErrors
+      steps:
+        - Was anything released in the last hour? Roll it back first.
+        - Do cards of all banks fail? Then it is the payment provider.
+storage: {retention: 40d}
+quality:
+  figures:
+    orders a day: sum(increase(orders_total[1d]))
+    checkouts that fail: 100 * sum(increase(checkout_failed_total[1d])) / sum(increase(checkout_requests_total[1d]))
 oncall:
   people:
 "
@@ -403,6 +463,31 @@ escalation:
     - {notify: schedule:shop}
     - {after: 15m, notify: person:dan}
 ";
+/// What the shop has promised. Its own alerts tell of it, so the objectives have none.
+const SLO: &str = "\
+service: checkout
+owner: shop
+window: 30d
+flows:
+  - {name: pay, description: A customer pays the basket.}
+slos:
+  - name: pay-works
+    flow: pay
+    objective: 99.9%
+    alerts: []
+    no_data: off
+    indicator: {bad: checkout_failed_total, total: checkout_requests_total}
+---
+service: database
+owner: shop
+window: 30d
+slos:
+  - name: is-quick
+    objective: 99%
+    alerts: []
+    no_data: off
+    indicator: {value: database_query_seconds, below: 0.5}
+";
 /// Where the shop reads of its alerts.
 const ROUTES: &str = "alertmanager:
   route: {receiver: shop-chat, group_by: [alertname]}
@@ -412,6 +497,9 @@ const ROUTES: &str = "alertmanager:
       webhook_configs: [{url: 'http://127.0.0.1:9/shop', send_resolved: false}]
 ";
 const MINUTES: u64 = 30 * 24 * 60;
+/// Checkouts in a slot, and how many of them fail in trouble.
+const REQUESTS: u64 = 700;
+const FAILED: u64 = 84;
 /// Of an evaluation, in minutes.
 const SLOT: u64 = 2;
 /// The least from one trouble to the next, in minutes: what is over for so long does not come back

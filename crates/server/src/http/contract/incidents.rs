@@ -80,6 +80,31 @@ async fn incidents_are_opened_worked_on_and_judged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn runbooks_are_shown_where_they_are_for_and_their_steps_are_ticked() {
+    let bell = Bell::start().await;
+    bell.write_down().await;
+    let acts = "/api/firebell/v1/incidents/INC-1/acts";
+    let transcript = bell
+        .transcript(&format!(
+            r#"
+        POST /api/firebell/v1/incidents {{"by":"ada","title":"nobody can pay","severity":"sev2"}}
+        GET /api/firebell/v1/incidents/INC-1/runbooks
+        POST {acts} {{"do":"step","by":"ada","runbook":"triage","step":2}}
+        POST {acts} {{"do":"step","by":"ada","runbook":"triage","step":2}}
+        POST {acts} {{"do":"step","by":"ben","runbook":"triage","step":2}}
+        POST {acts} {{"do":"step","by":"ben","runbook":"triage","step":9}}
+        POST {acts} {{"do":"step","by":"ben","runbook":"worst","step":1}}
+        GET /api/firebell/v1/incidents/1/runbooks
+        GET /api/firebell/v1/incidents/9/runbooks
+        GET /api/firebell/v1/incidents/x/runbooks
+        "#
+        ))
+        .await;
+    expect_file!["runbooks.txt"].assert_eq(&transcript);
+    bell.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn decisions_of_a_review_are_noted_once_and_read() {
     let bell = Bell::start().await;
     let transcript = bell

@@ -81,6 +81,26 @@ async fn overrides_swaps_and_schedules_are_in_force_at_once_and_taken_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_temporary_schedule_of_a_file_is_in_force_at_once_and_taken_back() {
+    let bell = Bell::start().await;
+    let said = json!({"by": "zoe", "temporary": {"schedule": "night", "from": "2026-01-06",
+        "until": "2026-01-08", "every": "1d", "people": ["ben", "ana"]}});
+    let answer = ask(&bell, "POST", "/temporary", &said).await;
+    assert_eq!(answer, (200, json!({"change": 1, "id": "1"})));
+    assert_eq!(who(&bell, "night", "2026-01-06").await, json!(["ben"]));
+    assert_eq!(who(&bell, "night", "2026-01-07").await, json!(["ana"]));
+    let (_, set) = ask(&bell, "GET", "/overrides", &Value::Null).await;
+    assert_eq!(set["temporary"][0]["by"], json!("zoe"));
+    let wrong = json!({"temporary": {"schedule": "night", "from": "2026-01-06"}});
+    let (status, why) = ask(&bell, "POST", "/temporary", &wrong).await;
+    assert_eq!(status, 400, "{why}");
+    let gone = ask(&bell, "DELETE", "/temporary/1?by=ana", &Value::Null).await;
+    assert_eq!(gone, (200, json!({"change": 2, "id": "1"})));
+    assert_eq!(who(&bell, "night", "2026-01-06").await, json!(["ana"]));
+    bell.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_wrong_with_a_change_is_said_and_changes_nothing() {
     let bell = Bell::start().await;
     let times = |schedule: &str, take: &str| {

@@ -1,6 +1,6 @@
 //! Incidents as JSON: `Incident` and `IncidentDetail` of `docs/openapi.json`.
 
-use firebell_incident::{Entry, Incident, Phase, State, What, Who, alert_text};
+use firebell_incident::{Entry, Incident, Phase, Runbook, State, What, Who, alert_text};
 use serde_json::{Value, json};
 
 /// What a list shows of one.
@@ -101,6 +101,23 @@ fn tasks(incident: &Incident) -> Vec<Value> {
     tasks.collect()
 }
 
+/// `Runbook` of `docs/openapi.json`.
+pub(super) fn runbook(runbook: &Runbook, incident: &Incident) -> Value {
+    let steps = runbook.steps().enumerate().map(|(idx, step)| {
+        let tick = runbook.tick(incident, step);
+        json!({
+            "n": idx + 1,
+            "text": step,
+            "done": tick.map(|it| json!({ "by": it.by, "at": it.at.to_string() })),
+        })
+    });
+    json!({
+        "name": runbook.name,
+        "text": runbook.ticked(incident),
+        "steps": steps.collect::<Vec<_>>(),
+    })
+}
+
 fn entry(n: usize, entry: &Entry) -> Value {
     let url = match &entry.what {
         What::Linked(link) => Some(&link.url),
@@ -144,6 +161,7 @@ fn kind(what: &What) -> &'static str {
         What::Linked(_) => "linked",
         What::Task(..) => "task",
         What::TaskDone(_) => "task_done",
+        What::Step(..) => "step",
         What::Impact(_) => "impact",
         What::Components(_) => "components",
         What::Data(_) => "data",

@@ -1,4 +1,4 @@
-//! Schedules, overrides and swaps over HTTP: the same objects as in files, checked by the same code.
+//! Schedules, temporary ones, overrides and swaps over HTTP: the same objects as in files, checked by the same code.
 //!
 //! *Invariants*: whoever changes something says who they are, and is answered once it is durable and
 //! in force. What is wrong is told with its place in the object, and nothing has changed then.
@@ -16,17 +16,22 @@ use serde_json::{Value, json};
 
 use crate::http::ruler::{listed, status_of, who};
 use crate::http::{App, may_wait, params, refused, stopped};
-use crate::managed::{Change, ChangeError, Managed, Namespaces, OVERRIDES, SCHEDULES, SWAPS};
+use crate::managed::{
+    Change, ChangeError, Managed, Namespaces, OVERRIDES, SCHEDULES, SWAPS, TEMPORARY,
+};
 use crate::serve::{ManagedError, ManagedKind, change_managed};
 
 /// The routes below `/oncall`.
 pub(in crate::http) fn routes() -> Router<App> {
     let remove_override = |state, id, uri, headers| remove(state, OVERRIDES, id, uri, headers);
+    let remove_temporary = |state, id, uri, headers| remove(state, TEMPORARY, id, uri, headers);
     let remove_swap = |state, id, uri, headers| remove(state, SWAPS, id, uri, headers);
     let remove_schedule = |state, name, uri, headers| remove(state, SCHEDULES, name, uri, headers);
     Router::new()
         .route("/oncall/overrides", get(in_force).post(add_override))
         .route("/oncall/overrides/{id}", delete(remove_override))
+        .route("/oncall/temporary", post(add_temporary))
+        .route("/oncall/temporary/{id}", delete(remove_temporary))
         .route("/oncall/swaps", post(add_swap))
         .route("/oncall/swaps/{id}", delete(remove_swap))
         .route(
@@ -48,6 +53,8 @@ struct Said {
     #[serde(default)]
     swap: Option<Value>,
     #[serde(default)]
+    temporary: Option<Value>,
+    #[serde(default)]
     schedule: Option<Value>,
 }
 
@@ -61,6 +68,12 @@ async fn add_override(State(app): State<App>, headers: HeaderMap, body: Bytes) -
 async fn add_swap(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
     let text = said(&body).and_then(|it| Ok((text_of(it.swap.as_ref(), "swap")?, it.by)));
     add(app, SWAPS, text, &headers).await
+}
+
+/// `POST /api/firebell/v1/oncall/temporary`.
+async fn add_temporary(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    let text = said(&body).and_then(|it| Ok((text_of(it.temporary.as_ref(), "temporary")?, it.by)));
+    add(app, TEMPORARY, text, &headers).await
 }
 
 async fn add(
@@ -100,7 +113,8 @@ async fn set_schedule(
     change(app, plan).await
 }
 
-/// `DELETE /api/firebell/v1/oncall/overrides/{id}`, `…/swaps/{id}` and `…/schedules/{name}`.
+/// `DELETE /api/firebell/v1/oncall/overrides/{id}`, `…/swaps/{id}`, `…/temporary/{id}` and
+/// `…/schedules/{name}`.
 async fn remove(
     State(app): State<App>,
     kind: &'static str,
@@ -111,7 +125,7 @@ async fn remove(
     let by = params(&uri, &Bytes::new()).get("by").map(str::to_owned);
     let by = author(by, &headers);
     let name = match (kind, name.parse::<u64>()) {
-        (OVERRIDES | SWAPS, Ok(number)) => format!("{number:08}"),
+        (OVERRIDES | SWAPS | TEMPORARY, Ok(number)) => format!("{number:08}"),
         _ => name,
     };
     change(app, move |managed, now| {
@@ -120,7 +134,7 @@ async fn remove(
     .await
 }
 
-/// `GET /api/firebell/v1/oncall/overrides`: overrides, swaps and schedules that were set here.
+/// `GET /api/firebell/v1/oncall/overrides`: all that was set here.
 async fn in_force(State(app): State<App>) -> Response {
     let read = may_wait(move || (app.oncall.namespaces(), app.oncall.changes())).await;
     let Some((namespaces, changes)) = read else {
@@ -145,6 +159,7 @@ async fn in_force(State(app): State<App>) -> Response {
     let all = json!({
         "overrides": of_kind(OVERRIDES),
         "swaps": of_kind(SWAPS),
+        "temporary": of_kind(TEMPORARY),
         "schedules": of_kind(SCHEDULES),
     });
     Json(all).into_response()

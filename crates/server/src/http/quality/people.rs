@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use firebell_incident::{Burden, Light, Paged, PartOfDay};
+use firebell_incident::{Burden, Light, PartOfDay};
 use firebell_model::Timestamp;
 use firebell_oncall::{Fairness, Oncall, Span};
 use jiff::civil::Weekday;
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 
 use super::spread_json;
 
-/// What it was like for those who were paged, by name.
-pub(super) fn burdens(paged: Paged, oncall: &Oncall) -> BTreeMap<String, Burden> {
+/// The clocks of people: which part of their day a moment is in.
+pub(super) fn clocks(oncall: &Oncall) -> impl Fn(&str, Timestamp) -> PartOfDay {
     let zone_of = |name: &str| {
         let id = oncall.directory.find_person(name);
         id.map_or(TimeZone::UTC, |id| oncall.directory.person(id).zone.clone())
     };
-    paged.burdens(|name, at| part_of_day(&zone_of(name), at))
+    move |name, at| part_of_day(&zone_of(name), at)
 }
 
 /// Working hours are 8 to 18 from Monday to Friday, nights 22 to 6: as fairness counts them.
