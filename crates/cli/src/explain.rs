@@ -46,10 +46,16 @@ impl Asked {
         ask(&self.url, &self.header, path, params)
     }
 
-    /// Posts a form once. What went wrong is printed.
-    pub(crate) fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Result<String, ExitCode> {
-        let post = |remote: &Remote| remote.ask(path, form, true);
-        answered(&self.url, &self.header, post)
+    /// Posts a form once, and waits no longer than so for the answer.
+    pub(crate) fn post_form(
+        &self,
+        path: &str,
+        form: &[(&str, &str)],
+        within: Duration,
+    ) -> Result<String, Unanswered> {
+        attempt((&self.url, &self.header), within, |remote| {
+            remote.ask(path, form, true)
+        })
     }
 
     /// Deletes what stands at a path, once. What went wrong is printed.
@@ -80,24 +86,53 @@ fn answered(
     headers: &[String],
     ask: impl FnOnce(&Remote) -> Result<RemoteAnswer, RemoteError>,
 ) -> Result<String, ExitCode> {
-    let remote = Remote::new(url, headers, ANSWER_MAX).map_err(failed)?;
-    let answer = ask(&remote);
-    let answer = answer.map_err(|error| failed(format!("{}: {error}", remote.name())))?;
-    let RemoteAnswer { status, body } = answer;
+    let answer = attempt((url, headers), ANSWER_MAX, ask);
+    answer.map_err(|unanswered| unanswered.print())
+}
+
+fn attempt(
+    (url, headers): (&str, &[String]),
+    within: Duration,
+    ask: impl FnOnce(&Remote) -> Result<RemoteAnswer, RemoteError>,
+) -> Result<String, Unanswered> {
+    let unusable = |why| Unanswered {
+        status: Some(400),
+        why,
+    };
+    let remote = Remote::new(url, headers, within).map_err(unusable)?;
+    let RemoteAnswer { status, body } = ask(&remote).map_err(|error| Unanswered {
+        status: None,
+        why: format!("{}: {error}", remote.name()),
+    })?;
     let body = String::from_utf8_lossy(&body).into_owned();
     match status {
         200..300 => Ok(body),
-        _ => {
-            eprintln!("firebell: {}", reason(&body));
-            let is_of_it = matches!(status, 404 | 409 | 429);
-            Err(ExitCode::from(if is_of_it { 1 } else { 2 }))
-        }
+        _ => Err(Unanswered {
+            status: Some(status),
+            why: reason(&body),
+        }),
     }
 }
 
-fn failed(why: String) -> ExitCode {
-    eprintln!("firebell: {why}");
-    ExitCode::from(2)
+/// Why there is no good answer.
+pub(crate) struct Unanswered {
+    // None when nothing answered.
+    status: Option<u16>,
+    why: String,
+}
+
+impl Unanswered {
+    /// Whether it may go better in a moment.
+    pub(crate) fn is_passing(&self) -> bool {
+        self.status.is_none_or(|status| status >= 500)
+    }
+
+    /// Says what went wrong; the exit code for it.
+    pub(crate) fn print(&self) -> ExitCode {
+        eprintln!("firebell: {}", self.why);
+        let is_of_it = matches!(self.status, Some(404 | 409 | 429));
+        ExitCode::from(if is_of_it { 1 } else { 2 })
+    }
 }
 
 fn reason(body: &str) -> String {
@@ -121,4 +156,4 @@ pub(crate) fn explain(command: &Command) -> ExitCode {
 }
 
 /// How long an answer may take.
-const ANSWER_MAX: Duration = Duration::from_secs(30);
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(30);

@@ -5,9 +5,10 @@ use std::thread::sleep;
 use std::time::Duration;
 
 use clap::{Args, Subcommand};
+use firebell_server::run_in_place;
 use serde_json::Value;
 
-use crate::explain::Asked;
+use crate::explain::{ANSWER_MAX, Asked, Unanswered};
 use crate::incident::{parsed, segment, text};
 use crate::{harmless, say};
 
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     #[command(
         after_help = "Example: 0 3 * * * firebell heartbeat run nightly --every 1d --grace 30m -- /srv/backup.sh\n\
                       A server that is away keeps no command from running; reporting is tried for a minute.\n\
+                      SIGTERM and SIGHUP are passed on to the command, and how it ends is reported.\n\
                       Exit codes: those of the command, 127 if it cannot be started."
     )]
     Run(Run),
@@ -97,7 +99,10 @@ pub(crate) fn heartbeat(command: &Command) -> ExitCode {
     let done = match command {
         Command::List(options) => list(&options.asked),
         Command::Run(options) => return run(options),
-        Command::Beat(job) => job.report(None).map(|answer| show(&job.of.asked, &answer)),
+        Command::Beat(job) => {
+            let answer = job.report(None, ANSWER_MAX).map_err(|why| why.print());
+            answer.map(|answer| show(&job.of.asked, &answer))
+        }
         Command::Forget(of) => forget(of),
     };
     done.unwrap_or_else(|code| code)
@@ -165,7 +170,8 @@ fn run(options: &Run) -> ExitCode {
     let [program, arguments @ ..] = &*options.command else {
         return ExitCode::from(2);
     };
-    let (status, why) = match std::process::Command::new(program).args(arguments).status() {
+    let mut command = std::process::Command::new(program);
+    let (status, why) = match run_in_place(command.args(arguments)) {
         Ok(status) => (exit_status(status), None),
         Err(error) => (127, Some(format!("`{program}` cannot be started: {error}"))),
     };
@@ -173,14 +179,21 @@ fn run(options: &Run) -> ExitCode {
         eprintln!("firebell: {why}");
     }
     let failure = (status != 0).then_some((status, why.as_deref()));
-    for wait in REPORT_AGAIN_AFTER.into_iter().map(Some).chain([None]) {
-        match (options.job.report(failure), wait) {
-            // Nothing is wrong with what it is told, as far as that can be known here.
-            (Err(code), Some(wait)) if code == ExitCode::from(2) => sleep(wait),
-            _ => break,
-        }
+    if let Err(why) = report(&options.job, failure) {
+        why.print();
     }
     ExitCode::from(status)
+}
+
+/// Reports how it ended, again and again for a minute, as long as that may help.
+fn report(job: &Job, failure: Option<(u8, Option<&str>)>) -> Result<(), Unanswered> {
+    let mut waits = REPORT_AGAIN_AFTER.into_iter();
+    loop {
+        match (job.report(failure, REPORT_WITHIN), waits.next()) {
+            (Err(why), Some(wait)) if why.is_passing() => sleep(wait),
+            (answer, _) => return answer.map(drop),
+        }
+    }
 }
 
 /// As shells say it: 128 and the number of the signal that ended it.
@@ -201,8 +214,12 @@ impl Of {
 }
 
 impl Job {
-    /// Reports how it ended: well, or with an exit status and perhaps a reason.
-    fn report(&self, failure: Option<(u8, Option<&str>)>) -> Result<String, ExitCode> {
+    /// Reports once how it ended: well, or with an exit status and perhaps a reason.
+    fn report(
+        &self,
+        failure: Option<(u8, Option<&str>)>,
+        within: Duration,
+    ) -> Result<String, Unanswered> {
         let exit = failure.map(|(status, _)| status.to_string());
         let said = [
             ("service", self.of.service.as_deref()),
@@ -217,14 +234,15 @@ impl Job {
             .iter()
             .filter_map(|(name, value)| Some((*name, (*value)?)));
         let said: Vec<(&str, &str)> = said.collect();
-        self.of.asked.post_form(&self.of.path(), &said)
+        self.of.asked.post_form(&self.of.path(), &said, within)
     }
 }
 
 /// A server that restarts is back by then.
-const REPORT_AGAIN_AFTER: [Duration; 4] = [
+const REPORT_AGAIN_AFTER: [Duration; 3] = [
     Duration::from_secs(1),
     Duration::from_secs(5),
-    Duration::from_secs(20),
-    Duration::from_secs(30),
+    Duration::from_secs(15),
 ];
+/// Of each try: all of them, with the waits, take less than a minute.
+const REPORT_WITHIN: Duration = Duration::from_secs(9);

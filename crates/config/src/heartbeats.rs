@@ -39,15 +39,27 @@ fn heartbeat(doc: &Doc<'_>, node: &Node) -> Option<Declared> {
     }
     let grace = fields.duration("grace").unwrap_or(GRACE);
     let (labels, annotations) = (labels(&fields, "labels"), labels(&fields, "annotations"));
+    for own in labels.iter().filter(|it| OWN_LABELS.contains(&&*it.name)) {
+        let message = format!(
+            "`labels`: every alert of a heartbeat has its own `{}`",
+            own.name
+        );
+        let hint = (&*own.name == "service").then(|| "say `service:` beside `name:`".to_owned());
+        doc.problem(fields.at("labels"), message, hint);
+    }
     fields.finish();
     let refused = |why: firebell_heartbeat::Refusal| doc.problem(node.at, why.to_string(), None);
     let key = HeartbeatKey::new(&service, &name?).map_err(refused);
-    let expectation = Expectation::new(every?, grace).map_err(refused);
+    let expectation = Expectation::new(every?, grace);
+    let expectation = expectation.and_then(|it| it.with(labels, annotations));
     Some(Declared {
+        expectation: expectation.map_err(refused).ok()?,
         key: key.ok()?,
-        expectation: expectation.ok()?.with(labels, annotations),
     })
 }
+
+/// What alerts are told apart by: two heartbeats with the same would end each other's.
+const OWN_LABELS: [&str; 3] = ["alertname", "heartbeat", "service"];
 
 fn labels(fields: &Fields<'_, '_>, name: &'static str) -> Labels {
     let labels = fields.labels(name);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firebell_model::{Alert, Duration, Timestamp};
+use firebell_model::{Alert, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::model::{
@@ -25,8 +25,6 @@ pub struct Heartbeats {
     all: BTreeMap<HeartbeatKey, Heartbeat>,
     /// When each is missed that is not yet.
     deadlines: BTreeSet<(Timestamp, HeartbeatKey)>,
-    /// When the process started.
-    started_at: Option<Timestamp>,
     changed: BTreeSet<HeartbeatKey>,
 }
 
@@ -48,10 +46,9 @@ impl Heartbeats {
 
     /// Goes on after a restart, or begins.
     pub fn resume(&mut self, now: Timestamp) -> Vec<Alert> {
-        self.started_at = Some(now);
-        self.deadlines.clear();
-        for (key, it) in std::mem::take(&mut self.all) {
-            self.put(key, Some(it));
+        for (key, mut it) in self.all.clone() {
+            it.resume(now);
+            self.change(key, it);
         }
         self.configure(now, self.policy.clone())
     }
@@ -63,17 +60,29 @@ impl Heartbeats {
             self.policy.declared.iter().map(|it| &it.key).collect();
         let known = self.all.iter();
         let gone = known.filter(|(key, it)| it.is_declared && !declared.contains(key));
-        let gone: Vec<HeartbeatKey> = gone.map(|(key, _)| key.clone()).collect();
+        let gone: BTreeSet<HeartbeatKey> = gone.map(|(key, _)| key.clone()).collect();
+        let left = self.all.iter().filter(|(key, _)| !declared.contains(key));
+        let left: BTreeMap<HeartbeatKey, Heartbeat> =
+            left.map(|(key, it)| (key.clone(), it.clone())).collect();
         let mut alerts = Vec::new();
-        for key in gone {
-            alerts.extend(self.remove(now, key));
+        for key in &gone {
+            alerts.extend(self.remove(now, key.clone()));
         }
         for Declared { key, expectation } in self.policy.declared.clone() {
             let known = self.all.get(&key).cloned();
             let mut it = known.unwrap_or_else(|| Heartbeat::new(now, expectation.clone(), true));
             it.is_declared = true;
             it.expectation = expectation;
-            it.last = it.last.max(self.last_of_any(&key));
+            // What is known of a job stays known when the same is declared with or without its service.
+            let is_heir = |before: &HeartbeatKey| {
+                key.is_heir_of(before) && (key.service().is_empty() || gone.contains(before))
+            };
+            let left = left.iter().filter(|(before, _)| is_heir(before));
+            left.clone()
+                .for_each(|(_, before)| it.inherit_times(before));
+            for (_, before) in left {
+                it.inherit_alerts(now, &key, before, &mut alerts);
+            }
             self.settle(now, &key, &mut it, &mut alerts);
             self.change(key, it);
         }
@@ -105,6 +114,7 @@ impl Heartbeats {
             return Ok(alerts);
         }
         it.heard = Some(at);
+        it.spared_until = None;
         if let Some(expectation) = beat.expectation
             && !it.is_declared
         {
@@ -135,9 +145,19 @@ impl Heartbeats {
     /// When it is not known, or declared.
     pub fn forget(&mut self, now: Timestamp, key: &HeartbeatKey) -> Result<Vec<Alert>, Refusal> {
         match self.all.get(key) {
-            None => Err(Refusal::Unknown(key.clone())),
+            None => Err(self.not_known(key)),
             Some(it) if it.is_declared => Err(Refusal::Declared(key.clone())),
             Some(_) => Ok(self.remove(now, key.clone())),
+        }
+    }
+
+    /// Why a job cannot be looked at or forgotten: it is not known, but others of its name may be.
+    #[must_use]
+    pub fn not_known(&self, key: &HeartbeatKey) -> Refusal {
+        let others = self.all.keys().filter(|it| it.name() == key.name());
+        Refusal::NotKnown {
+            key: key.clone(),
+            others: others.take(OTHERS_NAMED_MAX).cloned().collect(),
         }
     }
 
@@ -203,17 +223,8 @@ impl Heartbeats {
         }
     }
 
-    /// When the last run of a job was that is about to be known for all services.
-    fn last_of_any(&self, key: &HeartbeatKey) -> Option<Timestamp> {
-        let same = self
-            .all
-            .iter()
-            .filter(|(it, _)| it.of_any_service() == *key);
-        same.filter_map(|(_, it)| it.last).max()
-    }
-
-    /// The alert of what is no longer missed ends. The others have the labels that are said now: what
-    /// has different ones ends, and begins anew.
+    /// The alert of what is no longer missed ends. The others say what is said now: what has different
+    /// labels ends, and begins anew.
     fn settle(
         &self,
         now: Timestamp,
@@ -226,16 +237,23 @@ impl Heartbeats {
             alerts.extend(it.missed.take().map(|alert| ended(now, alert)));
         }
         for name in [MISSED_ALERT, FAILED_ALERT] {
-            let labels = it.labels(key, name);
             let raised = match name {
-                MISSED_ALERT => &mut it.missed,
-                _ => &mut it.failed,
+                MISSED_ALERT => &it.missed,
+                _ => &it.failed,
             };
-            if let Some(alert) = raised.as_mut().filter(|alert| alert.labels != labels) {
-                alerts.push(ended(now, alert.clone()));
-                alert.labels = labels;
-                alert.updated_at = now;
-                alerts.push(alert.clone());
+            let Some(before) = raised else {
+                continue;
+            };
+            let after = it.said_now(now, key, name, before);
+            if after.labels != before.labels {
+                alerts.push(ended(now, before.clone()));
+            }
+            if (&after.labels, &after.annotations) != (&before.labels, &before.annotations) {
+                alerts.push(after.clone());
+                match name {
+                    MISSED_ALERT => it.missed = Some(after),
+                    _ => it.failed = Some(after),
+                }
             }
         }
     }
@@ -257,24 +275,14 @@ impl Heartbeats {
         self.put(key, Some(it));
     }
 
-    /// When it is missed. What was last heard of before a restart has some time more: beats that found
-    /// nobody come again.
-    fn deadline(&self, it: &Heartbeat) -> Timestamp {
-        let heard_at = it.heard.unwrap_or(it.since);
-        let restart = self.started_at.filter(|at| heard_at < *at);
-        let judged_from = restart.map_or(Timestamp::MIN, |at| at + AFTER_START);
-        it.missed_at().max(judged_from)
-    }
-
     /// The only place where state and deadlines change.
     fn put(&mut self, key: HeartbeatKey, it: Option<Heartbeat>) {
         if let Some(before) = self.all.remove(&key) {
-            self.deadlines
-                .remove(&(self.deadline(&before), key.clone()));
+            self.deadlines.remove(&(before.judged_at(), key.clone()));
         }
         if let Some(it) = it {
             if it.missed.is_none() {
-                self.deadlines.insert((self.deadline(&it), key.clone()));
+                self.deadlines.insert((it.judged_at(), key.clone()));
             }
             self.all.insert(key, it);
         }
@@ -289,7 +297,7 @@ fn ended(now: Timestamp, alert: Alert) -> Alert {
     }
 }
 
-/// Beats that found nobody are sent again within this.
-const AFTER_START: Duration = Duration::from_mins(2);
-/// What is known of a job takes about a kilobyte.
+/// What is known of a job takes some kilobytes at most.
 const HEARTBEATS_MAX: usize = 10_000;
+/// Of other services that have a job of a name, so many are named.
+const OTHERS_NAMED_MAX: usize = 3;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use firebell_model::{ALERT_NAME, Alert, Duration, Labels, Timestamp};
+use firebell_model::{ALERT_NAME, Alert, Duration, Label, Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
 /// The name of the alert about a job that has not reported.
@@ -25,10 +25,14 @@ impl HeartbeatKey {
     /// A job of a service; the service may be empty.
     ///
     /// # Errors
-    /// When the name is empty, or one of them is too long or has control characters.
+    /// When the name is blank or dots, or one of them is too long or has control characters.
     pub fn new(service: &str, name: &str) -> Result<Self, Refusal> {
-        if name.is_empty() {
+        if name.trim().is_empty() {
             return Err(Refusal::Bad("a heartbeat needs a name".to_owned()));
+        }
+        // As a part of a path they would be taken for a way up.
+        if matches!(name, "." | "..") {
+            return Err(Refusal::Bad(format!("`{name}` is no name of a heartbeat")));
         }
         for (what, text) in [("service", service), ("name", name)] {
             if text.chars().count() > NAME_CHARS_MAX || text.chars().any(char::is_control) {
@@ -53,6 +57,14 @@ impl HeartbeatKey {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether what is known of another key is known of this one, when that is given up: one of them
+    /// means the jobs of their name of all services.
+    pub(crate) fn is_heir_of(&self, other: &Self) -> bool {
+        self != other
+            && self.name == other.name
+            && (self.service.is_empty() || other.service.is_empty())
     }
 
     /// The job of this name of which no service is known.
@@ -112,13 +124,29 @@ impl Expectation {
     }
 
     /// The same with labels and annotations of the alerts.
-    #[must_use]
-    pub fn with(self, labels: Labels, annotations: Labels) -> Self {
-        Self {
+    ///
+    /// # Errors
+    /// When a value is too long: it is kept for each job.
+    pub fn with(self, labels: Labels, annotations: Labels) -> Result<Self, Refusal> {
+        let sets = [
+            (&labels, LABEL_CHARS_MAX),
+            (&annotations, ANNOTATION_CHARS_MAX),
+        ];
+        for (set, chars_max) in sets {
+            let n_chars = |label: &&Label| label.value.chars().count();
+            if let Some(long) = set.iter().find(|it| n_chars(it) > chars_max) {
+                return Err(Refusal::Bad(format!(
+                    "`{}` of a heartbeat has at most {chars_max} characters, not {}",
+                    long.name,
+                    n_chars(&long),
+                )));
+            }
+        }
+        Ok(Self {
             labels,
             annotations,
             ..self
-        }
+        })
     }
 
     /// The longest time between two runs.
@@ -185,6 +213,9 @@ pub struct Heartbeat {
     pub last: Option<Timestamp>,
     /// When it last said something.
     pub(crate) heard: Option<Timestamp>,
+    /// Not missed before this: a beat that found nobody, because Firebell was away, comes again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) spared_until: Option<Timestamp>,
     /// The alert about its silence, while there is one.
     pub missed: Option<Alert>,
     /// The alert about its failure, while there is one.
@@ -237,8 +268,56 @@ impl Heartbeat {
             since: now,
             last: None,
             heard: None,
+            spared_until: None,
             missed: None,
             failed: None,
+        }
+    }
+
+    /// After a restart: nothing lies ahead that a clock ahead has put there, and a beat that would have
+    /// come meanwhile has some time to. A deadline is put off once, however often Firebell restarts.
+    pub(crate) fn resume(&mut self, now: Timestamp) {
+        self.since = self.since.min(now);
+        self.last = self.last.map(|at| at.min(now));
+        self.heard = self.heard.map(|at| at.min(now));
+        let missed_at = self.missed_at();
+        let spared_until = now + AFTER_START;
+        // Ahead by more than that it is of a clock that was.
+        let is_put_off = self
+            .spared_until
+            .is_some_and(|until| until > missed_at && until <= spared_until);
+        if !is_put_off {
+            self.spared_until = Some(spared_until).filter(|until| *until > missed_at);
+        }
+    }
+
+    /// Takes over when a job reported that is from now on known as this one.
+    pub(crate) fn inherit_times(&mut self, before: &Self) {
+        self.since = self.since.min(before.since);
+        self.last = self.last.max(before.last);
+        self.heard = self.heard.max(before.heard);
+        self.spared_until = self.spared_until.max(before.spared_until);
+    }
+
+    /// And its alerts, as far as they hold; those of the other one end.
+    pub(crate) fn inherit_alerts(
+        &mut self,
+        now: Timestamp,
+        key: &HeartbeatKey,
+        before: &Self,
+        begun: &mut Vec<Alert>,
+    ) {
+        let holds = self.missed.is_none() && now >= self.missed_at();
+        if let Some(alert) = before.missed.as_ref().filter(|_| holds) {
+            let alert = self.said_now(now, key, MISSED_ALERT, alert);
+            begun.push(alert.clone());
+            self.missed = Some(alert);
+        }
+        let holds = self.failed.is_none();
+        if let Some(alert) = before.failed.as_ref().filter(|_| holds) {
+            let alert = self.said_now(now, key, FAILED_ALERT, alert);
+            begun.push(alert.clone());
+            self.failed = Some(alert);
         }
     }
 
@@ -254,6 +333,12 @@ impl Heartbeat {
         self.due_at() + self.expectation.grace
     }
 
+    /// From when on it counts as missed: see `spared_until`.
+    pub(crate) fn judged_at(&self) -> Timestamp {
+        self.missed_at()
+            .max(self.spared_until.unwrap_or(Timestamp::MIN))
+    }
+
     /// How it fares.
     #[must_use]
     pub fn state_at(&self, now: Timestamp) -> HeartbeatState {
@@ -267,17 +352,20 @@ impl Heartbeat {
     }
 
     pub(crate) fn missed_alert(&self, now: Timestamp, key: &HeartbeatKey) -> Alert {
+        let times = (now, self.missed_at());
+        self.alert(times, key, (MISSED_ALERT, self.missed_words(key)))
+    }
+
+    fn missed_words(&self, key: &HeartbeatKey) -> (String, String) {
         let Expectation { every, grace, .. } = &self.expectation;
         let last = match self.last {
             Some(at) => format!("it last did at {at}"),
             None => format!("it never has since {}", self.since),
         };
-        let about = (
+        (
             format!("{key} has not reported that it ran"),
             format!("It runs every {every} and may be {grace} late; {last}."),
-        );
-        let starts_at = self.missed_at();
-        self.alert((now, starts_at), key, (MISSED_ALERT, about))
+        )
     }
 
     pub(crate) fn failed_alert(
@@ -292,6 +380,24 @@ impl Heartbeat {
             format!("Its run that ended at {at} failed: {why}"),
         );
         self.alert((now, at), key, (FAILED_ALERT, about))
+    }
+
+    /// An alert that was raised, in the words of now: what is expected may have changed.
+    pub(crate) fn said_now(
+        &self,
+        now: Timestamp,
+        key: &HeartbeatKey,
+        name: &str,
+        raised: &Alert,
+    ) -> Alert {
+        let word = |it: &str| raised.annotations.value(it).to_owned();
+        let about = match name {
+            MISSED_ALERT => self.missed_words(key),
+            // Why it failed is not known otherwise.
+            _ => (format!("{key} failed"), word("description")),
+        };
+        let times = (now, raised.starts_at);
+        self.alert(times, key, (name, about))
     }
 
     fn alert(
@@ -344,18 +450,42 @@ pub enum Refusal {
          `heartbeats` of the configuration"
     )]
     Unknown(HeartbeatKey),
+    /// A job that is not known to be looked at or forgotten; some of other services may be meant.
+    #[error("no job `{key}` is known{}", named(.others))]
+    NotKnown {
+        /// What was asked for.
+        key: HeartbeatKey,
+        /// Some that have this name.
+        others: Vec<HeartbeatKey>,
+    },
     /// It would be awaited again at once.
     #[error("`{0}` stands under `heartbeats` of the configuration: remove it there")]
     Declared(HeartbeatKey),
     /// There are too many.
     #[error(
         "{0} heartbeats are known, which is the most there can be: is something that changes part of \
-         their names? `firebell heartbeats forget` removes one"
+         their names? `firebell heartbeat forget` removes one"
     )]
     TooMany(usize),
 }
 
+fn named(known: &[HeartbeatKey]) -> String {
+    let Some(first) = known.first() else {
+        return String::new();
+    };
+    let names: Vec<String> = known.iter().map(|it| format!("`{it}`")).collect();
+    let names = names.join(", ");
+    match first.service() {
+        "" => format!("; known is {names}: name no service"),
+        service => format!("; known is {names}: name the service, as in `--service {service}`"),
+    }
+}
+
+/// Beats that found nobody are sent again within this.
+const AFTER_START: Duration = Duration::from_mins(2);
 const NAME_CHARS_MAX: usize = 200;
+const LABEL_CHARS_MAX: usize = 200;
+const ANNOTATION_CHARS_MAX: usize = 2_000;
 /// Of what a run says why it failed, so much is told.
 const WHY_CHARS_MAX: usize = 1_000;
 const EVERY_MIN: Duration = Duration::from_secs(1);

@@ -18,7 +18,8 @@ fn key(service: &str, name: &str) -> HeartbeatKey {
 fn expected(every: &str, grace: &str, severity: &str) -> Expectation {
     let expected = Expectation::new(every.parse().unwrap(), grace.parse().unwrap());
     let labels = Labels::from_pairs([("severity", severity)]);
-    expected.unwrap().with(labels, Labels::empty())
+    let expected = expected.unwrap().with(labels, Labels::empty());
+    expected.unwrap()
 }
 
 fn declared(service: &str, name: &str, every: &str) -> Policy {
@@ -195,6 +196,8 @@ fn beats_may_come_late_twice_out_of_order_and_from_clocks_ahead() {
         "5h3m",
         &[
             "1h5m begins HeartbeatMissed nightly warning since 1h5m",
+            // It says now when it last ran.
+            "5h begins HeartbeatMissed nightly warning since 1h5m",
             "5h1m ends HeartbeatMissed nightly warning since 1h5m",
         ],
     );
@@ -214,6 +217,69 @@ fn after_a_restart_beats_have_two_minutes_to_come_and_alerts_are_not_raised_twic
         &[
             "15m begins HeartbeatMissed early warning since 15m",
             "2h2m begins HeartbeatMissed gone warning since 1h5m",
+        ],
+    );
+}
+
+#[test]
+fn a_deadline_is_put_off_once_however_often_firebell_restarts() {
+    let mut it = Player::new(Policy::default());
+    it.beat("0s", ("", "nightly"), Outcome::Done, Some("10m"));
+    it.restart("14m30s", Policy::default());
+    it.restart("16m20s", Policy::default());
+    it.restart("18m10s", Policy::default());
+    it.told(
+        "19m",
+        &["16m30s begins HeartbeatMissed nightly warning since 15m"],
+    );
+}
+
+#[test]
+fn what_a_clock_ahead_has_put_into_the_future_is_over_after_a_restart() {
+    let mut it = Player::new(declared("", "weekly", "1h"));
+    it.beat("30d", ("", "nightly"), Outcome::Done, Some("1h"));
+    it.beat("30d", ("", "weekly"), Outcome::Done, None);
+    it.told.clear();
+    it.restart("1d", declared("", "weekly", "1h"));
+    it.beat("1d1m", ("", "nightly"), failed("x"), None);
+    it.beat("1d2m", ("", "nightly"), Outcome::Done, None);
+    it.told(
+        "1d3h",
+        &[
+            "1d1m begins HeartbeatFailed nightly warning since 1d1m",
+            "1d2m ends HeartbeatFailed nightly warning since 1d1m",
+            "1d1h5m begins HeartbeatMissed weekly critical since 1d1h5m",
+            "1d1h7m begins HeartbeatMissed nightly warning since 1d1h7m",
+        ],
+    );
+}
+
+#[test]
+fn what_is_known_of_a_job_stays_when_its_service_is_declared_or_no_longer() {
+    let mut it = Player::new(Policy::default());
+    it.beat("0s", ("shop", "sync"), failed("x"), Some("1d"));
+    let now = it.until("1h");
+    for policy in [declared("", "sync", "2h"), declared("shop", "sync", "2h")] {
+        let alerts = it.beats.configure(now, policy);
+        it.tell(now, alerts);
+        assert_eq!(it.beats.iter().count(), 1);
+    }
+    let now = it.until("2h5m");
+    let alerts = it.beats.configure(now, declared("", "sync", "2h"));
+    it.tell(now, alerts);
+    it.told(
+        "2h5m",
+        &[
+            "0s begins HeartbeatFailed sync warning since 0s",
+            "1h begins HeartbeatFailed sync critical since 0s",
+            "1h ends HeartbeatFailed sync warning since 0s",
+            "1h ends HeartbeatFailed sync critical since 0s",
+            "1h begins HeartbeatFailed sync critical since 0s",
+            "2h5m begins HeartbeatMissed sync critical since 2h5m",
+            "2h5m ends HeartbeatMissed sync critical since 2h5m",
+            "2h5m ends HeartbeatFailed sync critical since 0s",
+            "2h5m begins HeartbeatMissed sync critical since 2h5m",
+            "2h5m begins HeartbeatFailed sync critical since 0s",
         ],
     );
 }
@@ -284,8 +350,25 @@ fn what_cannot_be_is_refused_in_words() {
     );
     let refused = |service, name| HeartbeatKey::new(service, name).unwrap_err().to_string();
     assert_eq!(refused("", ""), "a heartbeat needs a name");
+    assert_eq!(refused("", "  "), "a heartbeat needs a name");
+    assert_eq!(refused("", ".."), "`..` is no name of a heartbeat");
     assert!(refused("", "a\nb").contains("no line breaks"));
     assert!(refused(&"x".repeat(201), "a").contains("at most 200 characters"));
+}
+
+#[test]
+fn who_forgets_a_job_that_is_not_known_is_told_of_others() {
+    let mut beats = Heartbeats::new(declared("shop", "sync", "1h"));
+    beats.resume(NOW);
+    let mut forget = |service, name| {
+        let refused = beats.forget(NOW, &key(service, name)).unwrap_err();
+        refused.to_string()
+    };
+    assert_eq!(forget("", "typo"), "no job `typo` is known");
+    assert_eq!(
+        forget("", "sync"),
+        "no job `sync` is known; known is `sync of shop`: name the service, as in `--service shop`"
+    );
 }
 
 #[test]

@@ -67,9 +67,9 @@ fn of_record(now: Timestamp, origin: &Origin, record: &LogRecord) -> Result<Beat
     let duration = |name: &str, default: &str| {
         let text = said(name).unwrap_or(default);
         match text.parse::<f64>() {
-            // `as` clamps, and takes NaN to 0: both are refused further on.
-            Ok(secs) => Ok(Duration((secs * 1000.0).round() as i64)),
-            Err(_) => Err(bad(name, "a number of seconds", text)),
+            // `as` clamps: what is out of bounds is refused further on.
+            Ok(secs) if !secs.is_nan() => Ok(Duration((secs * 1000.0).round() as i64)),
+            _ => Err(bad(name, "a number of seconds", text)),
         }
     };
     let times = (duration("every_s", "")?, duration("grace_s", "60")?);
@@ -93,7 +93,7 @@ fn expectation(
     let labels = severity.map(|it| ("severity", it));
     let annotations = runbook.map(|it| ("runbook_url", it));
     let (labels, annotations) = (Labels::from_pairs(labels), Labels::from_pairs(annotations));
-    Ok(Expectation::new(every, grace)?.with(labels, annotations))
+    Expectation::new(every, grace)?.with(labels, annotations)
 }
 
 fn bad(name: &str, expected: &str, found: &str) -> Refusal {
@@ -129,6 +129,7 @@ mod tests {
 
     #[test]
     fn a_request_says_how_it_went_and_what_to_expect() {
+        let long = &format!("every=1d&runbook={}", "x".repeat(2001));
         for (query, expected) in [
             ("", "nightly at 0s Done"),
             ("exit=0&service=backup", "nightly of backup at 0s Done"),
@@ -153,6 +154,10 @@ mod tests {
             ("exit=bad", "`exit` is a number, such as `$?`, not `bad`"),
             ("grace=1h", "`grace` needs `every` beside it"),
             ("every=1ms", "`every` lies between 1s and 400d, not 1ms"),
+            (
+                long,
+                "`runbook_url` of a heartbeat has at most 2000 characters, not 2001",
+            ),
         ] {
             assert_eq!(requested(query), expected, "{query}");
         }
@@ -199,7 +204,7 @@ mod tests {
             [
                 "`every_s` is a number of seconds, not ``",
                 "a heartbeat needs a name",
-                "`every` lies between 1s and 400d, not 0s",
+                "`every_s` is a number of seconds, not `nan`",
             ]
         );
     }

@@ -14,6 +14,7 @@ mod perform;
 
 mod alertmanager_metrics;
 mod alertmanagers;
+mod child;
 mod deliver;
 mod exec;
 mod external;
@@ -53,6 +54,7 @@ mod full_disk;
 mod heartbeats;
 
 pub use crate::alertmanagers::QueueLimits;
+pub use crate::child::run_in_place;
 pub use crate::deploys::read_deploys;
 pub use crate::disk::{DataDirError, FileDisk, ReadOnlyDisk};
 pub use crate::flags::{AsAlertmanager, Flags, Overrides};

@@ -139,15 +139,16 @@ impl Pager {
             let why = format!("no receiver has an account for {by}: see `via` of `paging`");
             Unasked::Failed(why)
         })?;
-        let (links, asked) = (Arc::clone(&self.links), contact);
-        let noted = tokio::task::spawn_blocking(move || links.note_asked(now, &asked)).await;
-        match noted.map_err(|_| stops())? {
-            Ok(None) => {}
-            Ok(Some(at)) => return Err(Unasked::Often(at)),
-            Err(error) => return Err(Unasked::Failed(error.to_string())),
+        if let Some(at) = self.links.asked_often(now, &contact) {
+            return Err(Unasked::Often(at));
         }
         let outcome = self.try_all(&config, &integration, &told.notification);
-        outcome.await.map_err(Unasked::Failed)
+        outcome.await.map_err(Unasked::Failed)?;
+        // What does not arrive is not counted: whoever sets a receiver up tries it again and again.
+        let links = Arc::clone(&self.links);
+        let noted = tokio::task::spawn_blocking(move || links.note_asked(now, &contact)).await;
+        let noted = noted.map_err(|_| stops())?;
+        noted.map_err(|error| Unasked::Failed(error.to_string()))
     }
 
     /// Tells every integration of a receiver, as it tells of alerts.

@@ -26,6 +26,8 @@ pub(crate) struct TelemetryMetrics {
     kept: Family<SignalLabel, Counter>,
     dropped: Family<DroppedLabels, Counter>,
     bytes: Family<SignalLabel, Gauge>,
+    /// Events among log records, such as heartbeats, that were refused.
+    pub events_refused: Counter,
 }
 
 impl TelemetryMetrics {
@@ -35,6 +37,9 @@ impl TelemetryMetrics {
         let name = "firebell_telemetry_records_dropped";
         let help = "Spans and log records that went, by what they had to go for";
         registry.register(name, help, self.dropped.clone());
+        let name = "firebell_telemetry_events_refused";
+        let help = "Heartbeats and deploys among log records that were refused";
+        registry.register(name, help, self.events_refused.clone());
         let (name, help) = ("firebell_telemetry_disk", "What spans and log records take");
         registry.register_with_unit(name, help, Unit::Bytes, self.bytes.clone());
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,7 @@ def commands(proofs: Proofs, bell: Firebell) -> None:
     proofs.check("with why", "exit status 7" in clean["failed"]["description"], clean)
     code, text = heartbeat(bell, "run", "clean", "--", "no-such-program")
     proofs.check("one that cannot be started", code == 127 and "no-such-program" in text, text)
+    ended_by_signal(proofs, bell)
     code, text = heartbeat(bell, "list")
     proofs.check("a list says who failed", code == 1 and "failed  clean" in text, text)
     code, text = heartbeat(bell, "beat", "clean")
@@ -85,6 +87,20 @@ def commands(proofs: Proofs, bell: Firebell) -> None:
     proofs.check("a server that is away is told of", code == 2 and "127.0.0.1" in text, text)
     code, text = heartbeat(bell, "beat", "x", "--every", "often")
     proofs.check("no duration", code == 2 and "1h30m" in text, text)
+
+
+def ended_by_signal(proofs: Proofs, bell: Firebell) -> None:
+    """End a command that hangs, as `timeout` and supervisors do."""
+    hangs = "trap 'exit 9' TERM; echo up; while :; do sleep 0.1; done"
+    command = [str(binary()), "heartbeat", "run", "--url", bell.url, "clean", "--"]
+    with subprocess.Popen([*command, "sh", "-c", hangs], stdout=subprocess.PIPE) as wrapper:
+        if wrapper.stdout is not None:
+            wrapper.stdout.readline()
+        wrapper.terminate()
+        code = wrapper.wait(20)
+    proofs.equal("a signal is passed on, and its exit code kept", code, 9)
+    clean = bell.json(f"{PATH}/clean")
+    proofs.check("and told, too", "exit status 9" in clean["failed"]["description"], clean)
 
 
 def missed(proofs: Proofs, bell: Firebell, receiver: Receiver) -> None:
@@ -109,7 +125,7 @@ def missed(proofs: Proofs, bell: Firebell, receiver: Receiver) -> None:
     proofs.equal("one is forgotten", code, 0)
     wait_for("that its alert ends", 30, lambda: ended(receiver, "short") or None)
     code, text = heartbeat(bell, "forget", "short")
-    proofs.check("once", code == 1 and "is not known" in text, text)
+    proofs.check("once", code == 1 and "no job `short` is known" in text, text)
     wait_for("that the first is missed again", 30, lambda: is_missed(bell, "report"))
 
 

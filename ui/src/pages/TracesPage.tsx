@@ -27,8 +27,9 @@ import styles from "./TracesPage.module.css";
 export default function TracesPage({ params }: { params: URLSearchParams }) {
   const asking = askingOf("traces", params);
   const limit = limitOf(params, STEPS);
-  const problem = durationProblem(params.get("min_duration") ?? "");
   const question = useRested(questionOf(params, limit));
+  // Of what is asked, not of what is being typed.
+  const problem = durationProblem(new URLSearchParams(question).get("min_duration") ?? "");
   const { data, error, isPending } = useTraces(problem === null ? question : null);
   const list = data?.traces;
   const moments = list?.map(({ startedAt }) => startedAt) ?? [];

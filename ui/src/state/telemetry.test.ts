@@ -49,6 +49,11 @@ describe("below a list", () => {
       to: moments[1],
     });
     expect(beyond({ moments: [], isWhole: false }, [1, 2], 2)).toBe(null);
+    const sameMoments = ["2026-11-22T12:00:00Z", "2026-11-22T12:00:00Z"];
+    expect(beyond({ moments: sameMoments, isWhole: true }, [1, 2], 2)).toEqual({
+      kind: "older",
+      to: "2026-11-22T11:59:59.999Z",
+    });
   });
   test("a limit is one of the steps", () => {
     const limits = ["", "limit=200", "limit=7"].map((it) => new URLSearchParams(it));

@@ -66,5 +66,8 @@ export function beyond(
   if (oldest === undefined || (moments.length < limit && isWhole)) return null;
   const next = steps.find((step) => step > limit);
   if (moments.length >= limit && next !== undefined) return { kind: "more", limit: next };
-  return { kind: "older", to: oldest };
+  // All of one moment: the list would be the same again, so go on before it.
+  const isStuck = moments.length >= limit && moments.every((moment) => moment === oldest);
+  const to = isStuck ? new Date(Date.parse(oldest) - 1).toISOString() : oldest;
+  return { kind: "older", to };
 }

@@ -33,14 +33,12 @@ pub(super) async fn one(State(app): State<App>, Path(name): Path<String>, uri: U
         Ok(key) => key,
         Err(why) => return refusal(&why),
     };
-    let asked = key.clone();
-    match app
-        .handle
-        .read(move |engine, now| known(engine, now, &asked))
-        .await
-    {
-        Ok(Some(found)) => Json(found).into_response(),
-        Ok(None) => refusal(&Refusal::Unknown(key)),
+    let found = app.handle.read(move |engine, now| {
+        known(engine, now, &key).ok_or_else(|| engine.heartbeats().not_known(&key))
+    });
+    match found.await {
+        Ok(Ok(found)) => Json(found).into_response(),
+        Ok(Err(why)) => refusal(&why),
         Err(_) => stopped(),
     }
 }
@@ -97,7 +95,7 @@ fn known(engine: &Engine, now: Timestamp, key: &HeartbeatKey) -> Option<Value> {
 fn refusal(why: &Refusal) -> Response {
     let kind = match why {
         Refusal::Bad(_) => ErrorKind::BadData,
-        Refusal::Unknown(_) => ErrorKind::NotFound,
+        Refusal::Unknown(_) | Refusal::NotKnown { .. } => ErrorKind::NotFound,
         Refusal::Declared(_) => ErrorKind::Conflict,
         Refusal::TooMany(_) => ErrorKind::Unavailable,
     };

@@ -253,14 +253,33 @@ fn keep_logs(app: &App, body: &[u8], encoding: Encoding) -> Result<Rejected, Fai
         begun.map_err(|error| Failure::Unavailable(error.to_string()))?;
     }
     let wrong = wrong.iter().map(ToString::to_string).chain(no_deploys);
-    let mut answer = keep(app, context)?;
-    for why in wrong {
-        answer
-            .why
-            .push_str(if answer.why.is_empty() { "" } else { "; " });
-        answer.why.push_str(&why);
+    let (n_wrong, wrong) = distinct(wrong);
+    if n_wrong > 0 {
+        app.metrics.telemetry.events_refused.inc_by(n_wrong);
+        tracing::warn!(n_wrong, why = wrong, "events among log records are refused");
     }
+    let mut answer = keep(app, context)?;
+    let both = [&*answer.why, &wrong]
+        .into_iter()
+        .filter(|it| !it.is_empty());
+    answer.why = both.collect::<Vec<_>>().join("; ");
     Ok(answer)
+}
+
+/// How many there are, and the first that differ, in a sentence: many records have the same fault.
+fn distinct(reasons: impl Iterator<Item = String>) -> (u64, String) {
+    let (mut n_reasons, mut shown) = (0, Vec::new());
+    for reason in reasons {
+        n_reasons += 1;
+        if shown.len() < REASONS_MAX && !shown.contains(&reason) {
+            shown.push(reason);
+        }
+    }
+    let mut text = shown.join("; ");
+    if n_reasons > shown.len() as u64 {
+        text.push_str(&format!("; {n_reasons} of these in all"));
+    }
+    (n_reasons, text)
 }
 
 fn read<R: Place>(body: &[u8], encoding: Encoding) -> Result<otlp::Context<R>, Failure> {
@@ -377,6 +396,9 @@ impl HttpBody for WithTrailers {
 
 const GRPC: &str = "application/grpc";
 const GRPC_STATUS: HeaderName = HeaderName::from_static("grpc-status");
+
+/// Of what is wrong with the events of a request, so many sentences are said.
+const REASONS_MAX: usize = 3;
 
 #[cfg(test)]
 mod tests {

@@ -532,10 +532,10 @@ impl<'a> Words<'a> {
         let severity = self.accept("severity").then(|| self.next());
         let expectation = every.transpose()?.map(|every| {
             let grace = grace.unwrap_or(Ok(GRACE))?;
-            let expected = Expectation::new(every, grace);
-            let expected = expected.map_err(|why| (column, why.to_string(), Some(BEAT)))?;
             let labels = Labels::from_pairs(severity.map(|it| ("severity", it)));
-            Ok(expected.with(labels, Labels::empty()))
+            let expected = Expectation::new(every, grace);
+            let expected = expected.and_then(|it| it.with(labels, Labels::empty()));
+            expected.map_err(|why| (column, why.to_string(), Some(BEAT)))
         });
         let outcome = if self.accept("failed") {
             let why = self.rest().to_owned();

@@ -146,18 +146,9 @@ pub(super) async fn groups(State(app): State<App>, uri: Uri) -> Response {
     };
     for _ in 0..=RELOADS_MAX {
         match all_groups(&app, &filter).await {
-            Ok(mut groups) => {
-                groups.sort_by(|a, b| {
-                    let by_labels = by_label_set(&a.labels, &b.labels);
-                    by_labels.then_with(|| a.receiver.cmp(&b.receiver))
-                });
-                let mut list = vec![b'['];
-                for group in &groups {
-                    separate(&mut list);
-                    list.extend_from_slice(&group.text);
-                }
-                list.push(b']');
-                return json(200, list);
+            Ok(groups) => {
+                let list = may_wait(move || in_order(groups));
+                return list.await.map_or_else(stopped, |list| json(200, list));
             }
             Err(Broken::Reloaded) => {}
             Err(Broken::Stopped) => return stopped(),
@@ -167,6 +158,20 @@ pub(super) async fn groups(State(app): State<App>, uri: Uri) -> Response {
         status: StatusCode::SERVICE_UNAVAILABLE.as_u16(),
         message: "the configuration changes again and again: ask later".to_owned(),
     })
+}
+
+fn in_order(mut groups: Vec<GroupText>) -> Vec<u8> {
+    groups.sort_by(|a, b| {
+        let by_labels = by_label_set(&a.labels, &b.labels);
+        by_labels.then_with(|| a.receiver.cmp(&b.receiver))
+    });
+    let mut list = vec![b'['];
+    for group in &groups {
+        separate(&mut list);
+        list.extend_from_slice(&group.text);
+    }
+    list.push(b']');
+    list
 }
 
 /// The groups that a filter wants, in any order.

@@ -94,27 +94,31 @@ impl Links {
         Ok(true)
     }
 
-    /// Notes that a test message is about to be sent to a contact, whoever's it is. When
-    /// [`ASKED_MAX`] of them have links that work still, nothing is noted, and the moment is given
-    /// from which one more may be sent.
+    /// From when on a test message may be sent to a contact, whoever's it is, when [`ASKED_MAX`] of
+    /// them have links that work still.
+    pub(crate) fn asked_often(&self, now: Timestamp, contact: &Contact) -> Option<Timestamp> {
+        let name = self.asked(contact);
+        let used = locked(&self.used);
+        let mut ends = used.beginning(&name, now).map(|(it, _)| it);
+        let first = ends.next()?;
+        (ends.count() + 1 >= ASKED_MAX).then_some(first)
+    }
+
+    /// Notes that a test message was sent to a contact.
     ///
     /// # Errors
     /// When the disk fails.
-    pub(crate) fn note_asked(
-        &self,
-        now: Timestamp,
-        contact: &Contact,
-    ) -> Result<Option<Timestamp>, LogError> {
-        let said = format!("{}\n{}", contact.kind.name(), contact.address);
-        let name = self.half_mac(ASKED, &said);
+    pub(crate) fn note_asked(&self, now: Timestamp, contact: &Contact) -> Result<(), LogError> {
+        let name = self.asked(contact);
         let mut used = locked(&self.used);
-        let ends: Vec<Timestamp> = used.beginning(&name, now).map(|(it, _)| it).collect();
-        if ends.len() >= ASKED_MAX {
-            return Ok(ends.first().copied());
-        }
         // The number tells those of the same moment apart.
-        used.keep(now, (now + VALID_FOR, format!("{name}.{}", ends.len())))?;
-        Ok(None)
+        let n_before = used.beginning(&name, now).count();
+        used.keep(now, (now + VALID_FOR, format!("{name}.{n_before}")))
+    }
+
+    fn asked(&self, contact: &Contact) -> String {
+        let said = format!("{}\n{}", contact.kind.name(), contact.address);
+        self.half_mac(ASKED, &said)
     }
 
     fn contact(&self, person: &Person, contact: &Contact) -> String {
@@ -233,6 +237,14 @@ mod tests {
         assert_eq!(verified(&again, &moved), ["ana sms", "ana phone"]);
     }
 
+    fn ask(links: &Links, now: Timestamp, contact: &Contact) -> Option<Timestamp> {
+        let refused = links.asked_often(now, contact);
+        if refused.is_none() {
+            links.note_asked(now, contact).unwrap();
+        }
+        refused
+    }
+
     #[test]
     fn a_contact_is_asked_so_often_within_a_day_also_over_restarts() {
         let disk: Arc<dyn Disk> = Arc::new(MemoryDisk::default());
@@ -242,23 +254,20 @@ mod tests {
         for idx in 0..ASKED_MAX as i64 {
             let (links, _) = Links::open(Arc::clone(&disk)).unwrap();
             let now = NOW + Duration::from_hours(idx / 2);
-            assert_eq!(links.note_asked(now, mail).unwrap(), None, "{idx}");
+            assert_eq!(ask(&links, now, mail), None, "{idx}");
         }
         let (links, _) = Links::open(disk).unwrap();
         let now = NOW + Duration::from_hours(2);
         for _ in 0..2 {
-            let again_at = links.note_asked(now, mail).unwrap();
+            let again_at = ask(&links, now, mail);
             assert_eq!(again_at, Some(NOW + VALID_FOR));
         }
         // The same address of somebody else is the same contact, another one is not.
         let of_ben = &people.people[1].contacts[0];
-        assert_eq!(
-            links.note_asked(now, of_ben).unwrap(),
-            Some(NOW + VALID_FOR)
-        );
-        assert_eq!(links.note_asked(now, sms).unwrap(), None);
+        assert_eq!(ask(&links, now, of_ben), Some(NOW + VALID_FOR));
+        assert_eq!(ask(&links, now, sms), None);
         let later = NOW + VALID_FOR;
-        let asked = [0; 3].map(|_| links.note_asked(later, mail).unwrap());
+        let asked = [0; 3].map(|_| ask(&links, later, mail));
         let again_at = NOW + Duration::from_hours(1) + VALID_FOR;
         assert_eq!(asked, [None, None, Some(again_at)]);
     }
