@@ -305,6 +305,9 @@ fn ways(policies: &ByName<'_>, policy: &Policy, say: &mut impl FnMut(Option<usiz
             say(None, FaultKind::DeadEnd(severity, at));
         }
     }
+    if !times.iter().all(|it| ways.sees_all(it)) {
+        return;
+    }
     for (idx, _) in is_taken
         .iter()
         .enumerate()

@@ -4,8 +4,11 @@
 //! What a page sees changes only where hours or shifts begin or end, seen from each step. So a page is
 //! followed that opens at each of these moments, and all that open in between go the same way.
 //!
-//! *Limits*: [`MOMENTS_MAX`] moments of a policy are looked at.
+//! *Limits*: [`MOMENTS_MAX`] moments of a policy are looked at, and [`OFFSETS_MAX`] moments of a page,
+//! which are sought in [`VISITS_MAX`] policies that it comes to. Where there is more, what was looked
+//! at is true, no step is called one that is never taken, and a dead end may go unseen.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use firebell_model::Timestamp;
@@ -28,6 +31,14 @@ pub(crate) struct Ways<'p> {
     pub(crate) hours: Vec<&'p Window>,
     /// What conditions name, from little to much.
     pub(crate) budgets: BTreeSet<BudgetLeft>,
+    offsets: OnceCell<Found>,
+}
+
+/// Moments in milliseconds, from some beginning.
+struct Found {
+    all: BTreeSet<i64>,
+    /// Whether these are all there are.
+    is_whole: bool,
 }
 
 /// A page of which nobody hears.
@@ -98,6 +109,7 @@ impl<'p> Ways<'p> {
             tree,
             hours,
             budgets,
+            offsets: OnceCell::new(),
         }
     }
 
@@ -110,7 +122,7 @@ impl<'p> Ways<'p> {
         taken: &mut Vec<bool>,
     ) -> Option<Timestamp> {
         let mut found = None;
-        for at in times.moments(self) {
+        for at in times.moments(self).all {
             for n_below in 0..=self.budgets.len() {
                 let case = Case {
                     ways: self,
@@ -132,8 +144,17 @@ impl<'p> Ways<'p> {
         found
     }
 
+    /// Whether a page is followed from each moment at which it may go another way.
+    pub(crate) fn sees_all(&self, times: &Times<'p>) -> bool {
+        times.moments(self).is_whole
+    }
+
     /// How long after the beginning of a page a step of it may come.
-    fn offsets(&self) -> BTreeSet<i64> {
+    fn offsets(&self) -> &Found {
+        self.offsets.get_or_init(|| self.find_offsets())
+    }
+
+    fn find_offsets(&self) -> Found {
         let mut offsets = BTreeSet::new();
         let mut seen = BTreeSet::from([(&*self.policy.name, 0)]);
         let mut open = vec![(self.policy, 0)];
@@ -143,8 +164,9 @@ impl<'p> Ways<'p> {
                 let after = step.after.0;
                 let at: Vec<i64> = bases.iter().map(|base| base + after).collect();
                 offsets.extend(&at);
-                if offsets.len() > OFFSETS_MAX {
-                    return offsets;
+                if offsets.len() > OFFSETS_MAX || seen.len() > VISITS_MAX {
+                    let (all, is_whole) = (offsets, false);
+                    return Found { all, is_whole };
                 }
                 match &step.act {
                     Act::Notify(_) => {}
@@ -159,7 +181,8 @@ impl<'p> Ways<'p> {
                 }
             }
         }
-        offsets
+        let (all, is_whole) = (offsets, true);
+        Found { all, is_whole }
     }
 }
 
@@ -206,18 +229,24 @@ impl<'p> Times<'p> {
     }
 
     /// When pages may open that go different ways.
-    fn moments(&self, ways: &Ways<'_>) -> BTreeSet<i64> {
+    fn moments(&self, ways: &Ways<'_>) -> Found {
         let hours = self.hours.iter().map(|(_, spans)| spans);
         let spans = hours.chain(self.reached.iter().flat_map(BTreeMap::values));
         let edges: BTreeSet<i64> = spans.flatten().flat_map(|it| [it.0, it.1]).collect();
-        let mut moments = BTreeSet::from([0]);
+        let mut moments = Found {
+            all: BTreeSet::from([0]),
+            is_whole: true,
+        };
         if edges.is_empty() {
             return moments;
         }
         let offsets = ways.offsets();
+        moments.is_whole = offsets.is_whole;
         for edge in edges {
-            moments.extend(offsets.iter().map(|it| (edge - it).rem_euclid(self.length)));
-            if moments.len() > MOMENTS_MAX {
+            let seen_from = |it: &i64| (edge - it).rem_euclid(self.length);
+            moments.all.extend(offsets.all.iter().map(seen_from));
+            if moments.all.len() > MOMENTS_MAX {
+                moments.is_whole = false;
                 break;
             }
         }
@@ -378,3 +407,5 @@ pub const AHEAD_DAYS: i64 = 28;
 const MOMENTS_MAX: usize = 5_000;
 /// Of so many moments of a page it is seen what is so then.
 const OFFSETS_MAX: usize = 500;
+/// Policies to which a page may come, each at so many moments of it.
+const VISITS_MAX: usize = 2_000;

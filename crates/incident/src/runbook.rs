@@ -1,5 +1,6 @@
 //! Runbooks and checklists: what to check, what to do next, when to hand over. Markdown that people
-//! write, whose task items (`- [ ] look at the locks`) are steps that are ticked in an incident.
+//! write, whose task items (`- [ ] look at the locks`) are steps that are ticked in an incident. One
+//! that is ticked in the text (`- [x] …`) is a step like the others: nobody has done it yet.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -58,10 +59,10 @@ impl Runbook {
     pub fn ticked(&self, incident: &Incident) -> String {
         let mut text = String::with_capacity(self.text.len());
         for (line, step) in lines(&self.text) {
-            let is_done = step.is_some_and(|step| self.tick(incident, step).is_some());
-            let line = match is_done {
-                true => Cow::Owned(line.replacen("[ ]", "[x]", 1)),
-                false => Cow::Borrowed(line),
+            let line = match step.map(|step| self.tick(incident, step)) {
+                Some(Some(_)) => Cow::Owned(line.replacen("[ ]", "[x]", 1)),
+                Some(None) => Cow::Owned(line.replacen("[x]", "[ ]", 1)),
+                None => Cow::Borrowed(line),
             };
             text.push_str(&line);
             text.push('\n');
@@ -83,7 +84,9 @@ fn lines(text: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     text.lines().map(move |line| {
         let item = line.trim_start();
         is_code ^= item.starts_with("```");
-        let item = item.strip_prefix("- [ ] ");
+        let item = ["- [ ] ", "- [x] "]
+            .iter()
+            .find_map(|it| item.strip_prefix(it));
         let step = item.map(str::trim).filter(|it| !is_code && !it.is_empty());
         (line, step)
     })
@@ -100,7 +103,7 @@ mod tests {
 
     #[test]
     fn task_items_are_steps_and_code_is_not() {
-        let text = "# Slow\n\n- [ ] look\n  - [ ]  deeper \n```sh\n- [ ] no\n```\n- no\n- [ ] \n- [ ] hand over\n";
+        let text = "# Slow\n\n- [ ] look\n  - [ ]  deeper \n```sh\n- [ ] no\n```\n- no\n- [ ] \n- [x] see\n- [ ] hand over\n";
         let runbook = Runbook {
             name: "slow".into(),
             severity: None,
@@ -108,6 +111,6 @@ mod tests {
             text: text.into(),
         };
         let steps: Vec<&str> = runbook.steps().collect();
-        assert_eq!(steps, ["look", "deeper", "hand over"]);
+        assert_eq!(steps, ["look", "deeper", "see", "hand over"]);
     }
 }

@@ -208,8 +208,8 @@ impl Deploys {
         Ok((deploy(frame), true))
     }
 
-    /// Keeps one that each process of a service may tell of when it begins: not again the version
-    /// that is there.
+    /// Keeps one that each process of a service may tell of when it begins, perhaps late or twice: not
+    /// again the version that was there at its time.
     ///
     /// # Errors
     /// When the disk fails; nothing has changed then.
@@ -218,7 +218,9 @@ impl Deploys {
             let inner = self.lock();
             let mut newest = inner.kept.iter().rev();
             let place = (&told.service, &told.environment);
-            let last = newest.find(|it| (&it.service, &it.environment) == place);
+            let is_before =
+                |it: &&Frame| it.at <= told.at && (&it.service, &it.environment) == place;
+            let last = newest.find(is_before);
             last.is_some_and(|it| it.version == told.version)
         };
         match is_there {

@@ -66,10 +66,11 @@ type Look = Box<dyn FnOnce(&Engine, Timestamp) + Send>;
 /// Has the engine do something.
 type Act = Box<dyn FnOnce(&mut Engine, Timestamp, &mut Step) + Send>;
 
-/// A wish of a person: answered once its outcome is durable.
+/// A wish from outside.
 struct Command {
     act: Act,
-    done: oneshot::Sender<Result<(), Unrecorded>>,
+    /// Told once its outcome is durable, unless nothing is written down of it.
+    done: Option<oneshot::Sender<Result<(), Unrecorded>>>,
 }
 
 /// A command whose outcome could not be written down.
@@ -135,9 +136,25 @@ impl Handle {
         let act = Box::new(move |engine: &mut Engine, now, step: &mut Step| {
             let _ = answer.send(act(engine, now, step));
         });
-        let command = Command { act, done };
-        self.send(Event::Command(command))?;
+        let done = Some(done);
+        self.send(Event::Command(Command { act, done }))?;
         is_done.await.map_err(|_| Unrecorded::Stopped)??;
+        answered.await.map_err(|_| Unrecorded::Stopped)
+    }
+
+    /// Has the engine change something of which nothing is written down: the disk is not waited for.
+    ///
+    /// # Errors
+    /// When the driver has stopped.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&mut Engine, Timestamp) -> T + Send + 'static,
+    ) -> Result<T, Unrecorded> {
+        let (answer, answered) = oneshot::channel();
+        let act = Box::new(move |engine: &mut Engine, now, _: &mut Step| {
+            let _ = answer.send(act(engine, now));
+        });
+        self.send(Event::Command(Command { act, done: None }))?;
         answered.await.map_err(|_| Unrecorded::Stopped)
     }
 
@@ -319,7 +336,7 @@ impl Driver {
                 }
                 Event::Command(command) => {
                     (command.act)(&mut self.engine, now, &mut step);
-                    waiting.push(command.done);
+                    waiting.extend(command.done);
                 }
                 Event::Drain => self.performer.drain(),
                 Event::Shutdown => {

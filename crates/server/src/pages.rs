@@ -39,6 +39,8 @@ pub(crate) struct Pager {
     pub links: Arc<Links>,
     pub metrics: Arc<PageMetrics>,
     pub turns: Turns<&'static str>,
+    /// One test message of a kind at a time: they are counted when they have arrived.
+    pub asking: Turns<&'static str>,
 }
 
 /// Why somebody was not asked to confirm a contact.
@@ -130,6 +132,7 @@ impl Pager {
         };
         let by = contact.kind.name();
         let stops = || Unasked::Failed("Firebell stops".to_owned());
+        let _alone = self.asking.take(by).await.ok_or_else(stops)?;
         let _turn = self.turns.take(by).await.ok_or_else(stops)?;
         let (now, config) = (self.clock.now(), self.live.config());
         let link = self.links.make_contact(now, person, &contact);

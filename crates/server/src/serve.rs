@@ -444,6 +444,7 @@ fn senders(
         links: Arc::clone(links),
         metrics: Arc::clone(&metrics.pages),
         turns: Turns::new(MESSAGES_MAX),
+        asking: Turns::new(1),
     };
     (deliverer, Arc::new(pager))
 }

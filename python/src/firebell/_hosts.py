@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from contextlib import suppress
 from os import urandom
 
@@ -31,33 +32,45 @@ class Hosts:
         self._headers = {"Authorization": f"Bearer {token}"} if token else {}
         self._service = service
         self._holder = holder
-        # By rule: None while it is asked.
-        self._answers: dict[str, bool | None] = {}
+        # By rule: since when it is asked, and what was answered.
+        self._asked: dict[str, float] = {}
+        self._answers: dict[str, bool] = {}
         self._held: set[str] = set()
         self._is_over = False
 
     def is_ours(self, rule: str, every: float) -> bool | None:
         """Return whether this host evaluates a rule at this turn; None: ask again soon."""
-        if rule not in self._answers:
-            self._answers[rule] = None
-            lasts = every + min(every * LATE_SHARE, LATE_SECONDS_MAX)
-            asking = threading.Thread(
-                target=self._ask, args=(rule, lasts), name="firebell-lease", daemon=True
-            )
-            asking.start()
-            return None
-        answer = self._answers[rule]
+        answer = self._answers.pop(rule, None)
         if answer is not None:
-            del self._answers[rule]
-        return answer
+            return answer
+        now = time.monotonic()
+        if rule in self._asked:
+            # Whoever looks a name up may wait for longer than for any answer.
+            return True if now - self._asked[rule] > TIMEOUT_SECONDS else None
+        self._asked[rule] = now
+        lasts = every + min(every * LATE_SHARE, LATE_SECONDS_MAX)
+        asking = threading.Thread(
+            target=self._ask, args=(rule, lasts), name="firebell-lease", daemon=True
+        )
+        try:
+            asking.start()
+        except RuntimeError:  # There are too many threads.
+            del self._asked[rule]
+            return True
+        return None
 
     def give_up(self) -> None:
         """Let others have what this host holds, at the end; unless the server is away."""
+        from urllib.error import HTTPError
+
         self._is_over = True
-        # A server may answer anything.
-        with suppress(Exception):
-            while self._held:
+        while self._held:
+            try:
                 self._call("DELETE", self._held.pop(), GIVE_UP_SECONDS)
+            except HTTPError:
+                continue  # It was another's already.
+            except Exception:  # noqa: BLE001 - a server may answer anything, and be away.
+                return
 
     def _ask(self, rule: str, lasts: float) -> None:
         is_ours = True
@@ -71,7 +84,10 @@ class Hosts:
         except Exception:  # noqa: BLE001 - a server may answer anything, and be away.
             self._held.discard(rule)
         finally:
-            self._answers[rule] = is_ours
+            # What comes too late is not heeded: by then the turn has come.
+            if time.monotonic() - self._asked[rule] <= TIMEOUT_SECONDS:
+                self._answers[rule] = is_ours
+            del self._asked[rule]
 
     def _call(self, method: str, rule: str, timeout: float, **params: str) -> Any:
         import json

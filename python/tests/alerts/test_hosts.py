@@ -38,8 +38,10 @@ class Leases:
 
             def do_DELETE(self) -> None:
                 key, holder = self.asked()
-                if leases.holders.get(key) == holder:
-                    del leases.holders[key]
+                if leases.holders.get(key) != holder:
+                    self.send_error(404)
+                    return
+                del leases.holders[key]
                 self.answer({})
 
             def asked(self) -> tuple[tuple[str, str], str]:
@@ -158,3 +160,25 @@ def test_a_real_server_elects_a_host(
         second.stop()
     finally:
         server.close()
+
+
+def test_what_was_lost_meanwhile_keeps_nothing_else_from_others(leases: Leases) -> None:
+    hosts = _hosts.Hosts(leases.url, None, "shop", "a")
+    for rule in ("x", "y", "z"):
+        until(lambda rule=rule: hosts.is_ours(rule, 60.0))  # type: ignore[misc]
+    leases.holders[("shop", "y")] = "b"
+    hosts.give_up()
+    assert leases.holders == {("shop", "y"): "b"}
+
+
+def test_a_server_that_cannot_be_asked_holds_up_no_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = _hosts.Hosts("http://127.0.0.1:9", None, "shop", "a")
+    answers = threading.Event()
+    monkeypatch.setattr(hosts, "_call", lambda *_, **__: answers.wait(60))
+    monkeypatch.setattr(_hosts, "TIMEOUT_SECONDS", 0.05)
+    assert hosts.is_ours("x", 60.0) is None
+    until(lambda: hosts.is_ours("x", 60.0))
+    assert hosts.is_ours("x", 60.0)
+    answers.set()
+    # It is asked anew when the old question is over.
+    until(lambda: hosts.is_ours("x", 60.0) is None)

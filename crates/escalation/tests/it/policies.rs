@@ -4,6 +4,8 @@ use firebell_escalation::{
     AckMode, Act, Condition, Level, Policy, Severity, Step, Who, Window, check, unheard,
 };
 
+use firebell_model::Duration;
+
 use crate::world::{START, level, notify, ordinary, step, team};
 
 fn faults(policies: &[Policy]) -> String {
@@ -190,6 +192,27 @@ fn as_many_policies_as_there_may_be_are_judged() {
         found.lines().all(|it| it.ends_with("is never taken")),
         "{found}"
     );
+}
+
+/// Where there is more than is looked at, no step is refused for what was not seen.
+#[test]
+fn a_step_of_a_moment_that_is_not_looked_at_is_not_refused() {
+    let at = |nth: i64, hours: &str| {
+        let it = when(notify(0, &["person:eva"]), 4, Some(hours));
+        let after = Duration(nth * 61_007);
+        Step { after, ..it }
+    };
+    let policy = |n_steps: i64| {
+        let mut steps = vec![notify(0, &["person:eva"])];
+        steps.extend((1..n_steps).map(|nth| {
+            let hour = nth % 7;
+            at(nth, &format!("mon-fri {hour:02}:00-{hour:02}:30"))
+        }));
+        steps.push(at(n_steps, "sun 23:50-23:55"));
+        Policy::new("late", steps)
+    };
+    assert_eq!(faults(&[policy(10)]), "");
+    assert_eq!(faults(&[policy(95)]), "");
 }
 
 #[test]

@@ -39,7 +39,7 @@ pub(super) async fn take(
         Ok(asked) => asked,
         Err(why) => return refusal(&why),
     };
-    let taken = app.handle.command(move |engine, now, _| {
+    let taken = app.handle.change(move |engine, now| {
         let key = asked.key().clone();
         let lease = engine.leases_mut().take(now, asked)?;
         Ok(lease_json(&key, &lease))
@@ -65,7 +65,7 @@ pub(super) async fn give_up(
     let holder = params.get("holder").unwrap_or_default().to_owned();
     let given_up = app
         .handle
-        .command(move |engine, now, _| engine.leases_mut().give_up(now, &key, &holder));
+        .change(move |engine, now| engine.leases_mut().give_up(now, &key, &holder));
     match given_up.await {
         Ok(Ok(())) => Json(json!({})).into_response(),
         Ok(Err(why)) => refusal(&why),
