@@ -67,7 +67,7 @@ class Hosts:
         while self._held:
             try:
                 self._call("DELETE", self._held.pop(), GIVE_UP_SECONDS)
-            except HTTPError:
+            except HTTPError:  # noqa: PERF203 - each for itself.
                 continue  # It was another's already.
             except Exception:  # noqa: BLE001 - a server may answer anything, and be away.
                 return
