@@ -101,6 +101,11 @@ def ended_by_signal(proofs: Proofs, bell: Firebell) -> None:
     proofs.equal("a signal is passed on, and its exit code kept", code, 9)
     clean = bell.json(f"{PATH}/clean")
     proofs.check("and told, too", "exit status 9" in clean["failed"]["description"], clean)
+    status = ["grep", "SigIgn", "/proc/self/status"]
+    wrapped = [str(binary()), "heartbeat", "run", "--url", bell.url, "clean", "--", *status]
+    _, plain = run(["nohup", *status])
+    _, text = run(["nohup", *wrapped])
+    proofs.check("what is ignored stays ignored", plain.split()[-1] in text, (plain, text))
 
 
 def missed(proofs: Proofs, bell: Firebell, receiver: Receiver) -> None:
