@@ -406,7 +406,7 @@ incidents:
       steps:
         - Who is hit, and how many? Say it under impact.
         - Is it growing? Then make it sev1, and name a commander.
-        - After 30 minutes without a cause hand over to eva.
+        - After 30 minutes without a cause hand over to whoever is next on call.
     checkout:
       alerts: alertname=CheckoutErrors
       steps:
