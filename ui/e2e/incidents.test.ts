@@ -47,6 +47,66 @@ describe("incidents", () => {
     expect(world.incidents[0]?.timeline.slice(-2).map(({ by }) => by)).toEqual(["ben", "ben"]);
   });
 
+  test("are stated: what users notice, what is hit, how data is, who does what", async () => {
+    const world = scenario("busy");
+    const { page } = await open(world, "#/incidents/INC-12");
+    const impact = page.getByRole("form", { name: "What users notice" });
+    await impact.waitFor();
+    expect(await impact.getByRole("button").isDisabled()).toBe(true);
+    await page.getByLabel("Your name").fill("ben");
+    // It begins with what was said last.
+    const users = impact.getByLabel("How many users");
+    expect(await users.inputValue()).toBe("300");
+    await users.fill("a few");
+    await impact.getByText("No number").waitFor();
+    expect(await impact.getByRole("button").isDisabled()).toBe(true);
+    await users.fill("1200");
+    await impact.getByRole("button").click();
+    await page.getByText("one order in five fails (1200 users)").waitFor();
+
+    const hit = page.getByRole("form", { name: "What is hit" });
+    await hit.getByRole("textbox").fill("checkout, mail,");
+    await page.keyboard.press("Enter");
+    await page.getByText("checkout, mail", { exact: true }).waitFor();
+    await hit.getByRole("textbox").fill("");
+    await page.keyboard.press("Enter");
+    await expect.poll(() => world.incidents[0]?.components).toEqual([]);
+
+    const data = page.getByRole("form", { name: "Data" });
+    await data.getByRole("combobox").selectOption("At risk");
+    await data.getByLabel("How that is known").fill("two orders differ");
+    await data.getByRole("button").click();
+    await page.getByText("At risk: two orders differ").waitFor();
+
+    const role = page.getByRole("form", { name: "Role" });
+    await role.getByRole("combobox").selectOption("Scribe");
+    await role.getByLabel("Who has it").fill("cleo");
+    await role.getByRole("button").click();
+    const held = page.getByRole("list", { name: "Roles" });
+    await held.getByText("Scribe cleo").waitFor();
+    await held.getByRole("button", { name: "Take back: Commander" }).click();
+    await expect.poll(() => held.getByRole("listitem").count()).toBe(1);
+    expect(world.incidents[0]?.roles).toEqual([{ role: "scribe", person: "cleo" }]);
+    expect(await accessibilityProblems(page)).toEqual([]);
+  });
+
+  test("take statements on a phone and in the dark, and no roles once they are closed", async () => {
+    const { page } = await open(scenario("busy"), "#/incidents/INC-12", {
+      viewport: { width: 360, height: 740 },
+      colorScheme: "dark",
+    });
+    await page.getByLabel("Your name").fill("ben");
+    await page.getByRole("form", { name: "Role" }).getByLabel("Who has it").fill("x".repeat(60));
+    await page.getByRole("form", { name: "Role" }).getByRole("button").click();
+    await page.getByRole("list", { name: "Roles" }).getByText("x".repeat(60)).waitFor();
+    expect(await overflow(page)).toBe(0);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await page.goto(page.url().replace("INC-12", "INC-10"));
+    await page.getByRole("heading", { level: 1, name: "Disk fills up" }).waitFor();
+    await page.getByRole("form", { name: "Data" }).waitFor();
+    expect(await page.getByRole("form", { name: "Role" }).count()).toBe(0);
+  });
+
   test("have a postmortem, with parts, follow-ups and what proves them", async () => {
     const { page } = await open(scenario("busy"), "#/incidents/INC-12");
     await page.getByLabel("Your name").fill("ben");

@@ -151,6 +151,11 @@ interface Wish {
   to?: IncidentDetail["state"];
   verdict?: "acted";
   step?: number;
+  users?: number | null;
+  names?: string[];
+  state?: NonNullable<IncidentDetail["data"]>["state"];
+  role?: IncidentDetail["roles"][number]["role"];
+  person?: string | null;
 }
 
 /** Does roughly what the server does: notes it, and moves. */
@@ -162,6 +167,7 @@ export function act(incident: IncidentDetail, wish: Wish): unknown {
     const done = ticked.get(incident.id) ?? new Map<number, string>();
     ticked.set(incident.id, done.set(wish.step, wish.by));
   }
+  state(incident, wish);
   if (wish.do === "ack") incident.acknowledged = { by: wish.by, at: ago(0) };
   if (wish.do === "state" && wish.to !== undefined) {
     incident.state = wish.to;
@@ -173,4 +179,16 @@ export function act(incident: IncidentDetail, wish: Wish): unknown {
     incident.verdict = { verdict, words: verdict, by, guessed: false, at: ago(0) };
   }
   return { outcome: "changed", incident };
+}
+
+/** What is stated takes the place of what was. */
+function state(incident: IncidentDetail, wish: Wish): void {
+  const { text = "", users = null, names = [], role, person = null } = wish;
+  if (wish.do === "impact") incident.impact = { text, users };
+  if (wish.do === "components") incident.components = names;
+  if (wish.do === "data") incident.data = { state: wish.state ?? "unknown", text };
+  if (wish.do === "role" && role !== undefined) {
+    const others = incident.roles.filter((held) => held.role !== role);
+    incident.roles = person === null ? others : [...others, { role, person }];
+  }
 }

@@ -7,12 +7,13 @@ import type { IncidentDetail } from "../api/types.ts";
 import { asksVerdict, movesOf, takesWork, verdictAct, VERDICTS } from "../state/incidents.ts";
 import { rememberAuthor } from "../state/silence.ts";
 import { SeverityChoice } from "./IncidentBits.tsx";
+import { IncidentKnown } from "./IncidentKnown.tsx";
 import styles from "./IncidentActs.module.css";
 
 /** Does an act; what comes after it is done once it is on disk. */
 type Do = (act: object, after?: () => void) => void;
 
-interface PartProps {
+export interface PartProps {
   incident: IncidentDetail;
   /** Nobody has said who they are, or something is under way. */
   isOff: boolean;
@@ -79,21 +80,8 @@ function Lines(part: PartProps) {
         toAct={(text) => ({ do: "note", text, audience: "stakeholders" })}
       />
       <Line {...part} label="Task" button="Add" toAct={(text) => ({ do: "task", text })} />
-      <Line
-        {...part}
-        label="What users notice"
-        button="Say"
-        toAct={(text) => ({ do: "impact", text })}
-      />
       <Line {...part} label="Link" button="Link" toAct={(url) => ({ do: "link", url })} />
-      {isWork && (
-        <Line
-          {...part}
-          label="Commander"
-          button="Set"
-          toAct={(person) => ({ do: "role", role: "commander", person })}
-        />
-      )}
+      <IncidentKnown key={part.incident.id} {...part} />
       {isWork && (
         <Line
           {...part}

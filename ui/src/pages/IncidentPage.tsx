@@ -14,6 +14,7 @@ import { Runbooks } from "../components/Runbooks.tsx";
 import { Since } from "../components/Time.tsx";
 import { toMs } from "../state/format.ts";
 import { alertWords } from "../state/incidents.ts";
+import { DATA_STATES } from "../state/known.ts";
 import { percent } from "../state/review.ts";
 import { hrefTo } from "../state/route.ts";
 import { lastAuthor, rememberAuthor } from "../state/silence.ts";
@@ -99,7 +100,7 @@ function Facts({ incident }: { incident: IncidentDetail }) {
     ["Users notice", impact ? `${impact.text}${usersOf(impact.users)}` : ""],
     ["Hit", incident.components.join(", ")],
     ["Error budget", budget ? `${percent(budget.left)} of ${budget.objective} left` : ""],
-    ["Data", data ? `${data.state.replace("_", " ")} ${data.text}` : ""],
+    ["Data", data ? dataWords(data) : ""],
   ];
   return (
     <dl className={styles.facts}>
@@ -121,6 +122,12 @@ function Facts({ incident }: { incident: IncidentDetail }) {
       )}
     </dl>
   );
+}
+
+/** In a word, and how that is known. */
+function dataWords({ state, text }: NonNullable<IncidentDetail["data"]>): string {
+  const word = DATA_STATES.find(({ value }) => value === state)?.label ?? state;
+  return text === "" ? word : `${word}: ${text}`;
 }
 
 function usersOf(users: number | null): string {
