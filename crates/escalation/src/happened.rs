@@ -7,7 +7,7 @@ use firebell_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::page::{End, PageKey};
-use crate::policy::{Policy, Severity};
+use crate::policy::{Policy, Severity, Target};
 
 /// What happened to a page, for its timeline.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -26,7 +26,8 @@ pub struct Happened {
 pub enum What {
     /// A run began, with this policy.
     Began(Arc<str>),
-    /// A step told these people and channels.
+    /// A step told these people, and these channels as [`Target`] writes them: `receiver:ops`. What
+    /// older versions recorded has the names of channels alone.
     Told(Vec<Arc<str>>),
     /// A step had nobody to tell.
     NobodyThere,
@@ -85,7 +86,10 @@ impl fmt::Display for What {
                 Some(_) => f.write_str("pages whom it was handed to"),
                 None => write!(f, "pages by the policy {policy}"),
             },
-            Self::Told(whom) => write!(f, "pages {}", whom.join(", ")),
+            Self::Told(whom) => {
+                let names = whom.iter().map(|it| Target::receiver_in(it).unwrap_or(it));
+                write!(f, "pages {}", names.collect::<Vec<_>>().join(", "))
+            }
             Self::NobodyThere => f.write_str("found nobody there to page"),
             Self::NoLongerMeant(who) => write!(f, "no longer pages {who}, who is not on call now"),
             Self::Deferred(until) => write!(f, "waits with the page until {until}"),

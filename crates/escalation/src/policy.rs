@@ -276,6 +276,14 @@ impl FromStr for BudgetLeft {
     }
 }
 
+impl Target {
+    /// The channel that a name such as `receiver:ops` means.
+    #[must_use]
+    pub fn receiver_in(name: &str) -> Option<&str> {
+        name.strip_prefix("receiver:")
+    }
+}
+
 impl FromStr for Target {
     type Err = String;
 

@@ -2,6 +2,7 @@
 //! it cost them of their nights.
 //!
 //! *Invariants*: figures follow from the timelines of incidents that are kept, and nothing else.
+//! Only people are paged, woken and tired: what a channel was told is told of nowhere here.
 //!
 //! *Sources*: the bands of 2, 7 and 19 off-hour interruptions a month are those that operators
 //! publish: what is usual, what is bad, and the worst tenth. At most two incidents in a shift of 12
@@ -9,7 +10,7 @@
 
 use std::collections::BTreeMap;
 
-use firebell_escalation::What as OfPage;
+use firebell_escalation::{Target, What as OfPage};
 use firebell_model::{Duration, Timestamp};
 
 use crate::incident::{Incident, What, Who};
@@ -132,16 +133,21 @@ impl Paged {
     /// What of an incident was in a span.
     pub fn add(&mut self, incident: &Incident, (from, to): (Timestamp, Timestamp)) {
         let mut first: BTreeMap<&str, Timestamp> = BTreeMap::new();
-        let mut n_told: u64 = 0;
+        let (mut run, mut is_escalated) = (Run::default(), false);
         for entry in &incident.timeline {
-            let What::Page(OfPage::Told(whom)) = &entry.what else {
+            let What::Page(what) = &entry.what else {
+                continue;
+            };
+            let has_climbed = run.has_climbed(entry.at, what);
+            let OfPage::Told(whom) = what else {
                 continue;
             };
             if entry.at < from || to <= entry.at {
                 continue;
             }
-            n_told += 1;
-            for name in whom {
+            is_escalated |= has_climbed;
+            let people = whom.iter().filter(|it| Target::receiver_in(it).is_none());
+            for name in people {
                 let until = last_act(incident, name, entry.at);
                 self.of(name).pages.push((entry.at, until));
                 first.entry(name).or_insert(entry.at);
@@ -152,11 +158,11 @@ impl Paged {
             of.n_incidents += 1;
             of.looked.extend(acknowledged(incident, name, at));
         }
-        self.n_escalated += u64::from(n_told > 1);
+        self.n_escalated += u64::from(is_escalated);
     }
 
-    /// What all of it took; `part_of` knows the clocks of people.
-    pub fn toll(self, part_of: impl Fn(&str, Timestamp) -> PartOfDay) -> Toll {
+    /// What all of it took; `part_of` as in [`Paged::burdens`].
+    pub fn toll(self, part_of: impl Fn(&str, Timestamp) -> Option<PartOfDay>) -> Toll {
         let toll = Toll {
             n_escalated: self.n_escalated,
             ..Toll::default()
@@ -170,15 +176,16 @@ impl Paged {
         })
     }
 
-    /// What the span was like, by name of person; `part_of` knows their clocks.
+    /// What the span was like, by name of person; `part_of` knows their clocks, and has none for
+    /// what is no person: older versions recorded channels by their names alone.
     pub fn burdens(
         self,
-        part_of: impl Fn(&str, Timestamp) -> PartOfDay,
+        part_of: impl Fn(&str, Timestamp) -> Option<PartOfDay>,
     ) -> BTreeMap<String, Burden> {
         let told = self.people.into_iter();
-        told.map(|(name, it)| {
-            let burden = it.burden(|at| part_of(&name, at));
-            (name, burden)
+        told.filter_map(|(name, it)| {
+            let burden = it.burden(|at| part_of(&name, at))?;
+            Some((name, burden))
         })
         .collect()
     }
@@ -199,7 +206,7 @@ struct Told {
 }
 
 impl Told {
-    fn burden(mut self, part_of: impl Fn(Timestamp) -> PartOfDay) -> Burden {
+    fn burden(mut self, part_of: impl Fn(Timestamp) -> Option<PartOfDay>) -> Option<Burden> {
         self.pages.sort_unstable();
         let mut burden = Burden {
             n_pages: self.pages.len() as u64,
@@ -210,7 +217,7 @@ impl Told {
         };
         let (mut last, mut awake_until) = (None, Timestamp::MIN);
         for (at, until) in self.pages {
-            let part = part_of(at);
+            let part = part_of(at)?;
             let is_new = last.is_none_or(|last| at - last > ONE_INTERRUPTION);
             if part != PartOfDay::Work && is_new {
                 burden.n_off_hours += 1;
@@ -224,7 +231,34 @@ impl Told {
                 awake_until = awake_until.max(until);
             }
         }
-        burden
+        Some(burden)
+    }
+}
+
+/// How far the run of a page has come. What begins anew, because it came back, was snoozed or handed
+/// over, or its acknowledgement ended, was answered before, and climbs from the bottom.
+#[derive(Default)]
+struct Run {
+    told_at: Option<Timestamp>,
+    /// When a shift ended: whoever comes next is told in the place of others.
+    changed_at: Option<Timestamp>,
+}
+
+impl Run {
+    /// Takes what happened next; whether somebody is told because those before did not answer. Those
+    /// of the same moment had no time to.
+    fn has_climbed(&mut self, at: Timestamp, what: &OfPage) -> bool {
+        match what {
+            OfPage::Began(_) => *self = Self::default(),
+            OfPage::NoLongerMeant(_) => self.changed_at = Some(at),
+            OfPage::Told(_) => {
+                let is_instead = self.changed_at.take() == Some(at);
+                let first = *self.told_at.get_or_insert(at);
+                return first < at && !is_instead;
+            }
+            _ => {}
+        }
+        false
     }
 }
 
@@ -275,7 +309,8 @@ mod tests {
         Timestamp(mins * 60_000)
     }
 
-    /// An incident of minute 0 in which people are told, and do things: `told ana`, else an act.
+    /// An incident of minute 0 in which people are told, and do things: `told ana`, `began`, `changed`
+    /// when a shift is over, else an act.
     fn played(story: &[(i64, &str, &str)]) -> Incidents {
         let mut incidents = Incidents::new(Policy::default());
         let opening = Opening {
@@ -293,11 +328,15 @@ mod tests {
     }
 
     fn play(incidents: &mut Incidents, id: IncidentId, now: Timestamp, who: &str, what: &str) {
-        match what.strip_prefix("told ") {
-            Some(whom) => {
-                let whom = whom.split(' ').map(Into::into).collect();
-                incidents.handle_paged(now, id, OfPage::Told(whom));
-            }
+        let told = what.strip_prefix("told ");
+        let of_page = match (what, told) {
+            (_, Some(whom)) => Some(OfPage::Told(whom.split(' ').map(Into::into).collect())),
+            ("began", None) => Some(OfPage::Began("all".into())),
+            ("changed", None) => Some(OfPage::NoLongerMeant("ana".into())),
+            (_, None) => None,
+        };
+        match of_page {
+            Some(what) => incidents.handle_paged(now, id, what),
             None => {
                 let act = what.parse().unwrap();
                 let by = Person::new(who).unwrap();
@@ -317,10 +356,12 @@ mod tests {
             (2_000, "ana", "note a day later"),
             (3_000, "", "told ana"),
         ]);
-        let part_of = |name: &str, now: Timestamp| match name {
-            "ana" if now < at(480) => PartOfDay::Night,
-            "ben" => PartOfDay::Off,
-            _ => PartOfDay::Work,
+        let part_of = |name: &str, now: Timestamp| {
+            Some(match name {
+                "ana" if now < at(480) => PartOfDay::Night,
+                "ben" => PartOfDay::Off,
+                _ => PartOfDay::Work,
+            })
         };
         let burdens = |span| {
             let mut paged = Paged::default();
@@ -351,6 +392,69 @@ mod tests {
         assert_eq!(paged.toll(part_of), expected);
         let later = burdens((at(2_900), at(9_000)));
         assert_eq!(later["ana"].n_off_hours, 0);
+    }
+
+    /// What a story took of people who sleep all day; nobody knows `old-channel`.
+    fn toll(story: &[(i64, &str, &str)]) -> Toll {
+        let mut paged = Paged::default();
+        let span = (at(0), at(10_000));
+        played(story).iter().for_each(|it| paged.add(it, span));
+        paged.toll(|name, _| (name != "old-channel").then_some(PartOfDay::Night))
+    }
+
+    #[test]
+    fn channels_do_not_sleep() {
+        let taken = |whom| {
+            let found = toll(&[(1, "", whom)]);
+            (found.n_pages, found.n_at_night, found.sleep_lost)
+        };
+        let one = (1, 1, TO_SLEEP_AGAIN);
+        assert_eq!(taken("told ana"), one);
+        assert_eq!(taken("told ana receiver:ops"), one);
+        assert_eq!(taken("told ana old-channel"), one);
+        assert_eq!(taken("told receiver:ops"), (0, 0, Duration::ZERO));
+        assert_eq!(
+            taken("told receiver:ana old-channel"),
+            (0, 0, Duration::ZERO)
+        );
+    }
+
+    #[test]
+    fn what_climbs_because_nobody_answered_is_escalated_and_what_begins_anew_is_not() {
+        let check = |story: &[(i64, &str, &str)], expected| {
+            let mut begun = vec![(0, "", "began")];
+            begun.extend(story);
+            assert_eq!(toll(&begun).n_escalated, expected, "{story:?}");
+        };
+        check(&[(1, "", "told ana")], 0);
+        check(&[(1, "", "told ana"), (16, "", "told ben")], 1);
+        // The same people once more, as in a further round.
+        check(&[(1, "", "told ana"), (16, "", "told ana")], 1);
+        check(&[(1, "", "told receiver:ops"), (16, "", "told ana")], 1);
+        // Two steps of one moment: nobody could have answered the first.
+        check(&[(1, "", "told receiver:ops"), (1, "", "told ana")], 0);
+        // It was snoozed, came back, or its acknowledgement ended.
+        let anew = [(1, "", "told ana"), (60, "", "began"), (60, "", "told ana")];
+        check(&anew, 0);
+        let anew = [&anew[..], &[(75, "", "told ben")]].concat();
+        check(&anew, 1);
+        // A shift ended: who comes after is told instead.
+        let changed = [(1, "", "told ana"), (9, "", "changed"), (9, "", "told ben")];
+        check(&changed, 0);
+        check(&[&changed[..], &[(20, "", "told eva")]].concat(), 1);
+    }
+
+    /// Who was told before a month and again within it, was told again in it.
+    #[test]
+    fn a_page_that_climbs_over_the_end_of_a_month_is_escalated_in_the_later_one() {
+        let incidents = played(&[(1, "", "told ana"), (16, "", "told ben")]);
+        let escalated = |span| {
+            let mut paged = Paged::default();
+            incidents.iter().for_each(|it| paged.add(it, span));
+            paged.n_escalated
+        };
+        assert_eq!(escalated((at(0), at(10))), 0);
+        assert_eq!(escalated((at(10), at(20))), 1);
     }
 
     #[test]

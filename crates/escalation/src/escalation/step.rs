@@ -12,7 +12,7 @@ use super::{Effect, Escalation};
 use crate::check::HAND_OVERS_MAX;
 use crate::happened::What;
 use crate::page::{End, OUTCOME_MAX, Page, Phase, Send, SendState, Wait};
-use crate::policy::{AckMode, Act, Condition, Level, Policy, Step, Who};
+use crate::policy::{AckMode, Act, Condition, Level, Policy, Step, Target, Who};
 use crate::targets::{people_at, receivers};
 use crate::window::Window;
 
@@ -248,7 +248,7 @@ impl Escalation {
                     receiver: Arc::clone(receiver),
                     page: page.key,
                 });
-                told.push(Arc::clone(receiver));
+                told.push(Target::Receiver(Arc::clone(receiver)).to_string().into());
             }
         }
         let is_told = !told.is_empty();

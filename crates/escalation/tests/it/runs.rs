@@ -485,7 +485,7 @@ fn a_policy_hands_over_to_another_and_people_do() {
         expect![[r#"
             0m open 1: Ok(Done)
             0m   1: Began("first")
-            0m   1: Told(["ana", "ops"])
+            0m   1: Told(["ana", "receiver:ops"])
             0m   => ops: 1
             0m   => ana by ntfy: [1]
             5m   1: Ended(HandedOff)
@@ -495,7 +495,7 @@ fn a_policy_hands_over_to_another_and_people_do() {
             6m 1 goes to first: Ok(Done)
             6m   1: Passed("eva", "first")
             6m   1: Began("first")
-            6m   1: Told(["ana", "ops"])
+            6m   1: Told(["ana", "receiver:ops"])
             6m   => ops: 1
             6m   => ana by ntfy: [1]
             6m 1 goes to none: Err(UnknownTarget("none"))

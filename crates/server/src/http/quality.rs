@@ -64,14 +64,12 @@ pub(super) async fn figures(State(app): State<App>, uri: Uri) -> Response {
     let business = business::figures(&app, &month).await;
     let config = app.live.config();
     let (oncall, runbooks) = (&config.oncall.oncall, runbooks(&config.rules));
-    let (tolls, total) = (
-        facts.groups.tolls(oncall),
-        facts.all.toll(people::clocks(oncall)),
-    );
+    let part_of = people::clocks(oncall, config.routing.receivers());
+    let (tolls, total) = (facts.groups.tolls(&part_of), facts.all.toll(&part_of));
     let of = (&config.incidents, &runbooks);
     let mut figures = figures_json(&month, &counted, of, (&tolls, total));
     let span = (month.from, month.to.min(facts.now).max(month.from));
-    let burdens = facts.paged.burdens(people::clocks(oncall));
+    let burdens = facts.paged.burdens(&part_of);
     let people = people::people_json(burdens, oncall, span);
     let more = [
         ("people", json!(people)),

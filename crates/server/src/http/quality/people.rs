@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use firebell_dispatch::Receivers;
 use firebell_incident::{Burden, Light, PartOfDay};
 use firebell_model::Timestamp;
 use firebell_oncall::{Fairness, Oncall, Span};
@@ -11,13 +12,18 @@ use serde_json::{Value, json};
 
 use super::spread_json;
 
-/// The clocks of people: which part of their day a moment is in.
-pub(super) fn clocks(oncall: &Oncall) -> impl Fn(&str, Timestamp) -> PartOfDay {
-    let zone_of = |name: &str| {
-        let id = oncall.directory.find_person(name);
-        id.map_or(TimeZone::UTC, |id| oncall.directory.person(id).zone.clone())
-    };
-    move |name, at| part_of_day(&zone_of(name), at)
+/// The clocks of people: which part of their day a moment is in. Who is not known has left, and is
+/// looked at by UTC, unless a receiver has that name.
+pub(super) fn clocks<'c>(
+    oncall: &'c Oncall,
+    receivers: &'c Receivers,
+) -> impl Fn(&str, Timestamp) -> Option<PartOfDay> + 'c {
+    let is_receiver = |name: &str| receivers.resolve(name).is_some();
+    move |name, at| match oncall.directory.find_person(name) {
+        Some(id) => Some(part_of_day(&oncall.directory.person(id).zone, at)),
+        None if is_receiver(name) => None,
+        None => Some(part_of_day(&TimeZone::UTC, at)),
+    }
 }
 
 /// Working hours are 8 to 18 from Monday to Friday, nights 22 to 6: as fairness counts them.
@@ -77,7 +83,27 @@ const SHIFT_HOURS: f64 = 12.0;
 
 #[cfg(test)]
 mod tests {
+    use firebell_config::{ExternalUrl, OsFiles};
+
     use super::*;
+
+    #[test]
+    fn people_have_clocks_and_channels_have_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("firebell.yml");
+        let text = "oncall: {people: {ana: {zone: Europe/Berlin}, ops: {}}}\nalertmanager:\n  \
+                    route: {receiver: ops}\n  receivers: [{name: ops}, {name: chat}]\n";
+        std::fs::write(&file, text).unwrap();
+        let none = ExternalUrl::default();
+        let config = firebell_config::load(Some(&file), &none, &OsFiles).unwrap();
+        let part_of = clocks(&config.oncall.oncall, config.routing.receivers());
+        let at: Timestamp = "2026-11-20T21:00:00Z".parse().unwrap();
+        assert_eq!(part_of("ana", at), Some(PartOfDay::Night));
+        assert_eq!(part_of("chat", at), None);
+        // A person is one, whatever channels are called; and so is whoever has left.
+        assert_eq!(part_of("ops", at), Some(PartOfDay::Off));
+        assert_eq!(part_of("zoe", at), Some(PartOfDay::Off));
+    }
 
     #[test]
     fn a_day_has_its_parts_by_the_clock_of_whom_it_is() {

@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use firebell_incident::{Incident, Paged, Policy, Toll};
+use firebell_incident::{Incident, Paged, PartOfDay, Policy, Toll};
 use firebell_model::{Labels, Timestamp};
-use firebell_oncall::Oncall;
 use serde_json::{Value, json};
 
-use super::people::clocks;
 use super::{rule, service, team};
 
 /// Pages by the names of those whose alerts their incidents have: of several, each has all of them.
@@ -45,8 +43,8 @@ impl Groups {
         add(&mut self.teams, &team);
     }
 
-    pub(super) fn tolls(self, oncall: &Oncall) -> Tolls {
-        let part_of = clocks(oncall);
+    /// `part_of` knows the clocks of people.
+    pub(super) fn tolls(self, part_of: impl Fn(&str, Timestamp) -> Option<PartOfDay>) -> Tolls {
         let of = |group: BTreeMap<String, Paged>| {
             let group = group.into_iter();
             group.map(|(name, it)| (name, it.toll(&part_of))).collect()
