@@ -13,9 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use firebell_model::Timestamp;
 use firebell_oncall::{Oncall, PersonId, ScheduleId, Span};
+use jiff::tz::TimeZone;
 
 use crate::check::HAND_OVERS_MAX;
 use crate::policy::{Act, BudgetLeft, Condition, Level, Policy, Severity, Step, Target};
+use crate::targets::schedules_of;
 use crate::window::Window;
 
 /// Policies by name.
@@ -42,7 +44,7 @@ struct Found {
 }
 
 /// A page of which nobody hears.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Unheard {
     /// The policy, by position.
     pub policy: usize,
@@ -50,6 +52,9 @@ pub struct Unheard {
     pub severity: Severity,
     /// A moment at which such a page may open.
     pub at: Timestamp,
+    /// By whose clock people tell it: that of the first schedule that the policy names, else of its
+    /// hours.
+    pub zone: TimeZone,
 }
 
 /// Policies by which a page that opens within [`AHEAD_DAYS`] days may end without anybody having
@@ -67,6 +72,7 @@ pub fn unheard(policies: &[Policy], oncall: &Oncall, now: Timestamp) -> Vec<Unhe
                 policy: idx,
                 severity,
                 at,
+                zone: ways.zone(oncall),
             })
         };
         Severity::ALL.into_iter().find_map(dead_end)
@@ -142,6 +148,23 @@ impl<'p> Ways<'p> {
             }
         }
         found
+    }
+
+    /// By whose clock people read a moment of it.
+    fn zone(&self, oncall: &Oncall) -> TimeZone {
+        let steps = self.tree.iter().flat_map(|it| &it.steps);
+        let targets = steps.flat_map(|step| match &step.act {
+            Act::Notify(level) => level.targets.as_slice(),
+            Act::Defer(_) | Act::HandOver(_) => &[],
+        });
+        let mut schedules = targets.flat_map(|it| schedules_of(std::slice::from_ref(it), oncall));
+        let schedule = schedules.find_map(|name| oncall.find_schedule(name));
+        let of_schedule = schedule.map(|id| &oncall.schedule(id).zone);
+        let of_hours = || self.hours.first().map(|it| it.zone().1);
+        of_schedule
+            .or_else(of_hours)
+            .cloned()
+            .unwrap_or(TimeZone::UTC)
     }
 
     /// Whether a page is followed from each moment at which it may go another way.

@@ -284,6 +284,30 @@ fn every_lint_finds_what_its_bad_example_shows_and_nothing_in_the_good_one() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+#[test]
+fn a_page_that_nobody_hears_of_is_told_by_the_clock_of_its_schedule() {
+    let check = |schedule: &str, expected: &str| {
+        let example = format!(
+            "#= firebell.yml\noncall:\n  people: {{ana: {{ntfy: ana}}}}\n  schedules: \
+             {{day: {{people: ana, hours: '09:00-17:00', gaps: allowed{schedule}}}}}\n\
+             escalation:\n  all: [{{notify: schedule:day}}]\n"
+        );
+        let report = report(example.leak());
+        let mut found = report.findings.iter();
+        let found = found.find(|it| it.lint.id == "oncall/nobody-told").unwrap();
+        assert_eq!(
+            found.problem.message,
+            format!(
+                "a page of sev1 by `all` reaches nobody when it opens at {expected}, as nobody is on \
+                 call then"
+            )
+        );
+    };
+    check(", zone: Europe/Madrid", "2027-01-15 17:00 (Europe/Madrid)");
+    // It is eight there, and nobody is on call yet.
+    check("", "2027-01-15 08:00 (UTC)");
+}
+
 fn check_found(exprs: &[(&str, expect_test::Expect)]) {
     for (expr, expected) in exprs {
         let rules = format!(

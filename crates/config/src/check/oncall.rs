@@ -6,6 +6,7 @@ use firebell_escalation::unheard;
 use firebell_lint::{Lint, Settings, oncall as lints};
 use firebell_model::Timestamp;
 use firebell_oncall::{Cause, ContactKind, Oncall, Person, PersonId, Schedule, Shift, Span, Team};
+use jiff::tz::TimeZone;
 
 use super::Found;
 use crate::firebell::Config;
@@ -112,6 +113,18 @@ fn year(schedule: &Schedule, now: Timestamp) -> Span {
     Span::new(from, Timestamp(from.0.saturating_add(AHEAD_MS)))
 }
 
+/// What a clock of a zone shows.
+fn clock(zone: &TimeZone, at: Timestamp) -> String {
+    let civil = at.to_jiff().to_zoned(zone.clone());
+    civil.strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+/// The same where the zone does not follow from what is talked of.
+fn named_clock(zone: &TimeZone, at: Timestamp) -> String {
+    let name = zone.iana_name().unwrap_or("UTC");
+    format!("{} ({name})", clock(zone, at))
+}
+
 fn is_reachable(oncall: &Oncall, team: &Team, now: Timestamp) -> bool {
     let has_contact = |id: &PersonId| !oncall.directory.person(*id).contacts.is_empty();
     let by_schedule = team.schedule.is_some_and(|id| {
@@ -170,7 +183,9 @@ impl Judge<'_> {
             };
             let message = format!(
                 "a page of {} by `{}` reaches nobody when it opens at {}, as nobody is on call then",
-                found.severity, policy.name, found.at
+                found.severity,
+                policy.name,
+                named_clock(&found.zone, found.at)
             );
             let hint = "add a step that tells a person, or a schedule without gaps";
             self.say(&lints::NOBODY_TOLD, place, message, hint);
@@ -186,11 +201,11 @@ impl Judge<'_> {
             return;
         }
         let shown = gaps.iter().take(GAPS_SHOWN_MAX).map(|gap| {
-            let civil = |at: Timestamp| {
-                let civil = at.to_jiff().to_zoned(schedule.zone.clone());
-                civil.strftime("%Y-%m-%d %H:%M").to_string()
-            };
-            format!("from {} until {}", civil(gap.from), civil(gap.until))
+            let (from, until) = (
+                clock(&schedule.zone, gap.from),
+                clock(&schedule.zone, gap.until),
+            );
+            format!("from {from} until {until}")
         });
         let shown = shown.collect::<Vec<_>>().join(", ");
         let more = match gaps.len().saturating_sub(GAPS_SHOWN_MAX) {

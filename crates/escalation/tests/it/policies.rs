@@ -1,7 +1,7 @@
 //! What is refused when policies are loaded.
 
 use firebell_escalation::{
-    AckMode, Act, Condition, Level, Policy, Severity, Step, Who, Window, check, unheard,
+    AckMode, Act, Condition, Level, Policy, Severity, Step, Unheard, Who, Window, check, unheard,
 };
 
 use firebell_model::Duration;
@@ -87,9 +87,12 @@ fn pages_that_would_find_nobody_are_named_with_a_moment() {
     let office = notify(0, &["schedule:office"]);
     let told = |steps| unheard(&[Policy::new("office", steps)], &team(), START);
     let found = told(vec![office.clone()]);
-    let first = found.first().copied();
-    let at = first.map(|it| (it.severity, it.at));
-    assert_eq!(at, Some((Severity::WORST, START)), "Monday, midnight");
+    let at = |found: &[Unheard]| found.first().map(|it| (it.severity, it.at));
+    assert_eq!(
+        at(&found),
+        Some((Severity::WORST, START)),
+        "Monday, midnight"
+    );
     // Nobody is waited for who is not there, and the next step comes at once.
     assert_eq!(told(vec![office.clone(), notify(30, &["person:eva"])]), []);
 }
