@@ -231,7 +231,7 @@ describe("on call", () => {
   test("takes overrides and swaps in one form, which asks for what is needed", async () => {
     const { page } = await open(scenario("busy"), "#/oncall");
     await page.getByText("Change who is on call").click();
-    await page.getByLabel("Your name").fill("zoe");
+    await page.getByLabel("Your name").first().fill("zoe");
     await page.getByLabel("Who", { exact: true }).selectOption({ index: 1 });
     await page.getByLabel("From, by the schedule's clock").fill("2026-01-05T09:00");
     await page.getByLabel("Until").fill("2026-01-06T09:00");
@@ -248,6 +248,40 @@ describe("on call", () => {
     const said = JSON.parse((await request).postData() ?? "") as { by: string; swap: object };
     expect(said.by).toBe("zoe");
     expect(Object.keys(said.swap)).toHaveLength(3);
+  });
+
+  test("reads shifts out of a calendar: shows what it says, then puts it in force", async () => {
+    const { page } = await open(scenario("busy"), "#/oncall", {
+      viewport: { width: 360, height: 740 },
+      colorScheme: "dark",
+    });
+    await page.getByText("Read shifts out of a calendar").click();
+    const choose = async (text: string): Promise<void> => {
+      const chooser = page.waitForEvent("filechooser");
+      await page.getByRole("button", { name: "A file of another program" }).click();
+      const file = { name: "rota.ics", mimeType: "text/calendar", buffer: Buffer.from(text) };
+      await (await chooser).setFiles(file);
+    };
+    const event = (who: string): string => `BEGIN:VEVENT\nSUMMARY:${who}\nEND:VEVENT\n`;
+    await choose(event("ana") + event("bob"));
+    await page.getByText("1 shift: 1 new.").waitFor();
+    const problems = page.getByRole("list", { name: "What is not understood" });
+    await problems.getByText("Line 5: nobody is called `bob`.").waitFor();
+    await page.getByLabel("Your name").last().fill("zoe");
+    const button = page.getByRole("button", { name: "Put it in force" });
+    expect(await button.isDisabled()).toBe(true);
+    await page.getByLabel("Take the rest all the same").check();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    expect(await overflow(page)).toBe(0);
+    const request = page.waitForRequest(/oncall\/calendar$/);
+    await button.click();
+    const said = JSON.parse((await request).postData() ?? "") as { by: string; partial: boolean };
+    expect([said.by, said.partial]).toEqual(["zoe", true]);
+    await page.getByText("It is in force.").waitFor();
+    // Another file begins anew.
+    await choose(event("ana"));
+    await expect.poll(() => problems.count()).toBe(0);
+    expect(await button.isDisabled()).toBe(false);
   });
 
   test("draws two weeks, lists them, and adds up what everybody carries", async () => {

@@ -140,3 +140,30 @@ export function shiftsOf(world: OncallNow, params: URLSearchParams): OncallShift
     fairness: { balance: 0.78, people: [load("ana", 1130), load("ben", 886)] },
   };
 }
+
+/** Reads of each event its title: `ana` is known, anybody else is a problem. */
+export function imported(body: string): unknown {
+  const said = JSON.parse(body) as { schedule: string; calendar: string; preview?: boolean };
+  const titles = said.calendar
+    .split("\n")
+    .map((text, idx) => ({ line: idx + 1, who: /^SUMMARY:(.*)$/.exec(text)?.[1] }))
+    .filter(({ who }) => who !== undefined);
+  const times = { from: "2026-01-05T08:00:00Z", until: "2026-01-06T08:00:00Z" };
+  const shifts = titles
+    .filter(({ who }) => who === "ana")
+    .map(({ line }) => ({ uid: `${line}`, line, ...times, people: ["ana"], shadows: [] }));
+  const hint = "`people` has ana, each known by name, full name and e-mail address";
+  return {
+    change: said.preview === true ? null : 7,
+    schedule: said.schedule,
+    zone: "Europe/Madrid",
+    shifts,
+    added: shifts.length,
+    changed: 0,
+    removed: 0,
+    leftOut: 0,
+    problems: titles
+      .filter(({ who }) => who !== "ana")
+      .map(({ line, who }) => ({ line, message: `nobody is called \`${who ?? ""}\``, hint })),
+  };
+}

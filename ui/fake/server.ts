@@ -12,7 +12,7 @@ import { answerPage } from "./pages.ts";
 import { draft, postmortem, write } from "./postmortem.ts";
 import { decide, quality } from "./quality.ts";
 import { ago, history, spending, type World } from "./scenarios.ts";
-import { shiftsOf } from "./oncall.ts";
+import { imported, shiftsOf } from "./oncall.ts";
 import { logsFor, trace, tracesFor } from "./traces.ts";
 import { why } from "./why.ts";
 
@@ -108,8 +108,10 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
     overrides: [],
     swaps: [],
     temporary: [],
+    shifts: [],
     schedules: [],
   }),
+  "POST /api/firebell/v1/oncall/calendar": (_, __, body) => imported(body),
   "GET /api/firebell/v1/oncall/shifts": ({ oncall }, url) => shiftsOf(oncall, url.searchParams),
   "GET /api/v1/targets": (world) => ({
     status: "success",

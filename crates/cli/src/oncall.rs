@@ -2,6 +2,7 @@
 //!
 //! Both answer in the words of the API, so what is printed is the same.
 
+mod calendar;
 mod changes;
 
 use std::path::PathBuf;
@@ -80,6 +81,13 @@ pub(crate) enum Command {
                       Exit codes: 0 it is in force, 1 it is refused, 2 usage or IO."
     )]
     Temporary(changes::Temporary),
+    /// Read who is on call when out of a calendar (.ics) of another program, on a running Firebell.
+    /// The same events again take the place of what they were.
+    #[command(
+        after_help = "Example: firebell oncall import-calendar payments rota.ics --dry-run\n\
+                      Exit codes: 0 it is in force, 1 it is refused, 2 usage or IO."
+    )]
+    ImportCalendar(calendar::Import),
     /// Send somebody test messages by every contact that they have not confirmed yet; a link in them
     /// confirms it.
     #[command(after_help = "Example: firebell oncall verify ana\n\
@@ -151,6 +159,7 @@ pub(crate) fn oncall(command: &Command) -> ExitCode {
         Command::Override(options) => changes::add_override(options),
         Command::Swap(options) => changes::add_swap(options),
         Command::Temporary(options) => changes::add_temporary(options),
+        Command::ImportCalendar(options) => calendar::import(options),
         Command::Verify(options) => changes::verify(options),
         Command::Changes(asked) => changes::changes(asked),
         Command::Undo(options) => changes::undo(options),

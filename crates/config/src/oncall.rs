@@ -26,6 +26,7 @@ mod changes;
 mod layer;
 mod parts;
 mod schedule;
+mod shifts;
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -87,7 +88,7 @@ pub(crate) fn is_of_oncall(root: &Node) -> bool {
     let Value::Map(entries) = &root.value else {
         return false;
     };
-    const OWN: [&str; 10] = [
+    const OWN: [&str; 11] = [
         "people",
         "teams",
         "services",
@@ -98,6 +99,7 @@ pub(crate) fn is_of_oncall(root: &Node) -> bool {
         "overrides",
         "swaps",
         "temporary",
+        "shifts",
     ];
     !entries.is_empty() && entries.iter().all(|entry| OWN.contains(&&*entry.key))
 }
@@ -147,9 +149,11 @@ pub(crate) fn read(
         reader.take_meaning(fields);
     }
     for fields in sections {
+        reader.take_shifts(&fields);
         reader.take_changes(&fields);
         fields.finish();
     }
+    reader.put_shifts();
     for (it, found) in managed.iter().zip(problems) {
         let found = found.into_inner();
         match it.is_new {
@@ -171,6 +175,8 @@ struct Reader {
     oncall: Oncall,
     places: OncallPlaces,
     holidays: BTreeMap<String, Arc<Holidays>>,
+    // What a calendar says, by schedule.
+    shifts: BTreeMap<ScheduleId, Vec<shifts::Entered>>,
     // Where each name was taken: an entry of a second one is not read.
     taken: BTreeMap<(&'static str, String), Problem>,
 }
@@ -245,6 +251,29 @@ impl Reader {
             }
         }
         owned
+    }
+
+    /// What calendars say, in whatever order.
+    fn take_shifts(&mut self, fields: &Fields<'_, '_>) {
+        for node in fields.list("shifts") {
+            let said = fields.doc.fields(node, "a shift");
+            let name = said.get("schedule");
+            if let Some((id, zone)) = self.changed(fields.doc, node, name) {
+                let entered = shifts::read(self, &said, &zone);
+                self.shifts.entry(id).or_default().extend(entered);
+                said.finish();
+            }
+        }
+    }
+
+    /// Puts what calendars say under all that people changed by hand.
+    fn put_shifts(&mut self) {
+        for (id, entered) in std::mem::take(&mut self.shifts) {
+            let schedule = &mut self.oncall.schedules[id.0 as usize];
+            let (overrides, shadows) = shifts::joined(entered);
+            schedule.overrides.splice(0..0, overrides);
+            schedule.shadows.extend(shadows);
+        }
     }
 
     /// What is put over schedules and stands beside them, in its order.

@@ -7,6 +7,7 @@ use std::fmt::Write as _;
 
 use firebell_model::Timestamp;
 
+use crate::ical_shifts::{PEOPLE, SHADOWS};
 use crate::people::{Directory, PersonId};
 use crate::schedule::Schedule;
 use crate::shifts::Shift;
@@ -62,6 +63,15 @@ fn event(
     line(out, &format!("DTSTART:{from}"));
     line(out, &format!("DTEND:{until}"));
     line(out, &format!("SUMMARY:{}", escaped(&summary)));
+    // Full names may be those of several people, or have commas: what reads it back needs ours.
+    let ours = |people: &[PersonId]| {
+        let names = people.iter().map(|id| escaped(&directory.person(*id).name));
+        names.collect::<Vec<_>>().join(",")
+    };
+    line(out, &format!("{PEOPLE}:{}", ours(&shift.people)));
+    if !shift.shadows.is_empty() {
+        line(out, &format!("{SHADOWS}:{}", ours(&shift.shadows)));
+    }
     line(out, "END:VEVENT");
 }
 

@@ -25,6 +25,11 @@ mod shifts;
 
 mod ical;
 mod ical_days;
+mod ical_shifts;
+
+mod ical_rule;
+mod ical_text;
+mod ical_who;
 
 mod civil;
 mod text;
@@ -38,6 +43,9 @@ pub use self::hours::{
 };
 pub use self::ical::calendar;
 pub use self::ical_days::{CalendarDays, CalendarWarning, calendar_days};
+pub use self::ical_shifts::{
+    CalendarProblem, CalendarShift, CalendarShifts, SHIFTS_MAX, calendar_shifts,
+};
 pub use self::layer::Layer;
 pub use self::ownership::{FLOW_LABEL, OwnedBy, OwnerRule, Ownership, SERVICE_LABEL, TEAM_LABEL};
 pub use self::people::{

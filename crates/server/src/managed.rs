@@ -4,8 +4,8 @@
 //! A log (`firebell-disk`) of JSON frames, version 2, in the folder `rules` or `oncall`: each a
 //! [`Change`], or all that is known, as [`Known`], which what comes before it is not needed for.
 //! Version 1 had changes only. Rules are texts of groups by namespace; of on-call, namespaces are
-//! the kinds of objects ([`SCHEDULES`], [`TEMPORARY`], [`OVERRIDES`], [`SWAPS`]), and texts one object
-//! in JSON each.
+//! the kinds of objects ([`SCHEDULES`], [`TEMPORARY`], [`SHIFTS`], [`OVERRIDES`], [`SWAPS`]), and texts
+//! one object in JSON each.
 //!
 //! *Invariants*: a change is durable before it is in force. A change can be taken back as long as
 //! what it made is still as it made it; taking back is a change as well.
@@ -87,6 +87,9 @@ pub(crate) enum ChangeError {
         /// The group.
         group: String,
     },
+    /// It is so already.
+    #[error("nothing would change")]
+    Nothing,
     /// More than there is room for.
     #[error(
         "no more than {GROUPS_MAX} groups of rules, of {} MiB together, are taken", GROUPS_BYTES_MAX >> 20
@@ -414,7 +417,7 @@ impl Files for Texts {
 
     fn managed_oncall(&self) -> Vec<ManagedOncall> {
         // Schedules before what is put over them, and that in the order in which it was made.
-        let kinds = [SCHEDULES, TEMPORARY, OVERRIDES, SWAPS].into_iter();
+        let kinds = [SCHEDULES, TEMPORARY, SHIFTS, OVERRIDES, SWAPS].into_iter();
         let objects = kinds.flat_map(|kind| {
             let of_kind = self.oncall.get(kind).into_iter().flatten();
             of_kind.map(move |(name, text)| (kind, name, text))
@@ -436,6 +439,8 @@ impl Files for Texts {
 pub(crate) const SCHEDULES: &str = "schedules";
 /// Temporary schedules by number.
 pub(crate) const TEMPORARY: &str = "temporary";
+/// Shifts that were read from calendars, by what they are called in them.
+pub(crate) const SHIFTS: &str = "shifts";
 /// Overrides by number.
 pub(crate) const OVERRIDES: &str = "overrides";
 /// Swaps by number.

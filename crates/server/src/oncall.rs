@@ -343,7 +343,7 @@ fn names<'d>(people: &[PersonId], directory: &'d Directory) -> Vec<&'d str> {
     people.collect()
 }
 
-fn zone_name(zone: &TimeZone) -> &str {
+pub(crate) fn zone_name(zone: &TimeZone) -> &str {
     zone.iana_name().unwrap_or("UTC")
 }
 
@@ -358,8 +358,8 @@ const YEAR_MS: u64 = 366 * DAY_MS.unsigned_abs();
 const SPAN_DAYS_DEFAULT: i64 = 14;
 const SPAN_DAYS_MAX: i64 = 366;
 /// Of the past a calendar has a month, of the future the rest of a year.
-const CALENDAR_BEFORE: i64 = 31 * DAY_MS;
-const CALENDAR_AFTER: i64 = 335 * DAY_MS;
+pub(crate) const CALENDAR_BEFORE: i64 = 31 * DAY_MS;
+pub(crate) const CALENDAR_AFTER: i64 = 335 * DAY_MS;
 /// More shifts are refused: hourly ones in ten layers over a year are fine.
 const SHIFTS_MAX: usize = 100_000;
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from proofs.check import Proofs
@@ -42,6 +43,7 @@ def main() -> int:
     ):
         bell.wait_ready()
         of_server(proofs, bell)
+        of_calendar(proofs, bell, folder / "days.ics")
         proofs.check("no panic", "panicked" not in bell.text(), bell.tail())
     return proofs.finish()
 
@@ -113,6 +115,41 @@ def of_server(proofs: Proofs, bell: Firebell) -> None:
         ("/calendar.ics?person=no", 404),
     ):
         proofs.equal(f"{path} is refused", bell.ask(f"{API}{path}").status, status)
+
+
+def of_calendar(proofs: Proofs, bell: Firebell, file: Path) -> None:
+    """Read what was exported into another schedule: it is the same, and so it is once more."""
+
+    def read(schedule: str, *words: str | Path) -> tuple[int, str]:
+        command = ["oncall", "import-calendar", schedule, file, *words, "--by", "zoe"]
+        return run([binary(), *command, "--url", bell.url])
+
+    today = datetime.now(timezone.utc).date()
+    first, last = today + timedelta(days=1), today + timedelta(days=300)
+
+    def shifts(schedule: str) -> list[tuple[str, str, list[str]]]:
+        # By one clock: the two schedules have different ones.
+        times = f"from={first}T00:00Z&to={last}T00:00Z"
+        said = bell.ask(f"{API}/shifts?schedule={schedule}&{times}").json()["shifts"]
+        return [(it["from"], it["until"], it["people"]) for it in said]
+
+    file.write_bytes(bell.ask(f"{API}/calendar.ics?schedule=days").text().encode())
+    code, text = read("nights", "--dry-run")
+    is_whole = code == 0 and "  ana\n" in text and "nothing is changed" in text
+    proofs.check("a calendar is looked at first", is_whole, text)
+    before = shifts("nights")
+    code, text = read("nights")
+    is_in_force = code == 0 and "change 1 is in force" in text
+    proofs.check("then it is in force", is_in_force and before != shifts("nights"), text)
+    proofs.equal("and the schedule that of which it was", shifts("nights"), shifts("days"))
+    code, text = read("nights")
+    proofs.check("once more is no more", code == 0 and "all of it was there" in text, text)
+    file.write_text(file.read_text().replace("X-FIREBELL-PEOPLE:ben", "X-FIREBELL-PEOPLE:bob"))
+    code, text = read("nights")
+    is_told = code == 1 and "nobody is called `bob`" in text and "line " in text
+    proofs.check("whom nobody knows is told, with the line", is_told, text)
+    code, text = run([binary(), "oncall", "undo", "1", "--by", "zoe", "--url", bell.url])
+    proofs.equal("and it is taken back", (code, shifts("nights")), (0, before))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ import type {
   ObjectiveHistory,
   ObjectiveList,
   ObjectiveSpending,
+  OncallImported,
   OncallNow,
   OncallSet,
   OncallShifts,
@@ -173,6 +174,15 @@ export function useOncallSet() {
     queryKey: ["oncall", "set"],
     queryFn: ({ signal }) => fetchJson<OncallSet>("api/firebell/v1/oncall/overrides", { signal }),
     refetchInterval: CALM_MS,
+  });
+}
+
+/** Shifts out of a calendar, or only what they would be. */
+export function useImportCalendar() {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: (said: object) => postJson<OncallImported>("api/firebell/v1/oncall/calendar", said),
+    onSuccess: () => client.invalidateQueries({ queryKey: ["oncall"] }),
   });
 }
 

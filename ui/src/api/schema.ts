@@ -639,6 +639,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/oncall/calendar": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Reads shifts out of a calendar, at once: those of the last month and the next eleven; the same events again take the place of what they were */
+        post: operations["importCalendar"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/oncall/shifts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Removes a shift that was read out of a calendar */
+        delete: operations["removeShift"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/oncall/temporary": {
         parameters: {
             query?: never;
@@ -2169,9 +2203,60 @@ export interface components {
             /** @description What was set or removed: the number of an override or a swap, the name of a schedule. */
             id: string;
         };
+        /** @description A calendar with shifts. */
+        OncallCalendarSaid: {
+            /** @description Who you are; else what a proxy says of its user. */
+            by?: string;
+            /** @description Whose shifts they are. */
+            schedule: string;
+            /** @description Text of iCalendar, up to 2 MiB: of each event `X-FIREBELL-PEOPLE`, `ATTENDEE` or `SUMMARY` names people by name, full name or e-mail address. */
+            calendar: string;
+            /** @description Puts in force what is understood. Without it, a calendar with a problem changes nothing. */
+            partial?: boolean;
+            /** @description Shifts of the schedule that were read before and are not in this calendar go. */
+            replace?: boolean;
+            /** @description Changes nothing, and says what would be. */
+            preview?: boolean;
+        };
+        /** @description What became of a calendar. */
+        OncallImported: {
+            /** @description The number by which it is taken back; `null` where nothing changed. */
+            change: number | null;
+            schedule: string;
+            /** @description By whose clock it is, and times of the calendar are that name no zone. */
+            zone: string;
+            shifts: {
+                /** @description What its event is called; those that recur share it. */
+                uid: string;
+                /** @description Where its event begins. */
+                line: number;
+                /** Format: date-time */
+                from: string;
+                /** Format: date-time */
+                until: string;
+                people: string[];
+                shadows: string[];
+            }[];
+            /** @description Shifts that were not there. */
+            added: number;
+            /** @description Shifts of the same event and beginning that were others. */
+            changed: number;
+            /** @description Shifts that are there no more. */
+            removed: number;
+            /** @description Shifts that were over a month ago, or begin in more than eleven. */
+            leftOut: number;
+            problems: {
+                line: number;
+                message: string;
+                /** @description What helps. */
+                hint: string;
+            }[];
+        };
         /** @description What of on-call was set over HTTP. */
         OncallSet: {
             temporary: components["schemas"]["OncallObject"][];
+            /** @description Read out of calendars. */
+            shifts: components["schemas"]["OncallObject"][];
             overrides: components["schemas"]["OncallObject"][];
             swaps: components["schemas"]["OncallObject"][];
             schedules: components["schemas"]["OncallObject"][];
@@ -4269,6 +4354,58 @@ export interface operations {
             header?: never;
             path: {
                 /** @description Its number. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is gone. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallChanged"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    importCalendar: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["OncallCalendarSaid"];
+            };
+        };
+        responses: {
+            /** @description It is in force, or would be. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["OncallImported"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    removeShift: {
+        parameters: {
+            query?: {
+                /** @description Who removes it. */
+                by?: string;
+            };
+            header?: never;
+            path: {
+                /** @description What `/oncall/overrides` calls it. */
                 id: string;
             };
             cookie?: never;

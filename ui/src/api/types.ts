@@ -39,6 +39,7 @@ export type Objective = Schemas["Objective"];
 export type ObjectiveHistory = Schemas["ObjectiveHistory"];
 export type ObjectiveList = Schemas["ObjectiveList"];
 export type ObjectiveSpending = Schemas["ObjectiveSpending"];
+export type OncallImported = Schemas["OncallImported"];
 export type OncallNow = Schemas["OncallNow"];
 export type OncallObject = Schemas["OncallObject"];
 export type OncallPerson = Schemas["OncallPerson"];

@@ -4,6 +4,7 @@ import type { ReactNode } from "react";
 
 import { useOncall, useShifts } from "../api/queries.ts";
 import type { OncallNow, OncallPerson, OncallShifts, OncallWatch } from "../api/types.ts";
+import { CalendarForm } from "../components/CalendarForm.tsx";
 import { Empty, Failed, Loading } from "../components/Notice.tsx";
 import { OverrideForm } from "../components/OverrideForm.tsx";
 import { PageTitle } from "../components/PageTitle.tsx";
@@ -164,6 +165,7 @@ function Schedule({ name, people }: { name: string; people: OncallPerson[] }) {
       <Loads name={name} from={from} />
       <div className={styles.change}>
         <OverrideForm schedule={name} people={people} />
+        <CalendarForm schedule={name} />
       </div>
     </section>
   );

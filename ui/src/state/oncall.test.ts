@@ -8,6 +8,7 @@ import {
   colours,
   days,
   isMissed,
+  importedWords,
   overrideWords,
   place,
   startOfDay,
@@ -112,3 +113,18 @@ test("an override that was set here is told in words", () => {
     "ana 2026-01-06 to 2026-01-07 for ben 2026-01-13 to 2026-01-14, swapped (set by zoe)",
   );
 });
+
+test.each([
+  [0, [0, 0, 0, 0], "0 shifts: nothing new."],
+  [1, [1, 0, 0, 0], "1 shift: 1 new."],
+  [9, [3, 2, 1, 4], "9 shifts: 3 new, 2 changed, 1 gone, 4 too old or too far ahead."],
+])(
+  "a calendar of %i shifts with %j",
+  (n, [added = 0, changed = 0, removed = 0, leftOut = 0], words) => {
+    const times = { from: "2026-01-05T08:00:00Z", until: "2026-01-06T08:00:00Z" };
+    const shift = { uid: "1", line: 2, ...times, people: ["ana"], shadows: [] };
+    const shifts = Array.from({ length: n }, () => shift);
+    const of = { change: null, schedule: "days", zone: "UTC", problems: [] };
+    expect(importedWords({ ...of, shifts, added, changed, removed, leftOut })).toBe(words);
+  },
+);

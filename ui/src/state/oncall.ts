@@ -1,6 +1,12 @@
 // Shifts on a line of days, and on-call in words.
-import type { OncallObject, OncallShift, OncallShifts, OncallWatch } from "../api/types.ts";
-import { formatClock, formatDay } from "./format.ts";
+import type {
+  OncallImported,
+  OncallObject,
+  OncallShift,
+  OncallShifts,
+  OncallWatch,
+} from "../api/types.ts";
+import { count, formatClock, formatDay } from "./format.ts";
 
 /** How many days the timeline shows, and over how many the loads are added up. */
 export const LINE_DAYS = 14;
@@ -127,4 +133,17 @@ export function overrideWords({ object, by }: OncallObject): string {
             : `without ${text("remove")}`;
   const why = text("reason") === "" ? "" : `: ${text("reason")}`;
   return `${text("from")} to ${text("until")}, ${what}${why} (set by ${by ?? "somebody"})`;
+}
+
+/** What a calendar brings, or has brought. */
+export function importedWords(imported: OncallImported): string {
+  const { shifts, added, changed, removed, leftOut } = imported;
+  const parts = [
+    added > 0 && `${added} new`,
+    changed > 0 && `${changed} changed`,
+    removed > 0 && `${removed} gone`,
+    leftOut > 0 && `${leftOut} too old or too far ahead`,
+  ].filter((it) => it !== false);
+  const rest = parts.length === 0 ? "nothing new" : parts.join(", ");
+  return `${count(shifts.length, "shift")}: ${rest}.`;
 }

@@ -33,6 +33,7 @@ fn every_shift_is_an_event_with_folded_lines_and_escaped_texts() {
         DTSTART:20260105T080000Z
         DTEND:20260112T080000Z
         SUMMARY:s: ana
+        X-FIREBELL-PEOPLE:ana
         END:VEVENT
         BEGIN:VEVENT
         UID:20260112T080000Z-73@firebell
@@ -41,6 +42,8 @@ fn every_shift_is_an_event_with_folded_lines_and_escaped_texts() {
         DTEND:20260119T080000Z
         SUMMARY:s: Bénédicte\, of the long family name\; who has \\ many\, cara (
          shadow: zoe)
+        X-FIREBELL-PEOPLE:ben,cara
+        X-FIREBELL-SHADOWS:zoe
         END:VEVENT
         END:VCALENDAR
     "#]]

@@ -4,6 +4,7 @@ mod clocks;
 mod fairness;
 mod ical;
 mod ical_days;
+mod ical_shifts;
 mod ownership;
 mod schedules;
 mod text;

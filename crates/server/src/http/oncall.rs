@@ -1,5 +1,6 @@
 //! Who is on call, over HTTP.
 
+mod calendar;
 pub(super) mod changes;
 
 use axum::Json;

@@ -184,7 +184,9 @@ pub(super) fn status_of(error: &ManagedError) -> StatusCode {
         ManagedError::Change(ChangeError::NoChange(_) | ChangeError::Forgotten { .. }) => {
             StatusCode::NOT_FOUND
         }
-        ManagedError::Change(ChangeError::ChangedSince { .. }) => StatusCode::CONFLICT,
+        ManagedError::Change(ChangeError::ChangedSince { .. } | ChangeError::Nothing) => {
+            StatusCode::CONFLICT
+        }
         ManagedError::Change(ChangeError::TooMany) | ManagedError::Config(_) => {
             StatusCode::BAD_REQUEST
         }

@@ -1,5 +1,6 @@
 //! Schedules that people change over HTTP.
 
+mod calendar;
 mod replies;
 
 use serde_json::{Value, json};

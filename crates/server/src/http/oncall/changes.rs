@@ -1,4 +1,5 @@
-//! Schedules, temporary ones, overrides and swaps over HTTP: the same objects as in files, checked by the same code.
+//! Schedules, temporary ones, shifts, overrides and swaps over HTTP: the same objects as in files,
+//! checked by the same code.
 //!
 //! *Invariants*: whoever changes something says who they are, and is answered once it is durable and
 //! in force. What is wrong is told with its place in the object, and nothing has changed then.
@@ -14,10 +15,11 @@ use firebell_wire::prometheus_json::ErrorKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::calendar;
 use crate::http::ruler::{listed, status_of, who};
 use crate::http::{App, may_wait, params, refused, stopped};
 use crate::managed::{
-    Change, ChangeError, Managed, Namespaces, OVERRIDES, SCHEDULES, SWAPS, TEMPORARY,
+    Change, ChangeError, Managed, Namespaces, OVERRIDES, SCHEDULES, SHIFTS, SWAPS, TEMPORARY,
 };
 use crate::serve::{ManagedError, ManagedKind, change_managed};
 
@@ -26,12 +28,15 @@ pub(in crate::http) fn routes() -> Router<App> {
     let remove_override = |state, id, uri, headers| remove(state, OVERRIDES, id, uri, headers);
     let remove_temporary = |state, id, uri, headers| remove(state, TEMPORARY, id, uri, headers);
     let remove_swap = |state, id, uri, headers| remove(state, SWAPS, id, uri, headers);
+    let remove_shift = |state, id, uri, headers| remove(state, SHIFTS, id, uri, headers);
     let remove_schedule = |state, name, uri, headers| remove(state, SCHEDULES, name, uri, headers);
     Router::new()
         .route("/oncall/overrides", get(in_force).post(add_override))
         .route("/oncall/overrides/{id}", delete(remove_override))
         .route("/oncall/temporary", post(add_temporary))
         .route("/oncall/temporary/{id}", delete(remove_temporary))
+        .route("/oncall/calendar", post(calendar::read))
+        .route("/oncall/shifts/{id}", delete(remove_shift))
         .route("/oncall/swaps", post(add_swap))
         .route("/oncall/swaps/{id}", delete(remove_swap))
         .route(
@@ -113,8 +118,8 @@ async fn set_schedule(
     change(app, plan).await
 }
 
-/// `DELETE /api/firebell/v1/oncall/overrides/{id}`, `…/swaps/{id}`, `…/temporary/{id}` and
-/// `…/schedules/{name}`.
+/// `DELETE /api/firebell/v1/oncall/overrides/{id}`, `…/swaps/{id}`, `…/temporary/{id}`,
+/// `…/shifts/{id}` and `…/schedules/{name}`.
 async fn remove(
     State(app): State<App>,
     kind: &'static str,
@@ -160,6 +165,7 @@ async fn in_force(State(app): State<App>) -> Response {
         "overrides": of_kind(OVERRIDES),
         "swaps": of_kind(SWAPS),
         "temporary": of_kind(TEMPORARY),
+        "shifts": of_kind(SHIFTS),
         "schedules": of_kind(SCHEDULES),
     });
     Json(all).into_response()
@@ -195,8 +201,14 @@ async fn change(
     app: App,
     plan: impl FnOnce(&Managed, Timestamp) -> Result<(Change, Namespaces), ChangeError> + Send + 'static,
 ) -> Response {
-    match may_wait(move || change_managed(&app, ManagedKind::Oncall, plan)).await {
-        Some(Ok(change)) => {
+    let done = may_wait(move || change_managed(&app, ManagedKind::Oncall, plan)).await;
+    done.map_or_else(stopped, changed)
+}
+
+/// What is answered when something was changed, or was not.
+pub(super) fn changed(done: Result<Change, ManagedError>) -> Response {
+    match done {
+        Ok(change) => {
             let names = change.groups.iter().map(|it| shown(&it.name));
             let body = json!({
                 "change": change.id,
@@ -204,12 +216,12 @@ async fn change(
             });
             Json(body).into_response()
         }
-        Some(Err(ManagedError::Change(ChangeError::NoGroup))) => {
+        Err(ManagedError::Change(ChangeError::NoGroup)) => {
             let why = "there is none of this name that was set over HTTP: what stands in files is \
                        changed there";
             refused(ErrorKind::NotFound, why.to_owned())
         }
-        Some(Err(error)) => {
+        Err(error) => {
             let status = status_of(&error);
             let kind = match status.as_u16() {
                 404 => ErrorKind::NotFound,
@@ -219,7 +231,6 @@ async fn change(
             };
             refused(kind, error.to_string())
         }
-        None => stopped(),
     }
 }
 
@@ -243,7 +254,7 @@ fn text_of(object: Option<&Value>, name: &str) -> Result<String, String> {
 }
 
 /// Who says so; else what a proxy says of its user.
-fn author(by: Option<String>, headers: &HeaderMap) -> String {
+pub(super) fn author(by: Option<String>, headers: &HeaderMap) -> String {
     let by = by.filter(|it| !it.trim().is_empty());
     let by = by.unwrap_or_else(|| who(headers));
     let shown = by.chars().filter(|it| !it.is_control());

@@ -1,0 +1,148 @@
+//! Shifts out of calendars.
+
+use firebell_model::Timestamp;
+use serde_json::{Value, json};
+
+use super::super::Bell;
+use super::{PATH, ask, who};
+use crate::clock::Clock;
+
+/// A day that calendars may say something of, so many days from the tenth after today.
+fn day(n: i64) -> String {
+    let now = Clock::default().now();
+    let at = Timestamp(now.0 + (10 + n) * 86_400_000).to_string();
+    at[..10].to_owned()
+}
+
+/// Events of whole days: what each is called, whose day it is, and which.
+fn calendar(events: &[(&str, &str, i64)]) -> String {
+    let events = events.iter().map(|(uid, who, n)| {
+        let day = day(*n).replace('-', "");
+        format!("BEGIN:VEVENT\nUID:{uid}\nDTSTART;VALUE=DATE:{day}\nSUMMARY:{who}\nEND:VEVENT\n")
+    });
+    let events: String = events.collect();
+    format!("BEGIN:VCALENDAR\n{events}END:VCALENDAR\n")
+}
+
+async fn import(bell: &Bell, events: &[(&str, &str, i64)], more: Value) -> (u16, Value) {
+    let mut said = json!({"by": "zoe", "schedule": "night", "calendar": calendar(events)});
+    for (name, value) in more.as_object().into_iter().flatten() {
+        said[name] = value.clone();
+    }
+    ask(bell, "POST", "/calendar", &said).await
+}
+
+/// The number of the change, and how many shifts are new, others, and gone.
+fn counts(done: &(u16, Value)) -> [Option<u64>; 4] {
+    assert_eq!(done.0, 200, "{}", done.1);
+    ["change", "added", "changed", "removed"].map(|name| done.1[name].as_u64())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shifts_of_a_calendar_are_in_force_once_however_often_it_is_read() {
+    let bell = Bell::start().await;
+    let both = [("1", "ana", 0), ("2", "Ben", 1), ("3", "ana, ben", 2)];
+    let none = || json!({});
+    let done = import(&bell, &both, json!({"preview": true})).await;
+    assert_eq!(counts(&done), [None, Some(3), Some(0), Some(0)]);
+    let done = import(&bell, &both, none()).await;
+    assert_eq!(counts(&done), [Some(1), Some(3), Some(0), Some(0)]);
+    assert_eq!(done.1["shifts"][1]["people"], json!(["ben"]));
+    for (n, people) in [
+        (0, json!(["ana"])),
+        (1, json!(["ben"])),
+        (2, json!(["ana", "ben"])),
+    ] {
+        assert_eq!(who(&bell, "night", &day(n)).await, people, "{n}");
+    }
+    let done = import(&bell, &both, none()).await;
+    assert_eq!(counts(&done), [None, Some(0), Some(0), Some(0)]);
+
+    // What people change by hand holds over what calendars say, also when they say it again.
+    let said = json!({"by": "zoe", "override":
+        {"schedule": "night", "from": day(0), "until": day(1), "take": "ben"}});
+    assert_eq!(ask(&bell, "POST", "/overrides", &said).await.0, 200);
+    assert_eq!(who(&bell, "night", &day(0)).await, json!(["ben"]));
+
+    // The second is somebody else's, the third was moved onto it; the first is not in the file.
+    let moved = [("2", "ana", 1), ("3", "ben", 1)];
+    let done = import(&bell, &moved, none()).await;
+    assert_eq!(counts(&done), [Some(3), Some(1), Some(1), Some(1)]);
+    assert_eq!(who(&bell, "night", &day(0)).await, json!(["ben"]));
+    assert_eq!(who(&bell, "night", &day(1)).await, json!(["ana", "ben"]));
+    let done = import(&bell, &moved, json!({"replace": true})).await;
+    assert_eq!(counts(&done), [Some(4), Some(0), Some(0), Some(1)]);
+
+    let (_, set) = ask(&bell, "GET", "/overrides", &Value::Null).await;
+    let ids: Vec<&Value> = set["shifts"].as_array().unwrap().iter().collect();
+    assert_eq!(ids.len(), 2, "{set}");
+    let path = format!("/shifts/{}?by=zoe", ids[0]["id"].as_str().unwrap());
+    assert_eq!(ask(&bell, "DELETE", &path, &Value::Null).await.0, 200);
+    let back = ask(&bell, "POST", "/changes/5/revert", &json!({"by": "ben"})).await;
+    assert_eq!(back.0, 200, "{}", back.1);
+    let reload = bell.client.post(bell.url("/-/reload"));
+    assert_eq!(bell.send(reload).await.0, 200);
+    assert_eq!(who(&bell, "night", &day(1)).await, json!(["ana", "ben"]));
+    bell.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_calendar_that_is_not_understood_is_refused_with_all_that_is_wrong() {
+    let bell = Bell::start().await;
+    let mixed = [("1", "ana", 0), ("2", "bob", 1), ("3", "cleo", 2)];
+    let (status, why) = import(&bell, &mixed, json!({})).await;
+    let why = why["error"].as_str().unwrap_or_default();
+    assert_eq!(status, 400, "{why}");
+    for part in [
+        "line 10: nobody is called `bob`",
+        "line 15: nobody is called `cleo`",
+        "ana, ben",
+    ] {
+        assert!(why.contains(part), "{why}");
+    }
+    let (_, listed) = ask(&bell, "GET", "/changes", &Value::Null).await;
+    assert_eq!(listed, json!({"changes": []}));
+    let done = import(&bell, &mixed, json!({"partial": true})).await;
+    assert_eq!(counts(&done), [Some(1), Some(1), Some(0), Some(0)]);
+    assert_eq!(done.1["problems"][1]["line"], json!(15));
+    let old = import(&bell, &[("9", "bob", -60)], json!({})).await;
+    assert_eq!((counts(&old)[0], &old.1["leftOut"]), (None, &json!(1)));
+    let elsewhere = import(&bell, &mixed, json!({"schedule": "day"})).await;
+    assert_eq!(elsewhere.0, 404, "{}", elsewhere.1);
+    let (status, why) = ask(&bell, "POST", "/calendar", &json!({"schedule": "night"})).await;
+    assert_eq!(status, 400, "{why}");
+    bell.server.stop().await.unwrap();
+}
+
+/// What one schedule exports is what another one has when it reads that.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_own_calendar_makes_another_schedule_the_same() {
+    let bell = Bell::start().await;
+    let own = json!({"every": "1d", "start": "2026-01-05", "people": ["ben"]});
+    let said = json!({"by": "zoe", "schedule": own});
+    assert_eq!(ask(&bell, "PUT", "/schedules/day", &said).await.0, 200);
+    let said = json!({"by": "zoe", "override": {"schedule": "night", "from": day(3),
+        "until": day(4), "add": "ben", "reason": "both, today"}});
+    assert_eq!(ask(&bell, "POST", "/overrides", &said).await.0, 200);
+    let path = format!("{PATH}/calendar.ics?schedule=night");
+    let (status, _, text) = bell.get(&path).await;
+    assert_eq!(status, 200);
+    let said = json!({"by": "zoe", "schedule": "day", "calendar": text});
+    let (status, done) = ask(&bell, "POST", "/calendar", &said).await;
+    assert_eq!((status, &done["problems"]), (200, &json!([])), "{done}");
+    let mut shifts = Vec::new();
+    for schedule in ["night", "day"] {
+        let path = format!(
+            "/shifts?schedule={schedule}&from={}&to={}",
+            day(0),
+            day(300)
+        );
+        let (_, said) = ask(&bell, "GET", &path, &Value::Null).await;
+        let of = said["shifts"].as_array().unwrap().iter();
+        let of = of.map(|it| ["from", "until", "people"].map(|name| it[name].clone()));
+        shifts.push(of.collect::<Vec<_>>());
+    }
+    assert!(shifts[0].len() > 40, "{}", shifts[0].len());
+    assert_eq!(shifts[0], shifts[1]);
+    bell.server.stop().await.unwrap();
+}

@@ -1,0 +1,234 @@
+//! Shifts out of calendars of other programs, and out of ours.
+//!
+//! *Invariants*: all of a calendar is in force, or what of it is understood where that is wished, or
+//! nothing. The same calendar twice is the same as once: a shift is known by its event and its
+//! beginning, and the shifts of an event that is read again take the place of those before.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use firebell_model::Timestamp;
+use firebell_oncall::{CalendarShift, CalendarShifts, Directory, PersonId, Span, calendar_shifts};
+use firebell_wire::prometheus_json::ErrorKind;
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use super::changes::{author, changed};
+use crate::http::{App, may_wait, refused, stopped};
+use crate::managed::{ChangeError, Edits, Namespaces, SHIFTS};
+use crate::oncall::{CALENDAR_AFTER, CALENDAR_BEFORE, zone_name};
+use crate::serve::{ManagedError, ManagedKind, change_managed};
+
+/// What is posted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, expecting = "an object")]
+struct Said {
+    #[serde(default)]
+    by: Option<String>,
+    schedule: String,
+    /// Text of iCalendar.
+    calendar: String,
+    /// What is understood is put in force, whatever else there is.
+    #[serde(default)]
+    partial: bool,
+    /// Shifts of earlier calendars that are not in this one go.
+    #[serde(default)]
+    replace: bool,
+    /// Nothing is put in force.
+    #[serde(default)]
+    preview: bool,
+}
+
+/// How many shifts are there now that were not, are others, or are gone.
+#[derive(Clone, Copy, Default)]
+struct Counts {
+    n_added: usize,
+    n_changed: usize,
+    n_removed: usize,
+}
+
+/// `POST /api/firebell/v1/oncall/calendar`.
+pub(super) async fn read(State(app): State<App>, headers: HeaderMap, body: Bytes) -> Response {
+    let done = may_wait(move || match said(&body) {
+        Ok(said) => import(&app, &said, &author(said.by.clone(), &headers)),
+        Err(why) => refused(ErrorKind::BadData, why),
+    });
+    done.await.unwrap_or_else(stopped)
+}
+
+fn said(body: &[u8]) -> Result<Said, String> {
+    if body.len() > CALENDAR_BYTES_MAX {
+        let n_bytes = body.len();
+        return Err(format!(
+            "the body has {n_bytes} bytes, and {CALENDAR_BYTES_MAX} are read at most"
+        ));
+    }
+    serde_json::from_slice(body).map_err(|error| format!("the body cannot be read: {error}"))
+}
+
+fn import(app: &App, said: &Said, by: &str) -> Response {
+    let config = app.live.config();
+    let oncall = &config.oncall.oncall;
+    let Some(schedule) = oncall.find_schedule(&said.schedule) else {
+        let why = format!("there is no schedule `{}`", said.schedule);
+        return refused(ErrorKind::NotFound, why);
+    };
+    let schedule = oncall.schedule(schedule);
+    let now = app.clock.now();
+    let within = Span::new(
+        Timestamp(now.0.saturating_sub(CALENDAR_BEFORE)),
+        Timestamp(now.0.saturating_add(CALENDAR_AFTER)),
+    );
+    let read = calendar_shifts(&said.calendar, &oncall.directory, &schedule.zone, within);
+    if !read.problems.is_empty() && !said.partial && !said.preview {
+        return refused(ErrorKind::BadData, all_problems(&read));
+    }
+    let objects = objects(&read.shifts, &said.schedule, &oncall.directory);
+    let mut counts = Counts::default();
+    let mut edits = |namespaces: &Namespaces| {
+        let edits;
+        (edits, counts) = edits_of(&objects, namespaces, said, &read.shifts);
+        edits
+    };
+    let change = if said.preview {
+        edits(&app.oncall.namespaces());
+        None
+    } else {
+        let changed_by = change_managed(app, ManagedKind::Oncall, |managed, now| {
+            match edits(&managed.namespaces()) {
+                edits if edits.is_empty() => Err(ChangeError::Nothing),
+                edits => managed.plan(now, by, SHIFTS, edits),
+            }
+        });
+        match changed_by {
+            Ok(change) => Some(change.id),
+            Err(ManagedError::Change(ChangeError::Nothing)) => None,
+            failed => return changed(failed),
+        }
+    };
+    let mut done = imported_json(&read, &oncall.directory);
+    done["schedule"] = json!(schedule.name);
+    done["zone"] = json!(zone_name(&schedule.zone));
+    done["change"] = json!(change);
+    done["added"] = json!(counts.n_added);
+    done["changed"] = json!(counts.n_changed);
+    done["removed"] = json!(counts.n_removed);
+    Json(done).into_response()
+}
+
+/// The objects of `shifts`, by the names under which they are kept.
+fn objects(
+    shifts: &[CalendarShift],
+    schedule: &str,
+    directory: &Directory,
+) -> BTreeMap<String, String> {
+    let objects = shifts.iter().map(|it| {
+        let title = it.title.chars().filter(|it| !it.is_control());
+        let title: String = title.take(TITLE_CHARS_MAX).collect();
+        let object = json!({
+            "schedule": schedule,
+            "uid": uid_of(it),
+            "from": it.span.from.to_string(),
+            "until": it.span.until.to_string(),
+            "people": names(&it.people, directory),
+            "shadows": names(&it.shadows, directory),
+            "reason": title,
+        });
+        let from = it.span.from.to_string();
+        (name_of(&[schedule, &it.uid, &from]), object.to_string())
+    });
+    objects.collect()
+}
+
+/// What is to be set and removed so that these objects are there, and none of the same events or, if
+/// that is wished, of the same schedule.
+fn edits_of(
+    objects: &BTreeMap<String, String>,
+    namespaces: &Namespaces,
+    said: &Said,
+    shifts: &[CalendarShift],
+) -> (Edits, Counts) {
+    let uids: BTreeSet<String> = shifts.iter().map(uid_of).collect();
+    let nothing = BTreeMap::new();
+    let known = namespaces.get(SHIFTS).unwrap_or(&nothing);
+    let mut counts = Counts::default();
+    let mut edits = Edits::new();
+    for (name, text) in known {
+        let object: Value = serde_json::from_str(text).unwrap_or_default();
+        let is_of_schedule = object["schedule"] == *said.schedule;
+        let is_of_event = object["uid"].as_str().is_some_and(|it| uids.contains(it));
+        if is_of_schedule && (said.replace || is_of_event) && !objects.contains_key(name) {
+            edits.push((name.clone(), None));
+            counts.n_removed += 1;
+        }
+    }
+    for (name, text) in objects {
+        match known.get(name) {
+            Some(before) if before == text => continue,
+            Some(_) => counts.n_changed += 1,
+            None => counts.n_added += 1,
+        }
+        edits.push((name.clone(), Some(text.clone())));
+    }
+    (edits, counts)
+}
+
+/// `OncallImported` of `docs/openapi.json`, but for what became of it.
+fn imported_json(read: &CalendarShifts, directory: &Directory) -> Value {
+    let shifts = read.shifts.iter().map(|it| {
+        json!({
+            "uid": uid_of(it),
+            "line": it.line,
+            "from": it.span.from.to_string(),
+            "until": it.span.until.to_string(),
+            "people": names(&it.people, directory),
+            "shadows": names(&it.shadows, directory),
+        })
+    });
+    let problems = read
+        .problems
+        .iter()
+        .map(|it| json!({"line": it.line, "message": it.message, "hint": it.hint}));
+    json!({
+        "shifts": shifts.collect::<Vec<_>>(),
+        "leftOut": read.n_left_out,
+        "problems": problems.collect::<Vec<_>>(),
+    })
+}
+
+fn all_problems(read: &CalendarShifts) -> String {
+    let lines = read.problems.iter();
+    let lines = lines.map(|it| format!("line {}: {}: {}", it.line, it.message, it.hint));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+fn names<'d>(people: &[PersonId], directory: &'d Directory) -> Vec<&'d str> {
+    let people = people.iter();
+    people.map(|id| &*directory.person(*id).name).collect()
+}
+
+/// What an event is called, as far as it is kept: what is longer is told apart by all of it.
+fn uid_of(shift: &CalendarShift) -> String {
+    match shift.uid.len() > UID_BYTES_MAX {
+        true => name_of(&[&shift.uid]),
+        false => shift.uid.clone(),
+    }
+}
+
+/// A name of sixteen digits that follows from parts: FNV-1a, each part with its end.
+fn name_of(parts: &[&str]) -> String {
+    let bytes = parts.iter().flat_map(|it| it.bytes().chain([0xff]));
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    format!("{hash:016x}")
+}
+
+/// Two thousand events have a place in it.
+const CALENDAR_BYTES_MAX: usize = 2 << 20;
+const TITLE_CHARS_MAX: usize = 100;
+const UID_BYTES_MAX: usize = 200;
