@@ -64,6 +64,20 @@ impl Asked {
         answered(&self.url, &self.header, delete)
     }
 
+    /// Posts once what a server may refuse for what it says: that is 1, as it is no wrong usage.
+    pub(crate) fn post_change(&self, path: &str, body: &Value) -> Result<String, ExitCode> {
+        let post = |remote: &Remote| remote.post_json(path, body);
+        attempt((&self.url, &self.header), ANSWER_MAX, post).map_err(|unanswered| {
+            let code = unanswered.print();
+            // An address that cannot be asked is wrong usage all the same.
+            let is_usable = Remote::new(&self.url, &self.header, ANSWER_MAX).is_ok();
+            match unanswered.status {
+                Some(400) if is_usable => ExitCode::from(1),
+                _ => code,
+            }
+        })
+    }
+
     /// Posts JSON once. What went wrong is printed.
     pub(crate) fn post(&self, path: &str, body: &Value) -> Result<String, ExitCode> {
         let post = |remote: &Remote| remote.post_json(path, body);

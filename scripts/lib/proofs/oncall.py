@@ -129,7 +129,7 @@ def of_calendar(proofs: Proofs, bell: Firebell, file: Path) -> None:
 
     def shifts(schedule: str) -> list[tuple[str, str, list[str]]]:
         # By one clock: the two schedules have different ones.
-        times = f"from={first}T00:00Z&to={last}T00:00Z"
+        times = f"from={first}T00:00:00Z&to={last}T00:00:00Z"
         said = bell.ask(f"{API}/shifts?schedule={schedule}&{times}").json()["shifts"]
         return [(it["from"], it["until"], it["people"]) for it in said]
 

@@ -45,7 +45,7 @@ pub(crate) fn import(options: &Import) -> Result<ExitCode, ExitCode> {
         "replace": options.replace,
         "preview": options.dry_run,
     });
-    let body = options.asked.post(PATH, &body)?;
+    let body = options.asked.post_change(PATH, &body)?;
     let answer = parsed(&body)?;
     let problems = list(&answer["problems"]);
     let code = ExitCode::from(u8::from(options.dry_run && !problems.is_empty()));

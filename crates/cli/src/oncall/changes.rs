@@ -235,7 +235,7 @@ fn post(
     (as_whom, asked): (&AsWhom, &Asked),
 ) -> Result<ExitCode, ExitCode> {
     let body = json!({ "by": as_whom.name()?, name: said });
-    done(&asked.post(&format!("{PATH}/{path}"), &body)?, asked)
+    done(&asked.post_change(&format!("{PATH}/{path}"), &body)?, asked)
 }
 
 /// Takes a change back.
