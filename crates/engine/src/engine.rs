@@ -249,9 +249,12 @@ impl Engine {
                 self.configure_budgets(now, step);
             }
             Input::Evaluated(evaluation) => {
-                self.in_rules(now, step, |rules, out| {
+                let tells = self.in_rules(now, step, |rules, out| {
                     rules.handle_evaluated(now, evaluation, out);
                 });
+                if !tells {
+                    return self.finish_rules(step);
+                }
             }
             Input::Arrived(arrived) => self.rules.handle_arrived(now, &arrived),
             Input::Delivered(id, data) => {
@@ -289,8 +292,14 @@ impl Engine {
     /// When [`Engine::handle_deadline`] wants to be called next.
     #[must_use]
     pub fn poll_deadline(&self) -> Option<Timestamp> {
+        let of_rules = self.rules.poll_deadline();
+        of_rules.into_iter().chain(self.poll_others()).min()
+    }
+
+    /// When it is due for another reason than [`Rules::poll_deadline`].
+    #[must_use]
+    pub fn poll_others(&self) -> Option<Timestamp> {
         let of_parts = [
-            self.rules.poll_deadline(),
             self.dispatch.poll_deadline(),
             self.failing.poll_deadline(),
             self.incidents.poll_deadline(),
@@ -304,7 +313,10 @@ impl Engine {
 
     /// Does what is due.
     pub fn handle_deadline(&mut self, now: Timestamp, step: &mut Step) {
-        self.in_rules(now, step, |rules, out| rules.handle_deadline(now, out));
+        let tells = self.in_rules(now, step, |rules, out| rules.handle_deadline(now, out));
+        if !tells && self.poll_others().is_none_or(|at| at > now) {
+            return self.finish_rules(step);
+        }
         let failing = self.failing.handle_deadline(now);
         self.tell_of_failing(now, failing, step);
         let missed = self.heartbeats.handle_deadline(now);
@@ -406,13 +418,14 @@ impl Engine {
             .chain(self.heartbeats.records().map(Record::Heartbeat))
     }
 
+    // Returns whether dispatch was told anything: otherwise nothing follows outside the rules.
     fn in_rules(
         &mut self,
         now: Timestamp,
         step: &mut Step,
         act: impl FnOnce(&mut Rules, &mut Vec<RuleEffect>),
-    ) {
-        let mut out = Vec::new();
+    ) -> bool {
+        let (mut out, mut tells) = (Vec::new(), false);
         act(&mut self.rules, &mut out);
         for effect in out {
             match effect {
@@ -423,11 +436,15 @@ impl Engine {
                     step.effects.push(Effect::WriteHistograms(samples));
                 }
                 RuleEffect::Send(alerts) => step.effects.push(Effect::Send(alerts)),
-                RuleEffect::Alerts(alerts) => self.in_dispatch(now, step, |dispatch, out| {
-                    dispatch.handle_own_alerts(now, &alerts, out);
-                }),
+                RuleEffect::Alerts(alerts) => {
+                    tells = true;
+                    self.in_dispatch(now, step, |dispatch, out| {
+                        dispatch.handle_own_alerts(now, &alerts, out);
+                    });
+                }
             }
         }
+        tells
     }
 
     pub(crate) fn in_dispatch(
@@ -484,13 +501,20 @@ impl Engine {
         incidents::hear(&mut self.incidents, now, &self.dispatch, new);
     }
 
-    /// Collects what has to be written down.
-    pub(crate) fn finish(&mut self, now: Timestamp, step: &mut Step) {
+    /// Collects what has to be written down of rules: all there is when nothing else was touched, as
+    /// most evaluations find what they have found before.
+    fn finish_rules(&mut self, step: &mut Step) {
         let mut changes = Vec::new();
         self.rules.take_changes(&mut changes);
         let context = self.rules.set().context();
         let began = changes.iter().filter_map(|it| began_to_wait(it, context));
         step.history.extend(began);
+        step.records.extend(changes.into_iter().map(Record::Rule));
+    }
+
+    /// Collects what has to be written down.
+    pub(crate) fn finish(&mut self, now: Timestamp, step: &mut Step) {
+        self.finish_rules(step);
         self.hear(now, step);
         if self.incidents.has_new_waiting() {
             self.look_at_muted_by(now + NEW_WAITING_AFTER);
@@ -499,7 +523,6 @@ impl Engine {
         self.follow_incidents(now, step);
         let of_incidents = self.incidents.take_happened().into_iter();
         step.history.extend(of_incidents.map(incidents::entry));
-        step.records.extend(changes.into_iter().map(Record::Rule));
         let mut changes = Vec::new();
         self.dispatch.take_changes(&mut changes);
         step.records

@@ -431,7 +431,12 @@ impl Driver {
     /// How long nothing is due.
     fn wait(&self) -> StdDuration {
         let now = self.clock.now();
-        let deadlines = [self.engine.poll_deadline(), self.ledger.poll_deadline()];
+        let of_rules = self.engine.rules().poll_deadline();
+        let deadlines = [
+            of_rules.map(|due| gathered(now, due)),
+            self.engine.poll_others(),
+            self.ledger.poll_deadline(),
+        ];
         let due = deadlines.into_iter().flatten().min();
         // Never long: the system's clock may be set forward while we wait.
         due.map_or(WAIT_MAX, |due| (due - now).min(WAIT_MAX))
@@ -439,6 +444,21 @@ impl Driver {
     }
 }
 
+/// Groups that are due soon after each other begin together, a moment late: to wake costs more than to
+/// begin most of them. What they evaluate, and at which time, is the same.
+fn gathered(now: Timestamp, due: Timestamp) -> Timestamp {
+    if due - now <= GATHERED {
+        return due;
+    }
+    let behind = due.0.rem_euclid(GATHERED.0);
+    match behind {
+        0 => due,
+        _ => due + (GATHERED - Duration(behind)),
+    }
+}
+
+/// No group begins so much late for others.
+const GATHERED: Duration = Duration(200);
 /// How long deliveries that are under way have to end when the process is told to.
 const DRAIN_MAX: StdDuration = StdDuration::from_secs(5);
 const DRAIN_LOOK_EVERY: StdDuration = StdDuration::from_millis(20);

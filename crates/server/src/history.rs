@@ -158,14 +158,15 @@ impl Shared {
         }
         let mut n_turns: u64 = 0;
         loop {
-            let next = inbox.recv_timeout(SYNC_AFTER);
+            let next = inbox.recv_timeout(FORGET_EVERY);
+            let is_quiet = matches!(next, Err(RecvTimeoutError::Timeout));
             match next {
                 Ok(entries) => self.append(entries, inbox),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            // Every turn is a second of quiet or some entries: both are worth a look now and then.
-            if n_turns.is_multiple_of(FORGET_EVERY_TURNS) {
+            // A minute of quiet and some turns of entries are both worth a look.
+            if is_quiet || n_turns.is_multiple_of(FORGET_EVERY_TURNS) {
                 self.forget();
             }
             n_turns += 1;
@@ -219,5 +220,5 @@ const WAITING_MAX: usize = 200_000;
 const BATCH_ENTRIES_MAX: usize = 20_000;
 /// How long entries are gathered before they are written.
 const GATHER_FOR: StdDuration = StdDuration::from_millis(20);
-const SYNC_AFTER: StdDuration = StdDuration::from_secs(1);
+const FORGET_EVERY: StdDuration = StdDuration::from_mins(1);
 const FORGET_EVERY_TURNS: u64 = 60;

@@ -91,7 +91,7 @@ impl Entry {
             sample(self.first_at, self.first),
             sample(self.last_at, self.last),
         );
-        P::of_rising(self.count as u64, first, last)
+        P::of_ends(self.count as u64, first, last, 0.0)
     }
 }
 

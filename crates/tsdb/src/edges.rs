@@ -263,7 +263,7 @@ impl Cuttable {
                 value: self.values.get(idx),
             };
             let (first, last) = (sample(span.start), sample(span.end - 1));
-            if let Some(part) = P::of_rising(span.len() as u64, first, last) {
+            if let Some(part) = P::of_ends(span.len() as u64, first, last, 0.0) {
                 return Some(part);
             }
         }

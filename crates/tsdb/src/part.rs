@@ -14,8 +14,9 @@ pub(crate) trait Part: Copy {
     /// What is needed of a summary.
     fn of_summary(summary: Summary) -> Self;
 
-    /// Of samples none of which is less than the one before, or NaN, when this is enough to know.
-    fn of_rising(count: u64, first: Sample, last: Sample) -> Option<Self>;
+    /// Of samples none of which is NaN, when this is enough to know; `lost` is the sum of those that
+    /// are greater than the next one.
+    fn of_ends(count: u64, first: Sample, last: Sample, lost: f64) -> Option<Self>;
 
     /// This run followed by a later one.
     fn then(self, later: &Self) -> Self;
@@ -56,7 +57,7 @@ impl Part for Growth {
             && is_rising(values)
         {
             let (first, last) = (sample(0), sample(values.len() - 1));
-            return Self::of_rising(values.len() as u64, first, last);
+            return Self::of_ends(values.len() as u64, first, last, 0.0);
         }
         let live = (0..values.len()).filter(|&idx| !is_stale(values[idx]));
         let singles = live.map(|idx| Self::of(sample(idx)));
@@ -67,11 +68,12 @@ impl Part for Growth {
         Self::from(&summary)
     }
 
-    fn of_rising(count: u64, first: Sample, last: Sample) -> Option<Self> {
+    fn of_ends(count: u64, first: Sample, last: Sample, lost: f64) -> Option<Self> {
         Some(Self {
             count,
+            first,
             last,
-            ..Self::of(first)
+            resets_lost: lost,
         })
     }
 
@@ -99,7 +101,7 @@ impl Part for Summary {
         summary
     }
 
-    fn of_rising(_count: u64, _first: Sample, _last: Sample) -> Option<Self> {
+    fn of_ends(_count: u64, _first: Sample, _last: Sample, _lost: f64) -> Option<Self> {
         None
     }
 

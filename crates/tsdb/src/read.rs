@@ -17,6 +17,7 @@ impl View {
     fn each(
         &self,
         ids: &[SeriesId],
+        range: TimeRange,
         with_histograms: &mut Vec<u32>,
         mut read: impl FnMut(Option<&mut State>) -> bool,
     ) -> Vec<(usize, Arc<Cell>)> {
@@ -35,7 +36,7 @@ impl View {
             for (state, cell) in states.iter_mut().zip(cells) {
                 *state = cell.and_then(|cell| cell.try_state());
             }
-            let looks = states.iter().flatten().map(|state| state.look());
+            let looks = states.iter().flatten().map(|state| state.look(range));
             std::hint::black_box(looks.fold(0, usize::wrapping_add));
             for (idx, cell) in cells.iter().enumerate() {
                 let place = run * RUN + idx;
@@ -75,7 +76,12 @@ impl View {
             values,
             with_histograms,
         } = out;
-        let unread = self.each(ids, with_histograms, |state| {
+        // Nothing of it is read but its end.
+        let end = TimeRange {
+            after: range.until,
+            until: range.until,
+        };
+        let unread = self.each(ids, end, with_histograms, |state| {
             let last = state.map_or(Some(None), |it| it.raw_last(range, self.0.horizon));
             values.push(last.flatten());
             last.is_some()
@@ -99,7 +105,7 @@ impl View {
             with_histograms,
         } = out;
         let room = &self.0.shared.room;
-        let unread = self.each(ids, with_histograms, |state| {
+        let unread = self.each(ids, range, with_histograms, |state| {
             let part = state.map_or(Some(None), |it| it.known_part(range, self.0.horizon, room));
             values.push(part.flatten());
             part.is_some()
@@ -123,7 +129,7 @@ impl View {
             values,
             with_histograms,
         } = spans;
-        let unread = self.each(ids, with_histograms, |state| {
+        let unread = self.each(ids, range, with_histograms, |state| {
             let start = samples.len();
             let is_read = state.is_none_or(|it| it.raw_samples(range, self.0.horizon, samples));
             values.push((start, samples.len()));

@@ -146,6 +146,10 @@ impl Tail {
         }
         let later = at.wrapping_sub(self.base) as u64;
         if self.offsets.is_empty() {
+            // Most ask until now, and a division takes its time.
+            if self.last_later().is_some_and(|last| last <= later) {
+                return self.len();
+            }
             let n_steps = later.checked_div(u64::from(self.step));
             return n_steps.map_or(self.len(), |n| self.len().min(n.saturating_add(1) as usize));
         }
@@ -153,12 +157,17 @@ impl Tail {
             .partition_point(|&offset| u64::from(offset) <= later)
     }
 
-    /// Has the processor fetch the values; the result means nothing.
-    pub(crate) fn look(&self) -> usize {
-        let n = self.len();
-        let places = [0, n / 2, n.wrapping_sub(1)]
-            .into_iter()
-            .filter(|it| *it < n);
+    /// How much later than the first sample the last one is, when steps are even.
+    fn last_later(&self) -> Option<u64> {
+        let n_steps = (self.len() as u64).checked_sub(1)?;
+        Some(n_steps * u64::from(self.step))
+    }
+
+    /// Has the processor fetch the values of a range; the result means nothing.
+    pub(crate) fn look(&self, range: TimeRange) -> usize {
+        let (start, end) = (self.n_until(range.after.0), self.len());
+        let places = [start, start.midpoint(end), end.wrapping_sub(1)];
+        let places = places.into_iter().filter(|it| *it < end);
         places.fold(0, |sum, idx| sum ^ self.values.get(idx) as usize)
     }
 
@@ -169,9 +178,9 @@ impl Tail {
         if span.is_empty() {
             return None;
         }
-        if self.values.is_rising(span.clone()) {
+        if let Some(lost) = self.values.lost(span.clone()) {
             let (first, last) = (self.sample(start), self.sample(span.end - 1));
-            if let Some(part) = P::of_rising(span.len() as u64, first, last) {
+            if let Some(part) = P::of_ends(span.len() as u64, first, last, lost) {
                 return Some(part);
             }
         }
@@ -263,12 +272,12 @@ impl Values {
         }
     }
 
-    /// Whether these are two or more whole numbers none of which is less than the one before.
-    fn is_rising(&self, span: std::ops::Range<usize>) -> bool {
+    /// The sum of those before which a counter was reset, when they are whole numbers and it is exact.
+    fn lost(&self, span: std::ops::Range<usize>) -> Option<f64> {
         match self {
-            Self::Narrow(_, distances) => is_rising(&distances[span]),
-            Self::Wide(_, distances) => is_rising(&distances[span]),
-            Self::Float(_) => false,
+            Self::Narrow(base, distances) => lost(*base, &distances[span]),
+            Self::Wide(base, distances) => lost(*base, &distances[span]),
+            Self::Float(_) => None,
         }
     }
 
@@ -393,10 +402,19 @@ impl Default for Values {
     }
 }
 
-fn is_rising<D: Copy + Ord>(distances: &[D]) -> bool {
+fn lost<D: Copy + Ord + Into<i64>>(base: i64, distances: &[D]) -> Option<f64> {
+    let pairs = || distances.iter().zip(distances.iter().skip(1));
     // Without an early end, so that several pairs are compared at once.
-    let pairs = distances.iter().zip(distances.iter().skip(1));
-    distances.len() > 1 && !pairs.fold(false, |any, (before, after)| any | (after < before))
+    if !pairs().fold(false, |any, (before, after)| any | (after < before)) {
+        return Some(0.0);
+    }
+    let resets = pairs().filter(|(before, after)| after < before);
+    let (n_resets, distance) = resets.fold((0, 0), |(n_resets, sum), (&before, _)| {
+        (n_resets + 1, sum + before.into())
+    });
+    // Floats add up whole numbers to the same as long as no sum is beyond those that they tell apart.
+    let is_exact = n_resets * (base.abs() + (1 << 32)) <= 1 << 53;
+    is_exact.then_some((n_resets * base + distance) as f64)
 }
 
 /// Exact: base and sum are whole numbers up to 2^53.

@@ -50,12 +50,10 @@ impl State {
         self.late.is_empty() && (self.tail.first_at().is_some_and(begins_by) || is_sealed_before())
     }
 
-    /// Has the processor fetch what reads of the newest samples look at; the result means nothing.
-    pub(crate) fn look(&self) -> usize {
-        let (n_pages, n_late) = (self.pages.len(), self.late.len());
-        let (has_edges, visible_at) = (self.edges.is_some(), self.visible.last_at());
-        let parts = n_pages ^ n_late ^ usize::from(has_edges) ^ visible_at.unwrap_or(0) as usize;
-        self.tail.look() ^ parts
+    /// Has the processor fetch what reads of a range that ends now look at; the result means nothing.
+    pub(crate) fn look(&self, range: TimeRange) -> usize {
+        let (n_late, visible_at) = (self.late.len(), self.visible.last_at());
+        self.tail.look(range) ^ n_late ^ visible_at.unwrap_or(0) as usize
     }
 
     /// The time of the newest sample that is not in the tail.
