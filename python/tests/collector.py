@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
@@ -14,11 +12,10 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
 )
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from serving import Answer, Asked, Serving
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
-
-    from typing_extensions import Self
 
 SECONDS_MAX = 60.0
 KINDS = ("unspecified", "internal", "server", "client", "producer", "consumer")
@@ -57,7 +54,7 @@ class Log:
         return f"<{self.event} {self.body} {self.attributes}>"
 
 
-class Collector:
+class Collector(Serving):
     """Use as a context manager; `url` is the endpoint."""
 
     def __init__(self) -> None:
@@ -67,22 +64,12 @@ class Collector:
         self.points: list[tuple[str, dict[str, Any], float, float]] = []
         self.headers: list[dict[str, str]] = []
         self._changed = threading.Condition()
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
+        super().__init__(self._take)
 
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-    def take(self, path: str, body: bytes, headers: dict[str, str]) -> None:
-        """Keep one request."""
+    def _take(self, asked: Asked) -> Answer:
+        path, body = asked.path, asked.body
         with self._changed:
-            self.headers.append(headers)
+            self.headers.append(dict(asked.headers.items()))
             if path == "/v1/traces":
                 for resource, raw in _records(ExportTraceServiceRequest, body, "spans", "spans"):
                     self.spans.append(Span(raw, resource))
@@ -97,6 +84,7 @@ class Collector:
             elif path == "/api/v2/alerts":
                 self.alerts += json.loads(body)
             self._changed.notify_all()
+        return Answer()
 
     def forget(self) -> None:
         """Drop what came so far."""
@@ -171,25 +159,6 @@ class Collector:
             lambda: next((it for it in self.logs if it.event == f"firebell.{kind}"), None),
             f"the event {kind}",
         )
-
-
-def _handler(collector: Collector) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length", 0)))
-            if self.headers.get("content-encoding") == "gzip":
-                body = gzip.decompress(body)
-            collector.take(self.path, body, dict(self.headers.items()))
-            self.send_response(200)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    return Handler
 
 
 def _records(kind: Any, body: bytes, signal: str, field: str) -> Iterable[tuple[Any, Any]]:

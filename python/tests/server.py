@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import http.server
 import subprocess
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
+
+from serving import Answer, Asked, Serving
 
 Message = dict[int, list[Any]]
 #: Runs a program in a process of its own; see the fixture.
@@ -52,7 +51,7 @@ def attributes(encoded: list[bytes]) -> dict[str, Any]:
     return found
 
 
-class Server:
+class Server(Serving):
     """`answer` decides on the status of each path."""
 
     def __init__(self, answer: Callable[[str], int] = lambda _path: 200) -> None:
@@ -60,35 +59,15 @@ class Server:
         #: Of each request its target as it came, with its headers in small letters.
         self.heads: list[tuple[str, dict[str, str]]] = []
         self.answer = answer
-        outer = self
+        super().__init__(self._take)
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["content-length"]))
-                if self.headers["content-encoding"] == "gzip":
-                    body = gzip.decompress(body)
-                headers = {key.lower(): value for key, value in self.headers.items()}
-                outer.heads.append((self.path, headers))
-                status = outer.answer(self.path)
-                if status < 300:
-                    outer.requests.append((self.path, body))
-                self.send_response(status)
-                self.send_header("content-length", "0")
-                self.end_headers()
-
-            def log_message(self, *_args: object) -> None:
-                pass
-
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.http.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self.http.server_port}"
-        threading.Thread(target=self.http.serve_forever, daemon=True).start()
-
-    def close(self) -> None:
-        self.http.shutdown()
-        self.http.server_close()
+    def _take(self, asked: Asked) -> Answer:
+        headers = {key.lower(): value for key, value in asked.headers.items()}
+        self.heads.append((asked.path, headers))
+        status = self.answer(asked.path)
+        if status < 300:
+            self.requests.append((asked.path, asked.body))
+        return Answer(status)
 
     def bodies(self, path: str) -> list[bytes]:
         return [body for of, body in list(self.requests) if of == path]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from server import Message, Server, decode
+from serving import Answer, Asked, Serving
 
 AWAY = "http://127.0.0.1:9"
 RECORD = """
@@ -200,28 +201,18 @@ def test_a_proxy_stands_between_unless_it_is_this_machine(server: Server, run_di
 
 
 def test_what_is_encrypted_goes_through_a_tunnel(run_dir: Path) -> None:
-    import http.server
-    import threading
-
     asked: list[tuple[str, str | None]] = []
 
-    class Proxy(http.server.BaseHTTPRequestHandler):
-        def do_CONNECT(self) -> None:
-            asked.append((self.path, self.headers["proxy-authorization"]))
-            self.send_error(403)
+    def answer(request: Asked) -> Answer:
+        asked.append((request.path, request.headers["proxy-authorization"]))
+        return Answer(403)
 
-        def log_message(self, *_args: object) -> None:
-            pass
-
-    proxy = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-    threading.Thread(target=proxy.serve_forever, daemon=True).start()
     program = (
         RECORD
         + "client.flush(5)\n"
         + "import json; print(json.dumps(client.stats['last_export_error']), file=sys.stderr)"
     )
-    address = f"http://127.0.0.1:{proxy.server_port}"
-    said = told(program, "https://bell.example", run_dir, HTTPS_PROXY=address)
-    proxy.shutdown()
+    with Serving(answer) as proxy:
+        said = told(program, "https://bell.example", run_dir, HTTPS_PROXY=proxy.url)
     assert asked[0] == ("bell.example:443", None)
     assert "the proxy 127.0.0.1" in json.loads(said.splitlines()[-1])

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from serving import Answer, Asked, Serving
 
 from firebell import _rules
 
@@ -25,35 +24,20 @@ class Clock:
         return self.now
 
 
-class Hook:
+class Hook(Serving):
     """A server that takes what is posted."""
 
     def __init__(self) -> None:
         self.bodies: list[Any] = []
         self.requests: list[tuple[str, dict[str, str], bytes]] = []
         self.status = 200
-        hook = self
+        super().__init__(self._take)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                hook.requests.append((self.path, dict(self.headers), body))
-                if hook.status == 200:
-                    hook.bodies.append(json.loads(body))
-                self.send_response(hook.status)
-                self.send_header("Location", "/elsewhere")
-                self.end_headers()
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def _take(self, asked: Asked) -> Answer:
+        self.requests.append((asked.path, dict(asked.headers.items()), asked.body))
+        if self.status == 200:
+            self.bodies.append(json.loads(asked.body))
+        return Answer(self.status, headers=[("Location", "/elsewhere")])
 
 
 @pytest.fixture
@@ -63,9 +47,8 @@ def clock() -> Clock:
 
 @pytest.fixture
 def hook() -> Iterator[Hook]:
-    found = Hook()
-    yield found
-    found.close()
+    with Hook() as found:
+        yield found
 
 
 @pytest.fixture(autouse=True)

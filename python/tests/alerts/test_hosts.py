@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from serving import Answer, Asked, Serving
 from test_live import BINARY
 
 import firebell
@@ -22,48 +22,27 @@ if TYPE_CHECKING:
     from conftest import Told
 
 
-class Leases:
+class Leases(Serving):
     """A server that gives each lease to whoever asks first, until it is given up."""
 
     def __init__(self) -> None:
         self.holders: dict[tuple[str, str], str] = {}
         self.status = 200
-        leases = self
+        super().__init__(self._lease)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                key, holder = self.asked()
-                holder = leases.holders.setdefault(key, holder)
-                self.answer({"name": key[1], "service": key[0], "holder": holder})
-
-            def do_DELETE(self) -> None:
-                key, holder = self.asked()
-                if leases.holders.get(key) != holder:
-                    self.send_error(404)
-                    return
-                del leases.holders[key]
-                self.answer({})
-
-            def asked(self) -> tuple[tuple[str, str], str]:
-                url = urlsplit(self.path)
-                params = parse_qs(url.query)
-                return (params["service"][0], url.path.rpartition("/")[2]), params["holder"][0]
-
-            def answer(self, body: dict[str, str]) -> None:
-                self.send_response(leases.status)
-                self.end_headers()
-                self.wfile.write(json.dumps(body).encode())
-
-            def log_message(self, *_: Any) -> None:
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
-        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    def _lease(self, asked: Asked) -> Answer:
+        url = urlsplit(asked.path)
+        params = parse_qs(url.query)
+        key = (params["service"][0], url.path.rpartition("/")[2])
+        holder = params["holder"][0]
+        if asked.method == "DELETE":
+            if self.holders.get(key) != holder:
+                return Answer(404)
+            del self.holders[key]
+            return Answer(self.status, b"{}")
+        holder = self.holders.setdefault(key, holder)
+        body = {"name": key[1], "service": key[0], "holder": holder}
+        return Answer(self.status, json.dumps(body).encode())
 
 
 @pytest.fixture(autouse=True)
@@ -75,10 +54,9 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def leases(monkeypatch: pytest.MonkeyPatch) -> Iterator[Leases]:
-    found = Leases()
-    monkeypatch.setenv("FIREBELL_ENDPOINT", found.url)
-    yield found
-    found.close()
+    with Leases() as found:
+        monkeypatch.setenv("FIREBELL_ENDPOINT", found.url)
+        yield found
 
 
 def until(condition: Callable[[], object]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 import requests
 import sqlalchemy
+from serving import Answer, Asked, Serving
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import create_async_engine
 
@@ -27,21 +26,12 @@ def peer() -> Iterator[tuple[str, list[str]]]:
     """A server that answers 200 or, for /missing, 404; and the traceparents that it got."""
     got: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            got.append(self.headers.get("traceparent", ""))
-            self.send_response(404 if self.path.startswith("/missing") else 200)
-            self.send_header("content-length", "0")
-            self.end_headers()
+    def answer(asked: Asked) -> Answer:
+        got.append(asked.headers.get("traceparent", ""))
+        return Answer(404 if asked.path.startswith("/missing") else 200)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    server = HTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
-    yield f"127.0.0.1:{server.server_address[1]}", got
-    server.shutdown()
-    server.server_close()
+    with Serving(answer) as server:
+        yield server.address, got
 
 
 def test_httpx_requests_are_spans_that_the_peer_continues(
