@@ -98,7 +98,7 @@ assert native.close(5)
 def test_a_request_is_a_span_metrics_and_a_scope(server: Server, run: Run) -> None:
     program = """
 headers = [(b"x-request-id", b"r-17")]
-request = native.Request("GET", "/orders/7", headers, scheme="https", client="10.0.0.9")
+request = native.begin_request("GET", "/orders/7", headers, "https", None, "10.0.0.9")
 scope = native.current_scope()
 assert native.current_span().trace_id == request.span.trace_id == scope.trace_id
 scope.set_user(7, {"plan": "pro", "password": "x"})
@@ -112,7 +112,7 @@ assert [crumb["message"] for crumb in snapshot["breadcrumbs"]] == ["GET /orders/
 request.end(503, "/orders/{id}")
 request.end(200, "/again")
 assert native.current_span() is None and native.current_scope().request_id is None
-native.Request("BREW", "/x").end(404)
+native.begin_request("BREW", "/x").end(404)
 text = native.expose()
 want = ('http_server_request_duration_seconds_count{http_request_method="GET",'
         'http_response_status_code="503",http_route="/orders/{id}",url_scheme="https"} 1.0')
@@ -139,7 +139,7 @@ def test_a_log_record_becomes_a_line_with_its_extras(server: Server, run: Run) -
 import logging
 class Handler(logging.Handler):
     def emit(self, record):
-        print(native.log_record(record, breadcrumb=True).decode())
+        print(native.log_record(record, True))
 log = logging.getLogger("shop")
 log.addHandler(Handler())
 with native.span("s") as span:

@@ -202,5 +202,5 @@ const DEPTH_MAX: usize = 8;
 const ITEMS_MAX: usize = 256;
 const LABELS_MAX: usize = 32;
 const LABEL_BYTES_MAX: usize = 1024;
-const SHOWN_BYTES_MAX: usize = 1024;
-const TEXT_BYTES_MAX: usize = 32 << 10;
+pub(crate) const SHOWN_BYTES_MAX: usize = 1024;
+pub(crate) const TEXT_BYTES_MAX: usize = 32 << 10;

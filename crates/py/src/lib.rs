@@ -48,7 +48,7 @@ mod _native {
     #[pymodule_export]
     use crate::redact::{Redactor, redact};
     #[pymodule_export]
-    use crate::request::Request;
+    use crate::request::{Request, begin_request};
     #[pymodule_export]
     use crate::scope::Scope;
     #[pymodule_export]

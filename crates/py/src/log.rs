@@ -1,71 +1,85 @@
 //! Log lines, events and alerts.
 
-use firebell_sdk::{Alert, Lane, LogRecord, Redactor, Thrown, Value, client, now_nanos};
+use std::borrow::Cow;
+
+use firebell_sdk::{Alert, Lane, LogRecord, Redactor, RequestId, Thrown, Value, client, now_nanos};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyString, PyTuple};
 
+use crate::scope::Scope;
 use crate::{args, context};
 
-/// A record under construction.
+/// A record under construction; its texts are Python's as far as they can be.
 #[derive(Default)]
-struct Line {
+struct Line<'a> {
     nanos: u64,
-    level: String,
-    logger: String,
-    message: String,
-    attributes: Vec<(String, Value)>,
+    level: Cow<'a, str>,
+    logger: Cow<'a, str>,
+    message: Cow<'a, str>,
+    attributes: Vec<(Cow<'a, str>, Value)>,
     exception: Option<Thrown>,
 }
 
-impl Line {
-    /// Replaces secrets; gives the line, and keeps it for the server if it is wanted.
-    fn finish(
-        mut self,
-        py: Python<'_>,
-        event: Option<&str>,
-        is_exported: bool,
-    ) -> PyResult<String> {
-        let settings = client().settings();
-        let redactor = &settings.redactor;
+/// What becomes of a line.
+#[derive(Clone, Copy)]
+struct Wanted<'a> {
+    /// The name of an event, which is no log line.
+    event: Option<&'a str>,
+    is_exported: bool,
+    /// What stands behind the line; `None`: nobody wants it.
+    end: Option<&'a str>,
+}
+
+impl Line<'_> {
+    /// Replaces secrets.
+    fn redact(&mut self) {
+        let redactor = &client().settings().redactor;
         redact(redactor, &mut self.message);
         for (key, value) in &mut self.attributes {
             redactor.value(key, value);
         }
         if let Some(thrown) = &mut self.exception {
-            redact(redactor, &mut thrown.message);
-            redact(redactor, &mut thrown.stack);
+            for text in [&mut thrown.message, &mut thrown.stack] {
+                if let Some(clean) = redactor.text(text) {
+                    *text = clean;
+                }
+            }
         }
-        let scope = context::scope(py)?;
-        let (request_id, user_id) = scope.get().with(|it| (it.request_id(), it.user_id()));
-        // An event has all of its user; what the app says itself goes before.
-        if let Some(user_id) = user_id
-            && event.is_none()
-            && self.attributes.iter().all(|(key, _)| key != USER_ID)
-        {
-            self.attributes.push((USER_ID.to_owned(), user_id));
-        }
-        let record = LogRecord {
-            nanos: self.nanos,
-            level: &self.level,
-            logger: &self.logger,
-            message: &self.message,
-            attributes: &self.attributes,
-            exception: self.exception.as_ref(),
-            span: context::span(py).map(|it| it.get().ids()),
-            request_id: request_id.as_deref(),
-            release: settings.release.as_deref(),
-            event,
-        };
-        if is_exported && args::is_enabled() {
-            record.record(client());
-        }
-        Ok(record.to_json())
+    }
+
+    /// Gives the line, and keeps it for the server, as far as that is wanted.
+    fn finish(&self, py: Python<'_>, scope: &Scope, wanted: Wanted<'_>) -> Option<String> {
+        let settings = client().settings();
+        let span = context::span(py).map(|it| it.get().ids());
+        // No Python code runs in here.
+        scope.with(|known| {
+            let given = known.request_id.as_deref().map(RequestId::Given);
+            let record = LogRecord {
+                nanos: self.nanos,
+                level: &self.level,
+                logger: &self.logger,
+                message: &self.message,
+                attributes: &self.attributes,
+                // An event has all of its user.
+                user_id: known.user_id().filter(|_| wanted.event.is_none()),
+                exception: self.exception.as_ref(),
+                span,
+                request_id: given.or(known.span.map(|(_, id)| RequestId::OfSpan(id))),
+                release: settings.release.as_deref(),
+                event: wanted.event,
+            };
+            if wanted.is_exported && args::is_enabled() {
+                record.record(client());
+            }
+            wanted.end.map(|end| record.to_json(end))
+        })
     }
 }
 
-fn redact(redactor: &Redactor, text: &mut String) {
+fn redact(redactor: &Redactor, text: &mut Cow<'_, str>) {
     if let Some(clean) = redactor.text(text) {
-        *text = clean;
+        *text = Cow::Owned(clean);
     }
 }
 
@@ -80,60 +94,146 @@ pub(crate) fn log<'py>(
     attributes: Option<&Bound<'py, PyAny>>,
     exception: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let line = Line {
+    let mut line = Line {
         nanos: now_nanos(),
-        level: level.to_ascii_uppercase(),
-        logger: logger.to_owned(),
-        message: args::value(message).to_text(),
-        attributes: attributes.map_or_else(Vec::new, args::pairs),
+        level: Cow::Owned(level.to_ascii_uppercase()),
+        logger: Cow::Borrowed(logger),
+        message: text_of(message),
+        attributes: attributes.map_or_else(Vec::new, owned_pairs),
         exception: exception.filter(|it| !it.is_none()).map(thrown),
     };
-    Ok(PyBytes::new(py, line.finish(py, None, true)?.as_bytes()))
+    line.redact();
+    let wanted = Wanted {
+        event: None,
+        is_exported: true,
+        end: Some(""),
+    };
+    let json = line.finish(py, context::scope(py)?.get(), wanted);
+    Ok(PyBytes::new(py, json.unwrap_or_default().as_bytes()))
 }
 
-/// The same of a record of `logging`; what its `extra` had are attributes.
+/// The same of a record of `logging`; what its `extra` had are attributes. The line has `end` behind
+/// it; there is none without.
 #[pyfunction]
-#[pyo3(signature = (record, /, *, breadcrumb=false, export=true))]
+#[pyo3(signature = (record, breadcrumb=false, export=true, end="", /))]
 pub(crate) fn log_record<'py>(
     py: Python<'py>,
     record: &Bound<'py, PyAny>,
     breadcrumb: bool,
     export: bool,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let mut line = Line::default();
-    let fields = record.getattr("__dict__")?.cast_into::<PyDict>()?;
-    let mut has_args = false;
+    end: Option<&str>,
+) -> PyResult<Option<Bound<'py, PyString>>> {
+    let fields = record.getattr(pyo3::intern!(py, "__dict__"))?;
+    let fields = fields.cast_into::<PyDict>()?;
     // Taken out first: the text of an extra may come from code that changes the record.
-    for (key, value) in fields.iter().collect::<Vec<_>>() {
-        let Some(key) = key.cast::<PyString>().ok().and_then(|it| it.to_str().ok()) else {
-            continue;
+    let fields: Vec<_> = fields.iter().collect();
+    let mut line = Line::default();
+    let has_args = read(py, &fields, &mut line);
+    let formatted = has_args.then(|| record.call_method0(pyo3::intern!(py, "getMessage")));
+    let formatted = formatted.and_then(Result::ok);
+    if let Some(message) = &formatted {
+        line.message = text_of(message);
+    }
+    line.redact();
+    let scope = context::scope(py)?;
+    if breadcrumb {
+        let message = args::cut(&line.message, CRUMB_BYTES_MAX);
+        let level = small(&line.level);
+        scope.get().add(&line.logger, level, message, None);
+    }
+    let wanted = Wanted {
+        event: None,
+        is_exported: export,
+        end,
+    };
+    let json = line.finish(py, scope.get(), wanted);
+    Ok(json.map(|json| PyString::new(py, &json)))
+}
+
+/// Takes what there is; whether the message has arguments.
+fn read<'a>(
+    py: Python<'_>,
+    fields: &'a [(Bound<'_, PyAny>, Bound<'_, PyAny>)],
+    line: &mut Line<'a>,
+) -> bool {
+    let mut has_args = false;
+    let mut usual = usual(py).iter().peekable();
+    for (key, value) in fields {
+        // The names are the same objects in each record, in the same order: to compare texts would
+        // cost more than all the rest.
+        let known = usual.next_if(|(name, _)| key.as_ptr() == name.as_ptr());
+        let known = known.map(|(_, field)| *field);
+        let field = match known {
+            Some(field) => field,
+            None => {
+                let Some(key) = key.cast::<PyString>().ok().and_then(|it| it.to_str().ok()) else {
+                    continue;
+                };
+                let found = STANDARD.iter().find(|(name, _)| *name == key);
+                match found {
+                    Some((_, field)) => *field,
+                    None => {
+                        let pair = (Cow::Borrowed(key), args::value(value));
+                        line.attributes.push(pair);
+                        continue;
+                    }
+                }
+            }
         };
-        match key {
-            "name" => line.logger = args::key_text(&value),
-            "levelname" => line.level = args::key_text(&value),
-            "created" => line.nanos = (args::number(&value).unwrap_or_default() * 1e9) as u64,
-            "msg" => line.message = args::value(&value).to_text(),
-            "args" => has_args = value.is_truthy().unwrap_or(false),
-            "exc_info" => line.exception = of_exc_info(&value),
-            _ if STANDARD.contains(&key) => {}
-            _ => line.attributes.push((key.to_owned(), args::value(&value))),
+        match field {
+            Field::Name => line.logger = key_of(value),
+            Field::Level => line.level = key_of(value),
+            Field::Created => {
+                line.nanos = (args::number(value).unwrap_or_default() * 1e9) as u64;
+            }
+            Field::Message => line.message = text_of(value),
+            Field::Args => has_args = value.is_truthy().unwrap_or(false),
+            Field::Exception => line.exception = of_exc_info(value),
+            Field::Other => {}
         }
     }
-    if has_args && let Ok(message) = record.call_method0("getMessage") {
-        line.message = args::value(&message).to_text();
+    has_args
+}
+
+/// The names of [`STANDARD`] as Python has them.
+fn usual(py: Python<'_>) -> &[(Py<PyString>, Field)] {
+    static USUAL: PyOnceLock<Vec<(Py<PyString>, Field)>> = PyOnceLock::new();
+    USUAL.get_or_init(py, || {
+        let names = STANDARD.iter();
+        let names = names.map(|(name, field)| (PyString::intern(py, name).unbind(), *field));
+        names.collect()
+    })
+}
+
+/// As [`args::value`] has it, without a copy of what is a text of usual length.
+fn text_of<'a>(any: &'a Bound<'_, PyAny>) -> Cow<'a, str> {
+    match any.cast::<PyString>().ok().and_then(|it| it.to_str().ok()) {
+        Some(text) => Cow::Borrowed(args::cut(text, args::TEXT_BYTES_MAX)),
+        None => Cow::Owned(args::value(any).to_text()),
     }
-    if breadcrumb {
-        let message = client().settings().redactor.text(&line.message);
-        let message = message.as_deref().unwrap_or(&line.message);
-        let scope = context::scope(py)?;
-        scope.get().add(
-            &line.logger,
-            &line.level.to_ascii_lowercase(),
-            args::cut(message, CRUMB_BYTES_MAX),
-            None,
-        );
+}
+
+/// As [`args::key_text`] has it.
+fn key_of<'a>(any: &'a Bound<'_, PyAny>) -> Cow<'a, str> {
+    match any.cast::<PyString>().ok().and_then(|it| it.to_str().ok()) {
+        Some(text) => Cow::Borrowed(args::cut(text, args::SHOWN_BYTES_MAX)),
+        None => Cow::Owned(args::key_text(any)),
     }
-    Ok(PyBytes::new(py, line.finish(py, None, export)?.as_bytes()))
+}
+
+fn owned_pairs(mapping: &Bound<'_, PyAny>) -> Vec<(Cow<'static, str>, Value)> {
+    let pairs = args::pairs(mapping).into_iter();
+    pairs.map(|(key, value)| (Cow::Owned(key), value)).collect()
+}
+
+/// The name of a level in small letters.
+fn small(level: &str) -> Cow<'static, str> {
+    let usual = ["info", "warning", "error", "debug", "critical"].into_iter();
+    let mut usual = usual.filter(|it| it.eq_ignore_ascii_case(level));
+    match usual.next() {
+        Some(level) => Cow::Borrowed(level),
+        None => Cow::Owned(level.to_ascii_lowercase()),
+    }
 }
 
 fn of_exc_info(info: &Bound<'_, PyAny>) -> Option<Thrown> {
@@ -170,20 +270,26 @@ fn thrown(exception: &Bound<'_, PyAny>) -> Thrown {
 #[pyfunction]
 #[pyo3(signature = (kind, body, /))]
 pub(crate) fn record(py: Python<'_>, kind: &str, body: &Bound<'_, PyAny>) -> PyResult<()> {
-    let attributes = args::pairs(body);
+    let attributes = owned_pairs(body);
     let of = |key: &str| {
         let found = attributes.iter().find(|(known, _)| known == key);
-        found.map(|(_, value)| value.to_text()).unwrap_or_default()
+        Cow::Owned(found.map(|(_, value)| value.to_text()).unwrap_or_default())
     };
-    let line = Line {
+    let mut line = Line {
         nanos: now_nanos(),
         level: of("severity"),
-        logger: "firebell".into(),
+        logger: Cow::Borrowed("firebell"),
         message: of("message"),
         attributes,
         exception: None,
     };
-    line.finish(py, Some(&format!("firebell.{kind}")), true)?;
+    line.redact();
+    let wanted = Wanted {
+        event: Some(&format!("firebell.{kind}")),
+        is_exported: true,
+        end: None,
+    };
+    line.finish(py, context::scope(py)?.get(), wanted);
     Ok(())
 }
 
@@ -218,27 +324,44 @@ pub(crate) fn alert(
     }
 }
 
-const USER_ID: &str = "user.id";
 const CRUMB_BYTES_MAX: usize = 1024;
 const STACK_BYTES_MAX: usize = 16 << 10;
 
-/// What every record of `logging` has.
-const STANDARD: [&str; 17] = [
-    "pathname",
-    "filename",
-    "module",
-    "levelno",
-    "exc_text",
-    "stack_info",
-    "lineno",
-    "funcName",
-    "msecs",
-    "relativeCreated",
-    "thread",
-    "threadName",
-    "processName",
-    "process",
-    "taskName",
-    "message",
-    "asctime",
+/// What a field of a record is for.
+#[derive(Clone, Copy)]
+enum Field {
+    Name,
+    Level,
+    Created,
+    Message,
+    Args,
+    Exception,
+    Other,
+}
+
+/// What every record of `logging` has, in the order in which it comes.
+const STANDARD: [(&str, Field); 23] = [
+    ("name", Field::Name),
+    ("msg", Field::Message),
+    ("args", Field::Args),
+    ("levelname", Field::Level),
+    ("levelno", Field::Other),
+    ("pathname", Field::Other),
+    ("filename", Field::Other),
+    ("module", Field::Other),
+    ("exc_info", Field::Exception),
+    ("exc_text", Field::Other),
+    ("stack_info", Field::Other),
+    ("lineno", Field::Other),
+    ("funcName", Field::Other),
+    ("created", Field::Created),
+    ("msecs", Field::Other),
+    ("relativeCreated", Field::Other),
+    ("thread", Field::Other),
+    ("threadName", Field::Other),
+    ("processName", Field::Other),
+    ("process", Field::Other),
+    ("taskName", Field::Other),
+    ("message", Field::Other),
+    ("asctime", Field::Other),
 ];

@@ -1,5 +1,6 @@
 //! A request that is served, in two calls.
 
+use std::cell::RefCell;
 use std::sync::{Mutex, OnceLock};
 
 use firebell_sdk::{Client, Kind, Metric, Series, SpanKind, Value, client, now_nanos, push_key};
@@ -55,59 +56,6 @@ fn metrics(client: &'static Client) -> Option<&'static Metrics> {
 
 #[pymethods]
 impl Request {
-    #[new]
-    #[pyo3(signature = (method, path, headers=None, *, scheme="http", client=None, find_route=None))]
-    fn new(
-        py: Python<'_>,
-        method: &str,
-        path: &str,
-        headers: Option<&Bound<'_, PyAny>>,
-        scheme: &str,
-        client: Option<&str>,
-        find_route: Option<Py<PyAny>>,
-    ) -> PyResult<Self> {
-        let mut headers = headers.map(Headers::read).unwrap_or_default();
-        let remote = headers.remote();
-        let method = known_method(method);
-        let span = Span::root(method.to_owned(), SpanKind::Server, remote);
-        let path = redacted(args::cut(path, PATH_BYTES_MAX));
-        span.with(|it| {
-            it.set_text("url.path", &path);
-            it.set_text("url.scheme", scheme);
-            if let Some(client) = client {
-                it.set_text("client.address", client);
-            }
-        });
-        let now = now_nanos();
-        if args::is_enabled() {
-            leave_request(now, method, &path, span.ids().0);
-        }
-        let known = firebell_sdk::Scope {
-            request_id: headers.request_id,
-            span: Some(span.ids()),
-            begun_at: Some(now),
-            method: Some(method),
-            path: Some(path),
-            ..firebell_sdk::Scope::default()
-        };
-        let scope = Scope::new(known, find_route);
-        let (span, scope) = (Bound::new(py, span)?, Bound::new(py, scope)?);
-        Span::enter(&span)?;
-        let token = context::set_scope(py, &scope)?;
-        let active = active_series(method, scheme);
-        if let Some(active) = active {
-            active.add(1.0);
-        }
-        Ok(Self {
-            method,
-            scheme: scheme.to_owned(),
-            span: span.unbind(),
-            scope: scope.unbind(),
-            active,
-            scope_token: Mutex::new(Some(token)),
-        })
-    }
-
     #[getter]
     fn scope(&self, py: Python<'_>) -> Py<Scope> {
         self.scope.clone_ref(py)
@@ -136,7 +84,7 @@ impl Request {
         }
         let scope = self.scope.get();
         scope.set_route(route);
-        let user_id = scope.with(|it| it.user_id());
+        let user_id = scope.with(|it| it.user_id().cloned());
         let lasted = span.with(|it| {
             it.name = format!("{} {route}", self.method);
             it.set_text("http.request.method", self.method);
@@ -161,6 +109,61 @@ impl Request {
     }
 }
 
+/// Begins a request: its scope and span are current until its end. A function, since to call a class
+/// costs more.
+#[pyfunction]
+#[pyo3(signature = (method, path, headers=None, scheme="http", find_route=None, client=None, /))]
+pub(crate) fn begin_request(
+    py: Python<'_>,
+    method: &str,
+    path: &str,
+    headers: Option<&Bound<'_, PyAny>>,
+    scheme: &str,
+    find_route: Option<Py<PyAny>>,
+    client: Option<&str>,
+) -> PyResult<Request> {
+    let mut headers = headers.map(Headers::read).unwrap_or_default();
+    let remote = headers.remote();
+    let method = known_method(method);
+    let span = Span::root(method.to_owned(), SpanKind::Server, remote);
+    let path = redacted(args::cut(path, PATH_BYTES_MAX));
+    span.with(|it| {
+        it.set_text("url.path", &path);
+        it.set_text("url.scheme", scheme);
+        if let Some(client) = client {
+            it.set_text("client.address", client);
+        }
+    });
+    let now = now_nanos();
+    if args::is_enabled() {
+        leave_request(now, method, &path, span.ids().0);
+    }
+    let known = firebell_sdk::Scope {
+        request_id: headers.request_id,
+        span: Some(span.ids()),
+        begun_at: Some(now),
+        method: Some(method),
+        path: Some(path),
+        ..firebell_sdk::Scope::default()
+    };
+    let scope = Scope::new(known, find_route);
+    let (span, scope) = (Bound::new(py, span)?, Bound::new(py, scope)?);
+    Span::enter(&span)?;
+    let token = context::set_scope(py, &scope)?;
+    let active = active_series(method, scheme);
+    if let Some(active) = active {
+        active.add(1.0);
+    }
+    Ok(Request {
+        method,
+        scheme: scheme.to_owned(),
+        span: span.unbind(),
+        scope: scope.unbind(),
+        active,
+        scope_token: Mutex::new(Some(token)),
+    })
+}
+
 impl Request {
     fn observe(&self, lasted: f64, status: u16, route: &str) {
         let client = client();
@@ -168,14 +171,7 @@ impl Request {
             return;
         };
         client.begin();
-        let status = status.to_string();
-        let labels = [
-            ("http.request.method", self.method),
-            ("http.response.status_code", &status),
-            ("http.route", route),
-            ("url.scheme", &self.scheme),
-        ];
-        let series = series(metrics.duration, &labels);
+        let series = duration_series(metrics, self.method, status, route, &self.scheme);
         series.observe(lasted);
         if series.wants_exemplar(lasted) {
             let (trace_id, span_id) = self.span.get().ids();
@@ -184,12 +180,72 @@ impl Request {
     }
 }
 
-fn active_series(method: &str, scheme: &str) -> Option<&'static Series> {
+/// Series are never removed: the usual ones are looked up once.
+fn active_series(method: &'static str, scheme: &str) -> Option<&'static Series> {
+    static USUAL: [[OnceLock<&'static Series>; SCHEMES.len()]; METHODS.len()] =
+        [const { [const { OnceLock::new() }; SCHEMES.len()] }; METHODS.len()];
     let client = client();
     let metrics = metrics(client).filter(|_| args::is_enabled())?;
     client.begin();
     let labels = [("http.request.method", method), ("url.scheme", scheme)];
-    Some(series(metrics.active, &labels))
+    let find = || series(metrics.active, &labels);
+    let method = METHODS.iter().position(|it| *it == method);
+    let scheme = SCHEMES.iter().position(|it| *it == scheme);
+    let place = method.zip(scheme);
+    let place = place.and_then(|(method, scheme)| USUAL.get(method)?.get(scheme));
+    Some(place.map_or_else(find, |place| place.get_or_init(find)))
+}
+
+/// Most requests are of the same few routes: those are found without a key.
+fn duration_series(
+    metrics: &Metrics,
+    method: &'static str,
+    status: u16,
+    route: &str,
+    scheme: &str,
+) -> &'static Series {
+    thread_local! {
+        static LAST: RefCell<Vec<Known>> = const { RefCell::new(Vec::new()) };
+    }
+    let find = || {
+        let status = status.to_string();
+        let labels = [
+            ("http.request.method", method),
+            ("http.response.status_code", &*status),
+            ("http.route", route),
+            ("url.scheme", scheme),
+        ];
+        series(metrics.duration, &labels)
+    };
+    LAST.with_borrow_mut(|last| {
+        let is_it = |it: &&Known| {
+            it.status == status && it.method == method && it.route == route && it.scheme == scheme
+        };
+        if let Some(known) = last.iter().find(is_it) {
+            return known.series;
+        }
+        if last.len() >= LAST_MAX {
+            last.clear();
+        }
+        let series = find();
+        last.push(Known {
+            method,
+            status,
+            route: route.to_owned(),
+            scheme: scheme.to_owned(),
+            series,
+        });
+        series
+    })
+}
+
+/// A series by its labels.
+struct Known {
+    method: &'static str,
+    status: u16,
+    route: String,
+    scheme: String,
+    series: &'static Series,
 }
 
 fn series(metric: &'static Metric, labels: &[(&str, &str)]) -> &'static Series {
@@ -214,6 +270,9 @@ fn known_method(method: &str) -> &'static str {
         .unwrap_or("_OTHER")
 }
 
+/// Looked through one by one.
+const LAST_MAX: usize = 8;
+const SCHEMES: [&str; 2] = ["http", "https"];
 const METHODS: [&str; 9] = [
     "GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE", "CONNECT",
 ];

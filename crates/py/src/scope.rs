@@ -1,9 +1,9 @@
 //! The scope: what is known of a request, filled as it goes on.
 
-use std::fmt::Write as _;
+use std::borrow::Cow;
 use std::sync::Mutex;
 
-use firebell_sdk::{Value, client, now_nanos, rfc3339, write_json_text};
+use firebell_sdk::{Crumb, Value, client, now_nanos, push_hex, push_rfc3339, write_json_text};
 use pyo3::prelude::*;
 
 use crate::args;
@@ -45,19 +45,21 @@ impl Scope {
     }
 
     /// Adds a breadcrumb, and leaves it where it outlives a kill.
-    pub(crate) fn add(&self, category: &str, level: &str, message: &str, data: Option<Value>) {
-        let now = Value::Text(rfc3339(now_nanos()));
-        let text = |it: &str| Value::Text(it.to_owned());
-        let mut crumb = vec![
-            ("timestamp".to_owned(), now),
-            ("category".to_owned(), text(category)),
-            ("level".to_owned(), text(level)),
-            ("message".to_owned(), text(message)),
-        ];
-        let trace_id = self.with(|it| it.trace_id());
-        crumb.extend(trace_id.map(|it| ("trace_id".to_owned(), Value::Text(it))));
-        crumb.extend(data.map(|data| ("data".to_owned(), data)));
-        let crumb = Value::Map(crumb);
+    pub(crate) fn add(
+        &self,
+        category: &str,
+        level: Cow<'static, str>,
+        message: &str,
+        data: Option<Value>,
+    ) {
+        let crumb = Crumb {
+            nanos: now_nanos(),
+            category: category.to_owned(),
+            level,
+            message: message.to_owned(),
+            trace_id: self.with(|it| it.span.map(|(trace_id, _)| trace_id)),
+            data,
+        };
         leave(&crumb);
         let n_max = client().settings().max_breadcrumbs;
         self.with(|it| it.add_breadcrumb(crumb, n_max));
@@ -67,33 +69,28 @@ impl Scope {
 /// Leaves where it outlives a kill that a request came. By hand: every request has one.
 pub(crate) fn leave_request(nanos: u64, method: &str, path: &str, trace_id: u128) {
     let mut json = String::with_capacity(256);
-    let path = args::cut(path, SHORT_BYTES_MAX);
-    let _ = write!(
-        json,
-        "{{\"timestamp\":\"{}\",\"category\":\"http\",\"level\":\"info\",\"message\":",
-        rfc3339(nanos)
-    );
-    write_json_text(&format!("{method} {path}"), &mut json);
-    let _ = write!(json, ",\"trace_id\":\"{trace_id:032x}\"}}");
+    json.push_str("{\"timestamp\":\"");
+    push_rfc3339(nanos, &mut json);
+    json.push_str("\",\"category\":\"http\",\"level\":\"info\",\"message\":\"");
+    json.push_str(method);
+    json.push(' ');
+    let mut path_json = String::with_capacity(SHORT_BYTES_MAX + 2);
+    write_json_text(args::cut(path, SHORT_BYTES_MAX), &mut path_json);
+    // The method, which needs no escapes, stands in the same string.
+    json.push_str(path_json.strip_prefix('"').unwrap_or_default());
+    json.push_str(",\"trace_id\":\"");
+    push_hex::<32>(trace_id, &mut json);
+    json.push_str("\"}");
     client().leave_crumb(&json);
 }
 
 /// What is too long is left without its data, and with the beginnings of its texts.
-fn leave(crumb: &Value) {
+fn leave(crumb: &Crumb) {
     let mut json = String::with_capacity(256);
-    crumb.write_json(&mut json);
-    if let Value::Map(pairs) = crumb
-        && json.len() > LEFT_BYTES_MAX
-    {
+    crumb.write_json(|it| it, true, &mut json);
+    if json.len() > LEFT_BYTES_MAX {
         json.clear();
-        let texts = pairs.iter().filter_map(|(key, value)| match value {
-            Value::Text(text) => {
-                let short = args::cut(text, SHORT_BYTES_MAX).to_owned();
-                Some((key.clone(), Value::Text(short)))
-            }
-            _ => None,
-        });
-        Value::Map(texts.collect()).write_json(&mut json);
+        crumb.write_json(|it| args::cut(it, SHORT_BYTES_MAX), false, &mut json);
     }
     client().leave_crumb(&json);
 }
@@ -146,7 +143,7 @@ impl Scope {
             client().settings().redactor.value("", &mut data);
             data
         });
-        self.add(category, level, &message, data);
+        self.add(category, Cow::Owned(level.to_owned()), &message, data);
     }
 
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {

@@ -53,6 +53,20 @@ pub fn new_span_id() -> u64 {
     random().max(1)
 }
 
+/// Appends the last `N` digits of a number in hexadecimal, without what `format!` costs.
+pub fn push_hex<const N: usize>(number: u128, out: &mut String) {
+    let mut digits = [0; N];
+    for (place, digit) in digits.iter_mut().rev().enumerate() {
+        let value = (number >> (4 * place)) as u8 & 15;
+        *digit = if value < 10 {
+            b'0' + value
+        } else {
+            b'a' - 10 + value
+        };
+    }
+    out.push_str(std::str::from_utf8(&digits).unwrap_or_default());
+}
+
 /// A name for this process, as a UUID of version 4.
 pub(crate) fn new_instance_id() -> String {
     forget_seeds();

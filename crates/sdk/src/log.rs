@@ -1,7 +1,10 @@
 //! Log records and events: a line of JSON for people and shippers, a `LogRecord` for the server.
 
+use std::borrow::Cow;
+
 use crate::client::Client;
-use crate::clock::rfc3339;
+use crate::clock::push_rfc3339;
+use crate::ids::push_hex;
 use crate::proto::Message;
 use crate::ring::Lane;
 use crate::value::{Value, write_json_text};
@@ -18,17 +21,28 @@ pub struct LogRecord<'a> {
     /// What is said.
     pub message: &'a str,
     /// Beside it.
-    pub attributes: &'a [(String, Value)],
+    pub attributes: &'a [(Cow<'a, str>, Value)],
+    /// Whom the request is of, unless the attributes say that.
+    pub user_id: Option<&'a Value>,
     /// Type, message and stack of an exception.
     pub exception: Option<&'a Thrown>,
     /// The span in which it was said.
     pub span: Option<(u128, u64)>,
     /// The request in which it was said.
-    pub request_id: Option<&'a str>,
+    pub request_id: Option<RequestId<'a>>,
     /// What runs; a resource says it where records are exported.
     pub release: Option<&'a str>,
     /// The name of an event, which is no log line.
     pub event: Option<&'a str>,
+}
+
+/// What a request is called.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum RequestId<'a> {
+    /// As it came or was set.
+    Given(&'a str),
+    /// Nobody named it: its span does.
+    OfSpan(u64),
 }
 
 /// An exception.
@@ -43,45 +57,53 @@ pub struct Thrown {
 }
 
 impl LogRecord<'_> {
-    /// One line of JSON, without its end.
+    /// One line of JSON, and `end` behind it.
     #[must_use]
-    pub fn to_json(&self) -> String {
-        let mut out = String::with_capacity(256 + self.message.len());
+    pub fn to_json(&self, end: &str) -> String {
+        let mut out = String::with_capacity(384 + self.message.len());
         out.push_str("{\"timestamp\":\"");
-        out.push_str(&rfc3339(self.nanos));
-        out.push('"');
-        let mut text = |key: &str, value: &str| {
-            out.push_str(",\"");
-            out.push_str(key);
-            out.push_str("\":");
-            write_json_text(value, &mut out);
-        };
-        text("level", self.level);
-        text("logger", self.logger);
-        text("message", self.message);
+        push_rfc3339(self.nanos, &mut out);
+        out.push_str("\",\"level\":");
+        write_json_text(self.level, &mut out);
+        out.push_str(",\"logger\":");
+        write_json_text(self.logger, &mut out);
+        out.push_str(",\"message\":");
+        write_json_text(self.message, &mut out);
         if let Some((trace_id, span_id)) = self.span {
-            text("trace_id", &format!("{trace_id:032x}"));
-            text("span_id", &format!("{span_id:016x}"));
+            out.push_str(",\"trace_id\":\"");
+            push_hex::<32>(trace_id, &mut out);
+            out.push_str("\",\"span_id\":\"");
+            push_hex::<16>(span_id.into(), &mut out);
+            out.push('"');
         }
-        if let Some(request_id) = self.request_id {
-            text("request_id", request_id);
+        match self.request_id {
+            Some(RequestId::Given(id)) => {
+                out.push_str(",\"request_id\":");
+                write_json_text(id, &mut out);
+            }
+            Some(RequestId::OfSpan(id)) => {
+                out.push_str(",\"request_id\":\"");
+                push_hex::<16>(id.into(), &mut out);
+                out.push('"');
+            }
+            None => {}
         }
         if let Some(release) = self.release {
-            text("release", release);
+            out.push_str(",\"release\":");
+            write_json_text(release, &mut out);
         }
         for (key, value) in self.attributes {
             out.push(',');
-            let is_ours = OWN_KEYS.contains(&key.as_str());
-            write_json_text(
-                &if is_ours {
-                    format!("{key}_")
-                } else {
-                    key.clone()
-                },
-                &mut out,
-            );
+            match OWN_KEYS.contains(&&**key) {
+                true => write_json_text(&format!("{key}_"), &mut out),
+                false => write_json_text(key, &mut out),
+            }
             out.push(':');
             value.write_json(&mut out);
+        }
+        if let Some(user_id) = self.user_id() {
+            out.push_str(",\"user.id\":");
+            user_id.write_json(&mut out);
         }
         if let Some(thrown) = self.exception {
             let fields = [
@@ -94,7 +116,14 @@ impl LogRecord<'_> {
             Value::Map(map.into()).write_json(&mut out);
         }
         out.push('}');
+        out.push_str(end);
         out
+    }
+
+    /// What the app says itself goes before.
+    fn user_id(&self) -> Option<&Value> {
+        let mut said = self.attributes.iter();
+        self.user_id.filter(|_| said.all(|(key, _)| key != USER_ID))
     }
 
     /// Keeps it for the server.
@@ -113,7 +142,15 @@ impl LogRecord<'_> {
             }
         };
         attribute("logger.name", self.logger);
-        attribute("request.id", self.request_id.unwrap_or_default());
+        match self.request_id {
+            Some(RequestId::Given(id)) => attribute("request.id", id),
+            Some(RequestId::OfSpan(id)) => {
+                let mut text = String::with_capacity(16);
+                push_hex::<16>(id.into(), &mut text);
+                attribute("request.id", &text);
+            }
+            None => {}
+        }
         if let Some(thrown) = self.exception {
             attribute("exception.type", &thrown.kind);
             attribute("exception.message", &thrown.message);
@@ -121,6 +158,9 @@ impl LogRecord<'_> {
         }
         for (key, value) in self.attributes {
             it.attribute(6, key, value);
+        }
+        if let Some(user_id) = self.user_id() {
+            it.attribute(6, USER_ID, user_id);
         }
         if let Some((trace_id, span_id)) = self.span {
             it.bytes(9, &trace_id.to_be_bytes());
@@ -150,6 +190,7 @@ fn severity(level: &str) -> u64 {
     }
 }
 
+const USER_ID: &str = "user.id";
 /// Attributes of these names get a `_` behind them.
 const OWN_KEYS: [&str; 9] = [
     "timestamp",
@@ -183,13 +224,26 @@ mod tests {
                 ..Thrown::default()
             }),
             span: Some((1, 2)),
-            request_id: Some("r-1"),
+            user_id: Some(&Value::Int(9)),
+            request_id: Some(RequestId::Given("r-1")),
             release: Some("v1"),
             event: None,
         };
         assert_eq!(
-            record.to_json(),
-            r#"{"timestamp":"2026-11-22T12:00:05.123456Z","level":"ERROR","logger":"shop","message":"no \"luck\"","trace_id":"00000000000000000000000000000001","span_id":"0000000000000002","request_id":"r-1","release":"v1","order":7,"level_":true,"exception":{"type":"ValueError","message":"","stacktrace":""}}"#
+            record.to_json("\n"),
+            concat!(
+                r#"{"timestamp":"2026-11-22T12:00:05.123456Z","level":"ERROR","logger":"shop","message":"no \"luck\"","trace_id":"00000000000000000000000000000001","span_id":"0000000000000002","request_id":"r-1","release":"v1","order":7,"level_":true,"user.id":9,"exception":{"type":"ValueError","message":"","stacktrace":""}}"#,
+                "\n"
+            )
         );
+        let said = LogRecord {
+            attributes: &[("user.id".into(), Value::Text("ana".into()))],
+            request_id: Some(RequestId::OfSpan(0xab)),
+            user_id: record.user_id,
+            ..LogRecord::default()
+        };
+        let line = said.to_json("");
+        let ends = r#""request_id":"00000000000000ab","user.id":"ana"}"#;
+        assert!(line.ends_with(ends), "{line}");
     }
 }

@@ -1,9 +1,11 @@
 //! What is known of the request, the task or the process in which something is recorded.
 
+use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use crate::clock::rfc3339;
-use crate::value::Value;
+use crate::clock::{push_rfc3339, rfc3339};
+use crate::ids::push_hex;
+use crate::value::{Value, write_json_text};
 
 /// It is filled as the work goes on, and goes with every alert and log line.
 #[derive(Clone, Debug, Default)]
@@ -14,8 +16,8 @@ pub struct Scope {
     pub tags: Vec<(String, Value)>,
     /// Maps by name; the last of a name holds.
     pub contexts: Vec<(String, Value)>,
-    /// Maps; oldest first.
-    pub breadcrumbs: VecDeque<Value>,
+    /// Oldest first.
+    pub breadcrumbs: VecDeque<Crumb>,
     /// Of the request, as it came or was set.
     pub request_id: Option<String>,
     /// Of the request: its trace, and its server span.
@@ -30,6 +32,66 @@ pub struct Scope {
     pub route: Option<String>,
 }
 
+/// A breadcrumb: something that happened. There is one for most log lines, and hardly ever anybody
+/// who looks.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Crumb {
+    /// Since 1970.
+    pub nanos: u64,
+    /// Who says it.
+    pub category: String,
+    /// In small letters.
+    pub level: Cow<'static, str>,
+    /// What is said.
+    pub message: String,
+    /// Of the request.
+    pub trace_id: Option<u128>,
+    /// Beside it.
+    pub data: Option<Value>,
+}
+
+impl Crumb {
+    /// As JSON; of each text so many bytes that `cut` leaves.
+    pub fn write_json(&self, cut: impl Fn(&str) -> &str, has_data: bool, out: &mut String) {
+        out.push_str("{\"timestamp\":\"");
+        push_rfc3339(self.nanos, out);
+        out.push('"');
+        let texts = [
+            (",\"category\":", &*self.category),
+            (",\"level\":", &*self.level),
+            (",\"message\":", &*self.message),
+        ];
+        for (key, text) in texts {
+            out.push_str(key);
+            write_json_text(cut(text), out);
+        }
+        if let Some(trace_id) = self.trace_id {
+            out.push_str(",\"trace_id\":\"");
+            push_hex::<32>(trace_id, out);
+            out.push('"');
+        }
+        if let Some(data) = self.data.as_ref().filter(|_| has_data) {
+            out.push_str(",\"data\":");
+            data.write_json(out);
+        }
+        out.push('}');
+    }
+
+    fn to_value(&self) -> Value {
+        let texts = [
+            ("timestamp", rfc3339(self.nanos)),
+            ("category", self.category.clone()),
+            ("level", self.level.clone().into_owned()),
+            ("message", self.message.clone()),
+        ];
+        let trace_id = self.trace_id.map(|it| ("trace_id", format!("{it:032x}")));
+        let texts = texts.into_iter().chain(trace_id);
+        let texts = texts.map(|(key, text)| (key.to_owned(), Value::Text(text)));
+        let data = self.data.clone().map(|data| ("data".to_owned(), data));
+        Value::Map(texts.chain(data).collect())
+    }
+}
+
 impl Scope {
     /// Sets one of the tags.
     pub fn set_tag(&mut self, key: String, value: Value) {
@@ -42,7 +104,7 @@ impl Scope {
     }
 
     /// Adds a breadcrumb; the oldest makes room for it.
-    pub fn add_breadcrumb(&mut self, crumb: Value, n_max: usize) {
+    pub fn add_breadcrumb(&mut self, crumb: Crumb, n_max: usize) {
         let n_now = self.breadcrumbs.len() + usize::from(self.begun_at.is_some());
         for _ in n_max.max(1)..=n_now {
             if self.begun_at.take().is_none() {
@@ -62,12 +124,12 @@ impl Scope {
 
     /// Who the user is, as the app says it.
     #[must_use]
-    pub fn user_id(&self) -> Option<Value> {
+    pub fn user_id(&self) -> Option<&Value> {
         let Some(Value::Map(pairs)) = &self.user else {
             return None;
         };
         let found = pairs.iter().find(|(key, _)| key == "id");
-        found.map(|(_, id)| id.clone())
+        found.map(|(_, id)| id)
     }
 
     /// Of the request.
@@ -81,17 +143,16 @@ impl Scope {
     }
 
     /// That the request came. Put together only when somebody looks.
-    fn first_breadcrumb(&self) -> Option<Value> {
+    fn first_breadcrumb(&self) -> Option<Crumb> {
         let (method, path) = (self.method?, self.path.as_deref()?);
-        let fields = [
-            ("timestamp", rfc3339(self.begun_at?)),
-            ("category", "http".to_owned()),
-            ("level", "info".to_owned()),
-            ("message", format!("{method} {path}")),
-            ("trace_id", self.trace_id()?),
-        ];
-        let fields = fields.map(|(key, text)| (key.to_owned(), Value::Text(text)));
-        Some(Value::Map(fields.into()))
+        Some(Crumb {
+            nanos: self.begun_at?,
+            category: "http".to_owned(),
+            level: Cow::Borrowed("info"),
+            message: format!("{method} {path}"),
+            trace_id: Some(self.span?.0),
+            data: None,
+        })
     }
 
     /// All of it, as a map.
@@ -99,8 +160,9 @@ impl Scope {
     pub fn snapshot(&self) -> Value {
         let text = |it: &Option<String>| it.clone().map(Value::Text);
         let some_map = |it: &[(String, Value)]| (!it.is_empty()).then(|| Value::Map(it.to_vec()));
-        let crumbs = self.first_breadcrumb().into_iter();
-        let crumbs: Vec<Value> = crumbs.chain(self.breadcrumbs.iter().cloned()).collect();
+        let first = self.first_breadcrumb();
+        let crumbs = first.iter().chain(&self.breadcrumbs);
+        let crumbs: Vec<Value> = crumbs.map(Crumb::to_value).collect();
         let some_list = |it: Vec<Value>| (!it.is_empty()).then_some(Value::List(it));
         let some_text = |it: Option<String>| it.map(Value::Text);
         let fields = [

@@ -256,11 +256,6 @@ def _new_event(kind: Any, name: str, severity: Severity, message: str) -> Event:
     return event
 
 
-def has_before_send() -> bool:
-    """Say whether the app wants to see what is sent."""
-    return _State.before_send is not None
-
-
 def through_before_send(event: Event, hint: Hint) -> Event | None:
     """Ask the app's hook. What raises is told anyhow, and marked: a bug there hides no alert."""
     if _State.before_send is None:

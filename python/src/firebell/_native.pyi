@@ -303,7 +303,9 @@ def log(
     It is also recorded for export.
     """
 
-def log_record(record: Any, /, *, breadcrumb: bool = False, export: bool = True) -> bytes:
+def log_record(
+    record: Any, breadcrumb: bool = False, export: bool = True, end: str | None = "", /
+) -> str | None:
     """Do the same with a `logging.LogRecord`: its extras are attributes."""
 
 def record(kind: str, body: Mapping[str, Any], /) -> None:
@@ -322,24 +324,24 @@ def alert(
 
 # --- a request in two calls
 
-@final
-class Request:
-    """Server span, duration, active requests, scope and trace context of a request.
+def begin_request(
+    method: str,
+    path: str,
+    headers: Iterable[tuple[bytes, bytes]] | Mapping[str, str] | None = None,
+    scheme: str = "http",
+    find_route: Callable[[], str | None] | None = None,
+    client: str | None = None,
+    /,
+) -> Request:
+    """Begin a request: its scope and span are current until `end`.
 
-    Begins when made: its scope and span are current until `end`.
+    `find_route` is asked by what wants to know its route before that.
     """
 
-    def __init__(
-        self,
-        method: str,
-        path: str,
-        headers: Iterable[tuple[bytes, bytes]] | Mapping[str, str] | None = None,
-        *,
-        scheme: str = "http",
-        client: str | None = None,
-        find_route: Callable[[], str | None] | None = None,
-    ) -> None:
-        """Begin it; `find_route` is asked by what wants to know its route before `end`."""
+@final
+class Request:
+    """Server span, duration, active requests, scope and trace context of a request."""
+
     @property
     def scope(self) -> Scope: ...
     @property

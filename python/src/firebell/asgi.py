@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 # Where a request's handle stands in its ASGI scope; inner middleware of ours leaves it alone.
 KEY = "firebell"
 ROUTE_KEY = "firebell.route"
+FIND_KEY = "firebell.find_route"
 
 _NOTHING: MutableMapping[str, Any] = {}
 
@@ -61,12 +62,12 @@ class Middleware:
             await self._pass(scope, receive, send)
             return
         root = scope.get("root_path", "")
-        request = _native.Request(
+        request = _native.begin_request(
             scope["method"],
             path,
             scope["headers"],
-            scheme=scope.get("scheme", "http"),
-            find_route=lambda: _route(scope, root),
+            scope.get("scheme", "http"),
+            lambda: _route(scope, root),
         )
         scope[KEY] = request
         status = 0
@@ -157,6 +158,9 @@ def _status_of(error: BaseException) -> int:
 def _route(scope: MutableMapping[str, Any], root: str) -> str | None:
     """Return the template of the path, mounts included; None if nothing matched."""
     given: str | None = scope.get(ROUTE_KEY) or scope.get("path_template")
+    if given is None and FIND_KEY in scope:
+        # A framework within resolves routes of its own.
+        given = scope[FIND_KEY]()
     if given is not None:
         return given
     route = scope.get("route")

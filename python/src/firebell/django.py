@@ -60,6 +60,8 @@ def _begin(request: Any) -> _native.Request | None:
     """None: an ASGI or WSGI middleware of ours around Django has begun it."""
     outer = getattr(request, "scope", None) or request.META
     if wsgi.KEY in outer:
+        # It knows nothing of routes, and an alert may want to name one before the end.
+        outer[wsgi.FIND_KEY] = lambda: _route(request)
         return None
     # ASGI's META has no scheme, but the request knows it.
     environ = {"wsgi.url_scheme": request.scheme, **request.META}
@@ -90,8 +92,11 @@ def _end(
     route = _route(request)
     if handle is not None:
         handle.end(status, route, error)
-    elif route is not None:
-        outer = getattr(request, "scope", None) or request.META
+        return
+    outer = getattr(request, "scope", None) or request.META
+    # It holds the request, which holds it.
+    outer.pop(wsgi.FIND_KEY, None)
+    if route is not None:
         outer[wsgi.ROUTE_KEY] = route
 
 

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from . import _events, _native
+from ._events import _State
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
@@ -27,7 +28,7 @@ class JSONFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line; nothing is exported by this."""
-        return _native.log_record(record, export=False).decode()
+        return _native.log_record(record, False, False) or ""  # noqa: FBT003 - no keyword costs less
 
 
 class Handler(logging.Handler):
@@ -47,6 +48,7 @@ class Handler(logging.Handler):
     ) -> None:
         super().__init__(level)
         self._stream = stream
+        self._end = None if stream is None else "\n"
         self._breadcrumbs_from = breadcrumbs_from
         self._alert_from = NEVER if alert_from is None else alert_from
 
@@ -59,19 +61,20 @@ class Handler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Take one record. What fails here is the app's stream; it is told as logging tells it."""
         try:
-            number = record.levelno
-            if _is_own(record.name):
+            # What Firebell says of itself must not become what it sends.
+            if record.name == "firebell":
                 return
-            if _events.has_before_send():
-                seen = _through_before_send(record)
-                if seen is None:
-                    return
-                line = seen
+            number = record.levelno
+            if _State.before_send is None:
+                # Without keywords and further calls: every line of the app comes through here.
+                crumb = number >= self._breadcrumbs_from
+                line = _native.log_record(record, crumb, True, self._end)  # noqa: FBT003
             else:
-                line = _native.log_record(record, breadcrumb=number >= self._breadcrumbs_from)
-            stream = self._stream
-            if stream is not None:
-                stream.write(line.decode() + "\n")
+                line = _through_before_send(record)
+                if line is None:
+                    return
+            if self._stream is not None:
+                self._stream.write(line)
             if number >= self._alert_from:
                 _alert(record)
         except RecursionError:
@@ -85,12 +88,7 @@ class Handler(logging.Handler):
             self._stream.flush()
 
 
-def _is_own(name: str) -> bool:
-    # What Firebell says of itself must not become what it sends.
-    return name == "firebell"
-
-
-def _through_before_send(record: logging.LogRecord) -> bytes | None:
+def _through_before_send(record: logging.LogRecord) -> str | None:
     """Let the app's hook see a record; None: it does not want it told."""
     extras = {key: value for key, value in vars(record).items() if key not in _STANDARD}
     error = record.exc_info[1] if record.exc_info else None
@@ -109,7 +107,8 @@ def _through_before_send(record: logging.LogRecord) -> bytes | None:
     if "before_send_failed" in kept:
         attributes["before_send_failed"] = kept["before_send_failed"]
     level = record.levelname.lower()
-    return _native.log(level, kept["name"], kept["message"], attributes, error)
+    line = _native.log(level, kept["name"], kept["message"], attributes, error)
+    return f"{line.decode()}\n"
 
 
 def _alert(record: logging.LogRecord) -> None:

@@ -9,9 +9,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
-# In the environ: the request's handle, and the template of its route.
+# In the environ: the request's handle, the template of its route, and until that is known for good
+# what finds it.
 KEY = "firebell"
 ROUTE_KEY = "firebell.route"
+FIND_KEY = "firebell.find_route"
 
 _PROPAGATED = (
     ("traceparent", "HTTP_TRACEPARENT"),
@@ -29,9 +31,17 @@ def begin(
     headers = {name: environ[key] for name, key in _PROPAGATED if key in environ}
     path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
     scheme = environ.get("wsgi.url_scheme", "http")
-    find = find_route or (lambda: environ.get(ROUTE_KEY))
+    find = find_route or (lambda: _route(environ))
     method = environ["REQUEST_METHOD"]
-    return _native.Request(method, path or "/", headers, scheme=scheme, find_route=find)
+    return _native.begin_request(method, path or "/", headers, scheme, find)
+
+
+def _route(environ: Mapping[str, Any]) -> str | None:
+    given: str | None = environ.get(ROUTE_KEY)
+    if given is None:
+        find: Callable[[], str | None] | None = environ.get(FIND_KEY)
+        return None if find is None else find()
+    return given
 
 
 class Middleware:
@@ -93,12 +103,12 @@ class _Ending:
         self.status = 0
 
     def done(self) -> None:
-        self._request.end(self.status, self._environ.get(ROUTE_KEY))
+        self._request.end(self.status, _route(self._environ))
 
     def failed(self, error: BaseException) -> None:
         if isinstance(error, Exception):
-            _events.capture_unhandled(error, route=self._environ.get(ROUTE_KEY))
-        self._request.end(self.status or 500, self._environ.get(ROUTE_KEY), error)
+            _events.capture_unhandled(error, route=_route(self._environ))
+        self._request.end(self.status or 500, _route(self._environ), error)
 
 
 class _Body:

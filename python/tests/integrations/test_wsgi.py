@@ -15,6 +15,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.test import Client
 
 import firebell
+import firebell.asgi
 import firebell.wsgi
 
 if TYPE_CHECKING:
@@ -76,13 +77,14 @@ def test_flask_tells_an_exception_that_nobody_handled(told: Collector) -> None:
 def item(request: HttpRequest, pk: int) -> HttpResponse:  # noqa: ARG001
     """Answer."""
     firebell.breadcrumb("in the view")
-    firebell.fire("Seen", labels={"by": "django"})
+    firebell.fire("Seen", labels={"by": "django", "pk": pk})
     return HttpResponse(str(pk))
 
 
 async def item_async(request: HttpRequest, pk: int) -> HttpResponse:  # noqa: ARG001
     """Answer later."""
     await asyncio.sleep(0)
+    firebell.fire("Seen", labels={"by": f"django {pk}"})
     if pk == 13:
         raise LookupError("thirteen")
     return HttpResponse(str(pk))
@@ -146,6 +148,57 @@ def test_django_async_views_are_told_too(told: Collector) -> None:
     alert = told.alert("Exception", exception="LookupError")
     notes = alert["annotations"]
     assert (notes["path"], notes["route"]) == ("/async/13/", "/async/<int:pk>/")
+
+
+@pytest.mark.usefixtures("django_settings")
+def test_django_below_a_middleware_of_ours_tells_its_routes_before_the_end(told: Collector) -> None:
+    from django.core.asgi import get_asgi_application
+    from django.core.wsgi import get_wsgi_application
+
+    environs: list[dict[str, Any]] = []
+    django_app = get_wsgi_application()
+
+    def within(environ: dict[str, Any], start_response: Any) -> Any:
+        environs.append(environ)
+        # Nobody has resolved anything yet.
+        firebell.fire("Early", labels={"path": environ["PATH_INFO"]})
+        return django_app(environ, start_response)
+
+    app = firebell.wsgi.Middleware(within)
+    assert visit(app, "/items/9/") == 200
+    assert visit(app, "/nothing/") == 404
+    asyncio.run(ask(firebell.asgi.Middleware(get_asgi_application()), "/async/8/"))
+    told.span("GET /items/<int:pk>/", http__response__status_code=200)
+    told.span("GET unmatched", http__response__status_code=404)
+    told.span("GET /async/<int:pk>/", http__response__status_code=200)
+    assert len(told.spans) == 3
+    assert told.alert("Seen", pk="9")["annotations"]["route"] == "/items/<int:pk>/"
+    assert told.alert("Seen", by="django 8")["annotations"]["route"] == "/async/<int:pk>/"
+    assert "route" not in told.alert("Early", path="/items/9/")["annotations"]
+    # Nothing of ours keeps the request alive.
+    assert firebell.wsgi.FIND_KEY not in environs[0]
+
+
+async def ask(app: Any, path: str) -> None:
+    """Ask as an ASGI server does."""
+    scope = {
+        "type": "http", "asgi": {"version": "3.0"}, "http_version": "1.1", "method": "GET",
+        "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"",
+        "root_path": "", "headers": [], "client": ("127.0.0.1", 1), "server": ("127.0.0.1", 80),
+    }  # fmt: skip
+    asked = False
+
+    async def receive() -> dict[str, Any]:
+        nonlocal asked
+        if asked:
+            await asyncio.sleep(60)
+        asked = True
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        pass
+
+    await app(scope, receive, send)
 
 
 def test_plain_wsgi_ends_a_request_with_its_last_chunk_or_its_failure(told: Collector) -> None:
