@@ -8,11 +8,11 @@ use std::process::ExitCode;
 use clap::Subcommand;
 use firebell_config::{Config, ExternalUrl, OsFiles, prometheus_rules};
 use firebell_lint::percent;
-use firebell_model::{Duration, IncidentSpan, Labels, Timestamp};
+use firebell_model::{Deploy, Duration, IncidentSpan, Labels, Timestamp};
 use firebell_promql::Options;
 use firebell_rules::StoreQuerier;
 use firebell_server::{read_deploys, read_incidents};
-use firebell_slo::{Budget, Deploy, Ledger, Objective, RULES_FILE_PREFIX, history, ledger};
+use firebell_slo::{Budget, Ledger, Objective, RULES_FILE_PREFIX, history, ledger};
 
 use crate::{fail, say, store};
 

@@ -21,6 +21,7 @@ use firebell_rules::{
 use serde::{Deserialize, Serialize};
 
 use crate::budgets::{Budgets, KnownBudgets};
+use crate::deploys::KnownDeploys;
 use crate::inbox::{Inbox, InboxEntry};
 use crate::incidents;
 use crate::leases::Leases;
@@ -152,6 +153,7 @@ pub struct Engine {
     pub(crate) budgets: KnownBudgets,
     pub(crate) heartbeats: Heartbeats,
     pub(crate) leases: Leases,
+    pub(crate) deploys: KnownDeploys,
     /// When alerts that wait for the end of what mutes them are looked at.
     pub(crate) muted_look_at: Option<Timestamp>,
 }
@@ -181,6 +183,7 @@ impl Engine {
             budgets: KnownBudgets::default(),
             heartbeats: Heartbeats::new(heartbeats),
             leases: Leases::default(),
+            deploys: KnownDeploys::default(),
             muted_look_at: None,
         }
     }
@@ -211,7 +214,7 @@ impl Engine {
         self.in_rules(now, step, |rules, out| rules.handle_deadline(now, out));
         for effect in &mut step.effects {
             if let Effect::Notify(delivery) = effect {
-                self.add_values(delivery);
+                self.complete(delivery);
             }
         }
         self.resume_budgets(now);
@@ -435,7 +438,10 @@ impl Engine {
                 RuleEffect::WriteHistograms(samples) => {
                     step.effects.push(Effect::WriteHistograms(samples));
                 }
-                RuleEffect::Send(alerts) => step.effects.push(Effect::Send(alerts)),
+                RuleEffect::Send(mut alerts) => {
+                    alerts.iter_mut().for_each(|it| self.deploys.annotate(it));
+                    step.effects.push(Effect::Send(alerts));
+                }
                 RuleEffect::Alerts(alerts) => {
                     tells = true;
                     self.in_dispatch(now, step, |dispatch, out| {
@@ -460,13 +466,14 @@ impl Engine {
             let mut further = Vec::new();
             for effect in out {
                 match effect {
-                    DispatchEffect::Notify(delivery) if delivery.integration.is_inbox() => {
-                        self.inbox.add(now, Arc::clone(&delivery.notification));
+                    DispatchEffect::Notify(mut delivery) if delivery.integration.is_inbox() => {
+                        self.deploys.annotate_all(&mut delivery.notification);
+                        self.inbox.add(now, delivery.notification);
                         self.dispatch
                             .handle_delivered(now, delivery.id, None, &mut further);
                     }
                     DispatchEffect::Notify(mut delivery) => {
-                        self.add_values(&mut delivery);
+                        self.complete(&mut delivery);
                         step.effects.push(Effect::Notify(delivery));
                     }
                     DispatchEffect::Cancel(id) => step.effects.push(Effect::Cancel(id)),
@@ -485,8 +492,10 @@ impl Engine {
         }
     }
 
-    /// What is told says how far beyond its threshold an alert is at that moment.
-    fn add_values(&self, delivery: &mut Delivery) {
+    /// What is told says how far beyond its threshold an alert is at that moment, and which deploy was
+    /// the last before it.
+    fn complete(&self, delivery: &mut Delivery) {
+        self.deploys.annotate_all(&mut delivery.notification);
         let measured = self.rules.measured(&delivery.notification.alerts);
         if !measured.is_empty() {
             Arc::make_mut(&mut delivery.notification).measured = measured;

@@ -9,6 +9,7 @@
 //! *Not here*: performing effects (`firebell-server` live, `firebell-sim` on simulated time).
 
 mod budgets;
+mod deploys;
 mod engine;
 mod hand_offs;
 mod heartbeats;
@@ -23,6 +24,7 @@ mod pages;
 mod paging;
 
 pub use crate::budgets::{Budgets, ObjectiveBudgets};
+pub use crate::deploys::KnownDeploys;
 pub use crate::engine::{Configuration, Effect, Engine, Input, Record, Step};
 pub use crate::history::{
     Cursor, History, HistoryLimits, HistoryPage, HistoryQuery, Segment, read_history,

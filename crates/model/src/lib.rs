@@ -23,11 +23,13 @@ mod sample;
 mod sum;
 
 mod alert;
+mod deploy;
 mod incident_span;
 mod notification;
 mod source;
 
 pub use crate::alert::{Alert, AlertStatus};
+pub use crate::deploy::Deploy;
 pub use crate::exemplar::{Exemplar, Metadata, MetricKind};
 pub use crate::float::{format_float, format_float_exponent, format_float_general, parse_float};
 pub use crate::hex::{from_hex, hex};

@@ -11,8 +11,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use firebell_disk::{Disk, Frames, Log, LogError, LogOptions, read_log};
-use firebell_model::{Duration, Timestamp};
-use firebell_slo::Deploy;
+use firebell_model::{Deploy, Duration, Timestamp};
 use firebell_telemetry::{LogRecord, Origin};
 use serde::{Deserialize, Serialize};
 
@@ -209,11 +208,11 @@ impl Deploys {
     }
 
     /// Keeps one that each process of a service may tell of when it begins, perhaps late or twice: not
-    /// again the version that was there at its time.
+    /// again the version that was there at its time. Returns it if it is new.
     ///
     /// # Errors
     /// When the disk fails; nothing has changed then.
-    pub(crate) fn begin(&self, told: Deploy) -> Result<(), LogError> {
+    pub(crate) fn begin(&self, told: Deploy) -> Result<Option<Deploy>, LogError> {
         let is_there = {
             let inner = self.lock();
             let mut newest = inner.kept.iter().rev();
@@ -224,8 +223,10 @@ impl Deploys {
             last.is_some_and(|it| it.version == told.version)
         };
         match is_there {
-            true => Ok(()),
-            false => self.add(told, false).map(|_| ()),
+            true => Ok(None),
+            false => self
+                .add(told, false)
+                .map(|(kept, is_new)| is_new.then_some(kept)),
         }
     }
 
@@ -409,7 +410,8 @@ mod tests {
         // The ring of a dead process is sent late, and may be sent twice.
         let late = found.clone();
         let all = found.into_iter().chain(late);
-        all.for_each(|it| deploys.begin(it).unwrap());
+        let n_new = all.filter_map(|it| deploys.begin(it).unwrap()).count();
+        assert_eq!(n_new, 3);
         let kept = deploys.all();
         let kept = kept
             .iter()

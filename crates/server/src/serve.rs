@@ -188,7 +188,8 @@ impl Server {
         };
         let disk = open_disk()?;
         let kept = Kept::open(&disk, &live, started_at)?;
-        let parts = open(&disk, &live.config(), &options.flags)?;
+        let mut parts = open(&disk, &live.config(), &options.flags)?;
+        parts.engine.note_deploys(kept.deploys.all());
         let flags = options.flags.clone();
         let (mut shared, driver) = start(parts, kept, &Arc::new(live), flags, &clock, started_at)?;
         shared.cluster = cluster.map(Arc::new);

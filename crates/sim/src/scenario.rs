@@ -125,7 +125,7 @@ groups:
             bad.md:12:4: `serie` is nothing that can happen
               12 | 0s serie up 1
                  |    ^
-                 = `series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, `restart`, `reload`, `disk`, `why`, `history`, `budgets`, `beat`, `forget`, `heartbeats`, `lease`, `release`, `incident`, `page`, `review`, `contact`, or `end` before a time
+                 = `series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, `restart`, `reload`, `disk`, `why`, `history`, `budgets`, `deploy`, `beat`, `forget`, `heartbeats`, `lease`, `release`, `incident`, `page`, `review`, `contact`, or `end` before a time
             bad.md:13:11: bad series: 1:12: parse error: unexpected character inside braces: '1'
               13 | 0s series up{job="a" 1x3 every 15s
                  |           ^

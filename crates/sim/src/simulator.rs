@@ -13,7 +13,7 @@ use firebell_dispatch::HistoryEntry;
 use firebell_engine::{
     Configuration, Effect, Engine, Input, Journal, Ledger, PageMessage, Record, Step,
 };
-use firebell_model::{Duration, Labels, Sample, Timestamp};
+use firebell_model::{Deploy, Duration, Labels, Sample, Timestamp};
 use firebell_rules::{Arrived, Evaluation, Rule, RuleGroup, RuleKind, RuleSet, evaluate};
 use firebell_slo::Objectives;
 use firebell_tsdb::{Batch, Store};
@@ -44,6 +44,8 @@ pub struct Sim<W> {
     restarts_after_cut: bool,
     n_moments: u64,
     n_turns_at_now: u64,
+    /// The log of deploys, which outlives the process.
+    pub(crate) deploys: Vec<Deploy>,
     /// What has happened, when somebody asks for it.
     pub(crate) history: Option<Vec<HistoryEntry>>,
 }
@@ -189,6 +191,7 @@ impl<W: Watch> Sim<W> {
             restarts_after_cut: false,
             n_moments: 0,
             n_turns_at_now: 0,
+            deploys: Vec::new(),
             history: None,
         }
     }
@@ -265,6 +268,7 @@ impl<W: Watch> Sim<W> {
         });
         let opened = Journal::open(disk, &mut |record| engine.restore(record));
         let (journal, replayed) = opened.map_err(|error| error.to_string())?;
+        engine.note_deploys(self.deploys.iter().cloned());
         let mut step = Step::default();
         engine.resume(self.now, &mut step);
         if self.flaw == Flaw::ForgetsToResume {

@@ -31,7 +31,6 @@ mod deploy;
 mod spending;
 
 pub use crate::burn::{Severity, Tier, TierError, WINDOW_SCRAPES_MIN, standard_tiers};
-pub use crate::deploy::Deploy;
 pub use crate::indicator::{Comparison, Count, Counted, Indicator, Member, latency};
 pub use crate::ledger::{
     Budget, Burn, HISTORY_POINTS_MAX, Ledger, Spent, TierState, history, ledger, left,

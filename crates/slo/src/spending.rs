@@ -11,12 +11,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use firebell_model::{Duration, IncidentSpan, Labels, Timestamp};
+use firebell_model::{Deploy, Duration, IncidentSpan, Labels, Timestamp};
 use firebell_rules::Querier;
 
 use crate::burn::Severity;
 use crate::claims::Claims;
-use crate::deploy::{Deploy, concerning};
+use crate::deploy::concerning;
 use crate::ledger::{Answers, ask, ledger};
 use crate::objective::Objective;
 

@@ -3,10 +3,10 @@
 
 mod common;
 
-use firebell_model::{IncidentSpan, Labels, Sample, Timestamp};
+use firebell_model::{Deploy, IncidentSpan, Labels, Sample, Timestamp};
 use firebell_promql::{MemorySource, Options};
 use firebell_rules::StoreQuerier;
-use firebell_slo::{Deploy, Objective, Spending, Stretch, spending};
+use firebell_slo::{Objective, Spending, Stretch, spending};
 
 use crate::common::objective;
 

@@ -6,16 +6,14 @@ use serde_json::{Map, Value as Json};
 
 use crate::glance::span;
 
-/// Names and texts.
-pub(crate) fn facts(annotations: &Labels) -> [(&'static str, String); 4] {
-    let of_map = |name, text: fn(&Map<String, Json>) -> String| {
-        map(annotations, name).map_or_else(String::new, |it| first_chars(&text(&it)))
-    };
+/// Names and texts, of the annotations that alerts share and of those of each.
+pub(crate) fn facts(shared: &Labels, each: &[&Labels]) -> [(&'static str, String); 4] {
+    let user = map(shared, "user").map_or_else(String::new, |it| user(&it));
     [
-        ("Request", request(annotations)),
-        ("User", of_map("user", user)),
-        ("Deploy", of_map("deploy", deploy)),
-        ("Trace", trace(annotations)),
+        ("Request", request(shared)),
+        ("User", first_chars(&user)),
+        ("Deploy", first_chars(&deploys(each))),
+        ("Trace", trace(shared)),
     ]
 }
 
@@ -57,14 +55,26 @@ fn map(annotations: &Labels, name: &str) -> Option<Map<String, Json>> {
     serde_json::from_str(annotations.value(name)).ok()
 }
 
-/// `v42, 6m before`.
-fn deploy(deploy: &Map<String, Json>) -> String {
-    let age = deploy.get("age_s").and_then(Json::as_i64);
-    let age = age.filter(|secs| (0..=AGE_SECS_MAX).contains(secs));
-    let age = age.map(|secs| format!("{} before", span(Duration::from_secs(secs))));
-    let version = deploy.get("version").map(said);
-    let parts: Vec<String> = version.into_iter().chain(age).collect();
-    parts.join(", ")
+/// `v42, 6m before`; of several alerts `v42, 6m before the first`, or the versions where these differ.
+fn deploys(each: &[&Labels]) -> String {
+    let known: Vec<_> = each.iter().filter_map(|it| map(it, "deploy")).collect();
+    let mut versions: Vec<String> = Vec::new();
+    for version in known.iter().filter_map(|it| it.get("version")).map(said) {
+        if !versions.contains(&version) && versions.len() < VERSIONS_MAX {
+            versions.push(version);
+        }
+    }
+    let ages = known
+        .iter()
+        .filter_map(|it| it.get("age_s").and_then(Json::as_i64));
+    let ages = ages.filter(|secs| (0..=AGE_SECS_MAX).contains(secs));
+    let first = if each.len() > 1 { " the first" } else { "" };
+    if versions.len() < 2
+        && let Some(secs) = ages.min()
+    {
+        versions.push(format!("{} before{first}", span(Duration::from_secs(secs))));
+    }
+    versions.join(", ")
 }
 
 /// `7, plan=gold`: the id stands without its name.
@@ -87,5 +97,6 @@ fn said(value: &Json) -> String {
 /// Longer ago no deploy explains anything, and no clock is right.
 const AGE_SECS_MAX: i64 = 10 * 365 * 86_400;
 /// What is read at a glance.
+const VERSIONS_MAX: usize = 3;
 const CRUMBS_MAX: usize = 5;
 const CHARS_MAX: usize = 200;

@@ -150,7 +150,8 @@ impl<'a> Whole<'a> {
             facts.push(("Value", measured.to_owned()));
         }
         facts.push(("Owner", owner.unwrap_or_default().to_owned()));
-        facts.extend(circumstances::facts(self.annotations));
+        let each: Vec<&Labels> = self.alerts.iter().map(|it| it.annotations).collect();
+        facts.extend(circumstances::facts(self.annotations, &each));
         facts.retain(|(_, text)| !text.is_empty());
         facts
     }

@@ -171,6 +171,27 @@ fn what_a_python_app_says_of_the_request_is_told_and_odd_annotations_say_nothing
 }
 
 #[test]
+fn the_deploy_before_several_alerts_is_told_once() {
+    let check = |deploys: &[&str], expected: &str| {
+        let alerts = deploys.iter().enumerate().map(|(n, deploy)| {
+            let labels = [("alertname", "Exception"), ("where", &*n.to_string())];
+            alert(&labels, &[("deploy", deploy)])
+        });
+        let text = render("firebell.text", &notification(alerts.collect()));
+        let line = text.lines().find(|it| it.starts_with("Deploy"));
+        assert_eq!(line.unwrap_or_default(), expected);
+    };
+    let old = r#"{"version":"v42","age_s":7200}"#;
+    let new = r#"{"version":"v42","age_s":360}"#;
+    let other = r#"{"version":"v41","age_s":60}"#;
+    check(&[old], "Deploy: v42, 2h before");
+    check(&[old, new], "Deploy: v42, 6m before the first");
+    check(&["", new], "Deploy: v42, 6m before the first");
+    check(&[old, other, new], "Deploy: v42, v41");
+    check(&["", "by hand"], "");
+}
+
+#[test]
 fn several_alerts_stand_in_a_table_of_what_tells_them_apart() {
     let alerts = vec![checkout("eu"), checkout("us"), resolved(checkout("asia"))];
     check(

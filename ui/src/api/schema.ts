@@ -232,7 +232,7 @@ export interface paths {
         put?: never;
         /**
          * Tells that a version of a service went live
-         * @description Kept in the data folder, 10,000 of all services. Told again, it changes nothing.
+         * @description Kept in the data folder, 10,000 of all services. Told again, it changes nothing. Who is told of an alert of the service is told of the deploy before it.
          */
         post: operations["addDeploy"];
         delete?: never;
@@ -1033,6 +1033,7 @@ export interface components {
              */
             state: "pending" | "firing" | "resolved";
             labels: components["schemas"]["Labels"];
+            /** @description As messages have them: `deploy` is the last deploy of its service before it began, in JSON, where it does not say one itself. */
             annotations: components["schemas"]["Labels"];
             /** @description What the rule's expression last gave; text for what JSON has no number for; null when it is not known. */
             value: number | ("+Inf" | "-Inf" | "NaN") | null;

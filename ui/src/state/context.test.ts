@@ -42,3 +42,14 @@ test("what is not as the package writes it stays an annotation", () => {
     [],
   ]);
 });
+
+test("the release of the process is told where it is not what was deployed", () => {
+  const facts = (annotations: Record<string, string>) =>
+    contextOf(annotations).facts.map(([name, text]) => `${name}: ${text}`);
+  const deploy = '{"version":"v42","environment":"prod","age_s":360}';
+  const told = "Deploy: v42, to prod, 6m before";
+  expect(facts({ deploy, release: "v42" })).toEqual([told]);
+  expect(facts({ deploy, release: "v41" })).toEqual([told, "Release: v41"]);
+  expect(facts({ deploy: '{"age_s":360}', release: "v41" })).toEqual(["Deploy: v41, 6m before"]);
+  expect(facts({ release: "v41" })).toEqual(["Release: v41"]);
+});

@@ -48,7 +48,7 @@ export function contextOf(annotations: Labels): Context {
     ["Path", route === "" || path === route ? "" : path],
     ["User", textOf(takeMap("user"), "id")],
     ["Deploy", deployText(deploy, annotations.release ?? "")],
-    ["Release", deploy === null ? take("release") : (take("release"), "")],
+    ["Release", releaseText(deploy, take("release"))],
     ["Suppressed", take("suppressed")],
     ["Last seen", take("last_seen")],
     ["Request id", take("request_id")],
@@ -106,6 +106,11 @@ function deployText(deploy: Json | null, release: string): string {
     say(deploy.url),
   ];
   return parts.filter(Boolean).join(", ");
+}
+
+/** Where a deploy is known the release is that of the process: told only if it is another. */
+function releaseText(deploy: Json | null, release: string): string {
+  return deploy !== null && ["", release].includes(say(deploy.version)) ? "" : release;
 }
 
 /** `7, plan=gold`: what is called `first` stands without its name. */

@@ -1,8 +1,7 @@
 //! Where the budgets of an objective went, in lines for a terminal: `firebell slo show`.
 
-use firebell_slo::{
-    Deploy, DeploySpending, Episode, IncidentSpending, Objective, Stretch, spending,
-};
+use firebell_model::Deploy;
+use firebell_slo::{DeploySpending, Episode, IncidentSpending, Objective, Stretch, spending};
 
 use super::{Books, named, percent};
 use crate::say;

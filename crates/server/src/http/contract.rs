@@ -1,5 +1,6 @@
 //! What the HTTP APIs answer, endpoint by endpoint, of a server that runs in this process.
 
+mod deploys;
 mod heartbeats;
 mod incidents;
 mod leases;

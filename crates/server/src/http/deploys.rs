@@ -6,12 +6,13 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use firebell_slo::Deploy;
+use firebell_model::Deploy;
 use firebell_wire::prometheus_json::ErrorKind;
 use serde_json::{Value, json};
 
 use super::{App, may_wait, refused};
 use crate::deploys::Told;
+use crate::driver::Handle;
 use crate::http::params;
 
 /// `POST /api/firebell/v1/deploys`.
@@ -24,9 +25,11 @@ pub(super) async fn add(State(app): State<App>, body: Bytes) -> Response {
         Ok(checked) => checked,
         Err(why) => return refused(ErrorKind::BadData, why),
     };
+    let handle = app.handle.clone();
     let added = may_wait(move || app.deploys.add(deploy, is_dated)).await;
     match added {
         Some(Ok((deploy, true))) => {
+            note(&handle, vec![deploy.clone()]).await;
             (StatusCode::CREATED, Json(deploy_json(&deploy))).into_response()
         }
         Some(Ok((deploy, false))) => Json(deploy_json(&deploy)).into_response(),
@@ -36,6 +39,13 @@ pub(super) async fn add(State(app): State<App>, body: Bytes) -> Response {
         }
         None => super::stopped(),
     }
+}
+
+/// Has alerts told with deploys that are kept by now. Of one that shuts down nothing is told: the next
+/// reads them.
+pub(super) async fn note(handle: &Handle, deploys: Vec<Deploy>) {
+    let noting = handle.change(|engine, _| engine.note_deploys(deploys));
+    let _ = noting.await;
 }
 
 /// `GET /api/firebell/v1/deploys?service=SERVICE`.

@@ -18,6 +18,8 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use firebell_config::{Otlp, OtlpNaming, OtlpPromotion};
+use firebell_disk::LogError;
+use firebell_model::Deploy;
 use firebell_telemetry::{LogRecord, Span};
 use firebell_wire::otlp::{
     self, DECODED_BYTES_MAX, Deltas, Encoding, Item, Naming, Options, Promotion, Rejected, Signal,
@@ -248,10 +250,7 @@ fn keep_logs(app: &App, body: &[u8], encoding: Encoding) -> Result<Rejected, Fai
         wrong.extend(refused.map_err(|error| Failure::Unavailable(error.to_string()))?);
     }
     let (begun, no_deploys) = deploys::of_records(app.clock.now(), &context.kept);
-    for deploy in begun {
-        let begun = app.deploys.begin(deploy);
-        begun.map_err(|error| Failure::Unavailable(error.to_string()))?;
-    }
+    begin(app, begun).map_err(|error| Failure::Unavailable(error.to_string()))?;
     let wrong = wrong.iter().map(ToString::to_string).chain(no_deploys);
     let (n_wrong, wrong) = distinct(wrong);
     if n_wrong > 0 {
@@ -264,6 +263,18 @@ fn keep_logs(app: &App, body: &[u8], encoding: Encoding) -> Result<Rejected, Fai
         .filter(|it| !it.is_empty());
     answer.why = both.collect::<Vec<_>>().join("; ");
     Ok(answer)
+}
+
+fn begin(app: &App, deploys: Vec<Deploy>) -> Result<(), LogError> {
+    let mut new = Vec::new();
+    let mut deploys = deploys.into_iter();
+    let begun = deploys.try_for_each(|it| app.deploys.begin(it).map(|it| new.extend(it)));
+    // Those that were kept before one failed are not new a second time.
+    if !new.is_empty() {
+        let noting = super::deploys::note(&app.handle, new);
+        tokio::runtime::Handle::current().block_on(noting);
+    }
+    begun
 }
 
 /// How many there are, and the first that differ, in a sentence: many records have the same fault.

@@ -265,7 +265,7 @@ fn list_alerts(engine: &Engine, now: Timestamp) -> Vec<AlertJson> {
     }
     for view in engine.dispatch().alerts(now) {
         if !own.contains(&view.fingerprint) {
-            listed.push(posted_alert(engine.dispatch(), &view, now));
+            listed.push(posted_alert(engine, &view, now));
         }
     }
     listed
@@ -299,7 +299,12 @@ fn own_alert(
     AlertJson {
         fingerprint: labels.fingerprint().to_string(),
         state,
-        annotations: alert.annotations.clone(),
+        annotations: annotations(
+            engine,
+            &labels,
+            &alert.annotations,
+            fired_at.unwrap_or(alert.active_at),
+        ),
         value: number(alert.value),
         active_at: alert.active_at.to_string(),
         fired_at: fired_at.map(|at| at.to_string()),
@@ -313,13 +318,19 @@ fn own_alert(
     }
 }
 
-fn posted_alert(dispatch: &Dispatch, view: &AlertView<'_>, now: Timestamp) -> AlertJson {
+/// As its messages have them: with the deploy before it.
+fn annotations(engine: &Engine, labels: &Labels, own: &Labels, began_at: Timestamp) -> Labels {
+    let annotated = engine.deploys().annotated(labels, own, began_at);
+    annotated.unwrap_or_else(|| own.clone())
+}
+
+fn posted_alert(engine: &Engine, view: &AlertView<'_>, now: Timestamp) -> AlertJson {
     let alert = view.alert;
     AlertJson {
         fingerprint: view.fingerprint.to_string(),
         state: "firing",
         labels: alert.labels.clone(),
-        annotations: alert.annotations.clone(),
+        annotations: annotations(engine, &alert.labels, &alert.annotations, alert.starts_at),
         value: Value::Null,
         active_at: alert.starts_at.to_string(),
         fired_at: Some(alert.starts_at.to_string()),
@@ -328,7 +339,7 @@ fn posted_alert(dispatch: &Dispatch, view: &AlertView<'_>, now: Timestamp) -> Al
         held_by: None,
         generator_url: alert.generator_url.clone(),
         rule: Value::Null,
-        told: told(dispatch, now, view.fingerprint),
+        told: told(engine.dispatch(), now, view.fingerprint),
     }
 }
 

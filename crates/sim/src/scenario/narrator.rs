@@ -297,10 +297,15 @@ pub(crate) fn integration_text(receiver: &str, integration: &Integration) -> Str
     }
 }
 
-/// `new alerts [firing A, resolved B]`.
+/// `new alerts [firing A, resolved B]`, with what is told of deploys.
 fn notification_text(notification: &Notification) -> String {
     let reason = reason_text(notification.reason);
-    format!("{reason} [{}]", alert_texts(notification).join(", "))
+    let texts = alert_texts(notification).into_iter();
+    let texts = texts.zip(&notification.alerts).map(|(text, alert)| {
+        let deploy = alert.annotations.get("deploy");
+        deploy.map_or(text.clone(), |it| format!("{text} after deploy {it}"))
+    });
+    format!("{reason} [{}]", texts.collect::<Vec<_>>().join(", "))
 }
 
 pub(crate) fn reason_text(reason: NotificationReason) -> &'static str {

@@ -8,7 +8,7 @@ use firebell_engine::{Configuration, Engine, LeaseRefusal};
 use firebell_escalation::{Answer, PageKey};
 use firebell_heartbeat::Beat;
 use firebell_incident::{Outcome, Refusal};
-use firebell_model::{Duration, Fingerprint, Labels, Sample, Timestamp, matchers_text};
+use firebell_model::{Deploy, Duration, Fingerprint, Labels, Sample, Timestamp, matchers_text};
 use firebell_promql::description::Described;
 use firebell_rules::Rules;
 
@@ -212,7 +212,7 @@ impl<W: Watch> Player<'_, W> {
             What::Why { .. } | What::History | What::Budgets | What::Heartbeats => {
                 self.told(what).iter().for_each(|line| self.say(line));
             }
-            What::Beats { .. } | What::Forgets(_) => self.job(what),
+            What::Deploys { .. } | What::Beats { .. } | What::Forgets(_) => self.report(what),
             What::Leases(_) | What::Releases(..) => self.lease(what),
             What::Opens { .. }
             | What::Wishes { .. }
@@ -240,8 +240,31 @@ impl<W: Watch> Player<'_, W> {
         }
     }
 
-    /// What a job says, or that it is gone.
-    fn job(&mut self, what: &What) {
+    fn deploy(&mut self, what: &What) {
+        if let What::Deploys {
+            service,
+            version,
+            environment,
+        } = what.clone()
+        {
+            let deploy = Deploy {
+                at: self.sim.now(),
+                service,
+                version,
+                environment,
+                url: String::new(),
+            };
+            let note = |engine: &mut Engine, _, _: &mut _| engine.note_deploys([deploy.clone()]);
+            // Whoever tells of it is not heard while the process does not run.
+            if self.sim.command(note).is_some() {
+                self.sim.deploys.push(deploy);
+            }
+        }
+    }
+
+    /// What a roll-out or a job says, or that a job is gone.
+    fn report(&mut self, what: &What) {
+        self.deploy(what);
         let done = match what.clone() {
             What::Beats {
                 key,

@@ -68,6 +68,12 @@ pub(crate) enum What {
     History,
     /// Says on which incidents error budgets were spent.
     Budgets,
+    /// A version of a service went live.
+    Deploys {
+        service: String,
+        version: String,
+        environment: String,
+    },
     /// A job says how its run ended.
     Beats {
         key: HeartbeatKey,
@@ -188,6 +194,7 @@ fn line(words: &mut Words<'_>) -> Result<(Duration, What), Wrong> {
         },
         "history" => What::History,
         "budgets" => What::Budgets,
+        "deploy" => words.deploy()?,
         "beat" => words.beat()?,
         "forget" => What::Forgets(words.heartbeat()?),
         "heartbeats" => What::Heartbeats,
@@ -516,6 +523,22 @@ impl<'a> Words<'a> {
         Ok(What::Answers { incident, by, act })
     }
 
+    /// `shop v42` or `shop v42 in production`.
+    fn deploy(&mut self) -> Result<What, Wrong> {
+        let column = self.column();
+        let (service, version) = (self.next().to_owned(), self.next().to_owned());
+        let environment = if self.accept("in") { self.next() } else { "" };
+        if version.is_empty() {
+            let why = "expected a service and its version".to_owned();
+            return Err((column, why, Some(DEPLOY)));
+        }
+        Ok(What::Deploys {
+            service,
+            version,
+            environment: environment.to_owned(),
+        })
+    }
+
     /// `nightly` or `nightly of backup`.
     fn heartbeat(&mut self) -> Result<HeartbeatKey, Wrong> {
         let (column, name) = (self.column(), self.next());
@@ -636,8 +659,9 @@ fn bad_lease(column: usize) -> impl Fn(LeaseRefusal) -> Wrong {
 }
 
 const EVENTS: &str = "`series`, `receiver`, `alert`, `silence`, `unsilence`, `kill`, `crash`, \
-                      `restart`, `reload`, `disk`, `why`, `history`, `budgets`, `beat`, `forget`, `heartbeats`, `lease`, `release`, `incident`, `page`, `review`, `contact`, or `end` before a time";
+                      `restart`, `reload`, `disk`, `why`, `history`, `budgets`, `deploy`, `beat`, `forget`, `heartbeats`, `lease`, `release`, `incident`, `page`, `review`, `contact`, or `end` before a time";
 const LEASE: &str = "`lease queue-depth of shop by a for 45s`, `release queue-depth of shop by a`";
+const DEPLOY: &str = "`deploy shop v42`, or `deploy shop v42 in production`";
 const BEAT: &str = "`beat nightly of backup every 1d grace 30m severity critical`, or behind that `failed` and why";
 const STOPS: &str = "`kill` or `crash`, alone or with `after deciding`, `after recording` or `after \
                      sending` (in the next step that tells somebody) or, for `crash`, `after 3 \

@@ -1,0 +1,217 @@
+//! Deploys within the engine: who is told of an alert is told which version of its service was live
+//! when it began, and for how long.
+//!
+//! *Invariants*: how old a deploy is counts from there to the beginning of the alert, so that every
+//! message says the same. What an alert says of a deploy itself stays. Nothing is written down here:
+//! whoever keeps deploys hands them over after a restart ([`Engine::note_deploys`]), in any order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use firebell_model::{Alert, Deploy, Labels, Notification, Timestamp};
+use serde::Serialize;
+
+use crate::engine::Engine;
+
+/// The deploys that are known.
+#[derive(Debug, Default)]
+pub struct KnownDeploys {
+    /// By service; the oldest first.
+    by_service: BTreeMap<String, Vec<Deploy>>,
+    n_deploys: usize,
+}
+
+/// A deploy as the Python package writes it into an annotation.
+#[derive(Serialize)]
+struct Told<'a> {
+    version: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    environment: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    url: &'a str,
+    /// From then to the beginning of the alert, in seconds.
+    age_s: i64,
+}
+
+impl KnownDeploys {
+    /// Notes one; again changes nothing.
+    fn note(&mut self, deploy: Deploy) {
+        let of_service = self.by_service.entry(deploy.service.clone()).or_default();
+        if let Err(idx) = of_service.binary_search(&deploy) {
+            of_service.insert(idx, deploy);
+            self.n_deploys += 1;
+        }
+        if self.n_deploys > DEPLOYS_MAX {
+            self.forget_oldest();
+        }
+    }
+
+    fn forget_oldest(&mut self) {
+        let first = |of: &(&String, &mut Vec<Deploy>)| of.1.first().map(|it| it.at);
+        let Some((service, of_service)) = self.by_service.iter_mut().min_by_key(first) else {
+            return;
+        };
+        of_service.remove(0);
+        self.n_deploys -= 1;
+        if of_service.is_empty() {
+            let service = service.clone();
+            self.by_service.remove(&service);
+        }
+    }
+
+    /// The last one before an alert with these labels began, where it is.
+    #[must_use]
+    pub fn before(&self, labels: &Labels, began_at: Timestamp) -> Option<&Deploy> {
+        let mut names = SERVICE_LABELS.iter().filter_map(|name| labels.get(name));
+        let of_service = self.by_service.get(names.next()?)?;
+        let environment = labels.get(Deploy::ENVIRONMENT);
+        let n_before = of_service.partition_point(|it| it.at <= began_at);
+        let mut newest = of_service[..n_before].iter().rev();
+        newest.find(|it| it.is_in(environment))
+    }
+
+    /// What an alert is told with: its annotations, and the deploy before it unless they have one.
+    /// `None`: nothing is known that they do not say.
+    #[must_use]
+    pub fn annotated(
+        &self,
+        labels: &Labels,
+        annotations: &Labels,
+        began_at: Timestamp,
+    ) -> Option<Labels> {
+        if annotations.get(ANNOTATION).is_some() {
+            return None;
+        }
+        let deploy = self.before(labels, began_at)?;
+        let told = Told {
+            version: &deploy.version,
+            environment: &deploy.environment,
+            url: &deploy.url,
+            age_s: (began_at - deploy.at).0 / 1000,
+        };
+        // Texts and a number: they always have a JSON form.
+        let json = serde_json::to_string(&told).unwrap_or_default();
+        let mut annotations = annotations.to_builder();
+        annotations.set(ANNOTATION, json);
+        Some(annotations.build())
+    }
+
+    pub(crate) fn annotate(&self, alert: &mut Alert) {
+        let annotated = self.annotated(&alert.labels, &alert.annotations, alert.starts_at);
+        if let Some(annotations) = annotated {
+            alert.annotations = annotations;
+        }
+    }
+
+    /// Costs a copy of the notification only where there is something to say.
+    pub(crate) fn annotate_all(&self, notification: &mut Arc<Notification>) {
+        let is_concerned = |it: &Alert| self.before(&it.labels, it.starts_at).is_some();
+        if notification.alerts.iter().any(is_concerned) {
+            let alerts = &mut Arc::make_mut(notification).alerts;
+            alerts.iter_mut().for_each(|it| self.annotate(it));
+        }
+    }
+}
+
+impl Engine {
+    /// Takes deploys that are kept elsewhere.
+    pub fn note_deploys(&mut self, deploys: impl IntoIterator<Item = Deploy>) {
+        let deploys = deploys.into_iter();
+        deploys.for_each(|it| self.deploys.note(it));
+    }
+
+    /// The deploys, to look at.
+    #[must_use]
+    pub fn deploys(&self) -> &KnownDeploys {
+        &self.deploys
+    }
+}
+
+/// By which an alert says its service; the second is where OpenTelemetry's `service.name` goes.
+const SERVICE_LABELS: [&str; 2] = ["service", "job"];
+const ANNOTATION: &str = "deploy";
+/// As many as the server keeps.
+const DEPLOYS_MAX: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deploy(service: &str, environment: &str, version: &str, secs: i64) -> Deploy {
+        Deploy {
+            at: Timestamp(secs * 1000),
+            service: service.to_owned(),
+            version: version.to_owned(),
+            environment: environment.to_owned(),
+            url: String::new(),
+        }
+    }
+
+    fn known(deploys: &[(&str, &str, &str, i64)]) -> KnownDeploys {
+        let mut known = KnownDeploys::default();
+        for (service, environment, version, secs) in deploys {
+            known.note(deploy(service, environment, version, *secs));
+        }
+        known
+    }
+
+    fn said(known: &KnownDeploys, labels: &str, annotations: &Labels, secs: i64) -> String {
+        let pairs = labels.split(' ').filter_map(|it| it.split_once('='));
+        let labels = Labels::from_pairs(pairs);
+        let annotated = known.annotated(&labels, annotations, Timestamp(secs * 1000));
+        annotated.map_or_else(String::new, |it| it.value("deploy").to_owned())
+    }
+
+    #[test]
+    fn an_alert_is_told_with_the_last_deploy_of_its_service_before_it_began() {
+        // In no order, and twice: rings of dead processes come late.
+        let known = known(&[
+            ("shop", "", "v2", 600),
+            ("shop", "", "v1", 0),
+            ("shop", "", "v2", 600),
+            ("shop", "test", "v3", 900),
+            ("cart", "", "c1", 0),
+        ]);
+        let v2 = |age: i64| format!(r#"{{"version":"v2","age_s":{age}}}"#);
+        let v3 = r#"{"version":"v3","environment":"test","age_s":60}"#;
+        for (labels, secs, expected) in [
+            ("service=shop environment=prod", 960, v2(360)),
+            ("service=shop environment=prod", 600, v2(0)),
+            ("service=shop environment=test", 960, v3.to_owned()),
+            ("service=shop", 960, v3.to_owned()),
+            ("job=shop", 601, v2(1)),
+            (
+                "service=shop",
+                599,
+                r#"{"version":"v1","age_s":599}"#.to_owned(),
+            ),
+            ("service=shop", -1, String::new()),
+            ("service=pay", 960, String::new()),
+            // The label that says most decides, also where nothing is known of it.
+            ("job=shop service=pay", 960, String::new()),
+            ("alertname=shop", 960, String::new()),
+        ] {
+            let found = said(&known, labels, &Labels::empty(), secs);
+            assert_eq!(found, expected, "{labels} at {secs}");
+        }
+    }
+
+    #[test]
+    fn what_an_alert_says_of_a_deploy_itself_stays() {
+        let known = known(&[("shop", "", "v2", 600)]);
+        let own = Labels::from_pairs([("deploy", r#"{"version":"v1","age_s":7}"#)]);
+        assert_eq!(said(&known, "service=shop", &own, 960), "");
+    }
+
+    #[test]
+    fn the_oldest_of_all_make_way() {
+        let mut known = known(&[("old", "", "v", 0), ("shop", "", "v0", 1)]);
+        for n in 1..DEPLOYS_MAX as i64 {
+            known.note(deploy("shop", "", &format!("v{n}"), 1 + n));
+        }
+        assert_eq!(known.n_deploys, DEPLOYS_MAX);
+        assert!(!known.by_service.contains_key("old"));
+        let says = said(&known, "service=shop", &Labels::empty(), 1);
+        assert_eq!(says, r#"{"version":"v0","age_s":0}"#);
+    }
+}
