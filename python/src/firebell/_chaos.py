@@ -134,10 +134,20 @@ class Killed(Fault):
 class Chaos:
     """An app with faults in front: is itself the app to serve."""
 
-    def __init__(self, app: Any, watch: Watch) -> None:
+    def __init__(self, app: Any, watch: Watch, *, is_told: bool) -> None:
         self.app = app
         self.watch = watch
         self.faults: list[Fault] = []
+        # A request that a fault answers does not reach what measures requests in the app.
+        self._entry = self._told() if is_told else self._serve
+
+    def _told(self) -> Any:
+        """Return what serves requests and tells of them."""
+        raise NotImplementedError
+
+    def _serve(self, *_: Any) -> Any:
+        """Serve a request, or let it fail."""
+        raise NotImplementedError
 
     def errors(
         self,
@@ -194,8 +204,16 @@ class Chaos:
 class AsgiChaos(Chaos):
     """An ASGI app."""
 
+    def _told(self) -> Any:
+        from . import asgi
+
+        return asgi.Middleware(self._serve)
+
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve, or fail."""
+        await self._entry(scope, receive, send)
+
+    async def _serve(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -215,8 +233,16 @@ class AsgiChaos(Chaos):
 class WsgiChaos(Chaos):
     """A WSGI app."""
 
+    def _told(self) -> Any:
+        from . import wsgi
+
+        return wsgi.Middleware(self._serve)
+
     def __call__(self, environ: Any, start_response: Any) -> Any:
         """Serve, or fail."""
+        return self._entry(environ, start_response)
+
+    def _serve(self, environ: Any, start_response: Any) -> Any:
         delay, status = self._met(environ.get("PATH_INFO", ""))
         if delay:
             time.sleep(delay)
@@ -248,8 +274,11 @@ def _children(parent: int) -> list[int]:
     return sorted(found)
 
 
-def wrap(app: Any, watch: Watch) -> Chaos:
-    """Return an app with faults in front, of the kind that it is."""
+def wrap(app: Any, watch: Watch, *, is_told: bool = False) -> Chaos:
+    """Return an app with faults in front, of the kind that it is.
+
+    `is_told`: its requests are told of, also those that a fault answers.
+    """
     import inspect
 
     call = app if inspect.isroutine(app) else type(app).__call__
@@ -259,4 +288,4 @@ def wrap(app: Any, watch: Watch) -> Chaos:
         if name != "self" and it.kind in {it.POSITIONAL_ONLY, it.POSITIONAL_OR_KEYWORD}
     ]
     is_asgi = inspect.iscoroutinefunction(call) or len(names) >= 3
-    return (AsgiChaos if is_asgi else WsgiChaos)(app, watch)
+    return (AsgiChaos if is_asgi else WsgiChaos)(app, watch, is_told=is_told)

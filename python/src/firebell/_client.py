@@ -31,6 +31,8 @@ if TYPE_CHECKING:
         token: str | None
         shutdown_timeout: float
         engine: AlertEngine
+        arguments: dict[str, Any]
+        of_test: str
 
 
 _PASSED_ON = (
@@ -116,11 +118,29 @@ def init(
     for an argument that cannot be; nothing else in this package raises because of its server.
     """
     arguments = {key: value for key, value in locals().items() if value is not None}
-    settings = _config.resolve(arguments)
     if "client" in _known:
         _self.warn("init() was called again: this process is reconfigured", kind="init again")
-    is_test = "endpoint" not in arguments and "pytest" in sys.modules
-    if is_test or settings["endpoint"] == "off":
+    return _begin(arguments)
+
+
+def redirect(endpoint: str | None) -> None:
+    """Send to the server of a test, whatever `init` was told or will be; None: no longer."""
+    if endpoint is None:
+        _known.pop("of_test", None)
+    else:
+        _known["of_test"] = endpoint
+    if "arguments" in _known:
+        _begin(_known["arguments"])
+
+
+def _begin(arguments: dict[str, Any]) -> Client:
+    settings = _config.resolve(arguments)
+    _known["arguments"] = arguments
+    of_test = _known.get("of_test")
+    is_test = of_test is None and "endpoint" not in arguments and "pytest" in sys.modules
+    if of_test is not None:
+        settings["endpoint"], settings["token"] = of_test, os.environ.get("FIREBELL_TOKEN")
+    elif is_test or settings["endpoint"] == "off":
         settings["endpoint"] = None
     is_on = settings["enabled"]
     if is_on is None:
@@ -211,6 +231,9 @@ def flush(timeout: Duration = 2.0) -> bool:
 
 def destination() -> tuple[str | None, str | None]:
     """Return endpoint and token; None before `init()`, or where nothing is to be sent."""
+    of_test = _known.get("of_test")
+    if of_test is not None:
+        return of_test, os.environ.get("FIREBELL_TOKEN")
     return _known.get("endpoint"), _known.get("token")
 
 

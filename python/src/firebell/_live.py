@@ -1,4 +1,4 @@
-"""`--firebell-live`: the same tests on a running Firebell, in real time.
+"""`--firebell-live`: the same tests on a running Firebell, in real time; and faults that it sees.
 
 The server is one that is begun for the test, with its rules; or one that runs already, whose own
 rules are tested, by their names: those that are in force. Traffic is made up as in a simulation,
@@ -14,7 +14,7 @@ from ._sim import Alerted, Simulation, _told
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from typing import Any
 
     from ._binary import Server
@@ -44,21 +44,14 @@ class LiveSimulation(Simulation):
 
         super().__init__(*rules, step=step, seed=seed)
         self._run = urandom(4).hex()
-        self._own = self._begin_own() if url == OWN else None
+        self._own = _begin_own(self._given, self._step) if url == OWN else None
         self._url = url.rstrip("/") if self._own is None else self._own.url
         try:
-            self._names = self._names_of_server()
+            self._names = _names_of_server(self._url)
+            _check_names(self._native.alert_names(), self._names)
         except BaseException:
             self._end_own()
             raise
-        missing = [it for it in self._native.alert_names() if it not in self._names]
-        if missing:
-            self._end_own()
-            raise ValueError(
-                f"the server has no rule {missing[0]!r}: nothing can be loaded into one that runs,"
-                " its own rules are tested; --firebell-live without an address begins one with the"
-                " test's rules"
-            )
         # Only traffic is made up here; the server evaluates.
         self._native = _native.Rehearsal([], None, step=self._step, seed=seed)
         self._began = time.time()
@@ -69,15 +62,6 @@ class LiveSimulation(Simulation):
         if self._own is None:
             _remote_write.send(self._url, self._series(_remote_write.STALE), time.time())
         self._end_own()
-
-    def _begin_own(self) -> Server:
-        from glob import glob
-
-        from . import _binary
-
-        files, text, _, _ = _sim.sorted_rules(self._given)
-        found = [path for file in files for path in glob(file)]  # noqa: PTH207
-        return _binary.Server(found, text, step=self._step)
 
     def _end_own(self) -> None:
         if self._own is not None:
@@ -136,14 +120,74 @@ class LiveSimulation(Simulation):
             for labels, now in found
         ]
 
-    def _names_of_server(self) -> list[str]:
-        groups = _get(self._url, "/api/v1/rules?type=alert")["data"]["groups"]
-        return [rule["name"] for group in groups for rule in group["rules"]]
+
+class Drill:
+    """A server that sees the faults of a test: what this process tells goes there until `close`.
+
+    `url` is the server's address, or `OWN`: then it is begun with `rules`. Without these, one that
+    runs is asked for all that fires.
+    """
+
+    def __init__(self, url: str, *rules: AlertRule | str, step: float) -> None:
+        from . import _client, _native
+
+        files, text, _, checks = _sim.sorted_rules(rules)
+        if checks:
+            raise ValueError(
+                f"{checks[0].name!r} is a check of Python, which no server evaluates: give it to an"
+                " AlertEngine of the test"
+            )
+        names = _native.Rehearsal(files, text, step=step, seed=0).alert_names() if rules else []
+        self._own = _begin_own(rules, step) if url == OWN else None
+        self.url = url.rstrip("/") if self._own is None else self._own.url
+        if self._own is None and names:
+            _check_names(names, _names_of_server(self.url))
+        _client.redirect(self.url)
+
+    def close(self) -> None:
+        """Send nothing there any more; a server of the test's own ends."""
+        from . import _client
+
+        _client.redirect(None)
+        if self._own is not None:
+            self._own.close()
+
+    def fired(self) -> Iterable[Alerted]:
+        """Return what fires now, there and in the engines of this process."""
+        from . import testing
+
+        yield from testing.fired()
+        yield from fired(self.url)
+
+
+def _begin_own(rules: Sequence[AlertRule | str], step: float) -> Server:
+    from glob import glob
+
+    from . import _binary
+
+    files, text, _, _ = _sim.sorted_rules(rules)
+    found = [path for file in files for path in glob(file)]  # noqa: PTH207
+    return _binary.Server(found, text, step=step)
+
+
+def _names_of_server(url: str) -> list[str]:
+    groups = _get(url, "/api/v1/rules?type=alert")["data"]["groups"]
+    return [rule["name"] for group in groups for rule in group["rules"]]
+
+
+def _check_names(wanted: Iterable[str], there: list[str]) -> None:
+    missing = [it for it in wanted if it not in there]
+    if missing:
+        raise ValueError(
+            f"the server has no rule {missing[0]!r}: nothing can be loaded into one that runs, its"
+            " own rules are tested; --firebell-live without an address begins one with the test's"
+            " rules"
+        )
 
 
 def fired(url: str) -> Iterable[Alerted]:
-    """Return what fires on a server now."""
-    for alert in _alerts(url.rstrip("/")):
+    """Return what fires on a server now: alerts of its rules, and those that it was sent."""
+    for alert in _get(url, "/api/firebell/v1/alerts")["alerts"]:
         if alert["state"] == "firing":
             change = {
                 "rule": alert["labels"].get("alertname", ""),

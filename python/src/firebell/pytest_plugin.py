@@ -30,8 +30,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         nargs="?",
         const="own",
         metavar="URL",
-        help="play firebell_sim in real time, on a Firebell that is begun with the test's rules, or"
-        " on one that runs already: --firebell-live=http://127.0.0.1:9494",
+        help="play firebell_sim in real time, and let faults of firebell_chaos be seen, on a"
+        " Firebell that is begun with the test's rules, or on one that runs already:"
+        " --firebell-live=http://127.0.0.1:9494",
     )
     parser.addini("firebell_step", "seconds between two evaluations of firebell_sim", default="5")
     parser.addini("firebell_seed", "seed of the traffic of firebell_sim", default=str(SEED))
@@ -87,16 +88,26 @@ def firebell_sim(request: pytest.FixtureRequest) -> SimFactory:
 
 @pytest.fixture
 def firebell_chaos(request: pytest.FixtureRequest) -> ChaosFactory:
-    """Faults in front of an app: `firebell_chaos(app)` gives an app to serve in its place."""
+    """Faults in front of an app: `firebell_chaos(app)` gives an app to serve in its place.
+
+    With `--firebell-live` a Firebell sees them: what this process tells goes there, its alerts
+    count. It evaluates the rules that are given besides, `firebell_chaos(app, "http.yml")`; without
+    it a test that gives some is skipped.
+    """
     from . import _chaos, testing
 
     live = request.config.getoption("--firebell-live")
 
-    def make(app: Any, /) -> Any:
-        if live and live != "own":
-            from ._live import fired
+    def make(app: Any, /, *rules: Any) -> Any:
+        if live:
+            from ._live import Drill
 
-            return _chaos.wrap(app, lambda: fired(live))
+            found = [_found(request, rule) for rule in rules]
+            drill = Drill(live, *found, step=_settings(request)["step"])
+            request.addfinalizer(drill.close)
+            return _chaos.wrap(app, drill.fired, is_told=True)
+        if rules:
+            pytest.skip("a server evaluates these rules: --firebell-live begins one")
         return testing.chaos(app)
 
     return make

@@ -29,8 +29,8 @@ class SimFactory(Protocol):
 class ChaosFactory(Protocol):
     """The fixture `firebell_chaos`."""
 
-    def __call__(self, app: Any, /) -> Chaos:
-        """Return the app with faults in front."""
+    def __call__(self, app: Any, /, *rules: AlertRule | str) -> Chaos:
+        """Return the app with faults in front; a live server evaluates the rules."""
 
 
 __all__ = (

@@ -146,6 +146,76 @@ def test_a_server_that_does_not_start_says_why(
         _binary.Server([], "groups: 3", step=1)
 
 
+CHAOS = """
+import asyncio
+import firebell
+from firebell import _client
+from firebell.testing import load
+
+async def app(scope, receive, send):
+    firebell.fire("Slow", scope["path"])
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"well"})
+
+def test_a_fault(firebell_chaos):
+    firebell.init("shop", flush_interval="0.1s")
+
+    async def main():
+        chaos = firebell_chaos(app, "http.yml")
+        async with chaos.errors(rate=0.9, status=503, during="60s", path="/pay", seed=1) as fault:
+            told = asyncio.ensure_future(fault.alert("Errors", within="60s"))
+            while not told.done():
+                await load(chaos, "GET /pay", rps=50, during="0.5s")
+            assert (await told).runbook == "https://run.example/errors"
+            await load(chaos, "GET /", rps=50, during="0.1s")
+            assert (await fault.alert("Slow", within="60s")).message
+
+    asyncio.run(main())
+
+def test_nothing_is_sent_there_any_more():
+    assert _client.destination() == (None, None)
+"""
+
+RULES_OF_CHAOS = """
+groups:
+- name: http
+  interval: 1s
+  rules:
+  - alert: Errors
+    expr: |
+      histogram_count(
+        sum(rate(http_server_request_duration_seconds{http_response_status_code="503"}[5s]))
+      ) > 1
+    annotations: {summary: errors, runbook_url: "https://run.example/errors"}
+"""
+
+
+def test_a_server_that_is_begun_for_a_test_sees_the_faults_of_its_chaos(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not BINARY.is_file():
+        pytest.skip("`make build` builds the server that this needs")
+    monkeypatch.setenv("PATH", str(BINARY.parent), prepend=os.pathsep)
+    (pytester.path / "http.yml").write_text(RULES_OF_CHAOS)
+    pytester.makepyfile(CHAOS)
+    # What is sent is of the whole process.
+    ran = pytester.runpytest_subprocess("-q", "--firebell-live", "-p", "no:cacheprovider")
+    ran.assert_outcomes(passed=2)
+    ran = pytester.runpytest_subprocess("-q", "-rs", "-p", "no:cacheprovider")
+    ran.assert_outcomes(passed=1, skipped=1)
+    ran.stdout.fnmatch_lines(["*a server evaluates these rules: --firebell-live begins one*"])
+
+
+def test_rules_of_chaos_that_the_server_does_not_have_are_named(
+    pytester: pytest.Pytester, server: str
+) -> None:
+    (pytester.path / "http.yml").write_text(RULES_OF_CHAOS)
+    pytester.makepyfile(CHAOS)
+    ran = pytester.runpytest_subprocess("-q", f"--firebell-live={server}")
+    ran.assert_outcomes(passed=1, failed=1)
+    ran.stdout.fnmatch_lines(["*the server has no rule 'Errors'*"])
+
+
 def test_what_is_no_address_is_refused(pytester: pytest.Pytester) -> None:
     result = pytester.runpytest("--firebell-live", "tests/")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
