@@ -281,7 +281,7 @@ describe("on call", () => {
     // Another file begins anew.
     await choose(event("ana"));
     await expect.poll(() => problems.count()).toBe(0);
-    expect(await button.isDisabled()).toBe(false);
+    await expect.poll(() => button.isDisabled()).toBe(false);
   });
 
   test("draws two weeks, lists them, and adds up what everybody carries", async () => {

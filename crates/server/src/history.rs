@@ -220,5 +220,5 @@ const WAITING_MAX: usize = 200_000;
 const BATCH_ENTRIES_MAX: usize = 20_000;
 /// How long entries are gathered before they are written.
 const GATHER_FOR: StdDuration = StdDuration::from_millis(20);
-const FORGET_EVERY: StdDuration = StdDuration::from_mins(1);
+const FORGET_EVERY: StdDuration = StdDuration::from_secs(60);
 const FORGET_EVERY_TURNS: u64 = 60;
