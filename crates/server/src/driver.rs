@@ -445,7 +445,8 @@ impl Driver {
 }
 
 /// Groups that are due soon after each other begin together, a moment late: to wake costs more than to
-/// begin most of them. What they evaluate, and at which time, is the same.
+/// begin most of them. Their slots stay as they are; what is evaluated when its samples arrive, and rules
+/// of one group whose own intervals meet within it, are evaluated at the later moment.
 fn gathered(now: Timestamp, due: Timestamp) -> Timestamp {
     if due - now <= GATHERED {
         return due;

@@ -14,7 +14,7 @@ use firebell_disk::{Disk, LogError};
 use firebell_dispatch::HistoryEntry;
 use firebell_engine::{History, HistoryLimits, HistoryPage, HistoryQuery, read_history};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::live::Live;
 use crate::metrics::Metrics;
 
@@ -156,18 +156,19 @@ impl Shared {
             }
             Err(error) => tracing::error!(%error, "failed to open the history: none is kept"),
         }
-        let mut n_turns: u64 = 0;
+        let (mut n_turns, mut since_forgotten) = (0_u64, Stopwatch::start());
         loop {
             let next = inbox.recv_timeout(FORGET_EVERY);
-            let is_quiet = matches!(next, Err(RecvTimeoutError::Timeout));
             match next {
                 Ok(entries) => self.append(entries, inbox),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            // A minute of quiet and some turns of entries are both worth a look.
-            if is_quiet || n_turns.is_multiple_of(FORGET_EVERY_TURNS) {
+            // Both time and entries make some of it too old, or too much.
+            let is_due = since_forgotten.elapsed() >= FORGET_EVERY;
+            if is_due || n_turns.is_multiple_of(FORGET_EVERY_TURNS) {
                 self.forget();
+                since_forgotten = Stopwatch::start();
             }
             n_turns += 1;
         }

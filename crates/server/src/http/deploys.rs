@@ -28,11 +28,15 @@ pub(super) async fn add(State(app): State<App>, body: Bytes) -> Response {
     let handle = app.handle.clone();
     let added = may_wait(move || app.deploys.add(deploy, is_dated)).await;
     match added {
-        Some(Ok((deploy, true))) => {
+        Some(Ok((deploy, is_new))) => {
+            // Also one that is kept already: who told of it first may have left before it was noted.
             note(&handle, vec![deploy.clone()]).await;
-            (StatusCode::CREATED, Json(deploy_json(&deploy))).into_response()
+            let status = match is_new {
+                true => StatusCode::CREATED,
+                false => StatusCode::OK,
+            };
+            (status, Json(deploy_json(&deploy))).into_response()
         }
-        Some(Ok((deploy, false))) => Json(deploy_json(&deploy)).into_response(),
         Some(Err(error)) => {
             let why = format!("the deploy could not be written down: {error}");
             refused(ErrorKind::Unavailable, why)
