@@ -32,7 +32,7 @@ if TYPE_CHECKING:
         shutdown_timeout: float
         engine: AlertEngine
         arguments: dict[str, Any]
-        of_test: str
+        of_test: tuple[str, str]
 
 
 _PASSED_ON = (
@@ -52,6 +52,9 @@ _PASSED_ON = (
     "shutdown_timeout",
     "debug",
 )
+
+#: How long what was told may hold up that another destination is taken.
+FLUSH_SECONDS = 2.0
 
 _known: _Known = {}
 
@@ -123,14 +126,37 @@ def init(
     return _begin(arguments)
 
 
-def redirect(endpoint: str | None) -> None:
-    """Send to the server of a test, whatever `init` was told or will be; None: no longer."""
-    if endpoint is None:
-        _known.pop("of_test", None)
-    else:
-        _known["of_test"] = endpoint
+def redirect(endpoint: str, run_dir: str) -> None:
+    """Send to the server of a test until `end_redirect`, whatever `init` was told or will be.
+
+    The ring lies in `run_dir`: what processes of apps left where theirs lie is not of the test.
+    """
+    # What was told before is of whoever was to have it.
+    _flush_for_another()
+    _known["of_test"] = endpoint, run_dir
+    try:
+        if "arguments" in _known:
+            _begin(_known["arguments"])
+    except BaseException:
+        from contextlib import suppress
+
+        # Why it failed says more than that it does so again.
+        with suppress(Exception):
+            end_redirect()
+        raise
+
+
+def end_redirect() -> None:
+    """Send there what is left, and from then on nothing."""
+    _flush_for_another()
+    _known.pop("of_test", None)
     if "arguments" in _known:
         _begin(_known["arguments"])
+
+
+def _flush_for_another() -> None:
+    if "arguments" in _known:
+        _native.flush(FLUSH_SECONDS)
 
 
 def _begin(arguments: dict[str, Any]) -> Client:
@@ -139,7 +165,8 @@ def _begin(arguments: dict[str, Any]) -> Client:
     of_test = _known.get("of_test")
     is_test = of_test is None and "endpoint" not in arguments and "pytest" in sys.modules
     if of_test is not None:
-        settings["endpoint"], settings["token"] = of_test, os.environ.get("FIREBELL_TOKEN")
+        settings["endpoint"], settings["run_dir"] = of_test
+        settings["token"] = os.environ.get("FIREBELL_TOKEN")
     elif is_test or settings["endpoint"] == "off":
         settings["endpoint"] = None
     is_on = settings["enabled"]
@@ -147,7 +174,7 @@ def _begin(arguments: dict[str, Any]) -> Client:
         is_on = not _config.is_disabled(os.environ)
     name = settings["service"] or _name_of_program()
     _configure(
-        {} if is_test else _of_otel(),
+        {} if is_test or of_test is not None else _of_otel(),
         service=name,
         resource=_further_resource(),
         redactor=_redactor(settings["redact"]),
@@ -233,7 +260,7 @@ def destination() -> tuple[str | None, str | None]:
     """Return endpoint and token; None before `init()`, or where nothing is to be sent."""
     of_test = _known.get("of_test")
     if of_test is not None:
-        return of_test, os.environ.get("FIREBELL_TOKEN")
+        return of_test[0], os.environ.get("FIREBELL_TOKEN")
     return _known.get("endpoint"), _known.get("token")
 
 

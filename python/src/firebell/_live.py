@@ -15,7 +15,7 @@ from ._sim import Alerted, Simulation, _told
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
-    from typing import Any
+    from typing import Any, ClassVar
 
     from ._binary import Server
     from ._duration import Duration
@@ -125,10 +125,15 @@ class Drill:
     """A server that sees the faults of a test: what this process tells goes there until `close`.
 
     `url` is the server's address, or `OWN`: then it is begun with `rules`. Without these, one that
-    runs is asked for all that fires.
+    runs is asked for all that fires. A process has one at a time; it raises `RuntimeError` when
+    another is open.
     """
 
+    _open: ClassVar[Drill | None] = None
+
     def __init__(self, url: str, *rules: AlertRule | str, step: float) -> None:
+        from tempfile import TemporaryDirectory
+
         from . import _client, _native
 
         files, text, _, checks = _sim.sorted_rules(rules)
@@ -138,19 +143,38 @@ class Drill:
                 " AlertEngine of the test"
             )
         names = _native.Rehearsal(files, text, step=step, seed=0).alert_names() if rules else []
+        if Drill._open is not None:
+            raise RuntimeError(
+                f"{Drill._open.url} sees the faults of this test already, and a process tells one"
+                " server: let one firebell_chaos have all rules and serve all apps of a test"
+            )
         self._own = _begin_own(rules, step) if url == OWN else None
-        self.url = url.rstrip("/") if self._own is None else self._own.url
-        if self._own is None and names:
-            _check_names(names, _names_of_server(self.url))
-        _client.redirect(self.url)
+        # Rings of the user's other processes are not of the test, nor is its own of theirs.
+        self._folder = TemporaryDirectory(prefix="firebell-", ignore_cleanup_errors=True)
+        try:
+            self.url: str = url.rstrip("/") if self._own is None else self._own.url
+            if self._own is None and names:
+                _check_names(names, _names_of_server(self.url))
+            _client.redirect(self.url, self._folder.name)
+        except BaseException:
+            self._end()
+            raise
+        Drill._open = self
 
     def close(self) -> None:
         """Send nothing there any more; a server of the test's own ends."""
         from . import _client
 
-        _client.redirect(None)
+        Drill._open = None
+        try:
+            _client.end_redirect()
+        finally:
+            self._end()
+
+    def _end(self) -> None:
         if self._own is not None:
             self._own.close()
+        self._folder.cleanup()
 
     def fired(self) -> Iterable[Alerted]:
         """Return what fires now, there and in the engines of this process."""
