@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use firebell_model::{Alert, Deploy, Labels, Notification, Timestamp};
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::engine::Engine;
 
@@ -70,8 +71,9 @@ impl KnownDeploys {
         newest.find(|it| it.is_in(environment))
     }
 
-    /// What an alert is told with: its annotations, and the deploy before it unless they have one.
-    /// `None`: nothing is known that they do not say.
+    /// What an alert is told with: its annotations, and the deploy before it. What they say of one
+    /// themselves stays, but for its age where the same version is known to be older: a process that
+    /// began later takes its own beginning for the deploy. `None`: nothing is to be changed.
     #[must_use]
     pub fn annotated(
         &self,
@@ -79,18 +81,21 @@ impl KnownDeploys {
         annotations: &Labels,
         began_at: Timestamp,
     ) -> Option<Labels> {
-        if annotations.get(ANNOTATION).is_some() {
-            return None;
-        }
         let deploy = self.before(labels, began_at)?;
-        let told = Told {
-            version: &deploy.version,
-            environment: &deploy.environment,
-            url: &deploy.url,
-            age_s: (began_at - deploy.at).0 / 1000,
+        let age_s = (began_at - deploy.at).0 / 1000;
+        let json = match annotations.get(ANNOTATION) {
+            Some(own) => older(own, &deploy.version, age_s)?,
+            None => {
+                let told = Told {
+                    version: &deploy.version,
+                    environment: &deploy.environment,
+                    url: &deploy.url,
+                    age_s,
+                };
+                // Texts and a number: they always have a JSON form.
+                serde_json::to_string(&told).unwrap_or_default()
+            }
         };
-        // Texts and a number: they always have a JSON form.
-        let json = serde_json::to_string(&told).unwrap_or_default();
         let mut annotations = annotations.to_builder();
         annotations.set(ANNOTATION, json);
         Some(annotations.build())
@@ -125,6 +130,18 @@ impl Engine {
     pub fn deploys(&self) -> &KnownDeploys {
         &self.deploys
     }
+}
+
+/// What an alert says of a deploy itself, with a greater age; if it is of this version, and younger.
+fn older(own: &str, version: &str, age_s: i64) -> Option<String> {
+    let mut own: Map<String, Value> = serde_json::from_str(own).ok()?;
+    let is_of_it = own.get("version").and_then(Value::as_str) == Some(version);
+    let is_younger = own.get("age_s")?.as_f64()? < age_s as f64;
+    if !is_of_it || !is_younger {
+        return None;
+    }
+    own.insert("age_s".to_owned(), age_s.into());
+    serde_json::to_string(&own).ok()
 }
 
 /// By which an alert says its service; the second is where OpenTelemetry's `service.name` goes.
@@ -201,6 +218,32 @@ mod tests {
         let known = known(&[("shop", "", "v2", 600)]);
         let own = Labels::from_pairs([("deploy", r#"{"version":"v1","age_s":7}"#)]);
         assert_eq!(said(&known, "service=shop", &own, 960), "");
+    }
+
+    #[test]
+    fn a_deploy_is_as_old_as_it_is_known_to_be_whenever_the_process_began() {
+        let known = known(&[("shop", "", "v2", 600)]);
+        // A worker that began anew called `deploy()` two seconds before.
+        for (own, expected) in [
+            (
+                r#"{"version":"v2","commit":"c0ffee","age_s":2}"#,
+                r#"{"age_s":360,"commit":"c0ffee","version":"v2"}"#,
+            ),
+            (r#"{"version":"v2","age_s":361}"#, ""),
+            (r#"{"version":"v2","age_s":360}"#, ""),
+            (r#"{"version":"v3","age_s":2}"#, ""),
+            (r#"{"age_s":2}"#, ""),
+            (r#"{"version":"v2"}"#, ""),
+            (r#"{"version":"v2","age_s":"2"}"#, ""),
+            ("v2, 2 s before", ""),
+        ] {
+            let annotations = Labels::from_pairs([("deploy", own)]);
+            assert_eq!(
+                said(&known, "service=shop", &annotations, 960),
+                expected,
+                "{own}"
+            );
+        }
     }
 
     #[test]
