@@ -10,10 +10,11 @@
 
 use std::collections::BTreeMap;
 
-use firebell_escalation::{Target, What as OfPage};
+use firebell_escalation::{End, Target, What as OfPage};
 use firebell_model::{Duration, Timestamp};
 
 use crate::incident::{Incident, What, Who};
+use crate::life::Phase;
 use crate::quality::Spread;
 
 /// What a month was like for a person.
@@ -135,11 +136,8 @@ impl Paged {
         let mut first: BTreeMap<&str, Timestamp> = BTreeMap::new();
         let (mut run, mut is_escalated) = (Run::default(), false);
         for entry in &incident.timeline {
-            let What::Page(what) = &entry.what else {
-                continue;
-            };
-            let has_climbed = run.has_climbed(entry.at, what);
-            let OfPage::Told(whom) = what else {
+            let has_climbed = run.has_climbed(entry.at, &entry.what);
+            let What::Page(OfPage::Told(whom)) = &entry.what else {
                 continue;
             };
             if entry.at < from || to <= entry.at {
@@ -235,30 +233,49 @@ impl Told {
     }
 }
 
-/// How far the run of a page has come. What begins anew, because it came back, was snoozed or handed
-/// over, or its acknowledgement ended, was answered before, and climbs from the bottom.
+/// How far a page has come since anybody answered. What begins anew after an answer, because it came
+/// back, was snoozed or handed over, or its acknowledgement ended, climbs from the bottom; what does
+/// so because it got worse goes on: nobody answered.
 #[derive(Default)]
 struct Run {
     told_at: Option<Timestamp>,
     /// When a shift ended: whoever comes next is told in the place of others.
     changed_at: Option<Timestamp>,
+    /// Since somebody was last told, it was answered or was over.
+    is_answered: bool,
 }
 
 impl Run {
     /// Takes what happened next; whether somebody is told because those before did not answer. Those
     /// of the same moment had no time to.
-    fn has_climbed(&mut self, at: Timestamp, what: &OfPage) -> bool {
+    fn has_climbed(&mut self, at: Timestamp, what: &What) -> bool {
         match what {
-            OfPage::Began(_) => *self = Self::default(),
-            OfPage::NoLongerMeant(_) => self.changed_at = Some(at),
-            OfPage::Told(_) => {
+            What::Page(OfPage::Began(_)) if self.is_answered => *self = Self::default(),
+            What::Page(OfPage::NoLongerMeant(_)) => self.changed_at = Some(at),
+            What::Page(OfPage::Told(_)) => {
+                self.is_answered = false;
                 let is_instead = self.changed_at.take() == Some(at);
                 let first = *self.told_at.get_or_insert(at);
                 return first < at && !is_instead;
             }
-            _ => {}
+            _ => self.is_answered |= is_answer(what),
         }
         false
+    }
+}
+
+/// Whether a page has done what it was for: somebody answered, or there is nothing to answer.
+fn is_answer(what: &What) -> bool {
+    match what {
+        What::Acknowledged | What::AcknowledgementEnded => true,
+        What::Moved { to, .. } => !matches!(to, Phase::Triage | Phase::Active),
+        What::Page(OfPage::AcknowledgementEnded) => true,
+        // These ends say that nobody answered.
+        What::Page(OfPage::Ended(end)) => {
+            !matches!(end, End::Exhausted | End::Failed | End::HandedOff)
+        }
+        What::Page(what) => what.by().is_some(),
+        _ => false,
     }
 }
 
@@ -310,7 +327,7 @@ mod tests {
     }
 
     /// An incident of minute 0 in which people are told, and do things: `told ana`, `began`, `changed`
-    /// when a shift is over, else an act.
+    /// when a shift is over, `snoozed`, `exhausted` when nobody is left to tell, else an act.
     fn played(story: &[(i64, &str, &str)]) -> Incidents {
         let mut incidents = Incidents::new(Policy::default());
         let opening = Opening {
@@ -333,6 +350,8 @@ mod tests {
             (_, Some(whom)) => Some(OfPage::Told(whom.split(' ').map(Into::into).collect())),
             ("began", None) => Some(OfPage::Began("all".into())),
             ("changed", None) => Some(OfPage::NoLongerMeant("ana".into())),
+            ("snoozed", None) => Some(OfPage::Snoozed(who.into(), now)),
+            ("exhausted", None) => Some(OfPage::Ended(End::Exhausted)),
             (_, None) => None,
         };
         match of_page {
@@ -434,10 +453,23 @@ mod tests {
         // Two steps of one moment: nobody could have answered the first.
         check(&[(1, "", "told receiver:ops"), (1, "", "told ana")], 0);
         // It was snoozed, came back, or its acknowledgement ended.
-        let anew = [(1, "", "told ana"), (60, "", "began"), (60, "", "told ana")];
-        check(&anew, 0);
-        let anew = [&anew[..], &[(75, "", "told ben")]].concat();
-        check(&anew, 1);
+        for answer in ["ack", "snoozed", "state resolved"] {
+            let anew = [
+                (1, "", "told ana"),
+                (9, "ana", answer),
+                (60, "", "began"),
+                (60, "", "told ana"),
+            ];
+            check(&anew, 0);
+            let anew = [&anew[..], &[(75, "", "told ben")]].concat();
+            check(&anew, 1);
+        }
+        // It got worse before anybody answered, also when nobody was left to ask; or at once.
+        let worse = [(10, "", "began"), (10, "", "told ana ben")];
+        let told = (0, "", "told ana");
+        check(&[&[told], &worse[..]].concat(), 1);
+        check(&[&[told, (5, "", "exhausted")], &worse[..]].concat(), 1);
+        check(&[told, (0, "", "began"), (0, "", "told ana ben")], 0);
         // A shift ended: who comes after is told instead.
         let changed = [(1, "", "told ana"), (9, "", "changed"), (9, "", "told ben")];
         check(&changed, 0);
