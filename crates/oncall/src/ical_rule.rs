@@ -35,7 +35,8 @@ pub(crate) struct Rule {
     month_days: BTreeSet<i8>,
     // Which one of the month, negative from its end, 0 is each; and the day of the week.
     week_days: BTreeSet<(i8, i64)>,
-    is_from_sunday: bool,
+    /// The day of the week with which weeks begin, from Monday on.
+    week_start: i64,
 }
 
 impl Frequency {
@@ -106,8 +107,9 @@ impl Rule {
                 !self.week_days.is_empty()
             }
             "WKST" => {
-                self.is_from_sunday = value.eq_ignore_ascii_case("SU");
-                true
+                let day = week_day(value).filter(|(nth, _)| *nth == 0);
+                self.week_start = day.map_or(0, |it| it.1);
+                day.is_some()
             }
             _ => false,
         }
@@ -140,7 +142,7 @@ impl Rule {
     }
 
     /// When it begins, each time within two minutes of the calendar; `None` when more than `budget`
-    /// days, weeks, months or years would have to be looked at.
+    /// days, weeks, months or years, or days that they have of it, would have to be looked at.
     pub(crate) fn starts_within(
         &self,
         first: i64,
@@ -156,8 +158,8 @@ impl Rule {
         };
         let mut nth = skipped * self.interval;
         loop {
-            *budget = budget.checked_sub(1)?;
             let (begins, dates) = self.period(first, nth);
+            *budget = budget.checked_sub(dates.len().max(1))?;
             if begins >= to {
                 return Some(starts);
             }
@@ -202,8 +204,8 @@ impl Rule {
                 (day * DAY, self.filtered(day..=day, None))
             }
             Frequency::Weekly => {
-                let shift = if self.is_from_sunday { DAY } else { 0 };
-                let week = day_of(week_of(first + shift) - shift) + 7 * nth;
+                let shift = self.week_start * DAY;
+                let week = day_of(week_of(first - shift) + shift) + 7 * nth;
                 let on = self.week_days.is_empty().then(|| weekday_of(begin));
                 (week * DAY, self.filtered(week..=week + 6, on))
             }

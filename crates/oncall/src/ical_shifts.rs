@@ -2,19 +2,21 @@
 //! [`crate::calendar`] does.
 //!
 //! *Invariants*: what cannot be understood is a problem with its line, never a shift of somebody else
-//! or of another time. What [`crate::calendar`] wrote reads back to the same shifts.
+//! or of another time, nor none. What [`crate::calendar`] wrote reads back to the same shifts.
 //!
-//! *Limits*: [`SHIFTS_MAX`] shifts, and [`STEPS_MAX`] days, weeks, months and years that rules are
-//! followed through, in all; where there is more, that is a problem.
+//! *Limits*: [`SHIFTS_MAX`] shifts; [`STEPS_MAX`] days, weeks, months and years that rules are
+//! followed through, and [`TIMES_MAX`] times of `RDATE` and `EXDATE`, in all. Where there is more, that
+//! is a problem. A `UID` has [`TEXT_BYTES_MAX`] at most, and of a title no more is kept.
 //!
 //! *Sources*: RFC 5545: events (3.6.1), attendees (3.8.4.1), instances of events that recur (3.8.4.4).
 //! A shift that recurs keeps its length by the clock, as rotations do: where clocks change, those that
 //! are adjacent stay adjacent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 use firebell_model::Timestamp;
-use jiff::civil::DateTime;
+use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
 
 use crate::civil::{DAY, civil_of, minute_at, minute_of, moment_of};
@@ -22,7 +24,7 @@ use crate::ical_rule::{Frequency, Rule};
 use crate::ical_text::{
     LIST_BYTES_MAX, Line, Property, civil, duration, moment, texts, unescaped, unfolded,
 };
-use crate::ical_who::{Known, Unclear};
+use crate::ical_who::{Attendee, Known, Unclear, attendee};
 use crate::people::{Directory, PersonId};
 use crate::shifts::Span;
 
@@ -31,10 +33,16 @@ use crate::shifts::Span;
 pub struct CalendarShifts {
     /// In order of time, then of their events.
     pub shifts: Vec<CalendarShift>,
+    /// What events are called that were understood, also those that were called off or lie at another
+    /// time: what earlier calendars said of them holds no longer.
+    pub understood: BTreeSet<String>,
     /// How many lie before or after the time that was asked for.
     pub n_left_out: usize,
     /// All that was not understood; the first hundred.
     pub problems: Vec<CalendarProblem>,
+    /// It is no calendar, was cut off, or has more than is taken: what was understood says nothing of
+    /// the rest.
+    pub is_broken: bool,
 }
 
 /// A shift, as an event of a calendar has it.
@@ -50,7 +58,7 @@ pub struct CalendarShift {
     pub people: Vec<PersonId>,
     /// Who learns.
     pub shadows: Vec<PersonId>,
-    /// What the event is called by people.
+    /// What the event is called by people; its beginning.
     pub title: String,
 }
 
@@ -76,20 +84,27 @@ pub fn calendar_shifts(
     let mut reader = Reader {
         zone,
         is_calendar: false,
+        is_open: false,
         event: None,
         n_inner: 0,
+        n_times: 0,
         events: Vec::new(),
+        unclear: BTreeSet::new(),
         found: CalendarShifts::default(),
     };
+    let mut n_lines = 0;
     for line in unfolded(text) {
+        n_lines = line.number;
         reader.line(&line);
     }
     if let Some(event) = reader.event.take() {
-        reader.problem(event.line, "an event has no end", CUT);
+        reader.has_no_end(&event);
+    } else if reader.is_open {
+        reader.broken(n_lines, "the calendar has no end", CUT);
     }
     if !reader.is_calendar {
         let hint = "a calendar is a text that begins with `BEGIN:VCALENDAR`";
-        reader.problem(1, "this is no calendar", hint);
+        reader.broken(1, "this is no calendar", hint);
     }
     reader.finish(directory, within)
 }
@@ -132,19 +147,19 @@ struct Event {
     is_unclear: bool,
 }
 
-struct Attendee {
-    line: usize,
-    name: String,
-    address: String,
-}
-
 struct Reader<'z> {
     zone: &'z TimeZone,
     is_calendar: bool,
+    /// A calendar has begun and not ended.
+    is_open: bool,
     event: Option<Event>,
     // Parts of an event that are not it, such as alarms.
     n_inner: usize,
+    /// Of `RDATE` and `EXDATE`.
+    n_times: usize,
     events: Vec<Event>,
+    /// What events are called that were not understood.
+    unclear: BTreeSet<String>,
     found: CalendarShifts,
 }
 
@@ -159,6 +174,18 @@ impl Reader<'_> {
         }
     }
 
+    /// A problem of the calendar as a whole: it is named, however many others there are.
+    fn broken(&mut self, line: usize, message: impl Into<String>, hint: impl Into<String>) {
+        self.found.is_broken = true;
+        self.found.problems.truncate(PROBLEMS_MAX - 1);
+        self.problem(line, message, hint);
+    }
+
+    fn has_no_end(&mut self, event: &Event) {
+        self.unclear.insert(event.uid());
+        self.broken(event.line, "an event has no end", CUT);
+    }
+
     fn line(&mut self, line: &Line) {
         let Some(property) = Property::read(&line.text) else {
             if !line.text.trim().is_empty() {
@@ -167,14 +194,15 @@ impl Reader<'_> {
             return;
         };
         match (&*property.name, &*property.value.to_ascii_uppercase()) {
-            ("BEGIN", "VCALENDAR") => self.is_calendar = true,
+            ("BEGIN", "VCALENDAR") => (self.is_calendar, self.is_open) = (true, true),
+            ("END", "VCALENDAR") => self.is_open = false,
             ("BEGIN", "VEVENT") => {
                 let event = Event {
                     line: line.number,
                     ..Event::default()
                 };
                 if let Some(open) = self.event.replace(event) {
-                    self.problem(open.line, "an event has no end", CUT);
+                    self.has_no_end(&open);
                 }
                 self.n_inner = 0;
             }
@@ -193,6 +221,7 @@ impl Reader<'_> {
         };
         let value = property.value;
         let said = || Some((line, unescaped(value)));
+        let names = || short(value, LIST_BYTES_MAX).map(|it| (line, it));
         let is_right = match &*property.name {
             "DTSTART" => set(&mut event.start, self.when(property, line)),
             "DTEND" => set(&mut event.end, self.when(property, line)),
@@ -218,10 +247,10 @@ impl Reader<'_> {
                 event.is_cancelled = value.eq_ignore_ascii_case("CANCELLED");
                 true
             }
-            "UID" => set(&mut event.uid, Some(value.to_owned())),
+            "UID" => set(&mut event.uid, short(value, TEXT_BYTES_MAX)),
             "SUMMARY" => set(&mut event.title, said()),
-            PEOPLE => set(&mut event.people, Some((line, value.to_owned()))),
-            SHADOWS => set(&mut event.shadows, Some((line, value.to_owned()))),
+            PEOPLE => set(&mut event.people, names()),
+            SHADOWS => set(&mut event.shadows, names()),
             "ATTENDEE" => {
                 event.attendees.extend(attendee(property, line));
                 true
@@ -246,7 +275,10 @@ impl Reader<'_> {
     }
 
     fn list(&mut self, property: &Property<'_>, line: usize) -> Option<Vec<When>> {
-        if property.value.len() > LIST_BYTES_MAX {
+        self.n_times += property.value.split(',').count();
+        if self.n_times > TIMES_MAX {
+            let message = format!("more than {TIMES_MAX} times in `RDATE` and `EXDATE`");
+            self.problem(line, message, "take out what is over, or what is far ahead");
             return None;
         }
         let zone = self.zone_of(property, line)?;
@@ -282,67 +314,101 @@ impl Reader<'_> {
                 replaced.entry(uid).or_default().insert(of.at());
             }
         }
-        let mut shifts: BTreeMap<(Timestamp, String), CalendarShift> = BTreeMap::new();
-        let mut budget = STEPS_MAX;
+        let (mut shifts, mut budget) = (Shifts::new(), STEPS_MAX);
         for event in &events {
             let uid = event.uid();
             let gone = replaced.get(&*uid).filter(|_| event.instead_of.is_none());
             let spans = self.spans(event, gone, within, &mut budget);
-            if spans.is_empty() {
-                continue;
+            let is_understood = spans
+                .and_then(|spans| self.take_spans(event, &uid, spans, &known, &mut shifts))
+                .is_some();
+            if shifts.len() > SHIFTS_MAX {
+                shifts.clear();
+                self.found.understood.clear();
+                let message =
+                    format!("these are more than {SHIFTS_MAX} shifts, and no more are taken");
+                self.broken(1, message, "take out what is over, or what is far ahead");
+                break;
             }
-            let Some((people, shadows)) = self.who(event, &known) else {
-                continue;
+            let into = match is_understood {
+                true => &mut self.found.understood,
+                false => &mut self.unclear,
             };
-            let title = event.title.as_ref().map_or("", |it| &it.1);
-            for span in spans {
-                let shift = CalendarShift {
-                    uid: uid.clone(),
-                    line: event.line,
-                    span,
-                    people: people.clone(),
-                    shadows: shadows.clone(),
-                    title: title.to_owned(),
-                };
-                shifts.insert((span.from, uid.clone()), shift);
-            }
+            into.insert(uid);
         }
-        if shifts.len() > SHIFTS_MAX {
-            let message = format!(
-                "these are {} shifts, and {SHIFTS_MAX} are taken",
-                shifts.len()
-            );
-            self.problem(1, message, "take out what is over, or what is far ahead");
-            shifts.clear();
-        }
+        let unclear = std::mem::take(&mut self.unclear);
+        self.found.understood.retain(|it| !unclear.contains(it));
         self.found.shifts = shifts.into_values().collect();
         self.found.problems.sort_by_key(|it| it.line);
         self.found
     }
 
-    /// When an event is, as far as it touches a span.
+    /// Makes shifts of the times of an event; `None` when that is a problem, which was named.
+    fn take_spans(
+        &mut self,
+        event: &Event,
+        uid: &str,
+        spans: Vec<Span>,
+        known: &Known<'_>,
+        shifts: &mut Shifts,
+    ) -> Option<()> {
+        if spans.is_empty() {
+            return Some(());
+        }
+        let (people, shadows) = self.who(event, known)?;
+        let mut is_right = true;
+        for span in spans {
+            let shift = CalendarShift {
+                uid: uid.to_owned(),
+                line: event.line,
+                span,
+                people: people.clone(),
+                shadows: shadows.clone(),
+                title: event.title().to_owned(),
+            };
+            match shifts.entry((span.from, uid.to_owned())) {
+                Entry::Vacant(place) => drop(place.insert(shift)),
+                // One of several was moved onto another one: both are on call.
+                Entry::Occupied(there) if there.get().span == span => {
+                    there.into_mut().join(&shift);
+                }
+                Entry::Occupied(_) => is_right = false,
+            }
+            if shifts.len() > SHIFTS_MAX {
+                break;
+            }
+        }
+        if !is_right {
+            let message = "an event begins with another one of its `UID`, and has another end";
+            let hint = "one of them was moved onto the other: let them end together";
+            self.problem(event.line, message, hint);
+        }
+        is_right.then_some(())
+    }
+
+    /// When an event is, as far as it touches a span; `None` when that is a problem, which was named.
     fn spans(
         &mut self,
         event: &Event,
         gone: Option<&BTreeSet<Timestamp>>,
         within: Span,
         budget: &mut usize,
-    ) -> Vec<Span> {
+    ) -> Option<Vec<Span>> {
         let Some(start) = event.start.as_ref().filter(|_| !event.is_unclear) else {
             if !event.is_unclear {
                 self.problem(event.line, "an event has no `DTSTART`", CUT);
             }
-            return Vec::new();
+            return None;
         };
         if event.is_cancelled {
-            return Vec::new();
+            return Some(Vec::new());
         }
         let length = length_of(event, start);
         if !(1..=SHIFT_DAYS_MAX * DAY * 60).contains(&length) {
             let message = format!("an event lasts no time, or more than {SHIFT_DAYS_MAX} days");
             let hint = "its `DTEND` comes after its `DTSTART`, or it has a `DURATION`";
             self.problem(event.line, message, hint);
-            return Vec::new();
+            return None;
         }
         let mut starts: Vec<When> = event.more.clone();
         match &event.rule {
@@ -353,54 +419,70 @@ impl Reader<'_> {
                     let hint = "days, weeks, months and years are understood, with `INTERVAL`, \
                                 `COUNT`, `UNTIL`, `BYDAY`, `BYMONTHDAY` and `BYMONTH`";
                     self.problem(*line, why, hint);
-                    return Vec::new();
+                    return None;
                 }
             },
         }
-        let is_gone = |it: &When| {
-            let at = it.at();
-            let mut except = event.except.iter();
-            except.any(|not| match not.is_day {
-                true => not.civil.date() == it.civil.date(),
-                false => not.at() == at,
-            }) || gone.is_some_and(|gone| gone.contains(&at))
+        let (days, times): (Vec<&When>, Vec<&When>) = event.except.iter().partition(|it| it.is_day);
+        let days: BTreeSet<Date> = days.iter().map(|it| it.civil.date()).collect();
+        let times: BTreeSet<Timestamp> = times.iter().map(|it| it.at()).collect();
+        let is_gone = |it: &When, at: &Timestamp| {
+            let is_replaced = gone.is_some_and(|gone| gone.contains(at));
+            is_replaced || times.contains(at) || days.contains(&it.civil.date())
         };
-        let starts = starts.iter().filter(|it| !is_gone(it));
-        let spans = starts.map(|it| Span::new(it.at(), end_of(event, it, length)));
+        let starts = starts.iter().map(|it| (it, it.at()));
+        let starts = starts.filter(|(it, at)| !is_gone(it, at));
+        let spans = starts.map(|(it, at)| Span::new(at, end_of(event, it, length)));
         let (inside, outside): (Vec<Span>, Vec<Span>) =
             spans.partition(|it| !it.within(within).is_empty());
         // Of what recurs, those are not even looked for.
         self.found.n_left_out += usize::from(event.rule.is_none()) * outside.len();
-        inside
+        Some(inside)
     }
 
-    /// Who is on call, and who learns.
+    /// Who is on call, and who learns; `None` when that is a problem, which was named.
     fn who(&mut self, event: &Event, known: &Known<'_>) -> Option<(Vec<PersonId>, Vec<PersonId>)> {
         let mut wrong: Vec<(usize, Unclear)> = Vec::new();
         let mut named = |said: &Option<(usize, String)>| {
             let (line, text) = said.as_ref()?;
-            let names = texts(text).into_iter().filter(|it| !it.trim().is_empty());
-            let found: Result<Vec<_>, _> = names.map(|it| known.find(&it)).collect();
+            let found = known.listed(texts(text).iter());
             found.map_err(|why| wrong.push((*line, why))).ok()
         };
         let (people, shadows) = (named(&event.people), named(&event.shadows));
-        let people = match (people, &event.people) {
-            (Some(people), _) => Some(people),
-            (None, Some(_)) => None,
-            (None, None) => event.invited(known).map_err(|why| wrong.extend(why)).ok(),
+        let people = match &event.people {
+            Some(_) => people,
+            None => {
+                let found = known.invited(event.title.as_ref(), &event.attendees);
+                found.map_err(|why| wrong.extend(why)).ok()
+            }
         };
-        if event.title.is_none() && event.attendees.is_empty() && event.people.is_none() {
-            wrong.push((event.line, Unclear::Unknown(String::new())));
+        let people = people.unwrap_or_default();
+        if people.is_empty() && wrong.is_empty() {
+            let line = event.people.as_ref().map_or(event.line, |it| it.0);
+            wrong.push((line, Unclear::Unknown(String::new())));
         }
         for (line, why) in &wrong {
             let (message, hint) = known.told(why);
             self.problem(*line, message, hint);
         }
-        match people {
-            Some(people) if wrong.is_empty() && !people.is_empty() => {
-                Some((people, shadows.unwrap_or_default()))
+        wrong
+            .is_empty()
+            .then(|| (people, shadows.unwrap_or_default()))
+    }
+}
+
+impl CalendarShift {
+    /// Those of the other one are on call, or learn, as well.
+    fn join(&mut self, other: &Self) {
+        for (into, more) in [
+            (&mut self.people, &other.people),
+            (&mut self.shadows, &other.shadows),
+        ] {
+            for id in more {
+                if !into.contains(id) {
+                    into.push(*id);
+                }
             }
-            _ => None,
         }
     }
 }
@@ -409,9 +491,8 @@ impl Event {
     /// What it is called; where it says nothing, what it is makes its name.
     fn uid(&self) -> String {
         let by_title = || {
-            let title = self.title.as_ref().map_or("", |it| &it.1);
             let start = self.start.as_ref().map(When::at).unwrap_or_default();
-            format!("{start} {title}")
+            format!("{start} {}", self.title())
         };
         self.uid
             .clone()
@@ -419,36 +500,21 @@ impl Event {
             .unwrap_or_else(by_title)
     }
 
-    /// Those who are invited, by address or name; else those whom the title names.
-    fn invited(&self, known: &Known<'_>) -> Result<Vec<PersonId>, Vec<(usize, Unclear)>> {
-        let mut people = Vec::new();
-        let mut wrong = Vec::new();
-        for Attendee {
-            line,
-            name,
-            address,
-        } in &self.attendees
-        {
-            let found = known.find(address).or_else(|why| {
-                let by_name = (!name.is_empty()).then(|| known.find(name).ok());
-                by_name.flatten().ok_or(why)
-            });
-            match found {
-                Ok(id) if people.contains(&id) => {}
-                Ok(id) => people.push(id),
-                Err(why) => wrong.push((*line, why)),
-            }
-        }
-        if wrong.is_empty() && !people.is_empty() {
-            return Ok(people);
-        }
-        let title = self.title.as_ref();
-        match title.map(|(line, title)| (line, known.in_title(title))) {
-            Some((_, Ok(people))) => Ok(people),
-            Some((line, Err(why))) if wrong.is_empty() => Err(vec![(*line, why)]),
-            _ => Err(wrong),
+    /// What people call it, as far as that is kept.
+    fn title(&self) -> &str {
+        let title = self.title.as_ref().map_or("", |it| &it.1);
+        let ends = (0..=TEXT_BYTES_MAX).rev();
+        let mut cut = ends.filter_map(|end| title.get(..end));
+        match title.len() > TEXT_BYTES_MAX {
+            true => cut.next().unwrap_or_default(),
+            false => title,
         }
     }
+}
+
+/// A text, where it is no longer than that.
+fn short(text: &str, bytes_max: usize) -> Option<String> {
+    (text.len() <= bytes_max).then(|| text.to_owned())
 }
 
 fn set<T>(place: &mut Option<T>, value: Option<T>) -> bool {
@@ -470,37 +536,21 @@ fn when(text: &str, zone: &TimeZone) -> Option<When> {
     })
 }
 
-/// Somebody who is invited and has not declined; rooms are nobody.
-fn attendee(property: &Property<'_>, line: usize) -> Option<Attendee> {
-    let is = |name: &str, values: &[&str]| {
-        let said = property.param(name).unwrap_or_default();
-        values.iter().any(|it| it.eq_ignore_ascii_case(said))
-    };
-    if is("PARTSTAT", &["DECLINED"]) || is("CUTYPE", &["ROOM", "RESOURCE"]) {
-        return None;
-    }
-    let value = property.value;
-    let is_mail = value
-        .get(..7)
-        .is_some_and(|it| it.eq_ignore_ascii_case("mailto:"));
-    let address = if is_mail { value.get(7..)? } else { value };
-    Some(Attendee {
-        line,
-        name: property.param("CN").unwrap_or_default().to_owned(),
-        address: address.trim().to_owned(),
-    })
-}
-
 /// A zone by its name, also behind what some programs put before it, as in
 /// `/freeassociation.sourceforge.net/Europe/Berlin`.
 fn zone_named(name: &str) -> Option<TimeZone> {
-    let mut name = name.trim().trim_start_matches('/');
-    loop {
-        if let Ok(zone) = TimeZone::get(name) {
-            return Some(zone);
-        }
-        name = name.split_once('/')?.1;
+    let name = name.trim();
+    if name.len() > ZONE_BYTES_MAX {
+        return None;
     }
+    // No zone has more parts: what stands before them is not looked for.
+    let begins = name.rmatch_indices('/').map(|(at, _)| at + 1);
+    let mut begins: Vec<usize> = begins.take(ZONE_PARTS_MAX).collect();
+    if begins.len() < ZONE_PARTS_MAX {
+        begins.push(0);
+    }
+    let mut names = begins.iter().rev().filter_map(|at| name.get(*at..));
+    names.find_map(|name| TimeZone::get(name).ok())
 }
 
 /// How long an event lasts by the clock of its beginning, in seconds.
@@ -581,6 +631,9 @@ fn until_by(zone: &TimeZone, rule: &str) -> Option<i64> {
     Some(minute_at(zone, at))
 }
 
+/// By their beginnings and events.
+type Shifts = BTreeMap<(Timestamp, String), CalendarShift>;
+
 /// Names between commas, as configuration has them; [`crate::calendar`] writes it.
 pub(crate) const PEOPLE: &str = "X-FIREBELL-PEOPLE";
 /// The same of those who learn.
@@ -590,6 +643,12 @@ pub(crate) const SHADOWS: &str = "X-FIREBELL-SHADOWS";
 pub const SHIFTS_MAX: usize = 2_000;
 /// The most days, weeks, months and years of rules.
 const STEPS_MAX: usize = 100_000;
+/// The most times of `RDATE` and `EXDATE`: ten years, each day, a few times.
+const TIMES_MAX: usize = 20_000;
+const TEXT_BYTES_MAX: usize = 1024;
+const ZONE_BYTES_MAX: usize = 255;
+/// As in `America/Argentina/Ushuaia`.
+const ZONE_PARTS_MAX: usize = 3;
 const SHIFT_DAYS_MAX: i64 = 366;
 const PROBLEMS_MAX: usize = 100;
 const VALUE_SHOWN_MAX: usize = 40;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::ical_text::Property;
 use crate::people::{ContactKind, Directory, PersonId};
 
 /// Everybody, by all that a calendar may call them.
@@ -11,6 +12,14 @@ pub(crate) struct Known<'d> {
     by_name: BTreeMap<String, Vec<PersonId>>,
 }
 
+/// Somebody who is invited to an event.
+pub(crate) struct Attendee {
+    line: usize,
+    name: String,
+    address: String,
+    has_declined: bool,
+}
+
 /// Why a text does not say who is on call.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Unclear {
@@ -18,6 +27,8 @@ pub(crate) enum Unclear {
     Unknown(String),
     /// Several people do.
     Several(String, Vec<PersonId>),
+    /// Whoever it names has said no.
+    Declined(String),
 }
 
 impl<'d> Known<'d> {
@@ -53,6 +64,70 @@ impl<'d> Known<'d> {
             [] => Err(Unclear::Unknown(name.to_owned())),
             several => Err(Unclear::Several(name.to_owned(), several.to_vec())),
         }
+    }
+
+    /// Those who are invited and have not declined, by address or name; else those whom the title
+    /// names, unless they have. The errors have their lines.
+    pub(crate) fn invited(
+        &self,
+        title: Option<&(usize, String)>,
+        attendees: &[Attendee],
+    ) -> Result<Vec<PersonId>, Vec<(usize, Unclear)>> {
+        let (mut people, mut declined, mut wrong) = (Vec::new(), Vec::new(), Vec::new());
+        for attendee in attendees {
+            let into = match attendee.has_declined {
+                true => &mut declined,
+                false => &mut people,
+            };
+            match self.attendee(attendee) {
+                Ok(id) if into.contains(&id) => {}
+                Ok(id) => into.push(id),
+                // Whoever that is, they are not on call.
+                Err(_) if attendee.has_declined => {}
+                Err(why) => wrong.push((attendee.line, why)),
+            }
+        }
+        if wrong.is_empty() && !people.is_empty() {
+            return Ok(people);
+        }
+        let Some((line, title)) = title else {
+            return Err(wrong);
+        };
+        match self.in_title(title) {
+            // Of those who are invited, nobody is taken off.
+            Ok(named) if people.iter().any(|it| !named.contains(it)) => Err(wrong),
+            Ok(mut named) => {
+                named.retain(|it| people.contains(it) || !declined.contains(it));
+                match named.is_empty() {
+                    true => Err(vec![(*line, Unclear::Declined(title.clone()))]),
+                    false => Ok(named),
+                }
+            }
+            Err(why) if wrong.is_empty() => Err(vec![(*line, why)]),
+            Err(_) => Err(wrong),
+        }
+    }
+
+    fn attendee(&self, attendee: &Attendee) -> Result<PersonId, Unclear> {
+        self.find(&attendee.address).or_else(|why| {
+            let by_name = (!attendee.name.is_empty()).then(|| self.find(&attendee.name).ok());
+            by_name.flatten().ok_or(why)
+        })
+    }
+
+    /// All of some names, each person once.
+    pub(crate) fn listed<'n>(
+        &self,
+        names: impl Iterator<Item = &'n String>,
+    ) -> Result<Vec<PersonId>, Unclear> {
+        let mut people = Vec::new();
+        for name in names.filter(|it| !it.trim().is_empty()) {
+            let id = self.find(name)?;
+            if !people.contains(&id) {
+                people.push(id);
+            }
+        }
+        Ok(people)
     }
 
     /// The people whom a title names: alone (`Ana Ruiz`), several (`ana, ben`), behind what the
@@ -109,6 +184,10 @@ impl<'d> Known<'d> {
                 );
                 (message, hint)
             }
+            Unclear::Declined(title) => {
+                let message = format!("whom `{}` names has declined", shortened(title));
+                (message, "name who is on call instead".to_owned())
+            }
             Unclear::Several(name, people) => {
                 let names = people.iter().map(|id| &*self.directory.person(*id).name);
                 let names = names.collect::<Vec<_>>().join(", ");
@@ -120,6 +199,28 @@ impl<'d> Known<'d> {
             }
         }
     }
+}
+
+/// Somebody who is invited; rooms are nobody.
+pub(crate) fn attendee(property: &Property<'_>, line: usize) -> Option<Attendee> {
+    let is = |name: &str, values: &[&str]| {
+        let said = property.param(name).unwrap_or_default();
+        values.iter().any(|it| it.eq_ignore_ascii_case(said))
+    };
+    if is("CUTYPE", &["ROOM", "RESOURCE"]) {
+        return None;
+    }
+    let value = property.value;
+    let is_mail = value
+        .get(..7)
+        .is_some_and(|it| it.eq_ignore_ascii_case("mailto:"));
+    let address = if is_mail { value.get(7..)? } else { value };
+    Some(Attendee {
+        line,
+        name: property.param("CN").unwrap_or_default().to_owned(),
+        address: address.trim().to_owned(),
+        has_declined: is("PARTSTAT", &["DECLINED"]),
+    })
 }
 
 fn folded(name: &str) -> String {

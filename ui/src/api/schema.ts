@@ -2212,9 +2212,9 @@ export interface components {
             schedule: string;
             /** @description Text of iCalendar, up to 2 MiB: of each event `X-FIREBELL-PEOPLE`, `ATTENDEE` or `SUMMARY` names people by name, full name or e-mail address. */
             calendar: string;
-            /** @description Puts in force what is understood. Without it, a calendar with a problem changes nothing. */
+            /** @description Puts in force what is understood; of events with a problem, what is known stays. Without it, a calendar with a problem changes nothing. What is no calendar, was cut off or has too many shifts is refused all the same. */
             partial?: boolean;
-            /** @description Shifts of the schedule that were read before and are not in this calendar go. */
+            /** @description Shifts of the schedule of the last month and the next eleven that were read before and are not in this calendar go. It is refused where anything is not understood. */
             replace?: boolean;
             /** @description Changes nothing, and says what would be. */
             preview?: boolean;

@@ -122,7 +122,20 @@ fn people_are_named_by_title_or_invited_by_address() {
         ),
         // An address that nobody has, and a title that says who is meant.
         ("SUMMARY:ben\nATTENDEE:mailto:rota@example.org", "ben"),
+        // The same, where it takes off nobody who was invited, or those who declined.
+        (
+            "SUMMARY:ana and ben\nATTENDEE:mailto:ana@example.org\nATTENDEE:mailto:rota@example.org",
+            "ana+ben",
+        ),
+        (
+            "SUMMARY:ana\\, ben\nATTENDEE;PARTSTAT=DECLINED:mailto:ben@example.org",
+            "ana",
+        ),
         ("SUMMARY:whatever\nX-FIREBELL-PEOPLE:benji,ana", "benji+ana"),
+        (
+            "X-FIREBELL-PEOPLE:ana,ana\nX-FIREBELL-SHADOWS:zoe,zoe",
+            "ana, shadow zoe",
+        ),
         (
             "SUMMARY:ana\nX-FIREBELL-PEOPLE:zoe\nX-FIREBELL-SHADOWS:ben",
             "zoe, shadow ben",
@@ -179,6 +192,27 @@ fn all_that_cannot_be_understood_is_named_with_its_line_and_what_helps() {
         line 1: this is no calendar (a calendar is a text that begins with `BEGIN:VCALENDAR`)
     "#]]
     .assert_eq(&shown(&none));
+}
+
+#[test]
+fn nobody_who_is_meant_is_left_out_and_nobody_who_declined_put_on_call_without_a_word() {
+    let said = |lines: &str| format!("{DAY}\n{lines}");
+    check(
+        &[
+            &said("SUMMARY:ben\nATTENDEE:mailto:ana@example.org\nATTENDEE:mailto:x@y.z"),
+            &said("SUMMARY:payments: ana\nATTENDEE;PARTSTAT=DECLINED:mailto:ana@example.org"),
+            &said("ATTENDEE;PARTSTAT=DECLINED:mailto:ana@example.org"),
+            &said("SUMMARY:ana\nX-FIREBELL-PEOPLE:"),
+            &said("SUMMARY:ana\nX-FIREBELL-PEOPLE: , \nX-FIREBELL-SHADOWS:ben"),
+        ],
+        expect![[r#"
+            line 8: nobody is called `x@y.z` (`people` has ana, ben, benji, zoe, each known by name, full name and e-mail address)
+            line 14: whom `payments: ana` names has declined (name who is on call instead)
+            line 17: an event names nobody (its `SUMMARY` or an `ATTENDEE` names a person)
+            line 28: an event names nobody (its `SUMMARY` or an `ATTENDEE` names a person)
+            line 35: an event names nobody (its `SUMMARY` or an `ATTENDEE` names a person)
+        "#]],
+    );
 }
 
 #[test]
@@ -276,7 +310,7 @@ fn more_than_there_is_room_for_is_refused_and_costs_little() {
     check(
         &events,
         expect![[r#"
-        line 1: these are 2190 shifts, and 2000 are taken (take out what is over, or what is far ahead)
+        line 1: these are more than 2000 shifts, and no more are taken (take out what is over, or what is far ahead)
     "#]],
     );
     let counted = "UID:1\nDTSTART:00010101T000000\nDURATION:PT1H\nRRULE:FREQ=DAILY;COUNT=9999999\nSUMMARY:ana";
@@ -284,6 +318,116 @@ fn more_than_there_is_room_for_is_refused_and_costs_little() {
         &[counted],
         expect![[r#"
         line 6: events recur more often than 100000 times before they are over (days, weeks, months and years are understood, with `INTERVAL`, `COUNT`, `UNTIL`, `BYDAY`, `BYMONTHDAY` and `BYMONTH`)
+    "#]],
+    );
+}
+
+#[test]
+fn one_that_was_moved_onto_another_one_is_a_shift_of_both_or_a_problem() {
+    let weekly =
+        "UID:1\nDTSTART:20260105T090000\nDURATION:P7D\nRRULE:FREQ=WEEKLY;COUNT=3\nSUMMARY:ana";
+    let moved = "UID:1\nRECURRENCE-ID:20260112T090000\nDTSTART:20260119T090000\nSUMMARY:ben";
+    check(
+        &[
+            weekly,
+            &format!("{moved}\nDURATION:P7D\nX-FIREBELL-PEOPLE:zoe,ana\nX-FIREBELL-SHADOWS:ben"),
+        ],
+        expect![[r#"
+            2026-01-05T09:00:00 .. 2026-01-12T09:00:00 ana
+            2026-01-19T09:00:00 .. 2026-01-26T09:00:00 ana+zoe, shadow ben
+        "#]],
+    );
+    check(
+        &[weekly, &format!("{moved}\nDURATION:P1D")],
+        expect![[r#"
+            2026-01-05T09:00:00 .. 2026-01-12T09:00:00 ana
+            2026-01-19T09:00:00 .. 2026-01-26T09:00:00 ana
+            line 9: an event begins with another one of its `UID`, and has another end (one of them was moved onto the other: let them end together)
+        "#]],
+    );
+}
+
+#[test]
+fn weeks_begin_when_the_rule_says() {
+    let from = |day: &str| {
+        let rule = format!("RRULE:FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST={day}");
+        let said = read(&[&format!(
+            "UID:1\nDTSTART:20260106T090000\nDURATION:P1D\n{rule}\nSUMMARY:ana"
+        )]);
+        let days = said.shifts.iter().map(|it| it.span.from.to_string());
+        let days: Vec<String> = days.map(|it| it[5..10].to_owned()).collect();
+        (days.join(" "), said.problems.len())
+    };
+    let with_sunday_after = ("01-06 01-11 01-20 01-25".to_owned(), 0);
+    let with_sunday_before = ("01-06 01-18 01-20 02-01".to_owned(), 0);
+    for day in ["MO", "TU", "tu"] {
+        assert_eq!(from(day), with_sunday_after, "{day}");
+    }
+    for day in ["WE", "TH", "FR", "SA", "SU"] {
+        assert_eq!(from(day), with_sunday_before, "{day}");
+    }
+    for day in ["1MO", "monday"] {
+        assert_eq!(from(day), (String::new(), 1), "{day}");
+    }
+}
+
+#[test]
+fn what_was_understood_is_told_also_where_no_shift_came_of_it() {
+    let said = read(&[
+        &format!("{DAY}\nSTATUS:CANCELLED\nSUMMARY:gone"),
+        "UID:2\nDTSTART:20270205T080000Z\nDURATION:P1D\nSUMMARY:gone",
+        "UID:3\nDTSTART:20260105T080000Z\nDURATION:P1D\nEXDATE:20260105T080000Z\nSUMMARY:gone",
+        "UID:4\nDTSTART:20260105T080000Z\nDURATION:P1D\nSUMMARY:gone",
+        "UID:5\nDTSTART:20260105T080000Z\nDURATION:P1D\nSUMMARY:ana",
+        "UID:6\nDTSTART:20260105T080000Z\nDURATION:P1D\nRRULE:FREQ=DAILY;COUNT=2\nSUMMARY:ana",
+        "UID:6\nRECURRENCE-ID:20260106T080000Z\nDTSTART:20260106T080000Z\nDURATION:P2D\nSUMMARY:gone",
+        "UID:7\nDTSTART:2026\nDURATION:P2D\nSUMMARY:ana",
+    ]);
+    let understood: Vec<&str> = said.understood.iter().map(|it| &**it).collect();
+    assert_eq!(understood, ["1", "2", "3", "5"]);
+    assert!(!said.is_broken);
+}
+
+/// Texts that are long, many times over or nested are no way to make a server work or hold much.
+#[test]
+fn little_text_does_not_become_much() {
+    let long = "ana, ".repeat(2_000);
+    let every = "DTSTART:20260101T000000\nDURATION:PT1H\nRRULE:FREQ=DAILY;BYMONTH=1\nSUMMARY:ana";
+    let said = read(&[&format!("UID:1\n{every}{}", ", ana".repeat(2_000))]);
+    assert_eq!((said.shifts.len(), said.problems.len()), (31, 0));
+    let all = said.shifts.iter();
+    assert!(
+        all.clone()
+            .all(|it| it.title.len() <= 1024 && it.people.len() == 1)
+    );
+    let said = read(&[&format!(
+        "{DAY}\nX-FIREBELL-PEOPLE:{}",
+        long.replace(' ', "")
+    )]);
+    assert_eq!(said.shifts[0].people.len(), 1);
+    let said = read(&[&format!("UID:{}\n{every}", "1".repeat(1025))]);
+    assert_eq!((said.shifts.len(), said.problems.len()), (0, 1));
+
+    let zone = |zone: String| {
+        let said = read(&[&format!(
+            "UID:1\nDTSTART;TZID={zone}:20260105T090000\nDURATION:PT1H\nSUMMARY:ana"
+        )]);
+        said.shifts.len()
+    };
+    assert_eq!(zone("/a/b/c/America/Argentina/Ushuaia".to_owned()), 1);
+    assert_eq!(zone("/".repeat(300) + "Europe/Berlin"), 0);
+
+    // As many times as a line may have, in some hundred lines, and as many that are taken off.
+    let days = (1..=28).map(|day| format!("202601{day:02}T100000"));
+    let days: Vec<String> = days.collect();
+    let list = vec![days.join(","); 300].join(",");
+    let said = read(&[&format!("{DAY}\nSUMMARY:ana\nRDATE:{list}\nEXDATE:{list}")]);
+    assert_eq!((said.shifts.len(), said.problems.len()), (1, 0));
+    let more = format!("{DAY}\nSUMMARY:ana\nRDATE:{list}\nEXDATE:{list}\nRDATE:{list}");
+    check(
+        &[&more],
+        expect![[r#"
+        line 9: more than 20000 times in `RDATE` and `EXDATE` (take out what is over, or what is far ahead)
     "#]],
     );
 }
@@ -300,9 +444,13 @@ fn a_calendar_that_is_cut_off_has_no_other_shifts() {
     let within = Span::new(at("2026-01-01"), at("2027-01-01"));
     let all = calendar_shifts(&text, &directory(), &berlin(), within);
     assert_eq!((all.shifts.len(), all.problems.len()), (4, 0));
+    assert!(!all.is_broken);
     for (end, _) in text.char_indices() {
         let cut = calendar_shifts(&text[..end], &directory(), &berlin(), within);
         assert!(cut.shifts.iter().all(|it| all.shifts.contains(it)), "{end}");
+        let is_whole = end >= text.trim_end().len();
+        assert_eq!(cut.is_broken, !is_whole, "{end}");
+        assert_eq!(cut.problems.is_empty(), is_whole, "{end}");
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! *Invariants*: all of a calendar is in force, or what of it is understood where that is wished, or
 //! nothing. The same calendar twice is the same as once: a shift is known by its event and its
-//! beginning, and the shifts of an event that is read again take the place of those before.
+//! beginning, and the shifts of an event that is read again take the place of those before, as far as
+//! they lie in the time that is read: what is over stays as it was.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -84,14 +85,14 @@ fn import(app: &App, said: &Said, by: &str) -> Response {
         Timestamp(now.0.saturating_add(CALENDAR_AFTER)),
     );
     let read = calendar_shifts(&said.calendar, &oncall.directory, &schedule.zone, within);
-    if !read.problems.is_empty() && !said.partial && !said.preview {
-        return refused(ErrorKind::BadData, all_problems(&read));
+    if let Some(why) = why_refused(&read, said).filter(|_| !said.preview) {
+        return refused(ErrorKind::BadData, why);
     }
     let objects = objects(&read.shifts, &said.schedule, &oncall.directory);
     let mut counts = Counts::default();
     let mut edits = |namespaces: &Namespaces| {
         let edits;
-        (edits, counts) = edits_of(&objects, namespaces, said, &read.shifts);
+        (edits, counts) = edits_of(&objects, namespaces, said, (&read, within));
         edits
     };
     let change = if said.preview {
@@ -131,7 +132,7 @@ fn objects(
         let title: String = title.take(TITLE_CHARS_MAX).collect();
         let object = json!({
             "schedule": schedule,
-            "uid": uid_of(it),
+            "uid": uid_of(&it.uid),
             "from": it.span.from.to_string(),
             "until": it.span.until.to_string(),
             "people": names(&it.people, directory),
@@ -144,15 +145,30 @@ fn objects(
     objects.collect()
 }
 
-/// What is to be set and removed so that these objects are there, and none of the same events or, if
-/// that is wished, of the same schedule.
+/// Why a calendar is not put in force.
+fn why_refused(read: &CalendarShifts, said: &Said) -> Option<String> {
+    let problems = all_problems(read);
+    match () {
+        () if read.problems.is_empty() => None,
+        () if !said.partial || read.is_broken => Some(problems),
+        // What is not in it may be what was not understood.
+        () if said.replace => Some(format!(
+            "shifts are replaced by a calendar that is understood as a whole\n{problems}"
+        )),
+        () => None,
+    }
+}
+
+/// What is to be set and removed so that these objects are there, and in the time that was read none
+/// of the same events or, if that is wished, of the same schedule.
 fn edits_of(
     objects: &BTreeMap<String, String>,
     namespaces: &Namespaces,
     said: &Said,
-    shifts: &[CalendarShift],
+    (read, within): (&CalendarShifts, Span),
 ) -> (Edits, Counts) {
-    let uids: BTreeSet<String> = shifts.iter().map(uid_of).collect();
+    let uids: BTreeSet<String> = read.understood.iter().map(|it| uid_of(it)).collect();
+    let replaces_all = said.replace && read.problems.is_empty();
     let nothing = BTreeMap::new();
     let known = namespaces.get(SHIFTS).unwrap_or(&nothing);
     let mut counts = Counts::default();
@@ -161,7 +177,8 @@ fn edits_of(
         let object: Value = serde_json::from_str(text).unwrap_or_default();
         let is_of_schedule = object["schedule"] == *said.schedule;
         let is_of_event = object["uid"].as_str().is_some_and(|it| uids.contains(it));
-        if is_of_schedule && (said.replace || is_of_event) && !objects.contains_key(name) {
+        let is_meant = is_of_schedule && (replaces_all || is_of_event);
+        if is_meant && touches(&object, within) && !objects.contains_key(name) {
             edits.push((name.clone(), None));
             counts.n_removed += 1;
         }
@@ -177,11 +194,18 @@ fn edits_of(
     (edits, counts)
 }
 
+/// Whether a shift that is kept lies in that time; one that says no time does.
+fn touches(object: &Value, within: Span) -> bool {
+    let at = |name: &str| object[name].as_str()?.parse().ok();
+    let span = at("from").zip(at("until"));
+    span.is_none_or(|(from, until)| !Span::new(from, until).within(within).is_empty())
+}
+
 /// `OncallImported` of `docs/openapi.json`, but for what became of it.
 fn imported_json(read: &CalendarShifts, directory: &Directory) -> Value {
     let shifts = read.shifts.iter().map(|it| {
         json!({
-            "uid": uid_of(it),
+            "uid": uid_of(&it.uid),
             "line": it.line,
             "from": it.span.from.to_string(),
             "until": it.span.until.to_string(),
@@ -212,10 +236,10 @@ fn names<'d>(people: &[PersonId], directory: &'d Directory) -> Vec<&'d str> {
 }
 
 /// What an event is called, as far as it is kept: what is longer is told apart by all of it.
-fn uid_of(shift: &CalendarShift) -> String {
-    match shift.uid.len() > UID_BYTES_MAX {
-        true => name_of(&[&shift.uid]),
-        false => shift.uid.clone(),
+fn uid_of(uid: &str) -> String {
+    match uid.len() > UID_BYTES_MAX {
+        true => name_of(&[uid]),
+        false => uid.to_owned(),
     }
 }
 

@@ -114,6 +114,81 @@ async fn a_calendar_that_is_not_understood_is_refused_with_all_that_is_wrong() {
     bell.server.stop().await.unwrap();
 }
 
+/// Events that are called off, or put off beyond what is read, are no longer in force; what is over
+/// stays, whatever a calendar says of it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_calendar_calls_off_or_puts_off_is_gone_and_what_is_over_stays() {
+    let bell = Bell::start().await;
+    let none = || json!({});
+    let before = [
+        who(&bell, "night", &day(0)).await,
+        who(&bell, "night", &day(1)).await,
+    ];
+    let both = json!(["ana", "ben"]);
+    let all = [
+        ("1", "ana, ben", 0),
+        ("2", "ana, ben", 1),
+        ("3", "ana, ben", 2),
+    ];
+    assert_eq!(import(&bell, &all, none()).await.0, 200);
+    assert_eq!(who(&bell, "night", &day(0)).await, both);
+    // The third is not understood: what is known of it stays.
+    let called_off = [
+        ("1", "ben\nSTATUS:CANCELLED", 0),
+        ("2", "ben", 400),
+        ("3", "cleo", 2),
+    ];
+    let done = import(&bell, &called_off, json!({"partial": true})).await;
+    assert_eq!(counts(&done), [Some(2), Some(0), Some(0), Some(2)]);
+    assert_eq!(done.1["leftOut"], json!(1));
+    for (n, people) in (0..).zip(before.iter().chain([&both])) {
+        assert_eq!(who(&bell, "night", &day(n)).await, *people, "{n}");
+    }
+
+    // As if it had been read last year: its own event, now elsewhere, does not reach back.
+    let (from, until) = (day(-100), day(-99));
+    let old = json!({"schedule": "night", "uid": "3", "people": ["ben"],
+        "from": format!("{from}T00:00:00Z"), "until": format!("{until}T00:00:00Z")});
+    let oncall = &bell.server.app.oncall;
+    let edits = vec![("0000000000000001".to_owned(), Some(old.to_string()))];
+    let (change, _) = oncall.plan(Timestamp(1), "eva", "shifts", edits).unwrap();
+    oncall.commit(change).unwrap();
+    let done = import(&bell, &[("3", "ana", 3)], json!({"replace": true})).await;
+    assert_eq!(counts(&done), [Some(4), Some(1), Some(0), Some(1)]);
+    bell.server.stop().await.unwrap();
+}
+
+/// What is no calendar, or the beginning of one, takes nothing away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn shifts_are_replaced_only_by_what_is_understood_as_a_whole() {
+    let bell = Bell::start().await;
+    let before = who(&bell, "night", &day(1)).await;
+    let both = [("1", "ana, ben", 0)];
+    assert_eq!(import(&bell, &both, json!({})).await.0, 200);
+    let whole = calendar(&[("2", "ana, ben", 1), ("3", "ben", 2)]);
+    let cut = whole.split_once("BEGIN:VEVENT\nUID:3").unwrap().0;
+    let mixed = calendar(&[("2", "ana, ben", 1), ("3", "cleo", 2)]);
+    for (text, wish, expected) in [
+        ("<html>Sign in</html>", "partial", "this is no calendar"),
+        (cut, "partial", "the calendar has no end"),
+        (&mixed, "replace", "nobody is called `cleo`"),
+    ] {
+        let mut said = json!({"by": "zoe", "schedule": "night", "calendar": text,
+            "partial": true});
+        said[wish] = json!(true);
+        let (status, why) = ask(&bell, "POST", "/calendar", &said).await;
+        let why = why["error"].as_str().unwrap_or_default();
+        assert_eq!(status, 400, "{why}");
+        assert!(why.contains(expected), "{why}");
+        said["preview"] = json!(true);
+        let (status, done) = ask(&bell, "POST", "/calendar", &said).await;
+        assert_eq!((status, &done["removed"]), (200, &json!(0)), "{done}");
+    }
+    assert_eq!(who(&bell, "night", &day(0)).await, json!(["ana", "ben"]));
+    assert_eq!(who(&bell, "night", &day(1)).await, before);
+    bell.server.stop().await.unwrap();
+}
+
 /// What one schedule exports is what another one has when it reads that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn our_own_calendar_makes_another_schedule_the_same() {
