@@ -325,6 +325,42 @@ assert native.close(5)
     assert len(overflow) == 1
 
 
+def test_requests_of_one_series_are_counted_each_and_find_room_when_there_is_some(
+    server: Server, run: Run
+) -> None:
+    program = """
+def ask(method, route, times=1):
+    for _ in range(times):
+        native.begin_request(method, route).end(200, route)
+
+ask("GET", "/first")
+ask("GET", "/second")
+ask("GET", "/hot", 100)
+assert native.stats()["dropped_cardinality"] == 100, native.stats()
+# Methods are labels of those that are active, too: of these there is room for two.
+ask("POST", "/first")
+ask("PUT", "/first", 10)
+assert native.stats()["dropped_cardinality"] == 121, native.stats()
+native.configure(**settings | {"max_labels_per_metric": 1000})
+ask("GET", "/hot")
+ask("PUT", "/first")
+assert native.stats()["dropped_cardinality"] == 121, native.stats()
+assert native.close(5)
+"""
+    done = run(program, server.url, max_labels_per_metric=2)
+    assert done.returncode == 0, done.stderr
+    metrics = [m for _, m in server.records("/v1/metrics")]
+    duration, active = b"http.server.request.duration", b"http.server.active_requests"
+    series = {
+        (m[1][0], tuple(attributes(point[of_point]).values()))
+        for m in metrics
+        for field, of_point in ((5, 7), (10, 1))
+        for point in map(decode, decode(m[field][0])[1] if field in m else [])
+    }
+    assert (duration, ("GET", "200", "/hot", "http")) in series, series
+    assert (active, ("PUT", "http")) in series, series
+
+
 def test_recording_from_finalizers_and_signal_handlers_hangs_nowhere(
     server: Server, run: Run
 ) -> None:

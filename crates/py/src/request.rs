@@ -180,7 +180,8 @@ impl Request {
     }
 }
 
-/// Series are never removed: the usual ones are looked up once.
+/// Series are never removed: the usual ones are looked up once. That of overflow is no place of its
+/// own: each time it counts as one, and there may be room by then.
 fn active_series(method: &'static str, scheme: &str) -> Option<&'static Series> {
     static USUAL: [[OnceLock<&'static Series>; SCHEMES.len()]; METHODS.len()] =
         [const { [const { OnceLock::new() }; SCHEMES.len()] }; METHODS.len()];
@@ -193,7 +194,17 @@ fn active_series(method: &'static str, scheme: &str) -> Option<&'static Series> 
     let scheme = SCHEMES.iter().position(|it| *it == scheme);
     let place = method.zip(scheme);
     let place = place.and_then(|(method, scheme)| USUAL.get(method)?.get(scheme));
-    Some(place.map_or_else(find, |place| place.get_or_init(find)))
+    let Some(place) = place else {
+        return Some(find());
+    };
+    let known = place.get().copied();
+    Some(known.unwrap_or_else(|| {
+        let series = find();
+        if !series.is_overflow() {
+            let _ = place.set(series);
+        }
+        series
+    }))
 }
 
 /// Most requests are of the same few routes: those are found without a key.
@@ -224,10 +235,13 @@ fn duration_series(
         if let Some(known) = last.iter().find(is_it) {
             return known.series;
         }
+        let series = find();
+        if series.is_overflow() {
+            return series;
+        }
         if last.len() >= LAST_MAX {
             last.clear();
         }
-        let series = find();
         last.push(Known {
             method,
             status,

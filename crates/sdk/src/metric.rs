@@ -447,6 +447,12 @@ impl Series {
         }
     }
 
+    /// Whether it counts what found no place of its own: there may be room for that later.
+    pub fn is_overflow(&self) -> bool {
+        let overflow = self.metric.overflow.get();
+        overflow.is_some_and(|it| std::ptr::eq(*it, self))
+    }
+
     /// Whether an exemplar of this value is wanted: the first and the largest of a collection are.
     #[inline]
     pub fn wants_exemplar(&self, value: f64) -> bool {
