@@ -237,6 +237,12 @@ pub(crate) fn flush(py: Python<'_>, timeout: f64) -> bool {
     py.detach(|| client().flush(duration(timeout)))
 }
 
+/// Whoever is sent to next is not told of what waits now.
+#[pyfunction]
+pub(crate) fn discard() {
+    client().discard();
+}
+
 /// One last attempt.
 #[pyfunction]
 #[pyo3(signature = (timeout=0.3))]

@@ -29,7 +29,7 @@ mod _native {
 
     #[pymodule_export]
     use crate::client::{
-        close, configure, enabled, expose, expose_all, flush, instance_id, keep_totals,
+        close, configure, discard, enabled, expose, expose_all, flush, instance_id, keep_totals,
         mark_clean_exit, set_enabled, stats,
     };
     #[pymodule_export]

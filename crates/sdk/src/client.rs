@@ -234,13 +234,18 @@ impl Client {
         self.process().is_none_or(|process| process.flush(timeout))
     }
 
+    /// Whoever is sent to next is not told of what waits now. What was counted is.
+    pub fn discard(&'static self) {
+        if let Some(process) = self.process() {
+            for lane in Lane::ALL {
+                process.skip(Reader::Server, lane);
+            }
+        }
+    }
+
     /// One last attempt. What is left stays in the ring for the next process of this machine.
     pub fn close(&'static self, timeout: Duration) -> bool {
-        let Some(process) = self
-            .process
-            .get()
-            .filter(|_| STATE.load(Ordering::Acquire) == READY)
-        else {
+        let Some(process) = self.own_process() else {
             return true;
         };
         let is_sent = process.close(timeout);
@@ -250,21 +255,23 @@ impl Client {
 
     /// This process ends as it wishes to: nobody need be told that it died.
     pub fn mark_clean_exit(&self) {
-        if let Some(process) = self
-            .process
-            .get()
-            .filter(|_| STATE.load(Ordering::Acquire) == READY)
-        {
+        if let Some(process) = self.own_process() {
             process.ring.set_field(Field::IsClean, 1);
         }
+    }
+
+    /// What there is, if it is not a parent's. New settings that nothing was recorded under yet
+    /// change nothing about that.
+    fn own_process(&self) -> Option<&'static Process> {
+        let is_parents = STATE.load(Ordering::Acquire) == FORKED;
+        self.process.get().filter(|_| !is_parents)
     }
 
     /// From here on what this process and its children counted is kept when they are no more: somebody
     /// scrapes, and totals must not go down.
     pub fn keep_totals(&self) {
         self.keeps_totals.store(true, Ordering::Release);
-        let process = self.process.get();
-        if let Some(process) = process.filter(|_| STATE.load(Ordering::Acquire) != FORKED) {
+        if let Some(process) = self.own_process() {
             process.ring.set_field(Field::KeepsTotals, 1);
         }
     }

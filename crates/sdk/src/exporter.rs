@@ -351,14 +351,19 @@ impl Exporter {
         Stuck
     }
 
-    /// Also while the server is away: files would heap up, and totals would go down.
+    /// Also while the server is away: files would heap up, and totals would go down. Not where nothing
+    /// is to be sent: what lies there is of those who send it.
     fn look_for_dead(&mut self) {
-        if Instant::now() < self.dead_at {
+        if Instant::now() < self.dead_at || !self.settings().is_sending() {
             return;
         }
         self.dead_at = Instant::now() + LOOK_FOR_DEAD_EVERY;
-        if let Some(folder) = self.process.path.get().and_then(|it| it.parent()) {
-            self.dead = recovery::look(&self.process.stats, folder);
+        if let Some(path) = self.process.path.get() {
+            // Its own ring stays where it was first, others' are where they are put by now.
+            let set_to = self.settings().run_dir.as_deref();
+            if let Some(folder) = set_to.or_else(|| path.parent()) {
+                self.dead = recovery::look(&self.process.stats, folder);
+            }
         }
     }
 

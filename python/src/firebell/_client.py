@@ -131,8 +131,7 @@ def redirect(endpoint: str, run_dir: str) -> None:
 
     The ring lies in `run_dir`: what processes of apps left where theirs lie is not of the test.
     """
-    # What was told before is of whoever was to have it.
-    _flush_for_another()
+    _leave_destination()
     _known["of_test"] = endpoint, run_dir
     try:
         if "arguments" in _known:
@@ -148,15 +147,16 @@ def redirect(endpoint: str, run_dir: str) -> None:
 
 def end_redirect() -> None:
     """Send there what is left, and from then on nothing."""
-    _flush_for_another()
+    _leave_destination()
     _known.pop("of_test", None)
     if "arguments" in _known:
         _begin(_known["arguments"])
 
 
-def _flush_for_another() -> None:
-    if "arguments" in _known:
-        _native.flush(FLUSH_SECONDS)
+def _leave_destination() -> None:
+    """Let whoever was to have it have what was told; nobody else is told of it."""
+    _native.flush(FLUSH_SECONDS)
+    _native.discard()
 
 
 def _begin(arguments: dict[str, Any]) -> Client:

@@ -81,6 +81,7 @@ def configure(
 ) -> None:
     """Again: reconfigures. ValueError names every option that cannot be."""
 
+def discard() -> None: ...
 def flush(timeout: float = 2.0) -> bool: ...
 def close(timeout: float = 0.3) -> bool:
     """One last attempt; what is left stays in the ring for the next process. True: all is sent."""

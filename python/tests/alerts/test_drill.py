@@ -101,7 +101,7 @@ def test_a_drill_takes_no_rings_of_other_processes_and_leaves_none_behind(
     assert not told.has("Precious") and not told.has("WorkerDied")
     assert list(rings.iterdir()) == left
     assert told.has("OfTheDrill") and told.has("Last") and told.has("OfAnother")
-    assert not told.has("After")
+    assert not told.has("Before") and not told.has("After")
 
 
 @pytest.mark.usefixtures("rings")
@@ -114,6 +114,54 @@ def test_a_drill_sends_nothing_to_a_collector_of_the_environment(
         run(pytester, told.url)
         assert told.has("OfTheDrill")
         assert collector.requests == []
+
+
+#: A process that sends before the drill, in which one of its children and an app of the user die.
+SENDING = """
+import glob, os, signal, subprocess, sys, time
+import firebell
+from firebell import _client
+
+async def app(scope, receive, send):
+    pass
+
+def test_before():
+    firebell.init("shop", endpoint="%(url)s")
+    firebell.fire("Before", "to its server")
+    assert firebell.flush(20)
+
+def test_children(firebell_chaos):
+    firebell_chaos(app)
+    subprocess.run([sys.executable, "-c", %(app)r])
+    child = os.fork()
+    if child == 0:
+        firebell.fire("OfAChild", "of the drill")
+        os.kill(os.getpid(), signal.SIGKILL)
+    os.waitpid(child, 0)
+    folder = _client._known["of_test"][1]
+    assert glob.glob(folder + "/*.ring")
+    until = time.monotonic() + 30
+    while glob.glob(folder + "/*.ring"):
+        assert time.monotonic() < until
+        firebell.flush(1)
+        time.sleep(0.1)
+"""
+
+
+def test_children_of_a_drill_are_of_it_and_apps_are_not_wherever_its_own_ring_lies(
+    pytester: pytest.Pytester, told: Told, rings: Path
+) -> None:
+    with Told() as real:
+        pytester.makepyfile(SENDING % {"url": real.url, "app": APP})
+        ran = pytester.runpytest_subprocess(
+            "-q", f"--firebell-live={told.url}", "-p", "no:cacheprovider"
+        )
+        ran.assert_outcomes(passed=2)
+        assert real.has("Before") and not told.has("Before")
+        assert told.has("OfAChild") and told.has("WorkerDied")
+        assert not real.has("OfAChild")
+        assert not told.has("Precious")
+        assert len(list(rings.iterdir())) == 1
 
 
 TWICE = """
