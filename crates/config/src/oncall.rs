@@ -271,6 +271,7 @@ impl Reader {
         for (id, entered) in std::mem::take(&mut self.shifts) {
             let schedule = &mut self.oncall.schedules[id.0 as usize];
             let (overrides, shadows) = shifts::joined(entered);
+            schedule.n_under_temporary += overrides.len();
             schedule.overrides.splice(0..0, overrides);
             schedule.shadows.extend(shadows);
         }

@@ -67,6 +67,7 @@ impl Window {
             layers: vec![layer],
             temporary: Vec::new(),
             overrides: Vec::new(),
+            n_under_temporary: 0,
             shadows: Vec::new(),
             may_have_gaps: true,
         };

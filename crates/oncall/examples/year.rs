@@ -47,6 +47,7 @@ fn main() {
             layers: layers.collect(),
             temporary: Vec::new(),
             overrides: Vec::new(),
+            n_under_temporary: 0,
             shadows: Vec::new(),
             may_have_gaps: false,
         };

@@ -24,6 +24,9 @@ pub struct Schedule {
     pub temporary: Vec<Temporary>,
     /// Put over all that, one after the other.
     pub overrides: Vec<Override>,
+    /// How many of the overrides, the first ones, are put under temporary schedules: those that
+    /// calendars say.
+    pub n_under_temporary: usize,
     /// Added at the end.
     pub shadows: Vec<Shadow>,
     /// Whether it is meant that nobody is on call at times.
@@ -74,10 +77,14 @@ impl Schedule {
         let mut shifts = layers
             .map(|(idx, layer)| layer.shifts(idx, span))
             .fold(Vec::new(), over);
+        let mut overrides = self.overrides.iter().enumerate();
+        for (idx, change) in overrides.by_ref().take(self.n_under_temporary) {
+            shifts = change.apply(idx, shifts, span);
+        }
         for (idx, temporary) in self.temporary.iter().enumerate() {
             shifts = temporary.apply(idx, shifts, span);
         }
-        for (idx, change) in self.overrides.iter().enumerate() {
+        for (idx, change) in overrides {
             shifts = change.apply(idx, shifts, span);
         }
         for shadow in &self.shadows {

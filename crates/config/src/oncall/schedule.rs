@@ -23,6 +23,7 @@ pub(super) fn empty(name: &str) -> Schedule {
         layers: Vec::new(),
         temporary: Vec::new(),
         overrides: Vec::new(),
+        n_under_temporary: 0,
         shadows: Vec::new(),
         may_have_gaps: false,
     }

@@ -53,6 +53,7 @@ pub(crate) fn schedule(name: &str, hours: u32, slots: &[&[u32]], week: Option<&s
         layers: vec![layer],
         temporary: Vec::new(),
         overrides: Vec::new(),
+        n_under_temporary: 0,
         shadows: Vec::new(),
         may_have_gaps: true,
     }

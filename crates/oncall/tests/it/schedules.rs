@@ -278,6 +278,27 @@ fn a_temporary_schedule_holds_instead_and_overrides_hold_over_it() {
 }
 
 #[test]
+fn what_calendars_say_holds_over_layers_and_under_what_people_set() {
+    let mut written = Written::read(
+        "layer x from 2026-01-05T09:00 every 1w: ana
+         override 2026-01-05T12:00..2026-01-08T12:00 take eva
+         override 2026-01-07T12:00..2026-01-07T14:00 take dan
+         temporary 2026-01-06..2026-01-08 every 1w: ben",
+    );
+    written.schedule.n_under_temporary = 1;
+    expect![[r#"
+        Mon 01-05 09:00 .. Mon 01-05 12:00 3h ana
+        Mon 01-05 12:00 .. Tue 01-06 00:00 12h eva by override
+        Tue 01-06 00:00 .. Wed 01-07 12:00 36h ben by temporary
+        Wed 01-07 12:00 .. Wed 01-07 14:00 2h dan by override
+        Wed 01-07 14:00 .. Thu 01-08 00:00 10h ben by temporary
+        Thu 01-08 00:00 .. Thu 01-08 12:00 12h eva by override
+        Thu 01-08 12:00 .. Fri 01-09 00:00 12h ana
+    "#]]
+    .assert_eq(&written.shown(written.span("2026-01-05T09:00..2026-01-09")));
+}
+
+#[test]
 fn a_shadow_learns_from_one_or_from_whoever_is_on_call_and_covers_nothing() {
     check(
         "layer x from 2026-01-05T09:00 every 1d: ana, ben, -

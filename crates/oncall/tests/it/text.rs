@@ -44,6 +44,7 @@ impl Written {
                 layers: Vec::new(),
                 temporary: Vec::new(),
                 overrides: Vec::new(),
+                n_under_temporary: 0,
                 shadows: Vec::new(),
                 may_have_gaps: false,
             },
