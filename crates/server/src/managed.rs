@@ -95,6 +95,12 @@ pub(crate) enum ChangeError {
         "no more than {GROUPS_MAX} groups of rules, of {} MiB together, are taken", GROUPS_BYTES_MAX >> 20
     )]
     TooMany,
+    /// More shifts of calendars than there is room for.
+    #[error(
+        "no more than {SHIFTS_MAX} shifts of calendars are kept, of all schedules together: \
+         read less of a calendar, or remove shifts"
+    )]
+    TooManyShifts,
 }
 
 /// See the module's documentation.
@@ -462,6 +468,8 @@ pub(crate) const ONCALL: LogOptions = LogOptions {
 };
 /// Groups of all namespaces together.
 const GROUPS_MAX: usize = 10_000;
+/// Shifts of calendars together: what people set by hand always has room.
+pub(crate) const SHIFTS_MAX: usize = 5_000;
 /// Texts of all groups. Doubled, as JSON may, all that is known still fits into a frame of the log.
 const GROUPS_BYTES_MAX: usize = 16 << 20;
 /// Changes that are kept.

@@ -187,9 +187,8 @@ pub(super) fn status_of(error: &ManagedError) -> StatusCode {
         ManagedError::Change(ChangeError::ChangedSince { .. } | ChangeError::Nothing) => {
             StatusCode::CONFLICT
         }
-        ManagedError::Change(ChangeError::TooMany) | ManagedError::Config(_) => {
-            StatusCode::BAD_REQUEST
-        }
+        ManagedError::Change(ChangeError::TooMany | ChangeError::TooManyShifts)
+        | ManagedError::Config(_) => StatusCode::BAD_REQUEST,
         ManagedError::Log(_) => StatusCode::SERVICE_UNAVAILABLE,
     }
 }

@@ -3,7 +3,10 @@
 //! *Invariants*: all of a calendar is in force, or what of it is understood where that is wished, or
 //! nothing. The same calendar twice is the same as once: a shift is known by its event and its
 //! beginning, and the shifts of an event that is read again take the place of those before, as far as
-//! they lie in the time that is read: what is over stays as it was.
+//! they lie in the time that is read: what is over stays as it was, as long as there is room.
+//!
+//! *Limits*: [`SHIFTS_MAX`] shifts of all schedules together. What was over before the time that is read
+//! makes room, the oldest first; where that is not enough, nothing is put in force.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +23,7 @@ use serde_json::{Value, json};
 
 use super::changes::{author, changed};
 use crate::http::{App, may_wait, refused, stopped};
-use crate::managed::{ChangeError, Edits, Namespaces, SHIFTS};
+use crate::managed::{ChangeError, Edits, Namespaces, SHIFTS, SHIFTS_MAX};
 use crate::oncall::{CALENDAR_AFTER, CALENDAR_BEFORE, zone_name};
 use crate::serve::{ManagedError, ManagedKind, change_managed};
 
@@ -100,8 +103,12 @@ fn import(app: &App, said: &Said, by: &str) -> Response {
         None
     } else {
         let changed_by = change_managed(app, ManagedKind::Oncall, |managed, now| {
-            match edits(&managed.namespaces()) {
+            let namespaces = managed.namespaces();
+            match edits(&namespaces) {
                 edits if edits.is_empty() => Err(ChangeError::Nothing),
+                edits if n_over(shifts_in(&namespaces), &edits) > 0 => {
+                    Err(ChangeError::TooManyShifts)
+                }
                 edits => managed.plan(now, by, SHIFTS, edits),
             }
         });
@@ -169,36 +176,75 @@ fn edits_of(
 ) -> (Edits, Counts) {
     let uids: BTreeSet<String> = read.understood.iter().map(|it| uid_of(it)).collect();
     let replaces_all = said.replace && read.problems.is_empty();
-    let nothing = BTreeMap::new();
-    let known = namespaces.get(SHIFTS).unwrap_or(&nothing);
+    let known = shifts_in(namespaces);
     let mut counts = Counts::default();
     let mut edits = Edits::new();
-    for (name, text) in known {
+    let mut old: Vec<(Timestamp, &String)> = Vec::new();
+    for (name, text) in known.into_iter().flatten() {
         let object: Value = serde_json::from_str(text).unwrap_or_default();
         let is_of_schedule = object["schedule"] == *said.schedule;
         let is_of_event = object["uid"].as_str().is_some_and(|it| uids.contains(it));
         let is_meant = is_of_schedule && (replaces_all || is_of_event);
-        if is_meant && touches(&object, within) && !objects.contains_key(name) {
-            edits.push((name.clone(), None));
-            counts.n_removed += 1;
+        let place = Place::of(&object, within);
+        match place {
+            Place::Before(until) => old.push((until, name)),
+            Place::Within if is_meant && !objects.contains_key(name) => {
+                edits.push((name.clone(), None));
+                counts.n_removed += 1;
+            }
+            _ => {}
         }
     }
     for (name, text) in objects {
-        match known.get(name) {
+        match known.and_then(|known| known.get(name)) {
             Some(before) if before == text => continue,
             Some(_) => counts.n_changed += 1,
             None => counts.n_added += 1,
         }
         edits.push((name.clone(), Some(text.clone())));
     }
+    old.sort_unstable();
+    let n_over = n_over(known, &edits);
+    for (_, name) in old.into_iter().take(n_over) {
+        edits.push((name.clone(), None));
+        counts.n_removed += 1;
+    }
     (edits, counts)
 }
 
-/// Whether a shift that is kept lies in that time; one that says no time does.
-fn touches(object: &Value, within: Span) -> bool {
-    let at = |name: &str| object[name].as_str()?.parse().ok();
-    let span = at("from").zip(at("until"));
-    span.is_none_or(|(from, until)| !Span::new(from, until).within(within).is_empty())
+fn shifts_in(namespaces: &Namespaces) -> Option<&BTreeMap<String, String>> {
+    namespaces.get(SHIFTS)
+}
+
+/// How many shifts more than there is room for would be kept; those that were too many before may stay.
+fn n_over(known: Option<&BTreeMap<String, String>>, edits: &Edits) -> usize {
+    let n_known = known.map_or(0, BTreeMap::len);
+    let is_known = |name: &String| known.is_some_and(|it| it.contains_key(name));
+    let n_added = edits.iter().filter(|it| it.1.is_some() && !is_known(&it.0));
+    let n_removed = edits.iter().filter(|it| it.1.is_none() && is_known(&it.0));
+    let n_kept = (n_known + n_added.count()).saturating_sub(n_removed.count());
+    n_kept.saturating_sub(SHIFTS_MAX.max(n_known))
+}
+
+/// Where a shift that is kept lies, seen from the time that is read.
+enum Place {
+    /// It was over before; then.
+    Before(Timestamp),
+    /// In it, at least in part, or it says no time.
+    Within,
+    After,
+}
+
+impl Place {
+    fn of(object: &Value, within: Span) -> Self {
+        let at = |name: &str| object[name].as_str()?.parse().ok();
+        let (from, until) = (at("from"), at("until"));
+        match (from, until) {
+            (_, Some(until)) if until <= within.from => Self::Before(until),
+            (Some(from), _) if from >= within.until => Self::After,
+            _ => Self::Within,
+        }
+    }
 }
 
 /// `OncallImported` of `docs/openapi.json`, but for what became of it.

@@ -4,6 +4,8 @@
 //! *Invariants*: whoever changes something says who they are, and is answered once it is durable and
 //! in force. What is wrong is told with its place in the object, and nothing has changed then.
 
+use std::collections::BTreeMap;
+
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
@@ -146,12 +148,16 @@ async fn in_force(State(app): State<App>) -> Response {
         return stopped();
     };
     let of_kind = |kind: &'static str| {
+        let mut made_by: BTreeMap<&str, &Change> = BTreeMap::new();
+        // The newest comes first.
+        for change in changes.iter().filter(|it| it.namespace == kind) {
+            for group in &change.groups {
+                made_by.entry(&group.name).or_insert(change);
+            }
+        }
         let objects = namespaces.get(kind).into_iter().flatten();
         let objects = objects.map(|(name, text)| {
-            let made_by = |it: &&Change| {
-                it.namespace == kind && it.groups.iter().any(|group| group.name == *name)
-            };
-            let change = changes.iter().find(made_by);
+            let change = made_by.get(&**name);
             json!({
                 "id": shown(name),
                 "by": change.map(|it| &it.who),

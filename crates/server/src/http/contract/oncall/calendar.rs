@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::super::Bell;
 use super::{PATH, ask, who};
 use crate::clock::Clock;
+use crate::managed::{SHIFTS, SHIFTS_MAX};
 
 /// A day that calendars may say something of, so many days from the tenth after today.
 fn day(n: i64) -> String {
@@ -64,21 +65,29 @@ async fn shifts_of_a_calendar_are_in_force_once_however_often_it_is_read() {
     assert_eq!(ask(&bell, "POST", "/overrides", &said).await.0, 200);
     assert_eq!(who(&bell, "night", &day(0)).await, json!(["ben"]));
 
+    // So does a temporary schedule.
+    let said = json!({"by": "zoe", "temporary": {"schedule": "night", "from": day(2),
+        "until": day(3), "every": "1d", "people": ["ben"]}});
+    assert_eq!(ask(&bell, "POST", "/temporary", &said).await.0, 200);
+    assert_eq!(who(&bell, "night", &day(2)).await, json!(["ben"]));
+
     // The second is somebody else's, the third was moved onto it; the first is not in the file.
     let moved = [("2", "ana", 1), ("3", "ben", 1)];
-    let done = import(&bell, &moved, none()).await;
-    assert_eq!(counts(&done), [Some(3), Some(1), Some(1), Some(1)]);
+    let done = import(&bell, &moved, json!({"by": "eva"})).await;
+    assert_eq!(counts(&done), [Some(4), Some(1), Some(1), Some(1)]);
     assert_eq!(who(&bell, "night", &day(0)).await, json!(["ben"]));
     assert_eq!(who(&bell, "night", &day(1)).await, json!(["ana", "ben"]));
     let done = import(&bell, &moved, json!({"replace": true})).await;
-    assert_eq!(counts(&done), [Some(4), Some(0), Some(0), Some(1)]);
+    assert_eq!(counts(&done), [Some(5), Some(0), Some(0), Some(1)]);
 
     let (_, set) = ask(&bell, "GET", "/overrides", &Value::Null).await;
     let ids: Vec<&Value> = set["shifts"].as_array().unwrap().iter().collect();
     assert_eq!(ids.len(), 2, "{set}");
+    let told_by = ids.iter().map(|it| &it["by"]);
+    assert!(told_by.eq([&json!("eva"), &json!("eva")]), "{set}");
     let path = format!("/shifts/{}?by=zoe", ids[0]["id"].as_str().unwrap());
     assert_eq!(ask(&bell, "DELETE", &path, &Value::Null).await.0, 200);
-    let back = ask(&bell, "POST", "/changes/5/revert", &json!({"by": "ben"})).await;
+    let back = ask(&bell, "POST", "/changes/6/revert", &json!({"by": "ben"})).await;
     assert_eq!(back.0, 200, "{}", back.1);
     let reload = bell.client.post(bell.url("/-/reload"));
     assert_eq!(bell.send(reload).await.0, 200);
@@ -151,10 +160,49 @@ async fn what_a_calendar_calls_off_or_puts_off_is_gone_and_what_is_over_stays() 
         "from": format!("{from}T00:00:00Z"), "until": format!("{until}T00:00:00Z")});
     let oncall = &bell.server.app.oncall;
     let edits = vec![("0000000000000001".to_owned(), Some(old.to_string()))];
-    let (change, _) = oncall.plan(Timestamp(1), "eva", "shifts", edits).unwrap();
+    let (change, _) = oncall.plan(Timestamp(1), "eva", SHIFTS, edits).unwrap();
     oncall.commit(change).unwrap();
     let done = import(&bell, &[("3", "ana", 3)], json!({"replace": true})).await;
     assert_eq!(counts(&done), [Some(4), Some(1), Some(0), Some(1)]);
+    bell.server.stop().await.unwrap();
+}
+
+/// However much calendars say, there is room for what people set by hand; what is long over makes room.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calendars_do_not_take_the_room_of_overrides() {
+    let bell = Bell::start().await;
+    let kept = |n: usize, day: &str| {
+        let object = json!({"schedule": "night", "uid": "x", "people": ["ben"],
+            "from": format!("{day}T00:00:00Z"), "until": format!("{day}T01:00:00Z")});
+        (format!("{n:016x}"), Some(object.to_string()))
+    };
+    let old = [kept(0, &day(-101)), kept(1, &day(-100))];
+    let new = (2..SHIFTS_MAX).map(|n| kept(n, &day(5)));
+    let edits = old.into_iter().chain(new).collect();
+    let oncall = &bell.server.app.oncall;
+    let (change, _) = oncall.plan(Timestamp(1), "eva", SHIFTS, edits).unwrap();
+    oncall.commit(change).unwrap();
+
+    let done = import(&bell, &[("1", "ana", 0)], json!({})).await;
+    assert_eq!(counts(&done), [Some(2), Some(1), Some(0), Some(1)]);
+    let known = oncall.namespaces().remove(SHIFTS).unwrap();
+    assert!(!known.contains_key("0000000000000000") && known.contains_key("0000000000000001"));
+    let many = [("2", "ana", 1), ("3", "ana", 2)];
+    let (status, why) = import(&bell, &many, json!({})).await;
+    let why = why["error"].as_str().unwrap_or_default();
+    assert_eq!(status, 400, "{why}");
+    assert!(
+        why.contains("no more than 5000 shifts of calendars"),
+        "{why}"
+    );
+    assert_eq!(oncall.namespaces()[SHIFTS], known);
+    // What is there may become another one, or fewer.
+    let done = import(&bell, &[("1", "ben", 0)], json!({})).await;
+    assert_eq!(counts(&done), [Some(3), Some(0), Some(1), Some(0)]);
+    let said = json!({"by": "zoe", "override":
+        {"schedule": "night", "from": day(5), "until": day(6), "take": "ana"}});
+    assert_eq!(ask(&bell, "POST", "/overrides", &said).await.0, 200);
+    assert_eq!(who(&bell, "night", &day(5)).await, json!(["ana"]));
     bell.server.stop().await.unwrap();
 }
 
