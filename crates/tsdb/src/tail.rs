@@ -147,7 +147,7 @@ impl Tail {
         let later = at.wrapping_sub(self.base) as u64;
         if self.offsets.is_empty() {
             // Most ask until now, and a division takes its time.
-            if self.last_later().is_some_and(|last| last <= later) {
+            if (self.len() as u64).saturating_sub(1) * u64::from(self.step) <= later {
                 return self.len();
             }
             let n_steps = later.checked_div(u64::from(self.step));
@@ -155,12 +155,6 @@ impl Tail {
         }
         self.offsets
             .partition_point(|&offset| u64::from(offset) <= later)
-    }
-
-    /// How much later than the first sample the last one is, when steps are even.
-    fn last_later(&self) -> Option<u64> {
-        let n_steps = (self.len() as u64).checked_sub(1)?;
-        Some(n_steps * u64::from(self.step))
     }
 
     /// Has the processor fetch the values of a range; the result means nothing.
