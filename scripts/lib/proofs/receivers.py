@@ -230,13 +230,14 @@ def alerts(
 ) -> bytes:
     """Return alerts as a Prometheus posts them, which began now unless `start` says when."""
     labels = {"alertname": name, "job": "node", "port": "9100", "case": case}
-    ends = {"endsAt": stamp(time.time())} if resolved else {}
+    now = time.time()
+    ends = {"endsAt": stamp(now)} if resolved else {}
     return json.dumps(
         [
             {
                 "labels": {**labels, "instance": instance},
                 "annotations": {"summary": '<it> & "more" é', "n": "5"},
-                "startsAt": stamp(start or time.time()),
+                "startsAt": stamp(start or now),
                 "generatorURL": "http://p/g?a=1&b=2",
                 **ends,
             }
