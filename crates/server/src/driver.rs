@@ -467,3 +467,25 @@ const DRAIN_LOOK_EVERY: StdDuration = StdDuration::from_millis(20);
 const EVENTS_PER_STEP_MAX: usize = 256;
 /// The longest wait between two looks at the clock.
 const WAIT_MAX: Duration = RESULT_RESTS_MAX;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn groups_begin_together_a_moment_late_and_never_early() {
+        for (now, due, expected) in [
+            (0, 1_000, 1_000),
+            (0, 1_001, 1_200),
+            (0, 1_199, 1_200),
+            (-5_000, -1_001, -1_000),
+            // What is due so soon, such as a group of a short interval, is not put off.
+            (1_000, 1_150, 1_150),
+            (1_000, 1_200, 1_200),
+            (1_000, 900, 900),
+        ] {
+            let found = gathered(Timestamp(now), Timestamp(due));
+            assert_eq!(found, Timestamp(expected), "{due} at {now}");
+        }
+    }
+}

@@ -157,9 +157,38 @@ fn summarize_live(values: &[f64], at: impl Fn(usize) -> i64) -> Option<Summary> 
 
 #[cfg(test)]
 mod tests {
-    use firebell_model::STALE_NAN;
+    use firebell_model::{STALE_NAN, TimeRange};
 
     use super::*;
+    use crate::tail::Tail;
+
+    #[test]
+    fn whole_numbers_of_a_tail_add_up_as_floats_do() {
+        let top = 9_007_199_254_700_000.0;
+        for values in [
+            &[1.0][..],
+            &[3.0, 3.0, 9.0],
+            &[7.0, 2.0, 5.0, 1.0, 1.0],
+            &[-3.0, -8.0, 4.0, -1.0],
+            &[90_000.0, 5.0, 200_000.0, 0.0],
+            // Beyond the whole numbers that floats tell apart.
+            &[top, 1.0, top, 3.0, top, 5.0],
+        ] {
+            let mut tail = Tail::default();
+            let at = |idx: usize| 1000 * (idx as i64 + 1);
+            for (idx, &value) in values.iter().enumerate() {
+                tail.push(at(idx), value);
+            }
+            for start in 0..values.len() {
+                let range = TimeRange {
+                    after: Timestamp(at(start) - 1000),
+                    until: Timestamp(i64::MAX),
+                };
+                let expected = <Growth as Part>::of(&values[start..], |idx| at(start + idx));
+                assert_eq!(tail.part(range), expected, "{values:?} from {start}");
+            }
+        }
+    }
 
     #[test]
     fn the_growth_of_a_run_is_that_of_its_summary() {
