@@ -4,9 +4,11 @@
 
 use std::collections::BTreeSet;
 
+use firebell_model::Timestamp;
 use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
-use crate::civil::{DAY, civil_of, day_of, day_of_date, week_of};
+use crate::civil::{DAY, civil_of, day_of, day_of_date, minute_at, week_of};
 use crate::ical_text::moment;
 
 /// How often.
@@ -29,8 +31,8 @@ pub(crate) struct Rule {
     frequency: Frequency,
     interval: i64,
     count: Option<usize>,
-    /// A minute of the calendar: by which clock, whoever asks has to know.
-    pub until: Option<i64>,
+    /// A minute of the calendar.
+    until: Option<i64>,
     months: BTreeSet<i8>,
     month_days: BTreeSet<i8>,
     // Which one of the month, negative from its end, 0 is each; and the day of the week.
@@ -80,6 +82,19 @@ impl Rule {
             Frequency::Daily | Frequency::Weekly if has_nth => Err("BYDAY with numbers".to_owned()),
             _ => Ok(rule),
         }
+    }
+
+    /// The same, of what begins by the clock of a zone: a last moment of UTC is what that clock shows
+    /// then.
+    pub(crate) fn read_by(zone: &TimeZone, text: &str, of: &[Frequency]) -> Result<Self, String> {
+        let mut rule = Self::read(text, of)?;
+        let parts = text.split(';').filter_map(|it| it.split_once('='));
+        let mut until = parts.filter(|(name, _)| name.eq_ignore_ascii_case("UNTIL"));
+        let of_utc = until.next().and_then(|(_, it)| it.strip_suffix('Z'));
+        if let Some(minute) = of_utc.and_then(moment) {
+            rule.until = Some(minute_at(zone, Timestamp(minute * 60_000)));
+        }
+        Ok(rule)
     }
 
     /// Takes a part other than the frequency; whether it is understood.

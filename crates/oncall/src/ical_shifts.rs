@@ -22,9 +22,10 @@ use jiff::tz::TimeZone;
 use crate::civil::{DAY, civil_of, minute_at, minute_of, moment_of};
 use crate::ical_rule::{Frequency, Rule};
 use crate::ical_text::{
-    LIST_BYTES_MAX, Line, Property, civil, duration, moment, texts, unescaped, unfolded,
+    LIST_BYTES_MAX, Line, Property, VALUE_SHOWN_MAX, civil, duration, texts, unescaped, unfolded,
 };
 use crate::ical_who::{Attendee, Known, Unclear, attendee};
+use crate::ical_zones::Zones;
 use crate::people::{Directory, PersonId};
 use crate::shifts::Span;
 
@@ -73,7 +74,8 @@ pub struct CalendarProblem {
     pub hint: String,
 }
 
-/// Reads the shifts of a calendar that touch a span. Times without a zone are by `zone`.
+/// Reads the shifts of a calendar that touch a span. Times without a zone are by `zone`; of what others
+/// mean, see `ical_zones`.
 #[must_use]
 pub fn calendar_shifts(
     text: &str,
@@ -81,8 +83,10 @@ pub fn calendar_shifts(
     zone: &TimeZone,
     within: Span,
 ) -> CalendarShifts {
+    let lines = unfolded(text);
     let mut reader = Reader {
         zone,
+        zones: Zones::read(&lines),
         is_calendar: false,
         is_open: false,
         event: None,
@@ -93,9 +97,9 @@ pub fn calendar_shifts(
         found: CalendarShifts::default(),
     };
     let mut n_lines = 0;
-    for line in unfolded(text) {
+    for line in &lines {
         n_lines = line.number;
-        reader.line(&line);
+        reader.line(line);
     }
     if let Some(event) = reader.event.take() {
         reader.has_no_end(&event);
@@ -149,6 +153,8 @@ struct Event {
 
 struct Reader<'z> {
     zone: &'z TimeZone,
+    /// Those that the calendar names.
+    zones: Zones,
     is_calendar: bool,
     /// A calendar has begun and not ended.
     is_open: bool,
@@ -194,7 +200,10 @@ impl Reader<'_> {
             return;
         };
         match (&*property.name, &*property.value.to_ascii_uppercase()) {
-            ("BEGIN", "VCALENDAR") => (self.is_calendar, self.is_open) = (true, true),
+            ("BEGIN", "VCALENDAR") => {
+                (self.is_calendar, self.is_open) = (true, true);
+                self.zones.begin_calendar();
+            }
             ("END", "VCALENDAR") => self.is_open = false,
             ("BEGIN", "VEVENT") => {
                 let event = Event {
@@ -294,14 +303,13 @@ impl Reader<'_> {
         let Some(name) = property.param("TZID") else {
             return Some(self.zone.clone());
         };
-        let found = zone_named(name);
-        if found.is_none() {
-            let name: String = name.chars().take(VALUE_SHOWN_MAX).collect();
-            let hint = "zones are called as in `Europe/Berlin`; what the calendar itself says of \
-                        zones (`VTIMEZONE`) is not read";
-            self.problem(line, format!("there is no zone `{name}`"), hint);
+        match self.zones.get(name) {
+            Ok(zone) => Some(zone),
+            Err((message, hint)) => {
+                self.problem(line, message, hint);
+                None
+            }
         }
-        found
     }
 
     fn finish(mut self, directory: &Directory, within: Span) -> CalendarShifts {
@@ -536,23 +544,6 @@ fn when(text: &str, zone: &TimeZone) -> Option<When> {
     })
 }
 
-/// A zone by its name, also behind what some programs put before it, as in
-/// `/freeassociation.sourceforge.net/Europe/Berlin`.
-fn zone_named(name: &str) -> Option<TimeZone> {
-    let name = name.trim();
-    if name.len() > ZONE_BYTES_MAX {
-        return None;
-    }
-    // No zone has more parts: what stands before them is not looked for.
-    let begins = name.rmatch_indices('/').map(|(at, _)| at + 1);
-    let mut begins: Vec<usize> = begins.take(ZONE_PARTS_MAX).collect();
-    if begins.len() < ZONE_PARTS_MAX {
-        begins.push(0);
-    }
-    let mut names = begins.iter().rev().filter_map(|at| name.get(*at..));
-    names.find_map(|name| TimeZone::get(name).ok())
-}
-
 /// How long an event lasts by the clock of its beginning, in seconds.
 fn length_of(event: &Event, start: &When) -> i64 {
     let seconds = |civil: DateTime| minute_of(civil) * 60 + i64::from(civil.second());
@@ -594,14 +585,11 @@ fn recurring(
         Frequency::Monthly,
         Frequency::Yearly,
     ];
-    let read = Rule::read(rule, &of);
-    let mut read = read.map_err(|part| {
+    let read = Rule::read_by(&start.zone, rule, &of);
+    let read = read.map_err(|part| {
         let part: String = part.chars().take(VALUE_SHOWN_MAX).collect();
         format!("`{part}` of `RRULE` is not understood")
     })?;
-    if let Some(until) = until_by(&start.zone, rule) {
-        read.until = Some(until);
-    }
     // A shift that begins before the span may reach into it.
     let from = minute_at(&start.zone, within.from) - length / 60 - DAY;
     let to = minute_at(&start.zone, within.until) + 1;
@@ -622,15 +610,6 @@ fn recurring(
     Ok(starts.collect())
 }
 
-/// An `UNTIL` of UTC, as the clock of a zone shows it.
-fn until_by(zone: &TimeZone, rule: &str) -> Option<i64> {
-    let parts = rule.split(';').filter_map(|it| it.split_once('='));
-    let mut until = parts.filter(|(name, _)| name.eq_ignore_ascii_case("UNTIL"));
-    let (_, value) = until.next()?;
-    let at = Timestamp(moment(value.strip_suffix('Z')?)? * 60_000);
-    Some(minute_at(zone, at))
-}
-
 /// By their beginnings and events.
 type Shifts = BTreeMap<(Timestamp, String), CalendarShift>;
 
@@ -646,11 +625,7 @@ const STEPS_MAX: usize = 100_000;
 /// The most times of `RDATE` and `EXDATE`: ten years, each day, a few times.
 const TIMES_MAX: usize = 20_000;
 const TEXT_BYTES_MAX: usize = 1024;
-const ZONE_BYTES_MAX: usize = 255;
-/// As in `America/Argentina/Ushuaia`.
-const ZONE_PARTS_MAX: usize = 3;
 const SHIFT_DAYS_MAX: i64 = 366;
 const PROBLEMS_MAX: usize = 100;
-const VALUE_SHOWN_MAX: usize = 40;
 /// What helps where a line makes no sense.
 const CUT: &str = "the file may have been cut off: export it again";

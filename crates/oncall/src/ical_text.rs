@@ -164,3 +164,5 @@ pub(crate) fn duration(text: &str) -> Option<i64> {
 pub(crate) const LAST_DAY: Date = Date::constant(9998, 12, 31);
 /// A longer list of times is not read.
 pub(crate) const LIST_BYTES_MAX: usize = 100_000;
+/// Characters of a value, where it is named as not understood.
+pub(crate) const VALUE_SHOWN_MAX: usize = 40;

@@ -30,6 +30,9 @@ mod ical_shifts;
 mod ical_rule;
 mod ical_text;
 mod ical_who;
+mod ical_windows;
+mod ical_zone;
+mod ical_zones;
 
 mod civil;
 mod text;

@@ -5,6 +5,7 @@ mod fairness;
 mod ical;
 mod ical_days;
 mod ical_shifts;
+mod ical_zones;
 mod ownership;
 mod schedules;
 mod text;
