@@ -56,7 +56,7 @@ use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use tokio::sync::{Notify, Semaphore};
 
-pub(crate) use self::listen::listen;
+pub(crate) use self::listen::Listening;
 
 use crate::alertmanager_metrics::DispatchFigures;
 use crate::alertmanagers::Alertmanagers;
@@ -98,6 +98,8 @@ impl Deref for App {
 /// What there is for handlers to use.
 pub(crate) struct Shared {
     pub handle: Handle,
+    /// What goes on when a request is over runs here.
+    pub runtime: tokio::runtime::Handle,
     pub store: Arc<Store>,
     pub clock: Arc<Clock>,
     pub metrics: Arc<Metrics>,

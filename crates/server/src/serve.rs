@@ -10,6 +10,7 @@ use firebell_engine::{Configuration, Engine, Input, Journal, JournalError, Ledge
 use firebell_model::Timestamp;
 use firebell_tsdb::{Store, StoreError};
 use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::alertmanagers::Alertmanagers;
@@ -22,7 +23,7 @@ use crate::evaluate::Pool;
 use crate::external::External;
 use crate::flags::Flags;
 use crate::history;
-use crate::http::{App, Shared, Slots, listen, router};
+use crate::http::{App, Listening, Shared, Slots, router};
 use crate::kept::Kept;
 use crate::live::Live;
 use crate::managed::{Change, ChangeError, Managed, Namespaces, Texts};
@@ -103,16 +104,21 @@ pub enum ServeError {
 /// When it cannot start; nothing was changed then. When the engine fails.
 pub fn serve(options: &Options) -> Result<(), ServeError> {
     let watch = Stopwatch::start();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = with_blocking_threads(Builder::new_multi_thread())
         .worker_threads(WORKER_THREADS)
-        .max_blocking_threads(BLOCKING_THREADS_MAX)
-        .thread_keep_alive(BLOCKING_THREAD_KEPT)
         .enable_all()
         .build()?;
     let result = runtime.block_on(run(options, watch));
     // Deliveries and scrapes under way are given up: the journal knows what was not delivered.
     runtime.shutdown_timeout(SHUTDOWN_TIMEOUT);
     result
+}
+
+fn with_blocking_threads(mut runtime: Builder) -> Builder {
+    runtime
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .thread_keep_alive(BLOCKING_THREAD_KEPT);
+    runtime
 }
 
 async fn run(options: &Options, watch: Stopwatch) -> Result<(), ServeError> {
@@ -126,6 +132,7 @@ async fn run(options: &Options, watch: Stopwatch) -> Result<(), ServeError> {
     );
     // Upstream's line: its acceptance tests read the port out of it.
     for address in server
+        .listening
         .addresses
         .iter()
         .filter(|_| options.flags.alertmanager.is_some())
@@ -145,13 +152,12 @@ async fn run(options: &Options, watch: Stopwatch) -> Result<(), ServeError> {
 
 /// A Firebell that serves.
 pub(crate) struct Server {
-    /// Where it listens.
+    /// Where it listens first.
     pub address: SocketAddr,
-    /// All places where it listens.
-    pub addresses: Vec<SocketAddr>,
     /// What its handlers share.
     pub app: App,
     driver: DriverThread,
+    listening: Listening,
 }
 
 impl Server {
@@ -170,18 +176,14 @@ impl Server {
         let started_at = clock.now();
         let (listener, live) = listen_and_load(options, started_at).await?;
         let address = listener.local_addr()?;
-        let ready = Arc::new(OnceLock::new());
-        let mut addresses = vec![address];
         let mut listeners = vec![listener];
         for address in &options.flags.listen_also {
-            let listener = bind(*address).await?;
-            addresses.push(listener.local_addr()?);
-            listeners.push(listener);
+            listeners.push(bind(*address).await?);
         }
         // From now on whoever asks is told to wait.
-        for listener in listeners {
-            tokio::spawn(listen(listener, Arc::clone(&ready)));
-        }
+        let ready = Arc::new(OnceLock::new());
+        let runtime = with_blocking_threads(Builder::new_current_thread());
+        let listening = Listening::start(listeners, &ready, runtime)?;
         let cluster = match &options.flags.alertmanager {
             Some(options) => Cluster::join(options, started_at).await,
             None => None,
@@ -197,9 +199,9 @@ impl Server {
         let _ = ready.set(router(app.clone()));
         Ok(Self {
             address,
-            addresses,
             app,
             driver,
+            listening,
         })
     }
 
@@ -414,6 +416,7 @@ fn start(
         flags: Arc::new(flags),
         n_damaged,
         quit: Arc::default(),
+        runtime: tokio::runtime::Handle::current(),
     };
     Ok((shared, driver))
 }
@@ -533,6 +536,8 @@ pub(crate) fn reload(app: &App) -> Result<(), Problems> {
 
 /// Tells everybody of a configuration.
 fn put_in_force(app: &App, config: &Config, now: Timestamp) {
+    // What begins now is none of the request that asked for it.
+    let _inside = app.runtime.enter();
     let configuration = configuration(config, &app.flags);
     app.handle.input(Input::Configured(Box::new(configuration)));
     app.scraper.configure(config);
@@ -656,7 +661,7 @@ fn stop_on_signal(app: App) -> std::io::Result<impl Future<Output = ()>> {
 
 /// Where Firebell listens when nobody says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9494);
-const WORKER_THREADS: usize = 2;
+const WORKER_THREADS: usize = 1;
 /// How long a thread for blocking work waits for more. What it has made and others have freed, such as
 /// the data of a large answer, goes back to the system only when it ends.
 const BLOCKING_THREAD_KEPT: std::time::Duration = std::time::Duration::from_secs(1);

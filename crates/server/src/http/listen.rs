@@ -1,6 +1,13 @@
 //! Accepts connections: so many at a time, each given up when it keeps us waiting.
+//!
+//! All of them are served on one thread: what takes time is done by others, and threads that share
+//! connections wake each other for every request, which costs more than most of them. It is no worker of
+//! deliveries and scrapes either, so that no template keeps a request waiting.
 
-use std::sync::{Arc, OnceLock};
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, OnceLock, mpsc};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use axum::Router;
@@ -10,10 +17,80 @@ use hyper::server::conn::{http1, http2};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::runtime::Runtime;
+use tokio::sync::{Semaphore, oneshot};
 
-/// Serves connections for ever; what comes before `ready` is set is told to wait.
-pub(crate) async fn listen(listener: TcpListener, ready: Arc<OnceLock<Router>>) {
+/// The thread that serves; it ends with this.
+pub(crate) struct Listening {
+    /// Where.
+    pub addresses: Vec<SocketAddr>,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Listening {
+    /// Serves; what comes before `ready` is set is told to wait. `runtime` is what requests run on.
+    ///
+    /// # Errors
+    /// When the system gives no thread, or does not take the listeners.
+    pub(crate) fn start(
+        listeners: Vec<TcpListener>,
+        ready: &Arc<OnceLock<Router>>,
+        runtime: tokio::runtime::Builder,
+    ) -> io::Result<Self> {
+        let addresses = listeners.iter().map(TcpListener::local_addr);
+        let addresses: Vec<SocketAddr> = addresses.collect::<io::Result<_>>()?;
+        let listeners = listeners.into_iter().map(TcpListener::into_std);
+        let listeners: Vec<std::net::TcpListener> = listeners.collect::<io::Result<_>>()?;
+        let (stop, stopped) = oneshot::channel();
+        let (started, is_started) = mpsc::channel();
+        let ready = Arc::clone(ready);
+        let thread = std::thread::Builder::new().name("http".to_owned());
+        // The runtime begins and ends there: it may not where others run.
+        let thread = thread.spawn(move || {
+            let runtime = match begin(runtime, listeners, &ready) {
+                Ok(runtime) => runtime,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            drop(started.send(Ok(())));
+            // Stopped or given up: it ends.
+            let _ = runtime.block_on(stopped);
+            runtime.shutdown_timeout(END_TIMEOUT);
+        })?;
+        is_started.recv().map_err(io::Error::other)??;
+        Ok(Self {
+            addresses,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+fn begin(
+    mut runtime: tokio::runtime::Builder,
+    listeners: Vec<std::net::TcpListener>,
+    ready: &Arc<OnceLock<Router>>,
+) -> io::Result<Runtime> {
+    let runtime = runtime.enable_all().build()?;
+    let inside = runtime.enter();
+    for listener in listeners {
+        let listener = TcpListener::from_std(listener)?;
+        runtime.spawn(listen(listener, Arc::clone(ready)));
+    }
+    drop(inside);
+    Ok(runtime)
+}
+
+impl Drop for Listening {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+async fn listen(listener: TcpListener, ready: Arc<OnceLock<Router>>) {
     let slots = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     loop {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else {
@@ -88,4 +165,6 @@ pub(super) const CONNECTIONS_MAX: usize = 512;
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests of one HTTP/2 connection at the same time.
 const STREAMS_MAX: u32 = 64;
+/// For requests that are under way at the end.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_secs(1);
