@@ -130,6 +130,13 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether anything is recorded but alerts that go on as they were.
+    pub(crate) fn has_news(&self) -> bool {
+        let goes_on =
+            |record: &Record| matches!(record, Record::Dispatch(DispatchRecord::Renewed(_)));
+        !self.records.iter().all(goes_on)
+    }
+
     /// Whether the step must be durable before its effects: it leads to a message to the world.
     #[must_use]
     pub fn is_seen_outside(&self) -> bool {

@@ -3,7 +3,9 @@
 //!
 //! *Invariants*: decide, record, act. After [`Ledger::record`] a step that is seen outside, or that
 //! somebody waits for, is durable, or the caller knows that it is not. What nobody has seen yet is
-//! durable at most a second later.
+//! durable at most a second later. So is that posted alerts go on, although their sender is answered:
+//! it survives the end of the process at once, and should the power fail within that second, no more is
+//! lost than by one request that did not arrive, for which alerts are sent again long before they end.
 //!
 //! *When the disk does not take it*: the caller performs the step all the same, since a message too
 //! many is better than none; a snapshot mends the journal as soon as the disk takes one.
@@ -17,6 +19,8 @@ pub struct Ledger {
     journal: Journal,
     /// When what was written but not synced is synced at the latest.
     sync_at: Option<Timestamp>,
+    /// Whether that has more in it than its senders say again anyway.
+    is_news_unsynced: bool,
     /// When a journal that could not be written is tried again.
     retry_at: Timestamp,
 }
@@ -28,6 +32,7 @@ impl Ledger {
         Self {
             journal,
             sync_at: None,
+            is_news_unsynced: false,
             retry_at: Timestamp::MIN,
         }
     }
@@ -45,7 +50,10 @@ impl Ledger {
         is_awaited: bool,
     ) -> Result<(), JournalError> {
         let is_urgent = is_awaited || step.is_seen_outside();
-        let result = self.write(now, engine, step, is_urgent);
+        let result = match self.journal.is_behind() {
+            true => self.mend(now, engine, is_urgent),
+            false => self.write(now, engine, step, is_awaited),
+        };
         if result.is_err() {
             self.retry_at = now + RETRY_AFTER;
         }
@@ -76,33 +84,46 @@ impl Ledger {
         self.journal.sync()
     }
 
+    // A snapshot has the step in it; when it is not urgent, it may wait for its time.
+    fn mend(
+        &mut self,
+        now: Timestamp,
+        engine: &Engine,
+        is_urgent: bool,
+    ) -> Result<(), JournalError> {
+        if is_urgent || self.retry_at <= now {
+            self.journal.snapshot(engine.records())?;
+            self.note_synced();
+        }
+        Ok(())
+    }
+
     fn write(
         &mut self,
         now: Timestamp,
         engine: &Engine,
         step: &Step,
-        is_urgent: bool,
+        is_awaited: bool,
     ) -> Result<(), JournalError> {
-        if self.journal.is_behind() {
-            // A snapshot has the step in it; when it is not urgent, it may wait for its time.
-            if is_urgent || self.retry_at <= now {
-                self.journal.snapshot(engine.records())?;
-                self.sync_at = None;
-            }
-            return Ok(());
-        }
         self.journal.record(&step.records)?;
         if !step.records.is_empty() {
             self.sync_at.get_or_insert(now + SYNC_AFTER);
+            self.is_news_unsynced |= step.has_news();
         }
+        let is_urgent = step.is_seen_outside() || (is_awaited && self.is_news_unsynced);
         if is_urgent || self.sync_at.is_some_and(|at| at <= now) {
-            self.sync_at = None;
+            self.note_synced();
             self.journal.sync()?;
         }
         if self.journal.wants_snapshot() {
             self.journal.snapshot(engine.records())?;
         }
         Ok(())
+    }
+
+    fn note_synced(&mut self) {
+        self.sync_at = None;
+        self.is_news_unsynced = false;
     }
 }
 
@@ -117,7 +138,9 @@ mod tests {
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering::Relaxed};
 
     use firebell_disk::{Disk, DiskError, MemoryDisk};
-    use firebell_dispatch::{DEFAULT_RESOLVE_TIMEOUT, Receiver, Receivers, RouteSpec, Routing};
+    use firebell_dispatch::{
+        DEFAULT_RESOLVE_TIMEOUT, DispatchRecord, Receiver, Receivers, RouteSpec, Routing,
+    };
     use firebell_model::{Labels, Notification, NotificationReason};
     use firebell_rules::RuleSet;
 
@@ -247,6 +270,32 @@ mod tests {
     }
 
     #[test]
+    fn that_alerts_go_on_is_synced_a_second_later_even_if_awaited() {
+        let disk = Arc::new(Watched::default());
+        let (journal, _) = Journal::open(disk.clone(), &mut |_| ()).unwrap();
+        let (mut ledger, engine) = (Ledger::new(journal), engine());
+        let goes_on = Step {
+            records: vec![Record::Dispatch(DispatchRecord::Renewed(Vec::new()))],
+            ..Step::default()
+        };
+        let n_syncs = || disk.n_syncs.load(Relaxed);
+        ledger.record(at(10), &engine, &goes_on, true).unwrap();
+        ledger
+            .record(Timestamp(10_900), &engine, &goes_on, true)
+            .unwrap();
+        assert_eq!((n_syncs(), ledger.poll_deadline()), (0, Some(at(11))));
+        ledger.record(at(11), &engine, &goes_on, true).unwrap();
+        assert_eq!((n_syncs(), ledger.poll_deadline()), (1, None));
+        // Whoever is answered after news of others knows what may rest on it.
+        ledger.record(at(12), &engine, &step(), false).unwrap();
+        ledger.record(at(12), &engine, &goes_on, true).unwrap();
+        assert_eq!((n_syncs(), ledger.poll_deadline()), (2, None));
+        ledger.record(at(13), &engine, &goes_on, false).unwrap();
+        ledger.record(at(13), &engine, &step(), true).unwrap();
+        assert_eq!((n_syncs(), ledger.poll_deadline()), (3, None));
+    }
+
+    #[test]
     fn a_full_disk_is_tried_again_and_a_snapshot_mends_the_journal() {
         let disk = Arc::new(Watched::default());
         let (journal, _) = Journal::open(disk.clone(), &mut |_| ()).unwrap();
@@ -262,6 +311,8 @@ mod tests {
         // Nothing that can wait is tried before its time, and a person is told.
         ledger.record(at(11), &engine, &step(), false).unwrap();
         ledger.record(at(12), &engine, &step(), true).unwrap_err();
+        let nothing = Step::default();
+        ledger.record(at(12), &engine, &nothing, true).unwrap_err();
         disk.is_full.store(false, Relaxed);
         ledger
             .record(at(17), &engine, &Step::default(), false)
