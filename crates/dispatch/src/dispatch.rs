@@ -27,7 +27,7 @@ pub use self::view::{
 use crate::deadlines::{Deadline, Deadlines};
 use crate::group::{Group, GroupKey, Pending, Timers};
 use crate::happened::{Happened, HistoryEntry};
-use crate::ingest::{State, Times, end, merge};
+use crate::ingest::{Said, State, Times, end, merge};
 use crate::inhibit::{Inhibition, Roles};
 use crate::label_index::LabelIndex;
 use crate::outcome::Outcomes;
@@ -133,6 +133,8 @@ struct Entry {
     is_noted_firing: bool,
     // When it fired anew, where a route damps what flaps.
     firings: Vec<Timestamp>,
+    // What it says, as [`State::said`]; nothing when that is not known.
+    said: Option<Said>,
 }
 
 #[derive(Clone, Debug)]
@@ -220,7 +222,7 @@ impl Dispatch {
                 return;
             }
             let alert = state.to_alert(&mut self.pairs);
-            self.insert_alert(now, fingerprint, alert, &[]);
+            self.insert_alert(now, (fingerprint, alert), state.said, &[]);
             self.note_new(now, fingerprint);
             self.dirty.insert(DirtyKey::Alert(fingerprint));
         }
@@ -347,8 +349,8 @@ impl Dispatch {
     fn insert_alert(
         &mut self,
         now: Timestamp,
-        fingerprint: Fingerprint,
-        alert: Alert,
+        (fingerprint, alert): (Fingerprint, Alert),
+        said: Option<Said>,
         left: &[Arc<str>],
     ) {
         let routing = self.routing.clone();
@@ -388,6 +390,7 @@ impl Dispatch {
                 silences,
                 is_noted_firing: false,
                 firings: Vec::new(),
+                said,
             }),
         );
         self.keep_until_forgotten(fingerprint);
@@ -401,14 +404,20 @@ impl Dispatch {
         };
         let alert = &mut entry.alert;
         let (merged, is_newer) = merge(Times::of(alert), state.times, now);
-        let is_renewed = !is_newer || state.is_said_by(alert);
-        if !is_renewed {
+        let is_known = state.said.is_some() && state.said == entry.said;
+        let is_said = !is_newer || is_known || state.is_said_by(alert);
+        if is_newer {
+            entry.said = state.said;
+        }
+        if !is_said {
             let new = state.to_alert(&mut self.pairs);
             alert.annotations = new.annotations;
             alert.generator_url = new.generator_url;
         }
         let (old_ends_at, old_end) = (alert.ends_at, end(alert));
+        let old_status = alert.status_at(now);
         merged.put_into(alert);
+        let is_renewed = is_said && alert.status_at(now) == old_status;
         let ends = (old_end, end(alert));
         self.inhibition
             .update(fingerprint, &alert.labels, &entry.roles, ends);
@@ -531,6 +540,8 @@ impl Dispatch {
         self.deadlines
             .push(silence.ends_at + Duration(1), Deadline::Silence(id));
         self.list_terms(&silence);
+        let alerts = &self.alerts;
+        self.by_label.catch_up(|it| alerts.contains_key(&it));
         if self.silences.put(now, silence) {
             self.for_alerts_under(id, |silences| {
                 if let Err(idx) = silences.binary_search(&id) {

@@ -6,7 +6,9 @@
 //! *Sources*: Alertmanager, `api/v2/api.go` (`postAlertsHandler`), `types.Alert.Merge`,
 //! `provider/mem`.
 
-use firebell_model::{Alert, Duration, Fingerprint, Label, Labels, Timestamp};
+use std::hash::Hasher as _;
+
+use firebell_model::{Alert, Duration, Fingerprint, Label, LabelHasher, Labels, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::pairs::Pairs;
@@ -58,7 +60,13 @@ struct Head {
     n_annotations: usize,
     starts_at: Option<Timestamp>,
     ends_at: Option<Timestamp>,
+    said: Said,
 }
+
+/// What an alert says besides its labels and times, as a hash: what a sender repeats need not be
+/// compared text by text. It has no secret: who makes two texts collide is told the former of his own.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Said(u64);
 
 /// Collects the alerts of a body. Strings that are a part of it are not copied.
 #[derive(Debug)]
@@ -78,9 +86,12 @@ impl PostedBody<'_> {
     ) {
         let first = self.parts.spans.len();
         let fingerprint = Fingerprint::of(labels.clone());
-        let n_labels = self.push_pairs(labels);
-        let n_annotations = self.push_pairs(annotations);
+        let mut said = LabelHasher::default();
+        let n_labels = self.push_pairs(labels, |_| ());
+        let n_annotations = self.push_pairs(annotations, |text| said.write(text.as_bytes()));
         self.push_text(generator_url);
+        said.write(generator_url.as_bytes());
+        said.write_usize(n_annotations);
         self.parts.heads.push(Head {
             fingerprint,
             first,
@@ -88,14 +99,21 @@ impl PostedBody<'_> {
             n_annotations,
             starts_at,
             ends_at,
+            said: Said(said.finish()),
         });
     }
 
-    fn push_pairs<'a>(&mut self, pairs: impl Iterator<Item = (&'a str, &'a str)>) -> usize {
+    fn push_pairs<'a>(
+        &mut self,
+        pairs: impl Iterator<Item = (&'a str, &'a str)>,
+        mut note: impl FnMut(&str),
+    ) -> usize {
         let mut n_pairs = 0;
         for (name, value) in pairs {
             self.push_text(name);
             self.push_text(value);
+            note(name);
+            note(value);
             n_pairs += 1;
         }
         n_pairs
@@ -274,6 +292,7 @@ impl<'a> Posted<'a> {
             Ok(State {
                 fingerprint: self.head.fingerprint,
                 times,
+                said: Some(self.head.said),
                 text: Text::Posted(self),
             })
         }
@@ -285,6 +304,8 @@ impl<'a> Posted<'a> {
 pub(crate) struct State<'a> {
     pub(crate) fingerprint: Fingerprint,
     pub(crate) times: Times,
+    /// Of posted alerts.
+    pub(crate) said: Option<Said>,
     text: Text<'a>,
 }
 
@@ -301,6 +322,7 @@ impl<'a> State<'a> {
         Self {
             fingerprint: alert.labels.fingerprint(),
             times: Times::of(alert),
+            said: None,
             text: Text::Own(alert),
         }
     }

@@ -8,10 +8,16 @@ use firebell_model::{Fingerprint, LabelHasher, Labels, MatchOp, Matcher};
 
 /// Which alerts have a label, as far as a look has to be taken at them.
 ///
-/// Alerts come by the thousand and silences now and then, so that an alert is put at the end of the
-/// list of each of its labels, and one that went is taken from it when half of the list is gone.
+/// Alerts come by the thousand and silences now and then, so that new alerts wait to be entered until
+/// there is a silence, or until there are many; an alert is put at the end of the list of each of its
+/// labels, and one that went is taken from it when half of the list is gone.
 #[derive(Debug, Default)]
-pub(crate) struct LabelIndex(HashMap<Arc<str>, ByValue, BuildHasherDefault<LabelHasher>>);
+pub(crate) struct LabelIndex {
+    names: HashMap<Arc<str>, ByValue, BuildHasherDefault<LabelHasher>>,
+    /// As with [`Listed`], one that went and came back is there twice until half of them are gone.
+    waiting: Vec<(Fingerprint, Labels)>,
+    n_gone: usize,
+}
 
 // With a secret: senders choose values, and there are many. What is found is put in order.
 type ByValue = HashMap<Arc<str>, Listed>;
@@ -26,10 +32,26 @@ struct Listed {
 
 impl LabelIndex {
     pub(crate) fn insert(&mut self, fingerprint: Fingerprint, labels: &Labels) {
+        match self.waiting.len() < WAITING_MAX {
+            true => self.waiting.push((fingerprint, labels.clone())),
+            false => self.enter(fingerprint, labels),
+        }
+    }
+
+    /// Enters those that wait and are among those that `is_kept` knows, so that
+    /// [`LabelIndex::candidates`] need not try them one by one.
+    pub(crate) fn catch_up(&mut self, is_kept: impl Fn(Fingerprint) -> bool) {
+        self.keep_waiting(is_kept);
+        for (fingerprint, labels) in std::mem::take(&mut self.waiting) {
+            self.enter(fingerprint, &labels);
+        }
+    }
+
+    fn enter(&mut self, fingerprint: Fingerprint, labels: &Labels) {
         for label in labels.iter() {
-            let values = match self.0.get_mut(&label.name) {
+            let values = match self.names.get_mut(&label.name) {
                 Some(values) => values,
-                None => self.0.entry(label.name.clone()).or_default(),
+                None => self.names.entry(label.name.clone()).or_default(),
             };
             let listed = match values.get_mut(&label.value) {
                 Some(listed) => listed,
@@ -41,8 +63,9 @@ impl LabelIndex {
 
     /// Forgets an alert, which is no longer among those that `is_kept` knows.
     pub(crate) fn remove(&mut self, labels: &Labels, is_kept: impl Fn(Fingerprint) -> bool) {
+        self.lose_waiting(&is_kept);
         for label in labels.iter() {
-            let Some(values) = self.0.get_mut(&label.name) else {
+            let Some(values) = self.names.get_mut(&label.name) else {
                 continue;
             };
             if let Some(listed) = values.get_mut(&label.value) {
@@ -52,9 +75,24 @@ impl LabelIndex {
                 }
             }
             if values.is_empty() {
-                self.0.remove(&label.name);
+                self.names.remove(&label.name);
             }
         }
+    }
+
+    fn lose_waiting(&mut self, is_kept: impl Fn(Fingerprint) -> bool) {
+        self.n_gone += 1;
+        if self.n_gone * 2 >= self.waiting.len() {
+            self.keep_waiting(is_kept);
+            self.waiting.shrink_to(self.waiting.len() * 2);
+        }
+    }
+
+    fn keep_waiting(&mut self, is_kept: impl Fn(Fingerprint) -> bool) {
+        self.n_gone = 0;
+        self.waiting.retain(|(it, _)| is_kept(*it));
+        self.waiting.sort_unstable_by_key(|(it, _)| *it);
+        self.waiting.dedup_by_key(|(it, _)| *it);
     }
 
     /// Alerts that may match, each once and in order, some of which may be gone; `None` when any
@@ -69,14 +107,19 @@ impl LabelIndex {
             .min_by_key(|matcher| -> usize { n_alerts(matcher) });
         let best = best.or_else(|| bound().next())?;
         let lists = self.lists(best).flat_map(|it| &it.alerts);
-        let mut alerts: Vec<Fingerprint> = lists.copied().collect();
+        let waiting = self
+            .waiting
+            .iter()
+            .filter(|(_, labels)| best.matches(labels));
+        let waiting = waiting.map(|(it, _)| it);
+        let mut alerts: Vec<Fingerprint> = lists.chain(waiting).copied().collect();
         alerts.sort_unstable();
         alerts.dedup();
         Some(alerts)
     }
 
     fn lists(&self, matcher: &Matcher) -> impl Iterator<Item = &Listed> {
-        let values = self.0.get(matcher.name());
+        let values = self.names.get(matcher.name());
         let is_equal = matcher.op() == MatchOp::Equal;
         let exact = values
             .filter(|_| is_equal)
@@ -101,6 +144,9 @@ impl Listed {
     }
 }
 
+/// Entering so many keeps nobody waiting for long.
+const WAITING_MAX: usize = 1 << 15;
+
 #[cfg(test)]
 mod tests {
     use std::collections::{BTreeMap, BTreeSet};
@@ -119,10 +165,12 @@ mod tests {
         /// Whatever comes, goes and comes back: each alert that is there and has the label is
         /// found once, and lists that nobody is in are not kept.
         #[test]
-        fn finds_what_is_there(moves in prop::collection::vec((0_u8..24, any::<bool>()), 0..200)) {
+        fn finds_what_is_there(
+            moves in prop::collection::vec((0_u8..24, any::<bool>(), 0..4), 0..200),
+        ) {
             let mut index = LabelIndex::default();
             let mut alerts: BTreeMap<Fingerprint, u8> = BTreeMap::new();
-            for (alert, comes) in moves {
+            for (alert, comes, look) in moves {
                 let labels = labels(alert);
                 let fingerprint = labels.fingerprint();
                 if comes && alerts.insert(fingerprint, alert).is_none() {
@@ -130,6 +178,9 @@ mod tests {
                 }
                 if !comes && alerts.remove(&fingerprint).is_some() {
                     index.remove(&labels, |it| alerts.contains_key(&it));
+                }
+                if look == 0 {
+                    index.catch_up(|it| alerts.contains_key(&it));
                 }
                 for job in ["job0", "job1", "job2"] {
                     let matcher = Matcher::new("job", MatchOp::Equal, job).unwrap();
@@ -141,10 +192,12 @@ mod tests {
                     let kept = unique.into_iter().filter(|it| alerts.contains_key(it));
                     prop_assert_eq!(kept.collect::<BTreeSet<_>>(), wanted);
                 }
-                let lists = ["job", "host"].into_iter().filter_map(|it| index.0.get(it));
+                let lists = ["job", "host"].into_iter().filter_map(|it| index.names.get(it));
                 let n_listed: usize = lists.flatten().map(|(_, it)| it.alerts.len()).sum();
                 prop_assert!(n_listed <= 4 * alerts.len(), "{n_listed} listed");
-                prop_assert_eq!(index.0.is_empty(), alerts.is_empty());
+                prop_assert!(index.waiting.len() <= 2 * alerts.len() + 2);
+                let is_empty = index.names.is_empty() && index.waiting.is_empty();
+                prop_assert_eq!(is_empty, alerts.is_empty());
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Label sets: sorted, immutable, cheap to clone.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ pub const METRIC_UNIT: &str = "__unit__";
 pub const ALERT_NAME: &str = "alertname";
 
 /// One name with its value; both are never empty inside a [`Labels`].
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct Label {
     /// Name, such as `service`.
     pub name: Arc<str>,
@@ -30,7 +31,7 @@ pub struct Label {
 ///
 /// Pairs are shared: of a hundred thousand series with five labels each, a few thousand pairs are
 /// different, and a word for each is what a label set costs besides.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Labels(Arc<[Arc<Label>]>);
 
 /// Identity of an alert's label set: 64-bit FNV-1a over name, 0xff, value, 0xff, in order of name.
@@ -38,6 +39,42 @@ pub struct Labels(Arc<[Arc<Label>]>);
 /// Source: Alertmanager and `prometheus/common`, `LabelSet.Fingerprint`. Printed as 16 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Fingerprint(pub u64);
+
+/// By name, then value. Most labels that are compared share one or both, which need not be read.
+impl Ord for Label {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let by = |a: &Arc<str>, b: &Arc<str>| match Arc::ptr_eq(a, b) {
+            true => Ordering::Equal,
+            false => a.cmp(b),
+        };
+        by(&self.name, &other.name).then_with(|| by(&self.value, &other.value))
+    }
+}
+
+impl PartialOrd for Label {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+/// Label by label; a beginning comes first.
+impl Ord for Labels {
+    fn cmp(&self, other: &Self) -> Ordering {
+        if Arc::ptr_eq(&self.0, &other.0) {
+            return Ordering::Equal;
+        }
+        let differs = |(a, b): &(&Arc<Label>, &Arc<Label>)| !Arc::ptr_eq(a, b);
+        let pairs = self.0.iter().zip(other.0.iter()).filter(differs);
+        let by_label = pairs.map(|(a, b)| a.cmp(b)).find(|it| it.is_ne());
+        by_label.unwrap_or_else(|| self.len().cmp(&other.len()))
+    }
+}
+
+impl PartialOrd for Labels {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Labels {
     /// The empty label set.

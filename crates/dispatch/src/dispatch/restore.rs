@@ -396,7 +396,7 @@ impl Dispatch {
                 left,
                 firings,
             } = record;
-            self.insert_alert(now, fingerprint, alert, &left);
+            self.insert_alert(now, (fingerprint, alert), None, &left);
             self.know_noted(fingerprint);
             if let Some(entry) = self.alerts.get_mut(&fingerprint) {
                 entry.firings = firings;

@@ -264,3 +264,37 @@ proptest! {
         prop_assert!(one.records().eq(other.records()));
     }
 }
+
+/// What senders say again anyway is told from news: the ledger waits for the disk only for these.
+#[test]
+fn only_what_goes_on_as_it_was_is_noted_as_renewed() {
+    let mut dispatch = Dispatch::new(parse_routing(SIMPLE), Options::default());
+    for (now, ends_at, summary, is_renewed) in [
+        (0, 300, "a", false),
+        // It goes on, for longer or shorter, or it says something else.
+        (60, 360, "a", true),
+        (70, 300, "a", true),
+        (80, 380, "b", false),
+        // It ends, which is told again and again, and begins anew.
+        (100, 100, "b", false),
+        (110, 100, "b", true),
+        (200, 500, "b", false),
+        // It ran out.
+        (600, 900, "b", false),
+    ] {
+        let at = |secs: i64| Timestamp(secs * 1000);
+        let alert = PostedAlert {
+            labels: Labels::from_pairs([("alertname", "Down")]),
+            annotations: Labels::from_pairs([("summary", summary)]),
+            starts_at: Some(at(now.min(ends_at))),
+            ends_at: Some(at(ends_at)),
+            generator_url: String::new(),
+        };
+        let posted = PostedAlerts::from_iter([alert]);
+        dispatch.handle_posted(at(now), &posted, &mut Vec::new());
+        let mut changes: Vec<DispatchRecord> = Vec::new();
+        dispatch.take_changes(&mut changes);
+        let found = matches!(changes[..], [DispatchRecord::Renewed(_)]);
+        assert_eq!(found, is_renewed, "at {now}: {changes:?}");
+    }
+}
