@@ -27,7 +27,7 @@ pub use self::view::{
 use crate::deadlines::{Deadline, Deadlines};
 use crate::group::{Group, GroupKey, Pending, Timers};
 use crate::happened::{Happened, HistoryEntry};
-use crate::ingest::{Said, State, Times, end, merge};
+use crate::ingest::{Said, State, Times, end, goes_on, merge};
 use crate::inhibit::{Inhibition, Roles};
 use crate::label_index::LabelIndex;
 use crate::outcome::Outcomes;
@@ -415,9 +415,9 @@ impl Dispatch {
             alert.generator_url = new.generator_url;
         }
         let (old_ends_at, old_end) = (alert.ends_at, end(alert));
-        let old_status = alert.status_at(now);
+        let goes_on = goes_on(Times::of(alert), merged, now);
         merged.put_into(alert);
-        let is_renewed = is_said && alert.status_at(now) == old_status;
+        let is_renewed = is_said && goes_on;
         let ends = (old_end, end(alert));
         self.inhibition
             .update(fingerprint, &alert.labels, &entry.roles, ends);
@@ -540,8 +540,6 @@ impl Dispatch {
         self.deadlines
             .push(silence.ends_at + Duration(1), Deadline::Silence(id));
         self.list_terms(&silence);
-        let alerts = &self.alerts;
-        self.by_label.catch_up(|it| alerts.contains_key(&it));
         if self.silences.put(now, silence) {
             self.for_alerts_under(id, |silences| {
                 if let Err(idx) = silences.binary_search(&id) {
@@ -553,8 +551,15 @@ impl Dispatch {
         self.heed_terms(now, id);
     }
 
+    // Before a silence looks for its alerts.
+    fn index_alerts(&mut self) {
+        let alerts = &self.alerts;
+        self.by_label.catch_up(|it| alerts.contains_key(&it));
+    }
+
     // Of the alerts that a silence matches.
     fn for_alerts_under(&mut self, id: SilenceId, mut change: impl FnMut(&mut Vec<SilenceId>)) {
+        self.index_alerts();
         let Some(silence) = self.silences.get(id) else {
             return;
         };

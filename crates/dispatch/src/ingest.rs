@@ -441,6 +441,14 @@ pub(crate) fn merge(old: Times, new: Times, now: Timestamp) -> (Times, bool) {
     (merged, is_newer)
 }
 
+/// Whether an alert fires, or is over, as it was: what its sender says again, and again should it not be
+/// heard. That it ends sooner, or by its sender's word and not by ours, may be said once.
+pub(crate) fn goes_on(old: Times, new: Times, now: Timestamp) -> bool {
+    old.is_resolved(now) == new.is_resolved(now)
+        && old.end() <= new.end()
+        && old.is_timeout == new.is_timeout
+}
+
 /// When an alert ends; one without an end lasts for ever.
 pub(crate) fn end(alert: &Alert) -> Timestamp {
     alert.ends_at.unwrap_or(Timestamp::MAX)

@@ -32,7 +32,7 @@ pub enum DispatchRecord {
         /// Its state.
         value: Option<AlertRecord>,
     },
-    /// The times of known alerts that fire, or have ended, as before: their senders say so again.
+    /// The times of known alerts that go on as they were: their senders say so again.
     Renewed(Vec<Renewed>),
     /// A group of alerts.
     Group {
@@ -104,7 +104,7 @@ pub struct AlertRecord {
     pub(crate) firings: Vec<Timestamp>,
 }
 
-/// An alert of which nothing but the times has changed, and not whether it fires.
+/// An alert of which nothing but the times has changed: it goes on as it was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Renewed {
     pub(crate) fingerprint: Fingerprint,

@@ -76,7 +76,8 @@ impl Journal {
         disk: Arc<dyn Disk>,
         restore: &mut dyn FnMut(Record),
     ) -> Result<(Self, Replayed), JournalError> {
-        let (log, found) = Log::open(disk, OPTIONS)?;
+        let (mut log, found) = Log::open(disk, OPTIONS)?;
+        log.doubt();
         let mut replay = Replay::of(&found.frames);
         let mut journal = Self {
             log,

@@ -32,7 +32,8 @@ impl Ledger {
         Self {
             journal,
             sync_at: None,
-            is_news_unsynced: false,
+            // The process before may have been killed between what it wrote and the disk.
+            is_news_unsynced: true,
             retry_at: Timestamp::MIN,
         }
     }
@@ -272,27 +273,35 @@ mod tests {
     #[test]
     fn that_alerts_go_on_is_synced_a_second_later_even_if_awaited() {
         let disk = Arc::new(Watched::default());
-        let (journal, _) = Journal::open(disk.clone(), &mut |_| ()).unwrap();
-        let (mut ledger, engine) = (Ledger::new(journal), engine());
+        let engine = engine();
+        let begin = || Ledger::new(Journal::open(disk.clone(), &mut |_| ()).unwrap().0);
         let goes_on = Step {
             records: vec![Record::Dispatch(DispatchRecord::Renewed(Vec::new()))],
             ..Step::default()
         };
-        let n_syncs = || disk.n_syncs.load(Relaxed);
-        ledger.record(at(10), &engine, &goes_on, true).unwrap();
-        ledger
-            .record(Timestamp(10_900), &engine, &goes_on, true)
-            .unwrap();
-        assert_eq!((n_syncs(), ledger.poll_deadline()), (0, Some(at(11))));
-        ledger.record(at(11), &engine, &goes_on, true).unwrap();
-        assert_eq!((n_syncs(), ledger.poll_deadline()), (1, None));
+        let n_syncs = || disk.n_syncs.swap(0, Relaxed);
+        let mut ledger = begin();
+        let mut record = |at: i64, step: &Step, is_awaited: bool| {
+            ledger
+                .record(Timestamp(at), &engine, step, is_awaited)
+                .unwrap();
+            (n_syncs(), ledger.poll_deadline())
+        };
+        let nothing = Step::default();
+        record(9_000, &nothing, true);
+        assert_eq!(record(10_000, &goes_on, true), (0, Some(at(11))));
+        assert_eq!(record(10_900, &goes_on, true), (0, Some(at(11))));
+        assert_eq!(record(11_000, &goes_on, true), (1, None));
         // Whoever is answered after news of others knows what may rest on it.
-        ledger.record(at(12), &engine, &step(), false).unwrap();
-        ledger.record(at(12), &engine, &goes_on, true).unwrap();
-        assert_eq!((n_syncs(), ledger.poll_deadline()), (2, None));
-        ledger.record(at(13), &engine, &goes_on, false).unwrap();
-        ledger.record(at(13), &engine, &step(), true).unwrap();
-        assert_eq!((n_syncs(), ledger.poll_deadline()), (3, None));
+        assert_eq!(record(12_000, &step(), false), (0, Some(at(13))));
+        assert_eq!(record(12_100, &goes_on, true), (1, None));
+        assert_eq!(record(13_000, &goes_on, false), (0, Some(at(14))));
+        assert_eq!(record(13_100, &step(), true), (1, None));
+        // What a process that was killed has written may be news that it told nobody.
+        assert_eq!(record(14_000, &step(), false), (0, Some(at(15))));
+        ledger = begin();
+        ledger.record(at(20), &engine, &goes_on, true).unwrap();
+        assert_eq!((n_syncs(), ledger.poll_deadline()), (1, None));
     }
 
     #[test]

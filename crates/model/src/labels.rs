@@ -406,6 +406,32 @@ const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        /// That labels are shared makes no difference to their order.
+        #[test]
+        fn label_sets_are_in_order_of_names_and_values(
+            sets in proptest::collection::vec(
+                proptest::collection::vec(("[ab]{1,2}", "[xy]{1,2}"), 0..4), 2..6),
+            is_shared: bool,
+        ) {
+            let mut known: std::collections::BTreeMap<Label, Arc<Label>> = Default::default();
+            let mut share = |label: &Arc<Label>| match is_shared {
+                true => Arc::clone(known.entry((**label).clone()).or_insert_with(|| label.clone())),
+                false => Arc::clone(label),
+            };
+            let sets = sets.into_iter().map(Labels::from_pairs);
+            let sets: Vec<Labels> =
+                sets.map(|set| Labels::from_shared(set.0.iter().map(&mut share).collect())).collect();
+            let plain = |set: &Labels| -> Vec<(String, String)> {
+                set.iter().map(|it| (it.name.to_string(), it.value.to_string())).collect()
+            };
+            for (a, b) in sets.iter().flat_map(|a| sets.iter().map(move |b| (a, b))) {
+                proptest::prop_assert_eq!(a.cmp(b), plain(a).cmp(&plain(b)));
+                proptest::prop_assert_eq!(a == b, a.cmp(b).is_eq());
+            }
+        }
+    }
+
     #[test]
     fn what_go_does_not_print_is_quoted_by_number() {
         let text = "a\u{ad}\u{a0}\u{200d}e\u{301}√日\u{85}\u{7f}\u{e0001}";

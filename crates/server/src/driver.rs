@@ -69,7 +69,7 @@ type Act = Box<dyn FnOnce(&mut Engine, Timestamp, &mut Step) + Send>;
 /// A wish from outside.
 struct Command {
     act: Act,
-    /// Told once its outcome is durable, unless nothing is written down of it.
+    /// Told once its outcome is durable ([`Ledger::record`]), unless nothing is written down of it.
     done: Option<oneshot::Sender<Result<(), Unrecorded>>>,
 }
 

@@ -40,13 +40,13 @@ mod write;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
+use axum::{Json, Router};
 use firebell_config::QueryLimits;
 use firebell_model::Timestamp;
 use firebell_promql::Features;
@@ -54,6 +54,7 @@ use firebell_tsdb::Store;
 use firebell_wire::otlp::Deltas;
 use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use self::listen::Listening;
@@ -401,7 +402,8 @@ async fn own_metrics(app: &App, format: Format) -> Option<String> {
         )
     });
     let (counts, rules, of_dispatch) = figures.await.ok()?;
-    let stats = app.store.stats();
+    let store = Arc::clone(&app.store);
+    let stats = may_wait(move || store.stats()).await?;
     let readings = Readings {
         series: stats.series,
         samples: stats.samples,
@@ -436,6 +438,12 @@ async fn own_metrics(app: &App, format: Format) -> Option<String> {
 /// there is none any more ([`stopped`]).
 async fn may_wait<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
     tokio::task::spawn_blocking(work).await.ok()
+}
+
+/// An answer that may be long.
+async fn written(value: impl FnOnce() -> Value + Send + 'static) -> Response {
+    let answer = may_wait(move || Json(value()).into_response()).await;
+    answer.unwrap_or_else(stopped)
 }
 
 /// Alerts of a list that are looked up while nothing else happens.

@@ -6,7 +6,6 @@
 //! alerts that fire it is known since when.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::hash::BuildHasherDefault;
 use std::sync::{Mutex, PoisonError};
 
 use firebell_dispatch::{HistoryEntry, HistoryEvent};
@@ -14,9 +13,7 @@ use firebell_engine::{Engine, Record, Step};
 use firebell_incident::{
     Entry, Incident, IncidentId, IncidentRecord, Phase, Severity, Verdict, What, Who,
 };
-use firebell_model::{
-    ALERT_NAME, AlertStatus, Duration, Fingerprint, LabelHasher, Labels, Timestamp,
-};
+use firebell_model::{ALERT_NAME, AlertStatus, Duration, Fingerprint, Labels, Timestamp};
 use firebell_rules::{RuleKind, RuleSet};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -97,7 +94,7 @@ struct Known {
     pairs: BTreeMap<String, BTreeMap<String, usize>>,
     counters: Vec<OfName>,
     severities: BTreeSet<String>,
-    firing: HashMap<Fingerprint, Firing, BuildHasherDefault<LabelHasher>>,
+    firing: HashMap<Fingerprint, Firing>,
     /// Incidents not opened when it was last looked.
     not_opened: u64,
 }

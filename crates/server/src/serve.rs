@@ -661,12 +661,13 @@ fn stop_on_signal(app: App) -> std::io::Result<impl Future<Output = ()>> {
 
 /// Where Firebell listens when nobody says otherwise.
 pub const DEFAULT_LISTEN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9494);
-const WORKER_THREADS: usize = 1;
+/// For deliveries and scrapes; requests have a thread of their own.
+const WORKER_THREADS: usize = 2;
 /// How long a thread for blocking work waits for more. What it has made and others have freed, such as
 /// the data of a large answer, goes back to the system only when it ends.
 const BLOCKING_THREAD_KEPT: std::time::Duration = std::time::Duration::from_secs(1);
 /// Threads for what takes time: queries, as many as may run at once, remote write, upkeep, reloads.
-/// They are made when they are needed. What finds none waits; connections limit how much that is.
+/// They are made when they are needed, for requests and for the rest. What finds none waits; connections limit how much that is.
 const BLOCKING_THREADS_MAX: usize = 256;
 /// Rules that are evaluated at the same time.
 const EVALUATOR_THREADS: usize = 2;

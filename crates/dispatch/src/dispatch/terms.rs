@@ -13,7 +13,7 @@ pub const SILENCE_EXPIRES: &str = "FirebellSilenceExpires";
 
 impl Dispatch {
     /// The alerts that a silence with these matchers might mute, in order; each has to be looked at.
-    /// It costs a word for each.
+    /// It costs a word for each, and a look at each alert that came since a silence last looked.
     #[must_use]
     pub fn candidates(&self, matchers: &[Matcher]) -> Vec<Fingerprint> {
         let candidates = self.by_label.candidates(matchers);
@@ -108,6 +108,7 @@ impl Dispatch {
     }
 
     fn end_when_resolved(&mut self, now: Timestamp, id: SilenceId) {
+        self.index_alerts();
         let look = self.looks.entry(id).or_default();
         *look = look.filter(|at| *at > now);
         let (mut ended_at, mut n_alerts, mut fires) = (Timestamp::MIN, 0_usize, false);

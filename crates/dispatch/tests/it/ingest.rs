@@ -2,7 +2,7 @@
 
 use expect_test::{Expect, expect};
 use firebell_dispatch::{Dispatch, DispatchRecord, Options, PostedAlert, PostedAlerts, PostedBody};
-use firebell_model::{Labels, Timestamp};
+use firebell_model::{Alert, Labels, Timestamp};
 use proptest::prelude::*;
 
 use crate::harness::{SIMPLE, World, check, duration_text, moment, run};
@@ -270,24 +270,27 @@ proptest! {
 fn only_what_goes_on_as_it_was_is_noted_as_renewed() {
     let mut dispatch = Dispatch::new(parse_routing(SIMPLE), Options::default());
     for (now, ends_at, summary, is_renewed) in [
-        (0, 300, "a", false),
-        // It goes on, for longer or shorter, or it says something else.
-        (60, 360, "a", true),
-        (70, 300, "a", true),
-        (80, 380, "b", false),
+        (0, Some(300), "a", false),
+        // It goes on; that it is to end sooner does not hold; it says something else.
+        (60, Some(360), "a", true),
+        (65, Some(360), "a", true),
+        (70, Some(300), "a", true),
+        (80, Some(380), "b", false),
         // It ends, which is told again and again, and begins anew.
-        (100, 100, "b", false),
-        (110, 100, "b", true),
-        (200, 500, "b", false),
-        // It ran out.
-        (600, 900, "b", false),
+        (100, Some(100), "b", false),
+        (110, Some(100), "b", true),
+        (200, Some(500), "b", false),
+        // It ran out. Its end is ours, then the sender's.
+        (600, None, "b", false),
+        (610, None, "b", true),
+        (620, Some(630), "b", false),
     ] {
         let at = |secs: i64| Timestamp(secs * 1000);
         let alert = PostedAlert {
             labels: Labels::from_pairs([("alertname", "Down")]),
             annotations: Labels::from_pairs([("summary", summary)]),
-            starts_at: Some(at(now.min(ends_at))),
-            ends_at: Some(at(ends_at)),
+            starts_at: Some(at(ends_at.map_or(now, |end| now.min(end)))),
+            ends_at: ends_at.map(at),
             generator_url: String::new(),
         };
         let posted = PostedAlerts::from_iter([alert]);
@@ -296,5 +299,64 @@ fn only_what_goes_on_as_it_was_is_noted_as_renewed() {
         dispatch.take_changes(&mut changes);
         let found = matches!(changes[..], [DispatchRecord::Renewed(_)]);
         assert_eq!(found, is_renewed, "at {now}: {changes:?}");
+    }
+}
+
+/// What an alert says is what was last said of it, however little of it has changed.
+#[test]
+fn every_change_of_what_an_alert_says_is_taken() {
+    let mut dispatch = Dispatch::new(parse_routing(SIMPLE), Options::default());
+    let own = [("summary", "of a rule")];
+    for (secs, (annotations, url)) in (0_i64..).zip(
+        [
+            (&[("summary", "a")][..], "http://x"),
+            (&[("summary", "b")], "http://x"),
+            (&[("title", "b")], "http://x"),
+            (&[("title", "b")], "http://y"),
+            (&[("title", "b"), ("u", "http://y")], ""),
+            (&[("title", "b"), ("u", "")], "http://y"),
+            (&own, "http://rule"),
+            (&[("title", "b")], "http://y"),
+            (&[], "http://y"),
+            (&[], ""),
+        ]
+        .iter()
+        .flat_map(|it| [it, it]),
+    ) {
+        let labels = Labels::from_pairs([("alertname", "Down")]);
+        let annotations = Labels::from_pairs(annotations.iter().copied());
+        let (now, ends_at) = (Timestamp(secs * 1000), Timestamp(secs * 1000 + 60_000));
+        let (starts_at, generator_url) = (Timestamp(0), (*url).to_owned());
+        if *url == "http://rule" {
+            let alert = Alert {
+                labels,
+                annotations: annotations.clone(),
+                starts_at,
+                ends_at: Some(ends_at),
+                generator_url,
+                updated_at: now,
+                is_timeout: false,
+            };
+            dispatch.handle_own_alerts(now, &[alert], &mut Vec::new());
+        } else {
+            let alert = PostedAlert {
+                labels,
+                annotations: annotations.clone(),
+                starts_at: Some(starts_at),
+                ends_at: Some(ends_at),
+                generator_url,
+            };
+            dispatch.handle_posted(now, &PostedAlerts::from_iter([alert]), &mut Vec::new());
+        }
+        let known: Vec<_> = dispatch
+            .alerts(now)
+            .map(|view| view.alert.clone())
+            .collect();
+        assert_eq!(known.len(), 1);
+        assert_eq!(
+            (&known[0].annotations, &*known[0].generator_url),
+            (&annotations, *url),
+            "{secs}"
+        );
     }
 }

@@ -25,7 +25,7 @@ use firebell_wire::alertmanager_json::{
 };
 use serde::Serialize;
 
-use super::{App, json, params, prometheus, stopped, unrecorded};
+use super::{App, json, may_wait, params, prometheus, stopped, unrecorded};
 
 /// Routes below `/api/v2`.
 pub(super) fn routes() -> Router<App> {
@@ -191,9 +191,11 @@ async fn silences(State(app): State<App>, uri: Uri) -> Response {
             .map(|(state, silence)| gettable_silence(silence, state))
             .collect::<Vec<_>>()
     });
-    silences
-        .await
-        .map_or_else(|_| stopped(), |silences| ok(&silences))
+    let Ok(silences) = silences.await else {
+        return stopped();
+    };
+    let answer = may_wait(move || ok(&silences)).await;
+    answer.unwrap_or_else(stopped)
 }
 
 async fn silence(State(app): State<App>, Path(id): Path<String>) -> Response {

@@ -3,6 +3,8 @@
 //! *Invariants*: to look changes nothing, because mail scanners follow links. A link is used once;
 //! of two people at once one is second, and is told so. It works without scripts.
 
+use std::sync::Arc;
+
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
@@ -15,7 +17,7 @@ use firebell_model::Timestamp;
 use jiff::tz::TimeZone;
 
 use super::pages::page_act;
-use super::{App, params, unrecorded};
+use super::{App, may_wait, params, unrecorded};
 use crate::pages::links::{Link, LinkAct, Looked};
 use crate::pages::without_service;
 
@@ -95,7 +97,9 @@ pub(super) async fn act(
         Ok(Outcome::Late(shown)) => return late(&app, &link, shown),
         Err(error) => return unrecorded(&error),
     };
-    if let Err(error) = app.links.note_used(app.clock.now(), &text) {
+    let (links, now) = (Arc::clone(&app.links), app.clock.now());
+    let noted = may_wait(move || links.note_used(now, &text)).await;
+    if let Some(Err(error)) = noted {
         tracing::error!(%error, "failed to write down that a link was used");
     }
     app.metrics.pages.answered(link.act, "link");

@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::answer::{document, respond};
-use super::{App, refused};
+use super::{App, refused, stopped};
 use crate::pages::Unasked;
 use crate::pages::links::{LookedContact, Proof};
 
@@ -32,6 +32,12 @@ struct Said {
 /// `POST /api/firebell/v1/oncall/people/{name}/verify`: asks them by every contact that nobody has
 /// confirmed yet.
 pub(super) async fn ask(State(app): State<App>, Path(name): Path<String>, body: Bytes) -> Response {
+    // It sends messages, as others do there.
+    let asked = app.runtime.spawn(ask_all(app.clone(), name, body));
+    asked.await.unwrap_or_else(|_| stopped())
+}
+
+async fn ask_all(app: App, name: String, body: Bytes) -> Response {
     let said: Result<Said, _> = serde_json::from_slice(&body);
     let said = said.map_err(|error| format!("the body cannot be read: {error}"));
     let by = match said.and_then(|it| Who::new(&it.by)) {

@@ -1,8 +1,8 @@
 //! Accepts connections: so many at a time, each given up when it keeps us waiting.
 //!
-//! All of them are served on one thread: what takes time is done by others, and threads that share
+//! All of them are served on one thread: what takes time is done on others, and threads that share
 //! connections wake each other for every request, which costs more than most of them. It is no worker of
-//! deliveries and scrapes either, so that no template keeps a request waiting.
+//! deliveries and scrapes: no template keeps a request waiting.
 
 use std::io;
 use std::net::SocketAddr;
@@ -53,9 +53,9 @@ impl Listening {
                 Err(error) => return drop(started.send(Err(error))),
             };
             drop(started.send(Ok(())));
-            // Stopped or given up: it ends.
+            // Stopped or given up: it ends. Work in the background sees that nobody waits for it.
             let _ = runtime.block_on(stopped);
-            runtime.shutdown_timeout(END_TIMEOUT);
+            runtime.shutdown_background();
         })?;
         is_started.recv().map_err(io::Error::other)??;
         Ok(Self {
@@ -165,6 +165,57 @@ pub(super) const CONNECTIONS_MAX: usize = 512;
 const HEADERS_TIMEOUT: Duration = Duration::from_secs(60);
 /// Requests of one HTTP/2 connection at the same time.
 const STREAMS_MAX: u32 = 64;
-/// For requests that are under way at the end.
-const END_TIMEOUT: Duration = Duration::from_secs(1);
 const ACCEPT_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+    use std::io::{Read as _, Write as _};
+    use std::net::{Ipv4Addr, TcpStream};
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+
+    fn ask(address: SocketAddr, path: &str) -> io::Result<TcpStream> {
+        let mut stream = TcpStream::connect(address)?;
+        stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")?;
+        Ok(stream)
+    }
+
+    fn first_line(stream: &mut TcpStream) -> String {
+        let mut head = [0; 15];
+        stream.read_exact(&mut head).unwrap();
+        String::from_utf8_lossy(&head).into_owned()
+    }
+
+    #[tokio::test]
+    async fn it_ends_whoever_still_waits_for_an_answer() {
+        let local = (Ipv4Addr::LOCALHOST, 0);
+        let listeners = vec![
+            TcpListener::bind(local).await.unwrap(),
+            TcpListener::bind(local).await.unwrap(),
+        ];
+        let ready = Arc::new(OnceLock::new());
+        let runtime = Builder::new_current_thread();
+        let listening = Listening::start(listeners, &ready, runtime).unwrap();
+        for address in &listening.addresses {
+            let mut early = ask(*address, "/").unwrap();
+            assert_eq!(first_line(&mut early), "HTTP/1.1 503 Se");
+        }
+        let router = Router::new()
+            .route("/", get(|| async { "here" }))
+            .route("/never", get(pending::<&'static str>));
+        let _ = ready.set(router);
+        let address = listening.addresses[1];
+        let mut waits = ask(address, "/never").unwrap();
+        assert_eq!(
+            first_line(&mut ask(address, "/").unwrap()),
+            "HTTP/1.1 200 OK"
+        );
+        drop(listening);
+        assert_eq!(waits.read(&mut [0]).unwrap_or(0), 0, "it was answered");
+        assert!(ask(address, "/").is_err(), "it still listens");
+    }
+}

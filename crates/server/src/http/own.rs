@@ -1,6 +1,6 @@
 //! Firebell's own API, as `docs/openapi.json` has it: what the page reads.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
 use axum::Json;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::App;
+use super::{App, may_wait, written};
 use crate::quality_metrics::IncidentFigures;
 
 /// `GET /api/firebell/v1/status`.
@@ -23,7 +23,10 @@ pub(super) async fn status(State(app): State<App>) -> Response {
     let Ok((counts, problems)) = app.handle.read(look).await else {
         return stopped();
     };
-    let stats = app.store.stats();
+    let store = Arc::clone(&app.store);
+    let Some(stats) = may_wait(move || store.stats()).await else {
+        return stopped();
+    };
     let (targets, up) = app.scraper.count_up();
     let is_empty = targets == 0 && counts.rules == 0 && stats.series == 0;
     Json(json!({
@@ -68,7 +71,7 @@ pub(super) fn storage_problems(app: &App) -> Vec<String> {
 /// `GET /api/firebell/v1/alerts`.
 pub(super) async fn alerts(State(app): State<App>) -> Response {
     match app.handle.read(list_alerts).await {
-        Ok(alerts) => Json(json!({ "alerts": alerts })).into_response(),
+        Ok(alerts) => written(move || json!({ "alerts": alerts })).await,
         Err(_) => stopped(),
     }
 }

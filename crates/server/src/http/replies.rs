@@ -4,6 +4,8 @@
 //! signs. The same request twice answers once, also over a restart. Whoever answers is told what came of it, where they
 //! answered.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
@@ -17,9 +19,10 @@ use firebell_incident::Person;
 use firebell_oncall::Directory;
 use serde_json::json;
 
-use super::App;
 use super::answer::words;
 use super::pages::{id, page_act};
+use super::{App, may_wait};
+use crate::driver::Unrecorded;
 use crate::pages::PATH;
 use crate::pages::links::{Heard, LinkAct, Looked};
 use crate::replies::{Reply, Unfit, mail, slack, sms, telegram};
@@ -222,7 +225,9 @@ async fn done(
     let done = match meant {
         Err(why) => Err(why),
         Ok((key, run)) => {
-            let begun = app.links.note_begun(now, &reply.id, (key, run));
+            let (links, id) = (Arc::clone(&app.links), reply.id.clone());
+            let begun = may_wait(move || links.note_begun(now, &id, (key, run))).await;
+            let begun = begun.ok_or_else(|| Unrecorded::Stopped.to_string())?;
             begun.map_err(|error| error.to_string())?;
             let done = app.handle.command(move |engine, now, step| {
                 meant_still(engine, key, run)?;
@@ -234,7 +239,8 @@ async fn done(
         }
     };
     // What was done is durable. Should this fail, it may be heard once more, of the same run.
-    if let Err(error) = app.links.note_done(now, &reply.id) {
+    let (links, id) = (Arc::clone(&app.links), reply.id.clone());
+    if let Some(Err(error)) = may_wait(move || links.note_done(now, &id)).await {
         tracing::error!(%error, "failed to write down that an answer was heard");
     }
     Ok(done)

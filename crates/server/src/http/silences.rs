@@ -18,7 +18,7 @@ use serde_json::{Map, Value, json};
 
 use super::alertmanager::{gettable_silence, put_silence, refused};
 use super::prometheus::fired;
-use super::{App, PART_ALERTS, params, stopped};
+use super::{App, PART_ALERTS, params, stopped, written};
 use crate::driver::Unrecorded;
 
 /// A silence as it is shown.
@@ -79,7 +79,7 @@ pub(super) async fn list(State(app): State<App>) -> Response {
         silences.collect::<Vec<_>>()
     });
     match list.await {
-        Ok(silences) => Json(json!({ "silences": silences })).into_response(),
+        Ok(silences) => written(move || json!({ "silences": silences })).await,
         Err(_) => stopped(),
     }
 }
