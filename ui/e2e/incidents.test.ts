@@ -1,9 +1,37 @@
+import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 
 import { scenario } from "../fake/scenarios.ts";
 import { accessibilityProblems, open, overflow, useBrowser } from "./page.ts";
 
 useBrowser();
+
+/** A pixel. */
+const PNG =
+  "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==";
+
+/** Pastes a picture into the note, or drops it there, as a browser does of a screenshot. */
+async function give(page: Page, how: "paste" | "drop", name: string, type: string): Promise<void> {
+  const note = page.getByLabel("Note", { exact: true });
+  await note.evaluate(
+    async (field, [how, name, type]) => {
+      const canvas = Object.assign(document.createElement("canvas"), { width: 640, height: 480 });
+      const drawing = canvas.getContext("2d");
+      drawing?.fillText(name, 20, 20);
+      const blob = await new Promise<Blob | null>((resolve) => canvas.toBlob(resolve));
+      const data = new DataTransfer();
+      data.items.add(new File([blob ?? ""], name, { type }));
+      const options = { bubbles: true, cancelable: true };
+      if (how === "drop") {
+        field.dispatchEvent(new DragEvent("dragover", { ...options, dataTransfer: data }));
+        field.dispatchEvent(new DragEvent("drop", { ...options, dataTransfer: data }));
+      } else {
+        field.dispatchEvent(new ClipboardEvent("paste", { ...options, clipboardData: data }));
+      }
+    },
+    [how, name, type] as const,
+  );
+}
 
 describe("incidents", () => {
   test("are listed, what is open first, with who looks into it and what they were", async () => {
@@ -45,6 +73,78 @@ describe("incidents", () => {
     await page.getByRole("button", { name: "Mitigated" }).click();
     await expect.poll(() => world.incidents[0]?.state).toBe("mitigated");
     expect(world.incidents[0]?.timeline.slice(-2).map(({ by }) => by)).toEqual(["ben", "ben"]);
+  });
+
+  test.each([
+    ["wide and light", { viewport: { width: 1280, height: 800 }, colorScheme: "light" as const }],
+    ["narrow and dark", { viewport: { width: 360, height: 740 }, colorScheme: "dark" as const }],
+  ])("take pictures that are pasted, dropped and chosen: %s", async (_, options) => {
+    const world = scenario("busy");
+    const { page } = await open(world, "#/incidents/INC-12", options);
+    const note = page.getByLabel("Note", { exact: true });
+    await note.waitFor();
+    await page.getByLabel("Your name").fill("ben");
+    await give(page, "paste", "shot.png", "image/png");
+    await give(page, "drop", "graph.png", "image/png");
+    await page.getByRole("list", { name: "Pictures: Note" }).getByRole("img").nth(1).waitFor();
+    // What cannot be sent is said, and what can stays.
+    await give(page, "drop", "drawing.svg", "image/svg+xml");
+    await page.getByRole("alert").getByText("drawing.svg is no PNG").waitFor();
+    await page.getByRole("button", { name: "Leave out graph.png" }).click();
+    const chooser = page.waitForEvent("filechooser");
+    await page.getByRole("button", { name: "Picture: Note" }).click();
+    const buffer = Buffer.from(PNG, "base64");
+    await (await chooser).setFiles({ name: "chosen.png", mimeType: "image/png", buffer });
+    await page.getByRole("img", { name: "chosen.png" }).waitFor();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    expect(await overflow(page)).toBe(0);
+    await note.fill("latency doubled");
+    await page.getByRole("button", { name: "Note: Note" }).click();
+
+    const timeline = page.getByRole("region", { name: /^Timeline/ });
+    await timeline.getByText("showed a picture: latency doubled (2 of 2)").waitFor();
+    await expect.poll(() => page.getByRole("list", { name: "Pictures: Note" }).count()).toBe(0);
+    expect(await note.inputValue()).toBe("");
+    const shown = timeline.getByRole("img", { name: "latency doubled (1 of 2)" });
+    await shown.scrollIntoViewIfNeeded();
+    const drawn = () => shown.evaluate((it) => (it as HTMLImageElement).naturalWidth);
+    await expect.poll(drawn).toBe(640);
+    expect(await accessibilityProblems(page)).toEqual([]);
+    expect(await overflow(page)).toBe(0);
+    const whole = page.waitForEvent("popup");
+    await shown.click();
+    expect((await whole).url()).toMatch(/INC-12\/pictures\/[0-9a-f]{64}$/);
+  });
+
+  test("say that a picture cannot be shown when its file is gone", async () => {
+    const world = scenario("busy");
+    const picture = {
+      id: "00".repeat(32),
+      type: "image/png" as const,
+      bytes: 1,
+      width: 4,
+      height: 3,
+      text: "",
+    };
+    const timeline = world.incidents[0]?.timeline ?? [];
+    const [at, by] = [new Date().toISOString(), "ada"];
+    timeline.push({ n: 4, at, by, kind: "picture", text: "showed a picture", url: null, picture });
+    const { page } = await open(world, "#/incidents/INC-12");
+    await page.getByText("The picture cannot be shown.").waitFor();
+  });
+
+  test("keep a picture whose sending failed, with the reason", async () => {
+    const world = scenario("busy");
+    world.failures.set("/api/firebell/v1/incidents/INC-12/pictures", {
+      status: 409,
+      body: JSON.stringify({ error: "INC-12 has 200 pictures" }),
+    });
+    const { page } = await open(world, "#/incidents/INC-12");
+    await page.getByLabel("Your name").fill("ben");
+    await give(page, "paste", "shot.png", "image/png");
+    await page.getByRole("button", { name: "Note: Note" }).click();
+    await page.getByRole("alert").getByText("INC-12 has 200 pictures").waitFor();
+    await page.getByRole("img", { name: "shot.png" }).waitFor();
   });
 
   test("are stated: what users notice, what is hit, how data is, who does what", async () => {

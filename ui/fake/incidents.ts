@@ -1,4 +1,6 @@
 // Incidents of the fake Firebell, and what it makes of acts.
+import { createHash } from "node:crypto";
+
 import type { IncidentDetail, Runbook } from "../src/api/types.ts";
 
 const MINUTE = 60_000;
@@ -82,7 +84,7 @@ export function incidents(): IncidentDetail[] {
 function worked(): IncidentDetail {
   const labels = { alertname: "CheckoutErrors", service: "checkout", severity: "page" };
   const text = 'CheckoutErrors{service="checkout", severity="page"}';
-  const by = null;
+  const [by, picture] = [null, null];
   return incident({
     id: "INC-12",
     acknowledged: { by: "ada", at: ago(9 * MINUTE) },
@@ -106,8 +108,16 @@ function worked(): IncidentDetail {
       },
     ],
     timeline: [
-      { n: 0, at: ago(12 * MINUTE), by, kind: "opened", text: "opened it", url: null },
-      { n: 1, at: ago(12 * MINUTE), by, kind: "joined", text: `joined ${text}`, url: null },
+      { n: 0, at: ago(12 * MINUTE), by, kind: "opened", text: "opened it", url: null, picture },
+      {
+        n: 1,
+        at: ago(12 * MINUTE),
+        by,
+        kind: "joined",
+        text: `joined ${text}`,
+        url: null,
+        picture,
+      },
       {
         n: 2,
         at: ago(9 * MINUTE),
@@ -115,6 +125,7 @@ function worked(): IncidentDetail {
         kind: "acknowledged",
         text: "acknowledged it",
         url: null,
+        picture,
       },
       {
         n: 3,
@@ -123,6 +134,7 @@ function worked(): IncidentDetail {
         kind: "linked",
         text: "linked graph: https://graphs.example.org/checkout",
         url: "https://graphs.example.org/checkout",
+        picture,
       },
     ],
   });
@@ -162,7 +174,8 @@ interface Wish {
 export function act(incident: IncidentDetail, wish: Wish): unknown {
   const text = wish.do === "note" ? `noted: ${wish.text ?? ""}` : `did ${wish.do}`;
   const n = incident.timeline.length;
-  incident.timeline.push({ n, at: ago(0), by: wish.by, kind: wish.do, text, url: null });
+  const [url, picture] = [null, null];
+  incident.timeline.push({ n, at: ago(0), by: wish.by, kind: wish.do, text, url, picture });
   if (wish.step !== undefined) {
     const done = ticked.get(incident.id) ?? new Map<number, string>();
     ticked.set(incident.id, done.set(wish.step, wish.by));
@@ -179,6 +192,39 @@ export function act(incident: IncidentDetail, wish: Wish): unknown {
     incident.verdict = { verdict, words: verdict, by, guessed: false, at: ago(0) };
   }
   return { outcome: "changed", incident };
+}
+
+/** The pictures that were sent, by incident and id. */
+const pictures = new Map<string, { type: string; bytes: Buffer }>();
+
+/** Takes a picture into the timeline, as large as its bytes say. */
+export function showPicture(
+  incident: IncidentDetail,
+  said: URLSearchParams,
+  bytes: Buffer,
+): unknown {
+  const [by, shows] = [said.get("by"), said.get("text") ?? ""];
+  const id = createHash("sha256").update(bytes).digest("hex");
+  const type = "image/png";
+  pictures.set(`${incident.id}/${id}`, { type, bytes });
+  const picture = {
+    id,
+    type,
+    bytes: bytes.length,
+    width: bytes.readUInt32BE(16),
+    height: bytes.readUInt32BE(20),
+    text: shows,
+  } as const;
+  const text = `showed a picture${shows === "" ? "" : `: ${shows}`}`;
+  const n = incident.timeline.length;
+  incident.timeline.push({ n, at: ago(0), by, kind: "picture", text, url: null, picture });
+  return { outcome: "changed", incident };
+}
+
+/** The bytes of a picture, by the path that the page asks for. */
+export function pictureAt(path: string): { type: string; bytes: Buffer } | undefined {
+  const [incident, , id] = path.split("/").slice(-3);
+  return pictures.get(`${incident ?? ""}/${id ?? ""}`);
 }
 
 /** What is stated takes the place of what was. */

@@ -7,7 +7,7 @@ import { extname, join, normalize } from "node:path";
 import type { Changed, IncidentDetail } from "../src/api/types.ts";
 import type { SilencePreview } from "../src/api/types.ts";
 import type { NewSilence } from "../src/api/upstream.ts";
-import { act, incident, runbooks } from "./incidents.ts";
+import { act, incident, pictureAt, runbooks, showPicture } from "./incidents.ts";
 import { answerPage } from "./pages.ts";
 import { draft, postmortem, write } from "./postmortem.ts";
 import { decide, quality } from "./quality.ts";
@@ -45,6 +45,7 @@ export function handlerFor(world: World): Handler {
       stream(world, response);
       return true;
     }
+    if (url.pathname.includes("/pictures")) return pictured(world, url, request, response);
     const path = url.pathname
       .replace(/(silence|incidents|pages|traces)\/.*/, "$1/")
       .replace(/[0-9a-f]{16}/, "ID");
@@ -139,6 +140,28 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
   },
 };
 
+/** Pictures of timelines: the one thing here that is not JSON. */
+function pictured(
+  { incidents }: World,
+  url: URL,
+  request: IncomingMessage,
+  response: ServerResponse,
+): boolean {
+  const found = named(incidents, url);
+  const picture = pictureAt(url.pathname);
+  if (request.method === "POST" && found) {
+    void bytesOf(request).then((bytes) => {
+      response.setHeader("Content-Type", "application/json");
+      response.end(JSON.stringify(showPicture(found, url.searchParams, bytes)));
+    });
+  } else if (picture === undefined) {
+    response.writeHead(404).end();
+  } else {
+    response.writeHead(200, { "Content-Type": picture.type }).end(picture.bytes);
+  }
+  return true;
+}
+
 function named(incidents: IncidentDetail[], url: URL): IncidentDetail | undefined {
   return incidents.find(({ id }) => url.pathname.split("/").includes(id));
 }
@@ -172,9 +195,13 @@ function range(params: URLSearchParams) {
 }
 
 async function bodyOf(request: IncomingMessage): Promise<string> {
-  let body = "";
-  for await (const chunk of request) body += String(chunk);
-  return body;
+  return (await bytesOf(request)).toString();
+}
+
+async function bytesOf(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks);
 }
 
 const TYPES: Record<string, string> = {

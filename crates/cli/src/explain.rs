@@ -41,6 +41,12 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// The address of the server, without a user's name and password; empty when it is none.
+    pub(crate) fn name(&self) -> String {
+        let remote = Remote::new(&self.url, &self.header, ANSWER_MAX);
+        remote.map_or(String::new(), |it| it.name())
+    }
+
     /// Asks once. What went wrong is printed.
     pub(crate) fn ask(&self, path: &str, params: &[(&str, &str)]) -> Result<String, ExitCode> {
         ask(&self.url, &self.header, path, params)
@@ -76,6 +82,17 @@ impl Asked {
                 _ => code,
             }
         })
+    }
+
+    /// Posts bytes once. What went wrong is printed.
+    pub(crate) fn post_bytes(
+        &self,
+        path: &str,
+        params: &[(&str, &str)],
+        bytes: Vec<u8>,
+    ) -> Result<String, ExitCode> {
+        let post = |remote: &Remote| remote.post_bytes(path, params, bytes);
+        answered(&self.url, &self.header, post)
     }
 
     /// Posts JSON once. What went wrong is printed.

@@ -1,11 +1,14 @@
 //! `firebell incident`: what people do with the incidents of a running Firebell.
 
+mod note;
+
 use std::process::ExitCode;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
+use self::note::Note;
 use crate::explain::Asked;
 use crate::{harmless, say};
 
@@ -24,17 +27,12 @@ pub(crate) enum Command {
     Declare(Declare),
     /// Say that you look into it.
     Ack(Of),
-    /// Write something down, for the team or for stakeholders.
-    Note {
-        #[command(flatten)]
-        of: Of,
-        /// What.
-        #[arg(value_name = "TEXT")]
-        text: String,
-        /// It is for those who wait for it.
-        #[arg(long)]
-        stakeholders: bool,
-    },
+    /// Write something down, or show a picture, for the team or for stakeholders.
+    #[command(
+        after_help = "Example: firebell incident note 4 'restarted the database'\n\
+                      firebell incident note 4 'latency doubled' --picture graph.png"
+    )]
+    Note(Note),
     /// Move it to another state: triage, active, mitigated, resolved, review, closed or declined.
     Move {
         #[command(flatten)]
@@ -312,6 +310,7 @@ pub(crate) fn incident(command: &Command) -> ExitCode {
         Command::Show(options) => show(options),
         Command::Runbooks(options) => runbooks(options),
         Command::Declare(options) => declare(options),
+        Command::Note(note) if !note.pictures.is_empty() => note.show(),
         act => match act_of(act) {
             Some((of, act)) => of.act(act),
             None => Err(ExitCode::from(2)),
@@ -330,11 +329,7 @@ fn act_of(command: &Command) -> Option<(&Of, Value)> {
             return None;
         }
         Command::Ack(of) => (of, json!({ "do": "ack" })),
-        Command::Note {
-            of,
-            text,
-            stakeholders,
-        } => (of, noted(text, *stakeholders)),
+        Command::Note(note) => (&note.of, note.act()),
         Command::Move {
             of,
             to,
@@ -392,14 +387,6 @@ fn act_of(command: &Command) -> Option<(&Of, Value)> {
         Command::Decline(of) => (of, moved("declined", None, None)),
         Command::Close { of, verdict } => (of, moved("closed", None, verdict.as_deref())),
     })
-}
-
-fn noted(text: &str, is_for_stakeholders: bool) -> Value {
-    let audience = match is_for_stakeholders {
-        true => "stakeholders",
-        false => "team",
-    };
-    json!({ "do": "note", "text": text, "audience": audience })
 }
 
 fn moved(to: &str, from: Option<&str>, verdict: Option<&str>) -> Value {
@@ -511,6 +498,7 @@ fn show(options: &Show) -> Result<(), ExitCode> {
         let by = entry["by"].as_str().unwrap_or("firebell");
         let what = harmless(&format!("{by} {}", text(entry, "text")));
         say(format_args!("{} {what}", text(entry, "at")));
+        note::print_picture(&it, entry, &options.asked);
     }
     Ok(())
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::incident::{Audience, DataState, IncidentId, Role, Severity};
 use crate::life::Phase;
+use crate::picture::{Picture, PictureId, PictureKind};
 use crate::postmortem::Part;
 use crate::verdict::Verdict;
 
@@ -59,6 +60,16 @@ pub enum Act {
         /// What it is.
         #[serde(default)]
         title: String,
+    },
+    /// A picture, whose bytes are kept already: nobody can say this in JSON.
+    #[serde(skip_deserializing)]
+    Picture {
+        /// What is known of it.
+        picture: Picture,
+        /// What it shows; may be empty.
+        text: String,
+        /// For whom.
+        audience: Audience,
     },
     /// Something to do.
     Task {
@@ -182,6 +193,7 @@ impl Act {
             Self::State { .. }
                 | Self::Note { .. }
                 | Self::Link { .. }
+                | Self::Picture { .. }
                 | Self::Task { .. }
                 | Self::TaskDone { .. }
                 | Self::Impact { .. }
@@ -200,6 +212,7 @@ impl Act {
         match self {
             Self::Title { to: text }
             | Self::Note { text, .. }
+            | Self::Picture { text, .. }
             | Self::Task { text, .. }
             | Self::Impact { text, .. }
             | Self::Data { text, .. }
@@ -218,6 +231,7 @@ impl Act {
             self,
             Self::Note { .. }
                 | Self::Link { .. }
+                | Self::Picture { .. }
                 | Self::Verdict { .. }
                 | Self::Title { .. }
                 | Self::Part { .. }
@@ -229,7 +243,8 @@ impl Act {
 
 /// Reads what scenarios write: `ack`, `state mitigated`, `state closed verdict acted`,
 /// `severity sev1`, `title …`, `role commander ben`, `role scribe`, `note …`, `tell …` (stakeholders),
-/// `link URL …`, `task …`, `done 1`, `step RUNBOOK 1`, `impact …`, `components a, b`, `data at_risk …`,
+/// `link URL …`,
+/// `picture 1 …` (a picture of 1 KiB, known by its number), `task …`, `done 1`, `step RUNBOOK 1`, `impact …`, `components a, b`, `data at_risk …`,
 /// `verdict false`, `merge INC-2`, `detach FINGERPRINT`, `part cause …`,
 /// `follow_up 2026-12-01 ben …`, `proven 1 …`.
 impl FromStr for Act {
@@ -265,6 +280,11 @@ impl FromStr for Act {
             "link" => Self::Link {
                 url: first.to_owned(),
                 title: more.to_owned(),
+            },
+            "picture" => Self::Picture {
+                picture: numbered(parse_number(first)?),
+                text: more.to_owned(),
+                audience: Audience::Team,
             },
             "task" => Self::Task {
                 text: rest.to_owned(),
@@ -329,6 +349,19 @@ fn of_postmortem(name: &str, first: &str, more: &str) -> Result<Act, ActTextErro
     })
 }
 
+/// What a scenario takes for a picture: there the number is all that tells one from another.
+fn numbered(number: usize) -> Picture {
+    let mut id = [0; 32];
+    id[24..].copy_from_slice(&(number as u64).to_be_bytes());
+    Picture {
+        id: PictureId(id),
+        kind: PictureKind::Png,
+        n_bytes: 1024,
+        width: 640,
+        height: 480,
+    }
+}
+
 fn id_of_text<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IncidentId, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse().map_err(serde::de::Error::custom)
@@ -349,5 +382,5 @@ fn parse_number(text: &str) -> Result<usize, ActTextError> {
     text.parse().map_err(wrong)
 }
 
-const ACTS: &str = "ack, state, severity, title, role, note, tell, link, task, done, step, \
-                    impact, components, data, verdict, merge, detach, part, follow_up or proven";
+const ACTS: &str = "ack, state, severity, title, role, note, tell, link, picture, task, done, \
+                    step, impact, components, data, verdict, merge, detach, part, follow_up or proven";

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::words::alert_text;
 use crate::life::{Phase, State, listed};
+use crate::picture::{Picture, PictureId};
 use crate::postmortem::{Graph, Part, Postmortem};
 use crate::runbook::Tick;
 use crate::verdict::{Judgement, Verdict};
@@ -114,7 +115,7 @@ pub struct Task {
 /// Something to look at.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Link {
-    /// An address of HTTP, of a picture too: the page loads nothing from elsewhere, and leads there.
+    /// An address of HTTP: the page loads nothing from elsewhere, and leads there.
     pub url: String,
     /// What it is; may be empty.
     pub title: String,
@@ -222,6 +223,8 @@ pub enum What {
     Note(String, Audience),
     /// Something to look at.
     Linked(Link),
+    /// A picture, what it shows in words, and for whom.
+    Pictured(Box<Picture>, String, Audience),
     /// A task with its number.
     Task(usize, String, Option<Person>),
     /// The task is done.
@@ -374,17 +377,43 @@ impl Incident {
 
     /// Notes of a person who works on it: notes, links and pictures, the oldest first.
     pub fn notes(&self) -> impl Iterator<Item = &Entry> {
-        let is_note = |it: &&Entry| matches!(it.what, What::Note(..) | What::Linked(_));
+        let is_note = |it: &&Entry| {
+            matches!(
+                it.what,
+                What::Note(..) | What::Linked(_) | What::Pictured(..)
+            )
+        };
         self.timeline.iter().filter(is_note)
+    }
+
+    /// The pictures of its timeline, the oldest first; one that was shown twice comes twice.
+    pub fn pictures(&self) -> impl Iterator<Item = &Picture> {
+        self.timeline.iter().filter_map(|it| it.what.picture())
+    }
+
+    /// One of them.
+    #[must_use]
+    pub fn picture(&self, id: PictureId) -> Option<&Picture> {
+        self.pictures().find(|it| it.id == id)
     }
 }
 
 impl What {
+    /// The picture that was shown.
+    #[must_use]
+    pub fn picture(&self) -> Option<&Picture> {
+        match self {
+            Self::Pictured(picture, ..) => Some(picture),
+            _ => None,
+        }
+    }
+
     /// The bytes of what somebody typed.
     pub(crate) fn text_bytes(&self) -> usize {
         match self {
             Self::Titled(text)
             | Self::Note(text, _)
+            | Self::Pictured(_, text, _)
             | Self::Task(_, text, _)
             | Self::FollowUp(_, text, ..)
             | Self::Proven(_, text) => text.len(),

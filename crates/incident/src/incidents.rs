@@ -15,6 +15,7 @@ mod decisions;
 mod opening;
 mod pages;
 mod people;
+mod pictures;
 mod steps;
 mod writing;
 
@@ -29,6 +30,7 @@ pub use self::changes::IncidentRecord;
 pub use self::decisions::{DECISIONS_MAX, Decision};
 use self::opening::Held;
 pub use self::opening::{Waiting, WaitsFor};
+use self::pictures::Named;
 use crate::incident::{Entry, ErrorBudget, Incident, IncidentId, Member, Severity, What, Who};
 use crate::life::{Phase, State};
 use crate::policy::Policy;
@@ -52,6 +54,8 @@ pub struct Incidents {
     decisions: BTreeMap<u64, Decision>,
     /// What the texts of all timelines take.
     text_bytes: usize,
+    /// The pictures that timelines name.
+    pictures: Named,
 }
 
 /// An alert that began or ended.
@@ -562,6 +566,9 @@ impl Incidents {
         }
         self.changes.entry(id, incident.timeline.len());
         self.text_bytes += what.text_bytes();
+        what.picture()
+            .into_iter()
+            .for_each(|it| self.pictures.add(it));
         incident.timeline.push(Entry { at: now, by, what });
     }
 

@@ -18,6 +18,7 @@ mod act;
 mod burden;
 mod incident;
 mod incidents;
+mod picture;
 mod policy;
 mod postmortem;
 mod quality;
@@ -39,6 +40,10 @@ pub use crate::incidents::{
     INCIDENTS_OPEN_MAX, IncidentRecord, Incidents, Opening, Told, Waiting, WaitsFor,
 };
 pub use crate::life::{Phase, State};
+pub use crate::picture::{
+    PICTURE_BYTES_MAX, PICTURES_BYTES_ALL_MAX, PICTURES_BYTES_MAX, PICTURES_MAX, Picture,
+    PictureError, PictureId, PictureKind,
+};
 pub use crate::policy::{BudgetOpening, LOW_BUDGET_ALERT, Policy};
 pub use crate::postmortem::{
     FollowUp, GRAPH_POINTS_MAX, GRAPH_SERIES_MAX, GRAPHS_MAX, Graph, GraphSeries, Hint, Moments,

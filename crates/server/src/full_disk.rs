@@ -110,6 +110,11 @@ async fn send(server: &Server, path: &str, body: &str) -> u16 {
     response.unwrap().status().as_u16()
 }
 
+const INCIDENTS: &str = "/api/firebell/v1/incidents";
+const PICTURES: &str = "/api/firebell/v1/incidents/1/pictures?by=ada";
+/// A whole one of a pixel.
+const GIF: &str = "GIF89a\u{1}\0\u{1}\0\0\0\0,\0\0\0\0\u{1}\0\u{1}\0\0\u{2}\u{1}a\0;";
+
 async fn wait_for(what: &str, is_so: impl Fn() -> bool) {
     for _ in 0..200 {
         if is_so() {
@@ -134,6 +139,8 @@ async fn a_full_disk_stops_no_page_and_refuses_changes_until_it_has_room() {
     std::fs::write(&config, text).unwrap();
     let disk = SmallDisk::default();
     let server = start(&config, &disk).await;
+    let opened = r#"{"by":"ada","title":"it burns"}"#;
+    assert_eq!(send(&server, INCIDENTS, opened).await, 201);
 
     disk.is_full.store(true, Ordering::Relaxed);
     let alert = r#"[{"labels":{"alertname":"Burning"}}]"#;
@@ -143,10 +150,14 @@ async fn a_full_disk_stops_no_page_and_refuses_changes_until_it_has_room() {
     assert_eq!(send(&server, "/api/v2/alerts", alert).await, 503);
     wait_for("the page", || n_messages() == 1).await;
     assert_eq!(send(&server, "/api/v2/silences", silence).await, 503);
+    assert_eq!(send(&server, PICTURES, GIF).await, 503);
+    assert!(disk.memory.list("pictures").unwrap().is_empty());
     assert!(server.app.metrics.journal_failures.get() > 0);
 
     disk.is_full.store(false, Ordering::Relaxed);
     assert_eq!(send(&server, "/api/v2/silences", silence).await, 200);
+    assert_eq!(send(&server, PICTURES, GIF).await, 200);
+    assert_eq!(disk.memory.list("pictures").unwrap().len(), 1);
     server.stop().await.unwrap();
 
     // What was decided while the disk was full is there after a restart: nobody is told twice.

@@ -48,6 +48,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use firebell_config::QueryLimits;
+use firebell_incident::PICTURE_BYTES_MAX;
 use firebell_model::Timestamp;
 use firebell_promql::Features;
 use firebell_tsdb::Store;
@@ -73,6 +74,7 @@ use crate::managed::Managed;
 use crate::metrics::{Format, Metrics, Readings, as_text};
 use crate::pages::Pager;
 use crate::pages::links::Links;
+use crate::pictures::Pictures;
 use crate::rule_metrics::RuleFigures;
 use crate::scrape::Scraper;
 use crate::serve;
@@ -115,6 +117,7 @@ pub(crate) struct Shared {
     pub deploys: Arc<Deploys>,
     pub links: Arc<Links>,
     pub pager: Arc<Pager>,
+    pub pictures: Arc<Pictures>,
     pub history: HistoryReader,
     pub telemetry: Arc<Telemetry>,
     pub slots: Arc<Slots>,
@@ -288,6 +291,14 @@ fn own_routes() -> Router<App> {
         .route("/incidents/{id}", get(incidents::one))
         .route("/incidents/{id}/acts", post(incidents::act))
         .route("/incidents/{id}/runbooks", get(incidents::runbooks))
+        .route(
+            "/incidents/{id}/pictures",
+            post(incidents::pictures::add).layer(DefaultBodyLimit::max(PICTURE_BYTES_MAX)),
+        )
+        .route(
+            "/incidents/{id}/pictures/{picture}",
+            get(incidents::pictures::show),
+        )
         .route(
             "/incidents/{id}/postmortem",
             get(incidents::postmortem::show).post(incidents::postmortem::draft),

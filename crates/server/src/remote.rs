@@ -118,6 +118,21 @@ impl Remote {
         self.send(request.body(body.to_string()))
     }
 
+    /// Posts bytes, such as a picture, to a path below the address.
+    ///
+    /// # Errors
+    /// See [`RemoteError`].
+    pub fn post_bytes(
+        &self,
+        path: &str,
+        params: &[(&str, &str)],
+        bytes: Vec<u8>,
+    ) -> Result<RemoteAnswer, RemoteError> {
+        let request = self.client.request(Method::POST, self.at(path, params));
+        let request = request.header("Content-Type", "application/octet-stream");
+        self.send(request.body(bytes))
+    }
+
     fn at(&self, path: &str, params: &[(&str, &str)]) -> Url {
         let mut url = self.url.clone();
         let base = url.path().trim_end_matches('/').to_owned();

@@ -31,6 +31,7 @@ use crate::metrics::Metrics;
 use crate::pages::links::Links;
 use crate::pages::{MESSAGES_MAX, Pager};
 use crate::perform::Performer;
+use crate::pictures::Pictures;
 use crate::scrape::Scraper;
 use crate::send::Sender;
 use crate::telemetry;
@@ -366,7 +367,7 @@ fn start(
     let external = Arc::new(External::start(Arc::clone(live), Arc::clone(&metrics)));
     let alertmanagers = Alertmanagers::start(Arc::clone(live), Arc::clone(&metrics), flags.queues);
     let telemetry = telemetry::start(Arc::clone(&disk), (live, clock), Arc::clone(&metrics))?;
-    let (writer, history) = history::start(disk, (live, clock), Arc::clone(&metrics))?;
+    let (writer, history) = history::start(Arc::clone(&disk), (live, clock), Arc::clone(&metrics))?;
     let performer = Performer {
         history: writer,
         alertmanagers: Arc::clone(&alertmanagers),
@@ -394,6 +395,7 @@ fn start(
     let driver = Driver::new(queue, engine, ledger, performer, driver_clock).start()?;
     keep_up(&store, &metrics, clock)?;
     let shared = Shared {
+        pictures: Pictures::start(disk, handle.clone()),
         handle,
         store,
         clock: Arc::clone(clock),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +56,7 @@ def main() -> int:
         with Firebell(folder, CONFIG) as bell:
             bell.wait_ready()
             work(proofs, bell)
+            pictures(proofs, bell, folder)
             before = bell.json(f"{PATH}/1")
             bell.kill()
         again(proofs, folder, before)
@@ -123,6 +125,28 @@ def commands(proofs: Proofs, bell: Firebell) -> None:
     proofs.check("a number is no path", code == 2 and "is no incident" in text, text)
 
 
+def pictures(proofs: Proofs, bell: Firebell, folder: Path) -> None:
+    """Show a screenshot by command, and look at it as a browser does."""
+    shot = folder / "shot.png"
+    shot.write_bytes(PNG)
+    note = ("note", "1", "latency doubled", "--by", "ada")
+    code, text = incident(bell, *note, "--picture", str(shot))
+    proofs.check("a picture is shown", code == 0 and "INC-1" in text, text)
+    code, text = incident(bell, "show", "1")
+    told = "showed a picture: latency doubled" in text and f"{bell.url}{picture(bell)}" in text
+    proofs.check("the timeline says where it is", code == 0 and told, text)
+    looked = bell.ask(picture(bell))
+    shown = (looked.status, looked.kind, looked.body)
+    proofs.equal("and it is there", shown, (200, "image/png", PNG))
+    shot.write_text("<svg onload='alert(1)'/>")
+    code, text = incident(bell, *note, "--picture", str(shot))
+    proofs.check("a drawing is refused", code == 2 and "can carry scripts" in text, text)
+    code, text = incident(bell, *note, "--picture", str(folder / "none.png"))
+    proofs.check("a file that is not there is named", code == 2 and "none.png" in text, text)
+    # A kill comes between a picture and its entry.
+    (folder / "data" / "pictures" / ("0" * 64)).write_bytes(PNG)
+
+
 def again(proofs: Proofs, folder: Path, before: Any) -> None:
     """Start it anew after the kill; go on, and look at the month."""
     with Firebell(folder, CONFIG) as bell:
@@ -133,6 +157,9 @@ def again(proofs: Proofs, folder: Path, before: Any) -> None:
             after["timeline"][: len(before["timeline"])] == before["timeline"],
             after["timeline"],
         )
+        proofs.equal("nor a picture", bell.ask(picture(bell)).body, PNG)
+        kept = folder / "data" / "pictures"
+        wait_for("that a picture that nobody names goes", 20, lambda: len(list(kept.iterdir())) == 1)
         proofs.equal(
             "nor who does what",
             [after[name] for name in ("state", "roles", "tasks", "acknowledged")],
@@ -182,6 +209,13 @@ def kinds(bell: Firebell) -> list[str]:
     return [it["kind"] for it in bell.json(f"{PATH}/1")["timeline"]]
 
 
+def picture(bell: Firebell) -> str:
+    """Return where the picture of the first one is."""
+    entries = bell.json(f"{PATH}/1")["timeline"]
+    shown = next(it["picture"] for it in entries if it["picture"] is not None)
+    return f"{PATH}/INC-1/pictures/{shown['id']}"
+
+
 def judged(bell: Firebell) -> bool | None:
     """Return whether the history has a verdict that a person gave."""
     entries = bell.json("/api/firebell/v1/history?kind=judged")["entries"]
@@ -189,6 +223,9 @@ def judged(bell: Firebell) -> bool | None:
 
 
 TWICE = ["changed", "already"]
+PNG = base64.b64decode(
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+)
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -24,9 +24,13 @@ export function apiUrl(path: string): string {
  * Fetches JSON. `path` has no leading slash. Errors say what was tried and why it
  * failed, for people.
  */
-export async function fetchJson<T>(path: string, init: RequestInit = {}): Promise<T> {
+export async function fetchJson<T>(
+  path: string,
+  init: RequestInit = {},
+  answerMaxMs = ANSWER_MAX_MS,
+): Promise<T> {
   const tried = `${init.method ?? "GET"} /${path.replace(/\?.*/s, "")}`;
-  const { response, text } = await send(tried, path, init);
+  const { response, text } = await send(tried, path, init, answerMaxMs);
   if (!response.ok) {
     const reason = reasonOf(text, response.statusText);
     throw new HttpError(`${tried} failed (${response.status}): ${reason}`, response.status);
@@ -40,8 +44,8 @@ export async function fetchJson<T>(path: string, init: RequestInit = {}): Promis
   }
 }
 
-async function send(tried: string, path: string, init: RequestInit) {
-  const timeout = AbortSignal.timeout(ANSWER_MAX_MS);
+async function send(tried: string, path: string, init: RequestInit, answerMaxMs: number) {
+  const timeout = AbortSignal.timeout(answerMaxMs);
   const signal = init.signal ? AbortSignal.any([init.signal, timeout]) : timeout;
   try {
     const response = await fetch(apiUrl(path), { ...init, signal });
@@ -50,7 +54,7 @@ async function send(tried: string, path: string, init: RequestInit) {
     if (init.signal?.aborted) throw cause;
     throw new Error(
       timeout.aborted
-        ? `${tried} got no answer within ${ANSWER_MAX_MS / 1000} s`
+        ? `${tried} got no answer within ${answerMaxMs / 1000} s`
         : `${tried} did not reach Firebell: is it running, and is the network up?`,
       { cause },
     );

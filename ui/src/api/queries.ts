@@ -9,6 +9,7 @@ import {
 } from "@tanstack/react-query";
 
 import { useLive } from "../state/live.ts";
+import { captionOf } from "../state/pictures.ts";
 import { fromNow } from "../state/telemetry.ts";
 import { refetchChanged } from "./changes.ts";
 import { fetchJson } from "./http.ts";
@@ -46,6 +47,8 @@ const CALM_MS = 60_000;
 const BLIND_MS = 5_000;
 /** Figures that change all the time and are not worth an event. */
 const FIGURES_MS = 10_000;
+/** The longest wait for the answer to a picture, which may go over a slow line. */
+const PICTURE_MAX_MS = 120_000;
 
 function useCalm(): number {
   return useLive().state === "live" ? CALM_MS : BLIND_MS;
@@ -254,6 +257,11 @@ function incidentPath(id: string): string {
   return `api/firebell/v1/incidents/${encodeURIComponent(id)}`;
 }
 
+/** Where a picture of its timeline is, from the page. */
+export function picturePath(id: string, picture: string): string {
+  return `${incidentPath(id)}/pictures/${encodeURIComponent(picture)}`;
+}
+
 /** One of them, with the newest entries of its timeline. */
 export function useIncident(id: string) {
   return useQuery({
@@ -286,6 +294,30 @@ export function useIncidentAct(id: string) {
   return useMutation({
     mutationFn: (act: object) => postJson<IncidentActed>(`${incidentPath(id)}/acts`, act),
     onSuccess: () => client.invalidateQueries({ queryKey: ["incidents"] }),
+  });
+}
+
+/** Pictures that are shown, and what is said of them. */
+interface Shown {
+  pictures: File[];
+  text: string;
+  by: string;
+  audience: "team" | "stakeholders";
+}
+
+/** Shows pictures in its timeline, one after the other. What was shown already counts once. */
+export function useIncidentPictures(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: async ({ pictures, text, by, audience }: Shown) => {
+      for (const [idx, body] of pictures.entries()) {
+        const said = { by, text: captionOf(text, idx, pictures.length), audience };
+        const path = `${incidentPath(id)}/pictures?${new URLSearchParams(said).toString()}`;
+        await fetchJson<IncidentActed>(path, { method: "POST", body }, PICTURE_MAX_MS);
+      }
+    },
+    // Some may be there though another one was refused.
+    onSettled: () => client.invalidateQueries({ queryKey: ["incidents"] }),
   });
 }
 

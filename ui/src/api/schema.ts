@@ -364,6 +364,46 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/firebell/v1/incidents/{id}/pictures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Shows a picture in the timeline of one
+         * @description The body is the picture: a PNG, JPEG, GIF or WebP, known by its bytes and not by its header, of up to 5 MiB; 413 when it is larger. Answered once the picture and its entry are on disk. 409 when there is no room for it. The same picture of the same person and with the same text within a minute is shown once.
+         */
+        post: operations["showPicture"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/firebell/v1/incidents/{id}/pictures/{picture}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A picture of its timeline
+         * @description Only of an incident whose timeline names it. 500 when its file is missing or damaged.
+         */
+        get: operations["getPicture"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/firebell/v1/incidents/{id}/acts": {
         parameters: {
             query?: never;
@@ -2566,6 +2606,22 @@ export interface components {
             text: string;
             /** @description Where a link leads. */
             url: string | null;
+            /** @description What was shown. */
+            picture: components["schemas"]["IncidentPicture"] | null;
+        };
+        /** @description A picture of a timeline; it is at `/api/firebell/v1/incidents/{id}/pictures/{picture}`. */
+        IncidentPicture: {
+            /** @description The SHA-256 of its bytes. */
+            id: string;
+            /** @enum {string} */
+            type: "image/png" | "image/jpeg" | "image/gif" | "image/webp";
+            bytes: number;
+            /** @description In pixels. */
+            width: number;
+            /** @description In pixels. */
+            height: number;
+            /** @description What it shows; empty when nobody said it. */
+            text: string;
         };
         /** @description What became of a wish. */
         IncidentActed: {
@@ -3903,6 +3959,73 @@ export interface operations {
                     "application/json": {
                         runbooks: components["schemas"]["Runbook"][];
                     };
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    showPicture: {
+        parameters: {
+            query: {
+                /** @description Who you are. */
+                by: string;
+                /** @description What it shows; also for those who do not see it. */
+                text?: string;
+                /** @description For whom; the team by default. */
+                audience?: "team" | "stakeholders";
+            };
+            header?: never;
+            path: {
+                /** @description Such as `INC-4`, or `4`. */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "image/png": string;
+                "image/jpeg": string;
+                "image/gif": string;
+                "image/webp": string;
+            };
+        };
+        responses: {
+            /** @description It is so. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentActed"];
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    getPicture: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Such as `INC-4`, or `4`. */
+                id: string;
+                /** @description The `id` of a picture. */
+                picture: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description As it was sent. It never changes. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                    "image/jpeg": string;
+                    "image/gif": string;
+                    "image/webp": string;
                 };
             };
             default: components["responses"]["Problem"];

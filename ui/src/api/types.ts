@@ -25,6 +25,7 @@ export type IncidentDetail = Schemas["IncidentDetail"];
 export type Heartbeat = Schemas["Heartbeat"];
 export type HeartbeatList = Schemas["HeartbeatList"];
 export type IncidentEntry = Schemas["IncidentEntry"];
+export type IncidentPicture = Schemas["IncidentPicture"];
 export type IncidentList = Schemas["IncidentList"];
 export type IncidentSpending = Schemas["IncidentSpending"];
 export type IncidentState = Incident["state"];

@@ -2,12 +2,13 @@
 import { Button, TextInput } from "@mantine/core";
 import { type SyntheticEvent, useState } from "react";
 
-import { useIncidentAct } from "../api/queries.ts";
+import { useIncidentAct, useIncidentPictures } from "../api/queries.ts";
 import type { IncidentDetail } from "../api/types.ts";
 import { asksVerdict, movesOf, takesWork, verdictAct, VERDICTS } from "../state/incidents.ts";
 import { rememberAuthor } from "../state/silence.ts";
 import { SeverityChoice } from "./IncidentBits.tsx";
 import { IncidentKnown } from "./IncidentKnown.tsx";
+import { IncidentNote } from "./IncidentNote.tsx";
 import styles from "./IncidentActs.module.css";
 
 /** Does an act; what comes after it is done once it is on disk. */
@@ -20,6 +21,14 @@ export interface PartProps {
   act: Do;
 }
 
+/** Shows pictures with what is said of them. */
+type Show = (
+  shown: { text: string; pictures: File[]; audience: Audience },
+  after: () => void,
+) => void;
+
+type Audience = "team" | "stakeholders";
+
 interface IncidentActsProps {
   incident: IncidentDetail;
   /** Who does it, as typed so far. */
@@ -29,12 +38,21 @@ interface IncidentActsProps {
 
 export function IncidentActs({ incident, author, onAuthor }: IncidentActsProps) {
   const mutation = useIncidentAct(incident.id);
+  const showing = useIncidentPictures(incident.id);
   const isNamed = author.trim() !== "";
   const act: Do = (wish, after) => {
     rememberAuthor(author.trim());
+    showing.reset();
     mutation.mutate({ ...wish, by: author.trim() }, { onSuccess: () => after?.() });
   };
-  const part = { incident, isOff: !isNamed || mutation.isPending, act };
+  const show: Show = (shown, after) => {
+    rememberAuthor(author.trim());
+    mutation.reset();
+    showing.mutate({ ...shown, by: author.trim() }, { onSuccess: after });
+  };
+  const error = mutation.error ?? showing.error;
+  const isOff = !isNamed || mutation.isPending || showing.isPending;
+  const part = { incident, isOff, act };
   if (incident.state === "merged") return null;
   return (
     <section className={styles.acts} aria-labelledby="acts">
@@ -55,29 +73,36 @@ export function IncidentActs({ incident, author, onAuthor }: IncidentActsProps) 
           onChange={(to) => act({ do: "severity", to })}
         />
       )}
-      <Lines {...part} />
-      {mutation.error && (
+      <Lines {...part} show={show} />
+      {error && (
         <p role="alert" className={styles.error}>
-          {mutation.error.message}
+          {error.message}
         </p>
       )}
       <p role="status" className={styles.aside}>
+        {showing.isPending && "The picture is on its way."}
         {mutation.data?.outcome === "already" && "It was so already."}
       </p>
     </section>
   );
 }
 
-function Lines(part: PartProps) {
+function Lines({ show, ...part }: PartProps & { show: Show }) {
   const isWork = takesWork(part.incident);
+  const noteFor =
+    (audience: Audience) =>
+    (text: string, pictures: File[], after: () => void): void => {
+      if (pictures.length > 0) show({ text, pictures, audience }, after);
+      else part.act({ do: "note", text, audience }, after);
+    };
   return (
     <>
-      <Line {...part} label="Note" button="Note" toAct={(text) => ({ do: "note", text })} />
-      <Line
-        {...part}
+      <IncidentNote label="Note" button="Note" isOff={part.isOff} onSend={noteFor("team")} />
+      <IncidentNote
         label="For stakeholders"
         button="Tell"
-        toAct={(text) => ({ do: "note", text, audience: "stakeholders" })}
+        isOff={part.isOff}
+        onSend={noteFor("stakeholders")}
       />
       <Line {...part} label="Task" button="Add" toAct={(text) => ({ do: "task", text })} />
       <Line {...part} label="Link" button="Link" toAct={(url) => ({ do: "link", url })} />

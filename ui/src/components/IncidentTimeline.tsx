@@ -2,11 +2,12 @@
 import { Button } from "@mantine/core";
 import { useState } from "react";
 
-import { useOlderEntries } from "../api/queries.ts";
-import type { IncidentDetail, IncidentEntry } from "../api/types.ts";
+import { picturePath, useOlderEntries } from "../api/queries.ts";
+import type { IncidentDetail, IncidentEntry, IncidentPicture } from "../api/types.ts";
 import { useNow } from "../state/clock.ts";
 import { formatClock, formatDay, safeUrl, toMs } from "../state/format.ts";
 import { timelineRows } from "../state/incidents.ts";
+import { altOf } from "../state/pictures.ts";
 import page from "../pages/page.module.css";
 import styles from "./IncidentTimeline.module.css";
 
@@ -24,7 +25,7 @@ export function IncidentTimeline({ incident }: { incident: IncidentDetail }) {
       <ol className={styles.list}>
         {rows.map((row) =>
           "n" in row ? (
-            <Entry key={row.n} entry={row} today={today} />
+            <Entry key={row.n} incident={incident.id} entry={row} today={today} />
           ) : (
             <li key={`before ${row.before}`}>
               <Button
@@ -44,7 +45,14 @@ export function IncidentTimeline({ incident }: { incident: IncidentDetail }) {
   );
 }
 
-function Entry({ entry, today }: { entry: IncidentEntry; today: string }) {
+interface EntryProps {
+  /** Whose it is. */
+  incident: string;
+  entry: IncidentEntry;
+  today: string;
+}
+
+function Entry({ incident, entry, today }: EntryProps) {
   const at = toMs(entry.at) ?? 0;
   const url = safeUrl(entry.url ?? undefined);
   return (
@@ -63,7 +71,38 @@ function Entry({ entry, today }: { entry: IncidentEntry; today: string }) {
             </a>
           </>
         )}
+        {entry.picture && (
+          <Picture
+            url={picturePath(incident, entry.picture.id)}
+            picture={entry.picture}
+            alt={altOf(entry)}
+          />
+        )}
       </span>
     </li>
+  );
+}
+
+interface PictureProps {
+  url: string;
+  picture: IncidentPicture;
+  alt: string;
+}
+
+/** Small in the timeline, and whole in a tab of its own. */
+function Picture({ url, picture, alt }: PictureProps) {
+  const [isBroken, setBroken] = useState(false);
+  if (isBroken) return <span className={styles.broken}>The picture cannot be shown.</span>;
+  return (
+    <a className={styles.picture} href={url} target="_blank" rel="noreferrer">
+      <img
+        src={url}
+        alt={alt}
+        width={picture.width}
+        height={picture.height}
+        loading="lazy"
+        onError={() => setBroken(true)}
+      />
+    </a>
   );
 }

@@ -62,7 +62,8 @@ test.each([
   [[9, 8, 4, 3], "9 8 (3 before 8) 4 3 (3 older, before 3)"],
   [[9, 8, 7, 8, 6, 5, 4, 3, 2, 1, 0], "9 8 7 6 5 4 3 2 1 0"],
 ])("entries %j are shown as %s", (numbers, words) => {
-  const entry = (n: number) => ({ n, at: "", by: null, kind: "note", text: "", url: null });
+  const [by, url, picture] = [null, null, null];
+  const entry = (n: number) => ({ n, at: "", by, kind: "note", text: "", url, picture });
   const shown = timelineRows(numbers.map(entry)).map((row) =>
     "n" in row ? `${row.n}` : `(${row.count}${row.isOldest ? " older," : ""} before ${row.before})`,
   );

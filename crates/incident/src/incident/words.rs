@@ -61,6 +61,7 @@ fn words(what: &What, by: &Who) -> String {
         What::Note(text, Audience::Stakeholders) => format!("told stakeholders: {text}"),
         What::Linked(link) if link.title.is_empty() => format!("linked {}", link.url),
         What::Linked(link) => format!("linked {}: {}", link.title, link.url),
+        What::Pictured(_, text, audience) => pictured(text, *audience),
         What::Task(n, text, None) => format!("added task {n}: {text}"),
         What::Task(n, text, Some(owner)) => format!("added task {n} for {owner}: {text}"),
         What::TaskDone(n) => format!("did task {n}"),
@@ -91,6 +92,17 @@ fn words(what: &What, by: &Who) -> String {
         }
         What::Proven(n, proof) => format!("proved follow-up {n} done: {proof}"),
         What::Again(what) => format!("{}, as it was already", words(what, by)),
+    }
+}
+
+fn pictured(text: &str, audience: Audience) -> String {
+    let to_whom = match audience {
+        Audience::Team => "",
+        Audience::Stakeholders => " stakeholders",
+    };
+    match text {
+        "" => format!("showed{to_whom} a picture"),
+        text => format!("showed{to_whom} a picture: {text}"),
     }
 }
 

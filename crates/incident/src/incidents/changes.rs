@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use firebell_model::{Fingerprint, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::pictures::Named;
 use super::{Decision, Happened, Incidents, Waiting};
 use crate::incident::{Entry, Incident, IncidentId, Member};
 use crate::postmortem::Graph;
@@ -203,6 +204,9 @@ impl Incidents {
         }
         self.of_alert = joined.into_iter().map(|(it, (_, id))| (it, id)).collect();
         self.text_bytes = self.all.values().map(Incident::text_bytes).sum();
+        self.pictures = Named::default();
+        let pictures = self.all.values().flat_map(Incident::pictures);
+        pictures.for_each(|it| self.pictures.add(it));
         let ids: Vec<IncidentId> = self.all.keys().copied().collect();
         ids.into_iter().for_each(|id| self.queue(id));
     }

@@ -306,8 +306,10 @@ impl Incidents {
             let Some(id) = over.next().map(|it| it.id) else {
                 return;
             };
-            let forgotten = self.all.remove(&id);
-            self.text_bytes -= forgotten.map_or(0, |it| it.text_bytes());
+            if let Some(forgotten) = self.all.remove(&id) {
+                self.text_bytes -= forgotten.text_bytes();
+                forgotten.pictures().for_each(|it| self.pictures.remove(it));
+            }
             self.of_alert.retain(|_, of| *of != id);
             self.due.retain(|(_, of)| *of != id);
             self.changes.forget(id);

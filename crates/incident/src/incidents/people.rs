@@ -69,6 +69,7 @@ impl Incidents {
             Act::Verdict { verdict } => return self.give_verdict(now, id, by, verdict),
             Act::Merge { into } => return self.merge(now, id, by, into),
             Act::Detach { alert } => return self.detach(now, id, by, &alert),
+            Act::Picture { .. } => return self.show_picture(now, id, by, act),
             Act::Part { .. } | Act::FollowUp { .. } | Act::Proven { .. } => {
                 return self.write(now, id, by, act);
             }
@@ -391,7 +392,7 @@ impl Incidents {
 
 /// Whether the same person has said the same a moment ago: a button pressed twice, or a request sent
 /// again because its answer was lost.
-fn is_repeated(now: Timestamp, incident: &Incident, by: &Person, act: &Act) -> bool {
+pub(super) fn is_repeated(now: Timestamp, incident: &Incident, by: &Person, act: &Act) -> bool {
     let latest = incident.timeline.iter().rev();
     let mut latest = latest.take_while(|it| now - it.at <= REPEATED_WITHIN);
     latest.any(|it| {
@@ -402,6 +403,14 @@ fn is_repeated(now: Timestamp, incident: &Incident, by: &Person, act: &Act) -> b
             (Act::Link { url, title }, What::Linked(link)) => {
                 url.trim() == link.url && title.trim() == link.title
             }
+            (
+                Act::Picture {
+                    picture,
+                    text,
+                    audience,
+                },
+                What::Pictured(shown, told, whom),
+            ) => picture.id == shown.id && text.trim() == told && audience == whom,
             (Act::Task { text, owner }, What::Task(_, known, whose)) => {
                 let whose = whose.as_ref().map(Person::name);
                 text.trim() == known && owner.as_deref().map(str::trim) == whose
@@ -473,7 +482,7 @@ fn state(incident: &mut Incident, act: Act) -> Result<Option<What>, Refusal> {
     Ok(what)
 }
 
-fn check_fits(incident: &Incident, act: &Act) -> Result<(), Refusal> {
+pub(super) fn check_fits(incident: &Incident, act: &Act) -> Result<(), Refusal> {
     let State::In(phase) = incident.state else {
         return Err(merged(incident));
     };
@@ -528,6 +537,14 @@ pub(super) fn checked_text(what: &str, text: &str) -> Result<String, Refusal> {
     checked(what, text, TEXT_CHARS_MAX)
 }
 
+/// What a picture shows: nothing, or as [`checked_text`], but at most [`CAPTION_CHARS_MAX`].
+pub(super) fn checked_caption(text: &str) -> Result<String, Refusal> {
+    match text.trim() {
+        "" => Ok(String::new()),
+        text => checked("the text of the picture", text, CAPTION_CHARS_MAX),
+    }
+}
+
 /// What something is called, as [`checked_text`], but a line of at most [`TITLE_CHARS_MAX`].
 pub(super) fn checked_name(what: &str, text: &str) -> Result<String, Refusal> {
     let text = checked(what, text, TITLE_CHARS_MAX)?;
@@ -573,6 +590,7 @@ fn checked_link(url: &str, title: &str) -> Result<Link, Refusal> {
 /// Who says the same again within this time says it once.
 pub(super) const REPEATED_WITHIN: Duration = Duration::from_mins(1);
 const TEXT_CHARS_MAX: usize = 10_000;
+const CAPTION_CHARS_MAX: usize = 1_000;
 const TITLE_CHARS_MAX: usize = 200;
 /// The most bytes that the texts of people take in a timeline.
 const TEXT_BYTES_MAX: usize = 1 << 20;

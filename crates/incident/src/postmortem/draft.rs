@@ -85,9 +85,10 @@ impl Incident {
         wrote.chain(self.roles.values()).collect()
     }
 
-    /// The postmortem as it stands, to be read and kept.
+    /// The postmortem as it stands, to be read and kept; its pictures have their addresses below
+    /// `pictures`.
     #[must_use]
-    pub fn postmortem_markdown(&self) -> String {
+    pub fn postmortem_markdown(&self, pictures: &str) -> String {
         let mut text = format!("# Postmortem of {}: {}\n\n", self.id, plain(&self.title));
         let version = super::POSTMORTEM_VERSION;
         let _ = writeln!(text, "<!-- firebell postmortem, version {version} -->");
@@ -100,7 +101,7 @@ impl Incident {
             self.part(part, &mut text);
         }
         self.follow_ups(&mut text);
-        self.log(&mut text);
+        self.log(pictures, &mut text);
         text
     }
 
@@ -235,10 +236,14 @@ impl Incident {
         }
     }
 
-    fn log(&self, text: &mut String) {
+    fn log(&self, pictures: &str, text: &mut String) {
         text.push_str("\n## Timeline\n\n| when | who | what |\n|---|---|---|\n");
         for entry in self.timeline.iter().take(ENTRIES_MAX) {
-            let (by, words) = (plain(&entry.by.to_string()), plain(&entry.words()));
+            let by = plain(&entry.by.to_string());
+            let words = match entry.what.picture() {
+                Some(picture) => linked(&entry.words(), &format!("{pictures}/{}", picture.id)),
+                None => plain(&entry.words()),
+            };
             let _ = writeln!(text, "| {} | {by} | {words} |", entry.at);
         }
         if let Some(n_more) = self.timeline.len().checked_sub(ENTRIES_MAX + 1) {
@@ -301,6 +306,16 @@ impl GraphSeries {
 
 fn some(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
+}
+
+/// What an entry says of a picture, as a link: of what it shows, if that was said.
+fn linked(words: &str, address: &str) -> String {
+    let (before, shown) = words.split_once(": ").unwrap_or(("", words));
+    let before = match before {
+        "" => String::new(),
+        before => format!("{}: ", plain(before)),
+    };
+    format!("{before}[{}]({address})", plain(shown))
 }
 
 /// A text between backticks.

@@ -7,6 +7,7 @@
 
 mod life;
 mod opening;
+mod pictures;
 mod postmortem;
 mod review;
 mod together;

@@ -66,7 +66,11 @@ fn a_draft_tells_how_it_was_noticed_and_asks_for_the_rest() {
     act(&mut incidents, 720, "follow_up 1970-02-01 ben alert on lag").unwrap();
     act(&mut incidents, 730, "follow_up 1970-02-02 ana a drill").unwrap();
     act(&mut incidents, 740, "proven 2 drill of 1970-01-31").unwrap();
-    expect_file!["postmortem.md"].assert_eq(&incidents.get(ID).unwrap().postmortem_markdown());
+    act(&mut incidents, 750, "picture 1 latency: a | b [c]").unwrap();
+    act(&mut incidents, 760, "picture 2").unwrap();
+    let markdown = incidents.get(ID).unwrap();
+    let markdown = markdown.postmortem_markdown("https://bell.example/pictures");
+    expect_file!["postmortem.md"].assert_eq(&markdown);
     let open = incidents.get(ID).unwrap().postmortem.as_ref().unwrap();
     let open: Vec<usize> = open.open_follow_ups().map(|(n, _)| n).collect();
     assert_eq!(open, [1]);

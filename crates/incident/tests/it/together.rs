@@ -486,6 +486,7 @@ fn event() -> impl Strategy<Value = String> {
         "task look",
         "done 1",
         "note hm",
+        "picture 1 hm",
         "verdict false",
         "merge 1",
         "merge 2",

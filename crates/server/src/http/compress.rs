@@ -34,7 +34,8 @@ pub(super) async fn compress(request: Request, next: Next) -> Response {
     };
     let bytes = response.body().size_hint().exact().unwrap_or(0);
     let is_streamed = response.extensions().get::<Streamed>().is_some();
-    let is_encoded = response.headers().contains_key(header::CONTENT_ENCODING);
+    let is_encoded =
+        response.headers().contains_key(header::CONTENT_ENCODING) || is_picture(&response);
     if (bytes < BODY_BYTES_MIN && !is_streamed) || is_encoded {
         return response;
     }
@@ -116,6 +117,13 @@ impl HttpBody for Compressed {
             }
         }
     }
+}
+
+/// Whether a format has compressed it already.
+fn is_picture(response: &Response) -> bool {
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.starts_with("image/") && kind != "image/svg+xml"
 }
 
 /// The first of our encodings that the client takes.

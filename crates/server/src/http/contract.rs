@@ -5,6 +5,7 @@ mod heartbeats;
 mod incidents;
 mod leases;
 mod oncall;
+mod pictures;
 mod schema;
 mod telemetry;
 use std::fmt::Write as _;

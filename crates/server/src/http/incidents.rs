@@ -4,6 +4,7 @@
 //! down. The same wish twice is answered as fulfilled, and says so.
 
 mod json;
+pub(super) mod pictures;
 pub(super) mod postmortem;
 
 use axum::Json;

@@ -1,6 +1,6 @@
 //! Incidents as JSON: `Incident` and `IncidentDetail` of `docs/openapi.json`.
 
-use firebell_incident::{Entry, Incident, Phase, Runbook, State, What, Who, alert_text};
+use firebell_incident::{Entry, Incident, Phase, Picture, Runbook, State, What, Who, alert_text};
 use serde_json::{Value, json};
 
 /// What a list shows of one.
@@ -130,6 +130,23 @@ fn entry(n: usize, entry: &Entry) -> Value {
         "kind": kind(&entry.what),
         "text": entry.words(),
         "url": url,
+        "picture": entry.what.picture().map(|it| picture(it, &entry.what)),
+    })
+}
+
+/// `IncidentPicture` of `docs/openapi.json`.
+fn picture(picture: &Picture, what: &What) -> Value {
+    let text = match what {
+        What::Pictured(_, text, _) => text.as_str(),
+        _ => "",
+    };
+    json!({
+        "id": picture.id.to_string(),
+        "type": picture.kind.media_type(),
+        "bytes": picture.n_bytes,
+        "width": picture.width,
+        "height": picture.height,
+        "text": text,
     })
 }
 
@@ -159,6 +176,7 @@ fn kind(what: &What) -> &'static str {
         What::Role(..) => "role",
         What::Note(..) => "note",
         What::Linked(_) => "linked",
+        What::Pictured(..) => "picture",
         What::Task(..) => "task",
         What::TaskDone(_) => "task_done",
         What::Step(..) => "step",

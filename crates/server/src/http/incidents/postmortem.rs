@@ -47,7 +47,7 @@ pub(in crate::http) async fn show(State(app): State<App>, Path(id): Path<String>
         .handle
         .read(move |engine, _| engine.incidents().get(id).cloned());
     match found.await {
-        Ok(Some(found)) => answer(found).await,
+        Ok(Some(found)) => answer(&app, found).await,
         Ok(None) => refusal(&Refusal::Unknown(id)),
         Err(_) => stopped(),
     }
@@ -82,7 +82,7 @@ pub(in crate::http) async fn draft(
         Ok(engine.incidents().get(id).cloned())
     });
     match drafted.await {
-        Ok(Ok(Some(drafted))) => answer(drafted).await,
+        Ok(Ok(Some(drafted))) => answer(&app, drafted).await,
         Ok(Ok(None)) => refusal(&Refusal::Unknown(id)),
         Ok(Err(why)) => refusal(&why),
         Err(error) => unrecorded(&error),
@@ -90,8 +90,11 @@ pub(in crate::http) async fn draft(
 }
 
 /// Written out beside the driver, which has other things to do.
-async fn answer(incident: Incident) -> Response {
-    match may_wait(move || postmortem_json(&incident)).await {
+async fn answer(app: &App, incident: Incident) -> Response {
+    let external_url = app.live.config().external_url.clone();
+    let (own, id) = ("api/firebell/v1/incidents", incident.id);
+    let pictures = format!("{external_url}/{own}/{id}/pictures");
+    match may_wait(move || postmortem_json(&incident, &pictures)).await {
         Some(body) => Json(body).into_response(),
         None => stopped(),
     }
@@ -192,7 +195,8 @@ fn on_grid(
     }
 }
 
-fn postmortem_json(incident: &Incident) -> Value {
+/// Its pictures have their addresses below `pictures`.
+fn postmortem_json(incident: &Incident, pictures: &str) -> Value {
     let written = incident.postmortem.as_deref();
     let drafted = written.and_then(|it| it.drafted.as_ref());
     let people = incident.people();
@@ -240,7 +244,7 @@ fn postmortem_json(incident: &Incident) -> Value {
         "parts": parts,
         "followUps": follow_ups.collect::<Vec<_>>(),
         "graphs": incident.graphs.iter().map(graph_json).collect::<Vec<_>>(),
-        "markdown": incident.postmortem_markdown(),
+        "markdown": incident.postmortem_markdown(pictures),
     })
 }
 

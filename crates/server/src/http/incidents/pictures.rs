@@ -1,0 +1,209 @@
+//! Pictures of timelines over HTTP: how one is sent, and how it is looked at.
+//!
+//! *Invariants*: what a picture is, its bytes say; what is sent beside them is not believed. Only what
+//! an entry names is shown, and never so that a browser could run something of it.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::rejection::BytesRejection;
+use axum::extract::{Path, State};
+use axum::http::{StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use firebell_incident::{
+    Act, Audience, IncidentId, Person, Picture, PictureError, PictureId, Refusal,
+};
+use firebell_wire::params::Params;
+use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+
+use super::{answer, parse_id, refusal, refused};
+use crate::http::{App, json, may_wait, params, stopped, unrecorded};
+use crate::pictures::{Changing, Pictures};
+
+/// What is said of a picture that is sent.
+struct Said {
+    id: IncidentId,
+    by: Person,
+    text: String,
+    audience: Audience,
+}
+
+/// `POST /api/firebell/v1/incidents/{id}/pictures?by=…`; the body is the picture.
+pub(in crate::http) async fn add(
+    State(app): State<App>,
+    Path(id): Path<String>,
+    uri: Uri,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let said = match Said::read(&id, &params(&uri, &Bytes::new())) {
+        Ok(said) => said,
+        Err(why) => return refused(ErrorKind::BadData, why),
+    };
+    let body = match body {
+        Ok(body) => body,
+        Err(error) if error.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+            return unfit(&PictureError::TooLarge);
+        }
+        Err(error) => return refused(ErrorKind::BadData, error.body_text()),
+    };
+    let bytes = body.clone();
+    let looked = may_wait(move || Picture::look(Pictures::id_of(&bytes), &bytes)).await;
+    match looked {
+        Some(Ok(picture)) => show_in(&app, said, picture, body).await,
+        Some(Err(why)) => unfit(&why),
+        None => stopped(),
+    }
+}
+
+/// Keeps the bytes, then has the entry written down that names them.
+async fn show_in(app: &App, said: Said, picture: Picture, body: Bytes) -> Response {
+    let (id, picture_id) = (said.id, picture.id);
+    let act = Act::Picture {
+        picture,
+        text: said.text,
+        audience: said.audience,
+    };
+    let changing = app.pictures.change().await;
+    let asked = act.clone();
+    let look =
+        move |engine: &firebell_engine::Engine, _| engine.incidents().check_picture(id, &asked);
+    match app.handle.read(look).await {
+        Ok(Ok(())) => {}
+        Ok(Err(why)) => return refusal(&why),
+        Err(error) => return unrecorded(&error),
+    }
+    let changing = match keep(app, changing, picture_id, body).await {
+        Ok(changing) => changing,
+        Err(response) => return response,
+    };
+    let done = app.handle.command(move |engine, now, step| {
+        let done = engine.act_on_incident(now, id, said.by, act, step);
+        let incidents = engine.incidents();
+        match done {
+            Ok(outcome) => Ok(answer(incidents.get(id), outcome).1),
+            Err(why) => Err((why, incidents.has_picture(picture_id))),
+        }
+    });
+    match done.await {
+        Ok(Ok(body)) => Json(body).into_response(),
+        Ok(Err((why, is_named))) => {
+            let pictures = Arc::clone(&app.pictures);
+            let remove = move || {
+                let _changing = changing;
+                pictures.remove(picture_id);
+            };
+            if !is_named {
+                may_wait(remove).await;
+            }
+            refusal(&why)
+        }
+        // It may be written down later, or never: then nobody names the file, and it goes.
+        Err(error) => unrecorded(&error),
+    }
+}
+
+/// On a thread that may wait, which goes on though the sender may go away: so it holds what keeps
+/// others from the folder.
+async fn keep(
+    app: &App,
+    changing: Changing,
+    id: PictureId,
+    body: Bytes,
+) -> Result<Changing, Response> {
+    let pictures = Arc::clone(&app.pictures);
+    let written = may_wait(move || (pictures.write(id, &body), changing)).await;
+    match written {
+        Some((Ok(()), changing)) => Ok(changing),
+        Some((Err(error), _)) => {
+            tracing::error!(%error, "a picture could not be kept");
+            let why = format!("the picture could not be kept: {error}\n");
+            Err((StatusCode::SERVICE_UNAVAILABLE, why).into_response())
+        }
+        None => Err(stopped()),
+    }
+}
+
+/// `GET /api/firebell/v1/incidents/{id}/pictures/{picture}`.
+pub(in crate::http) async fn show(
+    State(app): State<App>,
+    Path((id, picture)): Path<(String, String)>,
+) -> Response {
+    let read = || Ok::<_, String>((parse_id(&id)?, picture.parse::<PictureId>()?));
+    let (id, picture_id) = match read() {
+        Ok(read) => read,
+        Err(why) => return refused(ErrorKind::BadData, why),
+    };
+    let found = app.handle.read(move |engine, _| {
+        let incident = engine.incidents().get(id)?;
+        Some(incident.picture(picture_id).cloned())
+    });
+    let picture = match found.await {
+        Ok(Some(Some(picture))) => picture,
+        Ok(Some(None)) => {
+            let why = format!("{id} has no picture {picture_id}");
+            return refused(ErrorKind::NotFound, why);
+        }
+        Ok(None) => return refusal(&Refusal::Unknown(id)),
+        Err(_) => return stopped(),
+    };
+    let pictures = Arc::clone(&app.pictures);
+    match may_wait(move || pictures.read(picture_id)).await {
+        Some(Ok(bytes)) => served(id, &picture, bytes),
+        Some(Err(error)) => refused(ErrorKind::Internal, error.to_string()),
+        None => stopped(),
+    }
+}
+
+fn served(id: IncidentId, picture: &Picture, bytes: Vec<u8>) -> Response {
+    let short: String = picture.id.to_string().chars().take(8).collect();
+    let name = format!("{id}-{short}.{}", picture.kind.extension());
+    let headers = [
+        (header::CONTENT_TYPE, picture.kind.media_type().to_owned()),
+        (
+            header::CONTENT_DISPOSITION,
+            format!("inline; filename=\"{name}\""),
+        ),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff".to_owned()),
+        (header::CONTENT_SECURITY_POLICY, POLICY.to_owned()),
+        (
+            header::HeaderName::from_static("cross-origin-resource-policy"),
+            "same-origin".to_owned(),
+        ),
+        (header::CACHE_CONTROL, CACHING.to_owned()),
+    ];
+    (headers, bytes).into_response()
+}
+
+impl Said {
+    fn read(id: &str, params: &Params) -> Result<Self, String> {
+        let text = |name| params.get(name).unwrap_or_default();
+        let audience = match text("audience") {
+            "" | "team" => Audience::Team,
+            "stakeholders" => Audience::Stakeholders,
+            other => return Err(format!("`audience` is team or stakeholders, not `{other}`")),
+        };
+        Ok(Self {
+            id: parse_id(id)?,
+            by: Person::new(text("by"))?,
+            text: text("text").to_owned(),
+            audience,
+        })
+    }
+}
+
+/// Bytes that are no picture, or too many.
+fn unfit(why: &PictureError) -> Response {
+    let error = ApiError::new(ErrorKind::BadData, why.to_string());
+    let status = match why {
+        PictureError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE.as_u16(),
+        _ => error.kind.status(),
+    };
+    json(status, error.to_json())
+}
+
+/// The browser's own page around a picture has a style; nothing else of it is to work.
+const POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'";
+/// Another picture has another id.
+const CACHING: &str = "private, max-age=31536000, immutable";

@@ -1,0 +1,147 @@
+// A note in the making: its text, and pictures that are pasted into it, dropped on it or chosen.
+import { Button, FileButton, TextInput } from "@mantine/core";
+import {
+  type ClipboardEvent,
+  type DragEvent,
+  type SyntheticEvent,
+  useEffect,
+  useState,
+} from "react";
+
+import { pasted, PICTURE_TYPES, take, type Taken } from "../state/pictures.ts";
+import acts from "./IncidentActs.module.css";
+import styles from "./IncidentNote.module.css";
+
+interface IncidentNoteProps {
+  label: string;
+  button: string;
+  /** Nobody has said who they are, or something is under way. */
+  isOff: boolean;
+  /** Sends it; what comes after it is done once it is on disk. */
+  onSend: (text: string, pictures: File[], after: () => void) => void;
+}
+
+const NOTHING: Taken<File> = { pictures: [], problem: null };
+
+export function IncidentNote({ label, button, isOff, onSend }: IncidentNoteProps) {
+  const [text, setText] = useState("");
+  const [{ pictures, problem }, setTaken] = useState(NOTHING);
+  const isEmpty = text.trim() === "" && pictures.length === 0;
+  const add = (files: File[]): void => setTaken(take(pictures, files));
+  const { isOver, ...dropping } = useDropping(add);
+  const submit = (event: SyntheticEvent): void => {
+    event.preventDefault();
+    if (isOff || isEmpty) return;
+    onSend(text.trim(), pictures, () => {
+      setText("");
+      setTaken(NOTHING);
+    });
+  };
+  const paste = (event: ClipboardEvent): void => {
+    const files = pasted(event.clipboardData);
+    if (files.length === 0) return;
+    event.preventDefault();
+    add(files);
+  };
+  return (
+    <form className={isOver ? styles.over : undefined} onSubmit={submit} {...dropping}>
+      <div className={acts.statement}>
+        <TextInput
+          className={acts.text}
+          label={label}
+          placeholder="Text, or paste a screenshot"
+          value={text}
+          onChange={(event) => setText(event.currentTarget.value)}
+          onPaste={paste}
+        />
+        <FileButton multiple accept={PICTURE_TYPES.join(",")} onChange={add}>
+          {(props) => (
+            <Button {...props} variant="default" aria-label={`Picture: ${label}`}>
+              Picture
+            </Button>
+          )}
+        </FileButton>
+        <Button
+          type="submit"
+          variant="default"
+          disabled={isOff || isEmpty}
+          aria-label={`${button}: ${label}`}
+        >
+          {button}
+        </Button>
+      </div>
+      <Chosen
+        label={label}
+        pictures={pictures}
+        onLeaveOut={(gone) =>
+          setTaken({ pictures: pictures.filter((it) => it !== gone), problem: null })
+        }
+      />
+      {problem !== null && (
+        <p role="alert" className={acts.error}>
+          {problem}
+        </p>
+      )}
+    </form>
+  );
+}
+
+/** What a form needs so that files can be dropped on it, and whether some are held over it. */
+function useDropping(add: (files: File[]) => void) {
+  const [isOver, setOver] = useState(false);
+  return {
+    isOver,
+    onDragOver: (event: DragEvent): void => {
+      if (!event.dataTransfer.types.includes("Files")) return;
+      event.preventDefault();
+      setOver(true);
+    },
+    onDragLeave: (): void => setOver(false),
+    onDrop: (event: DragEvent): void => {
+      setOver(false);
+      if (event.dataTransfer.files.length === 0) return;
+      event.preventDefault();
+      add(Array.from(event.dataTransfer.files));
+    },
+  };
+}
+
+interface ChosenProps {
+  label: string;
+  pictures: File[];
+  onLeaveOut: (picture: File) => void;
+}
+
+/** What goes with the note. */
+function Chosen({ label, pictures, onLeaveOut }: ChosenProps) {
+  if (pictures.length === 0) return null;
+  return (
+    <ul className={styles.pictures} aria-label={`Pictures: ${label}`}>
+      {pictures.map((picture, idx) => (
+        <li key={`${idx} ${picture.name} ${picture.lastModified} ${picture.size}`}>
+          <Preview picture={picture} />
+          <Button
+            size="compact-xs"
+            variant="subtle"
+            aria-label={`Leave out ${picture.name}`}
+            onClick={() => onLeaveOut(picture)}
+          >
+            Leave out
+          </Button>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** The file itself: the page may show what is its own (`data:`), and nothing from elsewhere. */
+function Preview({ picture }: { picture: File }) {
+  const [url, setUrl] = useState<string | null>(null);
+  useEffect(() => {
+    const reader = new FileReader();
+    reader.onload = () => setUrl(typeof reader.result === "string" ? reader.result : null);
+    reader.readAsDataURL(picture);
+    return () => reader.abort();
+  }, [picture]);
+  return url === null ? <span>{picture.name}</span> : <img src={url} alt={picture.name} />;
+}
