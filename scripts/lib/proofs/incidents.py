@@ -159,7 +159,7 @@ def again(proofs: Proofs, folder: Path, before: Any) -> None:
         )
         proofs.equal("nor a picture", bell.ask(picture(bell)).body, PNG)
         kept = folder / "data" / "pictures"
-        wait_for("that a picture that nobody names goes", 20, lambda: len(list(kept.iterdir())) == 1)
+        wait_for("that an unnamed picture goes", 20, lambda: len(list(kept.iterdir())) == 1)
         proofs.equal(
             "nor who does what",
             [after[name] for name in ("state", "roles", "tasks", "acknowledged")],
