@@ -357,9 +357,7 @@ fn start(
         n_damaged,
         disk,
     } = parts;
-    let metrics = Arc::new(Metrics::default());
-    metrics.note_reload(started_at);
-    metrics.quality.show_rules(&live.config().rules);
+    let metrics = metrics_of(&live.config(), started_at);
     let queue = Queue::new(Arc::clone(&metrics));
     let handle = queue.handle();
     let links = Arc::new(kept.links);
@@ -421,6 +419,14 @@ fn start(
         runtime: tokio::runtime::Handle::current(),
     };
     Ok((shared, driver))
+}
+
+/// Of a configuration that has just come into force.
+fn metrics_of(config: &Config, started_at: Timestamp) -> Arc<Metrics> {
+    let metrics = Arc::new(Metrics::default());
+    metrics.note_reload(started_at);
+    metrics.quality.show_rules(&config.rules);
+    metrics
 }
 
 /// For what people ask.
