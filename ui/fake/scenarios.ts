@@ -248,6 +248,7 @@ export function spending(list: ObjectiveList, id: string): ObjectiveSpending {
     service: "checkout",
     version,
     at: moment(at),
+    namespace: "",
     environment: "",
     url: `https://ci.example.org/${version}`,
   });

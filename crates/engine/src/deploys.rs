@@ -5,7 +5,7 @@
 //! message says the same. What an alert says of a deploy itself stays. Nothing is written down here:
 //! whoever keeps deploys hands them over after a restart ([`Engine::note_deploys`]), in any order.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use firebell_model::{Alert, Deploy, Labels, Notification, Timestamp};
@@ -14,12 +14,26 @@ use serde_json::{Map, Value};
 
 use crate::engine::Engine;
 
-/// The deploys that are known.
+/// The deploys that are known. What is asked for costs a few look-ups, however many there are of other
+/// services, namespaces and environments.
 #[derive(Debug, Default)]
 pub struct KnownDeploys {
-    /// By service; the oldest first.
-    by_service: BTreeMap<String, Vec<Deploy>>,
-    n_deploys: usize,
+    /// The oldest first.
+    all: BTreeSet<Arc<Deploy>>,
+    /// By each name that a service has ([`Deploy::names`]), without its namespace.
+    by_service: BTreeMap<String, ByNamespace>,
+}
+
+type ByNamespace = Grouped<Grouped<Newest>>;
+
+/// The oldest first.
+type Newest = Vec<Arc<Deploy>>;
+
+/// The same of all, and of each that says the same; nothing said is an empty text.
+#[derive(Debug, Default)]
+struct Grouped<T> {
+    any: T,
+    by: BTreeMap<String, T>,
 }
 
 /// A deploy as the Python package writes it into an annotation.
@@ -37,26 +51,45 @@ struct Told<'a> {
 impl KnownDeploys {
     /// Notes one; again changes nothing.
     fn note(&mut self, deploy: Deploy) {
-        let of_service = self.by_service.entry(deploy.service.clone()).or_default();
-        if let Err(idx) = of_service.binary_search(&deploy) {
-            of_service.insert(idx, deploy);
-            self.n_deploys += 1;
+        let deploy = Arc::new(deploy);
+        if !self.all.insert(Arc::clone(&deploy)) {
+            return;
         }
-        if self.n_deploys > DEPLOYS_MAX {
+        for (namespace, service) in deploy.names() {
+            let of_service = self.by_service.entry(service.to_owned()).or_default();
+            for of_namespace in of_service.both_mut(namespace) {
+                for found in of_namespace.both_mut(&deploy.environment) {
+                    if let Err(idx) = found.binary_search(&deploy) {
+                        found.insert(idx, Arc::clone(&deploy));
+                    }
+                }
+            }
+        }
+        if self.all.len() > DEPLOYS_MAX {
             self.forget_oldest();
         }
     }
 
     fn forget_oldest(&mut self) {
-        let first = |of: &(&String, &mut Vec<Deploy>)| of.1.first().map(|it| it.at);
-        let Some((service, of_service)) = self.by_service.iter_mut().min_by_key(first) else {
+        let Some(oldest) = self.all.pop_first() else {
             return;
         };
-        of_service.remove(0);
-        self.n_deploys -= 1;
-        if of_service.is_empty() {
-            let service = service.clone();
-            self.by_service.remove(&service);
+        for (namespace, service) in oldest.names() {
+            let Some(of_service) = self.by_service.get_mut(service) else {
+                continue;
+            };
+            for of_namespace in of_service.both_mut(namespace) {
+                for found in of_namespace.both_mut(&oldest.environment) {
+                    if let Ok(idx) = found.binary_search(&oldest) {
+                        found.remove(idx);
+                    }
+                }
+                of_namespace.drop_if(&oldest.environment, Vec::is_empty);
+            }
+            of_service.drop_if(namespace, |it| it.any.is_empty());
+            if of_service.any.any.is_empty() {
+                self.by_service.remove(service);
+            }
         }
     }
 
@@ -64,11 +97,23 @@ impl KnownDeploys {
     #[must_use]
     pub fn before(&self, labels: &Labels, began_at: Timestamp) -> Option<&Deploy> {
         let mut names = SERVICE_LABELS.iter().filter_map(|name| labels.get(name));
-        let of_service = self.by_service.get(names.next()?)?;
+        let name = names.next()?;
         let environment = labels.get(Deploy::ENVIRONMENT);
-        let n_before = of_service.partition_point(|it| it.at <= began_at);
-        let mut newest = of_service[..n_before].iter().rev();
-        newest.find(|it| it.is_in(environment))
+        // As `Deploy::is_of` has it: the name may begin with a namespace.
+        let whole = (labels.get(Deploy::NAMESPACE), name);
+        let parts = name.match_indices('/');
+        let parts = parts.map(|(at, _)| (Some(&name[..at]), &name[at + 1..]));
+        std::iter::once(whole)
+            .chain(parts)
+            .filter_map(|(namespace, name)| Some(self.by_service.get(name)?.concerning(namespace)))
+            .flatten()
+            .flat_map(|of_namespace| of_namespace.concerning(environment))
+            .filter_map(|found| {
+                let n_before = found.partition_point(|it| it.at <= began_at);
+                found[..n_before].last()
+            })
+            .max()
+            .map(|it| &**it)
     }
 
     /// What an alert is told with: its annotations, and the deploy before it. What they say of one
@@ -118,6 +163,30 @@ impl KnownDeploys {
     }
 }
 
+impl<T: Default> Grouped<T> {
+    /// Where something that says this belongs.
+    fn both_mut(&mut self, said: &str) -> [&mut T; 2] {
+        [&mut self.any, self.by.entry(said.to_owned()).or_default()]
+    }
+
+    /// Takes what says this out, if nothing is left of it.
+    fn drop_if(&mut self, said: &str, is_empty: impl Fn(&T) -> bool) {
+        if self.by.get(said).is_some_and(is_empty) {
+            self.by.remove(said);
+        }
+    }
+
+    /// What may be meant by whoever says this, or nothing: where one of both says nothing, it is.
+    fn concerning(&self, said: Option<&str>) -> impl Iterator<Item = &T> {
+        let groups = match said {
+            None => [Some(&self.any), None],
+            Some("") => [self.by.get(""), None],
+            Some(said) => [self.by.get(said), self.by.get("")],
+        };
+        groups.into_iter().flatten()
+    }
+}
+
 impl Engine {
     /// Takes deploys that are kept elsewhere.
     pub fn note_deploys(&mut self, deploys: impl IntoIterator<Item = Deploy>) {
@@ -158,6 +227,7 @@ mod tests {
         Deploy {
             at: Timestamp(secs * 1000),
             service: service.to_owned(),
+            namespace: String::new(),
             version: version.to_owned(),
             environment: environment.to_owned(),
             url: String::new(),
@@ -214,6 +284,85 @@ mod tests {
     }
 
     #[test]
+    fn a_service_with_a_namespace_is_found_by_its_job_and_the_other_way_round() {
+        let of_eu = |version: &str, secs| Deploy {
+            namespace: "eu".to_owned(),
+            ..deploy("shop", "", version, secs)
+        };
+        let mut known = known(&[("us/shop", "", "u1", 10), ("cart", "", "c1", 0)]);
+        known.note(of_eu("e1", 0));
+        for (labels, expected) in [
+            ("job=eu/shop", "e1"),
+            ("job=us/shop", "u1"),
+            ("job=eu/shop service_name=shop service_namespace=eu", "e1"),
+            ("service=shop service_namespace=eu", "e1"),
+            ("service=shop service_namespace=us", "u1"),
+            ("service=shop service_namespace=asia", ""),
+            ("job=asia/shop", ""),
+            // Either is meant: it is the last one.
+            ("job=shop", "u1"),
+            // Who rolled it out said no namespace.
+            ("job=eu/cart", "c1"),
+            ("service=cart service_namespace=eu", "c1"),
+        ] {
+            let said = said(&known, labels, &Labels::empty(), 60);
+            let version = said.split('"').nth(3).unwrap_or_default();
+            assert_eq!(version, expected, "{labels}");
+        }
+    }
+
+    #[test]
+    fn what_is_found_is_what_looking_at_all_of_them_finds() {
+        let names = ["shop", "eu/shop", "us/shop", "a/eu/shop", "eu"];
+        let said = ["", "eu", "us", "prod"];
+        let mut seed = 1_u64;
+        let mut draw = |n: usize| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            usize::try_from(seed >> 33).unwrap_or_default() % n
+        };
+        let mut known = KnownDeploys::default();
+        for n in 0..2_000 {
+            known.note(Deploy {
+                namespace: said[draw(3)].to_owned(),
+                ..deploy(
+                    names[draw(5)],
+                    said[draw(4)],
+                    &n.to_string(),
+                    draw(500) as i64,
+                )
+            });
+            // As if there were room for so many.
+            if known.all.len() > 40 {
+                known.forget_oldest();
+            }
+            let mut labels = vec![(["service", "job"][draw(2)], names[draw(5)])];
+            let more = [Deploy::NAMESPACE, Deploy::ENVIRONMENT].map(|it| (it, said[draw(4)]));
+            labels.extend(more.into_iter().filter(|it| !it.1.is_empty()));
+            let labels = Labels::from_pairs(labels);
+            let began_at = Timestamp(draw(500) as i64 * 1000);
+            let service = labels
+                .get("service")
+                .or(labels.get("job"))
+                .unwrap_or_default();
+            let is_meant = |it: &&Arc<Deploy>| {
+                it.at <= began_at
+                    && it.is_of(service, labels.get(Deploy::NAMESPACE))
+                    && it.is_in(labels.get(Deploy::ENVIRONMENT))
+            };
+            let expected = known.all.iter().rfind(is_meant);
+            assert_eq!(
+                known.before(&labels, began_at),
+                expected.map(|it| &**it),
+                "{labels:?}"
+            );
+        }
+        while !known.all.is_empty() {
+            known.forget_oldest();
+        }
+        assert!(known.by_service.is_empty());
+    }
+
+    #[test]
     fn what_an_alert_says_of_a_deploy_itself_stays() {
         let known = known(&[("shop", "", "v2", 600)]);
         let own = Labels::from_pairs([("deploy", r#"{"version":"v1","age_s":7}"#)]);
@@ -252,7 +401,7 @@ mod tests {
         for n in 1..DEPLOYS_MAX as i64 {
             known.note(deploy("shop", "", &format!("v{n}"), 1 + n));
         }
-        assert_eq!(known.n_deploys, DEPLOYS_MAX);
+        assert_eq!(known.all.len(), DEPLOYS_MAX);
         assert!(!known.by_service.contains_key("old"));
         let says = said(&known, "service=shop", &Labels::empty(), 1);
         assert_eq!(says, r#"{"version":"v0","age_s":0}"#);

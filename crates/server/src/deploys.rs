@@ -32,6 +32,8 @@ struct Inner {
 struct Frame {
     at: Timestamp,
     service: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    namespace: String,
     version: String,
     #[serde(default, skip_serializing_if = "String::is_empty")]
     environment: String,
@@ -47,6 +49,8 @@ struct Frame {
 )]
 pub(crate) struct Told {
     service: String,
+    #[serde(default)]
+    namespace: String,
     version: String,
     #[serde(default)]
     at: Option<String>,
@@ -54,6 +58,13 @@ pub(crate) struct Told {
     environment: String,
     #[serde(default)]
     url: String,
+}
+
+impl Frame {
+    /// What goes live there, and where.
+    fn place(&self) -> (&str, &str, &str) {
+        (&self.service, &self.namespace, &self.environment)
+    }
 }
 
 impl Told {
@@ -69,6 +80,7 @@ impl Told {
     pub(crate) fn check(self, now: Timestamp) -> Result<Deploy, String> {
         for (name, text, max) in [
             ("service", &self.service, NAME_CHARS_MAX),
+            ("namespace", &self.namespace, NAME_CHARS_MAX),
             ("version", &self.version, NAME_CHARS_MAX),
             ("environment", &self.environment, NAME_CHARS_MAX),
             ("url", &self.url, URL_CHARS_MAX),
@@ -102,6 +114,7 @@ impl Told {
         }
         Ok(Deploy {
             service: self.service,
+            namespace: self.namespace,
             version: self.version,
             at,
             url: self.url,
@@ -140,8 +153,11 @@ pub(crate) fn of_records(
 fn of_record(now: Timestamp, origin: &Origin, record: &LogRecord) -> Result<Deploy, String> {
     let told = said(record, "deploy").unwrap_or("{}");
     let told: OfPackage = serde_json::from_str(told).map_err(|error| error.to_string())?;
+    let mut attributes = origin.attributes.iter();
+    let namespace = attributes.find(|(name, _)| name == "service.namespace");
     let told = Told {
         service: origin.service.clone(),
+        namespace: namespace.map(|it| it.1.clone()).unwrap_or_default(),
         version: told.version,
         at: (record.nanos > 0).then(|| moment_of(record.nanos).to_string()),
         environment: told.environment,
@@ -180,6 +196,7 @@ impl Deploys {
         let frame = Frame {
             at: told.at,
             service: told.service,
+            namespace: told.namespace,
             version: told.version,
             environment: told.environment,
             url: told.url,
@@ -216,9 +233,8 @@ impl Deploys {
         let is_there = {
             let inner = self.lock();
             let mut newest = inner.kept.iter().rev();
-            let place = (&told.service, &told.environment);
-            let is_before =
-                |it: &&Frame| it.at <= told.at && (&it.service, &it.environment) == place;
+            let place = (&*told.service, &*told.namespace, &*told.environment);
+            let is_before = |it: &&Frame| it.at <= told.at && it.place() == place;
             let last = newest.find(is_before);
             last.is_some_and(|it| it.version == told.version)
         };
@@ -241,8 +257,7 @@ impl Inner {
     fn told_lately(&self, frame: &Frame) -> Option<&Frame> {
         let lately = self.kept.iter().rev();
         let mut lately = lately.take_while(|it| it.at + AGAIN_WITHIN >= frame.at);
-        let place = |it: &Frame| (it.service.clone(), it.environment.clone());
-        let last = lately.find(|it| place(it) == place(frame))?;
+        let last = lately.find(|it| it.place() == frame.place())?;
         (last.version == frame.version).then_some(last)
     }
 
@@ -298,6 +313,7 @@ fn read(frames: Frames) -> (BTreeSet<Frame>, Vec<String>) {
 fn deploy(frame: Frame) -> Deploy {
     Deploy {
         service: frame.service,
+        namespace: frame.namespace,
         version: frame.version,
         at: frame.at,
         url: frame.url,
@@ -428,6 +444,7 @@ mod tests {
         let (deploys, _) = Deploys::open(Arc::clone(&disk)).unwrap();
         let deploy = |idx: usize| Deploy {
             service: "shop".to_owned(),
+            namespace: String::new(),
             version: format!("v{idx}"),
             at: NOW + Duration(idx as i64),
             url: String::new(),
@@ -457,6 +474,7 @@ mod tests {
         let told = |after_mins: i64, version: &str, environment: &str, is_dated| {
             let deploy = Deploy {
                 service: "shop".to_owned(),
+                namespace: String::new(),
                 version: version.to_owned(),
                 at: NOW + Duration::from_mins(after_mins),
                 url: String::new(),

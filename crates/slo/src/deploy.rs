@@ -19,10 +19,10 @@ pub(crate) fn concerning<'a>(
     found
 }
 
-/// One of the service, and of the same environment where both say one, the budget by a label of its
-/// own or of its alerts.
+/// One of the service, and of the same namespace and environment where both say one, the budget by a
+/// label of its own or of its alerts.
 fn concerns(deploy: &Deploy, objective: &Objective, budget: &Labels) -> bool {
-    let of_budget = budget.get(Deploy::ENVIRONMENT);
-    let of_budget = of_budget.or_else(|| objective.labels.get(Deploy::ENVIRONMENT));
-    deploy.service == objective.service && deploy.is_in(of_budget)
+    let said = |name| budget.get(name).or_else(|| objective.labels.get(name));
+    let is_of_it = deploy.is_of(&objective.service, said(Deploy::NAMESPACE));
+    is_of_it && deploy.is_in(said(Deploy::ENVIRONMENT))
 }

@@ -44,6 +44,7 @@ fn minute(text: &str) -> Timestamp {
 fn deploy(service: &str, version: &str, at: Timestamp) -> Deploy {
     Deploy {
         service: service.to_owned(),
+        namespace: String::new(),
         version: version.to_owned(),
         at,
         url: String::new(),

@@ -1428,6 +1428,8 @@ export interface components {
         Deploy: {
             /** @description As objectives name it. */
             service: string;
+            /** @description What tells it from other services of its name, as OpenTelemetry's `service.namespace`; empty: nothing was said. */
+            namespace: string;
             /** @description What people call it. */
             version: string;
             /**
@@ -1442,8 +1444,10 @@ export interface components {
         };
         /** @description A version of a service that went live. */
         NewDeploy: {
-            /** @description As objectives name it. */
+            /** @description As objectives name it. Alerts are of it by their label `service`, else `job`, also as `NAMESPACE/SERVICE`. */
             service: string;
+            /** @description What tells it from other services of its name, as OpenTelemetry's `service.namespace`: an alert of another one is not told of it. */
+            namespace?: string;
             /** @description What people call it. */
             version: string;
             /**
@@ -3629,7 +3633,7 @@ export interface operations {
         parameters: {
             query?: {
                 /**
-                 * @description Of this service only.
+                 * @description Of this service only, as `shop` or `eu/shop`.
                  * @example shop
                  */
                 service?: string;

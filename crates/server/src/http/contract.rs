@@ -345,13 +345,13 @@ async fn own_api_is_as_its_document_says() {
         &expect![[r#"
             POST /api/firebell/v1/deploys {"service":"shop","version":"v1","at":"2026-01-01T00:00:00Z","url":"https://ci.example/1"}
               201 application/json
-              {"at":"TIME","environment":"","service":"shop","url":"https://ci.example/1","version":"v1"}
+              {"at":"TIME","environment":"","namespace":"","service":"shop","url":"https://ci.example/1","version":"v1"}
             POST /api/firebell/v1/deploys {"service":"shop","version":"v1","at":"2026-01-01T00:00:00Z","url":"https://ci.example/1"}
               200 application/json
-              {"at":"TIME","environment":"","service":"shop","url":"https://ci.example/1","version":"v1"}
+              {"at":"TIME","environment":"","namespace":"","service":"shop","url":"https://ci.example/1","version":"v1"}
             POST /api/firebell/v1/deploys {"service":"cart","version":"v2","environment":"staging"}
               201 application/json
-              {"at":"TIME","environment":"staging","service":"cart","url":"","version":"v2"}
+              {"at":"TIME","environment":"staging","namespace":"","service":"cart","url":"","version":"v2"}
             POST /api/firebell/v1/deploys {"service":"cart"}
               400 application/json
               {"error":"the body is no deploy: missing field `version` at line 1 column 18","errorType":"bad_data","status":"error"}
@@ -360,7 +360,7 @@ async fn own_api_is_as_its_document_says() {
               {"error":"the body is no deploy: invalid length 0, expected an object with `service` and `version` at line 1 column 2","errorType":"bad_data","status":"error"}
             GET /api/firebell/v1/deploys?service=cart
               200 application/json
-              {"deploys":[{"at":"TIME","environment":"staging","service":"cart","url":"","version":"v2"}]}
+              {"deploys":[{"at":"TIME","environment":"staging","namespace":"","service":"cart","url":"","version":"v2"}]}
             GET /api/firebell/v1/slos/spending?id=none
               404 application/json
               {"error":"there is no objective `none`","errorType":"not_found","status":"error"}

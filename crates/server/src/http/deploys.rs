@@ -56,7 +56,7 @@ pub(super) async fn note(handle: &Handle, deploys: Vec<Deploy>) {
 pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
     let params = params(&uri, &Bytes::new());
     let service = params.get("service");
-    let is_wanted = |it: &Deploy| service.is_none_or(|service| it.service == service);
+    let is_wanted = |it: &Deploy| service.is_none_or(|service| it.is_of(service, None));
     let Some(all) = may_wait(move || app.deploys.all()).await else {
         return super::stopped();
     };
@@ -68,6 +68,7 @@ pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
 pub(super) fn deploy_json(deploy: &Deploy) -> Value {
     json!({
         "service": deploy.service,
+        "namespace": deploy.namespace,
         "version": deploy.version,
         "at": deploy.at.to_string(),
         "environment": deploy.environment,

@@ -250,6 +250,7 @@ impl<W: Watch> Player<'_, W> {
             let deploy = Deploy {
                 at: self.sim.now(),
                 service,
+                namespace: String::new(),
                 version,
                 environment,
                 url: String::new(),
