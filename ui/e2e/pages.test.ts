@@ -250,6 +250,25 @@ describe("on call", () => {
     expect(Object.keys(said.swap)).toHaveLength(3);
   });
 
+  test("lists what was set and is not over, a part at a time, and removes it", async () => {
+    const { page } = await open(scenario("busy"), "#/oncall");
+    await page.getByText("Change who is on call").click();
+    await page.getByText("2026-01-06 to 2026-01-07, ben on call (set by eva)").waitFor();
+    const buttons = page.getByRole("button", { name: "Remove" });
+    expect(await buttons.count()).toBe(20);
+    const more = page.waitForRequest(/oncall\/overrides/);
+    await page.getByRole("button", { name: "Show more" }).click();
+    const { searchParams } = new URL((await more).url());
+    expect(searchParams.get("schedule")).toBe("payments");
+    expect(searchParams.getAll("kind")).toEqual(["overrides", "swaps", "temporary", "shifts"]);
+    await expect.poll(() => buttons.count()).toBe(31);
+    expect(await page.getByRole("button", { name: "Show more" }).count()).toBe(0);
+    await page.getByLabel("Your name").first().fill("zoe");
+    const request = page.waitForRequest(/oncall\/shifts\/0+29\?by=zoe$/);
+    await buttons.last().click();
+    expect((await request).method()).toBe("DELETE");
+  });
+
   test("reads shifts out of a calendar: shows what it says, then puts it in force", async () => {
     const { page } = await open(scenario("busy"), "#/oncall", {
       viewport: { width: 360, height: 740 },

@@ -1,5 +1,5 @@
 // On-call of the made-up shop: two schedules, one of them with gaps and everything else.
-import type { OncallNow, OncallShift, OncallShifts } from "../src/api/types.ts";
+import type { OncallNow, OncallSet, OncallShift, OncallShifts } from "../src/api/types.ts";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -138,6 +138,28 @@ export function shiftsOf(world: OncallNow, params: URLSearchParams): OncallShift
     ],
     gaps: [],
     fairness: { balance: 0.78, people: [load("ana", 1130), load("ben", 886)] },
+  };
+}
+
+/** What was set of a schedule: an override, and shifts of a calendar. */
+export function setOf(params: URLSearchParams): OncallSet {
+  const [schedule, limit] = [params.get("schedule") ?? "", Number(params.get("limit") ?? 100)];
+  const from = Date.parse(params.get("from") ?? iso(Date.now()));
+  const by = { by: "eva", at: iso(from) };
+  const times = (n: number) => ({ from: iso(from + n * DAY), until: iso(from + (n + 1) * DAY) });
+  const shifts = Array.from({ length: 30 }, (_, n) => ({
+    ...by,
+    id: `${n}`.padStart(16, "0"),
+    object: { schedule, uid: `${n}`, ...times(n), people: ["ben"], shadows: [], reason: "On call" },
+  }));
+  const take = { schedule, from: "2026-01-06", until: "2026-01-07", take: "ben" };
+  return {
+    overrides: [{ ...by, id: "1", object: take }],
+    swaps: [],
+    temporary: [],
+    shifts: shifts.slice(0, limit - 1),
+    schedules: [],
+    next: limit - 1 < shifts.length ? `shifts:0:${limit}` : null,
   };
 }
 

@@ -12,7 +12,7 @@ import { answerPage } from "./pages.ts";
 import { draft, postmortem, write } from "./postmortem.ts";
 import { decide, quality } from "./quality.ts";
 import { ago, history, spending, type World } from "./scenarios.ts";
-import { imported, shiftsOf } from "./oncall.ts";
+import { imported, setOf, shiftsOf } from "./oncall.ts";
 import { logsFor, trace, tracesFor } from "./traces.ts";
 import { why } from "./why.ts";
 
@@ -105,13 +105,7 @@ const ANSWERS: Record<string, (world: World, url: URL, body: string) => unknown>
   "POST /api/firebell/v1/review/decisions": (_, __, body) => decide(body),
   "GET /api/firebell/v1/heartbeats": ({ heartbeats }) => ({ heartbeats }),
   "GET /api/firebell/v1/oncall": ({ oncall }) => oncall,
-  "GET /api/firebell/v1/oncall/overrides": () => ({
-    overrides: [],
-    swaps: [],
-    temporary: [],
-    shifts: [],
-    schedules: [],
-  }),
+  "GET /api/firebell/v1/oncall/overrides": (_, url) => setOf(url.searchParams),
   "POST /api/firebell/v1/oncall/calendar": (_, __, body) => imported(body),
   "GET /api/firebell/v1/oncall/shifts": ({ oncall }, url) => shiftsOf(oncall, url.searchParams),
   "GET /api/v1/targets": (world) => ({

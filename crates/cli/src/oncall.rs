@@ -4,6 +4,7 @@
 
 mod calendar;
 mod changes;
+mod set;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -93,6 +94,13 @@ pub(crate) enum Command {
     #[command(after_help = "Example: firebell oncall verify ana\n\
                             Exit codes: 0 all are asked or confirmed, 1 a message failed, 2 usage or IO.")]
     Verify(changes::Verify),
+    /// List what was set on a running Firebell, as far as it is not over: overrides, swaps, temporary
+    /// schedules, shifts of calendars, schedules.
+    #[command(
+        after_help = "Example: firebell oncall list payments --kind shifts --to 2026-02-01\n\
+                      Exit codes: 0 listed, 2 usage or IO."
+    )]
+    List(set::List),
     /// List who changed what on a running Firebell.
     Changes(Asked),
     /// Take such a change back.
@@ -161,6 +169,7 @@ pub(crate) fn oncall(command: &Command) -> ExitCode {
         Command::Temporary(options) => changes::add_temporary(options),
         Command::ImportCalendar(options) => calendar::import(options),
         Command::Verify(options) => changes::verify(options),
+        Command::List(options) => set::list(options),
         Command::Changes(asked) => changes::changes(asked),
         Command::Undo(options) => changes::undo(options),
     };

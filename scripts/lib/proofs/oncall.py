@@ -144,12 +144,34 @@ def of_calendar(proofs: Proofs, bell: Firebell, file: Path) -> None:
     proofs.equal("and the schedule that of which it was", shifts("nights"), shifts("days"))
     code, text = read("nights")
     proofs.check("once more is no more", code == 0 and "all of it was there" in text, text)
+    of_list(proofs, bell)
     file.write_text(file.read_text().replace("X-FIREBELL-PEOPLE:ben", "X-FIREBELL-PEOPLE:bob"))
     code, text = read("nights")
     is_told = code == 1 and "nobody is called `bob`" in text and "line " in text
     proofs.check("whom nobody knows is told, with the line", is_told, text)
     code, text = run([binary(), "oncall", "undo", "1", "--by", "zoe", "--url", bell.url])
     proofs.equal("and it is taken back", (code, shifts("nights")), (0, before))
+
+
+def of_list(proofs: Proofs, bell: Firebell) -> None:
+    """List what the calendar has set: as far as is wanted, in the order of time."""
+
+    def listed(*words: str) -> tuple[int, list[str]]:
+        code, text = run([binary(), "oncall", "list", "nights", *words, "--url", bell.url])
+        return code, text.splitlines()
+
+    code, lines = listed("--kind", "shifts")
+    begins = [line.split("  ")[2] for line in lines]
+    is_right = len(lines) > 20 and begins == sorted(begins)
+    is_said = all(line.endswith("(set by zoe)") for line in lines)
+    proofs.check("what a calendar set is listed", code == 0 and is_right and is_said, lines)
+    _, few = listed("--limit", "3")
+    is_cut = few[:3] == lines[:3] and "there are more than 3" in few[-1]
+    proofs.check("as far as is wanted", is_cut, few)
+    until = begins[2].split(" .. ")[0]
+    proofs.equal("or until a time", listed("--to", until), (0, lines[:2]))
+    code, told = listed("--kind", "shift")
+    proofs.check("what is no kind is told", code != 0 and "no kind `shift`" in told[0], told)
 
 
 if __name__ == "__main__":

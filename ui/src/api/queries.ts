@@ -171,12 +171,21 @@ export function useShifts(schedule: string, from: number, days: number) {
   });
 }
 
-/** Overrides, swaps and schedules that were set over HTTP. */
-export function useOncallSet() {
+/** What was set over HTTP for a while of a schedule, and goes on after a moment (milliseconds). */
+export function useOncallSet(schedule: string, from: number, limit: number) {
+  const params = new URLSearchParams([
+    ["schedule", schedule],
+    ["from", new Date(from).toISOString()],
+    ["limit", `${limit}`],
+    ...["overrides", "swaps", "temporary", "shifts"].map((kind) => ["kind", kind]),
+  ]);
   return useQuery({
-    queryKey: ["oncall", "set"],
-    queryFn: ({ signal }) => fetchJson<OncallSet>("api/firebell/v1/oncall/overrides", { signal }),
+    queryKey: ["oncall", "set", schedule, from, limit],
+    queryFn: ({ signal }) =>
+      fetchJson<OncallSet>(`api/firebell/v1/oncall/overrides?${params}`, { signal }),
     refetchInterval: CALM_MS,
+    // Of another schedule nothing is shown, of this one what there was.
+    placeholderData: (before, query) => (query?.queryKey[2] === schedule ? before : undefined),
   });
 }
 

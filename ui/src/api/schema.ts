@@ -617,7 +617,10 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** What of on-call was set over HTTP and is in force */
+        /**
+         * What of on-call was set over HTTP and is in force
+         * @description In the order in which they hold, shifts by time. What says no time, such as a schedule, always holds.
+         */
         get: operations["listOverrides"];
         put?: never;
         /** Has something else hold for a while, at once */
@@ -2299,6 +2302,8 @@ export interface components {
         };
         /** @description What of on-call was set over HTTP. */
         OncallSet: {
+            /** @description `page` of what follows; none at the end. */
+            next: string | null;
             temporary: components["schemas"]["OncallObject"][];
             /** @description Read out of calendars. */
             shifts: components["schemas"]["OncallObject"][];
@@ -4377,14 +4382,30 @@ export interface operations {
     };
     listOverrides: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Only of this kind; may be given again.
+                 * @example shifts
+                 */
+                kind?: "overrides" | "swaps" | "temporary" | "shifts" | "schedules";
+                /** @description Only of this schedule. */
+                schedule?: string;
+                /** @description Only what holds after this time, by the clock of its schedule, as 2026-01-05 or 2026-01-05T09:00, or as 2026-01-05T09:00:00Z. */
+                from?: string;
+                /** @description Only what holds before this time. */
+                to?: string;
+                /** @description Of all kinds together; 100 by default. */
+                limit?: number;
+                /** @description `next` of the page before. */
+                page?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
         };
         requestBody?: never;
         responses: {
-            /** @description Overrides, swaps and schedules, in the order in which they hold. */
+            /** @description A page of them. */
             200: {
                 headers: {
                     [name: string]: unknown;

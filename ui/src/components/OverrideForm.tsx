@@ -6,16 +6,18 @@ import { useState } from "react";
 import { useChangeOncall, useOncallSet, useRemoveOncall } from "../api/queries.ts";
 import type { OncallPerson } from "../api/types.ts";
 import { isWhole, kindOf, KINDS, NOTHING_SAID, posted, type Said } from "../state/change.ts";
-import { overrideWords, swapWords } from "../state/oncall.ts";
+import { setWords } from "../state/oncall.ts";
 import { lastAuthor, rememberAuthor } from "../state/silence.ts";
 import styles from "./IncidentActs.module.css";
 
 interface OverrideFormProps {
   schedule: string;
+  /** What was over by then (milliseconds) is not listed. */
+  from: number;
   people: OncallPerson[];
 }
 
-export function OverrideForm({ schedule, people }: OverrideFormProps) {
+export function OverrideForm({ schedule, from, people }: OverrideFormProps) {
   const [author, setAuthor] = useState(lastAuthor);
   const [said, setSaid] = useState(NOTHING_SAID);
   const change = useChangeOncall();
@@ -75,7 +77,7 @@ export function OverrideForm({ schedule, people }: OverrideFormProps) {
           {change.error.message}
         </p>
       )}
-      <SetBefore schedule={schedule} by={by} />
+      <SetBefore key={schedule} schedule={schedule} from={from} by={by} />
     </details>
   );
 }
@@ -94,26 +96,14 @@ function Times({ label, from, until }: { label: string; from: FieldProps; until:
   );
 }
 
-/** What was set here before, each with a button that removes it. */
-function SetBefore({ schedule, by }: { schedule: string; by: string }) {
+/** What was set before and is not over, each with a button that removes it. */
+function SetBefore({ schedule, from, by }: { schedule: string; from: number; by: string }) {
+  const [limit, setLimit] = useState(STEP);
   const remove = useRemoveOncall();
-  const { data } = useOncallSet();
-  const set = [
-    ...(data?.temporary ?? []).map((it) => ({
-      ...it,
-      kind: "temporary",
-      words: overrideWords(it),
-    })),
-    ...(data?.overrides ?? []).map((it) => ({
-      ...it,
-      kind: "overrides",
-      words: overrideWords(it),
-    })),
-    ...(data?.swaps ?? []).map((it) => ({ ...it, kind: "swaps", words: swapWords(it) })),
-  ].filter(({ object }) => object["schedule"] === schedule);
+  const { data } = useOncallSet(schedule, from, limit);
   return (
     <>
-      {set.map(({ id, kind, words }) => (
+      {setWords(data).map(({ id, kind, words }) => (
         <div key={`${kind} ${id}`} className={styles.line}>
           <span className={styles.text}>{words}</span>
           <Button
@@ -126,6 +116,13 @@ function SetBefore({ schedule, by }: { schedule: string; by: string }) {
           </Button>
         </div>
       ))}
+      {typeof data?.next === "string" && limit < MOST && (
+        <div>
+          <Button size="xs" variant="default" onClick={() => setLimit(Math.min(limit * 3, MOST))}>
+            Show more
+          </Button>
+        </div>
+      )}
       {remove.error && (
         <p role="alert" className={styles.error}>
           {remove.error.message}
@@ -134,3 +131,8 @@ function SetBefore({ schedule, by }: { schedule: string; by: string }) {
     </>
   );
 }
+
+/** So many are shown first. */
+const STEP = 20;
+/** As many as the server lists at once. */
+const MOST = 1000;

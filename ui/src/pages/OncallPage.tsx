@@ -164,7 +164,7 @@ function Schedule({ name, people }: { name: string; people: OncallPerson[] }) {
       )}
       <Loads name={name} from={from} />
       <div className={styles.change}>
-        <OverrideForm schedule={name} people={people} />
+        <OverrideForm schedule={name} from={from} people={people} />
         <CalendarForm schedule={name} />
       </div>
     </section>

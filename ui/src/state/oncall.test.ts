@@ -7,10 +7,12 @@ import {
   changeWords,
   colours,
   days,
+  formatTurn,
   isMissed,
   importedWords,
   overrideWords,
   place,
+  setWords,
   startOfDay,
   swapWords,
   turns,
@@ -112,6 +114,29 @@ test("an override that was set here is told in words", () => {
   expect(swapWords({ ...set, object: { schedule: "shop", ...sides } })).toBe(
     "ana 2026-01-06 to 2026-01-07 for ben 2026-01-13 to 2026-01-14, swapped (set by zoe)",
   );
+});
+
+test("what was set is told by kind, shifts of calendars by the reader's clock", () => {
+  const of = (id: string, object: object) => ({ id, by: "eva", at: null, object: { ...object } });
+  const times = { from: "2026-01-05T08:00:00Z", until: "2026-01-12T08:00:00Z" };
+  const shift = { ...times, people: ["ana", "ben"], reason: "On call" };
+  const said = setWords({
+    overrides: [of("1", { ...times, take: ["ben"] })],
+    swaps: [],
+    temporary: [of("2", { ...times, people: ["ana"], every: "1d" })],
+    shifts: [of("0a", shift), of("0b", { ...shift, reason: "" })],
+    schedules: [],
+    next: null,
+  });
+  expect(said.map(({ kind, id }) => `${kind} ${id}`)).toEqual([
+    ...["temporary 2", "overrides 1", "shifts 0a", "shifts 0b"],
+  ]);
+  const [from, until] = [formatTurn(times.from), formatTurn(times.until)];
+  expect(said.slice(2).map(({ words }) => words)).toEqual([
+    `${from} to ${until}, ana, ben by a calendar: On call (set by eva)`,
+    `${from} to ${until}, ana, ben by a calendar (set by eva)`,
+  ]);
+  expect(setWords(undefined)).toEqual([]);
 });
 
 test.each([

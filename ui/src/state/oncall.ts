@@ -2,6 +2,7 @@
 import type {
   OncallImported,
   OncallObject,
+  OncallSet,
   OncallShift,
   OncallShifts,
   OncallWatch,
@@ -133,6 +134,31 @@ export function overrideWords({ object, by }: OncallObject): string {
             : `without ${text("remove")}`;
   const why = text("reason") === "" ? "" : `: ${text("reason")}`;
   return `${text("from")} to ${text("until")}, ${what}${why} (set by ${by ?? "somebody"})`;
+}
+
+/** A shift that a calendar brought, in words; its times are of no schedule's clock. */
+export function shiftWords({ object, by }: OncallObject): string {
+  const { from, until, people, reason } = object as Record<string, string | string[] | undefined>;
+  const [begin, end] = [from, until].map((it) => (typeof it === "string" ? formatTurn(it) : ""));
+  const who = Array.isArray(people) ? people.join(", ") : "";
+  const why = typeof reason === "string" && reason !== "" ? `: ${reason}` : "";
+  return `${begin} to ${end}, ${who} by a calendar${why} (set by ${by ?? "somebody"})`;
+}
+
+/** What was set, in words: the kind and the id are those by which it is removed. */
+export function setWords(
+  set: OncallSet | undefined,
+): { kind: string; id: string; words: string }[] {
+  if (set === undefined) return [];
+  const kinds = [
+    ["temporary", set.temporary, overrideWords],
+    ["overrides", set.overrides, overrideWords],
+    ["swaps", set.swaps, swapWords],
+    ["shifts", set.shifts, shiftWords],
+  ] as const;
+  return kinds.flatMap(([kind, list, inWords]) =>
+    list.map((it) => ({ kind, id: it.id, words: inWords(it) })),
+  );
 }
 
 /** What a calendar brings, or has brought. */

@@ -2,6 +2,7 @@
 
 mod calendar;
 pub(super) mod changes;
+mod set;
 
 use axum::Json;
 use axum::body::Bytes;

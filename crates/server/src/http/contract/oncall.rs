@@ -2,6 +2,7 @@
 
 mod calendar;
 mod replies;
+mod set;
 
 use serde_json::{Value, json};
 

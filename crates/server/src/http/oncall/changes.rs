@@ -4,8 +4,6 @@
 //! *Invariants*: whoever changes something says who they are, and is answered once it is durable and
 //! in force. What is wrong is told with its place in the object, and nothing has changed then.
 
-use std::collections::BTreeMap;
-
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, Uri};
@@ -17,7 +15,7 @@ use firebell_wire::prometheus_json::ErrorKind;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::calendar;
+use super::{calendar, set};
 use crate::http::ruler::{listed, status_of, who};
 use crate::http::{App, may_wait, params, refused, stopped};
 use crate::managed::{
@@ -33,7 +31,7 @@ pub(in crate::http) fn routes() -> Router<App> {
     let remove_shift = |state, id, uri, headers| remove(state, SHIFTS, id, uri, headers);
     let remove_schedule = |state, name, uri, headers| remove(state, SCHEDULES, name, uri, headers);
     Router::new()
-        .route("/oncall/overrides", get(in_force).post(add_override))
+        .route("/oncall/overrides", get(set::list).post(add_override))
         .route("/oncall/overrides/{id}", delete(remove_override))
         .route("/oncall/temporary", post(add_temporary))
         .route("/oncall/temporary/{id}", delete(remove_temporary))
@@ -141,42 +139,6 @@ async fn remove(
     .await
 }
 
-/// `GET /api/firebell/v1/oncall/overrides`: all that was set here.
-async fn in_force(State(app): State<App>) -> Response {
-    let read = may_wait(move || (app.oncall.namespaces(), app.oncall.changes())).await;
-    let Some((namespaces, changes)) = read else {
-        return stopped();
-    };
-    let of_kind = |kind: &'static str| {
-        let mut made_by: BTreeMap<&str, &Change> = BTreeMap::new();
-        // The newest comes first.
-        for change in changes.iter().filter(|it| it.namespace == kind) {
-            for group in &change.groups {
-                made_by.entry(&group.name).or_insert(change);
-            }
-        }
-        let objects = namespaces.get(kind).into_iter().flatten();
-        let objects = objects.map(|(name, text)| {
-            let change = made_by.get(&**name);
-            json!({
-                "id": shown(name),
-                "by": change.map(|it| &it.who),
-                "at": change.map(|it| it.at.to_string()),
-                "object": serde_json::from_str::<Value>(text).unwrap_or_default(),
-            })
-        });
-        objects.collect::<Vec<_>>()
-    };
-    let all = json!({
-        "overrides": of_kind(OVERRIDES),
-        "swaps": of_kind(SWAPS),
-        "temporary": of_kind(TEMPORARY),
-        "shifts": of_kind(SHIFTS),
-        "schedules": of_kind(SCHEDULES),
-    });
-    Json(all).into_response()
-}
-
 /// `GET /api/firebell/v1/oncall/changes`.
 async fn changes(State(app): State<App>) -> Response {
     match may_wait(move || app.oncall.changes()).await {
@@ -268,7 +230,7 @@ pub(super) fn author(by: Option<String>, headers: &HeaderMap) -> String {
 }
 
 /// A number without what makes it sort.
-fn shown(name: &str) -> &str {
+pub(super) fn shown(name: &str) -> &str {
     let is_number = name.len() == 8 && name.bytes().all(|it| it.is_ascii_digit());
     match is_number {
         true => name.trim_start_matches('0'),
