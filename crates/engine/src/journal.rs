@@ -1,11 +1,11 @@
 //! The journal: every record of every step, durable before the step's effects are performed.
 //!
-//! A log (`firebell-disk`) in the folder `journal`, version 5. A frame begins with its kind: 1 is a
+//! A log (`firebell-disk`) in the folder `journal`, version 6. A frame begins with its kind: 1 is a
 //! step, 2 the start of a snapshot, 3 a part of one, 4 its end, with the number of records in it.
 //! Behind 1 and 3 come the number of records, a table of pairs of labels ([`Packer`]) and the
-//! records, each with its length in bytes: its packed form, or 0 and its JSON. Versions 2 to 4 differ in
-//! records only: version 4 has none of heartbeats, version 3 none of pages, and version 2 none of its
-//! own of groups that wait for a summary. Version 1 had frames
+//! records, each with its length in bytes: its packed form, or 0 and its JSON. Versions 2 to 5 differ in
+//! records only: version 5 has no pictures of incidents, version 4 none of heartbeats, version 3 none of
+//! pages, and version 2 none of its own of groups that wait for a summary. Version 1 had frames
 //! of JSON, which are still read: `{"step":[record, …]}`, `"snapshot_start"`,
 //! `{"snapshot_part":[record, …]}`, `{"snapshot_end":n}`. Reading takes the last snapshot that is
 //! whole and the steps behind it; records are applied in order, the last of a key wins.
@@ -261,8 +261,14 @@ impl Replay {
 
 const OPTIONS: LogOptions = LogOptions {
     folder: "journal",
-    magic: *b"FBJRNL 5",
-    magics_read: &[*b"FBJRNL 1", *b"FBJRNL 2", *b"FBJRNL 3", *b"FBJRNL 4"],
+    magic: *b"FBJRNL 6",
+    magics_read: &[
+        *b"FBJRNL 1",
+        *b"FBJRNL 2",
+        *b"FBJRNL 3",
+        *b"FBJRNL 4",
+        *b"FBJRNL 5",
+    ],
     segment_bytes_max: 64 << 20,
 };
 /// A journal shorter than this is not worth a snapshot.
@@ -405,7 +411,18 @@ mod tests {
         let sent = Record::Page(EscalationRecord::Sent(7));
         let heartbeat = r#"{"heartbeat":{"key":{"service":"","name":"nightly"},"is":null}}"#;
         let heartbeat: Record = serde_json::from_str(heartbeat).unwrap();
-        for (magic, new) in [(b"FBJRNL 3", sent), (b"FBJRNL 4", heartbeat)] {
+        let picture = r#"{"id":"5d1b3f4dc5a1c6ffe4b1e7a1a0b7d2a9f1c3b5a7988f6e5d4c3b2a1908f7e6d5",
+            "kind":"png","n_bytes":9,"width":1,"height":1}"#;
+        let pictured = format!(
+            r#"{{"incident":{{"entry":{{"id":1,"n":0,"value":{{"at":0,"by":{{"person":"ana"}},
+            "what":{{"pictured":[{picture},"latency","team"]}}}}}}}}}}"#
+        );
+        let pictured: Record = serde_json::from_str(&pictured).unwrap();
+        for (magic, new) in [
+            (b"FBJRNL 3", sent),
+            (b"FBJRNL 4", heartbeat),
+            (b"FBJRNL 5", pictured),
+        ] {
             let disk = of_record(magic, &json_record(5));
             let (mut journal, found, replayed) = open(&disk);
             assert_eq!((found, replayed.damage), (vec![5], Vec::new()));
