@@ -442,12 +442,18 @@ pub(crate) fn merge(old: Times, new: Times, now: Timestamp) -> (Times, bool) {
 }
 
 /// Whether an alert fires, or is over, as it was: what its sender says again, and again should it not be
-/// heard. That it ends sooner, or by its sender's word and not by ours, may be said once.
+/// heard. That it ends sooner, or much later than time has passed, or by its sender's word and not by
+/// ours, may be said once.
 pub(crate) fn goes_on(old: Times, new: Times, now: Timestamp) -> bool {
+    let passed = new.updated_at - old.updated_at;
     old.is_resolved(now) == new.is_resolved(now)
         && old.end() <= new.end()
+        && new.end() - old.end() <= passed + SENDS_AGAIN_WITHIN
         && old.is_timeout == new.is_timeout
 }
+
+/// Ends that senders count from when they send: what waited on its way moves them by so much.
+const SENDS_AGAIN_WITHIN: Duration = Duration::from_mins(1);
 
 /// When an alert ends; one without an end lasts for ever.
 pub(crate) fn end(alert: &Alert) -> Timestamp {

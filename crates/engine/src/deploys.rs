@@ -99,9 +99,10 @@ impl KnownDeploys {
         let mut names = SERVICE_LABELS.iter().filter_map(|name| labels.get(name));
         let name = names.next()?;
         let environment = labels.get(Deploy::ENVIRONMENT);
-        // As `Deploy::is_of` has it: the name may begin with a namespace.
+        // As `Deploy::is_of` has it: the name may begin with a namespace. Each slash may end it, and a
+        // label that somebody posts may be nothing but slashes.
         let whole = (labels.get(Deploy::NAMESPACE), name);
-        let parts = name.match_indices('/');
+        let parts = name.match_indices('/').take(NAMESPACE_PARTS_MAX);
         let parts = parts.map(|(at, _)| (Some(&name[..at]), &name[at + 1..]));
         std::iter::once(whole)
             .chain(parts)
@@ -216,6 +217,8 @@ fn older(own: &str, version: &str, age_s: i64) -> Option<String> {
 /// By which an alert says its service; the second is where OpenTelemetry's `service.name` goes.
 const SERVICE_LABELS: [&str; 2] = ["service", "job"];
 const ANNOTATION: &str = "deploy";
+/// A namespace of more parts, as in `eu/west/shop`, is not found in the name of a service.
+const NAMESPACE_PARTS_MAX: usize = 16;
 /// As many as the server keeps.
 const DEPLOYS_MAX: usize = 10_000;
 
@@ -360,6 +363,22 @@ mod tests {
             known.forget_oldest();
         }
         assert!(known.by_service.is_empty());
+    }
+
+    #[test]
+    fn a_name_of_many_parts_costs_no_more_than_one_of_some() {
+        let mut known = KnownDeploys::default();
+        for n_parts in [NAMESPACE_PARTS_MAX, NAMESPACE_PARTS_MAX + 1] {
+            let namespace = vec!["x"; n_parts].join("/");
+            let name = format!("{namespace}/shop");
+            known.note(Deploy {
+                namespace,
+                ..deploy("shop", "", "v1", 1)
+            });
+            let labels = Labels::from_pairs([("job", &*name)]);
+            let found = known.before(&labels, Timestamp(5_000));
+            assert_eq!(found.is_some(), n_parts == NAMESPACE_PARTS_MAX, "{name}");
+        }
     }
 
     #[test]

@@ -120,6 +120,13 @@ impl Declared {
         self.wrong.get_or_insert(why);
     }
 
+    /// Whether it has several offsets, as with summer time.
+    pub(crate) fn changes(&self) -> bool {
+        let mut offsets = self.observances.iter().map(|it| it.said.to);
+        let first = offsets.next();
+        offsets.any(|it| Some(it) != first)
+    }
+
     /// The zone, or why there is none.
     pub(crate) fn zone(&self, budget: &mut usize) -> Result<TimeZone, String> {
         if let Some(why) = &self.wrong {

@@ -3,7 +3,9 @@
 //! A name means, in this order: a zone of IANA, also behind what some programs put before it; the place
 //! that the calendar's own `VTIMEZONE` of the name says (`X-LIC-LOCATION`); a zone of Windows; what that
 //! `VTIMEZONE` says of clocks. So where it says of clocks what its name does not, the name wins: the
-//! database knows all years, and programs write into calendars what they need.
+//! database knows all years, and programs write into calendars what they need. But `EST` and the like,
+//! whose clocks never change there, are also what people call a place where they do: with a `VTIMEZONE`
+//! that has summer time they are what that says.
 //!
 //! *Invariants*: a name that cannot be understood is no zone, never another one. Each calendar of a text
 //! has zones of its own.
@@ -13,6 +15,7 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 use crate::ical_text::{Line, Property, VALUE_SHOWN_MAX, unescaped};
@@ -88,7 +91,9 @@ impl Zones {
         let declared = self.declared.get(self.n_calendar);
         let declared = declared.and_then(|it| it.get(name));
         let by_place = || zone_named(declared?.place.as_ref()?);
-        let by_name = zone_named(name).or_else(by_place);
+        let changes = declared.is_some_and(Declared::changes);
+        let by_name = zone_named(name).filter(|it| !(changes && is_abbreviation(name, it)));
+        let by_name = by_name.or_else(by_place);
         let by_name = by_name.or_else(|| zone_named(windows_zone(name)?));
         if let Some(zone) = by_name {
             return Ok(zone);
@@ -150,6 +155,12 @@ fn zone_named(name: &str) -> Option<TimeZone> {
     }
     let mut names = begins.iter().rev().filter_map(|at| name.get(*at..));
     names.find_map(|name| TimeZone::get(name).ok().filter(|it| !it.is_unknown()))
+}
+
+/// Whether a name of IANA is one word for clocks that never change, as far as calendars reach back.
+fn is_abbreviation(name: &str, zone: &TimeZone) -> bool {
+    let since = Timestamp::UNIX_EPOCH;
+    !name.contains('/') && zone.following(since).next().is_none()
 }
 
 const NAME_BYTES_MAX: usize = 255;

@@ -65,6 +65,14 @@ impl Frame {
     fn place(&self) -> (&str, &str, &str) {
         (&self.service, &self.namespace, &self.environment)
     }
+
+    /// Whether it went live where another one did, or wherever the service is.
+    fn reaches(&self, other: &Deploy) -> bool {
+        let is_there = |mine: &str, its: &str| mine.is_empty() || mine == its;
+        self.service == other.service
+            && is_there(&self.namespace, &other.namespace)
+            && is_there(&self.environment, &other.environment)
+    }
 }
 
 impl Told {
@@ -233,9 +241,7 @@ impl Deploys {
         let is_there = {
             let inner = self.lock();
             let mut newest = inner.kept.iter().rev();
-            let place = (&*told.service, &*told.namespace, &*told.environment);
-            let is_before = |it: &&Frame| it.at <= told.at && it.place() == place;
-            let last = newest.find(is_before);
+            let last = newest.find(|it| it.at <= told.at && it.reaches(&told));
             last.is_some_and(|it| it.version == told.version)
         };
         match is_there {
@@ -436,6 +442,33 @@ mod tests {
             kept.collect::<Vec<_>>(),
             ["0s v1 ", "7h v2 https://x/2", "8h v1 "]
         );
+    }
+
+    #[test]
+    fn a_process_does_not_tell_again_what_was_told_of_all_its_service() {
+        let (deploys, _) = Deploys::open(Arc::new(MemoryDisk::default())).unwrap();
+        let told = |hour: i64, place: [&str; 2], version: &str| Deploy {
+            service: "shop".to_owned(),
+            namespace: place[0].to_owned(),
+            version: version.to_owned(),
+            at: NOW + Duration::from_hours(hour),
+            url: String::new(),
+            environment: place[1].to_owned(),
+        };
+        deploys.add(told(0, ["", ""], "v1"), true).unwrap();
+        for (hour, place, version, is_new) in [
+            (1, ["eu", ""], "v1", false),
+            (2, ["eu", "production"], "v1", false),
+            (3, ["eu", "production"], "v2", true),
+            (4, ["us", "production"], "v1", false),
+            // What is told of one place says nothing of all.
+            (5, ["", ""], "v2", true),
+            (6, ["us", "production"], "v1", true),
+            (7, ["eu", "production"], "v2", false),
+        ] {
+            let kept = deploys.begin(told(hour, place, version)).unwrap();
+            assert_eq!(kept.is_some(), is_new, "{hour}: {place:?} {version}");
+        }
     }
 
     #[test]

@@ -284,6 +284,13 @@ fn only_what_goes_on_as_it_was_is_noted_as_renewed() {
         (600, None, "b", false),
         (610, None, "b", true),
         (620, Some(630), "b", false),
+        // It goes on for as long as its sender says each time, then for longer: who says so may say
+        // it once.
+        (640, Some(900), "b", false),
+        (650, Some(910), "b", true),
+        (660, Some(970), "b", true),
+        (670, Some(1_050), "b", false),
+        (680, Some(1_060), "b", true),
     ] {
         let at = |secs: i64| Timestamp(secs * 1000);
         let alert = PostedAlert {

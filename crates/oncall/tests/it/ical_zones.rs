@@ -358,6 +358,34 @@ fn a_name_that_is_known_wins_over_what_the_calendar_says_of_clocks() {
     }
 }
 
+#[test]
+fn an_abbreviation_with_summer_time_is_what_the_calendar_says_of_it() {
+    let in_new_york = |name: &str| {
+        let named = GOOGLE.replace("X-LIC-LOCATION:America/New_York\n", "");
+        named.replace("America/New_York", name)
+    };
+    for (zones, name, expected) in [
+        (in_new_york("EST"), "EST", "2026-07-06T13:00:00Z"),
+        // Nothing is said of summer time, or of the name.
+        (
+            own(&["STANDARD\nDTSTART:19700101T000000\nTZOFFSETFROM:-0500\nTZOFFSETTO:-0500"]),
+            "EST",
+            "2026-07-06T14:00:00Z",
+        ),
+        // Clocks of this one do change.
+        (in_new_york("CET"), "CET", "2026-07-06T07:00:00Z"),
+        (
+            in_new_york("Etc/GMT+5"),
+            "Etc/GMT+5",
+            "2026-07-06T14:00:00Z",
+        ),
+    ] {
+        let begin = format!("TZID={name}:20260706T090000");
+        let said = shown(&read(&calendar(&zones, &events(&[&begin]))));
+        assert_eq!(said.split(' ').next(), Some(expected), "{name}: {said}");
+    }
+}
+
 const MENDED: &str = "DTSTART:19700101T000000\nTZOFFSETFROM:+0900\nTZOFFSETTO:+0900";
 
 /// The line of the problem that an event of such a zone is, and what is wrong.
