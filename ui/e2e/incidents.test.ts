@@ -147,6 +147,59 @@ describe("incidents", () => {
     await page.getByRole("img", { name: "shot.png" }).waitFor();
   });
 
+  test("leave what is typed and pasted while pictures are on their way", async () => {
+    const { page } = await open(scenario("busy"), "#/incidents/INC-12");
+    let go = (): void => undefined;
+    const held = new Promise<void>((resolve) => (go = resolve));
+    await page.route(/INC-12\/pictures\?/, async (route) => {
+      await held;
+      await route.continue();
+    });
+    await page.getByLabel("Your name").fill("ben");
+    const note = page.getByLabel("Note", { exact: true });
+    await note.fill("latency doubled");
+    await give(page, "paste", "shot.png", "image/png");
+    await page.getByRole("button", { name: "Note: Note" }).click();
+    await page.getByText("The picture is on its way.").waitFor();
+    expect(await page.getByRole("button", { name: "Leave out shot.png" }).isDisabled()).toBe(true);
+    await note.press("End");
+    await note.pressSequentially(" rolled back");
+    await give(page, "paste", "later.png", "image/png");
+    expect(await page.getByRole("button", { name: "Leave out later.png" }).isEnabled()).toBe(true);
+    go();
+    const timeline = page.getByRole("region", { name: /^Timeline/ });
+    await timeline.getByText("showed a picture: latency doubled").waitFor();
+    await expect.poll(() => note.inputValue()).toBe("rolled back");
+    const chosen = page.getByRole("list", { name: "Pictures: Note" }).getByRole("img");
+    expect(await chosen.count()).toBe(1);
+    expect(await chosen.getAttribute("alt")).toBe("later.png");
+  });
+
+  test("show each of several pictures once, though some were refused at first", async () => {
+    const { page } = await open(scenario("busy"), "#/incidents/INC-12");
+    const said: (string | null)[] = [];
+    await page.route(/INC-12\/pictures\?/, async (route) => {
+      said.push(new URL(route.request().url()).searchParams.get("text"));
+      if (said.length === 2) await route.fulfill({ status: 503, body: "the disk is full" });
+      else await route.continue();
+    });
+    await page.getByLabel("Your name").fill("ben");
+    await page.getByLabel("Note", { exact: true }).fill("latency");
+    for (const name of ["a.png", "b.png", "c.png"]) await give(page, "paste", name, "image/png");
+    const chosen = page.getByRole("list", { name: "Pictures: Note" }).getByRole("img");
+    await expect.poll(() => chosen.count()).toBe(3);
+    const button = page.getByRole("button", { name: "Note: Note" });
+    await button.click();
+    await page.getByRole("alert").getByText("the disk is full").waitFor();
+    const names = () => chosen.evaluateAll((all) => all.map((it) => it.getAttribute("alt")));
+    expect(await names()).toEqual(["b.png", "c.png"]);
+    await button.click();
+    await expect.poll(() => chosen.count()).toBe(0);
+    expect(said).toEqual([1, 2, 2, 3].map((n) => `latency (${n} of 3)`));
+    const timeline = page.getByRole("region", { name: /^Timeline/ });
+    await expect.poll(() => timeline.getByText(/showed a picture/).count()).toBe(3);
+  });
+
   test("are stated: what users notice, what is hit, how data is, who does what", async () => {
     const world = scenario("busy");
     const { page } = await open(world, "#/incidents/INC-12");

@@ -261,12 +261,30 @@ describe("on call", () => {
     const { searchParams } = new URL((await more).url());
     expect(searchParams.get("schedule")).toBe("payments");
     expect(searchParams.getAll("kind")).toEqual(["overrides", "swaps", "temporary", "shifts"]);
-    await expect.poll(() => buttons.count()).toBe(31);
-    expect(await page.getByRole("button", { name: "Show more" }).count()).toBe(0);
+    await expect.poll(() => buttons.count()).toBe(80);
     await page.getByLabel("Your name").first().fill("zoe");
-    const request = page.waitForRequest(/oncall\/shifts\/0+29\?by=zoe$/);
+    const request = page.waitForRequest(/oncall\/shifts\/0+78\?by=zoe$/);
     await buttons.last().click();
     expect((await request).method()).toBe("DELETE");
+  });
+
+  test("lists all that was set, however much: each part is asked for once", async () => {
+    const { page } = await open(scenario("busy"), "#/oncall");
+    const asked: (string | null)[] = [];
+    page.on("request", (request) => {
+      const { pathname, searchParams } = new URL(request.url());
+      if (pathname.endsWith("/oncall/overrides")) asked.push(searchParams.get("page"));
+    });
+    await page.getByText("Change who is on call").click();
+    const buttons = page.getByRole("button", { name: "Remove" });
+    const more = page.getByRole("button", { name: "Show more" });
+    for (const count of [80, 260, 800, 1101]) {
+      await more.click();
+      await expect.poll(() => buttons.count()).toBe(count);
+    }
+    expect(await more.count()).toBe(0);
+    const parts = ["shifts:20", "shifts:80", "shifts:260", "shifts:800"];
+    expect(asked.filter((it) => it !== "")).toEqual(parts);
   });
 
   test("reads shifts out of a calendar: shows what it says, then puts it in force", async () => {

@@ -141,25 +141,30 @@ export function shiftsOf(world: OncallNow, params: URLSearchParams): OncallShift
   };
 }
 
-/** What was set of a schedule: an override, and shifts of a calendar. */
+/** More than the server lists at once. */
+const N_SHIFTS = 1100;
+
+/** What was set of a schedule, a part at a time: an override, and shifts of a calendar. */
 export function setOf(params: URLSearchParams): OncallSet {
   const [schedule, limit] = [params.get("schedule") ?? "", Number(params.get("limit") ?? 100)];
   const from = Date.parse(params.get("from") ?? iso(Date.now()));
   const by = { by: "eva", at: iso(from) };
   const times = (n: number) => ({ from: iso(from + n * DAY), until: iso(from + (n + 1) * DAY) });
-  const shifts = Array.from({ length: 30 }, (_, n) => ({
+  const shifts = Array.from({ length: N_SHIFTS }, (_, n) => ({
     ...by,
     id: `${n}`.padStart(16, "0"),
     object: { schedule, uid: `${n}`, ...times(n), people: ["ben"], shadows: [], reason: "On call" },
   }));
   const take = { schedule, from: "2026-01-06", until: "2026-01-07", take: "ben" };
+  const first = Number(params.get("page")?.split(":")[1] ?? 0);
+  const behind = first + limit;
   return {
-    overrides: [{ ...by, id: "1", object: take }],
+    overrides: first === 0 ? [{ ...by, id: "1", object: take }] : [],
     swaps: [],
     temporary: [],
-    shifts: shifts.slice(0, limit - 1),
+    shifts: shifts.slice(Math.max(first - 1, 0), behind - 1),
     schedules: [],
-    next: limit - 1 < shifts.length ? `shifts:0:${limit}` : null,
+    next: behind - 1 < shifts.length ? `shifts:${behind}` : null,
   };
 }
 

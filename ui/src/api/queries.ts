@@ -2,6 +2,7 @@
 // again when an event says that it changed, and now and then besides.
 import {
   keepPreviousData,
+  useInfiniteQuery,
   useMutation,
   useQueries,
   useQuery,
@@ -9,6 +10,7 @@ import {
 } from "@tanstack/react-query";
 
 import { useLive } from "../state/live.ts";
+import { setLimit } from "../state/oncall.ts";
 import { captionOf } from "../state/pictures.ts";
 import { fromNow } from "../state/telemetry.ts";
 import { refetchChanged } from "./changes.ts";
@@ -171,18 +173,26 @@ export function useShifts(schedule: string, from: number, days: number) {
   });
 }
 
-/** What was set over HTTP for a while of a schedule, and goes on after a moment (milliseconds). */
-export function useOncallSet(schedule: string, from: number, limit: number) {
-  const params = new URLSearchParams([
-    ["schedule", schedule],
-    ["from", new Date(from).toISOString()],
-    ["limit", `${limit}`],
-    ...["overrides", "swaps", "temporary", "shifts"].map((kind) => ["kind", kind]),
-  ]);
-  return useQuery({
-    queryKey: ["oncall", "set", schedule, from, limit],
-    queryFn: ({ signal }) =>
-      fetchJson<OncallSet>(`api/firebell/v1/oncall/overrides?${params}`, { signal }),
+/**
+ * What was set over HTTP for a while of a schedule, and goes on after a moment (milliseconds): a part,
+ * and what follows it when somebody asks for more.
+ */
+export function useOncallSet(schedule: string, from: number) {
+  return useInfiniteQuery({
+    queryKey: ["oncall", "set", schedule, from],
+    queryFn: ({ pageParam: { page, limit }, signal }) => {
+      const params = new URLSearchParams([
+        ["schedule", schedule],
+        ["from", new Date(from).toISOString()],
+        ["limit", `${limit}`],
+        ["page", page],
+        ...["overrides", "swaps", "temporary", "shifts"].map((kind) => ["kind", kind]),
+      ]);
+      return fetchJson<OncallSet>(`api/firebell/v1/oncall/overrides?${params}`, { signal });
+    },
+    initialPageParam: { page: "", limit: setLimit(0) },
+    getNextPageParam: ({ next }, parts) =>
+      typeof next === "string" ? { page: next, limit: setLimit(parts.length) } : null,
     refetchInterval: CALM_MS,
     // Of another schedule nothing is shown, of this one what there was.
     placeholderData: (before, query) => (query?.queryKey[2] === schedule ? before : undefined),
@@ -312,17 +322,26 @@ interface Shown {
   text: string;
   by: string;
   audience: "team" | "stakeholders";
+  /** So many of the same note were taken before. */
+  nTaken: number;
+  /** It is on disk, whatever becomes of those that follow. */
+  onPicture: (picture: File) => void;
 }
 
-/** Shows pictures in its timeline, one after the other. What was shown already counts once. */
+/**
+ * Shows pictures in its timeline, one after the other. What was shown already counts once, if it is
+ * said in the same words: so those that are sent again keep their numbers.
+ */
 export function useIncidentPictures(id: string) {
   const client = useQueryClient();
   return useMutation({
-    mutationFn: async ({ pictures, text, by, audience }: Shown) => {
+    mutationFn: async ({ pictures, text, by, audience, nTaken, onPicture }: Shown) => {
+      const count = nTaken + pictures.length;
       for (const [idx, body] of pictures.entries()) {
-        const said = { by, text: captionOf(text, idx, pictures.length), audience };
+        const said = { by, text: captionOf(text, nTaken + idx, count), audience };
         const path = `${incidentPath(id)}/pictures?${new URLSearchParams(said).toString()}`;
         await fetchJson<IncidentActed>(path, { method: "POST", body }, PICTURE_MAX_MS);
+        onPicture(body);
       }
     },
     // Some may be there though another one was refused.

@@ -5,10 +5,11 @@ import { type SyntheticEvent, useState } from "react";
 import { useIncidentAct, useIncidentPictures } from "../api/queries.ts";
 import type { IncidentDetail } from "../api/types.ts";
 import { asksVerdict, movesOf, takesWork, verdictAct, VERDICTS } from "../state/incidents.ts";
+import { beyond } from "../state/note.ts";
 import { rememberAuthor } from "../state/silence.ts";
 import { SeverityChoice } from "./IncidentBits.tsx";
 import { IncidentKnown } from "./IncidentKnown.tsx";
-import { IncidentNote } from "./IncidentNote.tsx";
+import { IncidentNote, type Note, type Sent } from "./IncidentNote.tsx";
 import styles from "./IncidentActs.module.css";
 
 /** Does an act; what comes after it is done once it is on disk. */
@@ -22,10 +23,7 @@ export interface PartProps {
 }
 
 /** Shows pictures with what is said of them. */
-type Show = (
-  shown: { text: string; pictures: File[]; audience: Audience },
-  after: () => void,
-) => void;
+type Show = (note: Note & { audience: Audience }, sent: Sent) => void;
 
 type Audience = "team" | "stakeholders";
 
@@ -45,10 +43,10 @@ export function IncidentActs({ incident, author, onAuthor }: IncidentActsProps) 
     showing.reset();
     mutation.mutate({ ...wish, by: author.trim() }, { onSuccess: () => after?.() });
   };
-  const show: Show = (shown, after) => {
+  const show: Show = (note, { onPicture, onWhole }) => {
     rememberAuthor(author.trim());
     mutation.reset();
-    showing.mutate({ ...shown, by: author.trim() }, { onSuccess: after });
+    showing.mutate({ ...note, by: author.trim(), onPicture }, { onSuccess: onWhole });
   };
   const error = mutation.error ?? showing.error;
   const isOff = !isNamed || mutation.isPending || showing.isPending;
@@ -73,7 +71,7 @@ export function IncidentActs({ incident, author, onAuthor }: IncidentActsProps) 
           onChange={(to) => act({ do: "severity", to })}
         />
       )}
-      <Lines {...part} show={show} />
+      <Lines {...part} isSending={showing.isPending} show={show} />
       {error && (
         <p role="alert" className={styles.error}>
           {error.message}
@@ -87,23 +85,25 @@ export function IncidentActs({ incident, author, onAuthor }: IncidentActsProps) 
   );
 }
 
-function Lines({ show, ...part }: PartProps & { show: Show }) {
+interface LinesProps extends PartProps {
+  isSending: boolean;
+  show: Show;
+}
+
+function Lines({ isSending, show, ...part }: LinesProps) {
   const isWork = takesWork(part.incident);
-  const noteFor =
-    (audience: Audience) =>
-    (text: string, pictures: File[], after: () => void): void => {
-      if (pictures.length > 0) show({ text, pictures, audience }, after);
-      else part.act({ do: "note", text, audience }, after);
-    };
+  const noteFor = (audience: Audience) => ({
+    isOff: part.isOff,
+    isSending,
+    onSend: (note: Note, sent: Sent): void => {
+      if (note.pictures.length > 0) show({ ...note, audience }, sent);
+      else part.act({ do: "note", text: note.text, audience }, sent.onWhole);
+    },
+  });
   return (
     <>
-      <IncidentNote label="Note" button="Note" isOff={part.isOff} onSend={noteFor("team")} />
-      <IncidentNote
-        label="For stakeholders"
-        button="Tell"
-        isOff={part.isOff}
-        onSend={noteFor("stakeholders")}
-      />
+      <IncidentNote label="Note" button="Note" {...noteFor("team")} />
+      <IncidentNote label="For stakeholders" button="Tell" {...noteFor("stakeholders")} />
       <Line {...part} label="Task" button="Add" toAct={(text) => ({ do: "task", text })} />
       <Line {...part} label="Link" button="Link" toAct={(url) => ({ do: "link", url })} />
       <IncidentKnown key={part.incident.id} {...part} />
@@ -176,12 +176,13 @@ interface LineProps extends PartProps {
   toAct: (text: string) => object;
 }
 
-/** A line of text and its button; it is emptied once what it said is on disk. */
+/** A line of text and its button; what it said leaves it once that is on disk. */
 function Line({ isOff, act, label, placeholder, button, toAct }: LineProps) {
   const [text, setText] = useState("");
   const submit = (event: SyntheticEvent): void => {
     event.preventDefault();
-    if (!isOff && text.trim() !== "") act(toAct(text.trim()), () => setText(""));
+    if (!isOff && text.trim() !== "")
+      act(toAct(text.trim()), () => setText((now) => beyond(now, text)));
   };
   return (
     <form className={styles.line} onSubmit={submit}>

@@ -8,6 +8,7 @@ import {
   useState,
 } from "react";
 
+import { beyond } from "../state/note.ts";
 import { pasted, PICTURE_TYPES, take, type Taken } from "../state/pictures.ts";
 import acts from "./IncidentActs.module.css";
 import styles from "./IncidentNote.module.css";
@@ -17,25 +18,37 @@ interface IncidentNoteProps {
   button: string;
   /** Nobody has said who they are, or something is under way. */
   isOff: boolean;
-  /** Sends it; what comes after it is done once it is on disk. */
-  onSend: (text: string, pictures: File[], after: () => void) => void;
+  /** Its pictures are on their way, or those of another one. */
+  isSending: boolean;
+  onSend: (note: Note, sent: Sent) => void;
+}
+
+/** What is sent. */
+export interface Note {
+  text: string;
+  pictures: File[];
+  /** So many of its pictures were taken when it was sent before, and the next one was not. */
+  nTaken: number;
+}
+
+/** What is done once something of it is on disk. */
+export interface Sent {
+  onPicture: (picture: File) => void;
+  onWhole: () => void;
 }
 
 const NOTHING: Taken<File> = { pictures: [], problem: null };
 
-export function IncidentNote({ label, button, isOff, onSend }: IncidentNoteProps) {
-  const [text, setText] = useState("");
-  const [{ pictures, problem }, setTaken] = useState(NOTHING);
+export function IncidentNote({ label, button, isOff, isSending, onSend }: IncidentNoteProps) {
+  const { text, setText, pictures, problem, add, leaveOut, begin } = useNote();
+  const [onTheirWay, setOnTheirWay] = useState<File[]>([]);
   const isEmpty = text.trim() === "" && pictures.length === 0;
-  const add = (files: File[]): void => setTaken(take(pictures, files));
   const { isOver, ...dropping } = useDropping(add);
   const submit = (event: SyntheticEvent): void => {
     event.preventDefault();
     if (isOff || isEmpty) return;
-    onSend(text.trim(), pictures, () => {
-      setText("");
-      setTaken(NOTHING);
-    });
+    setOnTheirWay(pictures);
+    onSend(...begin());
   };
   const paste = (event: ClipboardEvent): void => {
     const files = pasted(event.clipboardData);
@@ -73,9 +86,8 @@ export function IncidentNote({ label, button, isOff, onSend }: IncidentNoteProps
       <Chosen
         label={label}
         pictures={pictures}
-        onLeaveOut={(gone) =>
-          setTaken({ pictures: pictures.filter((it) => it !== gone), problem: null })
-        }
+        onTheirWay={isSending ? onTheirWay : []}
+        onLeaveOut={leaveOut}
       />
       {problem !== null && (
         <p role="alert" className={acts.error}>
@@ -84,6 +96,39 @@ export function IncidentNote({ label, button, isOff, onSend }: IncidentNoteProps
       )}
     </form>
   );
+}
+
+/**
+ * What is in the form. Only what was sent leaves it: one goes on typing, and pasting, while pictures
+ * are on their way.
+ */
+function useNote() {
+  const [text, setText] = useState("");
+  const [{ pictures, problem }, setTaken] = useState(NOTHING);
+  const [nTaken, setNTaken] = useState(0);
+  const remove = (gone: File): void =>
+    setTaken((before) => ({ ...before, pictures: before.pictures.filter((it) => it !== gone) }));
+  const leaveOut = (gone: File): void => {
+    remove(gone);
+    setTaken((before) => ({ ...before, problem: null }));
+    // What comes into the empty form is another note.
+    if (pictures.every((it) => it === gone)) setNTaken(0);
+  };
+  const begin = (): [Note, Sent] => [
+    { text: text.trim(), pictures, nTaken },
+    {
+      onPicture: (picture) => {
+        remove(picture);
+        setNTaken((before) => before + 1);
+      },
+      onWhole: () => {
+        setText((now) => beyond(now, text));
+        setNTaken(0);
+      },
+    },
+  ];
+  const add = (files: File[]): void => setTaken((before) => take(before.pictures, files));
+  return { text, setText, pictures, problem, add, leaveOut, begin };
 }
 
 /** What a form needs so that files can be dropped on it, and whether some are held over it. */
@@ -109,11 +154,13 @@ function useDropping(add: (files: File[]) => void) {
 interface ChosenProps {
   label: string;
   pictures: File[];
+  /** Those that can no longer be left out. */
+  onTheirWay: File[];
   onLeaveOut: (picture: File) => void;
 }
 
 /** What goes with the note. */
-function Chosen({ label, pictures, onLeaveOut }: ChosenProps) {
+function Chosen({ label, pictures, onTheirWay, onLeaveOut }: ChosenProps) {
   if (pictures.length === 0) return null;
   return (
     <ul className={styles.pictures} aria-label={`Pictures: ${label}`}>
@@ -123,6 +170,7 @@ function Chosen({ label, pictures, onLeaveOut }: ChosenProps) {
           <Button
             size="compact-xs"
             variant="subtle"
+            disabled={onTheirWay.includes(picture)}
             aria-label={`Leave out ${picture.name}`}
             onClick={() => onLeaveOut(picture)}
           >

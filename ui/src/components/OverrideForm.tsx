@@ -98,12 +98,15 @@ function Times({ label, from, until }: { label: string; from: FieldProps; until:
 
 /** What was set before and is not over, each with a button that removes it. */
 function SetBefore({ schedule, from, by }: { schedule: string; from: number; by: string }) {
-  const [limit, setLimit] = useState(STEP);
   const remove = useRemoveOncall();
-  const { data } = useOncallSet(schedule, from, limit);
+  const { data, error, hasNextPage, isFetchingNextPage, fetchNextPage } = useOncallSet(
+    schedule,
+    from,
+  );
+  const problem = remove.error ?? error;
   return (
     <>
-      {setWords(data).map(({ id, kind, words }) => (
+      {(data?.pages ?? []).flatMap(setWords).map(({ id, kind, words }) => (
         <div key={`${kind} ${id}`} className={styles.line}>
           <span className={styles.text}>{words}</span>
           <Button
@@ -116,23 +119,23 @@ function SetBefore({ schedule, from, by }: { schedule: string; from: number; by:
           </Button>
         </div>
       ))}
-      {typeof data?.next === "string" && limit < MOST && (
+      {hasNextPage && (
         <div>
-          <Button size="xs" variant="default" onClick={() => setLimit(Math.min(limit * 3, MOST))}>
+          <Button
+            size="xs"
+            variant="default"
+            loading={isFetchingNextPage}
+            onClick={() => void fetchNextPage()}
+          >
             Show more
           </Button>
         </div>
       )}
-      {remove.error && (
+      {problem && (
         <p role="alert" className={styles.error}>
-          {remove.error.message}
+          {problem.message}
         </p>
       )}
     </>
   );
 }
-
-/** So many are shown first. */
-const STEP = 20;
-/** As many as the server lists at once. */
-const MOST = 1000;

@@ -12,6 +12,7 @@ import {
   importedWords,
   overrideWords,
   place,
+  setLimit,
   setWords,
   startOfDay,
   swapWords,
@@ -129,14 +130,17 @@ test("what was set is told by kind, shifts of calendars by the reader's clock", 
     next: null,
   });
   expect(said.map(({ kind, id }) => `${kind} ${id}`)).toEqual([
-    ...["temporary 2", "overrides 1", "shifts 0a", "shifts 0b"],
+    ...["overrides 1", "temporary 2", "shifts 0a", "shifts 0b"],
   ]);
   const [from, until] = [formatTurn(times.from), formatTurn(times.until)];
   expect(said.slice(2).map(({ words }) => words)).toEqual([
     `${from} to ${until}, ana, ben by a calendar: On call (set by eva)`,
     `${from} to ${until}, ana, ben by a calendar (set by eva)`,
   ]);
-  expect(setWords(undefined)).toEqual([]);
+});
+
+test("parts grow, up to what the server lists at once", () => {
+  expect([0, 1, 2, 3, 4, 100].map(setLimit)).toEqual([20, 60, 180, 540, 1000, 1000]);
 });
 
 test.each([

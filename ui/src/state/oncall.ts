@@ -145,15 +145,24 @@ export function shiftWords({ object, by }: OncallObject): string {
   return `${begin} to ${end}, ${who} by a calendar${why} (set by ${by ?? "somebody"})`;
 }
 
-/** What was set, in words: the kind and the id are those by which it is removed. */
-export function setWords(
-  set: OncallSet | undefined,
-): { kind: string; id: string; words: string }[] {
-  if (set === undefined) return [];
+/** So many of what was set are asked for after so many parts: few at first, then as many as one may. */
+export function setLimit(nParts: number): number {
+  return Math.min(SET_FIRST * 3 ** nParts, SET_MAX);
+}
+
+const SET_FIRST = 20;
+/** As many as the server lists at once. */
+const SET_MAX = 1000;
+
+/**
+ * A part of what was set, in words: the kind and the id are those by which it is removed. In the order
+ * in which the parts follow each other.
+ */
+export function setWords(set: OncallSet): { kind: string; id: string; words: string }[] {
   const kinds = [
-    ["temporary", set.temporary, overrideWords],
     ["overrides", set.overrides, overrideWords],
     ["swaps", set.swaps, swapWords],
+    ["temporary", set.temporary, overrideWords],
     ["shifts", set.shifts, shiftWords],
   ] as const;
   return kinds.flatMap(([kind, list, inWords]) =>

@@ -48,6 +48,9 @@ test.each([
   [" ", 1, 2, ""],
   ["latency", 0, 1, "latency"],
   [" latency ", 1, 3, "latency (2 of 3)"],
+  ["é".repeat(991), 0, 2, `${"é".repeat(991)} (1 of 2)`],
+  ["é".repeat(992), 0, 2, "é".repeat(992)],
+  ["😀".repeat(991), 0, 2, `${"😀".repeat(991)} (1 of 2)`],
 ])("%j, %i of %i, is shown as %j", (text, idx, count, expected) => {
   expect(captionOf(text, idx, count)).toBe(expected);
 });

@@ -4,6 +4,8 @@ import type { IncidentEntry } from "../api/types.ts";
 /** What the server takes. It looks at the bytes; here it is known what not to send. */
 export const PICTURE_TYPES = ["image/png", "image/jpeg", "image/gif", "image/webp"];
 const PICTURE_BYTES_MAX = 5 * 1024 * 1024;
+/** So many characters may be said of a picture. */
+const CAPTION_MAX = 1000;
 /** So many go with one note. */
 const PICTURES_MAX = 10;
 
@@ -46,10 +48,12 @@ export function pasted<F>(data: { types: readonly string[]; files: ArrayLike<F> 
   return data.types.includes("text/plain") ? [] : Array.from(data.files);
 }
 
-/** What one of several pictures shows. */
+/** What one of several pictures shows: without its number where the server takes no longer text. */
 export function captionOf(text: string, idx: number, count: number): string {
   const said = text.trim();
-  return said === "" || count < 2 ? said : `${said} (${idx + 1} of ${count})`;
+  if (said === "" || count < 2) return said;
+  const numbered = `${said} (${idx + 1} of ${count})`;
+  return Array.from(numbered).length > CAPTION_MAX ? said : numbered;
 }
 
 /** For those who do not see it. */
