@@ -107,10 +107,11 @@ fn jpeg(mut reader: Reader<'_>) -> Option<(u32, u32)> {
     }
 }
 
-/// A screen, then blocks, of which one at least is an image, then the trailer.
+/// A screen, then blocks, of which one at least is an image, then the trailer. An image may reach beyond
+/// the screen, and browsers make the picture as large.
 fn gif(mut reader: Reader<'_>) -> Option<(u32, u32)> {
     reader.take(6)?;
-    let (width, height) = (reader.le16()?, reader.le16()?);
+    let mut size = (u32::from(reader.le16()?), u32::from(reader.le16()?));
     let flags = reader.u8()?;
     reader.take(2)?;
     reader.colours(flags)?;
@@ -121,13 +122,16 @@ fn gif(mut reader: Reader<'_>) -> Option<(u32, u32)> {
                 reader.u8()?;
             }
             0x2C => {
-                reader.take(8)?;
+                let mut side = || Some(u32::from(reader.le16()?));
+                let (left, top) = (side()?, side()?);
+                let (width, height) = (side()?, side()?);
+                size = (size.0.max(left + width), size.1.max(top + height));
                 let flags = reader.u8()?;
                 reader.colours(flags)?;
                 reader.u8()?;
                 has_image = true;
             }
-            0x3B => return Some((width.into(), height.into())).filter(|_| has_image),
+            0x3B => return Some(size).filter(|_| has_image),
             _ => return None,
         }
         // Its data: pieces of up to 255 bytes, and an empty one.
@@ -339,6 +343,30 @@ mod tests {
         let large = vec![0; super::super::PICTURE_BYTES_MAX + 1];
         let why = "the picture is larger than 5 MiB: make it smaller, or link to it";
         assert_eq!(look(&large), why);
+    }
+
+    #[test]
+    fn a_gif_is_as_large_as_its_images_reach() {
+        let at = GIF
+            .windows(9)
+            .position(|it| it == b"\x2C\0\0\0\0\x05\0\x03\0")
+            .unwrap();
+        for (descriptor, expected) in [
+            (b"\x01\0\x01\0\x02\0\x02\0", "GIF 5x3, 46"),
+            (b"\x01\0\x02\0\x05\0\x03\0", "GIF 6x5, 46"),
+            (
+                b"\0\0\0\0\xFF\xFF\xFF\xFF",
+                "the GIF is 65535 x 65535 pixels, and 64 million are taken: make it smaller",
+            ),
+            (
+                b"\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
+                "the GIF is 131070 x 131070 pixels, and 64 million are taken: make it smaller",
+            ),
+        ] {
+            let mut gif = GIF.to_vec();
+            gif[at + 1..at + 9].copy_from_slice(descriptor);
+            assert_eq!(look(&gif), expected);
+        }
     }
 
     #[test]
