@@ -106,17 +106,24 @@ impl FileDisk {
 
     fn create(&self, full: &Path) -> io::Result<File> {
         let is_new = !full.exists();
-        if let Some(folder) = full.parent()
-            && !folder.exists()
-        {
-            fs::create_dir_all(folder)?;
-            sync_folder(&self.root)?;
-        }
+        self.make_folder_of(full)?;
         let file = OpenOptions::new().create(true).append(true).open(full)?;
         if is_new {
             sync_folder(full.parent().unwrap_or(&self.root))?;
         }
         Ok(file)
+    }
+
+    /// Makes the folder that a file is to be in; durable when the call returns, as its files are to be.
+    fn make_folder_of(&self, full: &Path) -> io::Result<()> {
+        let Some(folder) = full.parent().filter(|it| !it.exists()) else {
+            return Ok(());
+        };
+        fs::create_dir_all(folder)?;
+        // Each folder stands in the one above it; any of these may be new.
+        let above = folder.ancestors().skip(1);
+        let mut above = above.take_while(|it| it.starts_with(&self.root));
+        above.try_for_each(sync_folder)
     }
 
     fn replace_with(
@@ -129,16 +136,20 @@ impl FileDisk {
         let full = self.root.join(path);
         let new = full.with_extension("new");
         let mut write = || {
-            if let Some(folder) = full.parent() {
-                fs::create_dir_all(folder)?;
-            }
+            self.make_folder_of(&full)?;
             let mut file = options.write(true).open(&new)?;
             file.write_all(bytes)?;
             file.sync_all()?;
             fs::rename(&new, &full)?;
             sync_folder(full.parent().unwrap_or(&self.root))
         };
-        write().map_err(error_of("replace", path))
+        let written = write();
+        if written.is_err() {
+            // A part of it must not take the room that a full disk does not have. What cannot be
+            // removed either is whose folder it is to look after.
+            let _ = fs::remove_file(&new);
+        }
+        written.map_err(error_of("replace", path))
     }
 
     fn forget(&self, path: &str) {
@@ -299,6 +310,8 @@ fn list(root: &Path, folder: &str) -> Result<Vec<String>, DiskError> {
 }
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
+    #[cfg(test)]
+    tests::note_synced(folder);
     File::open(folder)?.sync_all()
 }
 
@@ -322,7 +335,18 @@ const MODE_OF_OWNER: u32 = 0o600;
 
 #[cfg(test)]
 mod tests {
+    use std::cell::RefCell;
+
     use super::*;
+
+    thread_local! {
+        /// Folders in the order in which they were made durable, which no file system tells.
+        static SYNCED: RefCell<Vec<PathBuf>> = const { RefCell::new(Vec::new()) };
+    }
+
+    pub(super) fn note_synced(folder: &Path) {
+        SYNCED.with_borrow_mut(|it| it.push(folder.to_owned()));
+    }
 
     #[test]
     fn a_folder_belongs_to_one_process_at_a_time() {
@@ -370,5 +394,34 @@ mod tests {
         let mode = fs::metadata(root.path().join("a.key")).unwrap();
         assert_eq!(mode.permissions().mode() & 0o777, 0o600);
         assert_eq!(disk.read("a.key").unwrap(), b"new");
+    }
+
+    #[test]
+    fn a_new_folder_is_durable_before_its_first_file_is() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = FileDisk::open(root.path()).unwrap();
+        let root = root.path();
+        let synced = || SYNCED.take();
+        disk.replace("a/1", b"one").unwrap();
+        assert_eq!(synced(), [root.to_owned(), root.join("a")]);
+        disk.replace("a/2", b"two").unwrap();
+        assert_eq!(synced(), [root.join("a")]);
+        disk.append("b/1", b"one").unwrap();
+        assert_eq!(synced(), [root.to_owned(), root.join("b")]);
+        disk.append("c/d/1", b"one").unwrap();
+        let all = [root.join("c"), root.to_owned(), root.join("c/d")];
+        assert_eq!(synced(), all);
+    }
+
+    #[test]
+    fn a_replacement_that_fails_leaves_nothing_behind() {
+        let root = tempfile::tempdir().unwrap();
+        let disk = FileDisk::open(root.path()).unwrap();
+        // It is written, and cannot take the place of a folder.
+        disk.append("a/b/1", b"one").unwrap();
+        assert!(disk.replace("a/b", b"two").is_err());
+        assert!(disk.replace_private("a/b", b"two").is_err());
+        assert!(disk.list("a").unwrap().is_empty());
+        assert_eq!(disk.read("a/b/1").unwrap(), b"one");
     }
 }
