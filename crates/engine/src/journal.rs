@@ -43,6 +43,8 @@ pub struct Replayed {
     pub n_steps: usize,
     /// What could not be read, in words for the operator.
     pub damage: Vec<String>,
+    /// Bytes of a last step that was not whole, and was cut off: a crash leaves one, and so does damage.
+    pub torn_bytes: u64,
 }
 
 /// A journal that cannot be opened or written.
@@ -91,6 +93,7 @@ impl Journal {
             journal.bytes_since_snapshot = u64::MAX;
         }
         replay.replayed.damage.splice(0..0, found.damage);
+        replay.replayed.torn_bytes = found.torn_bytes;
         Ok((journal, replay.run(found.frames, restore)))
     }
 
@@ -106,6 +109,7 @@ impl Journal {
         let found = read_log(disk, &OPTIONS)?;
         let mut replay = Replay::of(&found.frames);
         replay.replayed.damage.splice(0..0, found.damage);
+        replay.replayed.torn_bytes = found.torn_bytes;
         Ok(replay.run(found.frames, restore))
     }
 

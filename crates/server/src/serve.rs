@@ -308,6 +308,13 @@ fn open(disk: &Arc<dyn Disk>, config: &Config, flags: &Flags) -> Result<Parts, S
     for damage in &replayed.damage {
         tracing::error!(damage, "the journal is damaged; the rest of it is used");
     }
+    if replayed.torn_bytes > 0 {
+        let bytes = replayed.torn_bytes;
+        tracing::warn!(
+            bytes,
+            "the end of the journal was not whole; it was cut off"
+        );
+    }
     tracing::info!(
         series = report.series,
         samples = report.samples_replayed,

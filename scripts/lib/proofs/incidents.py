@@ -143,8 +143,10 @@ def pictures(proofs: Proofs, bell: Firebell, folder: Path) -> None:
     proofs.check("a drawing is refused", code == 2 and "can carry scripts" in text, text)
     code, text = incident(bell, *note, "--picture", str(folder / "none.png"))
     proofs.check("a file that is not there is named", code == 2 and "none.png" in text, text)
-    # A kill comes between a picture and its entry.
-    (folder / "data" / "pictures" / ("0" * 64)).write_bytes(PNG)
+    # A kill comes while a picture is written, and one between a picture and its entry.
+    kept = folder / "data" / "pictures"
+    (kept / f"{'1' * 64}.new").write_bytes(PNG[:9])
+    (kept / ("0" * 64)).write_bytes(PNG)
 
 
 def again(proofs: Proofs, folder: Path, before: Any) -> None:
@@ -159,7 +161,11 @@ def again(proofs: Proofs, folder: Path, before: Any) -> None:
         )
         proofs.equal("nor a picture", bell.ask(picture(bell)).body, PNG)
         kept = folder / "data" / "pictures"
-        wait_for("that an unnamed picture goes", 20, lambda: len(list(kept.iterdir())) == 1)
+        wait_for("that a part goes", 20, lambda: not list(kept.glob("*.new")))
+        wait_for("that what has no entry is noted", 20, (kept / "unnamed").exists)
+        noted = (kept / "unnamed").read_text().split()[0]
+        is_kept = (kept / ("0" * 64)).read_bytes() == PNG
+        proofs.check("and kept, for it may get one", noted == "0" * 64 and is_kept, noted)
         proofs.equal(
             "nor who does what",
             [after[name] for name in ("state", "roles", "tasks", "acknowledged")],

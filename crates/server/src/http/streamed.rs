@@ -8,7 +8,7 @@ use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use firebell_wire::prometheus_json::Pieces;
-use hyper::body::Frame;
+use hyper::body::{Frame, SizeHint};
 use tokio::task::{JoinError, JoinHandle};
 
 /// On an answer whose length is not known, and which may be compressed all the same.
@@ -28,6 +28,48 @@ pub(super) fn streamed(content_type: &str, mut pieces: Pieces) -> Response {
     let mut response = (content_type, body).into_response();
     response.extensions_mut().insert(Streamed);
     response
+}
+
+/// A body of so many bytes, whose next piece is read when there is room for it.
+pub(super) fn sized(n_bytes: u64, pieces: Pieces) -> Body {
+    Body::new(OfLength {
+        written: Written::Waits(pieces),
+        n_left: n_bytes,
+    })
+}
+
+/// A body of pieces with a length. One whose pieces have another length ends with its connection, so
+/// that nobody takes it for whole.
+struct OfLength {
+    written: Written,
+    n_left: u64,
+}
+
+impl HttpBody for OfLength {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, std::io::Error>>> {
+        let frame = std::task::ready!(Pin::new(&mut self.written).poll_frame(context));
+        let n_bytes = match &frame {
+            Some(Ok(frame)) => frame.data_ref().map_or(0, |it| it.len() as u64),
+            Some(Err(_)) => 0,
+            None if self.n_left == 0 => return Poll::Ready(None),
+            None => {
+                let ended = std::io::Error::from(std::io::ErrorKind::UnexpectedEof);
+                return Poll::Ready(Some(Err(ended)));
+            }
+        };
+        self.n_left = self.n_left.saturating_sub(n_bytes);
+        Poll::Ready(frame.map(|it| it.map_err(std::io::Error::other)))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.n_left)
+    }
 }
 
 /// A body of pieces. Ends with its connection, and with it everything that was not written. Between

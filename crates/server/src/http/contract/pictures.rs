@@ -1,14 +1,17 @@
 //! Pictures of timelines over HTTP: sent, looked at, refused, kept over a restart, and gone.
 
 use std::path::PathBuf;
+use std::pin::Pin;
 
+use axum::body::{HttpBody as _, to_bytes};
+use axum::extract::{Path, State};
 use expect_test::expect;
 use firebell_incident::{Act, PICTURE_BYTES_MAX, Person};
 use firebell_model::Timestamp;
 use serde_json::Value;
 
 use super::Bell;
-use crate::pictures::Pictures;
+use crate::pictures::{Pictures, Swept};
 
 /// A whole PNG of 5 x 3 pixels; another one for each text.
 fn png(text: &str) -> Vec<u8> {
@@ -55,6 +58,22 @@ impl Bell {
         let (status, _, body) = self.send(request.body(bytes)).await;
         let body = serde_json::from_str(&body).unwrap_or(Value::String(body));
         (status, body)
+    }
+
+    /// Stops it, changes its data, and starts it again. Tasks of this process still hold the folder:
+    /// the other server gets a copy of it.
+    async fn again(self, change: impl FnOnce(&std::path::Path)) -> Self {
+        self.server.stop().await.unwrap();
+        let copy = tempfile::tempdir().unwrap();
+        let data = copy.path().join("data");
+        copy_folder(&self.folder.path().join("data"), &data);
+        change(&data);
+        Self::start_in(copy).await
+    }
+
+    async fn sweep(&self) -> Swept {
+        let app = &self.server.app;
+        app.pictures.sweep(&app.handle).await.unwrap()
     }
 
     fn files(&self) -> Vec<String> {
@@ -271,25 +290,13 @@ async fn pictures_are_there_after_a_restart_and_what_nobody_names_is_not() {
     std::fs::write(bell.file(b"orphan"), b"orphan").unwrap();
     std::fs::write(bell.file(b"half").with_extension("new"), b"ha").unwrap();
     assert_eq!(bell.files().len(), 4);
-    // Tasks of this process still hold the folder: another server gets a copy of it.
-    let Bell { server, folder, .. } = bell;
-    server.stop().await.unwrap();
-    let copy = tempfile::tempdir().unwrap();
-    copy_folder(&folder.path().join("data"), &copy.path().join("data"));
-    let bell = Bell::start_in(copy).await;
-    let named = [&kept, &broken].map(|it| Pictures::id_of(it).to_string());
-    for _ in 0..200 {
-        if bell.files().len() == named.len() {
-            break;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    }
-    assert!(
-        named.iter().all(|it| bell.files().contains(it)),
-        "{:?}",
-        bell.files()
-    );
-    assert_eq!(bell.files().len(), named.len());
+    let bell = bell.again(|_| ()).await;
+    bell.sweep().await;
+    // Nobody can know that the orphan never had an entry.
+    let mut expected = [&kept[..], &broken, b"orphan"].map(|it| Pictures::id_of(it).to_string());
+    expected.sort();
+    assert_eq!(bell.files()[..3], expected);
+    assert_eq!(bell.files()[3..], ["unnamed"]);
 
     let looked = bell
         .client
@@ -309,6 +316,90 @@ async fn pictures_are_there_after_a_restart_and_what_nobody_names_is_not() {
     }
     bell.server.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_whose_entry_is_lost_to_damage_is_there_when_the_journal_comes_back() {
+    let bell = Bell::with_incidents(&["nobody can pay"]).await;
+    let sent = png("graph");
+    assert_eq!(bell.send_picture("1?by=ada", sent.clone()).await.0, 200);
+    let id = Pictures::id_of(&sent).to_string();
+    let backup = tempfile::tempdir().unwrap();
+    let bell = bell
+        .again(|data| {
+            copy_folder(&data.join("journal"), &backup.path().join("journal"));
+            flip(&data.join("journal"), id.as_bytes());
+        })
+        .await;
+    assert_eq!(bell.sweep().await.n_removed, 0);
+    assert_eq!(bell.get(&path("1", &sent)).await.0, 404);
+    assert_eq!(bell.files(), [&id, "unnamed"]);
+    let bell = bell
+        .again(|data| {
+            std::fs::remove_dir_all(data.join("journal")).unwrap();
+            copy_folder(&backup.path().join("journal"), &data.join("journal"));
+        })
+        .await;
+    bell.sweep().await;
+    let looked = bell.client.get(bell.url(&path("1", &sent))).send().await;
+    assert_eq!(looked.unwrap().bytes().await.unwrap(), sent);
+    assert_eq!(bell.files(), [id]);
+    bell.server.stop().await.unwrap();
+}
+
+/// Damages a file of a folder at some bytes that it has.
+fn flip(folder: &std::path::Path, bytes: &[u8]) {
+    let mut n_flipped = 0;
+    for file in std::fs::read_dir(folder).unwrap() {
+        let file = file.unwrap().path();
+        let mut content = std::fs::read(&file).unwrap();
+        let found = content.windows(bytes.len()).position(|it| it == bytes);
+        if let Some(at) = found {
+            content[at] ^= 1;
+            std::fs::write(&file, content).unwrap();
+            n_flipped += 1;
+        }
+    }
+    assert!(n_flipped > 0, "nothing there is to be damaged");
+}
+
+/// What keeps many that do not read what they asked for from taking all memory.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_that_is_read_slowly_is_in_memory_by_the_piece() {
+    let bell = Bell::with_incidents(&["nobody can pay"]).await;
+    let sent = png(&"x".repeat(1 << 20));
+    assert_eq!(bell.send_picture("1?by=ada", sent.clone()).await.0, 200);
+    let id = Pictures::id_of(&sent).to_string();
+    let ask = async || {
+        let asked = Path(("1".to_owned(), id.clone()));
+        let answer = crate::http::incidents::pictures::show(State(bell.server.app.clone()), asked);
+        answer.await.into_body()
+    };
+    let mut bodies = Vec::new();
+    for _ in 0..CONNECTIONS {
+        let mut body = ask().await;
+        assert_eq!(body.size_hint().exact(), Some(sent.len() as u64));
+        let next = std::future::poll_fn(|context| Pin::new(&mut body).poll_frame(context));
+        let piece = next.await.unwrap().unwrap().into_data().unwrap();
+        assert!(piece.len() <= 64 << 10, "{} bytes at once", piece.len());
+        assert_eq!(
+            body.size_hint().exact(),
+            Some((sent.len() - piece.len()) as u64)
+        );
+        bodies.push(body);
+    }
+    let rest = to_bytes(bodies.pop().unwrap(), usize::MAX).await.unwrap();
+    assert!(sent.ends_with(&rest) && rest.len() >= sent.len() - (64 << 10));
+    // Nobody takes for whole what was cut meanwhile.
+    let file = std::fs::OpenOptions::new()
+        .write(true)
+        .open(bell.file(&sent));
+    file.unwrap().set_len(200_000).unwrap();
+    let cut = to_bytes(bodies.pop().unwrap(), usize::MAX).await;
+    assert!(cut.is_err());
+    bell.server.stop().await.unwrap();
+}
+
+const CONNECTIONS: usize = 50;
 
 fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir_all(to).unwrap();
@@ -331,8 +422,7 @@ async fn pictures_go_with_their_incident() {
     assert_eq!(bell.send_picture("1?by=ada", sent.clone()).await.0, 200);
     let act = |wish: &'static str| wish.parse::<Act>().unwrap();
     let app = bell.server.app.clone();
-    let sweep = async || app.pictures.sweep(&app.handle).await.unwrap();
-    assert_eq!(sweep().await.n_removed, 0);
+    assert_eq!(bell.sweep().await.n_removed, 0);
     let forgotten = app.handle.command(move |engine, now, step| {
         let by = Person::new("ada").unwrap();
         for nth in 0..firebell_incident::INCIDENTS_KEPT_MAX {
@@ -357,7 +447,7 @@ async fn pictures_go_with_their_incident() {
     assert_eq!(forgotten.await, Ok(2));
     assert_eq!(bell.get(&path("1", &sent)).await.0, 404);
     assert_eq!(bell.files().len(), 1);
-    assert_eq!(sweep().await.n_removed, 1);
+    assert_eq!(bell.sweep().await.n_removed, 1);
     assert!(bell.files().is_empty());
     bell.server.stop().await.unwrap();
 }

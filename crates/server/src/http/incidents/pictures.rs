@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri, header};
@@ -18,6 +18,7 @@ use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 
 use super::{answer, parse_id, refusal, refused};
+use crate::http::streamed::sized;
 use crate::http::{App, json, may_wait, params, stopped, unrecorded};
 use crate::pictures::{Changing, Pictures};
 
@@ -50,21 +51,33 @@ pub(in crate::http) async fn add(
     let bytes = body.clone();
     let looked = may_wait(move || Picture::look(Pictures::id_of(&bytes), &bytes)).await;
     match looked {
-        Some(Ok(picture)) => show_in(&app, said, picture, body).await,
+        Some(Ok(picture)) => {
+            // One after the other, so that none is taken beyond a limit. Who goes away before it is
+            // their turn has sent nothing; from then on it ends as it must, whoever still listens.
+            let changing = app.pictures.change().await;
+            let shown = show_in(app.clone(), changing, said, picture, body);
+            let shown = app.runtime.spawn(shown).await;
+            shown.unwrap_or_else(|_| stopped())
+        }
         Some(Err(why)) => unfit(&why),
         None => stopped(),
     }
 }
 
 /// Keeps the bytes, then has the entry written down that names them.
-async fn show_in(app: &App, said: Said, picture: Picture, body: Bytes) -> Response {
+async fn show_in(
+    app: App,
+    changing: Changing,
+    said: Said,
+    picture: Picture,
+    body: Bytes,
+) -> Response {
     let (id, picture_id) = (said.id, picture.id);
     let act = Act::Picture {
         picture,
         text: said.text,
         audience: said.audience,
     };
-    let changing = app.pictures.change().await;
     let asked = act.clone();
     let look =
         move |engine: &firebell_engine::Engine, _| engine.incidents().check_picture(id, &asked);
@@ -73,7 +86,7 @@ async fn show_in(app: &App, said: Said, picture: Picture, body: Bytes) -> Respon
         Ok(Err(why)) => return refusal(&why),
         Err(error) => return unrecorded(&error),
     }
-    let changing = match keep(app, changing, picture_id, body).await {
+    let mut changing = match keep(&app, changing, picture_id, body).await {
         Ok(changing) => changing,
         Err(response) => return response,
     };
@@ -89,12 +102,9 @@ async fn show_in(app: &App, said: Said, picture: Picture, body: Bytes) -> Respon
         Ok(Ok(body)) => Json(body).into_response(),
         Ok(Err((why, is_named))) => {
             let pictures = Arc::clone(&app.pictures);
-            let remove = move || {
-                let _changing = changing;
-                pictures.remove(picture_id);
-            };
+            let undo = move || pictures.undo(&mut changing, picture_id);
             if !is_named {
-                may_wait(remove).await;
+                may_wait(undo).await;
             }
             refusal(&why)
         }
@@ -103,16 +113,15 @@ async fn show_in(app: &App, said: Said, picture: Picture, body: Bytes) -> Respon
     }
 }
 
-/// On a thread that may wait, which goes on though the sender may go away: so it holds what keeps
-/// others from the folder.
+/// On a thread that may wait.
 async fn keep(
     app: &App,
-    changing: Changing,
+    mut changing: Changing,
     id: PictureId,
     body: Bytes,
 ) -> Result<Changing, Response> {
     let pictures = Arc::clone(&app.pictures);
-    let written = may_wait(move || (pictures.write(id, &body), changing)).await;
+    let written = may_wait(move || (pictures.write(&mut changing, id, &body), changing)).await;
     match written {
         Some((Ok(()), changing)) => Ok(changing),
         Some((Err(error), _)) => {
@@ -149,13 +158,13 @@ pub(in crate::http) async fn show(
     };
     let pictures = Arc::clone(&app.pictures);
     match may_wait(move || pictures.read(picture_id)).await {
-        Some(Ok(bytes)) => served(id, &picture, bytes),
+        Some(Ok((n_bytes, pieces))) => served(id, &picture, sized(n_bytes, pieces)),
         Some(Err(error)) => refused(ErrorKind::Internal, error.to_string()),
         None => stopped(),
     }
 }
 
-fn served(id: IncidentId, picture: &Picture, bytes: Vec<u8>) -> Response {
+fn served(id: IncidentId, picture: &Picture, body: Body) -> Response {
     let short: String = picture.id.to_string().chars().take(8).collect();
     let name = format!("{id}-{short}.{}", picture.kind.extension());
     let headers = [
@@ -172,7 +181,7 @@ fn served(id: IncidentId, picture: &Picture, bytes: Vec<u8>) -> Response {
         ),
         (header::CACHE_CONTROL, CACHING.to_owned()),
     ];
-    (headers, bytes).into_response()
+    (headers, body).into_response()
 }
 
 impl Said {
