@@ -44,6 +44,21 @@ struct Parts {
     heads: Vec<Head>,
 }
 
+impl Parts {
+    // A little more room than a body of so many bytes usually takes.
+    fn for_bytes(n_bytes: usize) -> Self {
+        Self {
+            others: String::new(),
+            spans: Vec::with_capacity(n_bytes / BYTES_PER_STRING),
+            heads: Vec::with_capacity(n_bytes / BYTES_PER_ALERT),
+        }
+    }
+}
+
+/// As Prometheus writes alerts: those of few labels and short texts, so that more take less room.
+const BYTES_PER_STRING: usize = 20;
+const BYTES_PER_ALERT: usize = 300;
+
 /// Where a string stands.
 #[derive(Clone, Copy, Debug)]
 struct Span {
@@ -146,7 +161,7 @@ impl PostedAlerts {
     ) -> Result<(Self, T), E> {
         let mut posted = PostedBody {
             body: &body,
-            parts: Parts::default(),
+            parts: Parts::for_bytes(body.len()),
         };
         let said = read(&body, &mut posted)?;
         let parts = posted.parts;

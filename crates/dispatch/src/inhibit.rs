@@ -90,9 +90,11 @@ impl Inhibition {
         labels: &Labels,
         ends_at: Timestamp,
     ) -> Roles {
-        let targets: Arc<[u32]> = self.by_target.matches(labels).into();
-        let targets = self.target_lists.get(&targets).cloned().unwrap_or_else(|| {
-            self.target_lists.insert(targets.clone());
+        let targets = self.by_target.matches(labels);
+        let known = self.target_lists.get(&*targets).cloned();
+        let targets = known.unwrap_or_else(|| {
+            let targets: Arc<[u32]> = targets.into();
+            self.target_lists.insert(Arc::clone(&targets));
             targets
         });
         let sources = self.by_source.matches(labels).into();

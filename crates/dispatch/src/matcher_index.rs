@@ -85,7 +85,7 @@ impl MatcherIndex {
 
     /// The sets whose matchers are all satisfied, sorted.
     pub(crate) fn matches(&self, labels: &Labels) -> Vec<u32> {
-        let mut hits: Vec<u32> = Vec::new();
+        let mut hits: Vec<u32> = Vec::with_capacity(HITS_USUAL);
         // Most have few names, and some have thousands.
         if self.names.len() <= labels.len() {
             for (name, index) in &self.names {
@@ -101,16 +101,23 @@ impl MatcherIndex {
             }
         }
         hits.sort_unstable();
-        let mut found: Vec<u32> = Vec::new();
-        for run in hits.chunk_by(|a, b| a == b) {
-            if self.is_satisfied(run[0], run.len() as u32, labels) {
-                found.push(run[0]);
+        let (mut found, mut rest) = (0, 0);
+        while let Some(set) = hits.get(rest).copied() {
+            let n_hits = hits[rest..].iter().take_while(|it| **it == set).count();
+            rest += n_hits;
+            if self.is_satisfied(set, n_hits as u32, labels) {
+                // Those that were found take the places of what was looked at.
+                hits[found] = set;
+                found += 1;
             }
         }
-        let unbound = self.unbound.iter().copied();
-        found.extend(unbound.filter(|set| self.is_satisfied(*set, 0, labels)));
-        found.sort_unstable();
-        found
+        hits.truncate(found);
+        if !self.unbound.is_empty() {
+            let unbound = self.unbound.iter().copied();
+            hits.extend(unbound.filter(|set| self.is_satisfied(*set, 0, labels)));
+            hits.sort_unstable();
+        }
+        hits
     }
 
     fn is_satisfied(&self, set: u32, n_hits: u32, labels: &Labels) -> bool {
@@ -159,6 +166,9 @@ impl NameIndex {
         }
     }
 }
+
+/// Room for what most label sets hit.
+const HITS_USUAL: usize = 16;
 
 #[cfg(test)]
 mod tests {

@@ -106,6 +106,11 @@ impl Labels {
     /// The value of a label, or `None` when it is absent.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
+        // Most names differ in length, which tells them apart without being read.
+        if self.len() <= READ_IN_ORDER_MAX {
+            let found = self.iter().find(|label| *label.name == *name)?;
+            return Some(&found.value);
+        }
         let idx = self
             .0
             .binary_search_by(|label| (*label.name).cmp(name))
@@ -400,6 +405,8 @@ fn fnv_extend(mut hash: u64, bytes: &[u8]) -> u64 {
     hash
 }
 
+/// In so many labels a name is looked for one by one.
+const READ_IN_ORDER_MAX: usize = 12;
 const FNV_OFFSET: u64 = 0xcbf2_9ce4_8422_2325;
 
 #[cfg(test)]
