@@ -1,5 +1,6 @@
 //! `firebell history`: what happened to alerts and notifications, of a running Firebell.
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
@@ -20,8 +21,8 @@ pub(crate) enum Command {
         #[command(flatten)]
         wanted: Wanted,
         /// So many entries at most.
-        #[arg(long, value_name = "N", default_value_t = 100)]
-        limit: usize,
+        #[arg(long, value_name = "N", default_value = "100")]
+        limit: NonZeroUsize,
         #[command(flatten)]
         asked: Asked,
     },
@@ -65,7 +66,7 @@ pub(crate) fn history(command: &Command) -> ExitCode {
             wanted,
             limit,
             asked,
-        } => (wanted, *limit, asked, "newest"),
+        } => (wanted, limit.get(), asked, "newest"),
         Command::Export { wanted, asked } => (wanted, usize::MAX, asked, "oldest"),
     };
     let is_json = asked.json || order == "oldest";

@@ -3,6 +3,7 @@
 mod alertmanager;
 mod answer;
 mod as_alertmanager;
+mod aside;
 mod compress;
 mod contacts;
 #[cfg(test)]
@@ -40,13 +41,13 @@ mod write;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, Version, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use firebell_config::QueryLimits;
 use firebell_incident::PICTURE_BYTES_MAX;
 use firebell_model::Timestamp;
@@ -55,10 +56,11 @@ use firebell_tsdb::Store;
 use firebell_wire::otlp::Deltas;
 use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
-use serde_json::Value;
 use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use self::listen::Listening;
+
+use self::aside::{may_wait, written};
 
 use crate::alertmanager_metrics::DispatchFigures;
 use crate::alertmanagers::Alertmanagers;
@@ -158,7 +160,9 @@ pub(crate) struct Slots {
     /// Months that are added up out of the history.
     months: Arc<Semaphore>,
     /// Requests with a large body.
-    large_bodies: Semaphore,
+    large_bodies: Arc<Semaphore>,
+    /// Requests that are served aside, these among them.
+    aside: Arc<Semaphore>,
     /// GET requests, where their number is limited.
     gets: Semaphore,
     /// How many of them there may be.
@@ -182,7 +186,8 @@ impl Slots {
             gets_max,
             queries: Arc::new(Semaphore::new(queries_max.min(Semaphore::MAX_PERMITS))),
             months: Arc::new(Semaphore::new(1)),
-            large_bodies: Semaphore::new(LARGE_BODIES_MAX),
+            large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
+            aside: Arc::new(Semaphore::new(ASIDE_MAX)),
             reload: std::sync::Mutex::default(),
             deltas: std::sync::Mutex::default(),
         }
@@ -340,28 +345,29 @@ async fn quit(State(app): State<App>) -> Response {
     "Requesting termination... Goodbye!".into_response()
 }
 
-/// Limits the memory that bodies take, and the time of a request up to the head of its answer.
+/// Limits the memory that bodies take, and the time of a request up to the head of its answer. What
+/// takes time to read is read aside.
 async fn limit(State(app): State<App>, request: Request, next: Next) -> Response {
-    let length = request.headers().get(header::CONTENT_LENGTH);
-    let length = length.and_then(|length| length.to_str().ok()?.parse::<usize>().ok());
-    if let Some(bytes) = length.filter(|bytes| *bytes > BODY_BYTES_MAX) {
+    let body = BodyLength::of(&request);
+    if let BodyLength::Known(bytes @ BODY_BYTES_TOO_MANY..) = body {
         let why = format!(
             "the body has {bytes} bytes, and {BODY_BYTES_MAX} are read at most: send it in parts\n"
         );
         return (StatusCode::PAYLOAD_TOO_LARGE, why).into_response();
     }
-    let is_large = match length {
-        Some(bytes) => bytes > SMALL_BODY_BYTES,
-        // A body of HTTP/2 need not say that it has parts.
-        None if request.version() == Version::HTTP_2 => request.method() == Method::POST,
-        None => request.headers().contains_key(header::TRANSFER_ENCODING),
-    };
     let answered = async {
-        let _slot = match is_large {
-            true => app.slots.large_bodies.acquire().await.ok(),
+        if !body.exceeds(ASIDE_BYTES) {
+            return next.run(request).await;
+        }
+        let large = match body.exceeds(SMALL_BODY_BYTES) {
+            true => Arc::clone(&app.slots.large_bodies)
+                .acquire_owned()
+                .await
+                .ok(),
             false => None,
         };
-        next.run(request).await
+        let aside = Arc::clone(&app.slots.aside).acquire_owned().await.ok();
+        aside::served(request, next, (large, aside)).await
     };
     let timeout = app.query_limits().timeout.to_std() + REQUEST_TIMEOUT;
     let answered = tokio::time::timeout(timeout, answered).await;
@@ -370,6 +376,40 @@ async fn limit(State(app): State<App>, request: Request, next: Next) -> Response
                    for at the same time\n";
         (StatusCode::REQUEST_TIMEOUT, why).into_response()
     })
+}
+
+/// How long the body of a request is, as far as its head says it.
+#[derive(Clone, Copy)]
+enum BodyLength {
+    Known(usize),
+    /// It comes in parts, and its end is not known before it is there.
+    Unknown,
+}
+
+impl BodyLength {
+    fn of(request: &Request) -> Self {
+        let headers = request.headers();
+        let length = headers.get(header::CONTENT_LENGTH);
+        let length = length.and_then(|length| length.to_str().ok()?.parse().ok());
+        let comes_in_parts = match request.version() {
+            // It need not say so.
+            Version::HTTP_2 => request.method() == Method::POST,
+            _ => headers.contains_key(header::TRANSFER_ENCODING),
+        };
+        match length {
+            Some(bytes) => Self::Known(bytes),
+            None if comes_in_parts => Self::Unknown,
+            None => Self::Known(0),
+        }
+    }
+
+    /// Whether it may be longer than so.
+    fn exceeds(self, n_bytes: usize) -> bool {
+        match self {
+            Self::Known(known) => known > n_bytes,
+            Self::Unknown => true,
+        }
+    }
 }
 
 async fn reload(State(app): State<App>) -> Response {
@@ -413,48 +453,39 @@ async fn own_metrics(app: &App, format: Format) -> Option<String> {
         )
     });
     let (counts, rules, of_dispatch) = figures.await.ok()?;
-    let store = Arc::clone(&app.store);
-    let stats = may_wait(move || store.stats()).await?;
-    let readings = Readings {
-        series: stats.series,
-        samples: stats.samples,
-        disk_bytes: stats.disk_bytes,
-        memory_bytes: stats.memory_bytes,
-        unlogged_bytes: stats.unlogged_bytes,
-        firing: counts.firing as u64,
-        pending: counts.pending as u64,
-        flapping: counts.flapping as u64,
-        rules_failing: counts.rules_failing as u64,
-        shadow_fired: counts.shadow_fired,
-        marked: counts.marked,
-        dispatch: counts.dispatch,
-        heartbeats: counts.heartbeats,
-        leases: counts.leases as u64,
-    };
-    app.metrics.quality.read(&counts.incidents);
-    let config = app.live.config();
-    for (_, kind, _) in config.integrations.keys() {
-        app.metrics.notifications.show(kind);
-    }
-    let mut text = app.metrics.render(&readings);
-    if format == Format::Text {
-        text = as_text(&text);
-    }
-    rules.write(app.metrics.rules(), format, &mut text);
-    of_dispatch.write(&config, &app.metrics, &mut text);
-    Some(text)
-}
-
-/// Does what may wait for the disk, or for somebody who does, on a thread that may; `None` when
-/// there is none any more ([`stopped`]).
-async fn may_wait<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
-    tokio::task::spawn_blocking(work).await.ok()
-}
-
-/// An answer that may be long.
-async fn written(value: impl FnOnce() -> Value + Send + 'static) -> Response {
-    let answer = may_wait(move || Json(value()).into_response()).await;
-    answer.unwrap_or_else(stopped)
+    let app = app.clone();
+    let text = may_wait(move || {
+        let stats = app.store.stats();
+        let readings = Readings {
+            series: stats.series,
+            samples: stats.samples,
+            disk_bytes: stats.disk_bytes,
+            memory_bytes: stats.memory_bytes,
+            unlogged_bytes: stats.unlogged_bytes,
+            firing: counts.firing as u64,
+            pending: counts.pending as u64,
+            flapping: counts.flapping as u64,
+            rules_failing: counts.rules_failing as u64,
+            shadow_fired: counts.shadow_fired,
+            marked: counts.marked,
+            dispatch: counts.dispatch,
+            heartbeats: counts.heartbeats,
+            leases: counts.leases as u64,
+        };
+        app.metrics.quality.read(&counts.incidents);
+        let config = app.live.config();
+        for (_, kind, _) in config.integrations.keys() {
+            app.metrics.notifications.show(kind);
+        }
+        let mut text = app.metrics.render(&readings);
+        if format == Format::Text {
+            text = as_text(&text);
+        }
+        rules.write(app.metrics.rules(), format, &mut text);
+        of_dispatch.write(&config, &app.metrics, &mut text);
+        text
+    });
+    text.await
 }
 
 /// Alerts of a list that are looked up while nothing else happens.
@@ -507,6 +538,13 @@ const GETS_MIN: usize = 8;
 /// The longest body that is read: what a large remote-write request compresses to. A longer one is
 /// answered with 413.
 const BODY_BYTES_MAX: usize = 32 << 20;
+const BODY_BYTES_TOO_MANY: usize = BODY_BYTES_MAX + 1;
+/// Requests with longer bodies are served aside: to read one takes milliseconds. Those of a hundred
+/// alerts and the like are shorter, and would only pay for another thread.
+const ASIDE_BYTES: usize = 128 << 10;
+/// Requests that are served aside at the same time, of the threads that there are for all such work,
+/// which they may need themselves; more wait.
+const ASIDE_MAX: usize = 64;
 /// Longer bodies are large.
 const SMALL_BODY_BYTES: usize = 1 << 20;
 /// Requests with a large body that are read and handled at the same time; more wait.

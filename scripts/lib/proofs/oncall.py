@@ -172,6 +172,8 @@ def of_list(proofs: Proofs, bell: Firebell) -> None:
     proofs.equal("or until a time", listed("--to", until), (0, lines[:2]))
     code, told = listed("--kind", "shift")
     proofs.check("what is no kind is told", code != 0 and "no kind `shift`" in told[0], told)
+    code, told = listed("--limit", "0")
+    proofs.check("and so is a limit of nothing", code == 2 and "--limit" in told[0], told)
 
 
 if __name__ == "__main__":

@@ -50,7 +50,12 @@ impl Note {
                 ("text", &*shown),
                 ("audience", self.audience()),
             ];
-            let body = self.of.asked.post_bytes(&path, &params, bytes)?;
+            let body = self.of.asked.post_bytes(&path, &params, bytes);
+            let body = body.inspect_err(|_| {
+                if let Some(why) = unshown(&self.pictures, idx) {
+                    eprintln!("firebell: {why}");
+                }
+            })?;
             told(&body, &self.of.asked)?;
         }
         Ok(())
@@ -73,13 +78,26 @@ pub(super) fn print_picture(incident: &Value, entry: &Value, asked: &Asked) {
     }
 }
 
-/// What one of several shows.
+/// What one of several shows: without its number where the server takes no longer text.
 fn caption(text: &str, idx: usize, n_pictures: usize) -> String {
-    match n_pictures {
-        _ if text.trim().is_empty() => String::new(),
-        0 | 1 => text.to_owned(),
-        n => format!("{} ({} of {n})", text.trim(), idx + 1),
+    let text = text.trim();
+    let numbered = format!("{text} ({} of {n_pictures})", idx + 1);
+    let has_room = numbered.chars().count() <= CAPTION_CHARS_MAX;
+    match n_pictures > 1 && !text.is_empty() && has_room {
+        true => numbered,
+        false => text.to_owned(),
     }
+}
+
+/// Those that are to be given again when one was refused, or its answer did not come: those before it
+/// are in the timeline, and would stand there twice.
+fn unshown(pictures: &[PathBuf], idx: usize) -> Option<String> {
+    let rest = pictures.get(idx..).filter(|_| idx > 0)?;
+    let rest = rest.iter().map(|it| it.display().to_string());
+    let rest = rest.collect::<Vec<_>>().join(", ");
+    Some(format!(
+        "shown so far: {idx}; give only the others again: {rest}"
+    ))
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ExitCode> {
@@ -103,6 +121,9 @@ fn read(path: &Path) -> Result<Vec<u8>, ExitCode> {
     Ok(bytes)
 }
 
+/// So many characters may be said of a picture.
+const CAPTION_CHARS_MAX: usize = 1_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +138,22 @@ mod tests {
         ] {
             assert_eq!(caption(text, idx, n_pictures), expected);
         }
+    }
+
+    #[test]
+    fn a_text_that_a_picture_takes_is_taken_of_several_too() {
+        let text = |n: usize| "é".repeat(n);
+        assert_eq!(caption(&text(991), 0, 2), text(991) + " (1 of 2)");
+        assert_eq!(caption(&text(992), 0, 2), text(992));
+        assert_eq!(caption(&text(1_000), 9, 10), text(1_000));
+    }
+
+    #[test]
+    fn what_was_shown_before_one_was_refused_is_not_given_again() {
+        let pictures = ["a.png", "b.png", "c.png"].map(PathBuf::from);
+        let expected = "shown so far: 1; give only the others again: b.png, c.png";
+        assert_eq!(unshown(&pictures, 1).as_deref(), Some(expected));
+        assert_eq!(unshown(&pictures, 0), None);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! `firebell oncall list`: what of on-call was set on a running Firebell.
 
+use std::num::NonZeroUsize;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -27,8 +28,8 @@ pub(crate) struct List {
     #[arg(long, value_name = "TIME")]
     to: Option<String>,
     /// So many at most.
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value = "100")]
+    limit: NonZeroUsize,
     #[command(flatten)]
     asked: Asked,
 }
@@ -37,7 +38,7 @@ pub(crate) struct List {
 pub(crate) fn list(options: &List) -> Result<ExitCode, ExitCode> {
     let from = options.from.clone();
     let from = from.unwrap_or_else(|| now().to_string());
-    let (mut left, mut page, mut whole) = (options.limit, String::new(), Map::new());
+    let (mut left, mut page, mut whole) = (options.limit.get(), String::new(), Map::new());
     let mut next = Value::Null;
     while left > 0 {
         let limit = left.min(PAGE_MAX).to_string();
@@ -146,3 +147,24 @@ const PATH: &str = "/api/firebell/v1/oncall/overrides";
 const KINDS: [&str; 5] = ["overrides", "swaps", "temporary", "shifts", "schedules"];
 /// So many are asked for at once.
 const PAGE_MAX: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use crate::Cli;
+
+    #[test]
+    fn a_limit_of_nothing_is_wrong_usage() {
+        for command in [["oncall", "list"], ["history", "list"]] {
+            let refusal = |limit: &str| {
+                let line = ["firebell", command[0], command[1], "--limit", limit];
+                Cli::try_parse_from(line).err().map(|it| it.exit_code())
+            };
+            for (limit, expected) in [("0", Some(2)), ("-1", Some(2)), ("x", Some(2)), ("1", None)]
+            {
+                assert_eq!(refusal(limit), expected, "{command:?} {limit}");
+            }
+        }
+    }
+}

@@ -10,7 +10,7 @@ use firebell_model::Deploy;
 use firebell_wire::prometheus_json::ErrorKind;
 use serde_json::{Value, json};
 
-use super::{App, may_wait, refused};
+use super::{App, may_wait, refused, written};
 use crate::deploys::Told;
 use crate::driver::Handle;
 use crate::http::params;
@@ -55,14 +55,15 @@ pub(super) async fn note(handle: &Handle, deploys: Vec<Deploy>) {
 /// `GET /api/firebell/v1/deploys?service=SERVICE`.
 pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
     let params = params(&uri, &Bytes::new());
-    let service = params.get("service");
-    let is_wanted = |it: &Deploy| service.is_none_or(|service| it.is_of(service, None));
-    let Some(all) = may_wait(move || app.deploys.all()).await else {
-        return super::stopped();
-    };
-    let wanted = all.iter().rev().filter(|it| is_wanted(it));
-    let listed: Vec<Value> = wanted.take(LISTED_MAX).map(deploy_json).collect();
-    Json(json!({ "deploys": listed })).into_response()
+    written(move || {
+        let service = params.get("service");
+        let is_wanted = |it: &&Deploy| service.is_none_or(|service| it.is_of(service, None));
+        let all = app.deploys.all();
+        let wanted = all.iter().rev().filter(is_wanted);
+        let listed: Vec<Value> = wanted.take(LISTED_MAX).map(deploy_json).collect();
+        json!({ "deploys": listed })
+    })
+    .await
 }
 
 pub(super) fn deploy_json(deploy: &Deploy) -> Value {

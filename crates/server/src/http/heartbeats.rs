@@ -11,7 +11,7 @@ use firebell_model::{Alert, Timestamp};
 use firebell_wire::prometheus_json::ErrorKind;
 use serde_json::{Value, json};
 
-use super::{App, params, refused, stopped, unrecorded};
+use super::{App, params, refused, stopped, unrecorded, written};
 use crate::heartbeats::of_request;
 
 /// `GET /api/firebell/v1/heartbeats`.
@@ -22,7 +22,7 @@ pub(super) async fn list(State(app): State<App>) -> Response {
         all
     });
     match listed.await {
-        Ok(all) => Json(json!({ "heartbeats": all })).into_response(),
+        Ok(all) => written(move || json!({ "heartbeats": all })).await,
         Err(_) => stopped(),
     }
 }

@@ -22,15 +22,15 @@ pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
     };
     let history = app.history.clone();
     let n_lost = history.n_lost();
-    match may_wait(move || history.find(&query)).await {
-        Some(Ok(page)) => {
+    let answer = may_wait(move || match history.find(&query) {
+        Ok(page) => {
             let entries: Vec<Value> = page.entries.iter().map(entry_json).collect();
             let next = page.next.map(|it| it.to_string());
             Json(json!({ "entries": entries, "next": next, "lost": n_lost })).into_response()
         }
-        Some(Err(error)) => refused(ErrorKind::Unavailable, error.to_string()),
-        None => super::stopped(),
-    }
+        Err(error) => refused(ErrorKind::Unavailable, error.to_string()),
+    });
+    answer.await.unwrap_or_else(super::stopped)
 }
 
 fn read_query(params: &Params) -> Result<HistoryQuery, String> {

@@ -1,12 +1,22 @@
 //! Queries that want too much, askers who do not wait, and paths: over real sockets.
 
-use std::io::Write as _;
+use std::future::pending;
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpStream;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware;
+use axum::routing::{MethodRouter, post};
 use firebell_model::{Labels, Sample, Timestamp};
 use firebell_tsdb::Batch;
+use tokio::net::TcpListener;
+use tokio::runtime::Builder;
 
+use super::{ASIDE_BYTES, ASIDE_MAX, LARGE_BODIES_MAX, Listening, SMALL_BODY_BYTES};
 use crate::clock::Stopwatch;
 use crate::flags::{Flags, Overrides};
 use crate::serve::{Options, Server};
@@ -138,6 +148,97 @@ async fn an_asker_who_goes_away_ends_the_evaluation() {
     wait_until("the query has ended", || free() == 1).await;
     let answer = client.get(&url).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 200);
+    server.stop().await.unwrap();
+}
+
+/// Serves a path as all others are served, by `handler`, on a thread of its own called `http`.
+async fn serve(server: &Server, handler: MethodRouter) -> (Listening, String) {
+    let limit = middleware::from_fn_with_state(server.app.clone(), super::limit);
+    let router = Router::new().route("/", handler).layer(limit);
+    let router = router.layer(DefaultBodyLimit::disable());
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let (ready, runtime) = (
+        Arc::new(OnceLock::from(router)),
+        Builder::new_current_thread(),
+    );
+    let listening = Listening::start(vec![listener], &ready, runtime).unwrap();
+    let url = format!("http://{}", listening.addresses[0]);
+    (listening, url)
+}
+
+#[tokio::test]
+async fn a_body_that_takes_time_is_read_on_another_thread_than_the_one_that_serves() {
+    let (server, _folder) = start(Overrides::default()).await;
+    let thread = async |body: Bytes| {
+        let thread = std::thread::current();
+        format!("{} {}", body.len(), thread.name().unwrap_or_default())
+    };
+    let (listening, url) = serve(&server, post(thread)).await;
+    let client = client();
+    for (n_bytes, is_aside) in [
+        (0, false),
+        // A hundred alerts.
+        (33 << 10, false),
+        (ASIDE_BYTES, false),
+        (ASIDE_BYTES + 1, true),
+        (SMALL_BODY_BYTES + 1, true),
+        (22 << 20, true),
+    ] {
+        let request = client.post(&url).body(vec![b'x'; n_bytes]);
+        let answer = request.send().await.unwrap().text().await.unwrap();
+        let (read, thread) = answer.split_once(' ').unwrap();
+        assert_eq!(read, n_bytes.to_string());
+        assert_eq!(thread != "http", is_aside, "{n_bytes} bytes: `{thread}`");
+    }
+    // Of a body in parts nobody knows before its end how long it is.
+    let address = listening.addresses[0];
+    let mut socket = TcpStream::connect(address).unwrap();
+    let head =
+        "POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n";
+    write!(socket, "{head}1\r\nx\r\n0\r\n\r\n").unwrap();
+    let mut lines = BufReader::new(socket).lines().map(Result::unwrap);
+    let answer = lines.find(|it| it.starts_with("1 ")).unwrap();
+    assert_ne!(answer, "1 http");
+    let slots = &server.app.slots;
+    wait_until("what was held is given back", || {
+        let free = (
+            slots.aside.available_permits(),
+            slots.large_bodies.available_permits(),
+        );
+        free == (ASIDE_MAX, LARGE_BODIES_MAX)
+    })
+    .await;
+    drop(listening);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn what_is_served_aside_ends_when_nobody_waits_for_it() {
+    let (server, _folder) = start(Overrides::default()).await;
+    let awaited = Arc::new(());
+    let held = Arc::clone(&awaited);
+    let never = move |_: Bytes| {
+        let held = Arc::clone(&held);
+        async move {
+            let _held = held;
+            pending::<&'static str>().await
+        }
+    };
+    let (listening, url) = serve(&server, post(never)).await;
+    let request = client().post(&url).body(vec![b'x'; SMALL_BODY_BYTES + 1]);
+    let asking = tokio::spawn(request.send());
+    // One in this test, one in the handler, and one in what runs.
+    wait_until("it runs", || Arc::strong_count(&awaited) > 2).await;
+    let slots = &server.app.slots;
+    assert_eq!(slots.large_bodies.available_permits(), LARGE_BODIES_MAX - 1);
+    asking.abort();
+    wait_until("it has ended", || {
+        let is_free = slots.aside.available_permits() == ASIDE_MAX;
+        is_free && Arc::strong_count(&awaited) == 2
+    })
+    .await;
+    assert_eq!(slots.large_bodies.available_permits(), LARGE_BODIES_MAX);
+    drop(listening);
     server.stop().await.unwrap();
 }
 

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::why::parse_fingerprint;
-use super::{App, limit_param, params, refused, stopped, unrecorded};
+use super::{App, limit_param, params, refused, stopped, unrecorded, written};
 
 /// Which incidents somebody wants to see, the newest first.
 struct Wanted {
@@ -79,7 +79,7 @@ pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
         json!({ "incidents": found, "next": next, "open": n_open, "notOpened": all.n_not_opened() })
     });
     match listed.await {
-        Ok(listed) => Json(listed).into_response(),
+        Ok(listed) => written(move || listed).await,
         Err(_) => stopped(),
     }
 }
@@ -106,7 +106,7 @@ pub(super) async fn one(State(app): State<App>, Path(id): Path<String>, uri: Uri
         found.map(|it| json::detail(it, before))
     });
     match found.await {
-        Ok(Some(found)) => Json(found).into_response(),
+        Ok(Some(found)) => written(move || found).await,
         Ok(None) => refusal(&Refusal::Unknown(id)),
         Err(_) => stopped(),
     }

@@ -11,7 +11,7 @@ use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::ErrorKind;
 use serde_json::{Value, json};
 
-use super::{App, params, refused, stopped, unrecorded};
+use super::{App, params, refused, stopped, unrecorded, written};
 
 /// `GET /api/firebell/v1/leases`.
 pub(super) async fn list(State(app): State<App>) -> Response {
@@ -22,7 +22,7 @@ pub(super) async fn list(State(app): State<App>) -> Response {
     match listed.await {
         Ok(held) => {
             let held: Vec<Value> = held;
-            Json(json!({ "leases": held })).into_response()
+            written(move || json!({ "leases": held })).await
         }
         Err(_) => stopped(),
     }

@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use firebell_oncall::Oncall;
 use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use serde::Serialize;
 
 use super::{App, may_wait, params};
 use crate::oncall::{OncallError, ShiftsAsked, oncall_at, oncall_calendar, oncall_shifts};
@@ -21,10 +22,9 @@ pub(super) async fn now(State(app): State<App>, uri: Uri) -> Response {
     let (now, links) = (app.clock.now(), app.links.clone());
     let said = asked(&app, &uri, move |oncall, params| {
         let is_verified = |person: &_, contact: &_| links.is_verified(person, contact);
-        oncall_at(oncall, params.get("at"), now, Some(&is_verified))
+        oncall_at(oncall, params.get("at"), now, Some(&is_verified)).map(as_json)
     });
-    said.await
-        .map_or_else(|it| it, |it| Json(it).into_response())
+    said.await.unwrap_or_else(|it| it)
 }
 
 /// `GET /api/firebell/v1/oncall/shifts`.
@@ -37,10 +37,9 @@ pub(super) async fn shifts(State(app): State<App>, uri: Uri) -> Response {
             to: params.get("to"),
             days: params.get("days"),
         };
-        oncall_shifts(oncall, asked, now)
+        oncall_shifts(oncall, asked, now).map(as_json)
     });
-    said.await
-        .map_or_else(|it| it, |it| Json(it).into_response())
+    said.await.unwrap_or_else(|it| it)
 }
 
 /// `GET /api/firebell/v1/oncall/calendar.ics`.
@@ -52,6 +51,10 @@ pub(super) async fn calendar(State(app): State<App>, uri: Uri) -> Response {
     let kind = "text/calendar; charset=utf-8";
     let shown = |text| ([(header::CONTENT_TYPE, kind)], text).into_response();
     said.await.map_or_else(|it| it, shown)
+}
+
+fn as_json(value: impl Serialize) -> Response {
+    Json(value).into_response()
 }
 
 /// Computes an answer where that may take its time; the error is what is answered instead.

@@ -88,8 +88,8 @@ pub(super) async fn inbox(State(app): State<App>) -> Response {
     });
     match entries.await {
         Ok(entries) => {
-            let entries: Vec<Value> = entries.iter().map(inbox_entry).collect();
-            Json(json!({ "entries": entries })).into_response()
+            let entries = move || entries.iter().map(inbox_entry).collect::<Vec<_>>();
+            written(move || json!({ "entries": entries() })).await
         }
         Err(_) => stopped(),
     }

@@ -22,7 +22,7 @@ use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::{App, limit_param, params, stopped, unrecorded};
+use super::{App, limit_param, params, stopped, unrecorded, written};
 use crate::pages::links::LinkAct;
 
 /// Which pages somebody wants to see, the newest first.
@@ -70,7 +70,7 @@ pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
         json!({ "pages": pages.collect::<Vec<_>>(), "next": next, "open": n_open })
     });
     match listed.await {
-        Ok(listed) => Json(listed).into_response(),
+        Ok(listed) => written(move || listed).await,
         Err(_) => stopped(),
     }
 }

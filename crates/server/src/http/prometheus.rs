@@ -70,6 +70,15 @@ fn answer<T: Serialize>(result: Answer<T>) -> Response {
     }
 }
 
+/// Makes an answer on a thread for such work.
+async fn aside<T: Serialize>(make: impl FnOnce() -> Answer<T> + Send + 'static) -> Response {
+    let made = tokio::task::spawn_blocking(move || answer(make())).await;
+    made.unwrap_or_else(|_| {
+        let message = "the answer could not be made: please report it";
+        refused(&ApiError::new(ErrorKind::Internal, message))
+    })
+}
+
 fn refused(error: &ApiError) -> Response {
     json(error.kind.status(), error.to_json())
 }

@@ -13,7 +13,6 @@ mod tolls;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::{Uri, header};
@@ -32,7 +31,7 @@ use firebell_wire::prometheus_json::ErrorKind;
 use serde_json::{Map, Value, json};
 
 use self::tolls::{Groups, Tolls};
-use super::{App, may_wait, params, refused, stopped};
+use super::{App, may_wait, params, refused, stopped, written};
 use crate::clock::Stopwatch;
 use crate::history::{HistoryReader, Unread};
 
@@ -62,30 +61,33 @@ pub(super) async fn figures(State(app): State<App>, uri: Uri) -> Response {
         return stopped();
     };
     let business = business::figures(&app, &month).await;
-    let config = app.live.config();
-    let (oncall, runbooks) = (&config.oncall.oncall, runbooks(&config.rules));
-    let part_of = people::clocks(oncall, config.routing.receivers());
-    let (tolls, total) = (facts.groups.tolls(&part_of), facts.all.toll(&part_of));
-    let of = (&config.incidents, &runbooks);
-    let mut figures = figures_json(&month, &counted, of, (&tolls, total));
-    let span = (month.from, month.to.min(facts.now).max(month.from));
-    let burdens = facts.paged.burdens(&part_of);
-    let people = people::people_json(burdens, oncall, span);
-    let more = [
-        ("people", json!(people)),
-        ("decisions", json!(decisions::all_json(&facts.decisions))),
-        ("incidents", json!(incidents::all_json(&facts.incidents))),
-        (
-            "moreIncidents",
-            json!(facts.incidents.len().saturating_sub(LISTED_MAX)),
-        ),
-        (
-            "figures",
-            json!(business.iter().map(business::json).collect::<Vec<_>>()),
-        ),
-    ];
-    figures.extend(more.map(|(name, value)| (name.to_owned(), value)));
-    Json(Value::Object(figures)).into_response()
+    written(move || {
+        let config = app.live.config();
+        let (oncall, runbooks) = (&config.oncall.oncall, runbooks(&config.rules));
+        let part_of = people::clocks(oncall, config.routing.receivers());
+        let (tolls, total) = (facts.groups.tolls(&part_of), facts.all.toll(&part_of));
+        let of = (&config.incidents, &runbooks);
+        let mut figures = figures_json(&month, &counted, of, (&tolls, total));
+        let span = (month.from, month.to.min(facts.now).max(month.from));
+        let burdens = facts.paged.burdens(&part_of);
+        let people = people::people_json(burdens, oncall, span);
+        let more = [
+            ("people", json!(people)),
+            ("decisions", json!(decisions::all_json(&facts.decisions))),
+            ("incidents", json!(incidents::all_json(&facts.incidents))),
+            (
+                "moreIncidents",
+                json!(facts.incidents.len().saturating_sub(LISTED_MAX)),
+            ),
+            (
+                "figures",
+                json!(business.iter().map(business::json).collect::<Vec<_>>()),
+            ),
+        ];
+        figures.extend(more.map(|(name, value)| (name.to_owned(), value)));
+        Value::Object(figures)
+    })
+    .await
 }
 
 /// `GET /api/firebell/v1/review?month=2026-11`: Markdown.

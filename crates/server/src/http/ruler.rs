@@ -3,7 +3,6 @@
 //! *Sources*: Grafana Mimir, "HTTP API", section "Ruler": `…/config/v1/rules`, and `pkg/ruler/api.go`
 //! for statuses and bodies; what is wrong with a group is told in our words, with its place.
 
-use axum::Json;
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -14,7 +13,7 @@ use firebell_config::{parse_rule_group, rule_list_text};
 use serde_json::json;
 
 use super::prometheus::preview;
-use super::{App, json as json_bytes, may_wait, stopped};
+use super::{App, json as json_bytes, may_wait, stopped, written};
 use crate::managed::{Change, ChangeError, Managed, Namespaces};
 use crate::serve::{ManagedError, ManagedKind, change_managed};
 
@@ -135,13 +134,13 @@ async fn remove_group(
 
 async fn changes(State(app): State<App>) -> Response {
     match may_wait(move || app.rules.changes()).await {
-        Some(changes) => listed(changes),
+        Some(changes) => listed(changes).await,
         None => stopped(),
     }
 }
 
 /// Who changed what.
-pub(super) fn listed(changes: Vec<Change>) -> Response {
+pub(super) async fn listed(changes: Vec<Change>) -> Response {
     let changes = changes.into_iter().map(|change| {
         json!({
             "id": change.id,
@@ -152,7 +151,7 @@ pub(super) fn listed(changes: Vec<Change>) -> Response {
             "groups": change.groups,
         })
     });
-    Json(json!({ "changes": changes.collect::<Vec<_>>() })).into_response()
+    written(move || json!({ "changes": changes.collect::<Vec<_>>() })).await
 }
 
 async fn revert(State(app): State<App>, Path(id): Path<u64>, headers: HeaderMap) -> Response {

@@ -4,11 +4,10 @@
 
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use firebell_dispatch::{Silence, SilenceTerms, Weekly};
 use firebell_model::{Duration, Labels, Matcher, Timestamp, parse_matchers};
 use firebell_wire::alertmanager_json::{GettableSilence, parse_silence};
@@ -134,12 +133,14 @@ pub(super) async fn preview(State(app): State<App>, uri: Uri, body: Bytes) -> Re
         Err(error) => return super::json(error.kind.status(), error.to_json()),
     };
     let n_past = past.len();
-    let past: Vec<_> = past.into_iter().take(SHOWN_MAX).collect();
-    Json(json!({
-        "now": { "count": burning.len(), "alerts": &burning[..burning.len().min(SHOWN_MAX)] },
-        "past": { "since": since.to_string(), "count": n_past, "alerts": past },
-    }))
-    .into_response()
+    written(move || {
+        let past: Vec<_> = past.into_iter().take(SHOWN_MAX).collect();
+        json!({
+            "now": { "count": burning.len(), "alerts": &burning[..burning.len().min(SHOWN_MAX)] },
+            "past": { "since": since.to_string(), "count": n_past, "alerts": past },
+        })
+    })
+    .await
 }
 
 /// The alerts that fire and match, and when they were looked at. In parts, so that a look at many

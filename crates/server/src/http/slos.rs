@@ -6,7 +6,6 @@ mod spending;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Json;
 use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
@@ -19,8 +18,8 @@ use serde_json::{Value, json};
 
 pub(super) use self::spending::spent;
 
-use super::App;
 use super::prometheus::{Job, compute_with};
+use super::{App, written};
 use crate::http::params;
 
 /// `GET /api/firebell/v1/slos`.
@@ -37,12 +36,10 @@ pub(super) async fn list(State(app): State<App>) -> Response {
         Ok(listed)
     });
     match listed.await {
-        Ok(listed) => Json(json!({
-            "at": at.to_string(),
-            "objectives": listed,
-            "flows": flows,
-        }))
-        .into_response(),
+        Ok(listed) => {
+            let said = json!({ "at": at.to_string(), "objectives": listed, "flows": flows });
+            written(move || said).await
+        }
         Err(error) => super::json(error.kind.status(), error.to_json()),
     }
 }
@@ -60,8 +57,8 @@ pub(super) async fn past(State(app): State<App>, uri: Uri) -> Response {
     });
     match points.await {
         Ok(points) => {
-            let budgets: Vec<Value> = points.iter().map(points_json).collect();
-            Json(json!({ "at": at.to_string(), "budgets": budgets })).into_response()
+            let budgets = move || points.iter().map(points_json).collect::<Vec<_>>();
+            written(move || json!({ "at": at.to_string(), "budgets": budgets() })).await
         }
         Err(error) => super::json(error.kind.status(), error.to_json()),
     }

@@ -24,7 +24,7 @@ pub(super) async fn trace(State(app): State<App>, Path(id): Path<String>) -> Res
         Ok(id) => id,
         Err(error) => return refused(ErrorKind::BadData, format!("`{id}`: {error}")),
     };
-    let found = may_wait(move || {
+    let find = move || {
         let spans = app.telemetry.find(
             |kept| firebell_telemetry::trace::<Span>(kept, id),
             |looking, disk| looking.read::<Span>(disk),
@@ -33,15 +33,16 @@ pub(super) async fn trace(State(app): State<App>, Path(id): Path<String>) -> Res
             |kept| firebell_telemetry::trace::<LogRecord>(kept, id),
             |looking, disk| looking.read::<LogRecord>(disk),
         )?;
-        Ok::<_, LogError>((spans, logs))
-    });
-    answer(found.await, |(spans, logs)| {
+        Ok((spans, logs))
+    };
+    answer(find, move |(spans, logs)| {
         if spans.all.is_empty() && logs.all.is_empty() {
             let why = format!("nothing is kept of the trace `{id}`, or not any more");
             return refused(ErrorKind::NotFound, why);
         }
         Json(trace_json(id, &spans, &logs)).into_response()
     })
+    .await
 }
 
 /// `GET /api/firebell/v1/traces`: the newest that are wanted.
@@ -50,16 +51,17 @@ pub(super) async fn traces(State(app): State<App>, uri: Uri) -> Response {
         Ok(question) => question,
         Err(why) => return refused(ErrorKind::BadData, why),
     };
-    let found = may_wait(move || {
+    let find = move || {
         app.telemetry.find(
             |kept| firebell_telemetry::traces(kept, question),
             |looking, disk| looking.read(disk),
         )
-    });
-    answer(found.await, |found| {
+    };
+    answer(find, |found| {
         let all: Vec<Value> = found.all.iter().map(found_json).collect();
         Json(json!({ "traces": all, "isWhole": found.is_whole })).into_response()
     })
+    .await
 }
 
 /// `GET /api/firebell/v1/logs`: the newest that are wanted.
@@ -68,24 +70,29 @@ pub(super) async fn logs(State(app): State<App>, uri: Uri) -> Response {
         Ok(question) => question,
         Err(why) => return refused(ErrorKind::BadData, why),
     };
-    let found = may_wait(move || {
+    let find = move || {
         app.telemetry.find(
             |kept| firebell_telemetry::logs(kept, question),
             |looking, disk| looking.read(disk),
         )
-    });
-    answer(found.await, |found| {
+    };
+    answer(find, |found| {
         let all: Vec<Value> = found.all.iter().map(log_json).collect();
         Json(json!({ "logs": all, "isWhole": found.is_whole })).into_response()
     })
+    .await
 }
 
-fn answer<T>(found: Option<Result<T, LogError>>, show: impl FnOnce(T) -> Response) -> Response {
-    match found {
-        Some(Ok(found)) => show(found),
-        Some(Err(error)) => refused(ErrorKind::Unavailable, error.to_string()),
-        None => super::stopped(),
-    }
+/// Finds, and writes what was found, where that may take its time.
+async fn answer<T>(
+    find: impl FnOnce() -> Result<T, LogError> + Send + 'static,
+    show: impl FnOnce(T) -> Response + Send + 'static,
+) -> Response {
+    let answer = may_wait(move || match find() {
+        Ok(found) => show(found),
+        Err(error) => refused(ErrorKind::Unavailable, error.to_string()),
+    });
+    answer.await.unwrap_or_else(super::stopped)
 }
 
 fn trace_question(params: &Params) -> Result<TraceQuestion, String> {

@@ -9,7 +9,6 @@ mod text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
 use axum::http::Uri;
@@ -23,7 +22,7 @@ use firebell_wire::prometheus_json::ErrorKind;
 use serde_json::json;
 
 use super::own::{outgoing, stopped};
-use super::{App, PART_ALERTS, params, refused};
+use super::{App, PART_ALERTS, may_wait, params, refused, written};
 use crate::driver::Unrecorded;
 
 /// What somebody asks about.
@@ -159,11 +158,14 @@ async fn answer(
     });
     match looked.await {
         Ok(Ok((Some(text), _))) => text.into_response(),
-        Ok(Ok((None, value))) => Json(value).into_response(),
+        Ok(Ok((None, value))) => written(move || value).await,
         Ok(Err(rules)) => {
-            let rules = rules.iter().map(|it| it.name.as_str());
-            let known = rules.chain(names.iter().map(String::as_str));
-            refused(ErrorKind::NotFound, unknown(&asked, known))
+            let refused = may_wait(move || {
+                let rules = rules.iter().map(|it| it.name.as_str());
+                let known = rules.chain(names.iter().map(String::as_str));
+                refused(ErrorKind::NotFound, unknown(&asked, known))
+            });
+            refused.await.unwrap_or_else(stopped)
         }
         Err(_) => stopped(),
     }

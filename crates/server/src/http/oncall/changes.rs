@@ -142,7 +142,7 @@ async fn remove(
 /// `GET /api/firebell/v1/oncall/changes`.
 async fn changes(State(app): State<App>) -> Response {
     match may_wait(move || app.oncall.changes()).await {
-        Some(changes) => listed(changes),
+        Some(changes) => listed(changes).await,
         None => stopped(),
     }
 }

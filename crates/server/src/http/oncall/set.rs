@@ -5,11 +5,10 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use firebell_model::Timestamp;
 use firebell_oncall::{Oncall, ParseTextError, Span, parse_moment};
 use firebell_wire::params::Params;
@@ -18,7 +17,7 @@ use jiff::tz::TimeZone;
 use serde_json::{Map, Value, json};
 
 use super::changes::shown;
-use crate::http::{App, limit_param, may_wait, params, refused, stopped};
+use crate::http::{App, limit_param, params, refused, written};
 use crate::managed::{Change, Namespaces, OVERRIDES, SCHEDULES, SHIFTS, SWAPS, TEMPORARY};
 
 /// `GET /api/firebell/v1/oncall/overrides`.
@@ -27,15 +26,12 @@ pub(super) async fn list(State(app): State<App>, uri: Uri) -> Response {
         Ok(wanted) => wanted,
         Err(why) => return refused(ErrorKind::BadData, why),
     };
-    let listed = may_wait(move || {
+    written(move || {
         let config = app.live.config();
         let found = wanted.find(&app.oncall.namespaces(), &config.oncall.oncall);
         listed(&found, wanted.limit, &app.oncall.changes())
-    });
-    match listed.await {
-        Some(listed) => Json(listed).into_response(),
-        None => stopped(),
-    }
+    })
+    .await
 }
 
 /// What somebody wants to see.

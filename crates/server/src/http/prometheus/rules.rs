@@ -16,13 +16,13 @@ use firebell_rules::{AlertInstance, AlertPhase, Cause, GroupView, Hold, Mode, Ru
 use firebell_wire::go;
 use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{
-    AlertJson, AlertingRuleJson, Alerts, ApiError, ErrorKind, RuleGroupJson, RuleGroups, RuleJson,
-    RuleKind, RuleState, Success,
+    AlertJson, AlertingRuleJson, Alerts, ApiError, RuleGroupJson, RuleGroups, RuleJson, RuleKind,
+    RuleState, Success,
 };
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{Answer, answer, bad_data, refused, selector, stopped};
+use super::{answer, aside, bad_data, refused, selector, stopped};
 use crate::http::{App, params};
 
 pub(super) async fn rules(State(app): State<App>, uri: Uri) -> Response {
@@ -80,15 +80,6 @@ struct Alertmanagers {
 #[derive(Serialize)]
 struct AlertmanagerJson {
     url: String,
-}
-
-/// Makes an answer on a thread for such work.
-async fn aside<T: Serialize>(make: impl FnOnce() -> Answer<T> + Send + 'static) -> Response {
-    let made = tokio::task::spawn_blocking(move || answer(make())).await;
-    made.unwrap_or_else(|_| {
-        let message = "the answer could not be made: please report it";
-        refused(&ApiError::new(ErrorKind::Internal, message))
-    })
 }
 
 /// Which rules are asked for; an empty list asks for all.

@@ -18,7 +18,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::compute::{Job, compute};
-use super::{Answer, answer, bad_data, stopped};
+use super::{Answer, answer, aside, bad_data, stopped};
 use crate::driver::Unrecorded;
 use crate::http::{App, own_metrics, params};
 use crate::metrics::Format;
@@ -137,12 +137,15 @@ pub(super) async fn self_metrics(State(app): State<App>, uri: Uri) -> Response {
     let Some(text) = own_metrics(&app, Format::Text).await else {
         return answer::<()>(Err(stopped(Unrecorded::Stopped)));
     };
-    let is_wanted = |name: &str| pattern.as_ref().is_none_or(|it| it.is_match(name));
-    let families = self_metrics_json(&text, is_wanted);
-    answer(families.map(Success::new).map_err(|error| {
-        let why = format!("error gathering self metrics: {error}");
-        ApiError::new(ErrorKind::Internal, why)
-    }))
+    aside(move || {
+        let is_wanted = |name: &str| pattern.as_ref().is_none_or(|it| it.is_match(name));
+        let families = self_metrics_json(&text, is_wanted);
+        families.map(Success::new).map_err(|error| {
+            let why = format!("error gathering self metrics: {error}");
+            ApiError::new(ErrorKind::Internal, why)
+        })
+    })
+    .await
 }
 
 /// There is nothing to replay while requests are answered.
@@ -168,15 +171,18 @@ pub(super) async fn tsdb(State(app): State<App>, uri: Uri) -> Response {
         let why = format!("limit must not exceed {TOP_MAX}");
         return answer::<()>(Err(bad_data(why)));
     }
-    let stats = app.store.stats();
-    let figures = TsdbHead {
-        num_series: stats.series,
-        num_label_pairs: 0,
-        chunk_count: stats.chunks,
-        min_time: stats.oldest.map_or(i64::MAX, |at| at.0),
-        max_time: stats.newest.map_or(i64::MIN, |at| at.0),
+    let store = Arc::clone(&app.store);
+    let figures = move || {
+        let stats = store.stats();
+        TsdbHead {
+            num_series: stats.series,
+            num_label_pairs: 0,
+            chunk_count: stats.chunks,
+            min_time: stats.oldest.map_or(i64::MAX, |at| at.0),
+            max_time: stats.newest.map_or(i64::MIN, |at| at.0),
+        }
     };
-    compute(&app, None, move |job| count(job, limit, figures)).await
+    compute(&app, None, move |job| count(job, limit, figures())).await
 }
 
 /// Counts over all series, by the strings that the store's index shares.

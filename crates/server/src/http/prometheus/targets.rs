@@ -12,24 +12,27 @@ use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{ApiError, MetricMetadata, Success, TargetMetadata};
 use serde::Serialize;
 
-use super::{Answer, answer, bad_data, selector};
+use super::{Answer, answer, aside, bad_data, selector};
 use crate::http::{App, params};
 
 pub(super) async fn targets(State(app): State<App>, uri: Uri) -> Response {
     let params = params(&uri, &Bytes::new());
-    let state = params.get("state").unwrap_or("").to_lowercase();
-    let pool = params.get("scrapePool").filter(|pool| !pool.is_empty());
-    let external_url = &app.live.config().external_url;
-    answer(Ok(Success::new(app.scraper.targets(
-        &state,
-        pool,
-        external_url,
-    ))))
+    aside(move || {
+        let state = params.get("state").unwrap_or("").to_lowercase();
+        let pool = params.get("scrapePool").filter(|pool| !pool.is_empty());
+        let external_url = &app.live.config().external_url;
+        Ok(Success::new(app.scraper.targets(
+            &state,
+            pool,
+            external_url,
+        )))
+    })
+    .await
 }
 
 /// What targets say of their metrics, without repetitions.
 pub(super) async fn metadata(State(app): State<App>, uri: Uri) -> Response {
-    answer(list_metadata(&app, &params(&uri, &Bytes::new())))
+    aside(move || list_metadata(&app, &params(&uri, &Bytes::new()))).await
 }
 
 fn list_metadata(app: &App, params: &Params) -> Answer<BTreeMap<String, BTreeSet<MetricMetadata>>> {
@@ -78,7 +81,7 @@ fn number(params: &Params, name: &str) -> Result<Option<usize>, ApiError> {
 
 /// What each target says of its metrics.
 pub(super) async fn target_metadata(State(app): State<App>, uri: Uri) -> Response {
-    answer(list_target_metadata(&app, &params(&uri, &Bytes::new())))
+    aside(move || list_target_metadata(&app, &params(&uri, &Bytes::new()))).await
 }
 
 fn list_target_metadata(app: &App, params: &Params) -> Answer<Vec<TargetMetadata>> {
