@@ -125,7 +125,7 @@ pub(super) async fn runbooks(State(app): State<App>, Path(id): Path<String>) -> 
         Some(json!({ "runbooks": runbooks }))
     });
     match found.await {
-        Ok(Some(found)) => Json(found).into_response(),
+        Ok(Some(found)) => written(move || found).await,
         Ok(None) => refusal(&Refusal::Unknown(id)),
         Err(_) => stopped(),
     }

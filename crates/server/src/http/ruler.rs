@@ -43,50 +43,50 @@ pub(super) fn own_routes() -> Router<App> {
 }
 
 async fn list(State(app): State<App>) -> Response {
-    let Some(namespaces) = namespaces(app).await else {
-        return stopped();
+    let listed = |namespaces: Namespaces| {
+        if namespaces.is_empty() {
+            return nothing();
+        }
+        let texts = namespaces
+            .iter()
+            .map(|(name, groups)| rule_list_text(name, groups.values().map(String::as_str)));
+        yaml(texts.collect())
     };
-    if namespaces.is_empty() {
-        return nothing();
-    }
-    let texts = namespaces
-        .iter()
-        .map(|(name, groups)| rule_list_text(name, groups.values().map(String::as_str)));
-    yaml(texts.collect())
+    of_namespaces(app, listed).await
 }
 
-/// All there is; a change that is being written is waited for.
-async fn namespaces(app: App) -> Option<Namespaces> {
-    may_wait(move || app.rules.namespaces()).await
+/// Answers out of all there is; a change that is being written is waited for.
+async fn of_namespaces(
+    app: App,
+    answer: impl FnOnce(Namespaces) -> Response + Send + 'static,
+) -> Response {
+    let answer = may_wait(move || answer(app.rules.namespaces()));
+    answer.await.unwrap_or_else(stopped)
 }
 
 async fn list_namespace(State(app): State<App>, Path(namespace): Path<String>) -> Response {
-    let Some(namespaces) = namespaces(app).await else {
-        return stopped();
-    };
-    match namespaces.get(&namespace) {
+    let listed = move |namespaces: Namespaces| match namespaces.get(&namespace) {
         Some(groups) => yaml(rule_list_text(
             &namespace,
             groups.values().map(String::as_str),
         )),
         None => nothing(),
-    }
+    };
+    of_namespaces(app, listed).await
 }
 
 async fn group(
     State(app): State<App>,
     Path((namespace, group)): Path<(String, String)>,
 ) -> Response {
-    let Some(namespaces) = namespaces(app).await else {
-        return stopped();
+    let found = move |namespaces: Namespaces| {
+        let groups = namespaces.get(&namespace);
+        match groups.and_then(|groups| groups.get(&group)) {
+            Some(text) => yaml(text.clone()),
+            None => plain(StatusCode::NOT_FOUND, ChangeError::NoGroup),
+        }
     };
-    let text = namespaces
-        .get(&namespace)
-        .and_then(|groups| groups.get(&group));
-    match text {
-        Some(text) => yaml(text.clone()),
-        None => plain(StatusCode::NOT_FOUND, ChangeError::NoGroup),
-    }
+    of_namespaces(app, found).await
 }
 
 async fn set_group(

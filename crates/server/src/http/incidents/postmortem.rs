@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use firebell_engine::Engine;
 use firebell_incident::{
     GRAPH_POINTS_MAX, GRAPH_SERIES_MAX, GRAPHS_MAX, Graph, GraphSeries, Hint, Incident, Part,
@@ -18,7 +17,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{parse_id, read_body, refusal, refused};
-use crate::http::{App, may_wait, prometheus, stopped, unrecorded};
+use crate::http::{App, prometheus, stopped, unrecorded, written};
 
 /// What is posted to have samples frozen.
 #[derive(Deserialize)]
@@ -94,10 +93,7 @@ async fn answer(app: &App, incident: Incident) -> Response {
     let external_url = app.live.config().external_url.clone();
     let (own, id) = ("api/firebell/v1/incidents", incident.id);
     let pictures = format!("{external_url}/{own}/{id}/pictures");
-    match may_wait(move || postmortem_json(&incident, &pictures)).await {
-        Some(body) => Json(body).into_response(),
-        None => stopped(),
-    }
+    written(move || postmortem_json(&incident, &pictures)).await
 }
 
 impl Wanted {
