@@ -116,6 +116,25 @@ describe("incidents", () => {
     expect((await whole).url()).toMatch(/INC-12\/pictures\/[0-9a-f]{64}$/);
   });
 
+  test("take a picture back once somebody insists", async () => {
+    const { page } = await open(scenario("busy"), "#/incidents/INC-12");
+    await page.getByLabel("Your name").fill("ben");
+    await give(page, "paste", "shot.png", "image/png");
+    await page.getByLabel("Note", { exact: true }).fill("a password");
+    await page.getByRole("button", { name: "Note: Note" }).click();
+    const timeline = page.getByRole("region", { name: /^Timeline/ });
+    const shown = timeline.getByRole("img", { name: "a password" });
+    await shown.waitFor();
+    await timeline.getByRole("button", { name: "Take back: a password" }).click();
+    await timeline.getByRole("button", { name: "Keep it" }).click();
+    await timeline.getByRole("button", { name: "Take back: a password" }).click();
+    expect(await accessibilityProblems(page)).toEqual([]);
+    await timeline.getByRole("button", { name: "Remove the picture" }).click();
+    await timeline.getByText("took a picture back").waitFor();
+    await timeline.getByText("a picture, which was taken back: a password").waitFor();
+    expect(await shown.count()).toBe(0);
+  });
+
   test("say that a picture cannot be shown when its file is gone", async () => {
     const world = scenario("busy");
     const picture = {
@@ -131,6 +150,12 @@ describe("incidents", () => {
     timeline.push({ n: 4, at, by, kind: "picture", text: "showed a picture", url: null, picture });
     const { page } = await open(world, "#/incidents/INC-12");
     await page.getByText("The picture cannot be shown.").waitFor();
+    // It may have been sent again, or the server was away.
+    const body = Buffer.from(PNG, "base64");
+    await page.route(/\/pictures\/0{64}$/, (route) => route.fulfill({ body }));
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.getByRole("img", { name: "Picture that ada showed" }).waitFor();
+    expect(await page.getByText("The picture cannot be shown.").count()).toBe(0);
   });
 
   test("keep a picture whose sending failed, with the reason", async () => {

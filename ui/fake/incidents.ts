@@ -221,6 +221,22 @@ export function showPicture(
   return { outcome: "changed", incident };
 }
 
+/** Takes the picture of a path back. */
+export function takeBack(incident: IncidentDetail, path: string, by: string | null): unknown {
+  const id = path.split("/").pop() ?? "";
+  pictures.delete(`${incident.id}/${id}`);
+  for (const entry of incident.timeline) {
+    if (entry.picture?.id !== id) continue;
+    entry.text = entry.text.replace("a picture", "a picture, which was taken back");
+    entry.picture = null;
+  }
+  const n = incident.timeline.length;
+  const text = "took a picture back";
+  const [url, picture] = [null, null];
+  incident.timeline.push({ n, at: ago(0), by, kind: "took_back", text, url, picture });
+  return { outcome: "changed", incident };
+}
+
 /** The bytes of a picture, by the path that the page asks for. */
 export function pictureAt(path: string): { type: string; bytes: Buffer } | undefined {
   const [incident, , id] = path.split("/").slice(-3);

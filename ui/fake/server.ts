@@ -7,7 +7,7 @@ import { extname, join, normalize } from "node:path";
 import type { Changed, IncidentDetail } from "../src/api/types.ts";
 import type { SilencePreview } from "../src/api/types.ts";
 import type { NewSilence } from "../src/api/upstream.ts";
-import { act, incident, pictureAt, runbooks, showPicture } from "./incidents.ts";
+import { act, incident, pictureAt, runbooks, showPicture, takeBack } from "./incidents.ts";
 import { answerPage } from "./pages.ts";
 import { draft, postmortem, write } from "./postmortem.ts";
 import { decide, quality } from "./quality.ts";
@@ -148,6 +148,9 @@ function pictured(
       response.setHeader("Content-Type", "application/json");
       response.end(JSON.stringify(showPicture(found, url.searchParams, bytes)));
     });
+  } else if (request.method === "DELETE" && found) {
+    response.setHeader("Content-Type", "application/json");
+    response.end(JSON.stringify(takeBack(found, url.pathname, url.searchParams.get("by"))));
   } else if (picture === undefined) {
     response.writeHead(404).end();
   } else {

@@ -8,7 +8,7 @@ use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use serde_json::{Map, Value, json};
 
-use self::note::Note;
+use self::note::{Note, TakeBack};
 use crate::explain::Asked;
 use crate::{harmless, say};
 
@@ -33,6 +33,10 @@ pub(crate) enum Command {
                       firebell incident note 4 'latency doubled' --picture graph.png"
     )]
     Note(Note),
+    /// Take a picture back that was the wrong one: nobody can look at it any more.
+    #[command(after_help = "Example: firebell incident take-back 4 \
+                      http://localhost:9494/api/firebell/v1/incidents/INC-4/pictures/5d1b3f…")]
+    TakeBack(TakeBack),
     /// Move it to another state: triage, active, mitigated, resolved, review, closed or declined.
     Move {
         #[command(flatten)]
@@ -311,6 +315,7 @@ pub(crate) fn incident(command: &Command) -> ExitCode {
         Command::Runbooks(options) => runbooks(options),
         Command::Declare(options) => declare(options),
         Command::Note(note) if !note.pictures.is_empty() => note.show(),
+        Command::TakeBack(picture) => picture.take_back(),
         act => match act_of(act) {
             Some((of, act)) => of.act(act),
             None => Err(ExitCode::from(2)),
@@ -325,9 +330,11 @@ pub(crate) fn incident(command: &Command) -> ExitCode {
 /// What is posted, but for who does it.
 fn act_of(command: &Command) -> Option<(&Of, Value)> {
     Some(match command {
-        Command::List(_) | Command::Show(_) | Command::Runbooks(_) | Command::Declare(_) => {
-            return None;
-        }
+        Command::List(_)
+        | Command::Show(_)
+        | Command::Runbooks(_)
+        | Command::Declare(_)
+        | Command::TakeBack(_) => return None,
         Command::Ack(of) => (of, json!({ "do": "ack" })),
         Command::Note(note) => (&note.of, note.act()),
         Command::Move {

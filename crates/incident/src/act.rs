@@ -71,6 +71,12 @@ pub enum Act {
         /// For whom.
         audience: Audience,
     },
+    /// A picture is shown no longer. The server removes its bytes: nobody can say this in JSON.
+    #[serde(skip_deserializing)]
+    TakeBack {
+        /// Which.
+        picture: PictureId,
+    },
     /// Something to do.
     Task {
         /// What.
@@ -177,6 +183,9 @@ pub enum Refusal {
     /// There is no room for more.
     #[error("{0}")]
     Full(String),
+    /// Its timeline has no such picture.
+    #[error("{0} has no picture {1}")]
+    NoPicture(IncidentId, PictureId),
 }
 
 /// A wish that cannot be read.
@@ -194,6 +203,7 @@ impl Act {
                 | Self::Note { .. }
                 | Self::Link { .. }
                 | Self::Picture { .. }
+                | Self::TakeBack { .. }
                 | Self::Task { .. }
                 | Self::TaskDone { .. }
                 | Self::Impact { .. }
@@ -232,6 +242,7 @@ impl Act {
             Self::Note { .. }
                 | Self::Link { .. }
                 | Self::Picture { .. }
+                | Self::TakeBack { .. }
                 | Self::Verdict { .. }
                 | Self::Title { .. }
                 | Self::Part { .. }
@@ -244,7 +255,7 @@ impl Act {
 /// Reads what scenarios write: `ack`, `state mitigated`, `state closed verdict acted`,
 /// `severity sev1`, `title …`, `role commander ben`, `role scribe`, `note …`, `tell …` (stakeholders),
 /// `link URL …`,
-/// `picture 1 …` (a picture of 1 KiB, known by its number), `task …`, `done 1`, `step RUNBOOK 1`, `impact …`, `components a, b`, `data at_risk …`,
+/// `picture 1 …` (a picture of 1 KiB, known by its number), `take_back 1`, `task …`, `done 1`, `step RUNBOOK 1`, `impact …`, `components a, b`, `data at_risk …`,
 /// `verdict false`, `merge INC-2`, `detach FINGERPRINT`, `part cause …`,
 /// `follow_up 2026-12-01 ben …`, `proven 1 …`.
 impl FromStr for Act {
@@ -285,6 +296,9 @@ impl FromStr for Act {
                 picture: numbered(parse_number(first)?),
                 text: more.to_owned(),
                 audience: Audience::Team,
+            },
+            "take_back" => Self::TakeBack {
+                picture: numbered(parse_number(first)?).id,
             },
             "task" => Self::Task {
                 text: rest.to_owned(),
@@ -382,5 +396,5 @@ fn parse_number(text: &str) -> Result<usize, ActTextError> {
     text.parse().map_err(wrong)
 }
 
-const ACTS: &str = "ack, state, severity, title, role, note, tell, link, picture, task, done, \
-                    step, impact, components, data, verdict, merge, detach, part, follow_up or proven";
+const ACTS: &str = "ack, state, severity, title, role, note, tell, link, picture, take_back, task, \
+                    done, step, impact, components, data, verdict, merge, detach, part, follow_up or proven";

@@ -225,6 +225,10 @@ pub enum What {
     Linked(Link),
     /// A picture, what it shows in words, and for whom.
     Pictured(Box<Picture>, String, Audience),
+    /// A picture was shown here, and was taken back: what it showed, and for whom.
+    PictureGone(String, Audience),
+    /// A picture was taken back.
+    TookBack(PictureId),
     /// A task with its number.
     Task(usize, String, Option<Person>),
     /// The task is done.
@@ -380,7 +384,7 @@ impl Incident {
         let is_note = |it: &&Entry| {
             matches!(
                 it.what,
-                What::Note(..) | What::Linked(_) | What::Pictured(..)
+                What::Note(..) | What::Linked(_) | What::Pictured(..) | What::PictureGone(..)
             )
         };
         self.timeline.iter().filter(is_note)
@@ -414,6 +418,7 @@ impl What {
             Self::Titled(text)
             | Self::Note(text, _)
             | Self::Pictured(_, text, _)
+            | Self::PictureGone(text, _)
             | Self::Task(_, text, _)
             | Self::FollowUp(_, text, ..)
             | Self::Proven(_, text) => text.len(),

@@ -302,7 +302,7 @@ fn own_routes() -> Router<App> {
         )
         .route(
             "/incidents/{id}/pictures/{picture}",
-            get(incidents::pictures::show),
+            get(incidents::pictures::show).delete(incidents::pictures::take_back),
         )
         .route(
             "/incidents/{id}/postmortem",

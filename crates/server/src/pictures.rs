@@ -128,6 +128,15 @@ impl Pictures {
         }
     }
 
+    /// Removes one that was taken back, and that nobody names any more; what stays all the same is removed
+    /// later.
+    pub(crate) fn remove(&self, changing: &mut Changing, id: PictureId) {
+        changing.0.insert(id);
+        if let Err(error) = self.disk.remove(&path(id)) {
+            tracing::warn!(%error, "failed to remove a picture that was taken back");
+        }
+    }
+
     /// What was sent, and how many bytes it has: looked through once, then read again a piece at a time,
     /// however slowly it is taken. Waits for the disk.
     ///

@@ -60,6 +60,7 @@ pub(crate) struct QualityMetrics {
     verdicts: Family<VerdictLabels, Counter>,
     not_opened: Counter,
     waiting: Gauge,
+    picture_bytes: Gauge,
     known: Mutex<Known>,
 }
 
@@ -70,6 +71,8 @@ pub(crate) struct IncidentFigures {
     open: [usize; Severity::ALL.len()],
     /// Alerts that wait to open one.
     n_waiting: usize,
+    /// Of the pictures that timelines show.
+    picture_bytes: usize,
 }
 
 impl IncidentFigures {
@@ -83,6 +86,7 @@ impl IncidentFigures {
         Self {
             open: Severity::ALL.map(n_open),
             n_waiting: engine.incidents().waiting().count(),
+            picture_bytes: engine.incidents().picture_bytes(),
         }
     }
 }
@@ -128,6 +132,7 @@ impl Default for QualityMetrics {
             verdicts: Family::default(),
             not_opened: Counter::default(),
             waiting: Gauge::default(),
+            picture_bytes: Gauge::default(),
             known: Mutex::default(),
         };
         metrics.show();
@@ -215,6 +220,7 @@ impl QualityMetrics {
             self.incidents_open.get_or_create(&label).set(whole(n_open));
         }
         self.waiting.set(whole(figures.n_waiting));
+        self.picture_bytes.set(whole(figures.picture_bytes));
     }
 
     /// The counters of alerts of a name and severity, both of them from the first alert on, so that
@@ -316,6 +322,7 @@ impl QualityMetrics {
         registry.register("firebell_incidents_opened", "Incidents that were opened, by alerts or by people", self.incidents_opened.clone());
         registry.register("firebell_incidents_not_opened", "Alerts that should have opened an incident while too many were open", self.not_opened.clone());
         registry.register("firebell_incidents_waiting", "Alerts that open an incident as soon as they are no longer muted, or there is room", self.waiting.clone());
+        registry.register_with_unit("firebell_incident_pictures", "Pictures that timelines of incidents show, of 1 GiB at most", Unit::Bytes, self.picture_bytes.clone());
         registry.register_with_unit("firebell_incident_ack", "From opening an incident until somebody first looked into it", Unit::Seconds, self.incident_ack.clone());
         registry.register_with_unit("firebell_incident_mitigate", "From opening an incident until it was first mitigated or resolved", Unit::Seconds, self.incident_mitigate.clone());
         registry.register_with_unit("firebell_incident_resolve", "From opening an incident until it was first resolved", Unit::Seconds, self.incident_resolve.clone());

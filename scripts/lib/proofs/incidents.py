@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -141,6 +142,7 @@ def pictures(proofs: Proofs, bell: Firebell, folder: Path) -> None:
     words = ("note", "1", "é" * 1000, "--by", "ada", "--picture", str(shot))
     code, text = incident(bell, *words, "--picture", str(shot))
     proofs.check("as long a text as one takes, several take", code == 0, text)
+    take_back(proofs, bell, folder)
     drawing = folder / "drawing.svg"
     drawing.write_text("<svg onload='alert(1)'/>")
     code, text = incident(bell, *note, "--picture", str(drawing))
@@ -155,6 +157,28 @@ def pictures(proofs: Proofs, bell: Firebell, folder: Path) -> None:
     kept = folder / "data" / "pictures"
     (kept / f"{'1' * 64}.new").write_bytes(PNG[:9])
     (kept / ("0" * 64)).write_bytes(PNG)
+
+
+def take_back(proofs: Proofs, bell: Firebell, folder: Path) -> None:
+    """Show the wrong picture, and take it back."""
+    wrong = PNG + b"a password"
+    (folder / "wrong.png").write_bytes(wrong)
+    shot = str(folder / "wrong.png")
+    note = ("note", "1", "the wrong one", "--by", "ada", "--picture", shot)
+    proofs.equal("another one is shown", incident(bell, *note)[0], 0)
+    address = f"{PATH}/INC-1/pictures/{hashlib.sha256(wrong).hexdigest()}"
+    proofs.equal("and is there", bell.ask(address).status, 200)
+    take = ("take-back", "1", f"{bell.url}{address}", "--by", "cleo")
+    code, text = incident(bell, *take)
+    proofs.check("it is taken back", code == 0 and "INC-1" in text, text)
+    proofs.equal("and is not there", bell.ask(address).status, 404)
+    code, text = incident(bell, *take)
+    proofs.check("once", code == 0 and "so already" in text, text)
+    code, text = incident(bell, "show", "1")
+    told = "which was taken back: the wrong one" in text and "took a picture back" in text
+    proofs.check("the timeline says so", code == 0 and told and address not in text, text)
+    files = sorted((folder / "data" / "pictures").iterdir())
+    proofs.equal("its file is gone", [it.read_bytes() for it in files], [PNG])
 
 
 def again(proofs: Proofs, folder: Path, before: Any) -> None:

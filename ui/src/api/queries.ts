@@ -290,7 +290,7 @@ export function useIncident(id: string) {
   });
 }
 
-/** Entries of its timeline before each of these numbers. Entries never change. */
+/** Entries of its timeline before each of these numbers. One changes when its picture is taken back. */
 export function useOlderEntries(id: string, before: number[]) {
   return useQueries({
     queries: before.map((number) => ({
@@ -346,6 +346,22 @@ export function useIncidentPictures(id: string) {
     },
     // Some may be there though another one was refused.
     onSettled: () => client.invalidateQueries({ queryKey: ["incidents"] }),
+  });
+}
+
+/** Takes a picture of its timeline back, wherever it stands there. */
+export function useTakeBack(id: string) {
+  const client = useQueryClient();
+  return useMutation({
+    mutationFn: ({ picture, by }: { picture: string; by: string }) => {
+      const path = `${picturePath(id, picture)}?${new URLSearchParams({ by }).toString()}`;
+      return fetchJson<IncidentActed>(path, { method: "DELETE" });
+    },
+    onSuccess: () =>
+      Promise.all([
+        client.invalidateQueries({ queryKey: ["entries", id] }),
+        client.invalidateQueries({ queryKey: ["incidents"] }),
+      ]),
   });
 }
 

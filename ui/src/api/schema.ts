@@ -393,12 +393,16 @@ export interface paths {
         };
         /**
          * A picture of its timeline
-         * @description Only of an incident whose timeline names it. 500 when its file is missing or damaged.
+         * @description Only of an incident whose timeline shows it: 404 when it was taken back. 500 when its file is missing or damaged. 304 for who asks with its `ETag`.
          */
         get: operations["getPicture"];
         put?: never;
         post?: never;
-        delete?: never;
+        /**
+         * Takes a picture of its timeline back
+         * @description Every entry that shows it says from then on that it was taken back. Its file is removed unless another incident shows it too. `already` when it was taken back before; 404 when the timeline never had it.
+         */
+        delete: operations["takePictureBack"];
         options?: never;
         head?: never;
         patch?: never;
@@ -4025,7 +4029,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description As it was sent. It never changes. */
+            /** @description As it was sent. */
             200: {
                 headers: {
                     [name: string]: unknown;
@@ -4035,6 +4039,35 @@ export interface operations {
                     "image/jpeg": string;
                     "image/gif": string;
                     "image/webp": string;
+                };
+            };
+            default: components["responses"]["Problem"];
+        };
+    };
+    takePictureBack: {
+        parameters: {
+            query: {
+                /** @description Who you are. */
+                by: string;
+            };
+            header?: never;
+            path: {
+                /** @description Such as `INC-4`, or `4`. */
+                id: string;
+                /** @description The `id` of a picture. */
+                picture: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description It is so. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["IncidentActed"];
                 };
             };
             default: components["responses"]["Problem"];

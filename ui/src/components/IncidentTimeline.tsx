@@ -2,16 +2,23 @@
 import { Button } from "@mantine/core";
 import { useState } from "react";
 
-import { picturePath, useOlderEntries } from "../api/queries.ts";
+import { picturePath, useOlderEntries, useTakeBack } from "../api/queries.ts";
 import type { IncidentDetail, IncidentEntry, IncidentPicture } from "../api/types.ts";
 import { useNow } from "../state/clock.ts";
 import { formatClock, formatDay, safeUrl, toMs } from "../state/format.ts";
 import { timelineRows } from "../state/incidents.ts";
 import { altOf } from "../state/pictures.ts";
+import { rememberAuthor } from "../state/silence.ts";
 import page from "../pages/page.module.css";
 import styles from "./IncidentTimeline.module.css";
 
-export function IncidentTimeline({ incident }: { incident: IncidentDetail }) {
+interface IncidentTimelineProps {
+  incident: IncidentDetail;
+  /** Who is there; empty when nobody said so. */
+  author: string;
+}
+
+export function IncidentTimeline({ incident, author }: IncidentTimelineProps) {
   const [asked, setAsked] = useState<number[]>([]);
   const older = useOlderEntries(incident.id, asked);
   const rows = timelineRows([...incident.timeline, ...older.entries]);
@@ -25,7 +32,7 @@ export function IncidentTimeline({ incident }: { incident: IncidentDetail }) {
       <ol className={styles.list}>
         {rows.map((row) =>
           "n" in row ? (
-            <Entry key={row.n} incident={incident.id} entry={row} today={today} />
+            <Entry key={row.n} incident={incident.id} entry={row} today={today} author={author} />
           ) : (
             <li key={`before ${row.before}`}>
               <Button
@@ -50,9 +57,10 @@ interface EntryProps {
   incident: string;
   entry: IncidentEntry;
   today: string;
+  author: string;
 }
 
-function Entry({ incident, entry, today }: EntryProps) {
+function Entry({ incident, entry, today, author }: EntryProps) {
   const at = toMs(entry.at) ?? 0;
   const url = safeUrl(entry.url ?? undefined);
   return (
@@ -72,11 +80,19 @@ function Entry({ incident, entry, today }: EntryProps) {
           </>
         )}
         {entry.picture && (
-          <Picture
-            url={picturePath(incident, entry.picture.id)}
-            picture={entry.picture}
-            alt={altOf(entry)}
-          />
+          <>
+            <Picture
+              url={picturePath(incident, entry.picture.id)}
+              picture={entry.picture}
+              alt={altOf(entry)}
+            />
+            <TakeBack
+              incident={incident}
+              picture={entry.picture.id}
+              author={author}
+              label={altOf(entry)}
+            />
+          </>
         )}
       </span>
     </li>
@@ -92,7 +108,16 @@ interface PictureProps {
 /** Small in the timeline, and whole in a tab of its own. */
 function Picture({ url, picture, alt }: PictureProps) {
   const [isBroken, setBroken] = useState(false);
-  if (isBroken) return <span className={styles.broken}>The picture cannot be shown.</span>;
+  if (isBroken) {
+    return (
+      <span className={styles.broken}>
+        The picture cannot be shown.{" "}
+        <Button size="compact-xs" variant="default" onClick={() => setBroken(false)}>
+          Try again
+        </Button>
+      </span>
+    );
+  }
   return (
     <a className={styles.picture} href={url} target="_blank" rel="noreferrer">
       <img
@@ -104,5 +129,49 @@ function Picture({ url, picture, alt }: PictureProps) {
         onError={() => setBroken(true)}
       />
     </a>
+  );
+}
+
+interface TakeBackProps {
+  incident: string;
+  picture: string;
+  author: string;
+  /** What it shows. */
+  label: string;
+}
+
+/** Asks once more, as a picture does not come back by itself. */
+function TakeBack({ incident, picture, author, label }: TakeBackProps) {
+  const [isAsking, setAsking] = useState(false);
+  const mutation = useTakeBack(incident);
+  const takeBack = (): void => {
+    rememberAuthor(author);
+    mutation.mutate({ picture, by: author });
+  };
+  const isOff = author === "" || mutation.isPending;
+  return (
+    <span className={styles.takeBack}>
+      {isAsking ? (
+        <>
+          <Button size="compact-xs" variant="default" disabled={isOff} onClick={takeBack}>
+            Remove the picture
+          </Button>
+          <Button size="compact-xs" variant="default" onClick={() => setAsking(false)}>
+            Keep it
+          </Button>
+          {author === "" && <span>Say your name first, where it says what you do.</span>}
+        </>
+      ) : (
+        <Button
+          size="compact-xs"
+          variant="subtle"
+          aria-label={`Take back: ${label}`}
+          onClick={() => setAsking(true)}
+        >
+          Take back
+        </Button>
+      )}
+      {mutation.error && <span role="alert">{mutation.error.message}</span>}
+    </span>
   );
 }

@@ -51,7 +51,7 @@ function Details({ incident }: { incident: IncidentDetail }) {
           <Tasks incident={incident} author={author.trim()} />
           <Alerts incident={incident} />
           <PostmortemPanel id={incident.id} author={author.trim()} />
-          <IncidentTimeline incident={incident} />
+          <IncidentTimeline incident={incident} author={author.trim()} />
         </div>
         <IncidentActs incident={incident} author={author} onAuthor={setAuthor} />
       </div>

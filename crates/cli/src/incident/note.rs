@@ -1,4 +1,4 @@
-//! `firebell incident note`: a text, or pictures with a text.
+//! `firebell incident note`: a text, or pictures with a text; `take-back`: such a picture.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -67,6 +67,33 @@ impl Note {
             false => "team",
         }
     }
+}
+
+/// A picture that was the wrong one.
+#[derive(Args)]
+pub(crate) struct TakeBack {
+    #[command(flatten)]
+    of: Of,
+    /// Its id, or its address, as `firebell incident show` prints it.
+    #[arg(value_name = "PICTURE")]
+    picture: String,
+}
+
+impl TakeBack {
+    /// Has it shown no longer.
+    pub(super) fn take_back(&self) -> Result<(), ExitCode> {
+        let by = self.of.as_whom.name()?;
+        let (id, picture) = (segment(&self.of.id), segment(id_in(&self.picture)));
+        let path = format!("{PATH}/{id}/pictures/{picture}");
+        let body = self.of.asked.delete(&path, &[("by", &*by)])?;
+        told(&body, &self.of.asked)
+    }
+}
+
+/// The id that an address ends with.
+fn id_in(picture: &str) -> &str {
+    let picture = picture.trim();
+    picture.rsplit_once('/').map_or(picture, |(_, id)| id)
 }
 
 /// Where the picture of an entry is, if it has one, for who reads a timeline.
@@ -154,6 +181,14 @@ mod tests {
         let expected = "shown so far: 1; give only the others again: b.png, c.png";
         assert_eq!(unshown(&pictures, 1).as_deref(), Some(expected));
         assert_eq!(unshown(&pictures, 0), None);
+    }
+
+    #[test]
+    fn a_picture_is_known_by_its_id_or_its_address() {
+        let address = "http://localhost:9494/api/firebell/v1/incidents/INC-4/pictures/5d1b";
+        for picture in ["5d1b", " 5d1b ", address] {
+            assert_eq!(id_in(picture), "5d1b");
+        }
     }
 
     #[test]

@@ -61,7 +61,11 @@ fn words(what: &What, by: &Who) -> String {
         What::Note(text, Audience::Stakeholders) => format!("told stakeholders: {text}"),
         What::Linked(link) if link.title.is_empty() => format!("linked {}", link.url),
         What::Linked(link) => format!("linked {}: {}", link.title, link.url),
-        What::Pictured(_, text, audience) => pictured(text, *audience),
+        What::Pictured(_, text, audience) => pictured("a picture", text, *audience),
+        What::PictureGone(text, audience) => {
+            pictured("a picture, which was taken back", text, *audience)
+        }
+        What::TookBack(_) => "took a picture back".to_owned(),
         What::Task(n, text, None) => format!("added task {n}: {text}"),
         What::Task(n, text, Some(owner)) => format!("added task {n} for {owner}: {text}"),
         What::TaskDone(n) => format!("did task {n}"),
@@ -95,14 +99,14 @@ fn words(what: &What, by: &Who) -> String {
     }
 }
 
-fn pictured(text: &str, audience: Audience) -> String {
+fn pictured(what: &str, text: &str, audience: Audience) -> String {
     let to_whom = match audience {
         Audience::Team => "",
         Audience::Stakeholders => " stakeholders",
     };
     match text {
-        "" => format!("showed{to_whom} a picture"),
-        text => format!("showed{to_whom} a picture: {text}"),
+        "" => format!("showed{to_whom} {what}"),
+        text => format!("showed{to_whom} {what}: {text}"),
     }
 }
 

@@ -30,7 +30,10 @@ impl Incidents {
         act: Act,
     ) -> Result<Outcome, Refusal> {
         let incident = self.all.get(&id).ok_or(Refusal::Unknown(id))?;
-        if !matches!(act, Act::Merge { .. } | Act::Verdict { .. }) {
+        if !matches!(
+            act,
+            Act::Merge { .. } | Act::Verdict { .. } | Act::TakeBack { .. }
+        ) {
             check_fits(incident, &act)?;
         }
         let is_work = act.is_work();
@@ -70,6 +73,7 @@ impl Incidents {
             Act::Merge { into } => return self.merge(now, id, by, into),
             Act::Detach { alert } => return self.detach(now, id, by, &alert),
             Act::Picture { .. } => return self.show_picture(now, id, by, act),
+            Act::TakeBack { picture } => return self.take_back(now, id, by, picture),
             Act::Part { .. } | Act::FollowUp { .. } | Act::Proven { .. } => {
                 return self.write(now, id, by, act);
             }

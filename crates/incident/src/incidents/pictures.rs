@@ -103,6 +103,40 @@ impl Incidents {
         Ok(Outcome::Changed)
     }
 
+    /// Shows a picture no longer, wherever it stands in this timeline. It may be a secret: neither the
+    /// lack of room for an entry nor that the incident goes on as another one is in the way.
+    pub(super) fn take_back(
+        &mut self,
+        now: Timestamp,
+        id: IncidentId,
+        by: Person,
+        picture: PictureId,
+    ) -> Result<Outcome, Refusal> {
+        let incident = self.all.get_mut(&id).ok_or(Refusal::Unknown(id))?;
+        let mut is_shown = false;
+        for (n, entry) in incident.timeline.iter_mut().enumerate() {
+            let What::Pictured(shown, text, audience) = &mut entry.what else {
+                continue;
+            };
+            if shown.id != picture {
+                continue;
+            }
+            is_shown = true;
+            self.pictures.remove(shown);
+            entry.what = What::PictureGone(std::mem::take(text), *audience);
+            self.changes.entry(id, n);
+        }
+        if is_shown {
+            self.note(now, id, Who::Person(by), What::TookBack(picture));
+            return Ok(Outcome::Changed);
+        }
+        let taken = What::TookBack(picture);
+        match incident.timeline.iter().any(|it| it.what == taken) {
+            true => Ok(Outcome::Already),
+            false => Err(Refusal::NoPicture(id, picture)),
+        }
+    }
+
     /// What it shows, if there is room for it.
     fn checked_caption(
         &self,

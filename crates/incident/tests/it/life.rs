@@ -377,7 +377,7 @@ fn texts_are_checked() {
             0s      INC-1 firebell: joined Down{service="cart", severity="critical"}
             1m      refused: the note is empty
             2m      refused: `javascript:alert(1)` is no address that begins with http:// or https://
-            3m      unread: `sing` is nothing that people do with an incident, only ack, state, severity, title, role, note, tell, link, picture, task, done, step, impact, components, data, verdict, merge, detach, part, follow_up or proven
+            3m      unread: `sing` is nothing that people do with an incident, only ack, state, severity, title, role, note, tell, link, picture, take_back, task, done, step, impact, components, data, verdict, merge, detach, part, follow_up or proven
             4m      refused: the title is empty
         "#]],
     );

@@ -205,6 +205,77 @@ fn nobody_names_the_pictures_of_what_is_forgotten_but_those_that_others_have_too
     }
 }
 
+#[test]
+fn a_picture_is_taken_back_wherever_it_stands_and_may_be_shown_again() {
+    check(
+        "0s ana opens sev3: Slow
+         1m ana 1: picture 1 latency · 2m ben 1: picture 1 · 3m ana 1: picture 2
+         4m ana 1: take_back 9 · 4m cleo 1: take_back 1 · 4m ana 1: take_back 1 · 4m ana 1: take_back x
+         5m restart · 5m ana 1: picture 1 again · 6m ana 1: state declined · 6m ana 1: take_back 1
+         7m ana opens sev3: Other · 8m ana 1: merge INC-2 · 9m ana 1: take_back 2 · 9m ana 7: take_back 2",
+        &expect![[r#"
+            0s      INC-1 ana: opened it
+            1m      INC-1 ana: showed a picture: latency
+            2m      INC-1 ben: showed a picture
+            3m      INC-1 ana: showed a picture
+            4m      refused: INC-1 has no picture 0000000000000000000000000000000000000000000000000000000000000009
+            4m      INC-1 cleo: took a picture back
+            4m      already so
+            4m      unread: `x` is no number
+            5m      INC-1 ana: showed a picture: again
+            6m      INC-1 firebell: guessed the verdict: false
+            6m      INC-1 ana: moved it from triage to declined
+            6m      INC-1 ana: took a picture back
+            7m      INC-2 ana: opened it
+            8m      INC-1 ana: merged it into INC-2
+            8m      INC-2 ana: merged INC-1 into it
+            9m      INC-1 ana: took a picture back
+            9m      refused: there is no incident INC-7
+        "#]],
+    );
+}
+
+#[test]
+fn what_is_taken_back_takes_no_room_and_is_named_by_others_only() {
+    let mut incidents = Incidents::new(policy());
+    let (first, other) = (open(&mut incidents, "first"), open(&mut incidents, "other"));
+    for nth in 0..PICTURES_MAX {
+        show(&mut incidents, first, nth, 100).unwrap();
+    }
+    show(&mut incidents, other, 0, 100).unwrap();
+    assert!(show(&mut incidents, first, 1_000, 100).is_err());
+    let take_back = |incidents: &mut Incidents, of, nth| {
+        let act = Act::TakeBack { picture: id(nth) };
+        incidents.act(Timestamp(2), of, ana(), act)
+    };
+    for nth in [0, 1] {
+        assert_eq!(take_back(&mut incidents, first, nth), Ok(Outcome::Changed));
+        assert_eq!(take_back(&mut incidents, first, nth), Ok(Outcome::Already));
+        assert_eq!(incidents.get(first).unwrap().picture(id(nth)), None);
+    }
+    assert!(incidents.has_picture(id(0)) && !incidents.has_picture(id(1)));
+    assert_eq!(incidents.picture_bytes(), 100 * (PICTURES_MAX - 1));
+    show(&mut incidents, first, 1_000, 100).unwrap();
+    let none = Err(Refusal::NoPicture(other, id(1)));
+    assert_eq!(take_back(&mut incidents, other, 1), none);
+    assert_eq!(take_back(&mut incidents, other, 0), Ok(Outcome::Changed));
+    assert!(!incidents.has_picture(id(0)));
+
+    let mut replayed = Incidents::new(policy());
+    let written = incidents.take_changes().into_iter();
+    written.for_each(|it| replayed.restore(it));
+    replayed.resume();
+    assert_eq!(replayed.picture_bytes(), incidents.picture_bytes());
+    assert_eq!(replayed.get(first), incidents.get(first));
+}
+
+#[test]
+fn nobody_says_in_json_that_a_picture_is_taken_back() {
+    let said = format!(r#"{{"do":"take_back","picture":"{}"}}"#, id(1));
+    let why = serde_json::from_str::<Act>(&said).unwrap_err().to_string();
+    assert!(why.starts_with("unknown variant `take_back`"), "{why}");
+}
+
 /// Journals that were written before there were pictures are read, and those with pictures later.
 #[test]
 fn entries_are_read_as_they_were_written() {
@@ -212,6 +283,8 @@ fn entries_are_read_as_they_were_written() {
     for what in [
         r#"{"note":["restarted it","team"]}"#.to_owned(),
         r#"{"linked":{"url":"https://graphs.example/1","title":""}}"#.to_owned(),
+        r#"{"picture_gone":["latency","stakeholders"]}"#.to_owned(),
+        format!(r#"{{"took_back":"{sha}"}}"#),
         format!(
             r#"{{"pictured":[{{"id":"{sha}","kind":"webp","n_bytes":30,"width":5,"height":3}},"latency","team"]}}"#
         ),

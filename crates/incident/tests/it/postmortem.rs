@@ -68,6 +68,8 @@ fn a_draft_tells_how_it_was_noticed_and_asks_for_the_rest() {
     act(&mut incidents, 740, "proven 2 drill of 1970-01-31").unwrap();
     act(&mut incidents, 750, "picture 1 latency: a | b [c]").unwrap();
     act(&mut incidents, 760, "picture 2").unwrap();
+    act(&mut incidents, 770, "picture 3 a password").unwrap();
+    act(&mut incidents, 780, "take_back 3").unwrap();
     let markdown = incidents.get(ID).unwrap();
     let markdown = markdown.postmortem_markdown("https://bell.example/pictures");
     expect_file!["postmortem.md"].assert_eq(&markdown);

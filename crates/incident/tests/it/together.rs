@@ -487,6 +487,7 @@ fn event() -> impl Strategy<Value = String> {
         "done 1",
         "note hm",
         "picture 1 hm",
+        "take_back 1",
         "verdict false",
         "merge 1",
         "merge 2",

@@ -294,6 +294,7 @@ fn refusal(why: &Refusal) -> Response {
             );
             refused(ErrorKind::NotFound, why)
         }
+        Refusal::NoPicture(..) => refused(ErrorKind::NotFound, why.to_string()),
         Refusal::Invalid(why) => refused(ErrorKind::BadData, why.clone()),
         Refusal::Conflict(why) | Refusal::Full(why) => refused(ErrorKind::Conflict, why.clone()),
     }

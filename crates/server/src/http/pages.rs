@@ -211,7 +211,9 @@ fn parse_key(text: &str) -> Result<PageKey, String> {
 fn refusal(why: &PageRefusal) -> Response {
     let kind = match why {
         PageRefusal::Page(Refusal::Unknown(_))
-        | PageRefusal::Incident(IncidentRefusal::Unknown(_)) => ErrorKind::NotFound,
+        | PageRefusal::Incident(IncidentRefusal::Unknown(_) | IncidentRefusal::NoPicture(..)) => {
+            ErrorKind::NotFound
+        }
         PageRefusal::Page(
             Refusal::UnknownPolicy(_)
             | Refusal::UnknownTarget(_)

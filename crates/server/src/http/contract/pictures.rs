@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use axum::body::{HttpBody as _, to_bytes};
 use axum::extract::{Path, State};
+use axum::http::HeaderMap;
 use expect_test::expect;
 use firebell_incident::{Act, PICTURE_BYTES_MAX, Person};
 use firebell_model::Timestamp;
@@ -126,7 +127,7 @@ async fn a_picture_is_sent_shown_in_the_timeline_and_looked_at() {
         x-content-type-options: nosniff
         content-security-policy: default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'
         cross-origin-resource-policy: same-origin
-        cache-control: private, max-age=31536000, immutable
+        cache-control: private, no-cache
     "#]].assert_eq(&headers.concat());
     assert_eq!(answer.bytes().await.unwrap(), sent);
 
@@ -371,7 +372,11 @@ async fn a_picture_that_is_read_slowly_is_in_memory_by_the_piece() {
     let id = Pictures::id_of(&sent).to_string();
     let ask = async || {
         let asked = Path(("1".to_owned(), id.clone()));
-        let answer = crate::http::incidents::pictures::show(State(bell.server.app.clone()), asked);
+        let answer = crate::http::incidents::pictures::show(
+            State(bell.server.app.clone()),
+            asked,
+            HeaderMap::new(),
+        );
         answer.await.into_body()
     };
     let mut bodies = Vec::new();
@@ -400,6 +405,67 @@ async fn a_picture_that_is_read_slowly_is_in_memory_by_the_piece() {
 }
 
 const CONNECTIONS: usize = 50;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_picture_that_is_taken_back_is_gone_where_it_was_and_stays_elsewhere() {
+    let bell = Bell::with_incidents(&["nobody can pay", "another"]).await;
+    let [both, one] = [png("both"), png("one")];
+    for (asked, bytes) in [
+        ("1?by=ada&text=latency", &both),
+        ("1?by=ada", &one),
+        ("2?by=ada", &both),
+    ] {
+        assert_eq!(bell.send_picture(asked, bytes.clone()).await.0, 200);
+    }
+    let all = both.len() + one.len();
+    bell.wait_for(
+        "/metrics",
+        &format!("firebell_incident_pictures_bytes {all}\n"),
+    )
+    .await;
+    let tag = format!("\"{}\"", Pictures::id_of(&one));
+    let again = async || {
+        let asked = bell.client.get(bell.url(&path("1", &one)));
+        bell.send(asked.header("if-none-match", &tag)).await.0
+    };
+    assert_eq!(again().await, 304);
+    let take_back = async |incident: &str, bytes: &[u8], by: &str| {
+        let url = bell.url(&format!("{}{by}", path(incident, bytes)));
+        let (status, _, body) = bell.send(bell.client.delete(url)).await;
+        let body: Value = serde_json::from_str(&body).unwrap();
+        (status, body)
+    };
+    for (incident, bytes, by, expected) in [
+        ("1", &both, "", 400),
+        ("2", &one, "?by=ben", 404),
+        ("9", &one, "?by=ben", 404),
+    ] {
+        assert_eq!(take_back(incident, bytes, by).await.0, expected);
+    }
+    assert_eq!(bell.files().len(), 2);
+
+    let (status, body) = take_back("1", &both, "?by=ben").await;
+    assert_eq!((status, &body["outcome"]), (200, &"changed".into()));
+    let entries = body["incident"]["timeline"].as_array().unwrap();
+    let gone = entries.iter().find(|it| it["kind"] == "picture_gone");
+    expect![[r#"{"at":"TIME","by":"ada","kind":"picture_gone","n":"N","picture":null,"text":"showed a picture, which was taken back: latency","url":null}"#]].assert_eq(&super::steady(gone.unwrap()).to_string());
+    expect![[r#"{"at":"TIME","by":"ben","kind":"took_back","n":"N","picture":null,"text":"took a picture back","url":null}"#]].assert_eq(&super::steady(last(&body)).to_string());
+    assert_eq!(bell.get(&path("1", &both)).await.0, 404);
+    assert_eq!(bell.get(&path("2", &both)).await.0, 200);
+    assert_eq!(bell.files().len(), 2);
+    assert_eq!(take_back("INC-1", &one, "?by=ben").await.0, 200);
+    assert_eq!(again().await, 404);
+    assert_eq!(bell.files(), [Pictures::id_of(&both).to_string()]);
+    let (status, body) = take_back("1", &one, "?by=ada").await;
+    assert_eq!((status, &body["outcome"]), (200, &"already".into()));
+
+    let bell = bell.again(|_| ()).await;
+    assert_eq!(bell.get(&path("1", &both)).await.0, 404);
+    assert_eq!(bell.get(&path("2", &both)).await.0, 200);
+    assert_eq!(bell.send_picture("1?by=ada", one.clone()).await.0, 200);
+    assert_eq!(bell.get(&path("1", &one)).await.0, 200);
+    bell.server.stop().await.unwrap();
+}
 
 fn copy_folder(from: &std::path::Path, to: &std::path::Path) {
     std::fs::create_dir_all(to).unwrap();

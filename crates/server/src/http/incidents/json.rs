@@ -177,6 +177,8 @@ fn kind(what: &What) -> &'static str {
         What::Note(..) => "note",
         What::Linked(_) => "linked",
         What::Pictured(..) => "picture",
+        What::PictureGone(..) => "picture_gone",
+        What::TookBack(_) => "took_back",
         What::Task(..) => "task",
         What::TaskDone(_) => "task_done",
         What::Step(..) => "step",

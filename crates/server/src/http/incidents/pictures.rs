@@ -1,4 +1,4 @@
-//! Pictures of timelines over HTTP: how one is sent, and how it is looked at.
+//! Pictures of timelines over HTTP: how one is sent, looked at and taken back.
 //!
 //! *Invariants*: what a picture is, its bytes say; what is sent beside them is not believed. Only what
 //! an entry names is shown, and never so that a browser could run something of it.
@@ -9,10 +9,10 @@ use axum::Json;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::BytesRejection;
 use axum::extract::{Path, State};
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use firebell_incident::{
-    Act, Audience, IncidentId, Person, Picture, PictureError, PictureId, Refusal,
+    Act, Audience, IncidentId, Outcome, Person, Picture, PictureError, PictureId, Refusal,
 };
 use firebell_wire::params::Params;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
@@ -133,10 +133,59 @@ async fn keep(
     }
 }
 
+/// `DELETE /api/firebell/v1/incidents/{id}/pictures/{picture}?by=…`.
+pub(in crate::http) async fn take_back(
+    State(app): State<App>,
+    Path((id, picture)): Path<(String, String)>,
+    uri: Uri,
+) -> Response {
+    let params = params(&uri, &Bytes::new());
+    let by = params.get("by").unwrap_or_default();
+    let read = || Ok::<_, String>((parse_id(&id)?, picture.parse()?, Person::new(by)?));
+    let (id, picture, by) = match read() {
+        Ok(read) => read,
+        Err(why) => return refused(ErrorKind::BadData, why),
+    };
+    // As one that is sent: it ends with its file, whoever still listens.
+    let changing = app.pictures.change().await;
+    let taken = app
+        .runtime
+        .spawn(take_back_in(app.clone(), changing, (id, picture, by)));
+    taken.await.unwrap_or_else(|_| stopped())
+}
+
+/// Has it written down that the picture is shown no longer, then removes the file.
+async fn take_back_in(
+    app: App,
+    mut changing: Changing,
+    (id, picture, by): (IncidentId, PictureId, Person),
+) -> Response {
+    let done = app.handle.command(move |engine, now, step| {
+        let act = Act::TakeBack { picture };
+        let outcome = engine.act_on_incident(now, id, by, act, step)?;
+        let incidents = engine.incidents();
+        let body = answer(incidents.get(id), outcome).1;
+        let is_gone = outcome == Outcome::Changed && !incidents.has_picture(picture);
+        Ok::<_, Refusal>((body, is_gone))
+    });
+    let (body, is_gone) = match done.await {
+        Ok(Ok(done)) => done,
+        Ok(Err(why)) => return refusal(&why),
+        // The file goes when that is written down: the folder is swept again and again.
+        Err(error) => return unrecorded(&error),
+    };
+    if is_gone {
+        let pictures = Arc::clone(&app.pictures);
+        may_wait(move || pictures.remove(&mut changing, picture)).await;
+    }
+    Json(body).into_response()
+}
+
 /// `GET /api/firebell/v1/incidents/{id}/pictures/{picture}`.
 pub(in crate::http) async fn show(
     State(app): State<App>,
     Path((id, picture)): Path<(String, String)>,
+    asked: HeaderMap,
 ) -> Response {
     let read = || Ok::<_, String>((parse_id(&id)?, picture.parse::<PictureId>()?));
     let (id, picture_id) = match read() {
@@ -156,6 +205,16 @@ pub(in crate::http) async fn show(
         Ok(None) => return refusal(&Refusal::Unknown(id)),
         Err(_) => return stopped(),
     };
+    // Who has it is only told that it is still shown.
+    let tag = format!("\"{picture_id}\"");
+    let known = asked.get(header::IF_NONE_MATCH);
+    if known.is_some_and(|known| known.as_bytes() == tag.as_bytes()) {
+        let headers = [
+            (header::ETAG, tag),
+            (header::CACHE_CONTROL, CACHING.to_owned()),
+        ];
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
     let pictures = Arc::clone(&app.pictures);
     match may_wait(move || pictures.read(picture_id)).await {
         Some(Ok((n_bytes, pieces))) => served(id, &picture, sized(n_bytes, pieces)),
@@ -180,6 +239,7 @@ fn served(id: IncidentId, picture: &Picture, body: Body) -> Response {
             "same-origin".to_owned(),
         ),
         (header::CACHE_CONTROL, CACHING.to_owned()),
+        (header::ETAG, format!("\"{}\"", picture.id)),
     ];
     (headers, body).into_response()
 }
@@ -214,5 +274,5 @@ fn unfit(why: &PictureError) -> Response {
 /// The browser's own page around a picture has a style; nothing else of it is to work.
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; sandbox; frame-ancestors 'none'";
-/// Another picture has another id.
-const CACHING: &str = "private, max-age=31536000, immutable";
+/// Another picture has another id; but one may be taken back.
+const CACHING: &str = "private, no-cache";
