@@ -292,14 +292,7 @@ impl FromStr for Act {
                 url: first.to_owned(),
                 title: more.to_owned(),
             },
-            "picture" => Self::Picture {
-                picture: numbered(parse_number(first)?),
-                text: more.to_owned(),
-                audience: Audience::Team,
-            },
-            "take_back" => Self::TakeBack {
-                picture: numbered(parse_number(first)?).id,
-            },
+            "picture" | "take_back" => of_picture(name, first, more)?,
             "task" => Self::Task {
                 text: rest.to_owned(),
                 owner: None,
@@ -360,6 +353,21 @@ fn of_postmortem(name: &str, first: &str, more: &str) -> Result<Act, ActTextErro
                 "`{other}` is nothing that people do with an incident, only {ACTS}"
             )));
         }
+    })
+}
+
+/// A picture that is shown, or taken back.
+fn of_picture(name: &str, number: &str, text: &str) -> Result<Act, ActTextError> {
+    let picture = numbered(parse_number(number)?);
+    Ok(match name {
+        "take_back" => Act::TakeBack {
+            picture: picture.id,
+        },
+        _ => Act::Picture {
+            picture,
+            text: text.to_owned(),
+            audience: Audience::Team,
+        },
     })
 }
 

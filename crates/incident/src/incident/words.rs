@@ -61,11 +61,7 @@ fn words(what: &What, by: &Who) -> String {
         What::Note(text, Audience::Stakeholders) => format!("told stakeholders: {text}"),
         What::Linked(link) if link.title.is_empty() => format!("linked {}", link.url),
         What::Linked(link) => format!("linked {}: {}", link.title, link.url),
-        What::Pictured(_, text, audience) => pictured("a picture", text, *audience),
-        What::PictureGone(text, audience) => {
-            pictured("a picture, which was taken back", text, *audience)
-        }
-        What::TookBack(_) => "took a picture back".to_owned(),
+        What::Pictured(..) | What::PictureGone(..) | What::TookBack(_) => pictured(what),
         What::Task(n, text, None) => format!("added task {n}: {text}"),
         What::Task(n, text, Some(owner)) => format!("added task {n} for {owner}: {text}"),
         What::TaskDone(n) => format!("did task {n}"),
@@ -99,14 +95,19 @@ fn words(what: &What, by: &Who) -> String {
     }
 }
 
-fn pictured(what: &str, text: &str, audience: Audience) -> String {
+fn pictured(what: &What) -> String {
+    let (state, text, audience) = match what {
+        What::Pictured(_, text, audience) => ("", text, audience),
+        What::PictureGone(text, audience) => (", which was taken back", text, audience),
+        _ => return "took a picture back".to_owned(),
+    };
     let to_whom = match audience {
         Audience::Team => "",
         Audience::Stakeholders => " stakeholders",
     };
-    match text {
-        "" => format!("showed{to_whom} {what}"),
-        text => format!("showed{to_whom} {what}: {text}"),
+    match text.as_str() {
+        "" => format!("showed{to_whom} a picture{state}"),
+        text => format!("showed{to_whom} a picture{state}: {text}"),
     }
 }
 
