@@ -1,5 +1,7 @@
 //! Work beside the one thread that serves requests: what takes time there keeps all others waiting.
 
+use std::panic::resume_unwind;
+
 use axum::Json;
 use axum::extract::Request;
 use axum::middleware::Next;
@@ -11,11 +13,17 @@ use tokio::sync::oneshot;
 use super::stopped;
 
 /// Does what may take time, or wait for the disk, or for somebody who does, on a thread that may;
-/// `None` when there is none any more ([`stopped`]).
+/// `None` when there is none any more ([`stopped`]). A panic goes on here, as if it had been done here.
 pub(super) async fn may_wait<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
-    tokio::task::spawn_blocking(work).await.ok()
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => Some(done),
+        Err(error) => match error.try_into_panic() {
+            Ok(panic) => resume_unwind(panic),
+            Err(_) => None,
+        },
+    }
 }
 
 /// An answer that may be long.

@@ -213,6 +213,24 @@ async fn a_body_that_takes_time_is_read_on_another_thread_than_the_one_that_serv
 }
 
 #[tokio::test]
+async fn a_panic_ends_its_connection_and_nothing_else_wherever_it_is_served() {
+    let (server, _folder) = start(Overrides::default()).await;
+    let handler = async |body: Bytes| match body.first() {
+        Some(b'!') => panic!("as the test wants it"),
+        _ => "well",
+    };
+    let (listening, url) = serve(&server, post(handler)).await;
+    for n_bytes in [1, ASIDE_BYTES + 1] {
+        let send = |byte: u8| client().post(&url).body(vec![byte; n_bytes]).send();
+        assert!(send(b'!').await.is_err(), "{n_bytes} bytes");
+        let answer = send(b'x').await.unwrap().text().await.unwrap();
+        assert_eq!(answer, "well", "{n_bytes} bytes");
+    }
+    drop(listening);
+    server.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn what_is_served_aside_ends_when_nobody_waits_for_it() {
     let (server, _folder) = start(Overrides::default()).await;
     let awaited = Arc::new(());
