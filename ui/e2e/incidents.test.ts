@@ -84,13 +84,17 @@ describe("incidents", () => {
     const note = page.getByLabel("Note", { exact: true });
     await note.waitFor();
     await page.getByLabel("Your name").fill("ben");
-    await give(page, "paste", "shot.png", "image/png");
     await give(page, "drop", "graph.png", "image/png");
-    await page.getByRole("list", { name: "Pictures: Note" }).getByRole("img").nth(1).waitFor();
+    await give(page, "paste", "shot.png", "image/png");
+    const chosen = page.getByRole("list", { name: "Pictures: Note" }).getByRole("img");
+    await chosen.nth(1).waitFor();
     // What cannot be sent is said, and what can stays.
     await give(page, "drop", "drawing.svg", "image/svg+xml");
     await page.getByRole("alert").getByText("drawing.svg is no PNG").waitFor();
+    const second = await chosen.nth(1).elementHandle();
     await page.getByRole("button", { name: "Leave out graph.png" }).click();
+    // It moved up, and was not drawn anew.
+    expect(await second.evaluate((it) => it.isConnected)).toBe(true);
     const chooser = page.waitForEvent("filechooser");
     await page.getByRole("button", { name: "Picture: Note" }).click();
     const buffer = Buffer.from(PNG, "base64");

@@ -151,6 +151,16 @@ function useDropping(add: (files: File[]) => void) {
   };
 }
 
+const KEYS = new WeakMap<File, number>();
+let nKeys = 0;
+
+/** The file itself, as a key: two may be alike, and one that moves up is not drawn anew. */
+function keyOf(picture: File): number {
+  const key = KEYS.get(picture) ?? nKeys++;
+  KEYS.set(picture, key);
+  return key;
+}
+
 interface ChosenProps {
   label: string;
   pictures: File[];
@@ -164,8 +174,8 @@ function Chosen({ label, pictures, onTheirWay, onLeaveOut }: ChosenProps) {
   if (pictures.length === 0) return null;
   return (
     <ul className={styles.pictures} aria-label={`Pictures: ${label}`}>
-      {pictures.map((picture, idx) => (
-        <li key={`${idx} ${picture.name} ${picture.lastModified} ${picture.size}`}>
+      {pictures.map((picture) => (
+        <li key={keyOf(picture)}>
           <Preview picture={picture} />
           <Button
             size="compact-xs"
