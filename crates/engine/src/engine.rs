@@ -307,8 +307,7 @@ impl Engine {
     }
 
     /// When it is due for another reason than [`Rules::poll_deadline`].
-    #[must_use]
-    pub fn poll_others(&self) -> Option<Timestamp> {
+    fn poll_others(&self) -> Option<Timestamp> {
         let of_parts = [
             self.dispatch.poll_deadline(),
             self.failing.poll_deadline(),

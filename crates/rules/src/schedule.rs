@@ -1,5 +1,6 @@
 //! The slots at which a group is evaluated: a grid from the epoch on, shifted by a hash of the
-//! group, so that groups do not all run at once and an evaluation can be repeated.
+//! group, so that groups do not all run at once and an evaluation can be repeated. The shift is of
+//! whole seconds: groups of one second share a wake, which costs more than to begin most of them.
 
 use firebell_model::{Duration, Labels, Timestamp};
 
@@ -89,7 +90,12 @@ impl Grid {
             None => {
                 let identity = [("file", &*group.file), ("name", &*group.name)];
                 let identity = Labels::from_pairs(identity).fingerprint();
-                (identity.0 % interval.unsigned_abs()) as i64
+                let phase = (identity.0 % interval.unsigned_abs()) as i64;
+                if interval > SECOND {
+                    phase - phase % SECOND
+                } else {
+                    phase
+                }
             }
         };
         Self { interval, phase }
@@ -130,6 +136,9 @@ impl Grid {
     }
 }
 
+/// In milliseconds.
+const SECOND: i64 = 1000;
+
 /// A group's last slot is recorded when the recorded one is this old: each slot would cost a durable
 /// write without need.
 pub(crate) const SLOT_RECORD_EVERY: Duration = Duration::from_mins(1);
@@ -141,17 +150,37 @@ const SETTLE: Duration = Duration::from_mins(1);
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_group_has_a_slot_at_the_moment_that_is_asked_for() {
-        let group = RuleGroup {
+    fn group(name: String, interval: Duration, slot_at: Option<Timestamp>) -> RuleGroup {
+        RuleGroup {
             file: "r.yml".to_owned(),
-            name: "g".to_owned(),
-            interval: Duration::from_mins(1),
-            slot_at: Some(at(61)),
+            name,
+            interval,
+            slot_at,
             query_offset: Duration::ZERO,
             limit: None,
             rules: Vec::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn groups_begin_at_whole_seconds_all_over_their_interval() {
+        for (interval, n_phases) in [(15_000, 15), (1_500, 2), (2_000, 2)] {
+            let phases = (0..200).map(|idx| {
+                let group = group(idx.to_string(), Duration(interval), None);
+                Slots::new(&group).after(at(0)).0 % interval
+            });
+            let phases: std::collections::BTreeSet<i64> = phases.collect();
+            assert!(phases.iter().all(|it| it % 1000 == 0), "{phases:?}");
+            assert_eq!(phases.len(), n_phases, "{interval}: {phases:?}");
+        }
+        // Those that are evaluated more often have no seconds to share.
+        let group = group("g".to_owned(), Duration(1000), None);
+        assert_ne!(Slots::new(&group).after(at(0)).0 % 1000, 0);
+    }
+
+    #[test]
+    fn a_group_has_a_slot_at_the_moment_that_is_asked_for() {
+        let group = group("g".to_owned(), Duration::from_mins(1), Some(at(61)));
         let slots = Slots::new(&group);
         assert_eq!(slots.after(at(0)), at(1));
         assert_eq!(slots.after(at(61)), at(121));

@@ -431,12 +431,7 @@ impl Driver {
     /// How long nothing is due.
     fn wait(&self) -> StdDuration {
         let now = self.clock.now();
-        let of_rules = self.engine.rules().poll_deadline();
-        let deadlines = [
-            of_rules.map(|due| gathered(now, due)),
-            self.engine.poll_others(),
-            self.ledger.poll_deadline(),
-        ];
+        let deadlines = [self.engine.poll_deadline(), self.ledger.poll_deadline()];
         let due = deadlines.into_iter().flatten().min();
         // Never long: the system's clock may be set forward while we wait.
         due.map_or(WAIT_MAX, |due| (due - now).min(WAIT_MAX))
@@ -444,22 +439,6 @@ impl Driver {
     }
 }
 
-/// Groups that are due soon after each other begin together, a moment late: to wake costs more than to
-/// begin most of them. Their slots stay as they are; what is evaluated when its samples arrive, and rules
-/// of one group whose own intervals meet within it, are evaluated at the later moment.
-fn gathered(now: Timestamp, due: Timestamp) -> Timestamp {
-    if due - now <= GATHERED {
-        return due;
-    }
-    let behind = due.0.rem_euclid(GATHERED.0);
-    match behind {
-        0 => due,
-        _ => due + (GATHERED - Duration(behind)),
-    }
-}
-
-/// No group begins so much late for others.
-const GATHERED: Duration = Duration(200);
 /// How long deliveries that are under way have to end when the process is told to.
 const DRAIN_MAX: StdDuration = StdDuration::from_secs(5);
 const DRAIN_LOOK_EVERY: StdDuration = StdDuration::from_millis(20);
@@ -467,25 +446,3 @@ const DRAIN_LOOK_EVERY: StdDuration = StdDuration::from_millis(20);
 const EVENTS_PER_STEP_MAX: usize = 256;
 /// The longest wait between two looks at the clock.
 const WAIT_MAX: Duration = RESULT_RESTS_MAX;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn groups_begin_together_a_moment_late_and_never_early() {
-        for (now, due, expected) in [
-            (0, 1_000, 1_000),
-            (0, 1_001, 1_200),
-            (0, 1_199, 1_200),
-            (-5_000, -1_001, -1_000),
-            // What is due so soon, such as a group of a short interval, is not put off.
-            (1_000, 1_150, 1_150),
-            (1_000, 1_200, 1_200),
-            (1_000, 900, 900),
-        ] {
-            let found = gathered(Timestamp(now), Timestamp(due));
-            assert_eq!(found, Timestamp(expected), "{due} at {now}");
-        }
-    }
-}

@@ -470,23 +470,38 @@ fn senders(
 
 /// Starts what goes on beside everything else.
 fn keep_up(store: &Arc<Store>, metrics: &Arc<Metrics>, clock: &Arc<Clock>) -> std::io::Result<()> {
-    tokio::spawn(sync(Arc::clone(store)));
     tokio::spawn(maintain(Arc::clone(store), Arc::clone(clock)));
-    tokio::spawn(note_rate(Arc::clone(metrics), Arc::clone(clock)));
+    let (metrics, clock) = (Arc::clone(metrics), Arc::clone(clock));
     let store = Arc::downgrade(store);
     // A thread of its own: one for blocking work would be made anew nearly each time.
-    let shortener = std::thread::Builder::new().name("shorten".to_owned());
-    shortener.spawn(move || shorten_log(&store)).map(drop)
+    let tending = std::thread::Builder::new().name("tend".to_owned());
+    tending
+        .spawn(move || tend(&store, &metrics, &clock))
+        .map(drop)
 }
 
-/// Makes samples durable, soon enough that rules find those from before a loss of power: the
-/// journal, which is always durable, says how far they had judged.
-async fn sync(store: Arc<Store>) {
-    loop {
-        tokio::time::sleep(SYNC_EVERY).await;
-        let store = Arc::clone(&store);
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || store.sync()).await {
+/// Does what little there is to do every second, in one wake: an idle machine is left idle.
+fn tend(store: &Weak<Store>, metrics: &Metrics, clock: &Clock) {
+    for seconds in 0_u64.. {
+        if seconds.is_multiple_of(RATE_EVERY_SECONDS) {
+            // For the rate that the page shows.
+            let n_samples = metrics.samples_appended.get();
+            metrics.samples_rate.note(clock.now(), n_samples);
+        }
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        let Some(store) = store.upgrade() else {
+            return;
+        };
+        // Soon enough that rules find the samples from before a loss of power: the journal, which is
+        // always durable, says how far they had judged.
+        if seconds.is_multiple_of(SYNC_EVERY_SECONDS)
+            && let Err(error) = store.sync()
+        {
             tracing::error!(%error, "failed to sync the metric store");
+        }
+        // So short that a restart is quick, however fast samples come.
+        if let Err(error) = store.shorten_log() {
+            tracing::error!(%error, "failed to shorten the log of the metric store");
         }
     }
 }
@@ -500,29 +515,6 @@ async fn maintain(store: Arc<Store>, clock: Arc<Clock>) {
             tracing::error!(%error, "the metric store could not be written; what is in memory is kept");
         }
         tokio::time::sleep(MAINTAIN_EVERY).await;
-    }
-}
-
-/// Keeps the store's log so short that a restart is quick, however fast samples come.
-fn shorten_log(store: &Weak<Store>) {
-    loop {
-        std::thread::sleep(SHORTEN_EVERY);
-        let Some(store) = store.upgrade() else {
-            return;
-        };
-        if let Err(error) = store.shorten_log() {
-            tracing::error!(%error, "failed to shorten the log of the metric store");
-        }
-    }
-}
-
-/// Notes how many samples came, for the rate that the page shows.
-async fn note_rate(metrics: Arc<Metrics>, clock: Arc<Clock>) {
-    loop {
-        metrics
-            .samples_rate
-            .note(clock.now(), metrics.samples_appended.get());
-        tokio::time::sleep(RATE_EVERY).await;
     }
 }
 
@@ -686,9 +678,8 @@ const BLOCKING_THREAD_KEPT: std::time::Duration = std::time::Duration::from_secs
 const BLOCKING_THREADS_MAX: usize = 256;
 /// Rules that are evaluated at the same time.
 const EVALUATOR_THREADS: usize = 2;
-const RATE_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
-const SYNC_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
-const SHORTEN_EVERY: std::time::Duration = std::time::Duration::from_secs(1);
+const RATE_EVERY_SECONDS: u64 = 5;
+const SYNC_EVERY_SECONDS: u64 = 5;
 const MAINTAIN_EVERY: std::time::Duration = std::time::Duration::from_secs(60);
 /// For what rules recorded and decided, and others have not taken yet.
 const DRAIN_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(2);

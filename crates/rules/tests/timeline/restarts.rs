@@ -179,8 +179,8 @@ fn a_rule_that_moves_to_another_group_takes_its_alerts_along() {
             0s {alertname="Down", instance="a"} pending
             1m {alertname="Down", instance="a"} firing
             1m tell {alertname="Down", instance="a"} fires since 1m
-            2m38s839ms {alertname="Down", instance="a"} inactive
-            2m38s839ms tell {alertname="Down", instance="a"} fired 1m to 2m38s839ms
+            2m39s {alertname="Down", instance="a"} inactive
+            2m39s tell {alertname="Down", instance="a"} fired 1m to 2m39s
         "#]],
     );
 }

@@ -103,9 +103,9 @@ fn item_2_expressions_look_at_the_slot_less_the_offset_and_templates_at_the_slot
         text,
         "0s end",
         expect![[r#"
-        0s {alertname="Clock"} firing
-        0s tell {alertname="Clock"} fires since 0s {expr="1.699999974318e+09", text="1.700000004318e+09"}
-    "#]],
+            0s {alertname="Clock"} firing
+            0s tell {alertname="Clock"} fires since 0s {expr="1.699999974e+09", text="1.700000004e+09"}
+        "#]],
     );
 }
 
