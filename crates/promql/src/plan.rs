@@ -7,7 +7,7 @@ mod reference;
 
 use std::sync::Arc;
 
-use firebell_model::{Labels, METRIC_NAME, MatchOp, Matcher};
+use firebell_model::{Labels, METRIC_NAME, MatchOp, Matcher, is_metric_label};
 
 use crate::ast::{
     AggregateOp, At, BinaryOp, Borders, Call, Expr, Matching, Node, Selector, Shift, Span,
@@ -544,7 +544,7 @@ fn absent_labels(arg: &Expr) -> Labels {
     };
     let mut builder = Labels::empty().to_builder();
     let mut seen: Vec<&str> = Vec::new();
-    for matcher in matchers.iter().filter(|it| it.name() != METRIC_NAME) {
+    for matcher in matchers.iter().filter(|it| !is_metric_label(it.name())) {
         if matcher.op() == MatchOp::Equal && !seen.contains(&matcher.name()) {
             builder.set(matcher.name(), matcher.value());
         } else {

@@ -248,13 +248,28 @@ eval instant at 2m x_total
 eval instant at 2m rate(x_total[2m])
   {i="1"} 1
 
-# Matching looks at both, as at any label but the name.
+# Matching looks at neither, as at the name.
 eval instant at 2m x_total + y
+  {i="1"} 123
+
+eval instant at 2m (x_total - y) / x_total
+  {i="1"} 0.975
 
 eval instant at 2m x_total > ignoring () y
+  x_total{__type__="counter", __unit__="bytes", i="1"} 120
+
+eval instant at 2m x_total unless y
 
 eval instant at 2m x_total + ignoring (__type__, __unit__) y
   {i="1"} 123
+
+eval instant at 2m x_total + on (i, __type__) y
+
+eval instant at 2m sum without (j) (x_total)
+  {i="1"} 120
+
+eval instant at 2m absent(z{__type__="gauge", i="1"})
+  {i="1"} 1
 
 eval instant at 2m x_total * on (i) group_left (__type__) y
   {__type__="gauge", i="1"} 360

@@ -7,7 +7,7 @@ mod histograms;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use firebell_model::{Labels, METRIC_NAME, format_float, format_float_general};
+use firebell_model::{Labels, format_float, format_float_general, is_metric_label};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
 use super::note::Note;
@@ -105,7 +105,7 @@ fn group_labels(aggregation: &Aggregation, labels: &Labels) -> Labels {
         found.is_ok()
     };
     if aggregation.is_without {
-        labels.filter(|name| name != METRIC_NAME && !is_named(name))
+        labels.filter(|name| !is_metric_label(name) && !is_named(name))
     } else {
         labels.filter(is_named)
     }
