@@ -108,7 +108,7 @@ describe("incidents", () => {
     const timeline = page.getByRole("region", { name: /^Timeline/ });
     await timeline.getByText("showed a picture: latency doubled (2 of 2)").waitFor();
     await expect.poll(() => page.getByRole("list", { name: "Pictures: Note" }).count()).toBe(0);
-    expect(await note.inputValue()).toBe("");
+    await expect.poll(() => note.inputValue()).toBe("");
     const shown = timeline.getByRole("img", { name: "latency doubled (1 of 2)" });
     await shown.scrollIntoViewIfNeeded();
     const drawn = () => shown.evaluate((it) => (it as HTMLImageElement).naturalWidth);
@@ -200,7 +200,7 @@ describe("incidents", () => {
     await timeline.getByText("showed a picture: latency doubled").waitFor();
     await expect.poll(() => note.inputValue()).toBe("rolled back");
     const chosen = page.getByRole("list", { name: "Pictures: Note" }).getByRole("img");
-    expect(await chosen.count()).toBe(1);
+    await expect.poll(() => chosen.count()).toBe(1);
     expect(await chosen.getAttribute("alt")).toBe("later.png");
   });
 
@@ -251,6 +251,7 @@ describe("incidents", () => {
     await page.keyboard.press("Enter");
     await page.getByText("checkout, mail", { exact: true }).waitFor();
     await hit.getByRole("textbox").fill("");
+    await expect.poll(() => hit.getByRole("button").isEnabled()).toBe(true);
     await page.keyboard.press("Enter");
     await expect.poll(() => world.incidents[0]?.components).toEqual([]);
 
@@ -311,7 +312,7 @@ describe("incidents", () => {
     await page.getByText("0 graphs, frozen by ben").waitFor();
     await page.setViewportSize({ width: 360, height: 740 });
     await page.waitForTimeout(300);
-    expect(await overflow(page)).toBe(0);
+    await expect.poll(() => overflow(page)).toBe(0);
   });
 
   test("have runbooks in place, whose steps are ticked by whoever is named", async () => {

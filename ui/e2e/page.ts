@@ -58,6 +58,14 @@ export async function openAt(url: string, options: BrowserContextOptions = {}): 
   return page;
 }
 
+/** Loads the page anew at a place; what another place showed is gone, however slow the machine. */
+export async function goTo(page: Page, url: string): Promise<void> {
+  await page.goto("about:blank");
+  await page.goto(url);
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  await page.waitForTimeout(300);
+}
+
 /** For tests that break things on purpose: what the browser complained about so far, forgotten. */
 export function takeComplaints(): string[] {
   return complaints.splice(0);

@@ -1,9 +1,8 @@
-import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 
 import { scenario } from "../fake/scenarios.ts";
 import { TRACE_ID } from "../fake/traces.ts";
-import { accessibilityProblems, open, overflow, useBrowser } from "./page.ts";
+import { accessibilityProblems, goTo, open, overflow, useBrowser } from "./page.ts";
 
 useBrowser();
 
@@ -18,8 +17,8 @@ describe("the page of one alert", () => {
     const heading = page.getByRole("heading", { level: 1, name: "CheckoutErrors" });
     await heading.waitFor();
     await expect.poll(() => heading.evaluate((it) => it === document.activeElement)).toBe(true);
-    expect(await page.title()).toBe("(4) CheckoutErrors · Firebell");
-    const text = await page.getByRole("article").innerText();
+    await expect.poll(() => page.title()).toBe("(4) CheckoutErrors · Firebell");
+    const article = page.getByRole("article");
     for (const part of [
       "More than 5 % of requests",
       "alerts when > 0.05",
@@ -29,7 +28,7 @@ describe("the page of one alert", () => {
       "a repetition, by repeat_interval 4h",
       "attempt 3 failed, it is tried again",
     ])
-      expect(text).toContain(part);
+      await expect.poll(() => article.innerText()).toContain(part);
     await page.getByRole("img", { name: /alerts when > 0.05/ }).waitFor();
     await page.getByText("first notification of this group").waitFor();
   });
@@ -368,7 +367,7 @@ describe("the objectives", () => {
     expect(await accessibilityProblems(page)).toEqual([]);
     await page.setViewportSize({ width: 360, height: 740 });
     await page.waitForTimeout(300);
-    expect(await overflow(page)).toBe(0);
+    await expect.poll(() => overflow(page)).toBe(0);
   });
 });
 
@@ -387,27 +386,19 @@ describe("every page", () => {
     "#/targets",
   ];
 
-  /** Loads the page anew at a place; what another place showed is gone, however slow the machine. */
-  const goTo = async (page: Page, url: string): Promise<void> => {
-    await page.goto("about:blank");
-    await page.goto(url);
-    await page.getByRole("heading", { level: 1 }).waitFor();
-    await page.waitForTimeout(300);
-  };
-
   test.each(["light", "dark"] as const)("can be used by everybody (%s)", async (colorScheme) => {
     const world = scenario("busy");
     const { page, server } = await open(world, "", { colorScheme });
     for (const place of places(world)) {
       await goTo(page, `${server.url}${place}`);
-      expect(await accessibilityProblems(page), place).toEqual([]);
+      await expect.poll(() => accessibilityProblems(page), { message: place }).toEqual([]);
     }
     await page.getByRole("link", { name: "Alerts" }).first().click();
     await page.getByRole("link", { name: "CheckoutErrors" }).click();
     await page.getByRole("button", { name: "Silence…" }).click();
     await page.getByRole("dialog").waitFor();
     await page.waitForTimeout(400);
-    expect(await accessibilityProblems(page), "dialog").toEqual([]);
+    await expect.poll(() => accessibilityProblems(page), { message: "dialog" }).toEqual([]);
   });
 
   test("fits a phone", async () => {

@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 
 import { scenario } from "../fake/scenarios.ts";
 import { TRACE_ID } from "../fake/traces.ts";
-import { accessibilityProblems, open, overflow, useBrowser } from "./page.ts";
+import { accessibilityProblems, goTo, open, overflow, useBrowser } from "./page.ts";
 
 useBrowser();
 
@@ -107,7 +107,7 @@ test.each(["light", "dark"] as const)("everybody can use them, on a phone (%s)",
   const options = { colorScheme: scheme, viewport: { width: 360, height: 740 } };
   const { page, server } = await open(scenario("busy"), "#/traces", options);
   for (const place of ["#/traces", `#/traces/${TRACE_ID}?span=00f067aa0ba902b7`, "#/logs"]) {
-    await page.goto(`${server.url}${place}`);
+    await goTo(page, `${server.url}${place}`);
     await page.locator("main li").first().waitFor();
     expect(await accessibilityProblems(page), place).toEqual([]);
     expect(await overflow(page), place).toBe(0);

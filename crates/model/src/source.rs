@@ -158,6 +158,12 @@ pub trait Series: Send + Sync {
     /// When a chunk cannot be read.
     fn samples(&self, range: TimeRange, out: &mut Vec<Sample>) -> Result<(), SourceError>;
 
+    /// Whether some samples may lie in `range`: not when all are before it, or all after it.
+    fn may_have(&self, range: TimeRange) -> bool {
+        let _ = range;
+        true
+    }
+
     /// Whether the series may have native histograms. When not, readers need not ask for them.
     fn has_histograms(&self) -> bool {
         false

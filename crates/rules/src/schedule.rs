@@ -16,12 +16,13 @@ pub(crate) struct Slots {
 
 impl Slots {
     pub(crate) fn new(group: &RuleGroup) -> Self {
+        let origin = origin(group);
         let own = group.rules.iter().enumerate().filter_map(|(idx, rule)| {
             let interval = rule.cadence.interval?;
-            Some((idx, Grid::new(group, interval)))
+            Some((idx, Grid::new(origin, interval)))
         });
         Self {
-            group: Grid::new(group, group.interval),
+            group: Grid::new(origin, group.interval),
             own: own.collect(),
         }
     }
@@ -74,6 +75,22 @@ impl Slots {
     }
 }
 
+/// A moment at which a group has a slot, and so has each of its rules: the slots of a rule whose
+/// interval is a multiple of the group's are among the group's.
+fn origin(group: &RuleGroup) -> i128 {
+    if let Some(at) = group.slot_at {
+        return at.0.into();
+    }
+    let identity = [("file", &*group.file), ("name", &*group.name)];
+    let identity = Labels::from_pairs(identity).fingerprint();
+    let origin = i128::from(identity.0);
+    // What is evaluated every second or more often has no seconds to share.
+    match group.interval > SECOND {
+        true => origin - origin % i128::from(SECOND.0),
+        false => origin,
+    }
+}
+
 /// A grid of slots.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Grid {
@@ -82,22 +99,11 @@ pub(crate) struct Grid {
 }
 
 impl Grid {
-    fn new(group: &RuleGroup, interval: Duration) -> Self {
+    /// The grid that has a slot at `origin`.
+    fn new(origin: i128, interval: Duration) -> Self {
         // `RuleSet` refuses intervals that are not positive.
         let interval = interval.0.max(1);
-        let phase = match group.slot_at {
-            Some(at) => at.0.rem_euclid(interval),
-            None => {
-                let identity = [("file", &*group.file), ("name", &*group.name)];
-                let identity = Labels::from_pairs(identity).fingerprint();
-                let phase = (identity.0 % interval.unsigned_abs()) as i64;
-                if interval > SECOND {
-                    phase - phase % SECOND
-                } else {
-                    phase
-                }
-            }
-        };
+        let phase = origin.rem_euclid(interval.into()) as i64;
         Self { interval, phase }
     }
 
@@ -136,8 +142,7 @@ impl Grid {
     }
 }
 
-/// In milliseconds.
-const SECOND: i64 = 1000;
+const SECOND: Duration = Duration::from_secs(1);
 
 /// A group's last slot is recorded when the recorded one is this old: each slot would cost a durable
 /// write without need.
@@ -164,7 +169,7 @@ mod tests {
 
     #[test]
     fn groups_begin_at_whole_seconds_all_over_their_interval() {
-        for (interval, n_phases) in [(15_000, 15), (1_500, 2), (2_000, 2)] {
+        for (interval, n_phases) in [(15_000, 15), (2_000, 2)] {
             let phases = (0..200).map(|idx| {
                 let group = group(idx.to_string(), Duration(interval), None);
                 Slots::new(&group).after(at(0)).0 % interval
@@ -173,9 +178,29 @@ mod tests {
             assert!(phases.iter().all(|it| it % 1000 == 0), "{phases:?}");
             assert_eq!(phases.len(), n_phases, "{interval}: {phases:?}");
         }
-        // Those that are evaluated more often have no seconds to share.
+        // Those that are evaluated as often have no seconds to share.
         let group = group("g".to_owned(), Duration(1000), None);
         assert_ne!(Slots::new(&group).after(at(0)).0 % 1000, 0);
+    }
+
+    #[test]
+    fn a_rule_of_a_multiple_of_its_groups_interval_is_evaluated_with_the_group() {
+        for (interval, own) in [
+            (1000, 5000),
+            (1500, 3000),
+            (700, 2100),
+            (15_000, 60_000),
+            (5000, 500),
+            (2500, 500),
+        ] {
+            for idx in 0..20 {
+                let group = group(idx.to_string(), Duration(interval), None);
+                let of = |interval| Grid::new(origin(&group), Duration(interval));
+                let (often, seldom) = (interval.min(own), interval.max(own));
+                let slot = of(seldom).after(at(0));
+                assert_eq!(of(often).at_or_before(slot), slot, "{interval} {own}");
+            }
+        }
     }
 
     #[test]

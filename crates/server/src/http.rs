@@ -161,6 +161,8 @@ pub(crate) struct Slots {
     months: Arc<Semaphore>,
     /// Requests with a large body.
     large_bodies: Arc<Semaphore>,
+    /// Pictures on their way, which may be slow ones.
+    pictures: Arc<Semaphore>,
     /// Requests that are served aside, these among them.
     aside: Arc<Semaphore>,
     /// GET requests, where their number is limited.
@@ -187,6 +189,7 @@ impl Slots {
             queries: Arc::new(Semaphore::new(queries_max.min(Semaphore::MAX_PERMITS))),
             months: Arc::new(Semaphore::new(1)),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
+            pictures: Arc::new(Semaphore::new(PICTURES_MAX)),
             aside: Arc::new(Semaphore::new(ASIDE_MAX)),
             reload: std::sync::Mutex::default(),
             deltas: std::sync::Mutex::default(),
@@ -357,6 +360,12 @@ async fn limit(State(app): State<App>, request: Request, next: Next) -> Response
     }
     let answered = async {
         if !body.exceeds(ASIDE_BYTES) {
+            return next.run(request).await;
+        }
+        if request.uri().path().ends_with("/pictures") {
+            // What takes time of these is done aside, once they are there. Phones send them by slow
+            // lines, for which no samples and alerts wait.
+            let _turn = app.slots.pictures.acquire().await;
             return next.run(request).await;
         }
         let large = match body.exceeds(SMALL_BODY_BYTES) {
@@ -549,6 +558,8 @@ const ASIDE_MAX: usize = 64;
 const SMALL_BODY_BYTES: usize = 1 << 20;
 /// Requests with a large body that are read and handled at the same time; more wait.
 const LARGE_BODIES_MAX: usize = 8;
+/// Pictures, of 5 MiB at most, that are sent at the same time; more wait.
+const PICTURES_MAX: usize = 8;
 /// What a request may take besides the query in it; then it is given up.
 const REQUEST_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(30);
 

@@ -1,6 +1,7 @@
 //! Start and stop: opens the data folder, restores the engine, starts workers, listens.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError, Weak};
 
@@ -492,17 +493,22 @@ fn tend(store: &Weak<Store>, metrics: &Metrics, clock: &Clock) {
         let Some(store) = store.upgrade() else {
             return;
         };
-        // Soon enough that rules find the samples from before a loss of power: the journal, which is
-        // always durable, says how far they had judged.
-        if seconds.is_multiple_of(SYNC_EVERY_SECONDS)
-            && let Err(error) = store.sync()
-        {
-            tracing::error!(%error, "failed to sync the metric store");
+        if seconds.is_multiple_of(SYNC_EVERY_SECONDS) {
+            // Soon enough that rules find the samples from before a loss of power: the journal, which
+            // is always durable, says how far they had judged.
+            attend("sync the metric store", || store.sync());
         }
         // So short that a restart is quick, however fast samples come.
-        if let Err(error) = store.shorten_log() {
-            tracing::error!(%error, "failed to shorten the log of the metric store");
-        }
+        attend("shorten the log of the metric store", || {
+            store.shorten_log()
+        });
+    }
+}
+
+/// Says what did not work. A panic, which is reported by itself, must not end the rest of it.
+fn attend(what: &str, work: impl FnOnce() -> Result<(), StoreError>) {
+    if let Ok(Err(error)) = catch_unwind(AssertUnwindSafe(work)) {
+        tracing::error!(%error, "failed to {what}");
     }
 }
 

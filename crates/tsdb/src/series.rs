@@ -460,6 +460,13 @@ impl State {
         until > since
     }
 
+    /// Whether what a view may see is neither all before a range nor all after it.
+    pub(crate) fn spans(&self, range: TimeRange, horizon: Horizon) -> bool {
+        let late = self.late.first().map(|late| late.at);
+        let oldest = self.oldest_at().into_iter().chain(late).min();
+        self.clamp(range, horizon).is_some() && oldest.is_some_and(|it| it <= range.until.0)
+    }
+
     /// A range cut to what a view may see; `None` when nothing is left.
     pub(crate) fn clamp(&self, range: TimeRange, horizon: Horizon) -> Option<TimeRange> {
         let until = range.until.0.min(self.visible.until(horizon.epoch)?);

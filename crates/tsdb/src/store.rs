@@ -7,7 +7,9 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, TryLockError,
+};
 
 use firebell_disk::Disk;
 use firebell_model::{Labels, Matcher, SeriesId, Timestamp};
@@ -366,8 +368,9 @@ impl Store {
         done
     }
 
-    /// Shortens the log when it has become long, so that a restart is quick; free otherwise. To be
-    /// called every second or so: [`Store::maintain`] alone may come too late for a fast sender.
+    /// Shortens the log when it has become long, so that a restart is quick, unless other upkeep goes
+    /// on; free otherwise. To be called every second or so: [`Store::maintain`] alone may come too
+    /// late for a fast sender.
     ///
     /// # Errors
     /// When the disk is full or fails; nothing is lost, and the next call tries again.
@@ -375,7 +378,12 @@ impl Store {
         if !self.shared.is_log_long() {
             return Ok(());
         }
-        let mut upkeep = self.shared.upkeep();
+        // A snapshot, or other upkeep, may take long, and the next call comes soon.
+        let mut upkeep = match self.shared.upkeep.try_lock() {
+            Ok(upkeep) => upkeep,
+            Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+            Err(TryLockError::WouldBlock) => return Ok(()),
+        };
         let done = upkeep.shorten_log(&self.shared);
         self.shared
             .filed_bytes

@@ -258,6 +258,10 @@ impl Series for Handle {
         &self.cell.labels
     }
 
+    fn may_have(&self, range: TimeRange) -> bool {
+        self.cell.state().spans(range, self.moment.horizon)
+    }
+
     fn samples(&self, range: TimeRange, out: &mut Vec<Sample>) -> Result<(), SourceError> {
         let start = out.len();
         let state = self.cell.state();

@@ -5,7 +5,7 @@ mod common;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use common::{batch, bits, dump, labels, open, sample};
+use common::{ALL_TIME, batch, bits, dump, labels, open, range, sample};
 use firebell_disk::MemoryDisk;
 use firebell_model::{Duration, MatchOp, Matcher, STALE_NAN, SeriesId, Source, Timestamp};
 use firebell_tsdb::{AppendReport, Batch, Options, Store};
@@ -234,6 +234,30 @@ fn names_and_values_are_those_of_series_that_the_view_sees() {
             r#"up{job="c", late="1"}"#
         ]
     );
+}
+
+#[test]
+fn a_series_says_whether_it_reaches_into_a_range() {
+    let hour = 3_600_000;
+    let (_disk, store) = fresh(Options::default());
+    store.append(&batch(&[("s=x", 20 * hour, 1.0)])).unwrap();
+    store.append(&batch(&[("s=x", 22 * hour, 1.0)])).unwrap();
+    let has = |after: i64, until: i64| {
+        let series = store.view().select(&[], ALL_TIME).unwrap();
+        series[0].may_have(range(after, until))
+    };
+    assert!(has(0, 20 * hour) && has(20 * hour, 21 * hour) && has(21 * hour, 23 * hour));
+    assert!(!has(0, 20 * hour - 1) && !has(22 * hour, 23 * hour));
+    let (_disk, store) = fresh(Options {
+        out_of_order_window: Duration(hour),
+        ..Options::default()
+    });
+    store.append(&batch(&[("s=x", 20 * hour, 1.0)])).unwrap();
+    store
+        .append(&batch(&[("s=x", 20 * hour - 9, 1.0)]))
+        .unwrap();
+    let series = store.view().select(&[], ALL_TIME).unwrap();
+    assert!(series[0].may_have(range(0, 20 * hour - 9)));
 }
 
 #[test]

@@ -2,19 +2,23 @@
 //!
 //! *Sources*: WHATWG URL, `application/x-www-form-urlencoded`; Go, `net/url.ParseQuery`.
 
+use std::string::FromUtf8Error;
+
 /// Decoded parameters in the order in which they came.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Params(Vec<(String, String)>);
 
 impl Params {
     /// Decodes encoded texts, such as a form's body and then a URL's query (without the `?`); as in
-    /// Go, an earlier text has precedence. What is not UTF-8 is replaced, a stray `%` stays.
+    /// Go, an earlier text has precedence, and a pair with a stray `%` or a `;` is as if it were not
+    /// there. What is not UTF-8 is replaced.
     #[must_use]
     pub fn parse<'t>(texts: impl IntoIterator<Item = &'t str>) -> Self {
         let pairs = texts.into_iter().flat_map(|text| text.split('&'));
-        let pairs = pairs.filter(|pair| !pair.is_empty()).map(|pair| {
+        let pairs = pairs.filter(|pair| !pair.is_empty() && !pair.contains(';'));
+        let pairs = pairs.filter_map(|pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(name), decode(value))
+            Some((decode(name)?, decode(value)?))
         });
         Self(pairs.take(PARAMS_MAX).collect())
     }
@@ -46,22 +50,22 @@ impl Params {
     }
 }
 
-fn decode(text: &str) -> String {
+/// `None` where a `%` is not followed by two digits.
+fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let [byte, tail @ ..] = rest {
-        let hex = tail
-            .first_chunk()
-            .filter(|_| *byte == b'%')
-            .and_then(hex_byte);
-        bytes.push(match byte {
-            b'+' => b' ',
-            byte => hex.unwrap_or(*byte),
-        });
-        rest = if hex.is_some() { &tail[2..] } else { tail };
+        let (decoded, later) = match byte {
+            b'+' => (b' ', tail),
+            b'%' => (hex_byte(tail.first_chunk()?)?, &tail[2..]),
+            byte => (*byte, tail),
+        };
+        bytes.push(decoded);
+        rest = later;
     }
-    String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    let text = String::from_utf8(bytes);
+    let replaced = |error: FromUtf8Error| String::from_utf8_lossy(error.as_bytes()).into_owned();
+    Some(text.unwrap_or_else(replaced))
 }
 
 fn hex_byte(digits: &[u8; 2]) -> Option<u8> {
@@ -85,9 +89,8 @@ mod tests {
         assert_eq!(params.get("query"), Some("a+b é"));
         assert_eq!(params.all("match[]").collect::<Vec<_>>(), ["x", "y"]);
         assert_eq!((params.get("flag"), params.get("none")), (Some(""), None));
-        assert_eq!(
-            Params::parse(["a=%&b=%4&c=%zz&d=%ff"]).get("c"),
-            Some("%zz")
-        );
+        let params = Params::parse(["a=%&b=%4&c=%zz&d=%ff&e=1;f=2&%=3&g=4"]);
+        let known: Vec<_> = params.iter().collect();
+        assert_eq!(known, [("d", "\u{fffd}"), ("g", "4")]);
     }
 }

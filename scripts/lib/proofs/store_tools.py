@@ -221,6 +221,10 @@ def deleted(proofs: Proofs, folder: Path) -> None:
     with FirebellWithAdmin(folder, data) as server:
         server.wait_ready()
         proofs.equal("all are there", lanes(server), [str(n) for n in range(N_SERIES)])
+        nothing = urlencode({"match[]": "{}"})
+        said = server.ask(f"{ADMIN}/delete_series?{nothing}", "POST")
+        proofs.equal("a selector of nothing is taken", said.status, 204)
+        proofs.equal("and deletes nothing", lanes(server), [str(n) for n in range(N_SERIES)])
         said = server.ask(f"{ADMIN}/delete_series?{lane}", "POST")
         proofs.equal("a delete says 204", said.status, 204)
         left = [str(n) for n in range(N_SERIES) if n != 2]

@@ -2,6 +2,7 @@
 // again when an event says that it changed, and now and then besides.
 import {
   keepPreviousData,
+  type QueryClient,
   useInfiniteQuery,
   useMutation,
   useQueries,
@@ -307,12 +308,22 @@ export function useOlderEntries(id: string, before: number[]) {
   });
 }
 
+/**
+ * Fetches all of incidents again, and resolves when this one is there: nobody waits with the next
+ * act for runbooks and pages.
+ */
+function refetchIncident(client: QueryClient, id: string): Promise<void> {
+  void client.invalidateQueries({ queryKey: ["incidents"] });
+  const own = { queryKey: ["incidents", id], exact: true };
+  return client.refetchQueries(own, { cancelRefetch: false });
+}
+
 /** Does something with an incident. */
 export function useIncidentAct(id: string) {
   const client = useQueryClient();
   return useMutation({
     mutationFn: (act: object) => postJson<IncidentActed>(`${incidentPath(id)}/acts`, act),
-    onSuccess: () => client.invalidateQueries({ queryKey: ["incidents"] }),
+    onSuccess: () => refetchIncident(client, id),
   });
 }
 
@@ -345,7 +356,7 @@ export function useIncidentPictures(id: string) {
       }
     },
     // Some may be there though another one was refused.
-    onSettled: () => client.invalidateQueries({ queryKey: ["incidents"] }),
+    onSettled: () => refetchIncident(client, id),
   });
 }
 

@@ -608,6 +608,7 @@ GET /api/v1/rules?group_limit=0
 GET /api/v1/rules?group_next_token=x
 GET /api/v1/rules?group_limit=1&group_next_token=x
 GET /api/v1/rules?match[]={severity=\"low\"}&exclude_alerts=1
+GET /api/v1/rules?match[]={}
 GET /api/v1/rules?exclude_alerts=x
 GET /api/v1/alertmanagers
 GET /api/v1/status/config

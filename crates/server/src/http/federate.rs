@@ -102,8 +102,8 @@ enum Writer {
 impl Writer {
     fn new(wanted: Negotiated) -> Self {
         match wanted.is_protobuf {
-            true => Self::Families(FamilyWriter::new(wanted.allows_utf8)),
-            false => Self::Text(TextWriter::new(wanted.allows_utf8)),
+            true => Self::Families(FamilyWriter::new(wanted.escaping)),
+            false => Self::Text(TextWriter::new(wanted.escaping)),
         }
     }
 

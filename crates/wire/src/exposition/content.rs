@@ -2,6 +2,8 @@
 //!
 //! *Sources*: Prometheus, `scrape/scrape.go` (`acceptHeader`) and `model/textparse`.
 
+use crate::names::Escaping;
+
 /// The text formats.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Format {
@@ -112,8 +114,8 @@ impl BodyFormat {
 pub struct Negotiated {
     /// Protobuf, each message after its length; else the text format 0.0.4.
     pub is_protobuf: bool,
-    /// Names may be of any characters.
-    pub allows_utf8: bool,
+    /// How names are written.
+    pub escaping: Escaping,
 }
 
 impl Negotiated {
@@ -123,13 +125,9 @@ impl Negotiated {
         let mut wishes: Vec<Wish<'_>> = header.split(',').map(Wish::read).collect();
         // Of two that are liked the same, the first one counts.
         wishes.sort_by(|a, b| b.weight.total_cmp(&a.weight));
-        let mut allows_utf8 = false;
+        let mut escaping = Escaping::default();
         for wish in wishes {
-            match wish.param("escaping") {
-                "allow-utf-8" => allows_utf8 = true,
-                "underscores" | "dots" | "values" => allows_utf8 = false,
-                _ => {}
-            }
+            escaping = Escaping::of_name(wish.param("escaping")).unwrap_or(escaping);
             let is_delimited = wish.param("proto") == "io.prometheus.client.MetricFamily"
                 && wish.param("encoding") == "delimited";
             let is_protobuf = match wish.media_type {
@@ -139,22 +137,18 @@ impl Negotiated {
             };
             return Self {
                 is_protobuf,
-                allows_utf8,
+                escaping,
             };
         }
         Self {
             is_protobuf: false,
-            allows_utf8,
+            escaping,
         }
     }
 
     /// What the answer says of itself.
     #[must_use]
     pub fn content_type(self) -> String {
-        let escaping = match self.allows_utf8 {
-            true => "allow-utf-8",
-            false => "underscores",
-        };
         let kind = match self.is_protobuf {
             true => {
                 "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; \
@@ -162,7 +156,7 @@ impl Negotiated {
             }
             false => "text/plain; version=0.0.4; charset=utf-8",
         };
-        format!("{kind}; escaping={escaping}")
+        format!("{kind}; escaping={}", self.escaping.name())
     }
 }
 
@@ -205,35 +199,40 @@ mod tests {
     fn what_is_liked_best_is_given() {
         const PROTOBUF: &str = "application/vnd.google.protobuf;\
             proto=io.prometheus.client.MetricFamily;encoding=delimited";
-        for (header, is_protobuf, allows_utf8) in [
-            ("", false, false),
-            ("*/*", false, false),
-            (PROTOBUF, true, false),
+        for (header, is_protobuf, escaping) in [
+            ("", false, Escaping::Underscores),
+            ("*/*", false, Escaping::Underscores),
+            (PROTOBUF, true, Escaping::Underscores),
             (
                 &format!("{PROTOBUF};escaping=allow-utf-8;q=0.6, text/plain;q=0.5"),
                 true,
-                true,
+                Escaping::AllowUtf8,
             ),
             (
                 &format!("{PROTOBUF};q=0.4,text/plain;version=0.0.4;q=0.5"),
                 false,
-                false,
+                Escaping::Underscores,
             ),
             (
                 "application/vnd.google.protobuf;encoding=delimited",
                 false,
-                false,
+                Escaping::Underscores,
             ),
-            ("text/plain;version=1.0.0;escaping=allow-utf-8", false, true),
+            (
+                "text/plain;version=1.0.0;escaping=allow-utf-8",
+                false,
+                Escaping::AllowUtf8,
+            ),
+            ("text/plain;escaping=values", false, Escaping::Values),
             (
                 &accept(&[Protocol::Protobuf, Protocol::Text100]),
                 true,
-                false,
+                Escaping::Underscores,
             ),
         ] {
             let expected = Negotiated {
                 is_protobuf,
-                allows_utf8,
+                escaping,
             };
             assert_eq!(Negotiated::of_accept(header), expected, "{header}");
         }

@@ -8,25 +8,25 @@ use firebell_model::{
     Labels, Sample, format_float, format_float_exponent, is_valid_label_name, is_valid_metric_name,
 };
 
-use crate::names::with_underscores;
+use crate::names::Escaping;
 
 /// Writes samples, family by family.
 #[derive(Debug)]
 pub struct TextWriter {
     text: String,
     family: Option<String>,
-    /// Whether names may be of any characters, quoted where needed; else they get underscores.
-    allows_utf8: bool,
+    /// How names are written; those of any characters are quoted.
+    escaping: Escaping,
 }
 
 impl TextWriter {
-    /// An empty text. `allows_utf8` is what the reader says of names.
+    /// An empty text.
     #[must_use]
-    pub fn new(allows_utf8: bool) -> Self {
+    pub fn new(escaping: Escaping) -> Self {
         Self {
             text: String::new(),
             family: None,
-            allows_utf8,
+            escaping,
         }
     }
 
@@ -43,7 +43,7 @@ impl TextWriter {
             self.text.push_str(" untyped\n");
             self.family = Some(metric.to_owned());
         }
-        let is_quoted = self.allows_utf8 && !is_valid_metric_name(metric);
+        let is_quoted = self.escaping == Escaping::AllowUtf8 && !is_valid_metric_name(metric);
         if is_quoted {
             self.text.push('{');
         }
@@ -72,12 +72,12 @@ impl TextWriter {
         };
         if is_plain {
             self.text.push_str(name);
-        } else if self.allows_utf8 {
+        } else if self.escaping == Escaping::AllowUtf8 {
             self.text.push('"');
             escape(name, &mut self.text);
             self.text.push('"');
         } else {
-            self.text.push_str(&with_underscores(name, is_metric));
+            self.text.push_str(&self.escaping.write(name, is_metric));
         }
     }
 
@@ -106,6 +106,10 @@ fn escape(text: &str, out: &mut String) {
 
 /// A number as Go's `%g` with the fewest digits.
 fn number(value: f64) -> String {
+    if value == 0.0 {
+        // Also where it is negative.
+        return "0".to_owned();
+    }
     let text = format_float_exponent(value);
     let exponent = text
         .split_once('e')
@@ -123,8 +127,8 @@ mod tests {
 
     use super::*;
 
-    fn check(allows_utf8: bool, expected: &Expect) {
-        let mut writer = TextWriter::new(allows_utf8);
+    fn check(escaping: Escaping, expected: &Expect) {
+        let mut writer = TextWriter::new(escaping);
         let mut add = |pairs: &[(&str, &str)], value| {
             let labels = Labels::from_pairs(pairs.iter().copied());
             let at = Timestamp(7);
@@ -147,7 +151,7 @@ mod tests {
     #[test]
     fn samples_are_written_as_upstream_writes_them() {
         check(
-            false,
+            Escaping::Underscores,
             &expect![[r#"
                 # TYPE up untyped
                 up{job="a\"\\\n",site="b",instance=""} 1 7
@@ -157,7 +161,7 @@ mod tests {
             "#]],
         );
         check(
-            true,
+            Escaping::AllowUtf8,
             &expect![[r#"
                 # TYPE up untyped
                 up{job="a\"\\\n",site="b",instance=""} 1 7

@@ -4,13 +4,11 @@
 //! *Sources*: `prometheus/common`, `expfmt/encode.go`; Prometheus, `web/federate.go`; `client_model`,
 //! `metrics.proto`.
 
-use std::borrow::Cow;
-
 use firebell_model::{BucketSpan, Histogram, Labels, METRIC_NAME, ResetHint, Timestamp};
 
 use super::classic::cumulative;
 use super::families::Point;
-use crate::names::with_underscores;
+use crate::names::Escaping;
 use crate::protobuf::Writer;
 use crate::row::{write_pair, write_spans};
 
@@ -20,18 +18,18 @@ pub struct FamilyWriter {
     body: Writer,
     /// The family at hand: name, kind, and its message so far.
     family: Option<(String, u64, Writer)>,
-    /// Whether names may be of any characters; else they get underscores.
-    allows_utf8: bool,
+    /// How names are written.
+    escaping: Escaping,
 }
 
 impl FamilyWriter {
-    /// An empty body. `allows_utf8` is what the reader says of names.
+    /// An empty body.
     #[must_use]
-    pub fn new(allows_utf8: bool) -> Self {
+    pub fn new(escaping: Escaping) -> Self {
         Self {
             body: Writer::default(),
             family: None,
-            allows_utf8,
+            escaping,
         }
     }
 
@@ -56,13 +54,13 @@ impl FamilyWriter {
         let own = labels.iter().map(|label| (&*label.name, &*label.value));
         let own = own.filter(|(name, _)| *name != METRIC_NAME);
         let extra = extra.iter().filter(|(name, _)| labels.get(name).is_none());
-        let allows_utf8 = self.allows_utf8;
+        let escaping = self.escaping;
         let Some((_, _, family)) = &mut self.family else {
             return;
         };
         family.message(4, |metric| {
             for (name, value) in own.chain(extra.copied()) {
-                write_pair(&spelt(name, false, allows_utf8), value, metric);
+                write_pair(&escaping.write(name, false), value, metric);
             }
             match point {
                 Point::Float(value) => metric.message(5, |untyped| untyped.double(1, *value)),
@@ -84,7 +82,7 @@ impl FamilyWriter {
         }
         self.end();
         let mut family = Writer::default();
-        family.text(1, &spelt(metric, true, self.allows_utf8));
+        family.text(1, &self.escaping.write(metric, true));
         family.varint(3, kind);
         self.family = Some((metric.to_owned(), kind, family));
     }
@@ -113,13 +111,6 @@ impl FamilyWriter {
     pub fn finish(mut self) -> Vec<u8> {
         self.end();
         self.body.bytes
-    }
-}
-
-fn spelt(name: &str, is_metric: bool, allows_utf8: bool) -> Cow<'_, str> {
-    match allows_utf8 {
-        true => Cow::Borrowed(name),
-        false => with_underscores(name, is_metric),
     }
 }
 
@@ -205,7 +196,7 @@ mod tests {
 
     #[test]
     fn a_large_family_is_sent_in_parts() {
-        let mut writer = FamilyWriter::new(false);
+        let mut writer = FamilyWriter::new(Escaping::Underscores);
         let mut n_bytes_max = 0;
         let mut body = Vec::new();
         let n_points = 50_000;
@@ -233,7 +224,7 @@ mod tests {
 
     #[test]
     fn what_is_written_is_what_a_scrape_reads() {
-        let mut writer = FamilyWriter::new(false);
+        let mut writer = FamilyWriter::new(Escaping::Underscores);
         let labels = |n: usize| Labels::from_pairs([("__name__", "h.x"), ("n", &n.to_string())]);
         let extra = [("instance", ""), ("n", "other")];
         let mut expected = Vec::new();

@@ -190,15 +190,20 @@ fn optional<T>(
 /// Upstream's message.
 pub fn parse_time(text: &str) -> Result<Timestamp, String> {
     if let Some(secs) = text.parse().ok().filter(|secs: &f64| secs.is_finite()) {
-        return Ok(Timestamp::from_secs_f64(secs));
+        // The part behind the second is rounded by itself, as upstream does it.
+        let millis = (secs.fract() * 1000.0).round() as i64;
+        return Ok(Timestamp::from_secs_f64(secs.trunc()) + Duration(millis));
     }
     match text {
         // The ends of Go's time, which clients send for "all of it".
         "-292273086-05-16T16:47:06Z" => Ok(Timestamp::MIN),
         "292277025-08-18T07:12:54.999999999Z" => Ok(Timestamp::MAX),
         _ => {
-            let failed = |_| format!("cannot parse {text:?} to a valid timestamp");
-            text.parse().map_err(failed)
+            let failed = || format!("cannot parse {text:?} to a valid timestamp");
+            // RFC 3339 has small letters and leap seconds, Go has not.
+            let is_of_go = !text.contains(['t', 'z']) && text.get(17..19) != Some("60");
+            let at = text.parse().ok().filter(|_| is_of_go);
+            at.ok_or_else(failed)
         }
     }
 }
@@ -216,8 +221,13 @@ pub fn parse_step(text: &str) -> Result<Duration, String> {
         }
         return Ok(Duration::from_secs_f64(secs));
     }
-    text.parse().map_err(|_| failed())
+    let length = text.parse().ok();
+    length
+        .filter(|it: &Duration| it.0 <= i64::MAX / NANOS_PER_MILLI)
+        .ok_or_else(failed)
 }
+
+const NANOS_PER_MILLI: i64 = 1_000_000;
 
 /// The most points a range may have per series; one more is refused.
 pub const POINTS_MAX: i64 = 11_000;
@@ -273,6 +283,26 @@ mod tests {
         ] {
             assert_eq!(range(text), expected);
         }
+    }
+
+    #[test]
+    fn times_are_rounded_and_refused_as_in_go() {
+        for (text, expected) in [
+            ("1.5", Some(1500)),
+            ("1.0005", Some(1000)),
+            ("1795443000.0005", Some(1_795_443_000_000)),
+            ("1.0006", Some(1001)),
+            ("-1.5", Some(-1500)),
+            ("1e300", Some(i64::MAX)),
+            ("1970-01-01T00:00:59Z", Some(59_000)),
+            ("1970-01-01T00:00:60Z", None),
+            ("1970-01-01t00:00:00Z", None),
+            ("1970-01-01T00:00:00z", None),
+        ] {
+            let found = parse_time(text).ok().map(|at| at.0);
+            assert_eq!(found, expected, "{text}");
+        }
+        assert!(parse_step("292y").is_ok() && parse_step("300y").is_err());
     }
 
     #[test]

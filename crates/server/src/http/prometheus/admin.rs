@@ -31,7 +31,10 @@ pub(super) async fn delete(State(app): State<App>, uri: Uri, body: Bytes) -> Res
         for text in params.all("match[]") {
             let matchers = selector(text)
                 .map_err(|why| bad_data(format!("invalid parameter \"match[]\": {why}")))?;
-            selectors.push(matchers);
+            // `{}` selects nothing, as upstream: a slip must not delete all.
+            if !matchers.is_empty() {
+                selectors.push(matchers);
+            }
         }
         app.store.delete(&selectors, range).map_err(internal)?;
         Ok(StatusCode::NO_CONTENT.into_response())
@@ -56,7 +59,7 @@ pub(super) async fn snapshot(State(app): State<App>, uri: Uri, body: Bytes) -> R
             None => false,
             Some(text) => parse_bool(text).ok_or_else(|| {
                 let why = format!(
-                    "invalid parameter \"skip_head\": unable to parse boolean strconv.ParseBool: \
+                    "invalid parameter \"skip_head\": unable to parse boolean: strconv.ParseBool: \
                      parsing {text:?}: invalid syntax"
                 );
                 bad_data(why)

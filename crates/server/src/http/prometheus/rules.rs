@@ -22,7 +22,7 @@ use firebell_wire::prometheus_json::{
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
-use super::{answer, aside, bad_data, refused, selector, stopped};
+use super::{answer, aside, bad_data, refused, selectors, stopped};
 use crate::http::{App, params};
 
 pub(super) async fn rules(State(app): State<App>, uri: Uri) -> Response {
@@ -95,10 +95,7 @@ struct Filter {
 
 impl Filter {
     fn parse(params: &Params) -> Result<Self, ApiError> {
-        let matchers: Result<_, ApiError> = params
-            .all("match[]")
-            .map(|text| selector(text).map_err(bad_data))
-            .collect();
+        let matchers = selectors(params);
         let kind = match params.get("type").unwrap_or("").to_lowercase().as_str() {
             "" => None,
             "alert" => Some(RuleKind::Alerting),

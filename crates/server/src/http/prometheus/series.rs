@@ -22,7 +22,8 @@ pub(super) async fn series(State(app): State<App>, uri: Uri, body: Bytes) -> Res
     let asked = asked(&params, "invalid parameter \"match[]\": ");
     list(&app, asked, |source, matchers, range| {
         let found = source.select(matchers, range)?;
-        let labels = found.iter().map(|series| series.labels().clone());
+        let found = found.iter().filter(|series| series.may_have(range));
+        let labels = found.map(|series| series.labels().clone());
         Ok(labels.collect::<Vec<Labels>>())
     })
     .await
