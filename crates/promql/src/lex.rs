@@ -4,8 +4,6 @@
 //!
 //! *Sources*: Prometheus, `promql/parser/lex.go`.
 
-use firebell_model::{CodePoint, Quoted, QuotedChar};
-
 use crate::ast::{AggregateOp, BinaryOp, Span};
 
 /// A kind of token; its text is its span's.
@@ -192,7 +190,7 @@ impl<'a> Lexer<'a> {
             '0'..='9' => self.number_or_duration(),
             '.' if self.peek().is_some_and(|c| c.is_ascii_digit()) => self.number_or_duration(),
             ':' | '_' | 'a'..='z' | 'A'..='Z' => Ok(self.word()),
-            _ => Err(format!("unexpected character: {}", QuotedChar(c))),
+            _ => Err(format!("unexpected character: {c:?}")),
         }
     }
 
@@ -236,10 +234,7 @@ impl<'a> Lexer<'a> {
             },
             '!' => match self.next() {
                 Some('=') => BinaryOp::NotEqual,
-                Some(other) => {
-                    let other = QuotedChar(other);
-                    return Err(format!("unexpected character after '!': {other}"));
-                }
+                Some(other) => return Err(format!("unexpected character after '!': {other:?}")),
                 // As Go shows the end of a text.
                 None => return Err("unexpected character after '!': '\u{fffd}'".to_owned()),
             },
@@ -269,8 +264,7 @@ impl<'a> Lexer<'a> {
                 Some('~') => Ok(Token::RegexMismatch),
                 Some('=') => Ok(Token::Op(BinaryOp::NotEqual)),
                 Some(other) => Err(format!(
-                    "unexpected character after '!' inside braces: {}",
-                    QuotedChar(other)
+                    "unexpected character after '!' inside braces: {other:?}"
                 )),
                 None => Err("unexpected end of input inside braces".to_owned()),
             },
@@ -279,10 +273,7 @@ impl<'a> Lexer<'a> {
                 self.is_in_braces = false;
                 Ok(Token::RightBrace)
             }
-            _ => Err(format!(
-                "unexpected character inside braces: {}",
-                QuotedChar(c)
-            )),
+            _ => Err(format!("unexpected character inside braces: {c:?}")),
         }
     }
 
@@ -318,23 +309,17 @@ impl<'a> Lexer<'a> {
                     "max_of" => Keyword::MaxOf,
                     _ if self.awaits_duration => {
                         return Err(format!(
-                            "unexpected character in duration expression: {}",
-                            QuotedChar(c)
+                            "unexpected character in duration expression: {c:?}"
                         ));
                     }
-                    _ => {
-                        let c = QuotedChar(c);
-                        return Err(format!("unexpected character: {c}, expected ':'"));
-                    }
+                    _ => return Err(format!("unexpected character: {c:?}, expected ':'")),
                 };
-                self.has_duration |= matches!(keyword, Keyword::Step | Keyword::Range);
                 Ok(Some(Token::Keyword(keyword)))
             }
             '[' if !self.awaits_duration => Err("unexpected left bracket '['".to_owned()),
             '0'..='9' | '.' | '(' | ')' | '+' | '-' | '*' | '/' | '%' | '^' | ',' => Ok(None),
             _ if self.awaits_duration => Err(format!(
-                "unexpected character in duration expression: {}",
-                QuotedChar(c)
+                "unexpected character in duration expression: {c:?}"
             )),
             _ => Ok(None),
         }
@@ -398,15 +383,21 @@ impl<'a> Lexer<'a> {
             'u' => (4, 16, 0x0010_ffff),
             'U' => (8, 16, 0x0010_ffff),
             c => {
-                return Err(format!("unknown escape sequence {}", CodePoint(c)));
+                return Err(format!(
+                    "unknown escape sequence U+{:04X} {c:?}",
+                    u32::from(c)
+                ));
             }
         };
         let mut value = 0_u32;
         for _ in 0..n_digits {
             let c = self.next().ok_or_else(unfinished)?;
-            let digit = c
-                .to_digit(base)
-                .ok_or_else(|| format!("illegal character {} in escape sequence", CodePoint(c)))?;
+            let digit = c.to_digit(base).ok_or_else(|| {
+                format!(
+                    "illegal character U+{:04X} {c:?} in escape sequence",
+                    u32::from(c)
+                )
+            })?;
             value = value.wrapping_mul(base).wrapping_add(digit);
         }
         if value > max || (0xd800..0xe000).contains(&value) {
@@ -427,7 +418,7 @@ impl<'a> Lexer<'a> {
         }
         Err(format!(
             "bad number or duration syntax: {}",
-            Quoted(self.so_far())
+            firebell_model::Quoted(self.so_far())
         ))
     }
 

@@ -7,7 +7,7 @@ mod reference;
 
 use std::sync::Arc;
 
-use firebell_model::{Labels, METRIC_NAME, MatchOp, Matcher, is_metric_label};
+use firebell_model::{Labels, METRIC_NAME, MatchOp, Matcher};
 
 use crate::ast::{
     AggregateOp, At, BinaryOp, Borders, Call, Expr, Matching, Node, Selector, Shift, Span,
@@ -444,8 +444,6 @@ impl Planner {
         let source = WindowSource::of(arg, self.detail);
         // Upstream's annotations on subqueries point to the start of the query.
         let source_span = match source {
-            // They point to the first argument, whichever that is.
-            _ if window == Window::Quantile => call.args[0].span,
             WindowSource::Series { .. } => arg.span,
             WindowSource::Subquery { .. } => Span::default(),
         };
@@ -544,7 +542,7 @@ fn absent_labels(arg: &Expr) -> Labels {
     };
     let mut builder = Labels::empty().to_builder();
     let mut seen: Vec<&str> = Vec::new();
-    for matcher in matchers.iter().filter(|it| !is_metric_label(it.name())) {
+    for matcher in matchers.iter().filter(|it| it.name() != METRIC_NAME) {
         if matcher.op() == MatchOp::Equal && !seen.contains(&matcher.name()) {
             builder.set(matcher.name(), matcher.value());
         } else {

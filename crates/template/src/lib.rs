@@ -30,7 +30,6 @@ mod time;
 mod circumstances;
 mod functions;
 mod glance;
-mod histogram;
 
 mod alert;
 mod mention;

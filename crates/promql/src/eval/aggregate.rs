@@ -7,13 +7,13 @@ mod histograms;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use firebell_model::{Labels, format_float, format_float_general, is_metric_label};
+use firebell_model::{Labels, METRIC_NAME, format_float, format_float_general};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
 use super::note::Note;
 use super::ratio::is_sampled;
 use super::top::keep_top;
-use super::{Context, Frames, State, Steps};
+use super::{Context, Frames, State, Steps, labels};
 use crate::arithmetic::{Mean, Sum, quantile};
 use crate::ast::{AggregateOp, Span};
 use crate::error::{EvalError, execution};
@@ -105,7 +105,7 @@ fn group_labels(aggregation: &Aggregation, labels: &Labels) -> Labels {
         found.is_ok()
     };
     if aggregation.is_without {
-        labels.filter(|name| !is_metric_label(name) && !is_named(name))
+        labels.filter(|name| name != METRIC_NAME && !is_named(name))
     } else {
         labels.filter(is_named)
     }
@@ -416,7 +416,7 @@ fn count_values(
         unreachable!("the parser has seen a parameter");
     };
     let label = frames.string(param);
-    if !label.is_label_name() {
+    if !labels::is_label_name(&label) {
         return execution(format!("invalid label name {label}"));
     }
     let mut row_of: HashMap<Labels, usize> = HashMap::new();

@@ -9,7 +9,7 @@ mod sets;
 
 use std::collections::HashMap;
 
-use firebell_model::{Labels, is_metric_label};
+use firebell_model::{Labels, METRIC_NAME};
 
 use super::frame::{ABSENT, Block, Frame, is_absent};
 use super::{Context, Frames, State, Steps, map};
@@ -138,7 +138,7 @@ fn signature(matching: &Matching, labels: &Labels) -> Labels {
     if matching.is_on {
         labels.filter(is_named)
     } else {
-        labels.filter(|name| !is_metric_label(name) && !is_named(name))
+        labels.filter(|name| name != METRIC_NAME && !is_named(name))
     }
 }
 
