@@ -123,15 +123,26 @@ impl State {
     /// Notes that appends of an epoch reach up to `at`. True when the series comes.
     pub(crate) fn advance(&mut self, epoch: u64, at: i64, live: &[u64]) -> bool {
         self.empty_rounds = 0;
+        let was_hidden = self.is_hidden();
         let at = self.visible.last_at().map_or(at, |last| last.max(at));
         let is_first = self.visible.advance(epoch, at, live);
-        std::mem::take(&mut self.is_dormant) || is_first
+        std::mem::take(&mut self.is_dormant) || is_first || was_hidden
     }
 
-    /// Takes a sample that is older than the newest.
-    pub(crate) fn append_late(&mut self, late: Late) {
+    /// Takes a sample that is older than the newest. True when the series comes.
+    pub(crate) fn append_late(&mut self, late: Late) -> bool {
+        let was_hidden = self.is_hidden();
         let idx = self.late.partition_point(|known| known.at <= late.at);
         self.late.insert(idx, late);
+        was_hidden && !self.is_hidden()
+    }
+
+    /// Takes a histogram that is older than the newest; see [`State::append_late`].
+    pub(crate) fn append_late_histogram(&mut self, epoch: u64, late: HistogramSample) -> bool {
+        let was_hidden = self.is_hidden();
+        let track = self.histograms.get_or_insert_default();
+        track.append_late(epoch, late);
+        was_hidden && !self.is_hidden()
     }
 
     fn seal_tail(&mut self) {
@@ -432,14 +443,33 @@ impl State {
         late.or_else(|| Some(self.memory_last(range)??.value))
     }
 
-    /// The oldest sample in place.
+    /// The oldest sample.
     pub(crate) fn oldest_at(&self) -> Option<i64> {
         let chunk = self.chunks.list().front().map(|chunk| chunk.first_at);
         let page = || self.pages.first().map(|page| page.first_at);
         let tail = || self.tail.first_at();
-        let float = chunk.or_else(page).or_else(tail);
+        let in_place = chunk.or_else(page).or_else(tail);
+        let late = self.late.first().map(|late| late.at);
         let histogram = self.histograms.as_ref().and_then(|track| track.oldest_at());
-        float.into_iter().chain(histogram).min()
+        [in_place, late, histogram].into_iter().flatten().min()
+    }
+
+    /// Whether all is deleted, so that views do not select the series.
+    fn is_hidden(&self) -> bool {
+        if self.deleted.is_none() {
+            return false;
+        }
+        let newest = self.newest_at();
+        newest.is_some_and(|newest| self.is_hidden_until(newest, u64::MAX))
+    }
+
+    /// Whether one delete hides all that a view of that epoch would see up to `until`.
+    fn is_hidden_until(&self, until: i64, epoch: u64) -> bool {
+        let Some(deleted) = &self.deleted else {
+            return false;
+        };
+        let oldest = self.oldest_at();
+        oldest.is_some_and(|oldest| deleted.hides_all((oldest, until), epoch))
     }
 
     /// Whether a view that sees `horizon` and looks no further back than `after` has to look here.
@@ -447,9 +477,7 @@ impl State {
         let Some(until) = self.visible.until(horizon.epoch) else {
             return false;
         };
-        if let (Some(deleted), Some(oldest)) = (&self.deleted, self.oldest_at())
-            && deleted.hides_all((oldest, until), horizon.epoch)
-        {
+        if self.is_hidden_until(until, horizon.epoch) {
             return false;
         }
         let since = if self.is_dormant {
@@ -462,8 +490,7 @@ impl State {
 
     /// Whether what a view may see is neither all before a range nor all after it.
     pub(crate) fn spans(&self, range: TimeRange, horizon: Horizon) -> bool {
-        let late = self.late.first().map(|late| late.at);
-        let oldest = self.oldest_at().into_iter().chain(late).min();
+        let oldest = self.oldest_at();
         self.clamp(range, horizon).is_some() && oldest.is_some_and(|it| it <= range.until.0)
     }
 

@@ -207,6 +207,8 @@ impl Upkeep {
             false => self.histograms.is_damaged(number),
         };
         self.wants_clean = !tombstones::forget(shared, &deleted, &is_damaged)?;
+        // Series of which all was hidden may be selected again.
+        shared.registry().bump_generation();
         self.floats.remove_waste(shared)?;
         self.histograms.remove_waste(shared)
     }

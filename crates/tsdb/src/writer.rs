@@ -213,7 +213,7 @@ impl Writer {
             self.bring(1, Some(sample.at));
             if let Some(cell) = index.at(slot) {
                 let (at, value) = (sample.at.0, sample.value);
-                cell.state().append_late(Late { epoch, at, value });
+                comes |= cell.state().append_late(Late { epoch, at, value });
             }
         }
         for &(slot, histograms) in &checked.histograms {
@@ -227,9 +227,8 @@ impl Writer {
         for &(slot, histogram) in &checked.late_histograms {
             self.bring(1, Some(histogram.at));
             if let Some(cell) = index.at(slot) {
-                let mut state = cell.state();
-                let track = state.histograms.get_or_insert_default();
-                track.append_late(epoch, histogram.clone());
+                let late = histogram.clone();
+                comes |= cell.state().append_late_histogram(epoch, late);
             }
         }
         comes

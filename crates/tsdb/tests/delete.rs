@@ -128,6 +128,60 @@ fn a_delete_hides_at_once_also_after_a_restart_and_not_from_views_before_it() {
     assert_eq!(times(&store.view(), "b"), [9_000_000]);
 }
 
+/// What was selected before holds within a generation: whatever comes back has to end it.
+#[test]
+fn a_series_that_was_deleted_whole_comes_back_with_its_next_sample() {
+    let late = Options {
+        out_of_order_window: Duration::from_hours(1),
+        ..Options::default()
+    };
+    let next = |at| batch(&[("job=a", at, 1.0)]);
+    let mut histogram = Batch::default();
+    let (at, it) = (Timestamp(9_000), Arc::new(Histogram::default()));
+    let it = HistogramSample { at, histogram: it };
+    histogram.add_histograms(labels("job=a"), [it]);
+    for (what, is_cleaned, is_seen, comer) in [
+        ("a newer one", false, true, next(30_000)),
+        ("a newer one, cleaned", true, true, next(30_000)),
+        ("an older one", false, true, next(9_000)),
+        ("an older histogram", false, true, histogram),
+        ("an older one that is deleted", false, false, next(11_000)),
+    ] {
+        let store = open(&MemoryDisk::default(), &late);
+        store.append(&next(10_000)).unwrap();
+        store.append(&next(20_000)).unwrap();
+        assert_eq!(delete(&store, "a", 0, i64::MAX), 1);
+        let select = |view: &View| view.select(&[], ALL_TIME).unwrap().len();
+        let before = store.view();
+        assert_eq!(select(&before), 0, "{what}");
+        let generation = before.generation();
+        drop(before);
+        if is_cleaned {
+            store.clean_tombstones().unwrap();
+        }
+        store.append(&comer).unwrap();
+        let view = store.view();
+        assert_eq!(view.generation() > generation, is_seen, "{what}");
+        assert_eq!(select(&view), usize::from(is_seen), "{what}");
+        assert_eq!(times(&view, "a").len(), usize::from(is_seen), "{what}");
+    }
+}
+
+#[test]
+fn a_delete_hides_what_came_late_as_well() {
+    let late = Options {
+        out_of_order_window: Duration::from_hours(1),
+        ..Options::default()
+    };
+    let store = open(&MemoryDisk::default(), &late);
+    for at in [20_000, 10_000] {
+        store.append(&batch(&[("job=a", at, 1.0)])).unwrap();
+    }
+    assert_eq!(delete(&store, "a", 0, i64::MAX), 1);
+    store.append(&batch(&[("job=a", 30_000, 1.0)])).unwrap();
+    assert_eq!(times(&store.view(), "a"), [30_000]);
+}
+
 #[test]
 fn damaged_tombstones_are_named() {
     let disk = MemoryDisk::default();
