@@ -4,10 +4,12 @@ use firebell_disk::Disk;
 
 use crate::Store;
 use crate::options::StoreError;
+use crate::page_log::PAGES;
+use crate::wal::LOG;
 
 impl Store {
-    /// Copies the store into `folder` of its disk, in which a store can be opened then. What is in
-    /// memory goes to a chunk file first, unless `skips_head`: then the copy lacks it. Upkeep waits;
+    /// Copies the store into `folder` of its disk, in which a store can be opened then; what is in
+    /// memory as its logs have it, unless `skips_head`: then the copy lacks it. Upkeep waits;
     /// appends and reads do not.
     ///
     /// # Errors
@@ -15,12 +17,20 @@ impl Store {
     pub fn snapshot(&self, folder: &str, skips_head: bool) -> Result<(), StoreError> {
         let mut upkeep = self.shared.upkeep();
         if !skips_head {
-            upkeep.flush(&self.shared)?;
+            // No chunk file is made of it: late samples would find no place behind that.
+            upkeep.shorten_log(&self.shared)?;
         }
         self.shared.file_metadata()?;
         self.shared.file_exemplars()?;
         let disk = self.shared.disk();
-        for from in FOLDERS {
+        // Nobody but upkeep writes to the log of pages; the end of the other may be torn, and is cut
+        // off where the copy is opened.
+        let logs = if skips_head {
+            &[][..]
+        } else {
+            &[PAGES.folder, LOG.folder]
+        };
+        for from in FOLDERS.iter().chain(logs) {
             // An index makes its file part of the store: it comes last, as when it was written.
             let (indexes, others): (Vec<_>, Vec<_>) = disk
                 .list(from)?

@@ -67,8 +67,14 @@ impl Upkeep {
 
     /// Moves all samples from memory to a chunk file, and empties the log.
     pub(crate) fn flush(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
+        self.flush_only(shared, &cells)
+    }
+
+    /// The same for the samples of some series: late ones of the others still find their place.
+    fn flush_only(&mut self, shared: &Shared, cells: &[Arc<Cell>]) -> Result<(), StoreError> {
         shared.writer().is_flushing = true;
-        let filed = self.file_all(shared);
+        let filed = self.file_all(shared, cells);
         shared.writer().is_flushing = false;
         filed?;
         if self.is_log_stale {
@@ -77,11 +83,10 @@ impl Upkeep {
         Ok(())
     }
 
-    fn file_all(&mut self, shared: &Shared) -> Result<(), StoreError> {
+    fn file_all(&mut self, shared: &Shared, cells: &[Arc<Cell>]) -> Result<(), StoreError> {
         let (_, epoch) = shared.registry().raise_floor(i64::MIN);
-        let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
         let mut awake = Vec::new();
-        for cell in &cells {
+        for cell in cells {
             let mut state = cell.state();
             if state.merge_late(epoch) {
                 state.forget(&shared.room);
@@ -92,8 +97,8 @@ impl Upkeep {
             }
         }
         let filed = self
-            .file(shared, &cells, i64::MAX)
-            .and_then(|()| self.file_histograms(shared, &cells, i64::MAX));
+            .file(shared, cells, i64::MAX)
+            .and_then(|()| self.file_histograms(shared, cells, i64::MAX));
         for cell in awake {
             cell.state().is_dormant = false;
         }
@@ -195,7 +200,8 @@ impl Upkeep {
         }
         self.abort_merges(shared)?;
         self.is_log_stale = true;
-        self.flush(shared)?;
+        let cells: Vec<Arc<Cell>> = deleted.iter().map(|it| Arc::clone(&it.0)).collect();
+        self.flush_only(shared, &cells)?;
         let (mut floats, mut histograms) = (BTreeSet::new(), BTreeSet::new());
         for (cell, deleted) in &deleted {
             deleted.files(&cell.state(), &mut floats, &mut histograms);

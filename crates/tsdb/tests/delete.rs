@@ -183,6 +183,35 @@ fn a_delete_hides_what_came_late_as_well() {
 }
 
 #[test]
+fn late_samples_find_their_place_after_a_snapshot_and_after_a_clean() {
+    let late = Options {
+        out_of_order_window: Duration::from_hours(1),
+        ..Options::default()
+    };
+    let disk = MemoryDisk::default();
+    let store = open(&disk, &late);
+    let append = |store: &Store, job: &str, at: i64| {
+        let report = store.append(&batch(&[(job, at, 1.0)])).unwrap();
+        assert_eq!(report.appended, 1, "{job} {at}");
+    };
+    append(&store, "job=a", 100_000);
+    append(&store, "job=b", 100_000);
+    append(&store, "job=a", 10_000);
+    store.snapshot("snapshots/one", false).unwrap();
+    append(&store, "job=a", 20_000);
+    delete(&store, "b", 0, i64::MAX);
+    store.clean_tombstones().unwrap();
+    append(&store, "job=a", 30_000);
+    append(&store, "job=b", 30_000);
+    drop(store);
+    let store = open(&disk, &late);
+    append(&store, "job=a", 40_000);
+    let expected = [10_000, 20_000, 30_000, 40_000, 100_000];
+    assert_eq!(times(&store.view(), "a"), expected);
+    assert_eq!(times(&store.view(), "b"), [30_000]);
+}
+
+#[test]
 fn damaged_tombstones_are_named() {
     let disk = MemoryDisk::default();
     let store = filled(&disk);
@@ -207,7 +236,7 @@ fn a_snapshot_is_the_store_of_its_moment() {
     let expected = dump(&store.view());
     store.append(&batch(&[("job=a", 9_000_000, 1.0)])).unwrap();
     let copy = MemoryDisk::default();
-    for folder in ["chunks", "histograms", ""] {
+    for folder in ["chunks", "histograms", "pages", "wal", ""] {
         let from = format!("snapshots/one/{folder}");
         for name in disk.list(from.trim_end_matches('/')).unwrap() {
             let path = format!("{folder}/{name}");
