@@ -197,6 +197,7 @@ impl Metrics {
                 report.duplicate_different_value,
             ),
             ("too_old", report.too_old),
+            ("too_far_ahead", report.too_far_ahead),
             ("unknown_series", report.unknown_series),
             ("too_many_series", report.over_limit),
         ];

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use firebell_model::{Exemplar, HistogramSample, Labels, Metadata, Sample, SeriesId};
+use firebell_model::{Exemplar, HistogramSample, Labels, Metadata, Sample, SeriesId, Timestamp};
 
 /// How a batch names a series.
 #[derive(Clone, PartialEq, Debug)]
@@ -21,6 +21,7 @@ pub struct Batch {
     histograms: Vec<HistogramSample>,
     exemplars: Vec<(SeriesKey, Exemplar)>,
     metadata: Vec<(Arc<str>, Metadata)>,
+    arrived_at: Option<Timestamp>,
 }
 
 /// A series of a batch, and where its columns end; they begin where those before end.
@@ -96,6 +97,13 @@ fn cost_of(histogram: &HistogramSample) -> usize {
 const HISTOGRAM_COST: usize = 8;
 
 impl Batch {
+    /// Says when the batch came from elsewhere. The store refuses what is later by more than
+    /// [`AHEAD_MAX`](crate::AHEAD_MAX): a unit that is mistaken, or a clock that is wrong, would keep
+    /// right samples of the series out for years.
+    pub fn arrive(&mut self, at: Timestamp) {
+        self.arrived_at = Some(at);
+    }
+
     /// Adds samples of one series.
     pub fn add(&mut self, series: impl Into<SeriesKey>, samples: &[Sample]) {
         self.samples.extend_from_slice(samples);
@@ -172,12 +180,14 @@ impl Batch {
             histograms,
             exemplars,
             metadata,
+            arrived_at,
         } = self;
         runs.clear();
         samples.clear();
         histograms.clear();
         exemplars.clear();
         metadata.clear();
+        *arrived_at = None;
     }
 
     fn end_run(&mut self, key: SeriesKey) {
@@ -203,6 +213,10 @@ impl Batch {
                 histograms,
             }
         })
+    }
+
+    pub(crate) fn arrived_at(&self) -> Option<Timestamp> {
+        self.arrived_at
     }
 
     pub(crate) fn metadata(&self) -> &[(Arc<str>, Metadata)] {

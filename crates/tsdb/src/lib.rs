@@ -66,7 +66,9 @@ mod writer;
 
 pub use crate::backfill::{Backfill, Backfilled};
 pub use crate::batch::{Batch, SeriesKey};
-pub use crate::options::{AppendReport, OpenReport, Options, Stats, StoreError, TooManySeries};
+pub use crate::options::{
+    AHEAD_MAX, AppendReport, OpenReport, Options, Stats, StoreError, TooManySeries,
+};
 pub use crate::salvage::Salvaged;
 pub use crate::store::Store;
 pub use crate::view::View;

@@ -41,6 +41,11 @@ impl Default for Options {
     }
 }
 
+/// How far a sample may be ahead of when it arrives, as clocks of machines may differ.
+///
+/// Sources: Prometheus, `cmd/prometheus` and `scrape/scrape.go`, `maxAheadTime`.
+pub const AHEAD_MAX: Duration = Duration::from_mins(10);
+
 /// What [`Store::open`](crate::Store::open) found.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct OpenReport {
@@ -76,6 +81,8 @@ pub struct AppendReport {
     pub duplicate_different_value: u64,
     /// Refused: older than the retention or the out-of-order window ("too old sample").
     pub too_old: u64,
+    /// Refused: later than [`AHEAD_MAX`] after the batch arrived.
+    pub too_far_ahead: u64,
     /// Refused: the id is of a series that was dropped since; resolve its labels anew.
     pub unknown_series: u64,
     /// Refused: the series would be one more than [`Options::series_max`].
@@ -99,6 +106,7 @@ impl AppendReport {
             out_of_order,
             duplicate_different_value,
             too_old,
+            too_far_ahead,
             unknown_series,
             over_limit,
             unlogged_bytes,
@@ -111,6 +119,7 @@ impl AppendReport {
         self.out_of_order += out_of_order;
         self.duplicate_different_value += duplicate_different_value;
         self.too_old += too_old;
+        self.too_far_ahead += too_far_ahead;
         self.unknown_series += unknown_series;
         self.over_limit += over_limit;
         self.unlogged_bytes = unlogged_bytes;

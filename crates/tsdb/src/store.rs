@@ -25,7 +25,7 @@ use crate::options::{AppendReport, OpenReport, Options, Stats, StoreError, TooMa
 use crate::series::Horizon;
 use crate::upkeep::Upkeep;
 use crate::watch::Watches;
-use crate::writer::{Judge, Writer};
+use crate::writer::{Bounds, Judge, Writer};
 
 /// A store of samples. Shared between threads; appends of several threads take turns.
 pub struct Store {
@@ -183,7 +183,7 @@ impl Store {
             while run.cost() > room && run.len() > usize::from(part.is_empty()) {
                 let (now, later) = run.split(room, usize::from(part.is_empty()));
                 part.push(now);
-                report.add(&self.append_part(&part)?);
+                report.add(&self.append_part(&part, batch.arrived_at())?);
                 part.clear();
                 room = SAMPLES_PER_FRAME;
                 run = later;
@@ -191,7 +191,7 @@ impl Store {
             room = room.saturating_sub(run.cost());
             part.push(run);
         }
-        report.add(&self.append_part(&part)?);
+        report.add(&self.append_part(&part, batch.arrived_at())?);
         let (n_taken, n_refused) = self.append_exemplars(batch);
         report.exemplars_appended += n_taken;
         report.exemplars_refused += n_refused;
@@ -200,7 +200,11 @@ impl Store {
     }
 
     /// Appends what fits into a frame of the log.
-    fn append_part(&self, part: &[SeriesRun<'_>]) -> Result<AppendReport, StoreError> {
+    fn append_part(
+        &self,
+        part: &[SeriesRun<'_>],
+        arrived_at: Option<Timestamp>,
+    ) -> Result<AppendReport, StoreError> {
         let shared = &*self.shared;
         let mut writer = shared.writer();
         let mut report = AppendReport {
@@ -210,8 +214,8 @@ impl Store {
         let slots = self.slots_of(part);
         let index = shared.index();
         let (floor, live, epoch) = shared.registry().begin();
-        let window = shared.options.out_of_order_window.0;
-        let mut judge = Judge::new(&mut writer, &index, floor, window, &mut report);
+        let bounds = Bounds::new(&writer, &shared.options, floor, arrived_at);
+        let mut judge = Judge::new(&mut writer, &index, bounds, &mut report);
         for (&slot, run) in slots.iter().zip(part) {
             match slot {
                 Ok(slot) => {

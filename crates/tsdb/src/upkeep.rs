@@ -118,13 +118,13 @@ impl Upkeep {
             .max(self.floor_by_bytes(shared));
         let (unseen, epoch) = shared.registry().raise_floor(floor);
         let due = now - shared.options.head_span;
-        let tended = tend(shared, unseen, epoch, due.0);
+        let until = filable_until(shared, now);
+        let tended = tend(shared, (unseen, epoch), (due.0, until));
         self.has_tended |= tended.is_change;
         self.floats.drop_until(shared.disk(), unseen)?;
         self.histograms.drop_until(shared.disk(), unseen)?;
         if tended.is_due {
             let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
-            let until = filable_until(shared);
             self.file(shared, &cells, until)?;
             self.file_histograms(shared, &cells, until)?;
         }
@@ -281,12 +281,12 @@ impl Upkeep {
 }
 
 /// Late samples may still come down to here: a page in a file would refuse them.
-fn filable_until(shared: &Shared) -> i64 {
+fn filable_until(shared: &Shared, now: Timestamp) -> i64 {
     let window = shared.options.out_of_order_window.0.max(0);
     if window == 0 {
         return i64::MAX;
     }
-    shared.writer().newest.saturating_sub(window)
+    shared.writer().newest_by(now).saturating_sub(window)
 }
 
 /// What a look after every series came to.
@@ -302,9 +302,9 @@ struct Tended {
     gone: Vec<u32>,
 }
 
-/// Looks after every series: retention, late samples, ends. Pages older than `due` are to be filed.
-fn tend(shared: &Shared, unseen: i64, epoch: u64, due: i64) -> Tended {
-    let until = filable_until(shared);
+/// Looks after every series: retention, late samples, ends. Pages older than `due` are to be filed,
+/// as far as those that end before `until` may be.
+fn tend(shared: &Shared, seen: (i64, u64), (due, until): (i64, i64)) -> Tended {
     let mut tended = Tended::default();
     for page in 0.. {
         // Between two pages others have their turn.
@@ -317,7 +317,7 @@ fn tend(shared: &Shared, unseen: i64, epoch: u64, due: i64) -> Tended {
             let ids = run.iter().flatten().map(|cell| cell.id.0);
             std::hint::black_box(ids.fold(0, u64::wrapping_add));
             for cell in run.iter().flatten() {
-                tended.look_after(cell, shared, (unseen, epoch), (due, until));
+                tended.look_after(cell, shared, seen, (due, until));
             }
         }
     }

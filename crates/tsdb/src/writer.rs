@@ -10,7 +10,7 @@ use crate::by_slot::BySlot;
 use crate::figures::Brought;
 use crate::histogram::{is_storable, mark};
 use crate::index::Index;
-use crate::options::{AppendReport, StoreError};
+use crate::options::{AHEAD_MAX, AppendReport, Options, StoreError};
 use crate::series::Late;
 use crate::wal::RunsFrame;
 
@@ -65,15 +65,23 @@ pub(crate) struct Checked<'a> {
     undo: Vec<(u32, Tip)>,
 }
 
+/// Which times are taken.
+pub(crate) struct Bounds {
+    /// Only later ones.
+    floor: i64,
+    /// Late ones from here on; `None` when samples of a series come in order.
+    late_since: Option<i64>,
+    /// None that is later.
+    latest: i64,
+}
+
 /// Who judges the samples of a batch.
 ///
 /// Sources: Prometheus, `tsdb/head_append.go`, `appendable`.
 pub(crate) struct Judge<'a, 'b> {
     writer: &'b mut Writer,
     index: &'b Index,
-    floor: i64,
-    /// The out-of-order window; not above zero when there is none.
-    window: i64,
+    bounds: Bounds,
     pub(crate) report: &'b mut AppendReport,
     pub(crate) checked: Checked<'a>,
 }
@@ -115,6 +123,16 @@ impl Writer {
         if tip.at < at {
             (tip.at, tip.bits) = (at, value.to_bits());
             self.newest = self.newest.max(at);
+        }
+    }
+
+    /// The newest timestamp of all series, as far as clocks are right: one that is from the future is
+    /// not to end the out-of-order window of all.
+    pub(crate) fn newest_by(&self, now: Timestamp) -> i64 {
+        if self.newest > (now + AHEAD_MAX).0 {
+            now.0
+        } else {
+            self.newest
         }
     }
 
@@ -259,6 +277,7 @@ enum Verdict {
     Different,
     OutOfOrder,
     TooOld,
+    TooFarAhead,
     /// It is none that can be kept.
     Refuse,
 }
@@ -273,19 +292,35 @@ impl Verdict {
     }
 }
 
+impl Bounds {
+    /// For a batch that arrived then, if it came from elsewhere.
+    pub(crate) fn new(
+        writer: &Writer,
+        options: &Options,
+        floor: i64,
+        arrived_at: Option<Timestamp>,
+    ) -> Self {
+        let newest = arrived_at.map_or(writer.newest, |now| writer.newest_by(now));
+        let window = options.out_of_order_window.0;
+        Self {
+            floor,
+            late_since: (window > 0).then(|| newest.saturating_sub(window)),
+            latest: arrived_at.map_or(i64::MAX, |now| (now + AHEAD_MAX).0),
+        }
+    }
+}
+
 impl<'a, 'b> Judge<'a, 'b> {
     pub(crate) fn new(
         writer: &'b mut Writer,
         index: &'b Index,
-        floor: i64,
-        window: i64,
+        bounds: Bounds,
         report: &'b mut AppendReport,
     ) -> Self {
         Self {
             writer,
             index,
-            floor,
-            window,
+            bounds,
             report,
             checked: Checked::default(),
         }
@@ -293,11 +328,12 @@ impl<'a, 'b> Judge<'a, 'b> {
 
     /// Judges the samples of a series.
     pub(crate) fn judge(&mut self, slot: u32, samples: &'a [Sample]) {
-        let after = self.writer.tip_mut(slot).at.max(self.floor);
+        let after = self.writer.tip_mut(slot).at.max(self.bounds.floor);
         let n_old = samples.iter().take_while(|it| it.at.0 <= after).count();
         let (old, new) = samples.split_at(n_old);
         old.iter().for_each(|sample| self.judge_one(slot, sample));
-        if new.is_sorted_by(|a, b| a.at < b.at) {
+        let is_due = new.last().is_none_or(|it| it.at.0 <= self.bounds.latest);
+        if is_due && new.is_sorted_by(|a, b| a.at < b.at) {
             self.take(slot, new);
         } else {
             new.iter().for_each(|sample| self.judge_one(slot, sample));
@@ -317,16 +353,18 @@ impl<'a, 'b> Judge<'a, 'b> {
     fn judge_one(&mut self, slot: u32, sample: &'a Sample) {
         let (at, bits) = (sample.at.0, sample.value.to_bits());
         let tip = *self.writer.tip_mut(slot);
-        if at <= self.floor {
+        if at <= self.bounds.floor {
             self.report.too_old += 1;
+        } else if at > self.bounds.latest {
+            self.report.too_far_ahead += 1;
         } else if at > tip.at {
             self.take(slot, std::slice::from_ref(sample));
         } else if at == tip.at {
             self.report.duplicate_different_value += u64::from(bits != tip.bits);
-        } else if self.window <= 0 {
-            self.report.out_of_order += 1;
+        } else if let Some(since) = self.bounds.late_since {
+            self.judge_late(slot, sample, since);
         } else {
-            self.judge_late(slot, sample);
+            self.report.out_of_order += 1;
         }
     }
 
@@ -342,16 +380,15 @@ impl<'a, 'b> Judge<'a, 'b> {
     }
 
     /// Judges a sample that is older than the newest of its series.
-    fn judge_late(&mut self, slot: u32, sample: &'a Sample) {
+    fn judge_late(&mut self, slot: u32, sample: &'a Sample, since: i64) {
         let (at, bits) = (sample.at.0, sample.value.to_bits());
-        let oldest = self.writer.newest.saturating_sub(self.window);
         let Some(cell) = self.index.at(slot) else {
             return;
         };
         let known = {
             let state = cell.state();
             let is_filed = state.all_filed_until().is_some_and(|until| at <= until);
-            if at < oldest || is_filed || self.writer.is_flushing {
+            if at < since || is_filed || self.writer.is_flushing {
                 self.report.too_old += 1;
                 return;
             }
@@ -374,26 +411,28 @@ impl<'a, 'b> Judge<'a, 'b> {
             let tip = *self.writer.tip_mut(slot);
             let verdict = match it.at.0 {
                 _ if !is_storable(&it.histogram) => Verdict::Refuse,
-                at if at <= self.floor => Verdict::TooOld,
+                at if at <= self.bounds.floor => Verdict::TooOld,
+                at if at > self.bounds.latest => Verdict::TooFarAhead,
                 at if at > tip.at => Verdict::Take,
                 at if at == tip.at => Verdict::same_time(mark(it).value.to_bits() == tip.bits),
-                _ if self.window <= 0 => Verdict::OutOfOrder,
-                _ => self.judge_late_histogram(slot, it),
+                _ => match self.bounds.late_since {
+                    Some(since) => self.judge_late_histogram(slot, it, since),
+                    None => Verdict::OutOfOrder,
+                },
             };
             self.carry_out(verdict, slot, it);
         }
     }
 
-    fn judge_late_histogram(&self, slot: u32, it: &HistogramSample) -> Verdict {
+    fn judge_late_histogram(&self, slot: u32, it: &HistogramSample, since: i64) -> Verdict {
         let at = it.at.0;
-        let oldest = self.writer.newest.saturating_sub(self.window);
         let Some(cell) = self.index.at(slot) else {
             return Verdict::Refuse;
         };
         let state = cell.state();
         let track = state.histograms.as_ref();
         let is_filed = state.all_filed_until().is_some_and(|until| at <= until);
-        if at < oldest || is_filed || self.writer.is_flushing {
+        if at < since || is_filed || self.writer.is_flushing {
             return Verdict::TooOld;
         }
         let in_batch = self.checked.late_histograms.iter();
@@ -426,6 +465,7 @@ impl<'a, 'b> Judge<'a, 'b> {
                 return;
             }
             Verdict::TooOld => Some(&mut report.too_old),
+            Verdict::TooFarAhead => Some(&mut report.too_far_ahead),
             Verdict::OutOfOrder => Some(&mut report.out_of_order),
             Verdict::Different => Some(&mut report.duplicate_different_value),
             Verdict::Refuse => None,

@@ -7,8 +7,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use common::{ALL_TIME, batch, bits, dump, labels, open, range, sample};
 use firebell_disk::MemoryDisk;
-use firebell_model::{Duration, MatchOp, Matcher, STALE_NAN, SeriesId, Source, Timestamp};
-use firebell_tsdb::{AppendReport, Batch, Options, Store};
+use firebell_model::{
+    Duration, HistogramSample, MatchOp, Matcher, STALE_NAN, SeriesId, Source, Timestamp,
+};
+use firebell_tsdb::{AHEAD_MAX, AppendReport, Batch, Options, Store};
 
 fn fresh(options: Options) -> (MemoryDisk, Store) {
     let disk = MemoryDisk::default();
@@ -427,4 +429,48 @@ fn whoever_watches_series_hears_of_their_samples_once_until_it_asks() {
     store.watch(8, Vec::new());
     come(&["a=1"]);
     assert_eq!(store.take_arrived(), None);
+}
+
+#[test]
+fn samples_of_the_future_are_refused_of_others_and_do_not_end_the_window() {
+    let now = Timestamp(50 * 3_600_000);
+    let ahead = AHEAD_MAX.0;
+    let options = Options {
+        out_of_order_window: Duration::from_hours(1),
+        ..Options::default()
+    };
+    let (disk, store) = fresh(options.clone());
+    let arrive = |store: &Store, job: &str, at: &[i64]| {
+        let mut batch = Batch::default();
+        let at = at.iter().map(|at| now.0.saturating_add(*at));
+        let samples: Vec<_> = at.map(|at| sample(at, 1.0)).collect();
+        batch.add(labels(job), &samples);
+        batch.arrive(now);
+        let report = store.append(&batch).unwrap();
+        (report.too_far_ahead, counts(report))
+    };
+    let taken = (0, [1, 0, 0, 0]);
+    assert_eq!(arrive(&store, "job=a", &[0]), taken);
+    for at in [ahead + 1, i64::MAX] {
+        assert_eq!(arrive(&store, "job=a", &[at]), (1, [0; 4]));
+        assert_eq!(arrive(&store, "job=new", &[at]), (1, [0; 4]));
+    }
+    let some = arrive(&store, "job=a", &[1, ahead, ahead + 1, 2 * ahead]);
+    assert_eq!(some, (2, [2, 0, 0, 0]));
+    let mut one = Batch::default();
+    let (at, histogram) = (now + AHEAD_MAX + AHEAD_MAX, Arc::default());
+    one.add_histograms(labels("job=h"), [HistogramSample { at, histogram }]);
+    one.arrive(now);
+    let report = store.append(&one).unwrap();
+    assert_eq!((report.too_far_ahead, report.histograms_refused), (1, 1));
+    // The user's own rules, and an earlier version, may have put one there.
+    let ours = batch(&[("job=b", i64::MAX, 1.0)]);
+    assert_eq!(store.append(&ours).unwrap().appended, 1);
+    assert_eq!(arrive(&store, "job=a", &[-60_000]), taken);
+    drop(store);
+    let store = open(&disk, &options);
+    assert_eq!(arrive(&store, "job=a", &[-120_000]), taken);
+    assert_eq!(arrive(&store, "job=b", &[-120_000]), taken);
+    let too_old = arrive(&store, "job=a", &[-3_600_001]);
+    assert_eq!(too_old, (0, [0, 0, 0, 1]));
 }

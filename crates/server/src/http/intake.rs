@@ -84,6 +84,7 @@ impl Intake {
     /// # Errors
     /// When the store can take nothing, or cannot make it durable; the sender should try again.
     pub(super) fn store(mut self, app: &App) -> Result<Stored, StoreError> {
+        self.batch.arrive(app.clock.now());
         let report = app.store.append(&self.batch)?;
         app.metrics.count_append(&report);
         // What is answered for is durable; requests at the same time share the wait. What a full
@@ -119,6 +120,7 @@ fn refused(report: &AppendReport) -> u64 {
     report.out_of_order
         + report.duplicate_different_value
         + report.too_old
+        + report.too_far_ahead
         + report.unknown_series
         + report.over_limit
 }
@@ -131,6 +133,10 @@ fn refusals(report: &AppendReport) -> impl Iterator<Item = String> {
             "duplicate sample for timestamp",
         ),
         (report.too_old, "too old sample"),
+        (
+            report.too_far_ahead,
+            "out of bounds: timestamp is too far in the future",
+        ),
     ];
     let reasons = reasons.into_iter().filter(|(n, _)| *n > 0);
     reasons.map(|(n, what)| format!("{what} ({n} times)"))

@@ -227,7 +227,54 @@ const COUNT_HEADERS: [&str; 3] = [
 
 #[cfg(test)]
 mod tests {
+    use firebell_model::{Duration, Sample};
+    use firebell_tsdb::AHEAD_MAX;
+    use firebell_wire::source::write_request;
+
     use super::*;
+    use crate::flags::Flags;
+    use crate::serve::{Options, Server};
+
+    async fn start() -> (Server, tempfile::TempDir) {
+        // A second installation fails, and changes nothing.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let options = Options {
+            config_file: None,
+            listen: Some(([127, 0, 0, 1], 0).into()),
+            data_dir: folder.path().join("data"),
+            external_url: None,
+            flags: Flags::default(),
+        };
+        (Server::start(&options).await.unwrap(), folder)
+    }
+
+    /// Status and text of the answer to a body.
+    async fn send(server: &Server, body: Vec<u8>) -> (u16, String) {
+        let url = format!("http://{}/api/v1/write", server.address);
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let answer = client.post(url).body(body).send().await.unwrap();
+        let status = answer.status().as_u16();
+        (status, answer.text().await.unwrap())
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn samples_of_the_future_are_refused() {
+        let (server, _folder) = start().await;
+        let ahead = "out of bounds: timestamp is too far in the future (1 times)\n";
+        for (after, expected) in [
+            (AHEAD_MAX - Duration::from_mins(1), (204, "")),
+            (AHEAD_MAX + Duration::from_mins(1), (400, ahead)),
+            (Duration(i64::MAX), (400, ahead)),
+        ] {
+            let at = server.app.clock.now() + after;
+            let labels = Labels::from_pairs([("__name__", "x")]);
+            let body = write_request(&[(labels, Sample { at, value: 1.0 })]);
+            let (status, text) = send(&server, body).await;
+            assert_eq!((status, &*text), expected, "{after:?}");
+        }
+        server.stop().await.unwrap();
+    }
 
     #[test]
     fn what_a_metric_is_said_to_be_stands_in_place_of_labels_that_say_so() {

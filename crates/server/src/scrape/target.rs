@@ -98,7 +98,7 @@ impl Target {
             let (labels, end) = report(&spec, name, at, STALE_NAN);
             batch.add(labels, &[end]);
         }
-        self.append(&batch);
+        self.append(&mut batch);
     }
 
     /// Waits for the next slot.
@@ -174,7 +174,7 @@ impl Target {
             let (labels, sample) = report(spec, name, at, value);
             batch.add(labels, &[sample]);
         }
-        self.append(&batch);
+        self.append(&mut batch);
     }
 
     async fn fetch(&self, spec: &Spec) -> Result<(Vec<u8>, BodyFormat), String> {
@@ -246,7 +246,8 @@ impl Target {
         }
     }
 
-    fn append(&mut self, batch: &Batch) {
+    fn append(&mut self, batch: &mut Batch) {
+        batch.arrive(self.shared.clock.now());
         match aside(batch.len() * SAMPLE_BYTES, || {
             self.shared.store.append(batch)
         }) {
