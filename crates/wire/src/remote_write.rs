@@ -149,6 +149,9 @@ pub(crate) struct SeriesParts<'a> {
     pub(crate) exemplars: Vec<Exemplar>,
     pub(crate) metadata: Option<Metadata>,
     pub(crate) created: Option<Timestamp>,
+    /// Of the series before.
+    n_samples: usize,
+    n_others: usize,
 }
 
 /// One series with its samples.
@@ -192,6 +195,7 @@ impl<'a> SeriesReader<'a> {
                     self.series.read(value.message()?)?;
                     return Ok(Some(self.series.written()));
                 }
+                METADATA if self.metadata.len() >= OTHERS_MAX => return Err(TOO_MANY_OTHERS),
                 METADATA => self.metadata.push(read_metadata(value.message()?)?),
                 _ => {}
             }
@@ -208,6 +212,8 @@ impl From<Malformed> for RemoteWriteError {
 
 impl<'a> SeriesParts<'a> {
     pub(crate) fn clear(&mut self) {
+        self.n_samples += self.samples.len();
+        self.n_others += self.others();
         let Self {
             labels,
             samples,
@@ -216,6 +222,7 @@ impl<'a> SeriesParts<'a> {
             exemplars,
             metadata,
             created,
+            ..
         } = self;
         labels.clear();
         samples.clear();
@@ -231,27 +238,63 @@ impl<'a> SeriesParts<'a> {
         self.clear();
         loop {
             while let Some(sample) = message.next_short(SAMPLE_KEY) {
-                self.samples.push(read_sample(sample)?);
+                self.push_sample(sample)?;
             }
             let Some((number, value)) = message.next_field()? else {
                 return Ok(());
             };
             match number {
+                // One too many are enough to refuse the series.
+                1 if self.labels.len() > LABELS_MAX => {}
                 1 => self.labels.push(read_label(value.bytes()?)?),
-                2 => self.samples.push(read_sample(value.bytes()?)?),
-                3 => self.exemplars.push(read_exemplar(value.message()?)?),
+                2 => self.push_sample(value.bytes()?)?,
+                3 => self.push_exemplar(read_exemplar(value.message()?)?)?,
                 4 => self.push_histogram(value.bytes()?)?,
                 _ => {}
             }
         }
     }
 
+    pub(crate) fn push_sample(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        if self.n_samples + self.samples.len() >= SAMPLES_MAX {
+            return Err(Malformed("it has more than 1,000,000 samples"));
+        }
+        self.samples.push(read_sample(bytes)?);
+        Ok(())
+    }
+
+    pub(crate) fn push_exemplar(&mut self, exemplar: Exemplar) -> Result<(), Malformed> {
+        self.check_others()?;
+        self.exemplars.push(exemplar);
+        Ok(())
+    }
+
+    pub(crate) fn set_metadata(&mut self, metadata: Metadata) -> Result<(), Malformed> {
+        self.check_others()?;
+        self.metadata = Some(metadata);
+        Ok(())
+    }
+
     pub(crate) fn push_histogram(&mut self, bytes: &[u8]) -> Result<(), Malformed> {
+        self.check_others()?;
         match read_histogram(bytes)? {
             Ok(histogram) => self.histograms.push(histogram),
             Err(why) => self.invalid.push(why),
         }
         Ok(())
+    }
+
+    /// Refuses one more of what takes much more room when it is read than on the wire.
+    fn check_others(&self) -> Result<(), Malformed> {
+        if self.n_others + self.others() >= OTHERS_MAX {
+            return Err(TOO_MANY_OTHERS);
+        }
+        Ok(())
+    }
+
+    fn others(&self) -> usize {
+        let n_histograms = self.histograms.len() + self.invalid.len();
+        n_histograms + self.exemplars.len() + usize::from(self.metadata.is_some())
     }
 
     pub(crate) fn written(&self) -> WrittenSeries<'_, 'a> {
@@ -415,12 +458,17 @@ fn read_metadata(mut message: Message<'_>) -> Result<(&str, Metadata), Malformed
         match number {
             1 => metadata.kind = metric_kind(field.varint()?),
             2 => metric = field.text()?,
-            4 => metadata.help = field.text()?.into(),
-            5 => metadata.unit = field.text()?.into(),
+            4 => metadata.help = shortened(field.text()?).into(),
+            5 => metadata.unit = shortened(field.text()?).into(),
             _ => {}
         }
     }
     Ok((metric, metadata))
+}
+
+/// A text for people, cut where it is too long for them: every series of a request may refer to it.
+pub(crate) fn shortened(text: &str) -> &str {
+    &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
 }
 
 /// The kinds as both versions of remote write number them.
@@ -439,6 +487,14 @@ pub(crate) fn metric_kind(number: u64) -> MetricKind {
 
 /// What a request may decompress to unless configured otherwise: 64 MiB.
 pub const DECODED_BYTES_MAX: usize = 64 << 20;
+/// Samples that a request may have, as one of OTLP. Senders send some thousands.
+pub const SAMPLES_MAX: usize = 1_000_000;
+/// How many histograms, exemplars and metadata a request may have together.
+pub const OTHERS_MAX: usize = 100_000;
+const TOO_MANY_OTHERS: Malformed =
+    Malformed("it has more than 100,000 histograms, exemplars and metadata");
+/// What is kept of help and unit.
+const TEXT_BYTES_MAX: usize = 4 << 10;
 /// How many labels a series may have; one with more is invalid.
 pub const LABELS_MAX: usize = 512;
 /// How many times longer than its block a text can be, at most.
@@ -455,6 +511,7 @@ const METADATA: u64 = 3;
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::protobuf::Writer;
 
     fn field(number: u8, bytes: &[u8], out: &mut Vec<u8>) {
         out.push(number << 3 | 2);
@@ -523,6 +580,64 @@ pub(crate) mod tests {
                 "y [] 0",
             ]
         );
+    }
+
+    /// Some hundred KiB of empty messages would take gigabytes.
+    #[test]
+    fn a_request_has_no_more_than_it_may() {
+        let read = |number, n: usize, in_series: bool| {
+            let bytes = Writer::of(|request| {
+                // Several series, as what there was before counts as well.
+                for n in [n / 2, n - n / 2].into_iter().filter(|_| in_series) {
+                    let items =
+                        |series: &mut Writer| (0..n).for_each(|_| series.message(number, |_| {}));
+                    request.message(1, items);
+                }
+                for _ in (0..n).filter(|_| !in_series) {
+                    request.message(number, |_| {});
+                }
+            });
+            let request = WriteRequest::from_decoded(bytes);
+            let mut reader = request.series();
+            let mut n_read = 0;
+            while let Some(series) = reader.next_series()? {
+                n_read += series.samples.len() + series.histograms.len();
+                n_read += series.invalid_histograms.len() + series.exemplars.len();
+            }
+            Ok::<_, RemoteWriteError>(n_read + reader.metadata().len())
+        };
+        let others = "100,000 histograms, exemplars and metadata";
+        for (number, in_series, n_max, what) in [
+            (2, true, SAMPLES_MAX, "1,000,000 samples"),
+            (3, true, OTHERS_MAX, others),
+            (4, true, OTHERS_MAX, others),
+            (3, false, OTHERS_MAX, others),
+        ] {
+            assert_eq!(read(number, n_max, in_series), Ok(n_max), "{number} {what}");
+            let refused = read(number, n_max + 1, in_series).map_err(|it| it.to_string());
+            let expected = format!("failed to read the write request: it has more than {what}");
+            assert_eq!(refused, Err(expected), "{number}");
+        }
+    }
+
+    #[test]
+    fn a_series_of_too_many_labels_is_not_read_to_its_end() {
+        let labels = |series: &mut Writer| (0..10_000).for_each(|_| series.message(1, |_| {}));
+        let request = WriteRequest::from_decoded(Writer::of(|it| it.message(1, labels)));
+        let mut reader = request.series();
+        let series = reader.next_series().unwrap().unwrap();
+        assert_eq!(series.pairs.len(), LABELS_MAX + 1);
+        assert!(series.labels().is_err());
+    }
+
+    #[test]
+    fn a_help_is_cut_at_a_character() {
+        let help = "ä".repeat(TEXT_BYTES_MAX);
+        let request = Writer::of(|it| it.message(3, |it| it.text(4, &format!("x{help}"))));
+        let request = WriteRequest::from_decoded(request);
+        let mut reader = request.series();
+        assert!(reader.next_series().unwrap().is_none());
+        assert_eq!(reader.metadata()[0].1.help.len(), TEXT_BYTES_MAX - 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use firebell_model::{Exemplar, Labels, Metadata, Timestamp};
 
 use crate::protobuf::{Malformed, Message};
 use crate::remote_write::{
-    RemoteWriteError, SeriesParts, WriteRequest, WrittenSeries, metric_kind, read_sample,
+    LABELS_MAX, RemoteWriteError, SeriesParts, WriteRequest, WrittenSeries, metric_kind, shortened,
 };
 
 /// Reads a request, the same [`WriteRequest`] as version 1 has, series by series: `while let Some(series) = reader.next_series()? { … }`.
@@ -70,7 +70,7 @@ impl<'a> SeriesReader<'a> {
                 2 => {
                     let bytes = value.bytes()?;
                     self.begin(SAMPLE_START, bytes)?;
-                    self.series.samples.push(read_sample(bytes)?);
+                    self.series.push_sample(bytes)?;
                 }
                 3 => {
                     let bytes = value.bytes()?;
@@ -80,9 +80,12 @@ impl<'a> SeriesReader<'a> {
                 CREATED => self.series.created = time_of(value.int()?),
                 4 => {
                     let exemplar = self.exemplar(value.message()?)?;
-                    self.series.exemplars.push(exemplar);
+                    self.series.push_exemplar(exemplar)?;
                 }
-                5 => self.series.metadata = Some(self.metadata(value.message()?)?),
+                5 => {
+                    let metadata = self.metadata(value.message()?)?;
+                    self.series.set_metadata(metadata)?;
+                }
                 _ => {}
             }
         }
@@ -125,8 +128,8 @@ impl<'a> SeriesReader<'a> {
         while let Some((number, field)) = message.next_field()? {
             match number {
                 1 => metadata.kind = metric_kind(field.varint()?),
-                3 => metadata.help = symbol(&self.symbols, field.varint()?)?.into(),
-                4 => metadata.unit = symbol(&self.symbols, field.varint()?)?.into(),
+                3 => metadata.help = shortened(symbol(&self.symbols, field.varint()?)?).into(),
+                4 => metadata.unit = shortened(symbol(&self.symbols, field.varint()?)?).into(),
                 _ => {}
             }
         }
@@ -148,7 +151,8 @@ fn pairs<'a>(
     if !rest.is_empty() {
         return Err(Malformed("a label has a name and no value"));
     }
-    for [name, value] in refs {
+    // One too many are enough to refuse the series.
+    for [name, value] in refs.iter().take(LABELS_MAX + 1) {
         out.push((symbol(symbols, *name)?, symbol(symbols, *value)?));
     }
     Ok(())
