@@ -3,7 +3,7 @@
 //! `metadata`: magic and CRC-32 (see `bytes`), then metrics up to the end, each with name, kind (a
 //! byte), help and unit as texts. Upkeep writes it when something has changed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, MutexGuard, PoisonError};
 
 use firebell_disk::Disk;
@@ -11,6 +11,7 @@ use firebell_model::{Metadata, MetricKind};
 
 use crate::Store;
 use crate::bytes::{Put, Reader, checked, with_checksum};
+use crate::index::Index;
 use crate::options::StoreError;
 use crate::store::Shared;
 
@@ -18,8 +19,12 @@ use crate::store::Shared;
 #[derive(Default)]
 pub(crate) struct Metrics {
     by_name: BTreeMap<Arc<str>, Metadata>,
+    /// What all of it takes.
+    bytes: usize,
     /// Changes are not in the file.
     is_dirty: bool,
+    /// Something found no room: metrics without series have to go.
+    is_full: bool,
 }
 
 impl Metrics {
@@ -34,20 +39,44 @@ impl Metrics {
         if by_name.is_none() {
             damage.push(format!("`{PATH}` is damaged: help and units are forgotten"));
         }
-        Ok(Self {
-            by_name: by_name.unwrap_or_default(),
-            is_dirty: false,
-        })
+        let mut metrics = Self::default();
+        for (name, metadata) in by_name.unwrap_or_default() {
+            metrics.set(&name, &metadata);
+        }
+        metrics.is_dirty = false;
+        Ok(metrics)
     }
 
     fn set(&mut self, metric: &Arc<str>, metadata: &Metadata) {
         let known = self.by_name.get(metric);
-        let is_full = known.is_none() && self.by_name.len() >= METRICS_MAX;
-        if known == Some(metadata) || is_full {
+        if known == Some(metadata) || metric.len() > NAME_BYTES_MAX {
             return;
         }
-        self.by_name.insert(Arc::clone(metric), metadata.clone());
+        let metadata = shortened(metadata);
+        if known == Some(&metadata) {
+            return;
+        }
+        let before = known.map_or(0, |known| bytes_of(metric, known));
+        let bytes = self.bytes - before + bytes_of(metric, &metadata);
+        let is_full = known.is_none() && self.by_name.len() >= METRICS_MAX;
+        if is_full || bytes > BYTES_MAX {
+            self.is_full = true;
+            return;
+        }
+        self.by_name.insert(Arc::clone(metric), metadata);
+        self.bytes = bytes;
         self.is_dirty = true;
+    }
+
+    /// Forgets metrics that have no series.
+    fn make_room(&mut self, index: &Index) {
+        self.is_full = false;
+        let used = families(index);
+        let n_before = self.by_name.len();
+        self.by_name.retain(|name, _| used.contains(&**name));
+        let all = self.by_name.iter();
+        self.bytes = all.map(|(name, it)| bytes_of(name, it)).sum();
+        self.is_dirty |= self.by_name.len() < n_before;
     }
 
     fn content(&self) -> Vec<u8> {
@@ -61,6 +90,36 @@ impl Metrics {
         }
         with_checksum(MAGIC, &body)
     }
+}
+
+/// Names of all series, also without what tells the series of a metric from each other.
+fn families(index: &Index) -> HashSet<&str> {
+    let mut names: HashSet<&str> = index.cells().map(|it| it.labels.metric_name()).collect();
+    let families: Vec<&str> = names
+        .iter()
+        .flat_map(|name| {
+            SUFFIXES
+                .iter()
+                .filter_map(|suffix| name.strip_suffix(suffix))
+        })
+        .collect();
+    names.extend(families);
+    names
+}
+
+fn bytes_of(name: &str, Metadata { help, unit, .. }: &Metadata) -> usize {
+    name.len() + help.len() + unit.len()
+}
+
+/// Texts for people, cut where they are too long for them.
+fn shortened(metadata: &Metadata) -> Metadata {
+    let mut metadata = metadata.clone();
+    for text in [&mut metadata.help, &mut metadata.unit] {
+        if text.len() > TEXT_BYTES_MAX {
+            *text = text[..text.floor_char_boundary(TEXT_BYTES_MAX)].into();
+        }
+    }
+    metadata
 }
 
 fn read(mut reader: Reader<'_>) -> Option<BTreeMap<Arc<str>, Metadata>> {
@@ -87,8 +146,12 @@ impl Shared {
         }
     }
 
-    /// Writes what has changed.
+    /// Makes room where that is short, and writes what has changed.
     pub(crate) fn file_metadata(&self) -> Result<(), StoreError> {
+        if self.metrics().is_full {
+            let index = self.index();
+            self.metrics().make_room(&index);
+        }
         let content = {
             let mut metrics = self.metrics();
             if !metrics.is_dirty {
@@ -135,5 +198,12 @@ const KINDS: [MetricKind; 8] = [
     MetricKind::Info,
     MetricKind::StateSet,
 ];
+/// What the series of histograms, summaries, counters and infos have behind the name of their metric.
+const SUFFIXES: [&str; 6] = ["_bucket", "_count", "_sum", "_total", "_info", "_created"];
 /// Of more metrics nothing is noted.
 const METRICS_MAX: usize = 100_000;
+/// Nor of longer names, or of what takes more than this with all the others.
+const NAME_BYTES_MAX: usize = 1 << 10;
+const BYTES_MAX: usize = 32 << 20;
+/// What is kept of help and unit.
+const TEXT_BYTES_MAX: usize = 4 << 10;

@@ -44,6 +44,30 @@ fn metadata_outlives_a_restart_and_the_last_word_counts() {
     assert_eq!(store.all_metadata(), []);
 }
 
+/// A help per name that nobody has a series of would fill memory and the file.
+#[test]
+fn metadata_is_bounded_and_makes_room_for_metrics_that_have_series() {
+    let store = open(&MemoryDisk::default(), &Options::default());
+    let help = "\u{e4}".repeat(4 << 10);
+    let mut batch = Batch::default();
+    batch.add(labels("__name__=here_total"), &[sample(0, 1.0)]);
+    batch.set_metadata("here", metadata(MetricKind::Counter, &help));
+    batch.set_metadata(&"long".repeat(1 << 10), metadata(MetricKind::Gauge, ""));
+    for n in 0..10_000 {
+        batch.set_metadata(&format!("m{n}"), metadata(MetricKind::Gauge, &help));
+    }
+    store.append(&batch).unwrap();
+    assert_eq!(store.metadata("here").unwrap().help.len(), 4 << 10);
+    let all = store.all_metadata();
+    let bytes: usize = all.iter().map(|(_, it)| it.help.len()).sum();
+    assert!((31 << 20..32 << 20).contains(&bytes), "{bytes}");
+    assert!(all.iter().all(|(name, _)| !name.starts_with("long")));
+
+    store.maintain(Timestamp(0)).unwrap();
+    let names: Vec<_> = store.all_metadata().into_iter().map(|it| it.0).collect();
+    assert_eq!(names, ["here".into()]);
+}
+
 #[test]
 fn exemplars_are_found_by_matchers_and_time() {
     let options = Options {
