@@ -135,6 +135,19 @@ fn options_of_the_section_change_the_labels() {
 }
 
 #[test]
+fn an_attribute_without_a_name_is_no_label() {
+    let body = r#"{"resourceMetrics":[{"resource":{"attributes":[
+        {"key":"service.name","value":{"stringValue":"s"}},{"key":"","value":{"stringValue":"r"}}]},
+        "scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":[{"timeUnixNano":"1000000",
+        "asInt":"1","attributes":[{"key":"","value":{"stringValue":"p"}}]}]}}]}]}]}"#;
+    expect![[r#"
+        {__name__="a", job="s"} 1
+        {__name__="target_info", job="s"} 1
+    "#]]
+    .assert_eq(&dump(body, &Options::default(), &mut Deltas::default()));
+}
+
+#[test]
 fn labels_may_have_fewer_underscores() {
     let body = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":[
         {"timeUnixNano":"1000000","asInt":"1","attributes":[

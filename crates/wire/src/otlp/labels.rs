@@ -129,6 +129,8 @@ fn join<'v>(attributes: &'v Attributes<'_>, naming: Naming) -> Joined<'v> {
 
 fn build(labels: Joined<'_>) -> LabelsBuilder {
     let pairs = labels.iter().map(|(name, value)| (&**name, &**value));
+    // An attribute may have no name, a label may not.
+    let pairs = pairs.filter(|(name, _)| !name.is_empty());
     Labels::from_pairs(pairs).to_builder()
 }
 
