@@ -121,7 +121,8 @@ impl ClassicCollector {
             return Ok((false, self.finish()));
         }
         let metric = line.series.metric();
-        let Some((base, part)) = metric.rsplit_once('_') else {
+        let parts = metric.rsplit_once('_');
+        let Some((base, part)) = parts.filter(|(base, _)| *base == line.series.family) else {
             return Ok((false, self.finish()));
         };
         let scraped = line.series.labels()?;

@@ -67,16 +67,26 @@ impl ScrapedPoint<'_> {
     /// The labels, metric name included.
     ///
     /// # Errors
-    /// The name of a label that occurs twice.
+    /// When the name of a label is empty, or occurs twice.
     pub fn labels(&self) -> Result<Labels, String> {
         let mut pairs = self.labels.to_vec();
+        if pairs.iter().any(|(name, _)| name.is_empty()) {
+            return Err("a label has an empty name".to_owned());
+        }
         pairs.push((METRIC_NAME, self.name));
         pairs.extend(self.bound);
         pairs.sort_unstable();
         match pairs.windows(2).find(|two| two[0].0 == two[1].0) {
-            Some(twice) => Err(twice[0].0.to_owned()),
+            Some(twice) => Err(format!("label name `{}` occurs twice", twice[0].0)),
             None => Ok(Labels::from_pairs(pairs)),
         }
+    }
+
+    /// The names that are spelled with an empty value: they are no labels.
+    #[must_use]
+    pub fn empty_names(&self) -> Vec<String> {
+        let empty = self.labels.iter().filter(|(_, value)| value.is_empty());
+        empty.map(|(name, _)| (*name).to_owned()).collect()
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Parser<'a> {
     cursor: Cursor<'a>,
     format: Format,
     kind: MetricKind,
+    /// The metric of which the kind was said.
+    family: Cow<'a, str>,
     has_ended: bool,
     // Kept between lines, so that a line costs no allocation.
     pairs: Vec<Pair<'a>>,
@@ -100,6 +102,7 @@ impl<'a> Parser<'a> {
             cursor: Cursor::new(text),
             format,
             kind: MetricKind::Unknown,
+            family: Cow::Borrowed(""),
             has_ended: false,
             pairs: Vec::new(),
             exemplar_pairs: Vec::new(),
@@ -200,6 +203,7 @@ impl<'a> Parser<'a> {
             "TYPE" => match parse_kind(text, self.format) {
                 Some(kind) => {
                     self.kind = kind;
+                    self.family.clone_from(&metric);
                     Ok(Entry::Type { metric, kind })
                 }
                 None => Err(self.error(&format!("`{text}` is no metric type"))),
@@ -241,7 +245,7 @@ impl<'a> Parser<'a> {
         };
         self.line_end()?;
         self.has_ended = false;
-        let (pairs, kind) = (&*self.pairs, self.kind);
+        let (pairs, kind, family) = (&*self.pairs, self.kind, &*self.family);
         let exemplar = exemplar.map(|(value, at)| Exemplar {
             pairs: &self.exemplar_pairs,
             value,
@@ -253,6 +257,7 @@ impl<'a> Parser<'a> {
                 metric,
                 pairs,
                 kind,
+                family,
             },
             value,
             at,

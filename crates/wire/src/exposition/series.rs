@@ -13,6 +13,8 @@ pub struct SeriesText<'p, 'a> {
     pub(super) metric: &'a str,
     pub(super) pairs: &'p [Pair<'a>],
     pub(super) kind: MetricKind,
+    /// The metric of which `kind` was said.
+    pub(super) family: &'p str,
 }
 
 /// Name and value between their quotes, escapes not yet undone.
@@ -44,6 +46,13 @@ impl<'a> SeriesText<'_, 'a> {
         });
         let metric = (Cow::Borrowed(METRIC_NAME), unescape(self.metric));
         unique_labels(std::iter::once(metric).chain(pairs))
+    }
+
+    /// The names that are spelled with an empty value: they are no labels.
+    #[must_use]
+    pub fn empty_names(&self) -> Vec<String> {
+        let empty = self.pairs.iter().filter(|(_, value)| value.is_empty());
+        empty.map(|(name, _)| unescape(name).into_owned()).collect()
     }
 
     fn normalized<'v>(&self, name: &str, value: Cow<'v, str>) -> Cow<'v, str> {

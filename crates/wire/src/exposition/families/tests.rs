@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use super::*;
 use crate::protobuf::Writer;
 
-fn family(name: &str, kind: u64, metric: fn(&mut Writer)) -> Vec<u8> {
+fn family(name: &str, kind: u64, metric: impl Fn(&mut Writer)) -> Vec<u8> {
     let family = Writer::of(|family| {
         family.message(4, |it| {
             it.message(1, |label| {
@@ -78,6 +78,36 @@ fn histogram(metric: &mut Writer) {
         histogram.sint(13, 1);
         histogram.sint(13, 1);
     });
+}
+
+#[test]
+fn names_of_labels_are_not_empty_and_occur_once() {
+    let labelled = |name: &'static str| {
+        let metric = |metric: &mut Writer| {
+            metric.message(1, |label| {
+                label.text(1, name);
+                label.text(2, "");
+            });
+        };
+        family("g", GAUGE, metric)
+    };
+    let options = HistogramOptions::default();
+    check(
+        &labelled(""),
+        options,
+        &expect![[r#"
+            g: gauge Help.
+            a label has an empty name
+        "#]],
+    );
+    check(
+        &labelled("path"),
+        options,
+        &expect![[r#"
+            g: gauge Help.
+            label name `path` occurs twice
+        "#]],
+    );
 }
 
 #[test]
