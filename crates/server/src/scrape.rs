@@ -1,7 +1,8 @@
 //! Scraping: a task per target, on a grid of its own, as configured and discovered.
 //!
 //! *Invariants*: a target keeps its task as long as its job and labels stay, also over reloads. A
-//! target that goes away ends its series with stale markers; a process that stops does not.
+//! target that goes away ends its series with stale markers, once another one has had the time to go
+//! on with them; a process that stops does not.
 //!
 //! *Sources*: Prometheus, `scrape/manager.go` and `scrape/scrape.go`, as behaviour.
 
@@ -300,3 +301,6 @@ fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
 
 /// Discovery files are looked at so often.
 const FILES_EVERY: StdDuration = StdDuration::from_secs(5);
+
+#[cfg(test)]
+mod tests;

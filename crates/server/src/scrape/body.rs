@@ -6,7 +6,7 @@ use firebell_wire::exposition::{
     Point, SampleLine, Scraped, read_families,
 };
 
-use super::series::{Spelled, Taking};
+use super::series::{Given, Spelled, Taking};
 
 /// Reads a body.
 ///
@@ -36,7 +36,14 @@ pub(super) fn read(body: &[u8], format: BodyFormat, taking: &mut Taking<'_>) -> 
                     point: value,
                 };
                 let exemplars = point.exemplars.iter().cloned();
-                taking.take(spelled, || point.labels(), exemplars)
+                let given = || {
+                    let (labels, empty_names) = (point.labels()?, point.empty_names());
+                    Ok(Given {
+                        labels,
+                        empty_names,
+                    })
+                };
+                taking.take(spelled, given, exemplars)
             }
         }),
     }
@@ -75,7 +82,7 @@ fn read_entries(
             Entry::Sample(line) => {
                 let mut is_wanted = true;
                 if histograms.to_custom {
-                    let (is_classic, ended) = collector.add(&line)?;
+                    let (is_classic, ended) = collector.add(&line).map_err(twice)?;
                     is_wanted = histograms.classic || !is_classic;
                     take_converted(ended, times, taking)?;
                 }
@@ -114,14 +121,22 @@ fn take_line(
         None => None,
         Some(exemplar) => {
             let read = Exemplar {
-                labels: exemplar.labels()?,
+                labels: exemplar.labels().map_err(twice)?,
                 value: exemplar.value,
                 at: exemplar.at.unwrap_or_default(),
             };
             Some((read, exemplar.at.is_some()))
         }
     };
-    taking.take(spelled, || line.series.labels(), exemplar)
+    let given = || {
+        let labels = line.series.labels().map_err(twice)?;
+        let empty_names = line.series.empty_names();
+        Ok(Given {
+            labels,
+            empty_names,
+        })
+    };
+    taking.take(spelled, given, exemplar)
 }
 
 fn take_converted(
@@ -144,7 +159,12 @@ fn take_converted(
         .exemplars
         .into_iter()
         .map(|exemplar| (exemplar, true));
-    taking.as_histogram(|taking| taking.take(spelled, || Ok(converted.labels), exemplars))
+    let given = Given {
+        labels: converted.labels,
+        // Of what is put together, upstream no longer knows them.
+        empty_names: Vec::new(),
+    };
+    taking.as_histogram(|taking| taking.take(spelled, || Ok(given), exemplars))
 }
 
 /// What is known of the metric so far; what was said of the one before is told.
@@ -161,4 +181,8 @@ fn describe<'d>(
         metric.clone_into(&mut described.0);
     }
     &mut described.1
+}
+
+fn twice(name: String) -> String {
+    format!("label name `{name}` occurs twice")
 }

@@ -16,7 +16,7 @@ use firebell_model::{
     Exemplar, HistogramSample, Labels, METRIC_NAME, Metadata, STALE_NAN, Sample, SeriesId,
     Timestamp, relabel,
 };
-use firebell_tsdb::{Batch, Store, TooManySeries};
+use firebell_tsdb::{Batch, SeriesKey, Store, TooManySeries};
 use firebell_wire::exposition::{BodyFormat, Point};
 use firebell_wire::histogram::empty_of;
 
@@ -72,6 +72,13 @@ pub(super) struct Spelled<'p> {
     pub created: Option<Timestamp>,
     /// The value.
     pub point: Point,
+}
+
+/// The labels of a series, as a body gives them.
+pub(super) struct Given {
+    pub labels: Labels,
+    /// Names with an empty value.
+    pub empty_names: Vec<String>,
 }
 
 /// A series as the target spells it.
@@ -134,7 +141,8 @@ impl TargetSeries {
         taken.refused = taken.refused.or(read.and_then(is_within).err());
         if taken.refused.is_none() {
             let round = self.round;
-            self.mark_gone(at, &mut taken.batch, |seen| seen != round);
+            let batch = &mut taken.batch;
+            self.mark_gone(|seen| seen != round, |id| batch.add(id, &[stale(at)]));
             self.tell(&mut taken.batch);
         }
         taken
@@ -147,10 +155,18 @@ impl TargetSeries {
         }
     }
 
-    /// Ends all series: the scrape failed, or the target is gone.
+    /// Ends all series: the scrape failed.
     pub(super) fn end(&mut self, at: Timestamp) -> Batch {
         let mut batch = Batch::default();
-        self.mark_gone(at, &mut batch, |_| true);
+        self.mark_gone(|_| true, |id| batch.add(id, &[stale(at)]));
+        self.tell(&mut batch);
+        batch
+    }
+
+    /// Ends the series of a target that is gone, except those that go on without it.
+    pub(super) fn end_left(&mut self, at: Timestamp, store: &Store) -> Batch {
+        let mut batch = Batch::default();
+        self.mark_gone(|_| true, |id| add_end(&mut batch, id, at, store));
         self.tell(&mut batch);
         batch
     }
@@ -165,7 +181,7 @@ impl TargetSeries {
         });
     }
 
-    fn mark_gone(&mut self, at: Timestamp, batch: &mut Batch, is_gone: impl Fn(u64) -> bool) {
+    fn mark_gone(&mut self, is_gone: impl Fn(u64) -> bool, mut mark: impl FnMut(SeriesId)) {
         // What a target no longer says is forgotten in time: some never repeat themselves.
         let oldest = self.round.saturating_sub(ROUNDS_KEPT);
         lock(&self.families).forget_before(oldest);
@@ -176,22 +192,31 @@ impl TargetSeries {
             }
             if known.is_live && is_gone(known.seen) {
                 known.is_live = false;
-                let stale = Sample {
-                    at,
-                    value: STALE_NAN,
-                };
-                if let Some(id) = known.id {
-                    batch.add(id, &[stale]);
-                }
+                known.id.into_iter().for_each(&mut mark);
             }
             known.seen >= oldest
         });
-        let stale = Sample {
-            at,
-            value: STALE_NAN,
-        };
-        leftover.into_iter().for_each(|id| batch.add(id, &[stale]));
+        leftover.into_iter().for_each(mark);
     }
+}
+
+/// Ends a series unless it has gone on: then a marker would be out of order, and where that is
+/// allowed it would tear a gap.
+pub(super) fn add_end(
+    batch: &mut Batch,
+    series: impl Into<SeriesKey>,
+    at: Timestamp,
+    store: &Store,
+) {
+    let series = series.into();
+    if store.newest(&series).is_some_and(|newest| newest < at) {
+        batch.add(series, &[stale(at)]);
+    }
+}
+
+fn stale(at: Timestamp) -> Sample {
+    let value = STALE_NAN;
+    Sample { at, value }
 }
 
 impl Taking<'_> {
@@ -200,7 +225,7 @@ impl Taking<'_> {
     pub(super) fn take(
         &mut self,
         spelled: Spelled<'_>,
-        labels: impl FnOnce() -> Result<Labels, String>,
+        given: impl FnOnce() -> Result<Given, String>,
         exemplars: impl IntoIterator<Item = (Exemplar, bool)>,
     ) -> Result<(), String> {
         let job = &self.treatment.job;
@@ -208,10 +233,10 @@ impl Taking<'_> {
         let is_live = own_time.is_none() || job.track_timestamps_staleness;
         self.taken.n_scraped += 1;
         if self.taken.refused.is_some() {
-            return self.count(spelled.key, labels);
+            return self.count(spelled.key, given);
         }
         let n_added = self.taken.n_added;
-        let Some(id) = self.series_of(spelled.key, is_live, labels)? else {
+        let Some(id) = self.series_of(spelled.key, is_live, given)? else {
             return Ok(());
         };
         self.taken.n_kept += 1;
@@ -256,13 +281,13 @@ impl Taking<'_> {
     fn count(
         &mut self,
         key: &str,
-        labels: impl FnOnce() -> Result<Labels, String>,
+        given: impl FnOnce() -> Result<Given, String>,
     ) -> Result<(), String> {
         let is_kept = match self.series.known.get(key) {
             Some(known) => known.id.is_some(),
             None => {
-                let labels = labels().map_err(|name| twice(&name))?;
-                self.treatment.labels_of(self.typed(labels))?.is_some()
+                let given = self.typed(given()?);
+                self.treatment.labels_of(&given)?.is_some()
             }
         };
         self.taken.n_kept += usize::from(is_kept);
@@ -292,7 +317,7 @@ impl Taking<'_> {
         &mut self,
         key: &str,
         is_live: bool,
-        labels: impl FnOnce() -> Result<Labels, String>,
+        given: impl FnOnce() -> Result<Given, String>,
     ) -> Result<Option<SeriesId>, String> {
         let seen = self.series.round;
         if let Some(known) = self.series.known.get_mut(key) {
@@ -301,8 +326,8 @@ impl Taking<'_> {
             self.taken.n_added += usize::from(is_back && known.id.is_some());
             return Ok(known.id);
         }
-        let labels = labels().map_err(|name| twice(&name))?;
-        let labels = self.treatment.labels_of(self.typed(labels))?;
+        let given = self.typed(given()?);
+        let labels = self.treatment.labels_of(&given)?;
         let id = match labels.map(|labels| self.store.resolve(&labels)).transpose() {
             Ok(id) => id,
             // Those that were there before go on; at the next scrape there may be room again.
@@ -332,20 +357,22 @@ impl Taking<'_> {
     }
 }
 
-fn twice(name: &str) -> String {
-    format!("label name `{name}` occurs twice")
-}
-
 impl Treatment {
     /// The labels under which a scraped series is stored; `None` when relabelling drops it.
-    fn labels_of(&self, scraped: Labels) -> Result<Option<Labels>, String> {
+    fn labels_of(&self, given: &Given) -> Result<Option<Labels>, String> {
+        let scraped = &given.labels;
         let mut labels = scraped.to_builder();
         for own in self.labels.iter() {
             let theirs = scraped.value(&own.name);
-            if theirs.is_empty() {
+            if self.job.honor_labels {
+                // What is given as empty is honored, too: a group of the Pushgateway without it.
+                if theirs.is_empty() && !given.empty_names.iter().any(|it| **it == *own.name) {
+                    labels.set(own.name.clone(), own.value.clone());
+                }
+            } else if theirs.is_empty() {
                 labels.set(own.name.clone(), own.value.clone());
-            } else if !self.job.honor_labels {
-                let exported = exported_name(&own.name, &scraped, &self.labels);
+            } else {
+                let exported = exported_name(&own.name, scraped, &self.labels);
                 labels.set(exported, theirs);
                 labels.set(own.name.clone(), own.value.clone());
             }
@@ -375,319 +402,4 @@ fn exported_name(name: &str, scraped: &Labels, own: &Labels) -> String {
 const ROUNDS_KEPT: u64 = 10;
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use expect_test::{Expect, expect};
-    use firebell_config::{ExternalUrl, Files, load};
-    use firebell_disk::MemoryDisk;
-    use firebell_model::{Source, TimeRange, format_float, is_stale};
-    use firebell_wire::exposition::Format;
-
-    use super::*;
-
-    const TEXT: BodyFormat = BodyFormat::Text(Format::Text);
-
-    /// One file, in memory.
-    struct OneFile(String);
-
-    impl Files for OneFile {
-        fn read(&self, _path: &Path) -> std::io::Result<String> {
-            Ok(self.0.clone())
-        }
-
-        fn glob(&self, _pattern: &Path) -> std::io::Result<Vec<std::path::PathBuf>> {
-            Ok(Vec::new())
-        }
-    }
-
-    /// Scrapes bodies one after the other, a second apart; prints what is then stored. An empty
-    /// body is a scrape that failed.
-    fn check(options: &str, bodies: &[&str], expected: &Expect) {
-        let store = firebell_tsdb::Options::default();
-        check_on(store, (options, TEXT), bodies, expected);
-    }
-
-    fn check_on(
-        store: firebell_tsdb::Options,
-        (options, format): (&str, BodyFormat),
-        bodies: &[&str],
-        expected: &Expect,
-    ) {
-        let text = format!("scrape_configs: [{{job_name: shop, {options}}}]");
-        let file = Some(Path::new("firebell.yml"));
-        let config = load(file, &ExternalUrl::default(), &OneFile(text)).unwrap();
-        let treatment = Treatment {
-            labels: Labels::from_pairs([("instance", "a:80"), ("job", "shop")]),
-            job: Arc::new(config.scrape[0].clone()),
-            zero_at_creation: format != TEXT,
-            has_type_labels: false,
-        };
-        let disk = Arc::new(MemoryDisk::default());
-        let (store, _) = Store::open(disk, store).unwrap();
-        let mut series = TargetSeries::default();
-        let mut problems = String::new();
-        for (idx, body) in bodies.iter().enumerate() {
-            let at = Timestamp(1000 * (idx as i64 + 1));
-            let body = body.replace("; ", "\n") + "\n";
-            let taken = series.take(body.as_bytes(), format, at, &treatment, &store);
-            let batch = match taken.refused {
-                None if body.len() > 1 => {
-                    if let Some((n, why)) = taken.over_limit {
-                        problems += &format!("{n} samples refused: {why}\n");
-                    }
-                    taken.batch
-                }
-                None => series.end(at),
-                Some(why) => {
-                    let (n_scraped, n_kept) = (taken.n_scraped, taken.n_kept);
-                    problems += &format!("{why}: {n_scraped} scraped, {n_kept} kept\n");
-                    series.end(at)
-                }
-            };
-            store.append(&batch).unwrap();
-        }
-        expected.assert_eq(&(problems + &dump(&store)));
-    }
-
-    fn dump(store: &Store) -> String {
-        let all = TimeRange {
-            after: Timestamp(0),
-            until: Timestamp::MAX,
-        };
-        let mut text = String::new();
-        for series in store.view().select(&[], all).unwrap() {
-            let mut samples = Vec::new();
-            series.samples(all, &mut samples).unwrap();
-            let value = |sample: &Sample| match is_stale(sample.value) {
-                true => format!("stale@{}", sample.at.0),
-                false => format!("{}@{}", format_float(sample.value), sample.at.0),
-            };
-            let mut values: Vec<String> = samples.iter().map(value).collect();
-            let mut histograms = Vec::new();
-            series.histograms(all, &mut histograms).unwrap();
-            values.extend(histograms.iter().map(|HistogramSample { at, histogram }| {
-                let (bounds, buckets) = (&histogram.custom_bounds, &histogram.positive.counts);
-                format!("{bounds:?}: {buckets:?}@{}", at.0)
-            }));
-            text += &format!("{} {}\n", series.labels(), values.join(" "));
-        }
-        text
-    }
-
-    #[test]
-    fn a_series_that_goes_away_ends_with_a_stale_marker_and_may_come_back() {
-        check(
-            "",
-            &["up1 1; gone 2", "up1 3", "up1 4; gone 5", ""],
-            &expect![[r#"
-                gone{instance="a:80", job="shop"} 2@1000 stale@2000 5@3000
-                up1{instance="a:80", job="shop"} 1@1000 3@2000 4@3000
-            "#]],
-        );
-    }
-
-    #[test]
-    fn labels_of_the_target_win_unless_the_job_honors_those_of_the_body() {
-        let bodies = &[r#"x{job="theirs",exported_job="e"} 1"#];
-        check(
-            "",
-            bodies,
-            &expect![[r#"
-            x{exported_exported_job="theirs", exported_job="e", instance="a:80", job="shop"} 1@1000
-        "#]],
-        );
-        check(
-            "honor_labels: true",
-            bodies,
-            &expect![[r#"
-            x{exported_job="e", instance="a:80", job="theirs"} 1@1000
-        "#]],
-        );
-    }
-
-    #[test]
-    fn timestamps_of_the_body_are_taken_and_then_nothing_is_marked_stale() {
-        let bodies = &["x 1 500", "y 1"];
-        check(
-            "",
-            bodies,
-            &expect![[r#"
-            x{instance="a:80", job="shop"} 1@500
-            y{instance="a:80", job="shop"} 1@2000
-        "#]],
-        );
-        check(
-            "honor_timestamps: false",
-            bodies,
-            &expect![[r#"
-            x{instance="a:80", job="shop"} 1@1000 stale@2000
-            y{instance="a:80", job="shop"} 1@2000
-        "#]],
-        );
-    }
-
-    #[test]
-    fn classic_histograms_become_native_ones_where_the_job_says_so() {
-        let bodies = &[
-            "# TYPE h histogram; h_bucket{le=\"1\"} 2; h_bucket{le=\"5\"} 2; h_bucket{le=\"+Inf\"} 3; \
-             h_sum 9; h_count 3; # TYPE g gauge; g_count 1",
-        ];
-        check(
-            "convert_classic_histograms_to_nhcb: true",
-            bodies,
-            &expect![[r#"
-                g_count{instance="a:80", job="shop"} 1@1000
-                h{instance="a:80", job="shop"} [1.0, 5.0]: [2.0, 1.0]@1000
-            "#]],
-        );
-        check(
-            "convert_classic_histograms_to_nhcb: true, always_scrape_classic_histograms: true",
-            bodies,
-            &expect![[r#"
-                g_count{instance="a:80", job="shop"} 1@1000
-                h{instance="a:80", job="shop"} [1.0, 5.0]: [2.0, 1.0]@1000
-                h_bucket{instance="a:80", job="shop", le="+Inf"} 3@1000
-                h_bucket{instance="a:80", job="shop", le="1.0"} 2@1000
-                h_bucket{instance="a:80", job="shop", le="5.0"} 2@1000
-                h_count{instance="a:80", job="shop"} 3@1000
-                h_sum{instance="a:80", job="shop"} 9@1000
-            "#]],
-        );
-    }
-
-    #[test]
-    fn relabelling_drops_series_before_they_count_against_the_limit() {
-        let drop = "sample_limit: 1, metric_relabel_configs: \
-                    [{source_labels: [__name__], regex: go_.*, action: drop}]";
-        check(
-            drop,
-            &["go_a 1; x 1; go_b 1"],
-            &expect![[r#"
-            x{instance="a:80", job="shop"} 1@1000
-        "#]],
-        );
-        check(
-            drop,
-            &["x 1", "x 1; y 1", "x 2"],
-            &expect![[r#"
-            sample limit exceeded: 2 scraped, 2 kept
-            x{instance="a:80", job="shop"} 1@1000 stale@2000 2@3000
-            y{instance="a:80", job="shop"} stale@2000
-        "#]],
-        );
-    }
-
-    #[test]
-    fn a_refused_scrape_tells_what_metrics_are_all_the_same() {
-        let disk = Arc::new(MemoryDisk::default());
-        let (store, _) = Store::open(disk, firebell_tsdb::Options::default()).unwrap();
-        let text = "scrape_configs: [{job_name: shop, sample_limit: 1}]".to_owned();
-        let file = Some(Path::new("firebell.yml"));
-        let config = load(file, &ExternalUrl::default(), &OneFile(text)).unwrap();
-        let treatment = Treatment {
-            labels: Labels::default(),
-            job: Arc::new(config.scrape[0].clone()),
-            zero_at_creation: false,
-            has_type_labels: false,
-        };
-        let mut series = TargetSeries::default();
-        let body = b"# TYPE a counter\na 1\na{x=\"1\"} 2\n# TYPE b gauge\nb 1\n";
-        let taken = series.take(body, TEXT, Timestamp(1000), &treatment, &store);
-        assert_eq!(taken.refused.as_deref(), Some(limits::SAMPLES));
-        assert_eq!((taken.n_scraped, taken.n_kept, taken.n_added), (3, 3, 1));
-        store.append(&series.end(Timestamp(1000))).unwrap();
-        let kinds = ["a", "b"].map(|name| store.metadata(name).unwrap().kind.name());
-        assert_eq!(kinds, ["counter", "gauge"]);
-    }
-
-    #[test]
-    fn a_body_with_one_bad_line_counts_for_nothing() {
-        check(
-            "",
-            &["x 1", "x 2; x{ 3", "x 4"],
-            &expect![[r#"
-            line 2: expected a label name or `}`, found `3`: 1 scraped, 1 kept
-            x{instance="a:80", job="shop"} 1@1000 stale@2000 4@3000
-        "#]],
-        );
-        check(
-            "label_limit: 3",
-            &["x{a=\"1\",b=\"2\"} 1"],
-            &expect![[r#"
-            label_limit exceeded (metric: x, number of labels: 5, limit: 3): 1 scraped, 0 kept
-        "#]],
-        );
-    }
-
-    #[test]
-    fn a_full_store_refuses_new_series_and_goes_on_with_those_it_has() {
-        let options = firebell_tsdb::Options {
-            series_max: 2,
-            ..firebell_tsdb::Options::default()
-        };
-        check_on(
-            options,
-            ("", TEXT),
-            &["x 1; y 1", "x 2; z 1; w 1; y 2", "x 3; z 2"],
-            &expect![[r#"
-                2 samples refused: the store has 2 series, and more are not allowed: label `__name__` has 2 values
-                1 samples refused: the store has 2 series, and more are not allowed: label `__name__` has 2 values
-                x{instance="a:80", job="shop"} 1@1000 2@2000 3@3000
-                y{instance="a:80", job="shop"} 1@1000 2@2000 stale@3000
-            "#]],
-        );
-    }
-
-    #[test]
-    fn a_counter_was_zero_when_it_began_where_that_is_asked_for() {
-        let body = |value: &str, created: &str| {
-            format!(
-                "# TYPE c counter; c_total{{a=\"b\"}} {value}; c_created{{a=\"b\"}} {created}; \
-                 # TYPE h histogram; h_bucket{{le=\"+Inf\"}} 1; h_sum 2; h_count 1; \
-                 h_created 0.5; # TYPE g gauge; g_created 7; # EOF"
-            )
-        };
-        let bodies = [
-            body("5", "0.25"),
-            body("6", "0.25"),
-            body("1", "2.5"),
-            // It began before what is known of it, or later than now.
-            body("2", "1.5"),
-            body("3", "77"),
-        ];
-        let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
-        check_on(
-            firebell_tsdb::Options {
-                out_of_order_window: firebell_model::Duration::from_hours(1),
-                ..firebell_tsdb::Options::default()
-            },
-            ("", BodyFormat::Text(Format::OpenMetrics)),
-            &bodies,
-            &expect![[r#"
-                c_total{a="b", instance="a:80", job="shop"} 0@250 5@1000 6@2000 0@2500 1@3000 2@4000 3@5000
-                g_created{instance="a:80", job="shop"} 7@1000 7@2000 7@3000 7@4000 7@5000
-                h_bucket{instance="a:80", job="shop", le="+Inf"} 0@500 1@1000 1@2000 1@3000 1@4000 1@5000
-                h_count{instance="a:80", job="shop"} 0@500 1@1000 1@2000 1@3000 1@4000 1@5000
-                h_sum{instance="a:80", job="shop"} 0@500 2@1000 2@2000 2@3000 2@4000 2@5000
-            "#]],
-        );
-    }
-
-    #[test]
-    fn a_target_whose_series_explode_is_refused_and_the_label_named() {
-        check(
-            "series_limit: 2",
-            &[
-                "x{id=\"1\",le=\"1\"} 1; x{id=\"2\",le=\"1\"} 1",
-                "x{id=\"3\",le=\"1\"} 1",
-            ],
-            &expect![[r#"
-                series_limit exceeded (number of series: 3, limit: 2, label with the most values: le, values: 1): 1 scraped, 1 kept
-                x{id="1", instance="a:80", job="shop", le="1"} 1@1000 stale@2000
-                x{id="2", instance="a:80", job="shop", le="1"} 1@1000 stale@2000
-                x{id="3", instance="a:80", job="shop", le="1"} stale@2000
-            "#]],
-        );
-    }
-}
+mod tests;

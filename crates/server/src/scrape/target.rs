@@ -5,13 +5,13 @@ use std::sync::{Arc, Mutex, RwLock};
 use std::time::Duration as StdDuration;
 
 use firebell_config::{ScrapeJob, ScrapeProtocol};
-use firebell_model::{Duration, METRIC_NAME, STALE_NAN, Sample, Timestamp};
+use firebell_model::{Duration, Labels, METRIC_NAME, Sample, Timestamp};
 use firebell_tsdb::{AppendReport, Batch};
 use firebell_wire::exposition::{BodyFormat, Protocol, accept};
 use tokio::sync::Notify;
 
 use super::families::Families;
-use super::series::{Taken, TargetSeries, Treatment};
+use super::series::{Taken, TargetSeries, Treatment, add_end};
 use super::{Shared, Spec, limits, lock, read};
 use crate::clock::Stopwatch;
 use crate::http_client::{self, BodyError};
@@ -79,7 +79,7 @@ impl Target {
         self.series.families()
     }
 
-    /// Scrapes until told to stop, then ends the target's series.
+    /// Scrapes until told to stop, then ends the target's series in time.
     pub(super) async fn run(mut self, stop: Arc<Notify>) {
         loop {
             let (spec, slot) = tokio::select! {
@@ -91,12 +91,22 @@ impl Target {
                 () = self.scrape(&spec, slot) => {}
             }
         }
-        let at = self.shared.clock.now();
-        let mut batch = self.series.end(at);
-        let spec = read(&self.spec).clone();
+        if lock(&self.state).last_scrape.is_some() {
+            self.end().await;
+        }
+    }
+
+    /// Ends the series as of the next slot. Before that, another target gets the time to go on with
+    /// them: one that a reload or a gap in discovery has put in the place of this one.
+    async fn end(&mut self) {
+        let (spec, slot) = self.next_scrape().await;
+        let Duration(interval) = spec.target.interval;
+        let later = slot + Duration(interval + interval / 10);
+        self.wait(|| ((), later)).await;
+        let store = &self.shared.store;
+        let mut batch = self.series.end_left(slot, store);
         for name in REPORTS {
-            let (labels, end) = report(&spec, name, at, STALE_NAN);
-            batch.add(labels, &[end]);
+            add_end(&mut batch, report_labels(&spec, name), slot, store);
         }
         self.append(&mut batch);
     }
@@ -104,12 +114,21 @@ impl Target {
     /// Waits for the next slot.
     async fn next_scrape(&self) -> (Spec, Timestamp) {
         let begun_at = self.shared.clock.now();
-        loop {
+        self.wait(|| {
             let spec = read(&self.spec).clone();
             let slot = next_slot(&spec, begun_at);
-            let left = slot - self.shared.clock.now();
+            (spec, slot)
+        })
+        .await
+    }
+
+    /// Waits until the time has come that `next` gives.
+    async fn wait<T>(&self, next: impl Fn() -> (T, Timestamp)) -> (T, Timestamp) {
+        loop {
+            let (what, at) = next();
+            let left = at - self.shared.clock.now();
             if left <= Duration::ZERO {
-                return (spec, slot);
+                return (what, at);
             }
             // Never long: the system's clock may be set meanwhile, and a reload may move the slot.
             tokio::time::sleep(left.to_std().min(SLEEP_MAX)).await;
@@ -171,8 +190,7 @@ impl Target {
         }
         let mut batch = taken.batch;
         for (name, value) in REPORTS.iter().zip(figures) {
-            let (labels, sample) = report(spec, name, at, value);
-            batch.add(labels, &[sample]);
+            batch.add(report_labels(spec, name), &[Sample { at, value }]);
         }
         self.append(&mut batch);
     }
@@ -198,7 +216,7 @@ impl Target {
             .await
             .map_err(|error| http_client::why(&error.without_url()))?;
         let status = response.status();
-        if !status.is_success() {
+        if status != reqwest::StatusCode::OK {
             return Err(format!("server returned HTTP status {status}"));
         }
         let kind = response.headers().get("content-type");
@@ -210,7 +228,8 @@ impl Target {
         };
         let configured = job.limits.body_bytes.unwrap_or(u64::MAX);
         let bytes_max = usize::try_from(configured).unwrap_or(usize::MAX);
-        let bytes_max = bytes_max.min(BODY_BYTES_MAX);
+        // As upstream, a body of just that size is over it.
+        let bytes_max = bytes_max.saturating_sub(1).min(BODY_BYTES_MAX);
         Ok((body(response, bytes_max).await?, format))
     }
 
@@ -314,16 +333,11 @@ fn next_slot(spec: &Spec, now: Timestamp) -> Timestamp {
     Timestamp(slot + interval)
 }
 
-/// A series about the scrape itself.
-fn report(
-    spec: &Spec,
-    name: &'static str,
-    at: Timestamp,
-    value: f64,
-) -> (firebell_model::Labels, Sample) {
+/// The labels of a series about the scrape itself.
+fn report_labels(spec: &Spec, name: &'static str) -> Labels {
     let mut labels = spec.target.labels.to_builder();
     labels.set(METRIC_NAME, name);
-    (labels.build(), Sample { at, value })
+    labels.build()
 }
 
 /// The series about each scrape, in the order of their figures in `scrape`.

@@ -2,9 +2,9 @@
 //!
 //! *Sources*: Prometheus, `model/textparse` and `schema/labels.go`, as behaviour.
 
-use firebell_model::{Labels, Metadata, MetricKind};
+use firebell_model::{Metadata, MetricKind};
 
-use super::Taking;
+use super::{Given, Taking};
 
 impl Taking<'_> {
     /// What the body says holds for the samples that follow, whatever they are called: as upstream, a
@@ -28,13 +28,13 @@ impl Taking<'_> {
     }
 
     /// The labels of a series with what its metric is, where that is to be in labels.
-    pub(super) fn typed(&self, labels: Labels) -> Labels {
-        if !self.treatment.has_type_labels {
-            return labels;
+    pub(super) fn typed(&self, mut given: Given) -> Given {
+        if self.treatment.has_type_labels {
+            let mut labels = given.labels.to_builder();
+            self.said.set_labels(&mut labels);
+            given.labels = labels.build();
         }
-        let mut labels = labels.to_builder();
-        self.said.set_labels(&mut labels);
-        labels.build()
+        given
     }
 }
 
@@ -46,12 +46,11 @@ mod tests {
     use expect_test::{Expect, expect};
     use firebell_config::{ExternalUrl, Files, load};
     use firebell_disk::MemoryDisk;
-    use firebell_model::{Source as _, TimeRange, Timestamp};
+    use firebell_model::{Labels, Source as _, TimeRange, Timestamp};
     use firebell_tsdb::{Options, Store};
     use firebell_wire::exposition::{BodyFormat, Format};
 
     use super::super::{TargetSeries, Treatment};
-    use super::*;
 
     struct OneFile(&'static str);
 
