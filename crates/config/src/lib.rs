@@ -68,8 +68,8 @@ pub use crate::query::QueryLimits;
 pub use crate::replies::Replies;
 pub use crate::rule_text::{RuleGroupText, parse_rule_group, rule_file_text, rule_list_text};
 pub use crate::scrape::{
-    DroppedTarget, ScrapeHistograms, ScrapeJob, ScrapeLimits, ScrapeProtocol, ScrapeTarget,
-    TargetSet, targets,
+    DroppedTarget, NameEscaping, ScrapeHistograms, ScrapeJob, ScrapeLimits, ScrapeNames,
+    ScrapeProtocol, ScrapeTarget, TargetSet, targets,
 };
 pub use crate::size::parse_bytes;
 pub use crate::slo::prometheus_rules;

@@ -3,6 +3,7 @@
 //! *Sources*: Prometheus, `config/config.go`.
 
 mod global;
+mod names;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -11,6 +12,7 @@ use firebell_model::{Duration, EXPONENTIAL_SCHEMAS, RelabelRule};
 use firebell_notify::HttpConfig;
 
 pub(crate) use self::global::Global;
+pub use self::names::{NameEscaping, ScrapeNames};
 pub use self::targets::{DroppedTarget, ScrapeTarget, TargetSet, targets};
 
 use crate::discovery::{Discovery, TargetGroup};
@@ -49,6 +51,13 @@ pub struct ScrapeJob {
     pub has_usual_protocols: bool,
     /// Which histograms are taken.
     pub histograms: ScrapeHistograms,
+    /// Which names are taken.
+    pub names: ScrapeNames,
+    /// Whether answers may be compressed.
+    pub takes_compressed: bool,
+    /// Whether limits and the size of the body are told as series; `None` is as the command line
+    /// says.
+    pub extra_metrics: Option<bool>,
     /// How an answer with an unknown content type is read.
     pub fallback: Option<ScrapeProtocol>,
     /// What is refused.
@@ -153,6 +162,9 @@ fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Opti
         protocols: protocols(&fields, global.protocols.as_deref(), histograms.native),
         has_usual_protocols: fields.get("scrape_protocols").is_none() && global.protocols.is_none(),
         histograms,
+        names: names::of_job(&fields, global.names),
+        takes_compressed: fields.bool("enable_compression").unwrap_or(true),
+        extra_metrics: fields.bool("extra_scrape_metrics").or(global.extra_metrics),
         fallback: protocol(&fields, "fallback_scrape_protocol"),
         limits: job_limits(&fields, &global.limits),
         http: http::read(loader, &fields),
@@ -167,15 +179,8 @@ fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Opti
     name.map(|_| job)
 }
 
-/// Upstream's fields without a meaning here: names are UTF-8, answers may be compressed.
-const IGNORED: [&str; 6] = [
-    "enable_compression",
-    "keep_dropped_targets",
-    "metric_name_validation_scheme",
-    "metric_name_escaping_scheme",
-    "scrape_failure_log_file",
-    "extra_scrape_metrics",
-];
+/// Upstream's fields without a meaning here.
+const IGNORED: [&str; 2] = ["keep_dropped_targets", "scrape_failure_log_file"];
 
 /// What a job says of histograms, or else what `global` does.
 fn histograms(fields: &Fields<'_, '_>, global: ScrapeHistograms) -> ScrapeHistograms {

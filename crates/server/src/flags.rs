@@ -70,6 +70,9 @@ pub(crate) const ZERO_AT_CREATION: &str = "created-timestamp-zero-ingestion";
 /// The feature that makes kind and unit of a metric labels of its series.
 pub(crate) const TYPE_LABELS: &str = "type-and-unit-labels";
 
+/// The feature that tells limits of scrapes and the size of their bodies as series.
+pub(crate) const EXTRA_METRICS: &str = "extra-scrape-metrics";
+
 impl Flags {
     /// The experimental parts of PromQL that are turned on.
     pub(crate) fn promql(&self) -> Features {

@@ -26,7 +26,7 @@ use self::families::{Families, Family};
 use self::target::{Health, Target, TargetState};
 use crate::clock::Clock;
 use crate::driver::Handle;
-use crate::flags::{Flags, TYPE_LABELS, ZERO_AT_CREATION};
+use crate::flags::{EXTRA_METRICS, Flags, TYPE_LABELS, ZERO_AT_CREATION};
 use crate::http_client::Clients;
 use crate::metrics::Metrics;
 use crate::target_files::TargetFiles;
@@ -49,6 +49,8 @@ struct Shared {
     /// Whether series were zero when they began, and that is stored.
     zero_at_creation: bool,
     has_type_labels: bool,
+    /// Whether limits and the size of the body are series, unless a job says otherwise.
+    has_extra_metrics: bool,
 }
 
 /// Identity of a target over reloads: its job, its labels and where it is.
@@ -92,6 +94,7 @@ impl Scraper {
             files: Mutex::default(),
             zero_at_creation: flags.has_feature(ZERO_AT_CREATION),
             has_type_labels: flags.has_feature(TYPE_LABELS),
+            has_extra_metrics: flags.has_feature(EXTRA_METRICS),
         }));
         tokio::spawn(watch_files(scraper.clone()));
         scraper

@@ -3,7 +3,8 @@
 use firebell_model::{Duration, Labels};
 
 use super::{
-    ScrapeHistograms, ScrapeLimits, ScrapeProtocol, histograms, limits, own_protocols, positive,
+    ScrapeHistograms, ScrapeLimits, ScrapeNames, ScrapeProtocol, histograms, limits, names,
+    own_protocols, positive,
 };
 use crate::fields::Fields;
 
@@ -18,6 +19,8 @@ pub(crate) struct Global {
     pub(crate) limits: ScrapeLimits,
     pub(crate) histograms: ScrapeHistograms,
     pub(crate) protocols: Option<Vec<ScrapeProtocol>>,
+    pub(crate) names: ScrapeNames,
+    pub(crate) extra_metrics: Option<bool>,
 }
 
 impl Default for Global {
@@ -31,6 +34,8 @@ impl Default for Global {
             limits: ScrapeLimits::default(),
             histograms: ScrapeHistograms::default(),
             protocols: None,
+            names: ScrapeNames::default(),
+            extra_metrics: None,
         }
     }
 }
@@ -65,6 +70,8 @@ impl Global {
             limits: limits(&fields, &default.limits),
             histograms: histograms(&fields, default.histograms),
             protocols: own_protocols(&fields),
+            names: names::of_global(&fields),
+            extra_metrics: fields.bool("extra_scrape_metrics"),
         };
         fields.ignore(&super::IGNORED);
         fields.ignore(&["query_log_file", "runtime"]);

@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex};
 use firebell_config::ScrapeJob;
 use firebell_model::{
     Exemplar, HistogramSample, Labels, METRIC_NAME, Metadata, STALE_NAN, Sample, SeriesId,
-    Timestamp, relabel,
+    Timestamp, is_valid_label_name, is_valid_metric_name, relabel,
 };
 use firebell_tsdb::{Batch, SeriesKey, Store, TooManySeries};
 use firebell_wire::exposition::{BodyFormat, Point};
@@ -384,9 +384,17 @@ impl Treatment {
         if labels.get(METRIC_NAME).is_none() {
             return Err("a series has no metric name after relabelling".to_owned());
         }
+        if self.job.names.are_classic && !has_classic_names(&labels) {
+            return Err(format!("invalid metric name or label names: {labels}"));
+        }
         limits::check_labels(&labels, &self.job.limits)?;
         Ok(Some(labels))
     }
+}
+
+fn has_classic_names(labels: &Labels) -> bool {
+    is_valid_metric_name(labels.metric_name())
+        && labels.iter().all(|label| is_valid_label_name(&label.name))
 }
 
 /// A name for a scraped label that the target has too: `exported_…`, as often as needed.

@@ -156,6 +156,7 @@ impl Target {
             Some(why) => Err(why.clone()),
             None => self.fetch(spec).await,
         };
+        let body_bytes = body_bytes(&fetched);
         let treatment = treatment(spec, &self.shared);
         let (series, store) = (&mut self.series, &self.shared.store);
         let mut taken = match fetched {
@@ -179,6 +180,9 @@ impl Target {
             taken.n_scraped as f64,
             taken.n_kept as f64,
             taken.n_added as f64,
+            spec.target.timeout.as_secs_f64(),
+            spec.job.limits.samples.unwrap_or(0) as f64,
+            body_bytes,
         ];
         if let Some((n, error)) = &taken.over_limit {
             let url = &spec.target.url;
@@ -189,10 +193,19 @@ impl Target {
             });
         }
         let mut batch = taken.batch;
-        for (name, value) in REPORTS.iter().zip(figures) {
+        for (name, value) in self.reports(spec).iter().zip(figures) {
             batch.add(report_labels(spec, name), &[Sample { at, value }]);
         }
         self.append(&mut batch);
+    }
+
+    /// The series about a scrape.
+    fn reports(&self, spec: &Spec) -> &'static [&'static str] {
+        match spec.job.extra_metrics {
+            Some(true) => &REPORTS,
+            None if self.shared.has_extra_metrics => &REPORTS,
+            _ => &REPORTS[..REPORTS_USUAL],
+        }
     }
 
     async fn fetch(&self, spec: &Spec) -> Result<(Vec<u8>, BodyFormat), String> {
@@ -208,9 +221,13 @@ impl Target {
             .shared
             .clients
             .request(reqwest::Method::GET, &target.url, &job.http)?
-            .header("accept", accept(&protocols))
+            .header("accept", accept(&protocols, job.names.escaping.name()))
             .header("x-prometheus-scrape-timeout-seconds", secs)
             .timeout(target.timeout.to_std());
+        let request = match job.takes_compressed {
+            true => request,
+            false => request.header("accept-encoding", "identity"),
+        };
         let response = request
             .send()
             .await
@@ -284,6 +301,15 @@ impl Target {
     }
 }
 
+/// The size of a body as upstream tells it.
+fn body_bytes(fetched: &Result<(Vec<u8>, BodyFormat), String>) -> f64 {
+    match fetched {
+        Ok((body, _)) => body.len() as f64,
+        Err(why) if why == limits::BODY => -1.0,
+        Err(_) => 0.0,
+    }
+}
+
 /// The body of an answer.
 async fn body(response: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, String> {
     let body = http_client::body(response, bytes_max).await;
@@ -340,14 +366,19 @@ fn report_labels(spec: &Spec, name: &'static str) -> Labels {
     labels.build()
 }
 
-/// The series about each scrape, in the order of their figures in `scrape`.
-const REPORTS: [&str; 5] = [
+/// The series about each scrape, the usual ones first, in the order of their figures in `scrape`.
+const REPORTS: [&str; 8] = [
     "up",
     "scrape_duration_seconds",
     "scrape_samples_scraped",
     "scrape_samples_post_metric_relabeling",
     "scrape_series_added",
+    "scrape_timeout_seconds",
+    "scrape_sample_limit",
+    "scrape_body_size_bytes",
 ];
+/// So many are always there, the others where they are asked for.
+const REPORTS_USUAL: usize = 5;
 /// About a millisecond of reading.
 const ASIDE_BYTES: usize = 128 << 10;
 /// What a sample takes in a body, about.

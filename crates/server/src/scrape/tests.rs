@@ -165,3 +165,57 @@ async fn a_target_is_up_when_it_answers_with_status_200_and_less_than_the_limit(
         bell.server.stop().await.unwrap();
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_target_is_asked_for_names_and_encodings_that_the_job_takes() {
+    for (options, spelled, encoding) in [
+        ("scheme: http", "allow-utf-8", "gzip"),
+        (
+            "metric_name_escaping_scheme: values, enable_compression: false",
+            "values",
+            "identity",
+        ),
+    ] {
+        let target = Answers::serve(200, "a 1\n").await;
+        let bell = Scraping::start(&config(target.port, options), Flags::default()).await;
+        bell.wait_for("a 1").await;
+        let asked = lock(&target.asked).clone();
+        assert_eq!(asked["accept-encoding"], encoding);
+        let accept = asked["accept"].to_str().unwrap();
+        let spelled = format!("text/plain;version=1.0.0;escaping={spelled};q=0.4");
+        assert!(accept.contains(&spelled), "{accept}");
+        bell.server.stop().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn limits_and_sizes_are_series_where_they_are_asked_for() {
+    let target = Answers::serve(200, "a 1\n").await;
+    let flags = Flags {
+        features: ["extra-scrape-metrics".to_owned()].into(),
+        ..Flags::default()
+    };
+    for (flags, options, expected) in [
+        (flags.clone(), "sample_limit: 7", Some((7, 4))),
+        (flags, "body_size_limit: 3B", Some((0, -1))),
+        (Flags::default(), "extra_scrape_metrics: true", Some((0, 4))),
+        (Flags::default(), "scheme: http", None),
+    ] {
+        let bell = Scraping::start(&config(target.port, options), flags).await;
+        let is_up = expected.is_none_or(|(_, bytes)| bytes > 0);
+        bell.wait_for(&format!("up {}", i32::from(is_up))).await;
+        let lines = expected.map(|(samples, bytes)| {
+            format!("scrape_body_size_bytes {bytes}\nscrape_sample_limit {samples}\n")
+        });
+        let stored = bell.stored();
+        let wanted = ["scrape_body", "scrape_sample_limit"];
+        let extra = stored
+            .lines()
+            .filter(|it| wanted.iter().any(|name| it.starts_with(name)));
+        let extra: String = extra.map(|it| format!("{it}\n")).collect();
+        assert_eq!(extra, lines.unwrap_or_default());
+        let has_timeout = stored.contains("scrape_timeout_seconds 0.2\n");
+        assert_eq!(has_timeout, expected.is_some());
+        bell.server.stop().await.unwrap();
+    }
+}

@@ -34,18 +34,18 @@ pub enum Protocol {
 }
 
 impl Protocol {
-    fn media_type(self) -> &'static str {
+    fn media_type(self, escaping: &str) -> String {
+        let escaped = |media_type| format!("{media_type};escaping={escaping}");
         match self {
             Self::Protobuf => {
                 "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
                  encoding=delimited"
+                    .to_owned()
             }
-            Self::Text004 => "text/plain;version=0.0.4",
-            Self::Text100 => "text/plain;version=1.0.0;escaping=allow-utf-8",
-            Self::OpenMetrics001 => "application/openmetrics-text;version=0.0.1",
-            Self::OpenMetrics100 => {
-                "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8"
-            }
+            Self::Text004 => "text/plain;version=0.0.4".to_owned(),
+            Self::Text100 => escaped("text/plain;version=1.0.0"),
+            Self::OpenMetrics001 => "application/openmetrics-text;version=0.0.1".to_owned(),
+            Self::OpenMetrics100 => escaped("application/openmetrics-text;version=1.0.0"),
         }
     }
 
@@ -60,13 +60,14 @@ impl Protocol {
     }
 }
 
-/// The `Accept` header of a scrape that prefers the protocols in this order, each at most once.
+/// The `Accept` header of a scrape that prefers the protocols in this order, each at most once, and
+/// has names escaped so, in upstream's words.
 #[must_use]
-pub fn accept(protocols: &[Protocol]) -> String {
+pub fn accept(protocols: &[Protocol], escaping: &str) -> String {
     let mut weight = PROTOCOLS + 1;
     let mut header = String::new();
     for protocol in protocols.iter().take(PROTOCOLS) {
-        header += &format!("{};q=0.{weight},", protocol.media_type());
+        header += &format!("{};q=0.{weight},", protocol.media_type(escaping));
         weight -= 1;
     }
     header + &format!("*/*;q=0.{weight}")
@@ -225,7 +226,7 @@ mod tests {
             ),
             ("text/plain;escaping=values", false, Escaping::Values),
             (
-                &accept(&[Protocol::Protobuf, Protocol::Text100]),
+                &accept(&[Protocol::Protobuf, Protocol::Text100], "allow-utf-8"),
                 true,
                 Escaping::Underscores,
             ),
@@ -268,14 +269,17 @@ mod tests {
     #[test]
     fn protocols_are_asked_for_as_upstream_does() {
         assert_eq!(
-            accept(&[
-                Protocol::Protobuf,
-                Protocol::OpenMetrics100,
-                Protocol::Text004
-            ]),
+            accept(
+                &[
+                    Protocol::Protobuf,
+                    Protocol::OpenMetrics100,
+                    Protocol::Text004
+                ],
+                "dots"
+            ),
             "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;\
              encoding=delimited;q=0.6,application/openmetrics-text;version=1.0.0;\
-             escaping=allow-utf-8;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.3"
+             escaping=dots;q=0.5,text/plain;version=0.0.4;q=0.4,*/*;q=0.3"
         );
     }
 }

@@ -287,6 +287,25 @@ fn a_body_with_one_bad_line_counts_for_nothing() {
 }
 
 #[test]
+fn other_than_classic_names_are_taken_unless_the_job_refuses_them() {
+    let bodies = &["{\"a.b\"} 1"];
+    check(
+        "",
+        bodies,
+        &expect![[r#"
+            a.b{instance="a:80", job="shop"} 1@1000
+        "#]],
+    );
+    check(
+        "metric_name_validation_scheme: legacy, metric_name_escaping_scheme: dots",
+        bodies,
+        &expect![[r#"
+            invalid metric name or label names: a.b{instance="a:80", job="shop"}: 1 scraped, 0 kept
+        "#]],
+    );
+}
+
+#[test]
 fn a_full_store_refuses_new_series_and_goes_on_with_those_it_has() {
     let options = firebell_tsdb::Options {
         series_max: 2,
