@@ -27,6 +27,15 @@ pub struct Metadata {
 }
 
 impl Metadata {
+    /// What is kept of a help or a unit: its first 4 KiB, whole characters. They are for people, and
+    /// anybody may send them.
+    #[must_use]
+    pub fn kept(text: &str) -> &str {
+        let mut ends = (0..=text.len().min(4 << 10)).rev();
+        let end = ends.find(|end| text.is_char_boundary(*end));
+        &text[..end.unwrap_or(0)]
+    }
+
     /// Says kind and unit in labels, over what these say; what is not known leaves them as they are.
     pub fn set_labels(&self, labels: &mut LabelsBuilder) {
         if self.kind != MetricKind::Unknown {

@@ -52,7 +52,11 @@ impl Metrics {
         if known == Some(metadata) || metric.len() > NAME_BYTES_MAX {
             return;
         }
-        let metadata = shortened(metadata);
+        let metadata = Metadata {
+            kind: metadata.kind,
+            help: Metadata::kept(&metadata.help).into(),
+            unit: Metadata::kept(&metadata.unit).into(),
+        };
         if known == Some(&metadata) {
             return;
         }
@@ -109,17 +113,6 @@ fn families(index: &Index) -> HashSet<&str> {
 
 fn bytes_of(name: &str, Metadata { help, unit, .. }: &Metadata) -> usize {
     name.len() + help.len() + unit.len()
-}
-
-/// Texts for people, cut where they are too long for them.
-fn shortened(metadata: &Metadata) -> Metadata {
-    let mut metadata = metadata.clone();
-    for text in [&mut metadata.help, &mut metadata.unit] {
-        if text.len() > TEXT_BYTES_MAX {
-            *text = text[..text.floor_char_boundary(TEXT_BYTES_MAX)].into();
-        }
-    }
-    metadata
 }
 
 fn read(mut reader: Reader<'_>) -> Option<BTreeMap<Arc<str>, Metadata>> {
@@ -205,5 +198,3 @@ const METRICS_MAX: usize = 100_000;
 /// Nor of longer names, or of what takes more than this with all the others.
 const NAME_BYTES_MAX: usize = 1 << 10;
 const BYTES_MAX: usize = 32 << 20;
-/// What is kept of help and unit.
-const TEXT_BYTES_MAX: usize = 4 << 10;

@@ -458,17 +458,12 @@ fn read_metadata(mut message: Message<'_>) -> Result<(&str, Metadata), Malformed
         match number {
             1 => metadata.kind = metric_kind(field.varint()?),
             2 => metric = field.text()?,
-            4 => metadata.help = shortened(field.text()?).into(),
-            5 => metadata.unit = shortened(field.text()?).into(),
+            4 => metadata.help = Metadata::kept(field.text()?).into(),
+            5 => metadata.unit = Metadata::kept(field.text()?).into(),
             _ => {}
         }
     }
     Ok((metric, metadata))
-}
-
-/// A text for people, cut where it is too long for them: every series of a request may refer to it.
-pub(crate) fn shortened(text: &str) -> &str {
-    &text[..text.floor_char_boundary(TEXT_BYTES_MAX)]
 }
 
 /// The kinds as both versions of remote write number them.
@@ -493,8 +488,6 @@ pub const SAMPLES_MAX: usize = 1_000_000;
 pub const OTHERS_MAX: usize = 100_000;
 const TOO_MANY_OTHERS: Malformed =
     Malformed("it has more than 100,000 histograms, exemplars and metadata");
-/// What is kept of help and unit.
-const TEXT_BYTES_MAX: usize = 4 << 10;
 /// How many labels a series may have; one with more is invalid.
 pub const LABELS_MAX: usize = 512;
 /// How many times longer than its block a text can be, at most.
@@ -632,12 +625,12 @@ pub(crate) mod tests {
 
     #[test]
     fn a_help_is_cut_at_a_character() {
-        let help = "ä".repeat(TEXT_BYTES_MAX);
+        let help = "ä".repeat(4 << 10);
         let request = Writer::of(|it| it.message(3, |it| it.text(4, &format!("x{help}"))));
         let request = WriteRequest::from_decoded(request);
         let mut reader = request.series();
         assert!(reader.next_series().unwrap().is_none());
-        assert_eq!(reader.metadata()[0].1.help.len(), TEXT_BYTES_MAX - 1);
+        assert_eq!(reader.metadata()[0].1.help.len(), (4 << 10) - 1);
     }
 
     #[test]

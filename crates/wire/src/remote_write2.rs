@@ -8,7 +8,7 @@ use firebell_model::{Exemplar, Labels, Metadata, Timestamp};
 
 use crate::protobuf::{Malformed, Message};
 use crate::remote_write::{
-    LABELS_MAX, RemoteWriteError, SeriesParts, WriteRequest, WrittenSeries, metric_kind, shortened,
+    LABELS_MAX, RemoteWriteError, SeriesParts, WriteRequest, WrittenSeries, metric_kind,
 };
 
 /// Reads a request, the same [`WriteRequest`] as version 1 has, series by series: `while let Some(series) = reader.next_series()? { … }`.
@@ -128,8 +128,9 @@ impl<'a> SeriesReader<'a> {
         while let Some((number, field)) = message.next_field()? {
             match number {
                 1 => metadata.kind = metric_kind(field.varint()?),
-                3 => metadata.help = shortened(symbol(&self.symbols, field.varint()?)?).into(),
-                4 => metadata.unit = shortened(symbol(&self.symbols, field.varint()?)?).into(),
+                // Every series may refer to the same long text.
+                3 => metadata.help = Metadata::kept(symbol(&self.symbols, field.varint()?)?).into(),
+                4 => metadata.unit = Metadata::kept(symbol(&self.symbols, field.varint()?)?).into(),
                 _ => {}
             }
         }

@@ -1,3 +1,5 @@
+//! Bodies one after the other, and what is then stored of them.
+
 use std::path::Path;
 
 use expect_test::{Expect, expect};
