@@ -117,6 +117,13 @@ pub struct StringLiteral {
     pub broken: Option<Vec<u8>>,
 }
 
+impl StringLiteral {
+    /// Any text is the name of a label, as long as it is UTF-8 and not empty.
+    pub(crate) fn is_label_name(&self) -> bool {
+        !self.value.is_empty() && self.broken.is_none()
+    }
+}
+
 /// A sign in front of an expression.
 pub struct Unary {
     /// `-` when true, `+` otherwise.

@@ -314,6 +314,7 @@ impl<'a> Lexer<'a> {
                     }
                     _ => return Err(format!("unexpected character: {c:?}, expected ':'")),
                 };
+                self.has_duration |= matches!(keyword, Keyword::Step | Keyword::Range);
                 Ok(Some(Token::Keyword(keyword)))
             }
             '[' if !self.awaits_duration => Err("unexpected left bracket '['".to_owned()),

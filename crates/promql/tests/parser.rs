@@ -24,6 +24,14 @@ fn mistakes_are_named_where_upstream_names_them() {
             "up[:5m]",
             "1:5: parse error: unexpected colon before duration in duration expression",
         ),
+        (
+            "sum by (\"\" ~) (up)",
+            "1:9: parse error: invalid label name for grouping: \"\"",
+        ),
+        (
+            "up * on(job) group_left(a, \"\\xff\") up",
+            "1:28: parse error: invalid label name for grouping: \"\\xff\"",
+        ),
         ("up[5m/0s]", "1:6: parse error: division by zero"),
         ("up[0", "1:5: parse error: unclosed left bracket"),
         (

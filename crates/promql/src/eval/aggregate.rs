@@ -13,7 +13,7 @@ use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
 use super::note::Note;
 use super::ratio::is_sampled;
 use super::top::keep_top;
-use super::{Context, Frames, State, Steps, labels};
+use super::{Context, Frames, State, Steps};
 use crate::arithmetic::{Mean, Sum, quantile};
 use crate::ast::{AggregateOp, Span};
 use crate::error::{EvalError, execution};
@@ -416,7 +416,7 @@ fn count_values(
         unreachable!("the parser has seen a parameter");
     };
     let label = frames.string(param);
-    if !labels::is_label_name(&label) {
+    if !label.is_label_name() {
         return execution(format!("invalid label name {label}"));
     }
     let mut row_of: HashMap<Labels, usize> = HashMap::new();

@@ -46,7 +46,7 @@ pub(crate) fn join(
     let [to, separator, from @ ..] = texts.as_slice() else {
         unreachable!("the checker has counted the arguments");
     };
-    if let Some(bad) = from.iter().find(|name| !is_label_name(name)) {
+    if let Some(bad) = from.iter().find(|name| !name.is_label_name()) {
         let name = &bad.value;
         return execution(format!("invalid source label name in label_join(): {name}"));
     }
@@ -69,7 +69,7 @@ fn relabel<F: Fn(&Labels) -> Option<String>>(
     let renamed = match std::mem::replace(state, State::Unbound) {
         State::Renamed(renamed) if Arc::ptr_eq(&renamed.from, &block.set) => renamed,
         _ => {
-            if !is_label_name(to) {
+            if !to.is_label_name() {
                 let name = &to.value;
                 return execution(format!(
                     "invalid destination label name in {function}(): {name}"
@@ -102,11 +102,6 @@ fn relabel<F: Fn(&Labels) -> Option<String>>(
     Ok(Frame::Vector(block))
 }
 
-/// Any text is the name of a label, as long as it is UTF-8 and not empty.
-pub(crate) fn is_label_name(name: &StringLiteral) -> bool {
-    !name.value.is_empty() && name.broken.is_none()
-}
-
 /// Orders an instant vector by some labels, then by all of them.
 pub(crate) fn sort(block: &mut Block, names: &[&str], is_descending: bool) {
     let mut order = block.present(0);
@@ -129,31 +124,70 @@ pub(crate) fn sort(block: &mut Block, names: &[&str], is_descending: bool) {
     block.order = Some(order);
 }
 
-/// Digits compare as numbers: `cpu2` before `cpu10`.
+/// Compares runs of digits and of others one by one: digits as numbers as long as these fit into 64
+/// bits, all else as text, `cpu2` before `cpu10` and `pod1` before `pod-a`.
+///
+/// Numbers of more bits come after the others; upstream compares them with these as text, by which
+/// 5 is less than 10, 10 less than 100000000000000000000, and that less than 5.
 fn natural(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
-    loop {
-        let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        let (n_a, n_b) = (digits(a), digits(b));
-        if n_a > 0 && n_b > 0 {
-            let number = |text: &[u8], n: usize| {
-                let zeros = text[..n].iter().take_while(|&&byte| byte == b'0').count();
-                text[zeros..n].to_vec()
-            };
-            let (x, y) = (number(a, n_a), number(b, n_b));
-            let ordering = x.len().cmp(&y.len()).then_with(|| x.cmp(&y));
-            if ordering.is_ne() {
-                return ordering;
-            }
-            (a, b) = (&a[n_a..], &b[n_b..]);
-            continue;
-        }
-        match (a.split_first(), b.split_first()) {
-            (None, None) => return Ordering::Equal,
-            (None, _) => return Ordering::Less,
-            (_, None) => return Ordering::Greater,
-            (Some((x, rest_a)), Some((y, rest_b))) if x == y => (a, b) = (rest_a, rest_b),
-            (Some((x, _)), Some((y, _))) => return x.cmp(y),
-        }
+    let by_runs = runs(a).map(rank_of).cmp(runs(b).map(rank_of));
+    // `1` and `01` are the same number.
+    by_runs.then_with(|| a.cmp(b))
+}
+
+/// A text cut where digits begin or end.
+fn runs(text: &str) -> impl Iterator<Item = &str> {
+    let is_digit = |byte: &u8| byte.is_ascii_digit();
+    text.as_bytes()
+        .chunk_by(move |a, b| is_digit(a) == is_digit(b))
+        .scan(0, |at, run| {
+            let start = std::mem::replace(at, *at + run.len());
+            Some(&text[start..*at])
+        })
+}
+
+/// Where a run stands among others: on which side of the digits, as which number, as which text.
+fn rank_of(run: &str) -> (Ordering, u64, &str) {
+    let first = run.as_bytes()[0];
+    if !first.is_ascii_digit() {
+        return (first.cmp(&b'0'), 0, run);
+    }
+    match run.parse::<i64>() {
+        Ok(number) => (Ordering::Equal, number.cast_unsigned(), ""),
+        Err(_) => (Ordering::Equal, u64::MAX, run),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_in_natural_order() {
+        let sorted = [
+            "",
+            " 1",
+            "-2",
+            "01",
+            "1",
+            "2",
+            "10",
+            "x",
+            "x1",
+            "x1 a",
+            "x1a2",
+            "x01a10",
+            "x9",
+            "x9223372036854775807",
+            "x100000000000000000000",
+            "x99999999999999999999",
+            "x b",
+            "x-1",
+            "ü1",
+        ];
+        let mut sorted_by_it = sorted;
+        sorted_by_it.reverse();
+        sorted_by_it.sort_by(|a, b| natural(a, b));
+        assert_eq!(sorted_by_it, sorted);
     }
 }

@@ -125,7 +125,14 @@ impl Parser<'_> {
         let mut labels = Vec::new();
         while self.peek() != Token::RightParen {
             let label = match self.peek() {
-                Token::String => self.string()?.value,
+                Token::String => {
+                    let (span, name) = (self.span(), self.string()?);
+                    if !name.is_label_name() {
+                        let message = format!("invalid label name for grouping: {name}");
+                        return failure(span, message);
+                    }
+                    name.value
+                }
                 token if can_name_label(token) => {
                     let word = self.word().to_owned();
                     self.advance();
