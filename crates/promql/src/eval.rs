@@ -55,7 +55,8 @@ pub struct Options<'a> {
     pub samples_max: usize,
     /// How many series one selector may give.
     pub series_max: usize,
-    /// How many steps a range query may have.
+    /// How many steps may follow the first one of a range query: as upstream, what is counted are
+    /// the distances between them.
     pub steps_max: usize,
     /// Whether the metric name goes at the end of the query rather than at the first operation
     /// that drops it (upstream's feature flag `promql-delayed-name-removal`).
@@ -246,7 +247,7 @@ impl Prepared {
             ));
         }
         let n = ((end - start).0 / step.0) as u64 + 1;
-        if n > options.steps_max as u64 {
+        if n - 1 > options.steps_max as u64 {
             let max = options.steps_max;
             return Err(EvalError::Steps(format!(
                 "exceeded maximum resolution of {max} points per timeseries. Try decreasing the \

@@ -441,9 +441,10 @@ fn what_asks_for_too_much_is_refused() {
     check("-(-(-(-x)))", 9, "");
     check("x", 50, &too_many);
     check("sum_over_time(x[1d:1s])", 1, &too_many);
+    check("vector(1)", 51, "");
     check(
         "sum(x)",
-        51,
+        52,
         "exceeded maximum resolution of 50 points per timeseries. Try decreasing the query resolution (?step=XX)",
     );
     let is_cancelled = || true;

@@ -99,3 +99,90 @@ eval instant at 1m sum(c)
 "#,
     );
 }
+
+#[test]
+fn each_quantile_has_a_series_of_its_own() {
+    check(
+        r#"
+load 1m
+  x_bucket{le="1", q="old"} 2 2 2
+  x_bucket{le="+Inf", q="old"} 4 4 4
+
+# A label that is there is overwritten.
+eval range from 0 to 2m step 1m histogram_quantiles(x_bucket, "q", scalar(vector(time() % 120 / 240)), 1)
+  {q="0.0"} 0 _ 0
+  {q="0.25"} _ 0.5 _
+  {q="1.0"} 1 1 1
+
+eval range from 0 to 2m step 1m histogram_quantiles(x_bucket, "q", scalar(vector(time() % 120 / 240)), 0.25)
+  expect fail msg: vector cannot contain metrics with the same labelset
+
+eval instant at 0 histogram_quantiles(x_bucket, "q", 0.00001, 0.0000001, -0)
+  {q="1e-05"} 0.00002
+  {q="1e-07"} 0.0000002
+  {q="0.0"} 0
+"#,
+    );
+}
+
+#[test]
+fn bounds_of_custom_buckets_may_be_negative() {
+    check(
+        r#"
+load 1m
+  x {{schema:-53 sum:1 count:115 custom_values:[-2 -1 0 3] buckets:[21 22 23 24 25]}}
+
+eval instant at 0 count_values("text", x)
+  {text="{count:115, sum:1, [-Inf,-2]:21, (-2,-1]:22, (-1,0]:23, (0,3]:24, (3,+Inf]:25}"} 1
+
+# All of the bucket that ends at zero.
+eval instant at 0 histogram_fraction(-Inf, 0, x) * 115
+  {} 66
+
+eval instant at 0 histogram_fraction(-0.5, 0, x) * 115
+  {} 11.5
+
+eval instant at 0 histogram_fraction(-2, 1.5, x) * 115
+  {} 57
+
+clear
+load 1m
+  x {{schema:-53 sum:1 count:6 custom_values:[-1 3 5] buckets:[1 4 0 1]}}
+  y {{schema:-53 sum:1 count:4 custom_values:[2] buckets:[4]}}
+
+# What lies between -1 and 3 lies on both sides of zero.
+eval instant at 0 histogram_fraction(-Inf, 0, x) * 6
+  {} 2
+
+# But the first bucket begins at zero when it ends above it.
+eval instant at 0 histogram_fraction(0, 1, y)
+  {} 0.5
+"#,
+    );
+}
+
+#[test]
+fn buckets_that_bound_nothing_or_hold_infinities_leave_the_others_alone() {
+    check(
+        r#"
+load 1m
+  x_bucket{le="1"} 2
+  x_bucket{le="NaN"} 3
+  x_bucket{le="+Inf"} 4
+  y_bucket{le="1"} 1
+  y_bucket{le="2"} Inf
+  y_bucket{le="+Inf"} Inf
+
+eval instant at 0 histogram_quantile(0.25, x_bucket)
+  expect no_warn
+  {} 0.5
+
+eval instant at 0 histogram_fraction(0, 1, x_bucket)
+  {} 0.5
+
+# As upstream: no count is at least zero times infinity.
+eval instant at 0 histogram_quantile(0, y_bucket)
+  {} 2
+"#,
+    );
+}

@@ -22,7 +22,13 @@ impl Histogram {
     pub fn positive_buckets(&self) -> impl Iterator<Item = Bucket> {
         self.positive.iter().map(|(idx, count)| {
             let lower = self.upper_bound(idx.wrapping_sub(1));
-            Bucket::new(lower, self.upper_bound(idx), count)
+            let mut bucket = Bucket::new(lower, self.upper_bound(idx), count);
+            if self.has_custom_buckets() {
+                // Custom buckets end with their upper bound on both sides of zero; only the first
+                // one has all that lies below.
+                (bucket.is_lower_in, bucket.is_upper_in) = (idx == 0, true);
+            }
+            bucket
         })
     }
 

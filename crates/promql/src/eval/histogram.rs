@@ -6,14 +6,14 @@
 mod classic;
 mod native;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use firebell_model::{Labels, format_float, parse_float};
+use firebell_model::{Labels, format_float_general, parse_float};
 
 use super::frame::{ABSENT, Block, Frame, SeriesSet, is_absent};
 use super::note::Note;
-use super::{Context, Frames, State, aggregate, labels};
+use super::{Context, Frames, State, aggregate};
 use crate::ast::Span;
 use crate::error::{EvalError, execution};
 use crate::functions::Other;
@@ -113,7 +113,8 @@ pub(crate) fn run(
     Ok(Frame::Vector(Block::new(Arc::clone(&block.to), n, values)))
 }
 
-/// `histogram_quantiles(v, label, q…)`: one series per quantile.
+/// `histogram_quantiles(v, label, q…)`: one series per quantile, also where a quantile differs from
+/// step to step.
 fn quantiles(
     args: &[OpIdx],
     state: &mut State,
@@ -123,7 +124,7 @@ fn quantiles(
 ) -> Result<Frame, EvalError> {
     let block = frames.vector(args[0], n)?;
     let label = frames.string(args[1]);
-    if !labels::is_label_name(&label) {
+    if !label.is_label_name() {
         return execution(format!("invalid label name {label}"));
     }
     let span = frames.span(args[0]);
@@ -136,16 +137,25 @@ fn quantiles(
             .iter()
             .for_each(|&q| aggregate::check_quantile(q, q_span, context));
         let question = Quantile(&quantiles);
-        values.extend(evaluate(buckets, &block, span, context, &question));
-        for (idx, labels) in buckets.to.labels.iter().enumerate() {
-            if labels.get(&label.value).is_some() {
-                let name = &label.value;
-                return execution(format!("label {name} already exists"));
+        let asked = evaluate(buckets, &block, span, context, &question);
+        let mut steps_of: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        for (step, q) in quantiles.iter().enumerate() {
+            steps_of.entry(q.to_bits()).or_default().push(step);
+        }
+        context.check_room(all.len() + steps_of.len() * buckets.to.len(), n)?;
+        for (&bits, steps) in &steps_of {
+            let text = open_metrics_float(f64::from_bits(bits));
+            for (idx, labels) in buckets.to.labels.iter().enumerate() {
+                let mut builder = labels.to_builder();
+                builder.set(label.value.as_str(), text.as_str());
+                all.push(builder.build());
+                drops.push(buckets.to.drops_name(idx));
+                let row = values.len();
+                values.resize(row + n, ABSENT);
+                for &step in steps {
+                    values[row + step] = asked[idx * n + step];
+                }
             }
-            let mut builder = labels.to_builder();
-            builder.set(label.value.as_str(), open_metrics_float(quantiles[0]));
-            all.push(builder.build());
-            drops.push(buckets.to.drops_name(idx));
         }
     }
     // The label depends on values, so that the set cannot be kept.
@@ -203,6 +213,10 @@ fn group(block: &Block, delays_name_removal: bool) -> Buckets {
             bad.push(idx as u32);
             continue;
         };
+        // It bounds nothing, and would be in no order with the others.
+        if bound.is_nan() {
+            continue;
+        }
         // Histograms of different names stay apart, so that they clash in the result.
         let labels = labels.filter(|name| name != BOUND);
         let row = *row_of.entry(labels).or_insert_with_key(|labels| {
@@ -325,10 +339,13 @@ fn name_to_note<'a>(labels: &'a Labels, context: &Context<'_>) -> &'a str {
     }
 }
 
-/// OpenMetrics's form of a number: `0.0` rather than `0`.
+/// OpenMetrics's form of a number: `0.0` rather than `0`, `1e-05` for what is small.
 fn open_metrics_float(value: f64) -> String {
-    let text = format_float(value);
-    let is_whole = value.is_finite() && !text.contains('.');
+    if value == 0.0 {
+        return "0.0".to_owned();
+    }
+    let text = format_float_general(value);
+    let is_whole = value.is_finite() && !text.contains(['.', 'e']);
     if is_whole { format!("{text}.0") } else { text }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! *Sources*: Prometheus, `promql/quantile.go`, `BucketQuantile`, `BucketFraction`.
 
+use std::cmp::Ordering;
+
 /// One bucket: how many observations are at most `bound`.
 #[derive(Clone, Copy)]
 pub(super) struct Bucket {
@@ -45,7 +47,9 @@ fn quantile_of_monotonic(q: f64, buckets: &[Bucket]) -> f64 {
         return f64::NAN;
     }
     let mut rank = q * observations;
-    let at = buckets[..last].partition_point(|bucket| bucket.count < rank || bucket.count.is_nan());
+    // The rank is NaN where all of infinitely many are above it: no count is at least that.
+    let is_below = |bucket: &Bucket| bucket.count.partial_cmp(&rank).is_none_or(Ordering::is_lt);
+    let at = buckets[..last].partition_point(is_below);
     if at == last {
         return buckets[last - 1].bound;
     }
