@@ -6,6 +6,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::quoted::Quoted;
+
 /// The label that holds a series' metric name.
 pub const METRIC_NAME: &str = "__name__";
 /// The label that holds the type of a series' metric, such as `counter`, where types are labels.
@@ -356,45 +358,6 @@ pub fn is_valid_metric_name(name: &str) -> bool {
         .next()
         .is_some_and(|c| c.is_ascii_alphabetic() || c == '_' || c == ':')
         && chars.all(|c| c.is_ascii_alphanumeric() || c == '_' || c == ':')
-}
-
-/// Quotes a string as Go's `strconv.Quote` does for the characters that occur in labels.
-pub struct Quoted<'a>(pub &'a str);
-
-impl fmt::Display for Quoted<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        use fmt::Write as _;
-        f.write_char('"')?;
-        for c in self.0.chars() {
-            match c {
-                '"' => f.write_str("\\\"")?,
-                '\\' => f.write_str("\\\\")?,
-                '\n' => f.write_str("\\n")?,
-                '\t' => f.write_str("\\t")?,
-                '\r' => f.write_str("\\r")?,
-                '\u{7}' => f.write_str("\\a")?,
-                '\u{8}' => f.write_str("\\b")?,
-                '\u{b}' => f.write_str("\\v")?,
-                '\u{c}' => f.write_str("\\f")?,
-                c if (c as u32) < 0x20 || c as u32 == 0x7f => write!(f, "\\x{:02x}", c as u32)?,
-                c if is_printed(c) => f.write_char(c)?,
-                c if c as u32 > 0xffff => write!(f, "\\U{:08x}", c as u32)?,
-                c => write!(f, "\\u{:04x}", c as u32)?,
-            }
-        }
-        f.write_char('"')
-    }
-}
-
-/// Whether Go prints a character as it is: letters, marks, digits, punctuation, symbols, and of
-/// spaces that of ASCII.
-fn is_printed(c: char) -> bool {
-    if c.is_ascii() || c.is_alphanumeric() {
-        return true;
-    }
-    // Behind another character marks are left as they are, which is Go's way.
-    let behind: String = ['a', c].iter().collect();
-    behind.escape_debug().count() == 2
 }
 
 fn fnv_extend(mut hash: u64, bytes: &[u8]) -> u64 {

@@ -11,6 +11,7 @@ mod label_hasher;
 mod labels;
 mod matcher;
 mod matcher_text;
+mod quoted;
 mod regex;
 mod relabel;
 mod secret;
@@ -31,7 +32,10 @@ mod source;
 pub use crate::alert::{Alert, AlertStatus};
 pub use crate::deploy::Deploy;
 pub use crate::exemplar::{Exemplar, Metadata, MetricKind};
-pub use crate::float::{format_float, format_float_exponent, format_float_general, parse_float};
+pub use crate::float::{
+    ParseFloatError, do_underscores_separate, format_float, format_float_exponent,
+    format_float_general, parse_float, read_float,
+};
 pub use crate::hex::{from_hex, hex};
 pub use crate::histogram::{
     Bucket, BucketSpan, Buckets, CUSTOM_BUCKETS_SCHEMA, EXPONENTIAL_SCHEMAS, Histogram,
@@ -41,11 +45,12 @@ pub use crate::incident_span::IncidentSpan;
 pub use crate::label_hasher::LabelHasher;
 pub use crate::labels::{
     ALERT_NAME, Fingerprint, Label, Labels, LabelsBuilder, METRIC_NAME, METRIC_TYPE, METRIC_UNIT,
-    Quoted, is_metric_label, is_valid_label_name, is_valid_metric_name,
+    is_metric_label, is_valid_label_name, is_valid_metric_name,
 };
 pub use crate::matcher::{MatchOp, Matcher};
 pub use crate::matcher_text::{MatcherTextError, label_set_text, matchers_text, parse_matchers};
 pub use crate::notification::{Notification, NotificationReason, ReceiverData};
+pub use crate::quoted::{CodePoint, Quoted, QuotedChar};
 pub use crate::regex::{Regex, RegexError};
 pub use crate::relabel::{RelabelAction, RelabelError, RelabelOptions, RelabelRule, relabel};
 pub use crate::sample::{STALE_NAN, Sample, SampleValue, Start, is_stale};

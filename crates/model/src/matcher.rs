@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::labels::{Quoted, is_valid_metric_name};
+use crate::labels::is_valid_metric_name;
+use crate::quoted::Quoted;
 use crate::{Labels, Regex, RegexError};
 
 /// How a matcher compares.

@@ -9,7 +9,7 @@
 
 use std::fmt::Write as _;
 
-use crate::labels::Quoted;
+use crate::quoted::Quoted;
 use crate::{Labels, MatchOp, Matcher, RegexError};
 
 /// A text that is no matcher, in upstream's words.

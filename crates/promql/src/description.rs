@@ -7,9 +7,10 @@ mod histogram;
 
 use std::sync::Arc;
 
-use firebell_model::{Histogram, Labels, STALE_NAN, parse_float};
+use firebell_model::{Histogram, Labels, STALE_NAN};
 
 use crate::ast::{Node, Selector};
+use crate::literal;
 use crate::parse::parse;
 
 /// A value of a described series at one interval.
@@ -188,8 +189,12 @@ fn is_exponent(text: &str, sign_at: usize) -> bool {
 }
 
 fn number(text: &str) -> Option<f64> {
-    let unsigned = text.strip_prefix('+').unwrap_or(text);
-    parse_float(unsigned)
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if unsigned.starts_with(['+', '-']) {
+        return None;
+    }
+    let value = literal::number(unsigned).ok()?;
+    Some(if text.starts_with('-') { -value } else { value })
 }
 
 /// The labels of a metric that has none: see [`labels`].

@@ -4,6 +4,8 @@
 //!
 //! *Sources*: Prometheus, `promql/parser/lex.go`.
 
+use firebell_model::{CodePoint, Quoted, QuotedChar};
+
 use crate::ast::{AggregateOp, BinaryOp, Span};
 
 /// A kind of token; its text is its span's.
@@ -190,7 +192,7 @@ impl<'a> Lexer<'a> {
             '0'..='9' => self.number_or_duration(),
             '.' if self.peek().is_some_and(|c| c.is_ascii_digit()) => self.number_or_duration(),
             ':' | '_' | 'a'..='z' | 'A'..='Z' => Ok(self.word()),
-            _ => Err(format!("unexpected character: {c:?}")),
+            _ => Err(format!("unexpected character: {}", QuotedChar(c))),
         }
     }
 
@@ -234,7 +236,10 @@ impl<'a> Lexer<'a> {
             },
             '!' => match self.next() {
                 Some('=') => BinaryOp::NotEqual,
-                Some(other) => return Err(format!("unexpected character after '!': {other:?}")),
+                Some(other) => {
+                    let other = QuotedChar(other);
+                    return Err(format!("unexpected character after '!': {other}"));
+                }
                 // As Go shows the end of a text.
                 None => return Err("unexpected character after '!': '\u{fffd}'".to_owned()),
             },
@@ -264,7 +269,8 @@ impl<'a> Lexer<'a> {
                 Some('~') => Ok(Token::RegexMismatch),
                 Some('=') => Ok(Token::Op(BinaryOp::NotEqual)),
                 Some(other) => Err(format!(
-                    "unexpected character after '!' inside braces: {other:?}"
+                    "unexpected character after '!' inside braces: {}",
+                    QuotedChar(other)
                 )),
                 None => Err("unexpected end of input inside braces".to_owned()),
             },
@@ -273,7 +279,10 @@ impl<'a> Lexer<'a> {
                 self.is_in_braces = false;
                 Ok(Token::RightBrace)
             }
-            _ => Err(format!("unexpected character inside braces: {c:?}")),
+            _ => Err(format!(
+                "unexpected character inside braces: {}",
+                QuotedChar(c)
+            )),
         }
     }
 
@@ -309,10 +318,14 @@ impl<'a> Lexer<'a> {
                     "max_of" => Keyword::MaxOf,
                     _ if self.awaits_duration => {
                         return Err(format!(
-                            "unexpected character in duration expression: {c:?}"
+                            "unexpected character in duration expression: {}",
+                            QuotedChar(c)
                         ));
                     }
-                    _ => return Err(format!("unexpected character: {c:?}, expected ':'")),
+                    _ => {
+                        let c = QuotedChar(c);
+                        return Err(format!("unexpected character: {c}, expected ':'"));
+                    }
                 };
                 self.has_duration |= matches!(keyword, Keyword::Step | Keyword::Range);
                 Ok(Some(Token::Keyword(keyword)))
@@ -320,7 +333,8 @@ impl<'a> Lexer<'a> {
             '[' if !self.awaits_duration => Err("unexpected left bracket '['".to_owned()),
             '0'..='9' | '.' | '(' | ')' | '+' | '-' | '*' | '/' | '%' | '^' | ',' => Ok(None),
             _ if self.awaits_duration => Err(format!(
-                "unexpected character in duration expression: {c:?}"
+                "unexpected character in duration expression: {}",
+                QuotedChar(c)
             )),
             _ => Ok(None),
         }
@@ -384,21 +398,15 @@ impl<'a> Lexer<'a> {
             'u' => (4, 16, 0x0010_ffff),
             'U' => (8, 16, 0x0010_ffff),
             c => {
-                return Err(format!(
-                    "unknown escape sequence U+{:04X} {c:?}",
-                    u32::from(c)
-                ));
+                return Err(format!("unknown escape sequence {}", CodePoint(c)));
             }
         };
         let mut value = 0_u32;
         for _ in 0..n_digits {
             let c = self.next().ok_or_else(unfinished)?;
-            let digit = c.to_digit(base).ok_or_else(|| {
-                format!(
-                    "illegal character U+{:04X} {c:?} in escape sequence",
-                    u32::from(c)
-                )
-            })?;
+            let digit = c
+                .to_digit(base)
+                .ok_or_else(|| format!("illegal character {} in escape sequence", CodePoint(c)))?;
             value = value.wrapping_mul(base).wrapping_add(digit);
         }
         if value > max || (0xd800..0xe000).contains(&value) {
@@ -419,7 +427,7 @@ impl<'a> Lexer<'a> {
         }
         Err(format!(
             "bad number or duration syntax: {}",
-            firebell_model::Quoted(self.so_far())
+            Quoted(self.so_far())
         ))
     }
 

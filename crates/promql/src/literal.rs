@@ -3,7 +3,7 @@
 //! *Sources*: Go, `strconv.ParseInt(…, 0, 64)`, `strconv.ParseFloat`; Prometheus,
 //! `util/strutil/quote.go`; prometheus/common, `model.ParseDuration`.
 
-use firebell_model::{Duration, Quoted};
+use firebell_model::{Duration, Quoted, do_underscores_separate};
 
 use crate::ast::StringLiteral;
 use crate::duration::SECS_MAX;
@@ -38,20 +38,6 @@ pub(crate) fn number(text: &str) -> Result<f64, String> {
         Ok(value) => Ok(value),
         Err(_) => failed("invalid syntax"),
     }
-}
-
-/// Whether underscores stand between digits only, as Go wants it; a prefix such as `0x` counts as one.
-fn do_underscores_separate(lower: &str) -> bool {
-    let is_hex = lower.starts_with("0x");
-    let is_digit = |c: Option<&u8>| {
-        c.is_some_and(|c| c.is_ascii_digit() || is_hex && matches!(c, b'a'..=b'f' | b'x'))
-    };
-    let bytes = lower.as_bytes();
-    let mut marks = lower.match_indices('_').map(|(at, _)| at);
-    marks.all(|at| {
-        let before = at.checked_sub(1).and_then(|at| bytes.get(at));
-        is_digit(before) && is_digit(bytes.get(at + 1))
-    })
 }
 
 /// Reads a duration such as `1h30m`.

@@ -444,6 +444,8 @@ impl Planner {
         let source = WindowSource::of(arg, self.detail);
         // Upstream's annotations on subqueries point to the start of the query.
         let source_span = match source {
+            // They point to the first argument, whichever that is.
+            _ if window == Window::Quantile => call.args[0].span,
             WindowSource::Series { .. } => arg.span,
             WindowSource::Subquery { .. } => Span::default(),
         };

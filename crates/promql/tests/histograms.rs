@@ -186,3 +186,42 @@ eval instant at 0 histogram_quantile(0, y_bucket)
 "#,
     );
 }
+
+#[test]
+fn bounds_are_read_as_go_reads_numbers() {
+    check(
+        r#"
+load 1m
+  x_bucket{le="0x10"} 1
+  x_bucket{le="1_0"} 2
+  x_bucket{le="0x1p5"} 4
+  x_bucket{le="+Inf"} 4
+
+eval instant at 0 histogram_quantile(0.5, x_bucket)
+  expect warn msg: PromQL warning: bucket label "le" is missing or has a malformed value of "0x10" for metric name "x_bucket" (1:25)
+  {} 10
+
+eval instant at 0 histogram_quantile(1, x_bucket)
+  expect warn
+  {} 32
+"#,
+    );
+}
+
+#[test]
+fn a_note_of_a_quantile_over_time_points_to_the_quantile() {
+    check(
+        r#"
+load 1m
+  mix 1 {{count:1 sum:1 buckets:[1]}} 3
+
+eval instant at 2m quantile_over_time(0.5, mix[5m])
+  expect info msg: PromQL info: ignored histograms in a range containing both floats and histograms for metric name "mix" (1:20)
+  {} 2
+
+eval instant at 2m max_over_time(mix[5m])
+  expect info msg: PromQL info: ignored histograms in a range containing both floats and histograms for metric name "mix" (1:15)
+  {} 3
+"#,
+    );
+}

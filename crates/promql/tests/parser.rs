@@ -24,14 +24,6 @@ fn mistakes_are_named_where_upstream_names_them() {
             "up[:5m]",
             "1:5: parse error: unexpected colon before duration in duration expression",
         ),
-        (
-            "sum by (\"\" ~) (up)",
-            "1:9: parse error: invalid label name for grouping: \"\"",
-        ),
-        (
-            "up * on(job) group_left(a, \"\\xff\") up",
-            "1:28: parse error: invalid label name for grouping: \"\\xff\"",
-        ),
         ("up[5m/0s]", "1:6: parse error: division by zero"),
         ("up[0", "1:5: parse error: unclosed left bracket"),
         (
@@ -86,6 +78,42 @@ fn mistakes_are_named_where_upstream_names_them() {
     ] {
         let found = parse(text).map_or_else(|error| error.to_string(), |_| String::new());
         assert_eq!(found, expected, "{text}");
+    }
+}
+
+#[test]
+fn names_and_characters_that_are_none_are_shown_as_go_shows_them() {
+    for (text, expected) in [
+        (
+            "sum by (\"\" ~) (up)",
+            "1:9: parse error: invalid label name for grouping: \"\"",
+        ),
+        (
+            "up * on(job) group_left(a, \"\\xff\") up",
+            "1:28: parse error: invalid label name for grouping: \"\\xff\"",
+        ),
+        (
+            "up\u{a0}",
+            "1:3: parse error: unexpected character: '\\u00a0'",
+        ),
+        (
+            "up{a!\0",
+            "1:5: parse error: unexpected character after '!' inside braces: '\\x00'",
+        ),
+        (
+            "up[']",
+            "1:4: parse error: unexpected character in duration expression: '\\''",
+        ),
+        (
+            "\"\\'\"",
+            "1:1: parse error: unknown escape sequence U+0027 '''",
+        ),
+        (
+            "\"\\x\u{a0}\"",
+            "1:1: parse error: illegal character U+00A0 in escape sequence",
+        ),
+    ] {
+        assert_eq!(parse(text).unwrap_err().to_string(), expected);
     }
 }
 

@@ -11,8 +11,6 @@ mod prometheus;
 mod text;
 mod title;
 
-use std::borrow::Cow;
-
 use firebell_model::Quoted;
 
 use crate::exec::{Budget, Context};
@@ -156,32 +154,10 @@ impl Call<'_> {
     }
 }
 
-/// A number as Go's `strconv.ParseFloat` reads it, but for hexadecimal ones.
+/// A number as Go's `strconv.ParseFloat` reads it.
 fn go_float(text: &str) -> Result<f64, String> {
-    let failed = |why: &str| format!("strconv.ParseFloat: parsing {}: {why}", Quoted(text));
-    let digits = text.trim_start_matches(['+', '-']);
-    let is_hexadecimal = digits.starts_with("0x") || digits.starts_with("0X");
-    match firebell_model::parse_float(&without_separators(text)).filter(|_| !is_hexadecimal) {
-        Some(value) if value.is_infinite() && digits.starts_with(|c: char| c.is_ascii_digit()) => {
-            Err(failed("value out of range"))
-        }
-        Some(value) => Ok(value),
-        None => Err(failed("invalid syntax")),
-    }
-}
-
-/// Go lets `_` stand between two digits.
-fn without_separators(text: &str) -> Cow<'_, str> {
-    let is_digit =
-        |part: &str, idx: usize| part.as_bytes().get(idx).is_some_and(u8::is_ascii_digit);
-    let mut parts = text.split('_').peekable();
-    while let Some(part) = parts.next() {
-        let stands = |next: &&str| is_digit(part, part.len().wrapping_sub(1)) && is_digit(next, 0);
-        if parts.peek().is_some_and(|next| !stands(next)) {
-            return Cow::Borrowed(text);
-        }
-    }
-    Cow::Owned(text.replace('_', ""))
+    let failed = |why| format!("strconv.ParseFloat: parsing {}: {why}", Quoted(text));
+    firebell_model::read_float(text).map_err(failed)
 }
 
 fn wrong_type(want: &str, got: &Value) -> String {
