@@ -465,3 +465,44 @@ eval range from 3m to 4m step 1m increase(again_total[4m])
 "#,
     );
 }
+
+#[test]
+fn fills_stand_in_for_the_many_and_for_the_one_side() {
+    check(
+        r#"
+load 1m
+  many{host="a", cpu="0"} 10
+  many{host="a", cpu="1"} 20
+  many{host="b", cpu="0"} 30
+  one{host="a"} 1
+  one{host="c"} 3
+
+eval instant at 0 many - on(host) group_left fill_right(5) one
+  {host="a", cpu="0"} 9
+  {host="a", cpu="1"} 19
+  {host="b", cpu="0"} 25
+
+eval instant at 0 many - on(host) group_left fill_left(5) one
+  {host="a", cpu="0"} 9
+  {host="a", cpu="1"} 19
+  {host="c"} 2
+
+# As upstream: the left fill is for the side of many, on whichever hand that is.
+eval instant at 0 one - on(host) group_right fill_right(5) many
+  {host="a", cpu="0"} -9
+  {host="a", cpu="1"} -19
+  {host="b", cpu="0"} -25
+
+eval instant at 0 one - on(host) group_right fill_left(5) many
+  {host="a", cpu="0"} -9
+  {host="a", cpu="1"} -19
+  {host="c"} -2
+
+eval instant at 0 one - on(host) group_right fill_left(7) fill_right(5) many
+  {host="a", cpu="0"} -9
+  {host="a", cpu="1"} -19
+  {host="b", cpu="0"} -25
+  {host="c"} -4
+"#,
+    );
+}
