@@ -482,7 +482,7 @@ fn template_query(
     let samples = querier.vector(&mut Prepared::new(plan), at)?;
     let sample = |sample: VectorSample| QuerySample {
         labels: sample.labels,
-        value: sample.value.float_or_zero(),
+        value: sample.value,
     };
     Ok(samples.into_iter().map(sample).collect())
 }
@@ -609,7 +609,7 @@ fn alerts(
             labels: &sample.labels,
             external_labels: &context.external_labels,
             external_url: &context.external_url,
-            value: sample.value.float_or_zero(),
+            value: &sample.value,
             now: request.id.at,
         };
         let make = || {

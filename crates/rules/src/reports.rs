@@ -147,7 +147,7 @@ fn in_place_of(
         labels: &none,
         external_labels: &step.context.external_labels,
         external_url: &step.context.external_url,
-        value: f64::NAN,
+        value: &SampleValue::Float(f64::NAN),
         now: step.at,
     };
     let no_query = |_: &str, _| -> Result<Vec<QuerySample>, String> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firebell_model::{Labels, Timestamp};
+use firebell_model::{Labels, SampleValue, Timestamp};
 
 use crate::ast::Definition;
 use crate::error::TemplateError;
@@ -33,8 +33,8 @@ pub struct AlertData<'a> {
     pub external_labels: &'a Labels,
     /// `$externalURL`, `.ExternalURL`, `externalURL`; its path is `pathPrefix`.
     pub external_url: &'a str,
-    /// `$value`, `.Value`.
-    pub value: f64,
+    /// `$value`, `.Value`: a native histogram shows as its text, and is no number.
+    pub value: &'a SampleValue,
     /// `now`, and the moment at which `query` asks: that of the evaluation.
     pub now: Timestamp,
 }
@@ -48,7 +48,7 @@ pub struct QuerySample {
     /// All labels of the series, with `__name__`.
     pub labels: Labels,
     /// Its value at the moment.
-    pub value: f64,
+    pub value: SampleValue,
 }
 
 impl Template {
@@ -134,7 +134,7 @@ impl Template {
             Value::Labels(data.labels.clone()),
             Value::Labels(data.external_labels.clone()),
             Value::text(data.external_url),
-            Value::Float(data.value),
+            data.value.clone().into(),
         ];
         let dot = if parsed.uses_dot {
             let fields = FIELDS.into_iter().zip(variables.iter().cloned());

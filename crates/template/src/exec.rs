@@ -11,9 +11,10 @@ use crate::alert::Query;
 use crate::ast::{Branch, Command, Definition, Expr, ExprKind, Node, Pipe, Span};
 use crate::error::TemplateError;
 use crate::functions::{Call, Function};
+use crate::histogram;
 use crate::html::Html;
 use crate::methods;
-use crate::print::{Bounded, print_value};
+use crate::print::{Bounded, print_value, printed};
 use crate::value::Value;
 
 /// What the functions of a run may ask for.
@@ -259,10 +260,7 @@ impl<'a> Run<'a> {
             Value::List(_) | Value::Labels(_) | Value::Kv(_) | Value::Map(_) => {
                 over.len().unwrap_or(0)
             }
-            _ => {
-                let message = format!("range can't iterate over {}", over.type_name());
-                return in_run(frame, branch.pipe.span, Err(message));
-            }
+            _ => return in_run(frame, branch.pipe.span, Err(no_range(&over))),
         };
         if n_items == 0 {
             return self.nodes(frame, &branch.otherwise, dot);
@@ -468,9 +466,7 @@ impl<'a> Run<'a> {
         if matches!(value, Value::Nil) {
             return Ok(());
         }
-        let mut printed = Bounded::new(OUTPUT_BYTES_MAX);
-        print_value(&mut printed, value)?;
-        let printed = printed.into_text();
+        let printed = printed(value)?;
         // What a value was made of by hand is not made of it again.
         let is_made = match last {
             "safeHtml" | "html" => true,
@@ -517,6 +513,18 @@ fn walk(receiver: &Value, names: &[Arc<str>], args: &[Value]) -> Result<Value, S
         [] => Ok(receiver.clone()),
         [last] => methods::field(receiver, last, args),
         [first, rest @ ..] => walk(&methods::field(receiver, first, &[])?, rest, args),
+    }
+}
+
+/// What is said of a value that `range` cannot go over; shows what a pointer points to.
+fn no_range(value: &Value) -> String {
+    let shown = match value {
+        Value::Histogram(it) => printed(&histogram::structure(it)),
+        other => printed(other),
+    };
+    match shown {
+        Ok(shown) => format!("range can't iterate over {shown}"),
+        Err(full) => full.into(),
     }
 }
 

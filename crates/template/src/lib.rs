@@ -30,6 +30,7 @@ mod time;
 mod circumstances;
 mod functions;
 mod glance;
+mod histogram;
 
 mod alert;
 mod mention;

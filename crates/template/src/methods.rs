@@ -8,6 +8,7 @@ use std::sync::Arc;
 use firebell_model::{ALERT_NAME, Duration, Label, Labels};
 use jiff::tz::TimeZone;
 
+use crate::histogram;
 use crate::time::{
     NANOS_PER_MS, ZERO_TIME, civil, duration_text, format_moment, moment_text, month_name,
     weekday_name,
@@ -23,6 +24,7 @@ pub(crate) fn field(receiver: &Value, name: &str, args: &[Value]) -> Result<Valu
         Value::Struct(structure) => structure.field(name).cloned(),
         Value::Labels(labels) | Value::Kv(labels) => Some(label_value(labels, name)),
         Value::Map(map) => Some(map.entries.get(name).cloned().unwrap_or(Value::Nil)),
+        Value::Histogram(histogram) => histogram::field(histogram, name),
         Value::Nil => return Err(format!("nil data; no entry for key \"{name}\"")),
         _ => None,
     };
@@ -62,6 +64,9 @@ fn method(receiver: &Value, name: &str, args: &[Value]) -> Result<Option<Value>,
         }
         Value::Time(moment) => time_method(moment, name, args)?,
         Value::Duration(nanos) => duration_method(*nanos, name, args)?,
+        Value::Histogram(histogram) if name == "String" && args.is_empty() => {
+            Some(Value::text(histogram.to_string()))
+        }
         _ => None,
     };
     Ok(value)

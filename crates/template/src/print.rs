@@ -67,6 +67,13 @@ impl Write for Bounded {
     }
 }
 
+/// The text of a value in its default form.
+pub(crate) fn printed(value: &Value) -> Result<String, Full> {
+    let mut text = Bounded::new(OUTPUT_BYTES_MAX);
+    print_value(&mut text, value)?;
+    Ok(text.into_text())
+}
+
 /// A value in its default form, `%v`.
 pub(crate) fn print_value(out: &mut Bounded, value: &Value) -> Result<(), Full> {
     match value {
@@ -102,6 +109,7 @@ pub(crate) fn print_value(out: &mut Bounded, value: &Value) -> Result<(), Full> 
         }
         Value::Time(moment) => out.push(&moment_text(moment)),
         Value::Duration(nanos) => out.push(&duration_text(*nanos)),
+        Value::Histogram(histogram) => Ok(write!(out, "{histogram}")?),
     }
 }
 

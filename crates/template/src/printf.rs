@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use firebell_model::format_float;
 
-use crate::print::{Bounded, Full, float_text, print_value};
+use crate::histogram;
+use crate::print::{Bounded, Full, float_text, print_value, printed};
 use crate::value::Value;
 
 /// Writes the operands as the format says.
@@ -179,13 +180,17 @@ fn operand(out: &mut Bounded, spec: Spec, verb: char, arg: &Value) -> Result<(),
         {
             compound(out, spec, verb, arg)
         }
+        ('v' | 's' | 'q' | 'x' | 'X', _) if prints_itself(arg) => {
+            let text = printed(arg)?;
+            string(out, spec, verb, arg, &text)
+        }
         ('v' | 's', _) => {
             let text = printed(arg)?;
             pad(out, spec, &text)
         }
-        ('q' | 'x' | 'X', _) if prints_itself(arg) => {
-            let text = printed(arg)?;
-            string(out, spec, verb, arg, &text)
+        (_, Value::Histogram(histogram)) => {
+            out.push("&")?;
+            compound(out, spec, verb, &histogram::structure(histogram))
         }
         _ => bad_verb(out, spec, verb, arg),
     }
@@ -238,16 +243,10 @@ fn compound(out: &mut Bounded, spec: Spec, verb: char, arg: &Value) -> Result<()
 /// Whether Go's type has a `String` method, which then prints it.
 fn prints_itself(value: &Value) -> bool {
     match value {
-        Value::Kv(_) | Value::Time(_) | Value::Duration(_) => true,
+        Value::Kv(_) | Value::Time(_) | Value::Duration(_) | Value::Histogram(_) => true,
         Value::List(list) => list.kind == crate::value::ListKind::Pairs,
         _ => false,
     }
-}
-
-fn printed(value: &Value) -> Result<String, Full> {
-    let mut text = Bounded::new(crate::exec::OUTPUT_BYTES_MAX);
-    print_value(&mut text, value)?;
-    Ok(text.into_text())
 }
 
 fn integer(out: &mut Bounded, spec: Spec, verb: char, arg: &Value, value: i64) -> Result<(), Full> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use firebell_model::{Labels, Regex, Timestamp};
+use firebell_model::{Histogram, Labels, Regex, SampleValue, Timestamp};
 use jiff::tz::TimeZone;
 
 /// A value of a run. Clones are cheap.
@@ -27,6 +27,8 @@ pub(crate) enum Value {
     Time(Arc<Moment>),
     /// Nanoseconds.
     Duration(i64),
+    /// A native histogram; in Go a pointer to it.
+    Histogram(Arc<Histogram>),
 }
 
 /// Items in order, and which Go type they stand for.
@@ -145,7 +147,13 @@ impl Value {
             Self::Struct(structure) => structure.type_name,
             Self::Time(_) => "time.Time",
             Self::Duration(_) => "time.Duration",
+            Self::Histogram(_) => "*histogram.FloatHistogram",
         }
+    }
+
+    /// The same of what a pointer points to.
+    pub(crate) fn pointee_name(&self) -> &'static str {
+        self.type_name().trim_start_matches('*')
     }
 
     /// Whether `if` takes it for true: anything but nil, false, zero and the empty.
@@ -159,7 +167,7 @@ impl Value {
             Self::List(list) => !list.items.is_empty(),
             Self::Labels(labels) | Self::Kv(labels) => !labels.is_empty(),
             Self::Map(map) => !map.entries.is_empty(),
-            Self::Struct(_) | Self::Time(_) => true,
+            Self::Struct(_) | Self::Time(_) | Self::Histogram(_) => true,
         }
     }
 
@@ -179,6 +187,15 @@ impl Value {
             Self::List(list) => list.depth,
             Self::Map(map) => map.depth,
             _ => 0,
+        }
+    }
+}
+
+impl From<SampleValue> for Value {
+    fn from(value: SampleValue) -> Self {
+        match value {
+            SampleValue::Float(value) => Self::Float(value),
+            SampleValue::Histogram(histogram) => Self::Histogram(histogram),
         }
     }
 }

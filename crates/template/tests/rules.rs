@@ -1,7 +1,7 @@
 //! Templates of rules. What is expected was compared with promtool, text by text.
 
 use expect_test::{Expect, expect};
-use firebell_model::{Labels, Timestamp};
+use firebell_model::{Labels, SampleValue, Timestamp};
 use firebell_template::{AlertData, QuerySample, Template, TemplateError};
 use proptest::prelude::*;
 
@@ -9,7 +9,7 @@ fn answer(query: &str, at: Timestamp) -> Result<Vec<QuerySample>, String> {
     assert_eq!(at, NOW);
     let sample = |instance: &str, value: f64| QuerySample {
         labels: Labels::from_pairs([("__name__", "q"), ("instance", instance)]),
-        value,
+        value: SampleValue::Float(value),
     };
     match query {
         "q" => Ok(vec![sample("b", 2.0), sample("a", 1.0)]),
@@ -29,7 +29,7 @@ fn expand(text: &str) -> Result<String, TemplateError> {
         labels: &labels,
         external_labels: &external_labels,
         external_url: "http://firebell.example:9494/prom",
-        value: 1_234_567.0,
+        value: &SampleValue::Float(1_234_567.0),
         now: NOW,
     };
     Template::compile(text)?.expand(&data, &answer)
@@ -364,7 +364,7 @@ fn nan_is_greater_than_everything_and_everything_than_it() {
         labels: &labels,
         external_labels: &labels,
         external_url: "",
-        value: f64::NAN,
+        value: &SampleValue::Float(f64::NAN),
         now: NOW,
     };
     let text = "{{ gt $value 3.0 }} {{ ge $value 3.0 }} {{ gt 3.0 $value }} {{ lt $value 3.0 }} \
@@ -509,7 +509,7 @@ fn a_failure_of_a_run_says_where() {
             {{ query "bad" }}
                 1:4: at <query "bad">: error calling query: no such query
             {{ if gt $value 10 }}x{{ end }}
-                1:7: at <gt $value 10>: error calling gt: incompatible types for comparison
+                1:7: at <gt $value 10>: error calling gt: incompatible types for comparison: float64 and int
             {{ eq $labels $labels }}
                 1:4: at <eq $labels $labels>: error calling eq: non-comparable type map[string]string
             {{ .Nope }}
@@ -527,7 +527,7 @@ fn a_failure_of_a_run_says_where() {
             {{ nil }}
                 1:4: at <nil>: nil is not a command
             {{ range 1.5 }}{{ end }}
-                1:10: at <1.5>: range can't iterate over float64
+                1:10: at <1.5>: range can't iterate over 1.5
             {{ humanizeTimestamp 1e20 }}
                 1:4: at <humanizeTimestamp 1e20>: error calling humanizeTimestamp: 1e+20 cannot be represented as a nanoseconds timestamp since it overflows int64
             {{ reReplaceAll "a(" "" "x" }}

@@ -66,7 +66,7 @@ fn eq(call: &mut Call<'_>) -> Result<Value, String> {
 fn len(call: &mut Call<'_>) -> Result<Value, String> {
     match call.arg(0).len() {
         Some(len) => Ok(Value::Int(i64::try_from(len).unwrap_or(i64::MAX))),
-        None => Err(format!("len of type {}", call.arg(0).type_name())),
+        None => Err(format!("len of type {}", call.arg(0).pointee_name())),
     }
 }
 
@@ -81,7 +81,7 @@ fn index(call: &mut Call<'_>) -> Result<Value, String> {
             }
             Value::Labels(_) | Value::Kv(_) | Value::Map(_) => entry(&value, key)?,
             Value::Nil => return Err("index of untyped nil".to_owned()),
-            other => return Err(format!("can't index item of type {}", other.type_name())),
+            other => return Err(format!("can't index item of type {}", other.pointee_name())),
         };
     }
     Ok(value)
@@ -114,7 +114,7 @@ fn slice(call: &mut Call<'_>) -> Result<Value, String> {
     let value = call.arg(0);
     let len = match value {
         Value::List(_) | Value::Text(_) => value.len().unwrap_or(0),
-        other => return Err(format!("can't slice item of type {}", other.type_name())),
+        other => return Err(format!("can't slice item of type {}", other.pointee_name())),
     };
     let bounds = &call.args[1..];
     if bounds.len() > 3 {

@@ -3,6 +3,7 @@
 //! *Sources*: Go, `text/template/funcs.go`, `eq`, `lt`.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use crate::value::Value;
 
@@ -16,11 +17,10 @@ pub(super) fn equal(a: &Value, b: &Value) -> Result<bool, String> {
         (Value::Int(a) | Value::Duration(a), Value::Int(b) | Value::Duration(b)) => Ok(a == b),
         (Value::Float(a), Value::Float(b)) => Ok(a == b),
         (Value::Time(a), Value::Time(b)) => Ok(a.at == b.at),
-        _ if !is_basic(a) || !is_basic(b) => {
-            let bad = if is_basic(a) { b } else { a };
-            Err(format!("non-comparable type {}", bad.type_name()))
-        }
-        _ => Err(INCOMPATIBLE.to_owned()),
+        // A pointer equals itself alone.
+        (Value::Histogram(a), Value::Histogram(b)) => Ok(Arc::ptr_eq(a, b)),
+        _ if is_basic(a) || is_basic(b) => Err(incompatible(a, b)),
+        _ => Err(format!("non-comparable type {}", b.type_name())),
     }
 }
 
@@ -33,8 +33,13 @@ pub(super) fn less(a: &Value, b: &Value) -> Result<bool, String> {
         (Value::Float(a), Value::Float(b)) => Ok(a < b),
         (Value::Bool(_), Value::Bool(_)) => Err("invalid type for comparison".to_owned()),
         _ if !is_basic(a) || !is_basic(b) => Err("invalid type for comparison".to_owned()),
-        _ => Err(INCOMPATIBLE.to_owned()),
+        _ => Err(incompatible(a, b)),
     }
+}
+
+fn incompatible(a: &Value, b: &Value) -> String {
+    let (a, b) = (a.type_name(), b.type_name());
+    format!("incompatible types for comparison: {a} and {b}")
 }
 
 fn is_basic(value: &Value) -> bool {
@@ -44,5 +49,3 @@ fn is_basic(value: &Value) -> bool {
             Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::Duration(_)
         )
 }
-
-const INCOMPATIBLE: &str = "incompatible types for comparison";

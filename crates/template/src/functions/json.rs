@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use crate::exec::OUTPUT_BYTES_MAX;
+use crate::histogram;
 use crate::print::{Bounded, Full};
 use crate::time::rfc3339_nano;
 use crate::value::Value;
@@ -52,6 +53,7 @@ fn write_json(out: &mut Bounded, value: &Value) -> Result<(), String> {
             let entries = named.iter().map(|(name, value)| (&**name, *value));
             write_object(out, entries, write_json)?;
         }
+        Value::Histogram(it) => write_json(out, &histogram::structure(it))?,
     }
     Ok(())
 }

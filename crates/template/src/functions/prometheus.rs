@@ -52,7 +52,7 @@ fn query(call: &mut Call<'_>) -> Result<Value, String> {
     let samples = answer.into_iter().map(|sample| {
         let fields = vec![
             ("Labels", Value::Labels(sample.labels)),
-            ("Value", Value::Float(sample.value)),
+            ("Value", sample.value.into()),
         ];
         Value::structure(SAMPLE, fields)
     });
@@ -71,14 +71,14 @@ fn first(call: &mut Call<'_>) -> Result<Value, String> {
     found.ok_or_else(|| "first() called on vector with no elements".to_owned())
 }
 
-fn sample<'a>(call: &'a Call<'_>, idx: usize) -> Result<(&'a Labels, f64), String> {
+fn sample<'a>(call: &'a Call<'_>, idx: usize) -> Result<(&'a Labels, &'a Value), String> {
     let arg = call.arg(idx);
     if let Value::Struct(sample) = arg
-        && let (Some(Value::Labels(labels)), Some(Value::Float(value))) =
+        && let (Some(Value::Labels(labels)), Some(value)) =
             (sample.field("Labels"), sample.field("Value"))
         && sample.type_name == SAMPLE
     {
-        return Ok((labels, *value));
+        return Ok((labels, value));
     }
     Err(wrong_type(SAMPLE, arg))
 }
@@ -89,7 +89,7 @@ fn label(call: &mut Call<'_>) -> Result<Value, String> {
 }
 
 fn value(call: &mut Call<'_>) -> Result<Value, String> {
-    Ok(Value::Float(sample(call, 0)?.1))
+    Ok(sample(call, 0)?.1.clone())
 }
 
 fn strvalue(call: &mut Call<'_>) -> Result<Value, String> {
