@@ -128,6 +128,19 @@ OTHERS = (
     "{{ now 1 }}",
     '{{ (toTime 0).Format "2006" }} {{ toTime 1e10 }} {{ (toTime 1.5).UnixMilli }}',
 )
+# What a gauge counts keeps its buckets and what it is, whoever stores it.
+DELAY = "{{sum:10.5 count:7 buckets:[3 4] offset:1 counter_reset_hint:gauge}}"
+# Of `$h`, a native histogram.
+OF_HISTOGRAM = (
+    "{{ $h }} {{ $h.String }} {{ print $h 1 }} {{ args $h }}",
+    '{{ printf "%.6v %s %q %T" $h $h $h $h }} {{ printf "%.1f" $h.PositiveBuckets }}',
+    "{{ $h.PositiveSpans }} {{ $h.NegativeBuckets }} {{ $h.CustomValues }}",
+    "{{ $h.Schema }} {{ $h.CounterResetHint }} {{ gt $h.Count 6.0 }}",
+    "{{ eq $h $h }} {{ not $h }} {{ if $h }}yes{{ end }}",
+    *("{{ gt $h 1.0 }}", "{{ le $h $h }}", "{{ toUpper $h }}", "{{ $h | humanize }}"),
+    *("{{ len $h }}", "{{ index $h 0 }}", "{{ range $h }}{{ end }}", "{{ $h.Missing }}"),
+    *(f"{{{{ {name} $h }}}}" for name in ONE_NUMBER),
+)
 
 
 UNDEFINED = re.compile(r'function "(\w+)" not defined')
@@ -222,8 +235,9 @@ def generated() -> list[str]:
     texts = [f"{{{{ {name} {text} }}}}" for name in ONE_TEXT for text in TEXTS]
     durations = [f'{{{{ parseDuration "{text}" }}}}' for text in DURATIONS]
     words = [f"{{{{ title {json.dumps(text, ensure_ascii=False)} }}}}" for text in WORDS]
+    natives = [f'{{{{ $h := query "delay" | first | value }}}}{text}' for text in OF_HISTOGRAM]
     # An annotation that is empty is left out here, and kept there: COMPAT.md.
-    return [f"{it}." for it in (*numbers, *texts, *durations, *words, *OTHERS)]
+    return [f"{it}." for it in (*numbers, *texts, *durations, *words, *OTHERS, *natives)]
 
 
 def write(folder: Path, templates: dict[int, str]) -> Path:
@@ -240,6 +254,7 @@ def write(folder: Path, templates: dict[int, str]) -> Path:
             {"series": f'up{{job="node",instance="{name}"}}', "values": f"{up}x20"}
             for name, up in (("a", 1), ("b", 0), ("c", 1))
         ),
+        {"series": "delay", "values": f"{DELAY}x20"},
     ]
     alerts: list[dict[str, Any]] = [
         {"eval_time": "10m", "alertname": f"T{idx}", "exp_alerts": []} for idx in templates
