@@ -129,10 +129,6 @@ pub(crate) fn quantile(q: f64, values: &mut [f64]) -> f64 {
     let lower = rank.floor();
     let weight = rank - lower;
     let lower = lower as usize;
-    if weight == 0.0 {
-        // Nothing of a neighbour, which may be infinite.
-        return values[lower];
-    }
     let upper = (lower + 1).min(last);
     values[lower] * (1.0 - weight) + values[upper] * weight
 }

@@ -62,36 +62,14 @@ eval instant at 0 bottomk(0, native)
 }
 
 #[test]
-fn what_newer_versions_of_upstream_have_mended_is_right() {
+fn labels_are_sorted_and_computed_ranges_read_as_newer_versions_of_upstream_do() {
     let report = script::run(
         r#"
 load 1m
-  x{l="a"} Inf
-  x{l="b"} Inf
-  y{l="a"} -Inf
-  y{l="b"} 1
-  over_time -Inf 1 Inf
-  big 1e308
-  radians 1e306
+  x 1
   node{host="n10"} 1
   node{host="n9"} 2
   node{host="n-1"} 3
-
-# An exact rank takes nothing of its neighbours.
-eval instant at 0 quantile(1, x)
-  {} Inf
-
-eval instant at 0 quantile(0, y)
-  {} -Inf
-
-eval instant at 2m quantile_over_time(0.5, over_time[3m])
-  {} 1
-
-eval instant at 0 rad(big)
-  {} 1.7453292519943295e306
-
-eval instant at 0 deg(radians)
-  {} 5.729577951308232e307
 
 eval instant at 0 sort_by_label(node, "host")
   expect ordered
@@ -106,13 +84,13 @@ eval instant at 0 sort_by_label_desc(node, "host")
   node{host="n9"} 2
 
 # A computed range is one before a colon, too.
-eval range from 0 to 2m step 1m count_over_time(big[range():1s])
+eval range from 0 to 2m step 1m count_over_time(x[range():1s])
   {} 1 61 120
 
-eval range from 0 to 2m step 1m count_over_time(big[step():])
+eval range from 0 to 2m step 1m count_over_time(x[step():])
   {} 1 1 1
 "#,
     );
     assert!(report.failed.is_empty(), "{:?}", report.failed);
-    assert_eq!(report.passed, 9);
+    assert_eq!(report.passed, 4);
 }

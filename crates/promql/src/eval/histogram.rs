@@ -213,10 +213,6 @@ fn group(block: &Block, delays_name_removal: bool) -> Buckets {
             bad.push(idx as u32);
             continue;
         };
-        // It bounds nothing, and would be in no order with the others.
-        if bound.is_nan() {
-            continue;
-        }
         // Histograms of different names stay apart, so that they clash in the result.
         let labels = labels.filter(|name| name != BOUND);
         let row = *row_of.entry(labels).or_insert_with_key(|labels| {

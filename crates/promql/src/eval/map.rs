@@ -181,14 +181,13 @@ fn plain(map: Map) -> Option<fn(f64) -> f64> {
         Map::Ceil => f64::ceil,
         Map::Cos => f64::cos,
         Map::Cosh => f64::cosh,
-        // One factor, so that nothing overflows on the way to a result that does not.
-        Map::Deg => |value| value * (180.0 / std::f64::consts::PI),
+        Map::Deg => |value| value * 180.0 / std::f64::consts::PI,
         Map::Exp => f64::exp,
         Map::Floor => f64::floor,
         Map::Ln => f64::ln,
         Map::Log10 => f64::log10,
         Map::Log2 => f64::log2,
-        Map::Rad => |value| value * (std::f64::consts::PI / 180.0),
+        Map::Rad => |value| value * std::f64::consts::PI / 180.0,
         Map::Sgn => |value| {
             if value > 0.0 {
                 1.0

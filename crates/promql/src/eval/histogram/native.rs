@@ -193,21 +193,18 @@ pub(super) fn fraction(lower: f64, upper: f64, histogram: &Histogram) -> Answer 
 
 /// How many observations lie below a value; `None` when all may.
 fn rank_of(value: f64, histogram: &Histogram, all: &[Bucket]) -> Option<f64> {
-    let is_custom = histogram.has_custom_buckets();
     let mut rank = 0.0;
     for bucket in all {
         let mut bucket = *bucket;
-        let is_zero = !is_custom && bucket.lower <= 0.0 && bucket.upper >= 0.0;
+        let is_zero = bucket.lower <= 0.0 && bucket.upper >= 0.0;
         if is_zero {
             clip_zero(&mut bucket, histogram);
-        } else if is_custom && bucket.lower == f64::NEG_INFINITY && bucket.upper > 0.0 {
-            bucket.lower = 0.0;
         }
         if bucket.lower >= value {
             return Some(rank);
         }
         if bucket.upper > value {
-            if is_custom || is_zero {
+            if histogram.has_custom_buckets() || is_zero {
                 // A bucket that begins nowhere counts as a whole.
                 if bucket.lower == f64::NEG_INFINITY {
                     return Some(bucket.count);
