@@ -34,9 +34,9 @@ use crate::rule_files::{self, Defaults};
 use crate::rule_policy::RuleDefaults;
 use crate::scrape::{self, Global, ScrapeJob};
 use crate::secrets::text_without_secrets;
-use crate::size::parse_bytes;
 use crate::slo;
 use crate::source::{ExternalSource, SourceSection};
+use crate::storage;
 use crate::yaml::{Node, Value};
 
 /// A configuration that can be put in force.
@@ -321,7 +321,7 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
     );
     parts.oncall = read_oncall(loader, &doc, &fields);
     read_notifications(loader, &doc, &fields, &mut parts);
-    parts.storage = storage(&fields);
+    parts.storage = storage::read(loader, &fields);
     note_short_retention(loader, &parts);
     own_keys(loader, &fields, &mut parts);
     note_unused(loader, &fields);
@@ -584,28 +584,4 @@ fn read_alertmanager(loader: &Loader<'_>, doc: &Doc<'_>, root: &Node, parts: &mu
     parts.has_alertmanager = true;
     parts.notifications = alertmanager::read(loader, doc, root);
     parts.alertmanager_text = text_without_secrets(doc.source, root);
-}
-
-fn storage(parent: &Fields<'_, '_>) -> firebell_tsdb::Options {
-    let default = firebell_tsdb::Options::default();
-    let Some(node) = parent.get("storage") else {
-        return default;
-    };
-    let fields = parent.doc.fields(node, "`storage`");
-    let retention = fields
-        .duration("retention")
-        .filter(|it| *it > Duration::ZERO);
-    let retention_bytes = fields.parsed("retention_bytes", parse_bytes);
-    let series_max = fields.number("max_series").filter(|max| *max > 0);
-    let options = firebell_tsdb::Options {
-        retention: retention.unwrap_or(default.retention),
-        retention_bytes: retention_bytes.filter(|bytes| *bytes > 0),
-        out_of_order_window: fields.duration("out_of_order_window").unwrap_or_default(),
-        series_max: series_max.unwrap_or(default.series_max),
-        ..default
-    };
-    // Prometheus's own, when its file is given as it is.
-    fields.ignore(&["tsdb", "exemplars"]);
-    fields.finish();
-    options
 }

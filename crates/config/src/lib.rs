@@ -40,6 +40,7 @@ mod secrets;
 mod size;
 mod slo;
 mod source;
+mod storage;
 mod tree;
 mod unit_test;
 mod yaml;

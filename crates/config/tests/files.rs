@@ -11,7 +11,7 @@ use firebell_config::{
     parse_target_file, targets,
 };
 use firebell_dispatch::{DeliveryAlert, InhibitRule, OwnKeys};
-use firebell_model::matchers_text;
+use firebell_model::{Duration, matchers_text};
 use firebell_notify::{HttpConfig, Integration};
 use firebell_oncall::{Oncall, PersonId};
 use firebell_promql::Features;
@@ -180,8 +180,7 @@ fn describe(config: &Config) -> String {
     }
     let (url, labels) = (&config.external_url, &config.external_labels);
     writeln!(text, "at {url} {labels} {:?}", config.listen).unwrap();
-    let (retention, bytes) = (config.storage.retention, config.storage.retention_bytes);
-    writeln!(text, "kept {retention} {bytes:?}").unwrap();
+    describe_storage(&config.storage, &mut text);
     if config.history != KeptLimits::HISTORY {
         writeln!(text, "history {:?}", config.history).unwrap();
     }
@@ -314,6 +313,15 @@ fn describe_oncall(oncall: &Oncall, text: &mut String) {
             )
             .unwrap();
         }
+    }
+}
+
+fn describe_storage(storage: &firebell_tsdb::Options, text: &mut String) {
+    let (retention, bytes) = (storage.retention, storage.retention_bytes);
+    writeln!(text, "kept {retention} {bytes:?}").unwrap();
+    let (window, exemplars) = (storage.out_of_order_window, storage.exemplars_max);
+    if (window, exemplars) != (Duration::ZERO, 100_000) {
+        writeln!(text, "late {window}, exemplars {exemplars}").unwrap();
     }
 }
 
