@@ -148,6 +148,50 @@ fn an_attribute_without_a_name_is_no_label() {
 }
 
 #[test]
+fn attributes_that_are_numbers_are_written_as_the_collector_does() {
+    let list = "[1e-7, 0.000001, 1.5, -0.0, 3.0, 1e15, 123456789012345680000, 1e21, 2.5e300]";
+    let values = list.trim_matches(['[', ']']).split(", ");
+    let double = |value: &str| format!(r#"{{"doubleValue":{value}}}"#);
+    let attributes = values
+        .clone()
+        .enumerate()
+        .map(|(idx, value)| format!(r#"{{"key":"a{idx}","value":{}}}"#, double(value)));
+    let attributes: Vec<String> = attributes.collect();
+    let list: Vec<String> = values.map(double).collect();
+    // Names as protobuf has them are read, too.
+    let body = format!(
+        r#"{{"resource_metrics":[{{"scope_metrics":[{{"metrics":[{{"name":"a","gauge":{{"data_points":[
+        {{"time_unix_nano":"1000000","as_int":"1","attributes":[{},
+        {{"key":"list","value":{{"array_value":{{"values":[{}]}}}}}}]}}]}}}}]}}]}}]}}"#,
+        attributes.join(","),
+        list.join(",")
+    );
+    expect![[r#"
+        {__name__="a", a0="1e-7", a1="0.000001", a2="1.5", a3="-0", a4="3", a5="1000000000000000", a6="123456789012345680000", a7="1e+21", a8="2.5e+300", list="[1e-7,0.000001,1.5,-0,3,1000000000000000,123456789012345680000,1e+21,2.5e+300]"} 1
+    "#]]
+    .assert_eq(&dump(&body, &Options::default(), &mut Deltas::default()));
+}
+
+#[test]
+fn values_in_json_are_read_to_the_last_bit() {
+    let body = |value: &str| {
+        format!(
+            r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"a","gauge":{{"dataPoints":[
+            {{"timeUnixNano":"1000000","asDouble":{value}}}]}}}}]}}]}}]}}"#
+        )
+    };
+    for value in ["0.19844004278856286", "-3.597847523160892e-242"] {
+        let value: f64 = value.parse().unwrap();
+        let stored = dump(
+            &body(&format!("{value:e}")),
+            &Options::default(),
+            &mut Deltas::default(),
+        );
+        assert_eq!(stored, format!("{{__name__=\"a\"}} {value}\n"));
+    }
+}
+
+#[test]
 fn labels_may_have_fewer_underscores() {
     let body = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":[
         {"timeUnixNano":"1000000","asInt":"1","attributes":[

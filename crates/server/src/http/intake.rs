@@ -1,6 +1,8 @@
 //! What all ways in have in common once a body is read: what is good is stored, what is not is
 //! named and counted.
 
+use std::collections::HashMap;
+
 use firebell_model::{Exemplar, Histogram, HistogramSample, Labels, Sample, Timestamp};
 use firebell_tsdb::{AppendReport, Batch, SeriesKey, Store, StoreError};
 
@@ -14,6 +16,8 @@ pub(super) struct Intake {
     n_problems: u64,
     n_samples: u64,
     n_histograms: u64,
+    /// The newest of series of which it was said when they began.
+    begun: HashMap<Labels, Timestamp>,
 }
 
 /// What became of a request.
@@ -42,6 +46,14 @@ impl Intake {
         self.n_samples += samples.len() as u64;
         self.n_histograms += histograms.len() as u64;
         let series = series.into();
+        if !self.begun.is_empty()
+            && let SeriesKey::Labels(labels) = &series
+            && let Some(newest) = self.begun.get_mut(labels)
+        {
+            let times = samples.iter().map(|it| it.at);
+            let times = times.chain(histograms.iter().map(|it| it.at));
+            *newest = times.fold(*newest, Timestamp::max);
+        }
         for exemplar in exemplars {
             self.batch.add_exemplar(series.clone(), exemplar.clone());
         }
@@ -57,10 +69,14 @@ impl Intake {
         at: Timestamp,
         empty: Option<Histogram>,
     ) {
-        let series = SeriesKey::from(labels);
-        if store.newest(&series).is_some_and(|newest| newest >= at) {
+        // A series may occur more than once in a request.
+        let before = self.begun.get(&labels).copied();
+        let series = SeriesKey::from(labels.clone());
+        let newest = before.or_else(|| store.newest(&series));
+        if newest.is_some_and(|newest| newest >= at) {
             return;
         }
+        self.begun.insert(labels, at);
         match empty {
             None => self.batch.add(series, &[Sample { at, value: 0.0 }]),
             Some(empty) => {
@@ -144,3 +160,29 @@ fn refusals(report: &AppendReport) -> impl Iterator<Item = String> {
 
 /// Problems that an answer names.
 const PROBLEMS_SHOWN: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use firebell_disk::MemoryDisk;
+    use firebell_tsdb::Options;
+
+    use super::*;
+
+    /// As a relay has it that puts requests together.
+    #[test]
+    fn a_series_that_occurs_twice_in_a_request_begins_once() {
+        let disk = Arc::new(MemoryDisk::default());
+        let (store, _) = Store::open(disk, Options::default()).unwrap();
+        let labels = Labels::from_pairs([("__name__", "x")]);
+        let mut intake = Intake::default();
+        for (began, at) in [(1_000, 5_000), (1_000, 6_000), (7_000, 8_000)] {
+            let (at, value) = (Timestamp(at), 3.0);
+            intake.begin(&store, labels.clone(), Timestamp(began), None);
+            intake.add(labels.clone(), &[Sample { at, value }], &[], &[]);
+        }
+        let report = store.append(&intake.batch).unwrap();
+        assert_eq!((report.appended, refused(&report)), (5, 0));
+    }
+}

@@ -3,8 +3,11 @@
 //! *Sources*: `opentelemetry-proto`, `common.proto`; the collector's `pcommon.Value.AsString`.
 
 use std::borrow::Cow;
+use std::io;
 
 use base64::prelude::{BASE64_STANDARD, Engine as _};
+use serde::Serialize as _;
+use serde_json::ser::{Formatter, Serializer};
 use serde_json::{Map, Number, Value as Json};
 
 use crate::protobuf::{Malformed, Message};
@@ -44,7 +47,7 @@ pub(super) fn text_of(message: Message<'_>) -> Result<Cow<'_, str>, Malformed> {
             1 => Cow::Borrowed(value.text()?),
             2..=7 => Cow::Owned(match json_of(message, NESTING_MAX)? {
                 Json::String(text) => text,
-                json => escaped(&json.to_string()),
+                json => escaped(&json_text(&json)),
             }),
             _ => continue,
         };
@@ -72,10 +75,30 @@ fn json_of(mut message: Message<'_>, levels: usize) -> Result<Json, Malformed> {
     Ok(json)
 }
 
-fn number_of(value: f64) -> Json {
-    if value.fract() == 0.0 && value.abs() < FIRST_EXPONENT {
-        return Json::Number((value as i64).into());
+/// Writes numbers as the collector does.
+struct AsGo;
+
+impl Formatter for AsGo {
+    fn write_f64<W: ?Sized + io::Write>(&mut self, out: &mut W, value: f64) -> io::Result<()> {
+        let size = value.abs();
+        if size == 0.0 || (EXPONENT_BELOW..EXPONENT_FROM).contains(&size) {
+            return write!(out, "{value}");
+        }
+        let sign = if size < 1.0 { "" } else { "+" };
+        let text = format!("{value:e}").replace('e', &format!("e{sign}"));
+        out.write_all(text.as_bytes())
     }
+}
+
+fn json_text(json: &Json) -> String {
+    let mut text = Vec::new();
+    let mut writer = Serializer::with_formatter(&mut text, AsGo);
+    // Memory takes all, and the keys are texts.
+    let _ = json.serialize(&mut writer);
+    String::from_utf8(text).unwrap_or_default()
+}
+
+fn number_of(value: f64) -> Json {
     match Number::from_f64(value) {
         Some(number) => Json::Number(number),
         None => format!("json: unsupported value: {}", special(value)).into(),
@@ -129,5 +152,6 @@ fn escaped(json: &str) -> String {
 
 /// Lists and maps within each other, at most.
 const NESTING_MAX: usize = 32;
-/// Go writes exponents from here on; below it, whole numbers without a point.
-const FIRST_EXPONENT: f64 = 1e15;
+/// Go's JSON has exponents below and from here on.
+const EXPONENT_BELOW: f64 = 1e-6;
+const EXPONENT_FROM: f64 = 1e21;

@@ -1,7 +1,7 @@
 //! Deltas, added up: what each series came to so far.
 //!
-//! *Invariants*: at most [`DELTA_SERIES_MAX`] series are kept; those that are silent longest make
-//! room, once they are silent for [`SILENT_NANOS`].
+//! *Invariants*: at most [`DELTA_SERIES_MAX`] series of [`BYTES_MAX`] together are kept; those that
+//! are silent longest make room, once they are silent for [`SILENT_NANOS`].
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,8 @@ use super::points::{Classic, Data, Dense, Exponential};
 pub struct Deltas {
     series: BTreeMap<Labels, Total>,
     newest_nanos: u64,
+    /// What all of them take, about.
+    bytes: usize,
 }
 
 #[derive(Debug)]
@@ -26,25 +28,80 @@ impl Deltas {
     /// Adds a delta to its series; gives what it comes to, or why it cannot be added.
     pub(super) fn add(&mut self, key: Labels, nanos: u64, delta: Data) -> Result<Data, String> {
         self.newest_nanos = self.newest_nanos.max(nanos);
-        if let Some(total) = self.series.get_mut(&key) {
-            if nanos <= total.nanos {
-                return Err(format!("{key}: a delta came out of order"));
-            }
-            total.nanos = nanos;
-            let before = std::mem::take(&mut total.data);
-            total.data = sum(before, delta);
-            return Ok(total.data.clone());
+        let n_buckets = delta.n_buckets();
+        if n_buckets > BUCKETS_MAX {
+            return Err(format!("{key}: a delta of more than {BUCKETS_MAX} buckets"));
         }
-        if self.series.len() >= DELTA_SERIES_MAX {
-            let oldest = self.newest_nanos.saturating_sub(SILENT_NANOS);
-            self.series.retain(|_, total| total.nanos >= oldest);
+        let Some(total) = self.series.get_mut(&key) else {
+            return self.begin(key, nanos, delta);
+        };
+        if nanos <= total.nanos {
+            return Err(format!("{key}: a delta came out of order"));
         }
-        if self.series.len() >= DELTA_SERIES_MAX {
+        total.nanos = nanos;
+        self.bytes -= total.data.bytes();
+        let before = std::mem::take(&mut total.data);
+        let both = sum(before, delta);
+        // What a sum has more than its delta it has for good.
+        if self.bytes + both.bytes() > BYTES_MAX {
+            self.bytes -= bytes_of(&key);
+            self.series.remove(&key);
+            return Err(format!("{key}: {TOO_MANY_BYTES}"));
+        }
+        self.bytes += both.bytes();
+        total.data = both.clone();
+        Ok(both)
+    }
+
+    fn begin(&mut self, key: Labels, nanos: u64, delta: Data) -> Result<Data, String> {
+        let bytes = bytes_of(&key) + delta.bytes();
+        let is_full = |it: &Self| it.series.len() >= DELTA_SERIES_MAX;
+        if is_full(self) || self.bytes + bytes > BYTES_MAX {
+            self.make_room();
+        }
+        if is_full(self) {
             return Err(format!("more than {DELTA_SERIES_MAX} series with deltas"));
         }
+        if self.bytes + bytes > BYTES_MAX {
+            return Err(format!("{key}: {TOO_MANY_BYTES}"));
+        }
+        self.bytes += bytes;
         let data = delta.clone();
         self.series.insert(key, Total { nanos, data });
         Ok(delta)
+    }
+
+    /// Forgets series that are silent.
+    fn make_room(&mut self) {
+        let oldest = self.newest_nanos.saturating_sub(SILENT_NANOS);
+        let bytes = &mut self.bytes;
+        self.series.retain(|key, total| {
+            let is_kept = total.nanos >= oldest;
+            if !is_kept {
+                *bytes -= bytes_of(key) + total.data.bytes();
+            }
+            is_kept
+        });
+    }
+}
+
+/// What the labels of a series take, about.
+fn bytes_of(key: &Labels) -> usize {
+    let texts = key.iter().map(|it| it.name.len() + it.value.len());
+    SERIES_BYTES + texts.sum::<usize>()
+}
+
+impl Data {
+    fn n_buckets(&self) -> usize {
+        match self {
+            Self::Classic(classic) => classic.counts.len().max(classic.bounds.len()),
+            Self::Exponential(it) => it.positive.counts.len() + it.negative.counts.len(),
+            _ => 0,
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        2 * size_of::<u64>() * self.n_buckets()
     }
 }
 
@@ -153,7 +210,12 @@ impl Dense {
 pub(super) const DELTA_SERIES_MAX: usize = 100_000;
 /// A series that is silent for five minutes may be forgotten: it starts anew then.
 const SILENT_NANOS: u64 = 300_000_000_000;
-/// Buckets of a histogram that deltas add up to; with more it starts anew.
+/// What all series may take together.
+const BYTES_MAX: usize = 256 << 20;
+const TOO_MANY_BYTES: &str = "the series with deltas take more than 256 MiB";
+/// What a series takes without its texts and buckets, about.
+const SERIES_BYTES: usize = 300;
+/// Buckets of a delta, or of a histogram that deltas add up to; with more it starts anew.
 const BUCKETS_MAX: usize = 20_000;
 /// More steps than this leave one bucket.
 const STEPS_MAX: i64 = 62;
@@ -187,6 +249,29 @@ mod tests {
             Ok(Data::Number(5.0))
         );
         assert!(deltas.add(key(), 2, Data::Number(3.0)).is_err());
+    }
+
+    #[test]
+    fn deltas_are_bounded_by_what_they_take() {
+        let key = |n: usize| Labels::from_pairs([("n", n.to_string())]);
+        let wide = || exponential(0, 0, &vec![1; BUCKETS_MAX]);
+        let mut deltas = Deltas::default();
+        let too_wide = exponential(0, 0, &vec![1; BUCKETS_MAX + 1]);
+        let refused = deltas.add(key(0), 1, too_wide).unwrap_err();
+        assert_eq!(refused, "{n=\"0\"}: a delta of more than 20000 buckets");
+        let taken = (0..1_000).take_while(|n| deltas.add(key(*n), 1, wide()).is_ok());
+        let n_taken = taken.count();
+        assert!((830..840).contains(&n_taken), "{n_taken}");
+        let refused = deltas.add(key(n_taken), 1, wide()).unwrap_err();
+        let expected = "the series with deltas take more than 256 MiB";
+        assert_eq!(refused, format!("{{n=\"{n_taken}\"}}: {expected}"));
+        // Those that are there go on, and leave room when they are silent.
+        assert!(deltas.add(key(0), 2, wide()).is_ok());
+        assert!(deltas.add(key(n_taken), 2 + SILENT_NANOS, wide()).is_ok());
+        assert_eq!(deltas.series.len(), 2);
+        let all = deltas.series.iter();
+        let bytes: usize = all.map(|(key, it)| bytes_of(key) + it.data.bytes()).sum();
+        assert_eq!(deltas.bytes, bytes);
     }
 
     #[test]

@@ -64,7 +64,7 @@ fn write_message(
 ) -> Result<(), String> {
     for (name, json) in json {
         // What is not known is passed over, as the specification says; so is null.
-        let known = fields.iter().find(|(known, ..)| known == name);
+        let known = fields.iter().find(|(known, ..)| is_spelled(name, known));
         if let Some((name, number, kind)) = known
             && !json.is_null()
         {
@@ -72,6 +72,19 @@ fn write_message(
         }
     }
     Ok(())
+}
+
+/// Whether a name is that of a field: as JSON has it, or, which readers of protobuf take as well, with
+/// `_` before what is a capital letter there.
+fn is_spelled(name: &str, field: &str) -> bool {
+    if !name.contains('_') {
+        return name == field;
+    }
+    let mut rest = name.chars();
+    field.chars().all(|c| match c.is_ascii_uppercase() {
+        true => rest.next() == Some('_') && rest.next() == Some(c.to_ascii_lowercase()),
+        false => rest.next() == Some(c),
+    }) && rest.next().is_none()
 }
 
 fn write_field(json: &Json, number: u32, kind: &Kind, out: &mut Writer) -> Result<(), String> {

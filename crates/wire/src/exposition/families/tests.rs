@@ -192,16 +192,16 @@ fn the_other_kinds_are_series() {
         &body,
         HistogramOptions::default(),
         &expect![[r#"
-        c_total: counter Help.
-        c_total{path="/"} Float(5.0) Some(Timestamp(1500))
-          # Exemplar { labels: {}, value: 1.0, at: Timestamp(0) } false
-        s: summary Help.
-        s_count{path="/"} Float(2.0) None
-        s_sum{path="/"} Float(3.5) None
-        s{path="/", quantile="0.5"} Float(1.5) None
-        g: gauge Help.
-        path
-    "#]],
+            c_total: counter Help.
+            c_total{path="/"} Float(5.0) Some(Timestamp(1500))
+              # Exemplar { labels: {}, value: 1.0, at: Timestamp(0) } false
+            s: summary Help.
+            s_count{path="/"} Float(2.0) None
+            s_sum{path="/"} Float(3.5) None
+            s{path="/", quantile="0.5"} Float(1.5) None
+            g: gauge Help.
+            label name `path` occurs twice
+        "#]],
     );
     body.truncate(20);
     check(
