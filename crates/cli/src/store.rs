@@ -90,7 +90,7 @@ fn inspect(data: &Path) -> Result<ExitCode, Failed> {
         ("pages", "pages"),
     ] {
         let (n_files, bytes) = size_of_folder(&data.join(folder));
-        say(format_args!("{what:10}{bytes} bytes in {n_files} files"));
+        say(format_args!("{what:9} {bytes} bytes in {n_files} files"));
     }
     say(format_args!("damage    {}", report.damage.len()));
     let mut values: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

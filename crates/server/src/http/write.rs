@@ -44,7 +44,7 @@ fn version(headers: &HeaderMap) -> Result<WriteVersion, String> {
             .unwrap_or_default()
     };
     let encoding = get(header::CONTENT_ENCODING);
-    if !encoding.is_empty() && encoding != "snappy" {
+    if !encoding.is_empty() && !encoding.eq_ignore_ascii_case("snappy") {
         return Err(format!(
             "the body is encoded as `{encoding}`; remote write wants `snappy`\n"
         ));
@@ -299,6 +299,7 @@ mod tests {
                 Some(WriteVersion::Two),
             ),
             ("application/x-protobuf;proto=other", "snappy", None),
+            ("application/x-protobuf", "SNAPPY", Some(WriteVersion::One)),
             ("application/x-protobuf", "gzip", None),
         ] {
             let mut headers = HeaderMap::new();
