@@ -231,7 +231,7 @@ pub(crate) fn router(app: App) -> Router {
         // Grafana knows both places.
         .nest("/prometheus", ruler::routes())
         .merge(ruler::routes())
-        .fallback(page::page)
+        .fallback(page::elsewhere)
         .layer(middleware::from_fn_with_state(
             app.clone(),
             external::forward,

@@ -553,6 +553,7 @@ fn put_in_force(app: &App, config: &Config, now: Timestamp) {
     let _inside = app.runtime.enter();
     let configuration = configuration(config, &app.flags);
     app.handle.input(Input::Configured(Box::new(configuration)));
+    app.store.set_options(config.storage.clone());
     app.scraper.configure(config);
     app.alertmanagers.discover();
     app.metrics.note_reload(now);

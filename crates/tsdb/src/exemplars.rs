@@ -152,7 +152,7 @@ impl Store {
         {
             let index = self.shared.index();
             let mut exemplars = self.shared.exemplars();
-            let n_max = self.shared.options.exemplars_max;
+            let n_max = self.shared.options().exemplars_max;
             for (key, exemplar) in batch.exemplars() {
                 let labels = match key {
                     SeriesKey::Labels(labels) => Some(labels),
@@ -186,7 +186,7 @@ impl Shared {
             let mut writer = self.writer();
             wal::put_exemplars(frame, &mut writer.frame);
             if let Err(error) = writer.write_frame() {
-                writer.put_off(&error, self.options.unlogged_bytes_max);
+                writer.put_off(&error, self.options().unlogged_bytes_max);
             }
         }
     }

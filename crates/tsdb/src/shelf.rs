@@ -124,7 +124,7 @@ impl<K: Kind> Shelf<K> {
         }
         // A file that was cleaned or backfilled is merged as others are, one that was merged is not.
         let day = shared
-            .options
+            .options()
             .head_span
             .0
             .saturating_mul(MERGED_FILES as i64)
@@ -133,7 +133,7 @@ impl<K: Kind> Shelf<K> {
         let is_small = |it: &&Segment| is_short(it) && !self.damaged.contains(&it.number);
         let small: Vec<&Segment> = self.files.iter().filter(is_small).collect();
         // A file goes whole: of a short retention it must not be a large part.
-        let longest = shared.options.retention.0 / 10;
+        let longest = shared.options().retention.0 / 10;
         let fits = |run: &&[&Segment]| {
             let (first, last) = (run[0].last_at, run[MERGED_FILES - 1].last_at);
             last.saturating_sub(first) <= longest

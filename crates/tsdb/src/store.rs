@@ -35,7 +35,7 @@ pub struct Store {
 /// What views and the store share.
 pub(crate) struct Shared {
     pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) options: Options,
+    options: RwLock<Options>,
     index: RwLock<Index>,
     registry: Mutex<Registry>,
     writer: Mutex<Writer>,
@@ -90,7 +90,7 @@ impl Store {
         Self {
             shared: Arc::new(Shared {
                 disk,
-                options,
+                options: RwLock::new(options),
                 index: RwLock::new(index),
                 registry: Mutex::new(registry),
                 writer: Mutex::new(writer),
@@ -122,7 +122,7 @@ impl Store {
             return Ok(id);
         }
         let mut index = self.shared.index_mut();
-        let slot = index.make(labels, self.shared.options.series_max);
+        let slot = index.make(labels, self.shared.options().series_max);
         let made = slot.and_then(|slot| index.at(slot));
         made.map(|cell| cell.id)
             .ok_or_else(|| self.too_many(&index))
@@ -162,7 +162,7 @@ impl Store {
     fn too_many(&self, index: &Index) -> TooManySeries {
         let (label, n_values) = index.widest_label();
         TooManySeries {
-            series_max: self.shared.options.series_max,
+            series_max: self.shared.options().series_max,
             label,
             n_values,
         }
@@ -214,7 +214,7 @@ impl Store {
         let slots = self.slots_of(part);
         let index = shared.index();
         let (floor, live, epoch) = shared.registry().begin();
-        let bounds = Bounds::new(&writer, &shared.options, floor, arrived_at);
+        let bounds = Bounds::new(&writer, &shared.options(), floor, arrived_at);
         let mut judge = Judge::new(&mut writer, &index, bounds, &mut report);
         for (&slot, run) in slots.iter().zip(part) {
             match slot {
@@ -230,7 +230,7 @@ impl Store {
             return Ok(report);
         }
         if let Err(error) = writer.write_samples(&index, &checked)
-            && !writer.put_off(&error, shared.options.unlogged_bytes_max)
+            && !writer.put_off(&error, shared.options().unlogged_bytes_max)
         {
             writer.undo(checked);
             return Err(error);
@@ -272,7 +272,7 @@ impl Store {
         if !strange.is_empty() {
             let mut index = self.shared.index_mut();
             for (idx, labels) in strange {
-                let series_max = self.shared.options.series_max;
+                let series_max = self.shared.options().series_max;
                 slots[idx] = index.make(labels, series_max).ok_or(NoSlot);
             }
         }
@@ -395,6 +395,13 @@ impl Store {
         done
     }
 
+    /// Keeps samples, series and exemplars from now on as these options say. What was refused or
+    /// dropped before does not come back.
+    pub fn set_options(&self, options: Options) {
+        let known = self.shared.options.write();
+        *known.unwrap_or_else(PoisonError::into_inner) = options;
+    }
+
     /// Figures about the store. They cost the same for any store, but that who asks first after
     /// upkeep walks over all series.
     #[must_use]
@@ -409,6 +416,11 @@ impl Shared {
         &*self.disk
     }
 
+    pub(crate) fn options(&self) -> Options {
+        let options = self.options.read();
+        options.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     pub(crate) fn index(&self) -> RwLockReadGuard<'_, Index> {
         self.index.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -421,7 +433,7 @@ impl Shared {
         let writer = self.writer();
         let rewritten = writer.log_bytes_rewritten;
         let grown = writer.log_bytes.saturating_sub(rewritten);
-        grown > self.options.log_bytes_max.max(rewritten / 4)
+        grown > self.options().log_bytes_max.max(rewritten / 4)
     }
 
     pub(crate) fn upkeep(&self) -> MutexGuard<'_, Upkeep> {

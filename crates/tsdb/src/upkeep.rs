@@ -20,6 +20,7 @@ use crate::series::Cell;
 use crate::shelf::Shelf;
 use crate::store::Shared;
 use crate::tombstones;
+use crate::writer::Flushing;
 
 /// What upkeep keeps in mind between rounds.
 pub(crate) struct Upkeep {
@@ -68,14 +69,24 @@ impl Upkeep {
     /// Moves all samples from memory to a chunk file, and empties the log.
     pub(crate) fn flush(&mut self, shared: &Shared) -> Result<(), StoreError> {
         let cells: Vec<Arc<Cell>> = shared.index().cells().cloned().collect();
-        self.flush_only(shared, &cells)
+        self.flush_these(shared, &cells, Flushing::All)
     }
 
     /// The same for the samples of some series: late ones of the others still find their place.
     fn flush_only(&mut self, shared: &Shared, cells: &[Arc<Cell>]) -> Result<(), StoreError> {
-        shared.writer().is_flushing = true;
+        let slots = cells.iter().map(|cell| slot_of(cell.id)).collect();
+        self.flush_these(shared, cells, Flushing::Only(slots))
+    }
+
+    fn flush_these(
+        &mut self,
+        shared: &Shared,
+        cells: &[Arc<Cell>],
+        flushing: Flushing,
+    ) -> Result<(), StoreError> {
+        shared.writer().flushing = flushing;
         let filed = self.file_all(shared, cells);
-        shared.writer().is_flushing = false;
+        shared.writer().flushing = Flushing::Nobody;
         filed?;
         if self.is_log_stale {
             self.shorten_log(shared)?;
@@ -113,11 +124,11 @@ impl Upkeep {
     }
 
     pub(crate) fn run(&mut self, shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
-        let floor = (now - shared.options.retention)
+        let floor = (now - shared.options().retention)
             .0
             .max(self.floor_by_bytes(shared));
         let (unseen, epoch) = shared.registry().raise_floor(floor);
-        let due = now - shared.options.head_span;
+        let due = now - shared.options().head_span;
         let until = filable_until(shared, now);
         let tended = tend(shared, (unseen, epoch), (due.0, until));
         self.has_tended |= tended.is_change;
@@ -164,7 +175,7 @@ impl Upkeep {
 
     /// The floor below which chunk files have to go so that the rest is within its bytes.
     fn floor_by_bytes(&self, shared: &Shared) -> i64 {
-        let Some(bytes_max) = shared.options.retention_bytes else {
+        let Some(bytes_max) = shared.options().retention_bytes else {
             return i64::MIN;
         };
         let mut bytes = shared.writer().log_bytes;
@@ -282,7 +293,7 @@ impl Upkeep {
 
 /// Late samples may still come down to here: a page in a file would refuse them.
 fn filable_until(shared: &Shared, now: Timestamp) -> i64 {
-    let window = shared.options.out_of_order_window.0.max(0);
+    let window = shared.options().out_of_order_window.0.max(0);
     if window == 0 {
         return i64::MAX;
     }

@@ -1,6 +1,6 @@
 //! The one who appends: judges samples, writes the log, changes memory.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 
 use firebell_disk::{Log, LogError};
 use firebell_model::{HistogramSample, Sample, Timestamp};
@@ -29,8 +29,8 @@ pub(crate) struct Writer {
     /// The newest timestamp of all series.
     pub(crate) newest: i64,
     pub(crate) brought: Brought,
-    /// All that memory has goes to files: what is late would find no place between what these have.
-    pub(crate) is_flushing: bool,
+    /// Whose memory goes to files: what is late would find no place between what these have.
+    pub(crate) flushing: Flushing,
     pub(crate) frame: Vec<u8>,
     unlogged: Unlogged,
 }
@@ -65,6 +65,23 @@ pub(crate) struct Checked<'a> {
     undo: Vec<(u32, Tip)>,
 }
 
+/// Series of which all that memory has is on its way to a chunk file.
+pub(crate) enum Flushing {
+    Nobody,
+    All,
+    Only(HashSet<u32>),
+}
+
+impl Flushing {
+    fn has(&self, slot: u32) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::All => true,
+            Self::Only(slots) => slots.contains(&slot),
+        }
+    }
+}
+
 /// Which times are taken.
 pub(crate) struct Bounds {
     /// Only later ones.
@@ -97,7 +114,7 @@ impl Writer {
             tips: BySlot::default(),
             newest: i64::MIN,
             brought: Brought::default(),
-            is_flushing: false,
+            flushing: Flushing::Nobody,
             frame: Vec::new(),
             unlogged: Unlogged::default(),
         }
@@ -388,7 +405,7 @@ impl<'a, 'b> Judge<'a, 'b> {
         let known = {
             let state = cell.state();
             let is_filed = state.all_filed_until().is_some_and(|until| at <= until);
-            if at < since || is_filed || self.writer.is_flushing {
+            if at < since || is_filed || self.writer.flushing.has(slot) {
                 self.report.too_old += 1;
                 return;
             }
@@ -432,7 +449,7 @@ impl<'a, 'b> Judge<'a, 'b> {
         let state = cell.state();
         let track = state.histograms.as_ref();
         let is_filed = state.all_filed_until().is_some_and(|until| at <= until);
-        if at < since || is_filed || self.writer.is_flushing {
+        if at < since || is_filed || self.writer.flushing.has(slot) {
             return Verdict::TooOld;
         }
         let in_batch = self.checked.late_histograms.iter();

@@ -474,3 +474,22 @@ fn samples_of_the_future_are_refused_of_others_and_do_not_end_the_window() {
     let too_old = arrive(&store, "job=a", &[-3_600_001]);
     assert_eq!(too_old, (0, [0, 0, 0, 1]));
 }
+
+/// As a reload of the configuration does it.
+#[test]
+fn options_may_change_while_the_store_is_open() {
+    let store = open(&MemoryDisk::default(), &Options::default());
+    let append = |job: &str, at: i64| store.append(&batch(&[(job, at, 1.0)])).unwrap();
+    append("job=a", 100_000);
+    assert_eq!(append("job=a", 50_000).out_of_order, 1);
+    store.set_options(Options {
+        out_of_order_window: Duration::from_hours(1),
+        series_max: 1,
+        ..Options::default()
+    });
+    assert_eq!(append("job=a", 50_000).appended, 1);
+    assert_eq!(append("job=b", 50_000).over_limit, 1);
+    store.set_options(Options::default());
+    assert_eq!(append("job=a", 60_000).out_of_order, 1);
+    assert_eq!(append("job=b", 60_000).appended, 1);
+}

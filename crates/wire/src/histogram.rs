@@ -8,7 +8,7 @@ use firebell_model::{
     ResetHint, Timestamp,
 };
 
-use crate::protobuf::{Malformed, Message, zigzag};
+use crate::protobuf::{Malformed, Message, push, zigzag};
 
 /// A histogram on its way in, fields as they came.
 #[derive(Clone, Debug, Default)]
@@ -48,10 +48,10 @@ pub(crate) fn read_histogram(bytes: &[u8]) -> Result<Result<HistogramSample, Str
             5 => raw.zero_threshold = value.double()?,
             6 => raw.zero_count = value.varint()? as f64,
             7 => raw.zero_count = value.double()?,
-            8 => raw.negative.spans.push(read_span(value.bytes()?)?),
+            8 => push(read_span(value.bytes()?)?, &mut raw.negative.spans)?,
             9 => value.varints(zigzag, &mut raw.negative.deltas)?,
             10 => value.fixeds(f64::from_bits, &mut raw.negative.counts)?,
-            11 => raw.positive.spans.push(read_span(value.bytes()?)?),
+            11 => push(read_span(value.bytes()?)?, &mut raw.positive.spans)?,
             12 => value.varints(zigzag, &mut raw.positive.deltas)?,
             13 => value.fixeds(f64::from_bits, &mut raw.positive.counts)?,
             14 => raw.hint = reset_hint(value.varint()?),

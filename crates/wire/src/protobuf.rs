@@ -69,12 +69,11 @@ impl<'a> Value<'a> {
     /// Appends what a repeated field of varints holds, packed or not.
     pub(crate) fn varints<T>(self, read: fn(u64) -> T, out: &mut Vec<T>) -> Result<(), Malformed> {
         let Self::Bytes(bytes) = self else {
-            out.push(read(self.varint()?));
-            return Ok(());
+            return push(read(self.varint()?), out);
         };
         let mut packed = Message::new(bytes);
         while !packed.bytes.is_empty() {
-            out.push(read(packed.varint()?));
+            push(read(packed.varint()?), out)?;
         }
         Ok(())
     }
@@ -82,16 +81,27 @@ impl<'a> Value<'a> {
     /// Appends what a repeated field of `fixed64` or `double` holds, packed or not.
     pub(crate) fn fixeds<T>(self, read: fn(u64) -> T, out: &mut Vec<T>) -> Result<(), Malformed> {
         let Self::Bytes(bytes) = self else {
-            out.push(read(self.fixed()?));
-            return Ok(());
+            return push(read(self.fixed()?), out);
         };
         let (words, rest) = bytes.as_chunks();
         if !rest.is_empty() {
             return Err(ENDS_EARLY);
         }
+        if out.len() + words.len() > REPEATED_MAX {
+            return Err(TOO_MANY);
+        }
         out.extend(words.iter().map(|word| read(u64::from_le_bytes(*word))));
         Ok(())
     }
+}
+
+/// Adds one to a repeated field, unless it has too many: a byte may become sixteen of them.
+pub(crate) fn push<T>(item: T, out: &mut Vec<T>) -> Result<(), Malformed> {
+    if out.len() >= REPEATED_MAX {
+        return Err(TOO_MANY);
+    }
+    out.push(item);
+    Ok(())
 }
 
 /// What a varint stands for in `sint32` and `sint64`.
@@ -268,6 +278,9 @@ impl Writer {
 const WRONG_TYPE: Malformed = Malformed("a field has another wire type than its format says");
 const ENDS_EARLY: Malformed = Malformed("it ends in the middle of a field");
 const TOO_LARGE: Malformed = Malformed("a number does not fit into 64 bits");
+const TOO_MANY: Malformed = Malformed("a list has more than 65,536 numbers or spans");
+/// Numbers in a list, which are buckets, bounds and references: histograms have some hundred.
+const REPEATED_MAX: usize = 1 << 16;
 const VARINT_BYTES_MAX: usize = 10;
 const FIELD_NUMBER_MAX: u64 = (1 << 29) - 1;
 

@@ -21,6 +21,7 @@ use firebell_config::{Otlp, OtlpNaming, OtlpPromotion};
 use firebell_disk::LogError;
 use firebell_model::Deploy;
 use firebell_telemetry::{LogRecord, Span};
+use firebell_tsdb::AHEAD_MAX;
 use firebell_wire::otlp::{
     self, DECODED_BYTES_MAX, Deltas, Encoding, Item, Naming, Options, Promotion, Rejected, Signal,
     read_context,
@@ -326,7 +327,9 @@ fn store(app: &App, body: &[u8], encoding: Encoding) -> Result<Rejected, Failure
     };
     let read = if options.adds_deltas {
         let deltas = app.slots.deltas.lock();
-        read(&mut deltas.unwrap_or_else(PoisonError::into_inner))
+        let mut deltas = deltas.unwrap_or_else(PoisonError::into_inner);
+        deltas.refuse_after(app.clock.now() + AHEAD_MAX);
+        read(&mut deltas)
     } else {
         read(&mut Deltas::default())
     };

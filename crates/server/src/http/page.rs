@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use axum::extract::OriginalUri;
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{Html, IntoResponse, Redirect, Response};
 use rust_embed::RustEmbed;
@@ -11,6 +12,41 @@ use rust_embed::RustEmbed;
 #[folder = "../../ui/dist"]
 #[allow_missing = true]
 struct Files;
+
+/// What no route has: a path with `//` is sent to the one with `/`, as upstream's router does it (a
+/// base address that ends with `/` is no mistake to end at); any other may be of the page.
+pub(crate) async fn elsewhere(
+    method: Method,
+    OriginalUri(asked): OriginalUri,
+    uri: Uri,
+) -> Response {
+    match without_double_slashes(&asked) {
+        Some(place) => {
+            let status = match method {
+                Method::GET | Method::HEAD => StatusCode::MOVED_PERMANENTLY,
+                _ => StatusCode::PERMANENT_REDIRECT,
+            };
+            (status, [(header::LOCATION, place)]).into_response()
+        }
+        None => page(method, uri).await,
+    }
+}
+
+fn without_double_slashes(uri: &Uri) -> Option<String> {
+    let path = uri.path();
+    if !path.contains("//") {
+        return None;
+    }
+    let parts = path.split('/').filter(|part| !part.is_empty());
+    let mut place: String = parts.flat_map(|part| ["/", part]).collect();
+    if path.ends_with('/') {
+        place.push('/');
+    }
+    if let Some(query) = uri.query() {
+        place += &format!("?{query}");
+    }
+    Some(place)
+}
 
 /// A file of the page. Its views are behind `#`, so any other path that a link of upstream's kind
 /// leads to, such as `/graph?…`, is sent to the page itself; who sends something is told that nothing
@@ -72,3 +108,26 @@ const WITHOUT_PAGE: &str = "<!doctype html><title>Firebell</title><p>This build 
 /// The page loads nothing from elsewhere, and nobody else shows it in a frame.
 const POLICY: &str = "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; \
     frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_with_double_slashes_is_the_one_without() {
+        for (asked, place) in [
+            ("/api/v1/query?query=a//b", None),
+            (
+                "//api/v1/query?query=a//b",
+                Some("/api/v1/query?query=a//b"),
+            ),
+            ("/bell//api///v1/", Some("/bell/api/v1/")),
+            // Never to another host.
+            ("//evil.example", Some("/evil.example")),
+            ("///", Some("/")),
+        ] {
+            let uri = asked.parse().unwrap();
+            assert_eq!(without_double_slashes(&uri).as_deref(), place, "{asked}");
+        }
+    }
+}

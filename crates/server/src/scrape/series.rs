@@ -164,9 +164,9 @@ impl TargetSeries {
     }
 
     /// Ends the series of a target that is gone, except those that go on without it.
-    pub(super) fn end_left(&mut self, at: Timestamp, store: &Store) -> Batch {
+    pub(super) fn end_left(&mut self, times: (Timestamp, Timestamp), store: &Store) -> Batch {
         let mut batch = Batch::default();
-        self.mark_gone(|_| true, |id| add_end(&mut batch, id, at, store));
+        self.mark_gone(|_| true, |id| add_end(&mut batch, id, times, store));
         self.tell(&mut batch);
         batch
     }
@@ -200,16 +200,15 @@ impl TargetSeries {
     }
 }
 
-/// Ends a series unless it has gone on: then a marker would be out of order, and where that is
-/// allowed it would tear a gap.
+/// Ends a series unless it has gone on after its target's last scrape: a marker would tear a gap.
 pub(super) fn add_end(
     batch: &mut Batch,
     series: impl Into<SeriesKey>,
-    at: Timestamp,
+    (last, at): (Timestamp, Timestamp),
     store: &Store,
 ) {
     let series = series.into();
-    if store.newest(&series).is_some_and(|newest| newest < at) {
+    if store.newest(&series).is_some_and(|newest| newest <= last) {
         batch.add(series, &[stale(at)]);
     }
 }

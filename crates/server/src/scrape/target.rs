@@ -91,22 +91,24 @@ impl Target {
                 () = self.scrape(&spec, slot) => {}
             }
         }
-        if lock(&self.state).last_scrape.is_some() {
-            self.end().await;
+        let last_scrape = lock(&self.state).last_scrape;
+        if let Some(last) = last_scrape {
+            self.end(last).await;
         }
     }
 
     /// Ends the series as of the next slot. Before that, another target gets the time to go on with
-    /// them: one that a reload or a gap in discovery has put in the place of this one.
-    async fn end(&mut self) {
+    /// them, an interval and its answer: one that a reload or a gap in discovery has put in the place
+    /// of this one.
+    async fn end(&mut self, last: Timestamp) {
         let (spec, slot) = self.next_scrape().await;
-        let Duration(interval) = spec.target.interval;
-        let later = slot + Duration(interval + interval / 10);
+        let (Duration(interval), Duration(timeout)) = (spec.target.interval, spec.target.timeout);
+        let later = slot + Duration(interval + timeout.max(interval / 10));
         self.wait(|| ((), later)).await;
         let store = &self.shared.store;
-        let mut batch = self.series.end_left(slot, store);
+        let mut batch = self.series.end_left((last, slot), store);
         for name in REPORTS {
-            add_end(&mut batch, report_labels(&spec, name), slot, store);
+            add_end(&mut batch, report_labels(&spec, name), (last, slot), store);
         }
         self.append(&mut batch);
     }

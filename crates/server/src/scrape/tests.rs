@@ -21,16 +21,23 @@ struct Answers {
     port: u16,
     status: StatusCode,
     body: &'static str,
+    /// After which time it answers.
+    delay: Duration,
     asked: Arc<Mutex<HeaderMap>>,
 }
 
 impl Answers {
     async fn serve(status: u16, body: &'static str) -> Self {
+        Self::serve_after(Duration::ZERO, status, body).await
+    }
+
+    async fn serve_after(delay: Duration, status: u16, body: &'static str) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let answers = Self {
             port: listener.local_addr().unwrap().port(),
             status: StatusCode::from_u16(status).unwrap(),
             body,
+            delay,
             asked: Arc::default(),
         };
         let router = Router::new().fallback(answer).with_state(answers.clone());
@@ -41,6 +48,7 @@ impl Answers {
 
 async fn answer(State(answers): State<Answers>, headers: HeaderMap) -> impl IntoResponse {
     *lock(&answers.asked) = headers;
+    tokio::time::sleep(answers.delay).await;
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
     (answers.status, kind, answers.body)
 }
@@ -102,14 +110,17 @@ impl Scraping {
         text
     }
 
-    async fn wait_for(&self, line: &str) {
-        for _ in 0..200 {
-            if self.stored().lines().any(|it| it == line) {
+    /// Waits until a series ends with these values.
+    async fn wait_for(&self, series: &str, end: &str) {
+        for _ in 0..400 {
+            let text = self.stored();
+            let mut own = text.lines().filter_map(|it| it.split_once(' '));
+            if own.any(|(name, values)| name == series && values.ends_with(end)) {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("waited for `{line}` in vain:\n{}", self.stored());
+        panic!("waited for `{series} {end}` in vain:\n{}", self.stored());
     }
 
     /// Why targets are down.
@@ -124,7 +135,7 @@ impl Scraping {
 
 fn config(port: u16, options: &str) -> String {
     format!(
-        "global: {{scrape_interval: 200ms, scrape_timeout: 200ms}}\n\
+        "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
          storage: {{out_of_order_window: 1h}}\n\
          scrape_configs: [{{job_name: shop, {options}, static_configs: \
          [{{targets: ['127.0.0.1:{port}'], labels: {{instance: a}}}}]}}]"
@@ -134,18 +145,19 @@ fn config(port: u16, options: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_reload_moves_goes_on_and_what_it_takes_away_ends_later() {
     let old = Answers::serve(200, "both 1\nold 1\n").await;
-    let new = Answers::serve(200, "both 1\nnew 1\n").await;
+    let slow = Duration::from_millis(400);
+    let new = Answers::serve_after(slow, 200, "both 1\nnew 1\n").await;
     let bell = Scraping::start(&config(old.port, "params: {a: [b]}"), Flags::default()).await;
-    bell.wait_for("both 1").await;
+    bell.wait_for("both", "1").await;
     bell.reload(&config(new.port, "params: {a: [c]}")).await;
-    bell.wait_for("old 1 -").await;
+    bell.wait_for("old", "1 -").await;
     let text = bell.stored();
     let is_there = |line| text.lines().any(|it| it == line);
     assert!(is_there("both 1") && is_there("up 1"), "{text}");
     assert!(is_there("new 1"), "it had the time to come: {text}");
     bell.reload("{}").await;
-    bell.wait_for("up 1 -").await;
-    bell.wait_for("both 1 -").await;
+    bell.wait_for("up", "1 -").await;
+    bell.wait_for("both", "1 -").await;
     bell.server.stop().await.unwrap();
 }
 
@@ -159,7 +171,7 @@ async fn a_target_is_up_when_it_answers_with_status_200_and_less_than_the_limit(
         let target = Answers::serve(status, "a 1\n").await;
         let options = format!("body_size_limit: {limit}");
         let bell = Scraping::start(&config(target.port, &options), Flags::default()).await;
-        bell.wait_for(if expected.is_empty() { "up 1" } else { "up 0" })
+        bell.wait_for("up", if expected.is_empty() { "1" } else { "0" })
             .await;
         assert_eq!(bell.errors(), [expected]);
         bell.server.stop().await.unwrap();
@@ -178,7 +190,7 @@ async fn a_target_is_asked_for_names_and_encodings_that_the_job_takes() {
     ] {
         let target = Answers::serve(200, "a 1\n").await;
         let bell = Scraping::start(&config(target.port, options), Flags::default()).await;
-        bell.wait_for("a 1").await;
+        bell.wait_for("a", "1").await;
         let asked = lock(&target.asked).clone();
         assert_eq!(asked["accept-encoding"], encoding);
         let accept = asked["accept"].to_str().unwrap();
@@ -203,7 +215,7 @@ async fn limits_and_sizes_are_series_where_they_are_asked_for() {
     ] {
         let bell = Scraping::start(&config(target.port, options), flags).await;
         let is_up = expected.is_none_or(|(_, bytes)| bytes > 0);
-        bell.wait_for(&format!("up {}", i32::from(is_up))).await;
+        bell.wait_for("up", if is_up { "1" } else { "0" }).await;
         let lines = expected.map(|(samples, bytes)| {
             format!("scrape_body_size_bytes {bytes}\nscrape_sample_limit {samples}\n")
         });
@@ -214,7 +226,7 @@ async fn limits_and_sizes_are_series_where_they_are_asked_for() {
             .filter(|it| wanted.iter().any(|name| it.starts_with(name)));
         let extra: String = extra.map(|it| format!("{it}\n")).collect();
         assert_eq!(extra, lines.unwrap_or_default());
-        let has_timeout = stored.contains("scrape_timeout_seconds 0.2\n");
+        let has_timeout = stored.contains("scrape_timeout_seconds 1\n");
         assert_eq!(has_timeout, expected.is_some());
         bell.server.stop().await.unwrap();
     }

@@ -13,7 +13,7 @@ use firebell_model::{
 use super::classic::ClassicHistogram;
 use super::number::format_bound;
 use crate::histogram::{RawHistogram, read_span};
-use crate::protobuf::{Malformed, Message, Value, zigzag};
+use crate::protobuf::{Malformed, Message, Value, push, zigzag};
 
 /// Which histograms a job wants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -460,10 +460,10 @@ impl ReadHistogram {
                     (raw.zero_count, raw.is_float) = (count, true);
                 }
             }
-            9 => raw.negative.spans.push(read_span(value.bytes()?)?),
+            9 => push(read_span(value.bytes()?)?, &mut raw.negative.spans)?,
             10 => value.varints(zigzag, &mut raw.negative.deltas)?,
             11 => value.fixeds(f64::from_bits, &mut raw.negative.counts)?,
-            12 => raw.positive.spans.push(read_span(value.bytes()?)?),
+            12 => push(read_span(value.bytes()?)?, &mut raw.positive.spans)?,
             13 => value.varints(zigzag, &mut raw.positive.deltas)?,
             14 => value.fixeds(f64::from_bits, &mut raw.positive.counts)?,
             15 => self.created = Some(read_time(value.message()?)?),

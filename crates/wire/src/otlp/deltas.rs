@@ -5,17 +5,33 @@
 
 use std::collections::BTreeMap;
 
-use firebell_model::Labels;
+use firebell_model::{Labels, Timestamp};
 
 use super::points::{Classic, Data, Dense, Exponential};
 
 /// What deltas of earlier requests added up to.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Deltas {
     series: BTreeMap<Labels, Total>,
     newest_nanos: u64,
+    /// Later ones are refused.
+    latest_nanos: Option<u64>,
+    /// No series is older: it is the oldest one of the last look at all, or of those that came since.
+    oldest_nanos: u64,
     /// What all of them take, about.
     bytes: usize,
+}
+
+impl Default for Deltas {
+    fn default() -> Self {
+        Self {
+            series: BTreeMap::new(),
+            newest_nanos: 0,
+            latest_nanos: None,
+            oldest_nanos: u64::MAX,
+            bytes: 0,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -25,13 +41,23 @@ struct Total {
 }
 
 impl Deltas {
+    /// From now on deltas that are later than this are refused: one from the future would keep right
+    /// ones of its series out, and make all others silent.
+    pub fn refuse_after(&mut self, latest: Timestamp) {
+        let millis = u64::try_from(latest.0).unwrap_or(0);
+        self.latest_nanos = Some(millis.saturating_mul(1_000_000));
+    }
+
     /// Adds a delta to its series; gives what it comes to, or why it cannot be added.
     pub(super) fn add(&mut self, key: Labels, nanos: u64, delta: Data) -> Result<Data, String> {
-        self.newest_nanos = self.newest_nanos.max(nanos);
+        if self.latest_nanos.is_some_and(|latest| nanos > latest) {
+            return Err(format!("{key}: a delta is too far in the future"));
+        }
         let n_buckets = delta.n_buckets();
         if n_buckets > BUCKETS_MAX {
             return Err(format!("{key}: a delta of more than {BUCKETS_MAX} buckets"));
         }
+        self.newest_nanos = self.newest_nanos.max(nanos);
         let Some(total) = self.series.get_mut(&key) else {
             return self.begin(key, nanos, delta);
         };
@@ -40,44 +66,75 @@ impl Deltas {
         }
         total.nanos = nanos;
         self.bytes -= total.data.bytes();
-        let before = std::mem::take(&mut total.data);
-        let both = sum(before, delta);
-        // What a sum has more than its delta it has for good.
+        let both = sum(std::mem::take(&mut total.data), delta);
         if self.bytes + both.bytes() > BYTES_MAX {
-            self.bytes -= bytes_of(&key);
-            self.series.remove(&key);
-            return Err(format!("{key}: {TOO_MANY_BYTES}"));
+            return self.keep_grown(&key, both);
         }
         self.bytes += both.bytes();
         total.data = both.clone();
         Ok(both)
     }
 
+    /// Keeps a sum that is too much unless others are forgotten.
+    fn keep_grown(&mut self, key: &Labels, both: Data) -> Result<Data, String> {
+        self.make_room();
+        let bytes = self.bytes + both.bytes();
+        match self.series.get_mut(key) {
+            Some(total) if bytes <= BYTES_MAX => {
+                self.bytes = bytes;
+                total.data = both.clone();
+                Ok(both)
+            }
+            // What a sum has more than its delta it has for good: the counter starts anew.
+            known => {
+                if known.is_some() {
+                    self.series.remove(key);
+                    self.bytes -= bytes_of(key);
+                }
+                Err(format!("{key}: {TOO_MANY_BYTES}"))
+            }
+        }
+    }
+
     fn begin(&mut self, key: Labels, nanos: u64, delta: Data) -> Result<Data, String> {
         let bytes = bytes_of(&key) + delta.bytes();
-        let is_full = |it: &Self| it.series.len() >= DELTA_SERIES_MAX;
-        if is_full(self) || self.bytes + bytes > BYTES_MAX {
+        let why_full = |it: &Self| {
+            if it.series.len() >= DELTA_SERIES_MAX {
+                return Some(format!("more than {DELTA_SERIES_MAX} series with deltas"));
+            }
+            (it.bytes + bytes > BYTES_MAX).then(|| format!("{key}: {TOO_MANY_BYTES}"))
+        };
+        if why_full(self).is_some() && nanos >= self.silent_before() {
             self.make_room();
         }
-        if is_full(self) {
-            return Err(format!("more than {DELTA_SERIES_MAX} series with deltas"));
-        }
-        if self.bytes + bytes > BYTES_MAX {
-            return Err(format!("{key}: {TOO_MANY_BYTES}"));
+        if let Some(why) = why_full(self) {
+            return Err(why);
         }
         self.bytes += bytes;
+        self.oldest_nanos = self.oldest_nanos.min(nanos);
         let data = delta.clone();
         self.series.insert(key, Total { nanos, data });
         Ok(delta)
     }
 
-    /// Forgets series that are silent.
+    fn silent_before(&self) -> u64 {
+        self.newest_nanos.saturating_sub(SILENT_NANOS)
+    }
+
+    /// Forgets series that are silent. Looks at all of them only when one may be: every point of a
+    /// new series asks for this where there are too many.
     fn make_room(&mut self) {
-        let oldest = self.newest_nanos.saturating_sub(SILENT_NANOS);
-        let bytes = &mut self.bytes;
+        let silent_before = self.silent_before();
+        if self.oldest_nanos >= silent_before {
+            return;
+        }
+        let (bytes, oldest) = (&mut self.bytes, &mut self.oldest_nanos);
+        *oldest = u64::MAX;
         self.series.retain(|key, total| {
-            let is_kept = total.nanos >= oldest;
-            if !is_kept {
+            let is_kept = total.nanos >= silent_before;
+            if is_kept {
+                *oldest = total.nanos.min(*oldest);
+            } else {
                 *bytes -= bytes_of(key) + total.data.bytes();
             }
             is_kept
@@ -272,6 +329,38 @@ mod tests {
         let all = deltas.series.iter();
         let bytes: usize = all.map(|(key, it)| bytes_of(key) + it.data.bytes()).sum();
         assert_eq!(deltas.bytes, bytes);
+    }
+
+    #[test]
+    fn a_delta_of_the_future_moves_nothing() {
+        let key = |n: usize| Labels::from_pairs([("n", n.to_string())]);
+        let mut deltas = Deltas::default();
+        deltas.refuse_after(Timestamp(1_000));
+        let (last, future) = (1_000_000_000, 1_000_000_001);
+        assert!(deltas.add(key(0), last - 1, Data::Number(1.0)).is_ok());
+        let refused = deltas.add(key(0), future, Data::Number(5.0)).unwrap_err();
+        assert_eq!(refused, "{n=\"0\"}: a delta is too far in the future");
+        let both = deltas.add(key(0), last, Data::Number(2.0));
+        assert_eq!(both, Ok(Data::Number(3.0)));
+    }
+
+    /// Otherwise every point of them would look at all series.
+    #[test]
+    fn where_there_are_too_many_series_old_ones_do_not_come_in() {
+        let key = |n: usize| Labels::from_pairs([("n", n.to_string())]);
+        let mut deltas = Deltas::default();
+        let begun = SILENT_NANOS + 10;
+        let add = |deltas: &mut Deltas, n, nanos| deltas.add(key(n), nanos, Data::Number(1.0));
+        for n in 0..DELTA_SERIES_MAX {
+            add(&mut deltas, n, begun + n as u64 % 2).unwrap();
+        }
+        let refused = Err(format!("more than {DELTA_SERIES_MAX} series with deltas"));
+        assert_eq!(add(&mut deltas, DELTA_SERIES_MAX, 5), refused);
+        assert_eq!(add(&mut deltas, DELTA_SERIES_MAX, begun + 1), refused);
+        // Half of them are silent now.
+        let later = begun + 1 + SILENT_NANOS;
+        assert!(add(&mut deltas, DELTA_SERIES_MAX, later).is_ok());
+        assert_eq!(deltas.series.len(), DELTA_SERIES_MAX / 2 + 1);
     }
 
     #[test]

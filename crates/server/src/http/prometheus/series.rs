@@ -1,6 +1,7 @@
 //! `/series`, `/labels` and `/label/…/values`: which series there are.
 
 use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::Uri;
 use axum::response::Response;
@@ -42,7 +43,14 @@ pub(super) async fn names(State(app): State<App>, uri: Uri, body: Bytes) -> Resp
     .await
 }
 
-pub(super) async fn values(State(app): State<App>, Path(name): Path<String>, uri: Uri) -> Response {
+pub(super) async fn values(
+    State(app): State<App>,
+    name: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Response {
+    let Ok(Path(name)) = name else {
+        return refused(&bad_data("invalid label name: it is not UTF-8"));
+    };
     let name = unescape(&name).into_owned();
     if name.is_empty() {
         return refused(&bad_data("invalid label name: \"\""));
