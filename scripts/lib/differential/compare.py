@@ -82,6 +82,16 @@ def difference_of_series(theirs: list[Any], ours: list[Any], *, is_ordered: bool
     return None if all(same) else "values"
 
 
+def differs_by_rounding(theirs: Answered, ours: Answered) -> bool:
+    """Return whether answers count as the same, and are not to the last digit."""
+    if theirs.status != 200 or difference(theirs, ours, is_ordered=False) is not None:
+        return False
+    results = [it.body["data"]["result"] for it in (theirs, ours)]
+    if theirs.body["data"]["resultType"] in ("vector", "matrix"):
+        results = [by_labels(it) for it in results]
+    return bool(results[0] != results[1])
+
+
 def by_labels(result: list[Any]) -> dict[str, Any]:
     """Return series by their labels."""
     return {json.dumps(series["metric"], sort_keys=True): series for series in result}

@@ -23,8 +23,9 @@ ZONES = ("eu", "us")
 BOUNDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, math.inf)
 CUSTOM_BOUNDS = (0.1, 0.5, 1.0, 5.0)
 WILD = (math.nan, math.inf, -math.inf, 0.0, -0.0, 1e6, -1e6, 1e-9, 1.0, -1.0, 3.5)
-# Close to where numbers end. No subnormal ones: Go's logarithms of them are wrong on amd64.
-HUGE = (1.7e308, -1.7e308, 1e308, 3e-300, -3e-300, 4e15, 1e-160)
+# Close to where numbers end. No subnormal ones: Go's logarithms of them are wrong on amd64,
+# and its powers of e end at 1.27e308.
+HUGE = (1.2e308, -1.2e308, 1e308, 3e-300, -3e-300, 4e15, 1e-160)
 LEAST_MIN = 16
 SERIES_PER_REQUEST = 50
 

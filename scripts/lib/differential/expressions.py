@@ -45,6 +45,7 @@ PERIODIC = words("sin cos tan")
 HISTOGRAM_MAPS = words(
     "histogram_avg histogram_count histogram_sum histogram_stddev histogram_stdvar"
 )
+BUCKETLESS = words("histogram_avg histogram_count histogram_sum")
 WINDOWS = words(
     "rate rate increase delta irate idelta deriv avg_over_time min_over_time max_over_time "
     "sum_over_time count_over_time last_over_time present_over_time absent_over_time "
@@ -63,6 +64,8 @@ AGGREGATES = words("sum avg min max count group stddev stdvar")
 RANGES = ("10s", "15s", "30s", "1m", "2m", "5m", "7m3s", "20m", "1h")
 OFFSETS = ("15s", "1m", "3m7s", "-1m", "10m", "-45s")
 STEPS = ("", "7s", "15s", "1m", "2m30s")
+# Parts of a whole that are at the end of no bucket.
+UNEVEN = ("0", "0.10137", "0.49719", "0.90313", "0.98993", "1", "-1", "NaN")
 NUMBERS = ("0", "1", "-1", "2", "0.5", "1e9", "3.7", "NaN", "Inf", "-Inf", "0x1F", "1e-3")
 ARITHMETIC = ("+", "-", "*", "/", "^", "atan2")
 COMPARISONS = ("==", "!=", ">", "<", ">=", "<=")
@@ -229,6 +232,10 @@ class Grammar:
             return vector("quantile_over_time(", self.scalar(depth - 2), ", ", inner, ")")
         if pick < 0.1:
             inner = self.matrix(depth - 1)
+            # With a moment of its own, Prometheus evaluates a subquery here at more moments than
+            # count, and warns of these as well.
+            if inner.parts[0] == "(" and "@" in str(inner.parts[-1]):
+                inner = Node("matrix", inner.parts[:-1])
             return vector("predict_linear(", inner, ", ", self.scalar(depth - 2), ")")
         name = self.chance.choice(WINDOWS)
         # A last digit that is smaller is a reset: of what was computed these say too much.
@@ -266,12 +273,20 @@ class Grammar:
             return vector("histogram_quantile(", self.scalar(0), ", ", inner, ")")
         inner = self.natives(depth)
         if pick < 0.55:
-            return vector("histogram_quantile(", self.fraction(), ", ", inner, ")")
+            # Firebell adds histograms up with compensation, as newer Prometheus does, 3.5 without.
+            # The last digit then decides in which bucket a rank is that falls between two.
+            is_added = inner.text().startswith(("sum", "avg"))
+            fraction = scalar(self.chance.choice(UNEVEN)) if is_added else self.fraction()
+            return vector("histogram_quantile(", fraction, ", ", inner, ")")
         if pick < 0.7:
             ends = self.scalar(0), ", ", self.scalar(0)
             return vector("histogram_fraction(", *ends, ", ", inner, ")")
         if pick < 0.85:
-            return vector(f"{self.chance.choice(HISTOGRAM_MAPS)}(", inner, ")")
+            name = self.chance.choice(HISTOGRAM_MAPS)
+            # Where buckets do not count, Prometheus 3.5 reads one side of a sum without its bounds.
+            if name in BUCKETLESS and inner.text().startswith("nc") and " nc" in inner.text():
+                name = "histogram_stddev"
+            return vector(f"{name}(", inner, ")")
         return inner
 
     def fraction(self) -> Node:

@@ -27,7 +27,14 @@ from proofs.process import run
 from proofs.real_prometheus import neighbour
 from proofs.remote_write import HEADERS
 
-from differential.compare import ORDERED, Answered, difference, is_same, narrowed
+from differential.compare import (
+    ORDERED,
+    Answered,
+    difference,
+    differs_by_rounding,
+    is_same,
+    narrowed,
+)
 from differential.data import SECONDS, STEP, Data, make
 from differential.expressions import FEATURES, Grammar, Node, smaller
 
@@ -152,7 +159,11 @@ class Differential:
             for question in self.questions(expr):
                 how = self.differs(question)
                 if how is not None and self.is_sure(question):
-                    found.append(self.explained(question, how, len(found)))
+                    small = self.shrunk(question)
+                    if self.is_of_rounding(small):
+                        self.outcomes["of a last digit"] += 1
+                        continue
+                    found.append(self.explained(question, small, how, len(found)))
                     break
         print(f"  {n} expressions: {dict(sorted(self.outcomes.items()))}")
         for text in self.texts[:TEXTS_SHOWN]:
@@ -210,11 +221,20 @@ class Differential:
         is_stable = all(is_same(theirs.body, answers[0][0].body) for theirs, _ in answers)
         return is_stable and self.differs(question, is_counted=False) is not None
 
-    def explained(self, question: Question, how: str, n_found: int) -> str:
+    def is_of_rounding(self, small: Question) -> bool:
+        """Return whether an operand has another last digit, of which this one makes more.
+
+        As `asin` does close to 1, `exp` close to the largest number, and a rank that falls exactly
+        between two buckets.
+        """
+        parts = [part for part in small.expr.below() if part.kind in ("vector", "scalar")]
+        pairs = (self.ask(small.of(part)) for part in parts)
+        return any(differs_by_rounding(theirs, ours) for theirs, ours in pairs)
+
+    def explained(self, question: Question, small: Question, how: str, n_found: int) -> str:
         """Return what differs, for people: as small as it can be made."""
         if n_found >= SHOWN_MAX:
             return f"{how}: {question.text()}"
-        small = self.shrunk(question)
         theirs, ours = narrowed(*self.ask(small))
         how = self.differs(small, is_counted=False) or how
         said = f"theirs {theirs.short()}\n    ours   {ours.short()}"
