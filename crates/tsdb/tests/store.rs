@@ -493,3 +493,26 @@ fn options_may_change_while_the_store_is_open() {
     assert_eq!(append("job=a", 60_000).out_of_order, 1);
     assert_eq!(append("job=b", 60_000).appended, 1);
 }
+
+/// What was taken is known after a kill, also where the configuration has turned late samples off.
+#[test]
+fn late_samples_come_back_into_a_store_that_takes_no_more_of_them() {
+    let disk = MemoryDisk::default();
+    let late = Options {
+        out_of_order_window: Duration::from_hours(1),
+        ..Options::default()
+    };
+    let store = open(&disk, &late);
+    for at in [100_000, 50_000] {
+        let report = store.append(&batch(&[("job=a", at, 1.0)])).unwrap();
+        assert_eq!(report.appended, 1);
+    }
+    let expected = dump(&store.view());
+    drop(store);
+    for _ in 0..2 {
+        let store = open(&disk, &Options::default());
+        assert_eq!(dump(&store.view()), expected);
+        let report = store.append(&batch(&[("job=a", 60_000, 1.0)])).unwrap();
+        assert_eq!(report.out_of_order, 1);
+    }
+}

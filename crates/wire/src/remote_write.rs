@@ -149,6 +149,8 @@ pub(crate) struct SeriesParts<'a> {
     pub(crate) exemplars: Vec<Exemplar>,
     pub(crate) metadata: Option<Metadata>,
     pub(crate) created: Option<Timestamp>,
+    /// This one included.
+    n_series: usize,
     /// Of the series before.
     n_samples: usize,
     n_others: usize,
@@ -216,7 +218,12 @@ impl From<Malformed> for RemoteWriteError {
 }
 
 impl<'a> SeriesParts<'a> {
-    pub(crate) fn clear(&mut self) {
+    /// Leaves the series before for the next one.
+    pub(crate) fn start(&mut self) -> Result<(), Malformed> {
+        self.n_series += 1;
+        if self.n_series > SERIES_MAX {
+            return Err(Malformed("it has more than 1,000,000 series"));
+        }
         self.n_samples += self.samples.len();
         self.n_others += self.others();
         let Self {
@@ -236,11 +243,12 @@ impl<'a> SeriesParts<'a> {
         exemplars.clear();
         *metadata = None;
         *created = None;
+        Ok(())
     }
 
     /// Reads `prometheus.TimeSeries`.
     fn read(&mut self, mut message: Message<'a>) -> Result<(), Malformed> {
-        self.clear();
+        self.start()?;
         loop {
             while let Some(sample) = message.next_short(SAMPLE_KEY) {
                 self.push_sample(sample)?;
@@ -498,6 +506,8 @@ pub(crate) fn metric_kind(number: u64) -> MetricKind {
 pub const DECODED_BYTES_MAX: usize = 64 << 20;
 /// Samples that a request may have, as one of OTLP. Senders send some thousands.
 pub const SAMPLES_MAX: usize = 1_000_000;
+/// Series that a request may have: two bytes are one.
+const SERIES_MAX: usize = 1_000_000;
 /// How many histograms, exemplars and metadata a request may have together.
 pub const OTHERS_MAX: usize = 100_000;
 /// Buckets that the native histograms of a request may have together.

@@ -62,7 +62,7 @@ impl<'a> SeriesReader<'a> {
     }
 
     fn read(&mut self, mut message: Message<'a>) -> Result<(), Malformed> {
-        self.series.clear();
+        self.series.start()?;
         self.refs.clear();
         while let Some((number, value)) = message.next_field()? {
             match number {

@@ -20,7 +20,6 @@ use crate::wal::{self, LOG, Replay};
 pub(super) struct Replayer {
     pub(super) index: Index,
     by_slot: BySlot<Meant>,
-    has_late: bool,
     pub(super) exemplars: Exemplars,
     exemplars_max: usize,
     pub(super) floor: i64,
@@ -59,7 +58,6 @@ impl Replayer {
         Self {
             index,
             by_slot: BySlot::default(),
-            has_late: options.out_of_order_window.0 > 0,
             exemplars,
             exemplars_max: options.exemplars_max,
             floor: i64::MIN,
@@ -232,13 +230,12 @@ impl Replay for Replayer {
         let newest = state.newest_float_at().unwrap_or(i64::MIN);
         let n_old = samples.iter().take_while(|it| it.at.0 <= newest).count();
         let (old, new) = samples.split_at(n_old);
-        if self.has_late {
-            let filed = state.filed_until().unwrap_or(i64::MIN);
-            for it in old.iter().filter(|it| it.at.0 > filed) {
-                // Whether it is in place already, merging finds out.
-                let (epoch, at, value) = (0, it.at.0, it.value);
-                state.append_late(Late { epoch, at, value });
-            }
+        // Taken when they came, whatever the out-of-order window is now.
+        let filed = state.filed_until().unwrap_or(i64::MIN);
+        for it in old.iter().filter(|it| it.at.0 > filed) {
+            // Whether it is in place already, merging finds out.
+            let (epoch, at, value) = (0, it.at.0, it.value);
+            state.append_late(Late { epoch, at, value });
         }
         // A frame that was written has its runs in order; bytes that say otherwise must not harm.
         let new = if new.is_sorted_by(|a, b| a.at < b.at) {
@@ -273,7 +270,7 @@ impl Replay for Replayer {
             if track.in_place_until().is_none_or(|until| until < it.at.0) {
                 state.append_histograms(0, std::slice::from_ref(it), &[]);
                 self.n_samples += 1;
-            } else if self.has_late && track.filed_until().is_none_or(|until| until < it.at.0) {
+            } else if track.filed_until().is_none_or(|until| until < it.at.0) {
                 track.append_late(0, it.clone());
             }
         }

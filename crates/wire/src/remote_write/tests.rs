@@ -110,6 +110,25 @@ fn a_request_has_no_more_than_it_may() {
     }
 }
 
+#[test]
+fn series_with_nothing_in_them_are_bounded() {
+    let series_of = |n| {
+        let bytes = Writer::of(|request| (0..n).for_each(|_| request.message(1, |_| {})));
+        let request = WriteRequest::from_decoded(bytes);
+        let (mut reader, mut n_read) = (request.series(), 0);
+        while reader.next_series()?.is_some() {
+            n_read += 1;
+        }
+        Ok::<_, RemoteWriteError>(n_read)
+    };
+    assert_eq!(series_of(SERIES_MAX), Ok(SERIES_MAX));
+    let refused = series_of(SERIES_MAX + 1).unwrap_err().to_string();
+    assert!(
+        refused.ends_with("it has more than 1,000,000 series"),
+        "{refused}"
+    );
+}
+
 /// What a byte may be eight or sixteen of in memory.
 #[test]
 fn lists_of_numbers_and_labels_of_exemplars_are_bounded() {
