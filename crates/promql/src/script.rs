@@ -78,7 +78,8 @@ struct Runner {
 
 impl Runner {
     fn command(&mut self, line: usize, command: &str, block: &[&str]) {
-        let done = if command == "clear" {
+        let word = command.split_whitespace().next().unwrap_or_default();
+        let done = if word.eq_ignore_ascii_case("clear") {
             // A new source: nothing that was bound before may survive.
             self.source = MemorySource::new();
             Ok(false)

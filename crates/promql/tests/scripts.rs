@@ -79,6 +79,24 @@ fn what_a_script_expects_is_held_against_all_that_came() {
             "expected ordered result",
         ),
         ("eval instant at 5m \"a\"\n  expect string \"a\"", ""),
+        // Older scripts say no positions.
+        (
+            "eval instant at 5m rate(m[5m])\n  expect info msg: PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"m\"\n  {} 0.01666666667",
+            "",
+        ),
+        (
+            "eval instant at 5m rate(m[5m])\n  expect info msg: PromQL info: metric might not be a counter, name does not end in _total/_sum/_count/_bucket: \"m\" (1:7)\n  {} 0.01666666667",
+            "expected info is missing",
+        ),
+        // A series that is described has to be there, with whatever values.
+        (
+            "eval range from 0 to 1m step 1m nothing\n  {a=\"b\"} _ _",
+            "expected {a=\"b\"}",
+        ),
+        ("eval instant at 5m m\n  m 5 _", "has one value of a series"),
+        ("eval instant at 5m m * NaN\n  {} stale", "expected NaN"),
+        ("eval instant at 5m m * NaN\n  {} NaN", ""),
+        ("CLEAR\n\neval instant at 5m m", ""),
         (
             "eval instant at 5m m[2m]\n  expect range vector from 4m to 5m step 1m\n  m 4 5",
             "",

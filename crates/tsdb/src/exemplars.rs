@@ -18,7 +18,7 @@ use firebell_model::{Exemplar, Labels, Matcher, TimeRange};
 use crate::Store;
 use crate::batch::{Batch, SeriesKey};
 use crate::bytes::{checked, with_checksum};
-use crate::options::StoreError;
+use crate::options::{AHEAD_MAX, StoreError};
 use crate::store::Shared;
 use crate::wal;
 
@@ -153,7 +153,10 @@ impl Store {
             let index = self.shared.index();
             let mut exemplars = self.shared.exemplars();
             let n_max = self.shared.options().exemplars_max;
-            for (key, exemplar) in batch.exemplars() {
+            // As with samples: one from the future would keep right ones of its series out.
+            let latest = batch.arrived_at().map(|now| now + AHEAD_MAX);
+            let is_early = |it: &Exemplar| latest.is_none_or(|latest| it.at <= latest);
+            for (key, exemplar) in batch.exemplars().iter().filter(|it| is_early(&it.1)) {
                 let labels = match key {
                     SeriesKey::Labels(labels) => Some(labels),
                     SeriesKey::Id(id) => index.get(*id).map(|cell| &cell.labels),

@@ -5,7 +5,7 @@ mod common;
 use common::{ALL_TIME, labels, open, sample};
 use firebell_disk::{Disk, MemoryDisk};
 use firebell_model::{Exemplar, Labels, Matcher, Metadata, MetricKind, Timestamp};
-use firebell_tsdb::{Batch, Options, Store};
+use firebell_tsdb::{AHEAD_MAX, Batch, Options, Store};
 use std::sync::Arc;
 
 fn metadata(kind: MetricKind, help: &str) -> Metadata {
@@ -91,6 +91,11 @@ fn exemplars_are_found_by_matchers_and_time() {
         (4, 1)
     );
     let id = store.resolve(&series).unwrap();
+    batch.clear();
+    // One from the future is refused, and keeps none out that comes later.
+    batch.add_exemplar(id, exemplar(6 + AHEAD_MAX.0));
+    batch.arrive(Timestamp(5));
+    assert_eq!(store.append(&batch).unwrap().exemplars_refused, 1);
     batch.clear();
     batch.add_exemplar(id, exemplar(5));
     batch.add_exemplar(firebell_model::SeriesId(77), exemplar(5));

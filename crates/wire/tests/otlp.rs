@@ -191,6 +191,63 @@ fn values_in_json_are_read_to_the_last_bit() {
     }
 }
 
+/// A bound without end makes no second bucket of that name, and takes no count from it.
+#[test]
+fn a_last_bound_without_end_is_the_bucket_that_is_there_in_any_case() {
+    let body = |bounds: &str, counts: &str| {
+        format!(
+            r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"h","histogram":{{
+            "aggregationTemporality":2,"dataPoints":[{{"timeUnixNano":"1000000","count":"6","sum":4,
+            "bucketCounts":{counts},"explicitBounds":{bounds}}}]}}}}]}}]}}]}}"#
+        )
+    };
+    for to_custom in [false, true] {
+        let options = Options {
+            to_custom,
+            ..Options::default()
+        };
+        let of = |bounds, counts| dump(&body(bounds, counts), &options, &mut Deltas::default());
+        let plain = of("[1]", "[1,5]");
+        assert_eq!(of(r#"[1,"Infinity"]"#, "[1,2,3]"), plain, "{to_custom}");
+        assert_eq!(of(r#"[1,"Infinity"]"#, "[1,5]"), plain, "{to_custom}");
+    }
+}
+
+/// A store takes none that is older than the last one of its series.
+#[test]
+fn exemplars_of_a_point_come_in_order_of_time_with_the_trace_of_their_context() {
+    let exemplar = |nanos: u32, value: u32| {
+        format!(
+            r#"{{"timeUnixNano":"{nanos}","asInt":"{value}","traceId":"0af7651916cd43dd8448eb211c80319c",
+            "filteredAttributes":[{{"key":"trace_id","value":{{"stringValue":"{}"}}}},
+            {{"key":"user","value":{{"stringValue":"ana"}}}}]}}"#,
+            "x".repeat(100)
+        )
+    };
+    let body = format!(
+        r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"metrics":[{{"name":"a","gauge":{{"dataPoints":[
+        {{"timeUnixNano":"9000000","asDouble":1,"exemplars":[{},{}]}}]}}}}]}}]}}]}}"#,
+        exemplar(5_000_000, 2),
+        exemplar(1_000_000, 1),
+    );
+    let (mut found, mut deltas) = (Vec::new(), Deltas::default());
+    let options = Options::default();
+    read(
+        body.as_bytes(),
+        Encoding::Json,
+        &options,
+        &mut deltas,
+        |item| {
+            if let Item::Exemplar(_, exemplar) = item {
+                found.push((exemplar.at.0, exemplar.labels.to_string()));
+            }
+        },
+    )
+    .unwrap();
+    let labels = r#"{trace_id="0af7651916cd43dd8448eb211c80319c", user="ana"}"#;
+    assert_eq!(found, [1, 5].map(|at| (at, labels.to_owned())));
+}
+
 #[test]
 fn labels_may_have_fewer_underscores() {
     let body = r#"{"resourceMetrics":[{"scopeMetrics":[{"metrics":[{"name":"a","gauge":{"dataPoints":[

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use firebell_model::{Duration, Histogram, Labels, Regex, SampleValue, Timestamp, format_float};
+use firebell_model::{
+    Duration, Histogram, Labels, Regex, SampleValue, Timestamp, format_float, is_stale,
+};
 
 use crate::description::{self, Described};
 use crate::value::{Annotation, MatrixSeries, Value};
@@ -102,7 +104,14 @@ impl Eval {
                 self.scalar = Some(if is_minus { -value } else { value });
                 return Ok(());
             }
-            self.series.push(description::series_description(line)?);
+            let described = description::series_description(line)?;
+            if matches!(self.moment, Moment::Instant(_))
+                && described.1.len() > 1
+                && self.range.is_none()
+            {
+                return Err("an instant evaluation has one value of a series".to_owned());
+            }
+            self.series.push(described);
             return Ok(());
         };
         let what = what.trim_start();
@@ -221,9 +230,9 @@ impl Eval {
             }
         }
         for (labels, wanted) in &self.series {
-            let empty = Vec::new();
-            let found = ours.iter().find(|(known, _)| known == labels);
-            let found = found.map_or(&empty, |(_, samples)| samples);
+            let Some((_, found)) = ours.iter().find(|(known, _)| known == labels) else {
+                return Err(format!("expected {labels}, got {}", Shown(ours)));
+            };
             let mut left = found.iter();
             for (idx, wanted) in wanted.iter().enumerate() {
                 let at = start + step * idx as i64;
@@ -330,14 +339,26 @@ impl Wanted {
     fn is_met(&self, text: &str) -> bool {
         match self {
             Self::Anything => true,
-            Self::Text(wanted) => text == wanted,
+            // Older scripts say no positions.
+            Self::Text(wanted) => text == wanted || without_position(text) == Some(wanted),
             Self::Regex(regex) => regex.is_match(text),
         }
     }
 }
 
-/// Equal to a relative difference of 1e-6; NaN equals NaN.
+/// An annotation without ` (1:19)` at its end.
+fn without_position(text: &str) -> Option<&str> {
+    let (text, position) = text.strip_suffix(')')?.rsplit_once(" (")?;
+    let is_number = |it: &str| !it.is_empty() && it.bytes().all(|byte| byte.is_ascii_digit());
+    let (line, column) = position.split_once(':')?;
+    (is_number(line) && is_number(column)).then_some(text)
+}
+
+/// Equal to a relative difference of 1e-6; NaN equals NaN, and a stale marker only itself.
 fn almost_equal(a: f64, b: f64) -> bool {
+    if is_stale(a) || is_stale(b) {
+        return is_stale(a) && is_stale(b);
+    }
     if a.is_nan() && b.is_nan() || a == b {
         return true;
     }

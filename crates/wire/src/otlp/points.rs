@@ -125,6 +125,8 @@ impl<'a> Point<'a> {
                 point.exemplars.push(read_exemplar(value.message()?)?);
             }
         }
+        // They may come in any order; a store takes none that is older than its series' last.
+        point.exemplars.sort_by_key(|exemplar| exemplar.at);
         point.data = match kind {
             Kind::Gauge | Kind::Sum => Data::Number(read_number(data)?),
             Kind::Histogram => Data::Classic(read_classic(data)?),
@@ -166,6 +168,18 @@ fn read_classic(mut message: Message<'_>) -> Result<Classic, Malformed> {
             6 => value.fixeds(|bits| bits, &mut classic.counts)?,
             7 => value.fixeds(f64::from_bits, &mut classic.bounds)?,
             _ => {}
+        }
+    }
+    // A last bound without end says nothing: that bucket is there in any case.
+    if classic
+        .bounds
+        .pop_if(|bound| *bound == f64::INFINITY)
+        .is_some()
+    {
+        let last = classic.counts.len().saturating_sub(1);
+        if last > classic.bounds.len() {
+            let beyond = classic.counts.remove(last);
+            classic.counts[last - 1] = classic.counts[last - 1].saturating_add(beyond);
         }
     }
     Ok(classic)
@@ -254,6 +268,8 @@ fn read_exemplar(mut message: Message<'_>) -> Result<Exemplar, Malformed> {
         }
     }
     ids.retain(|_, id| id.bytes().any(|digit| digit != b'0'));
+    // What the context says of the trace stands, whatever an attribute of that name says.
+    attributes.retain(|(name, _)| !ids.contains_key(&**name));
     let length = |name: &str, value: &str| name.chars().count() + value.chars().count();
     let ids_length: usize = ids.iter().map(|(name, id)| length(name, id)).sum();
     let more: usize = attributes
