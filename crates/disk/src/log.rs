@@ -4,8 +4,8 @@
 //! little-endian), a CRC-32 of the length and the payload (u32), and the payload.
 //!
 //! *Invariants*: a frame is read whole or not at all. A torn frame at the end of the last segment
-//! is what a crash leaves: it is cut off. A bad frame anywhere else is damage: what is readable is
-//! used, and the loss is named.
+//! is what a crash leaves: it is cut off. A bad frame anywhere else, one with good frames behind it
+//! in the same segment among them, is damage: what is readable is used, and the loss is named.
 
 use std::sync::Arc;
 
@@ -291,9 +291,11 @@ fn scan(
         let path = path_of(options, segment);
         let content = disk.read(&path)?;
         let is_last = idx + 1 == numbers.len();
-        let good_bytes = scan_segment(&path, &content, options, |payload| {
+        let scanned = scan_segment(&path, &content, options, |payload| {
             visit(segment, payload);
         })?;
+        let good_bytes = scanned.good_bytes;
+        found.damage.extend(scanned.damage);
         let lost = content.len() as u64 - good_bytes;
         if lost > 0 && is_last {
             found.torn_bytes = lost;
@@ -312,33 +314,98 @@ fn scan(
     Ok((found, end))
 }
 
-/// Reads the good frames of a segment; returns where they end.
+/// What of a segment was read.
+struct Scanned {
+    /// Where the last good frame ends.
+    good_bytes: u64,
+    /// What is lost before that.
+    damage: Vec<String>,
+}
+
+/// Reads the good frames of a segment.
 fn scan_segment(
     path: &str,
     content: &[u8],
     options: &LogOptions,
     mut visit: impl FnMut(&[u8]),
-) -> Result<u64, LogError> {
+) -> Result<Scanned, LogError> {
+    let mut damage = Vec::new();
     if content.len() < options.magic.len() {
         // The crash came before the magic was whole.
-        return Ok(0);
+        return Ok(Scanned {
+            good_bytes: 0,
+            damage,
+        });
     }
     let is_known = |magic: &[u8; 8]| content.starts_with(magic);
     if !is_known(&options.magic) && !options.magics_read.iter().any(is_known) {
-        let expected = String::from_utf8_lossy(&options.magic)
-            .trim_end()
-            .to_owned();
-        return Err(LogError::Foreign {
-            path: path.to_owned(),
-            expected,
-        });
+        if !is_flipped(content, &options.magic) {
+            let expected = String::from_utf8_lossy(&options.magic)
+                .trim_end()
+                .to_owned();
+            return Err(LogError::Foreign {
+                path: path.to_owned(),
+                expected,
+            });
+        }
+        damage.push(format!("`{path}` is damaged in its first 8 bytes"));
     }
-    let mut at = 8;
-    while let Some(payload) = frame_at(content, at) {
-        visit(payload);
-        at += HEAD_BYTES + payload.len();
+    let (mut at, mut good) = (8, 8);
+    loop {
+        while let Some(payload) = frame_at(content, at) {
+            visit(payload);
+            at += HEAD_BYTES + payload.len();
+        }
+        good = good.max(at);
+        let Some(next) = next_frame(content, at) else {
+            break;
+        };
+        damage.push(format!(
+            "`{path}` is damaged at byte {at}: {} bytes are lost",
+            next - at
+        ));
+        at = next;
     }
-    Ok(at as u64)
+    Ok(Scanned {
+        good_bytes: good as u64,
+        damage,
+    })
+}
+
+/// Whether this is a magic with one byte changed that does not say the version: later versions differ
+/// in that one, other programs' files in more.
+fn is_flipped(content: &[u8], magic: &[u8; 8]) -> bool {
+    let differ = content.iter().zip(magic).take(7);
+    let n_other = differ.filter(|(a, b)| a != b).count();
+    n_other == 1 && content[7] == magic[7]
+}
+
+/// Where the next good frame begins behind a bad one; `None` when there is none.
+fn next_frame(content: &[u8], bad: usize) -> Option<usize> {
+    // Most often the length is right, and what is damaged is the payload.
+    let len = len_at(content, bad)?;
+    let claimed = bad + HEAD_BYTES + len;
+    if frame_at(content, claimed).is_some() {
+        return Some(claimed);
+    }
+    let mut budget = SEARCHED_BYTES_MAX;
+    for at in bad + 1..content.len() {
+        let len = len_at(content, at)?;
+        if len > content.len() - at {
+            continue;
+        }
+        budget = budget.checked_sub(len)?;
+        if frame_at(content, at).is_some() {
+            return Some(at);
+        }
+    }
+    None
+}
+
+/// The length that a frame says that it has; `None` where no frame can begin.
+fn len_at(content: &[u8], at: usize) -> Option<usize> {
+    let len = content.get(at..at + HEAD_BYTES)?.first_chunk()?;
+    Some(u32::from_le_bytes(*len) as usize)
 }
 
 fn frame_at(content: &[u8], at: usize) -> Option<&[u8]> {
@@ -377,6 +444,8 @@ fn path_of(options: &LogOptions, segment: u64) -> String {
 const HEAD_BYTES: usize = 8;
 /// A segment that nobody syncs may grow to so many times its size.
 const DIRTY_FACTOR: u64 = 4;
+/// So many bytes are summed up, at most, to find a frame behind a bad one: a tenth of a second.
+const SEARCHED_BYTES_MAX: usize = 1 << 30;
 /// The longest payload of a frame.
 const FRAME_BYTES_MAX: usize = 64 << 20;
 
@@ -432,6 +501,49 @@ mod tests {
             let frames = read_log(&disk, &OPTIONS).unwrap();
             assert_eq!(frames.frames.len(), n_before + 1, "cut at {cut}");
             assert_eq!(payloads(&frames).last().unwrap(), b"next");
+        }
+    }
+
+    /// Also of the last segment, whose end a crash may have torn.
+    #[test]
+    fn a_byte_that_has_changed_costs_its_frame_and_no_other() {
+        let options = LogOptions {
+            segment_bytes_max: 1 << 20,
+            ..OPTIONS
+        };
+        let all: Vec<Vec<u8>> = (0..6_u8).map(|n| vec![n; usize::from(n) * 3]).collect();
+        let whole = MemoryDisk::default();
+        let (mut log, _) = Log::open(Arc::new(whole.clone()), options).unwrap();
+        all.iter().for_each(|payload| log.append(payload).unwrap());
+        let content = whole.read("log/00000000").unwrap();
+        let mut starts = vec![8];
+        starts.extend(all.iter().map(|it| it.len() + HEAD_BYTES));
+        (1..starts.len()).for_each(|idx| starts[idx] += starts[idx - 1]);
+        for at in 0..content.len() {
+            for bit in [1, 0x40] {
+                let mut damaged = content.clone();
+                damaged[at] ^= bit;
+                let disk = MemoryDisk::default();
+                disk.append("log/00000000", &damaged).unwrap();
+                let opened = Log::open(Arc::new(disk.clone()), options);
+                if at == 7 {
+                    let error = opened.map(|_| ()).unwrap_err();
+                    assert!(matches!(error, LogError::Foreign { .. }));
+                    continue;
+                }
+                let (mut log, found) = opened.unwrap();
+                let lost = starts.iter().rposition(|start| *start <= at);
+                let left = all.iter().enumerate().filter(|it| Some(it.0) != lost);
+                let left: Vec<&[u8]> = left.map(|it| it.1.as_slice()).collect();
+                assert_eq!(payloads(&found), left, "{at}");
+                let is_last = lost == Some(all.len() - 1);
+                assert_eq!(found.damage.is_empty(), is_last, "{at}");
+                assert_eq!(found.torn_bytes > 0, is_last, "{at}");
+                log.append(b"next").unwrap();
+                let again = read_log(&disk, &options).unwrap();
+                assert_eq!(again.frames.len(), left.len() + 1, "{at}");
+                assert_eq!(again.damage, found.damage, "{at}");
+            }
         }
     }
 

@@ -15,6 +15,7 @@ use std::sync::{Arc, MutexGuard};
 use firebell_model::{HistogramSample, Labels, Sample, TimeRange, Timestamp};
 
 use crate::Store;
+use crate::checkpoint;
 use crate::histogram::{self, FileWriter, Filed};
 use crate::index::slot_of;
 use crate::options::StoreError;
@@ -201,6 +202,7 @@ impl Backfill<'_> {
     /// When the disk is full or fails; nothing is seen then.
     pub fn finish(mut self) -> Result<(), StoreError> {
         let shared = &self.store.shared;
+        self.lower_floor()?;
         if !self.placed.is_empty() {
             self.upkeep.floats.add(self.file.finish(&[])?);
         }
@@ -233,6 +235,22 @@ impl Backfill<'_> {
         shared.figures.forget();
         shared.registry().bump_generation();
         Ok(())
+    }
+
+    /// What was past retention comes back when it is put in: the retention of the next upkeep says how
+    /// much of it stays.
+    fn lower_floor(&self) -> Result<(), StoreError> {
+        let shared = &self.store.shared;
+        let floats = self.placed.iter().flat_map(|(_, chunks)| chunks);
+        let histograms = self.placed_histograms.iter().flat_map(|(_, chunks)| chunks);
+        let times = floats.map(|it| it.first_at);
+        let oldest = times.chain(histograms.map(|it| it.first_at)).min();
+        match oldest {
+            Some(oldest) if shared.registry().lower_floor(oldest.saturating_sub(1)) => {
+                checkpoint::log_floor(shared)
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Leaves out samples of moments for which the series has a histogram, or may have one where

@@ -507,6 +507,13 @@ impl Registry {
         self.generation += 1;
     }
 
+    /// From now on, views see what is later than `floor`. False when they do already.
+    pub(crate) fn lower_floor(&mut self, floor: i64) -> bool {
+        let is_lower = floor < self.floor;
+        self.floor = self.floor.min(floor);
+        is_lower
+    }
+
     /// From now on, views see nothing at or before `floor`. Returns until when no living view sees
     /// anything, and the oldest epoch that one sees.
     pub(crate) fn raise_floor(&mut self, floor: i64) -> (i64, u64) {

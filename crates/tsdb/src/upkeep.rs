@@ -124,9 +124,11 @@ impl Upkeep {
     }
 
     pub(crate) fn run(&mut self, shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
-        let floor = (now - shared.options().retention)
-            .0
-            .max(self.floor_by_bytes(shared));
+        // Files from the future, which bytes may ask to drop, must not keep what comes now out; nor
+        // may a floor that an earlier version has noted for their sake.
+        let floor = self.floor_by_bytes(shared).min(now.0);
+        let floor = floor.max((now - shared.options().retention).0);
+        shared.registry().lower_floor(now.0.max(floor));
         let (unseen, epoch) = shared.registry().raise_floor(floor);
         let due = now - shared.options().head_span;
         let until = filable_until(shared, now);

@@ -163,3 +163,41 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn history_older_than_the_retention_of_before_is_there_and_stays_as_long_as_that_of_now() {
+    let disk = MemoryDisk::default();
+    let now = 100 * 86_400_000_i64;
+    let days = |n: i64| Options {
+        retention: Duration::from_hours(24 * n),
+        ..options()
+    };
+    let store = open(&disk, &days(15));
+    store.append(&batch(&[("job=a", now, 1.0)])).unwrap();
+    store.maintain(Timestamp(now)).unwrap();
+    drop(store);
+    let store = open(&disk, &Options::default());
+    let old = [now - 40 * 86_400_000, now - 20 * 86_400_000];
+    backfill(&store, "job=a", &samples(old, 2.0));
+    drop(store);
+    for (n_days, expected) in [(90, &[old[0], old[1], now][..]), (30, &[old[1], now])] {
+        let store = open(&disk, &days(n_days));
+        store.maintain(Timestamp(now)).unwrap();
+        assert_eq!(times(&store), expected, "{n_days}");
+    }
+}
+
+#[test]
+fn files_from_the_future_keep_nothing_out_that_comes_now() {
+    let disk = MemoryDisk::default();
+    let now = 100 * 86_400_000_i64;
+    let options = Options {
+        retention_bytes: Some(1),
+        ..options()
+    };
+    let store = open(&disk, &options);
+    backfill(&store, "job=a", &samples([now * 500], 2.0));
+    store.maintain(Timestamp(now)).unwrap();
+    let report = store.append(&batch(&[("job=b", now + 1, 1.0)])).unwrap();
+    assert_eq!(report.appended, 1);
+}

@@ -291,7 +291,8 @@ impl Replay for Replayer {
     }
 
     fn floor(&mut self, floor: i64) {
-        self.floor = self.floor.max(floor);
+        // Each says what holds from then on; history that was put in has lowered it.
+        self.floor = floor;
     }
 
     fn state(&mut self, id: SeriesId, pages: Vec<Page>, tail: Columns, late: Vec<Late>) {
