@@ -38,6 +38,14 @@ pub trait Disk: Send + Sync {
         Ok(content[start..end].to_vec())
     }
 
+    /// How many bytes a file has. As with [`Disk::read_at`], this default reads it.
+    ///
+    /// # Errors
+    /// [`DiskError::is_not_found`] when there is no such file.
+    fn size(&self, path: &str) -> Result<u64, DiskError> {
+        self.read(path).map(|content| content.len() as u64)
+    }
+
     /// Replaces a file's content at once: after a crash it has the old or the new content. Durable
     /// when the call returns.
     ///

@@ -75,6 +75,11 @@ impl Disk for Overlay {
             .unwrap_or_else(|| self.base.read_at(path, offset, len))
     }
 
+    fn size(&self, path: &str) -> Result<u64, DiskError> {
+        self.look(path, |content| content.len() as u64)
+            .unwrap_or_else(|| self.base.size(path))
+    }
+
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
         self.changed().insert(path.to_owned(), Some(bytes.to_vec()));
         Ok(())

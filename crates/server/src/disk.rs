@@ -180,6 +180,10 @@ impl Disk for FileDisk {
         read_at(&self.root, path, offset, len)
     }
 
+    fn size(&self, path: &str) -> Result<u64, DiskError> {
+        size(&self.root, path)
+    }
+
     fn replace(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
         self.replace_with(path, bytes, OpenOptions::new().create(true).truncate(true))
     }
@@ -255,6 +259,10 @@ impl Disk for ReadOnlyDisk {
         read_at(&self.root, path, offset, len)
     }
 
+    fn size(&self, path: &str) -> Result<u64, DiskError> {
+        size(&self.root, path)
+    }
+
     fn replace(&self, path: &str, _bytes: &[u8]) -> Result<(), DiskError> {
         Err(only_read("replace", path))
     }
@@ -290,6 +298,11 @@ fn read_at(root: &Path, path: &str, offset: u64, len: usize) -> Result<Vec<u8>, 
         Ok(bytes)
     };
     read().map_err(error_of("read", path))
+}
+
+fn size(root: &Path, path: &str) -> Result<u64, DiskError> {
+    let metadata = fs::metadata(root.join(path)).map_err(error_of("look at", path))?;
+    Ok(metadata.len())
 }
 
 fn list(root: &Path, folder: &str) -> Result<Vec<String>, DiskError> {

@@ -167,12 +167,21 @@ impl Catalog {
     }
 }
 
-/// The version of an index; `None` when it is none, or of a later version.
-pub(crate) fn format_of(index: &[u8]) -> Option<Format> {
+/// What a file that should be an index begins as.
+pub(crate) enum Beginning {
+    Known(Format),
+    /// Of a later version.
+    Later,
+    Damaged,
+}
+
+/// The version of an index.
+pub(crate) fn beginning_of(index: &[u8]) -> Beginning {
     match index.first_chunk::<8>() {
-        Some(&MAGIC_1) => Some(Format::Version1),
-        Some(&MAGIC_2) => Some(Format::Version2),
-        _ => None,
+        Some(&MAGIC_1) => Beginning::Known(Format::Version1),
+        Some(&MAGIC_2) => Beginning::Known(Format::Version2),
+        Some([known @ .., b'3'..=b'9']) if *known == MAGIC_2[..7] => Beginning::Later,
+        _ => Beginning::Damaged,
     }
 }
 

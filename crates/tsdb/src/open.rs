@@ -65,8 +65,11 @@ fn open_segments(
     let segment::Files {
         finished,
         unfinished,
+        lost,
         over,
     } = segment::list(disk)?;
+    let lost = lost.iter().map(|&it| segment::lost(segment::FOLDER, it));
+    report.damage.extend(lost);
     let mut unsettled = BTreeMap::new();
     let markers = over.iter().filter(|number| finished.contains(number));
     let markers = markers.map(|&number| segment::over_path(number));
@@ -78,24 +81,27 @@ fn open_segments(
     for &number in finished.iter().filter(|number| !replaced.contains(number)) {
         let mut n_overlapping = 0_u64;
         let is_over = over.contains(&number);
-        let (segment, damage) = segment::open(disk, number, is_over, index, &mut |cell, chunk| {
-            if is_over {
-                cell.state().place_chunk(chunk);
-                report.chunks += 1;
-                unsettled.insert(cell.id, Arc::clone(cell));
-            } else {
-                let is_added = cell.state().add_chunk(chunk);
-                report.chunks += u64::from(is_added);
-                n_overlapping += u64::from(!is_added);
-            }
-        })?;
-        segments.push(segment);
+        let (mut segment, damage) =
+            segment::open(disk, number, is_over, index, &mut |cell, chunk| {
+                if is_over {
+                    cell.state().place_chunk(chunk);
+                    report.chunks += 1;
+                    unsettled.insert(cell.id, Arc::clone(cell));
+                } else {
+                    let is_added = cell.state().add_chunk(chunk);
+                    report.chunks += u64::from(is_added);
+                    n_overlapping += u64::from(!is_added);
+                }
+            })?;
         report.damage.extend(damage);
         if n_overlapping > 0 {
+            // What says that it takes the place of others may be lost.
+            segment.is_whole = false;
             report.damage.push(format!(
                 "chunk file {number:08} has {n_overlapping} chunks that overlap older ones: they are left out"
             ));
         }
+        segments.push(segment);
     }
     unsettled.values().for_each(|cell| cell.state().settle());
     if !over.is_empty() {

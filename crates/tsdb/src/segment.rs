@@ -8,15 +8,17 @@
 //! they overlap, having all their samples (see `backfill` and `merge`), and of whole files that it names
 //! (see `replaced`).
 //!
-//! *Invariants*: the index is written last and at once: a chunk file without one was never
-//! finished, its samples are still in the log or in other files, and it goes at the next start.
+//! *Invariants*: the index is written last and at once: a chunk file without one, with no finished
+//! one behind it, was never finished; its samples are still in the log or in other files, and it goes
+//! at the next start. One that is to go is cut to [`GOING_BYTES`] of its index first. Any other file
+//! that cannot be read stays where it is, and what it lacks is named.
 
 use std::sync::Arc;
 
 use firebell_disk::Disk;
 use firebell_model::{Labels, Sample, SeriesId, Summary, TimeRange};
 
-use crate::catalog::{self, Catalog, Listed};
+use crate::catalog::{self, Beginning, Catalog, Listed};
 use crate::chunk::{Builder, CHUNK_SAMPLES_MAX, Chunk, Format};
 use crate::index::Index;
 use crate::options::StoreError;
@@ -48,7 +50,7 @@ pub(crate) struct Segment {
     pub(crate) bytes: u64,
     /// Its chunks took the place of others.
     pub(crate) is_over: bool,
-    /// Its index could be read.
+    /// All of its chunks were found.
     pub(crate) is_whole: bool,
 }
 
@@ -277,26 +279,52 @@ impl Writer {
 /// The chunk files there are, by number.
 pub(crate) struct Files {
     pub(crate) finished: Vec<u64>,
+    /// These go: their samples are elsewhere.
     pub(crate) unfinished: Vec<u64>,
+    /// Their indexes are gone.
+    pub(crate) lost: Vec<u64>,
     /// Those of the finished ones whose chunks take the place of others.
     pub(crate) over: Vec<u64>,
 }
 
 /// Looks which chunk files there are.
 pub(crate) fn list(disk: &dyn Disk) -> Result<Files, StoreError> {
-    let names = disk.list(FOLDER)?;
+    list_in(disk, FOLDER)
+}
+
+/// The same of any folder of numbered files with indexes.
+pub(crate) fn list_in(disk: &dyn Disk, folder: &str) -> Result<Files, StoreError> {
+    let names = disk.list(folder)?;
     let with = |suffix: &str| -> Vec<u64> {
         names
             .iter()
             .filter_map(|name| name.strip_suffix(suffix)?.parse().ok())
             .collect()
     };
-    let finished = with(".idx");
-    let is_unfinished = |number: &u64| !finished.contains(number);
+    let (mut finished, mut unfinished, mut lost) = (Vec::new(), Vec::new(), Vec::new());
+    for number in with(".idx") {
+        let is_going = disk.size(&format!("{folder}/{number:08}.idx"))? == GOING_BYTES;
+        if is_going {
+            &mut unfinished
+        } else {
+            &mut finished
+        }
+        .push(number);
+    }
+    let newest = finished.last().copied();
+    for number in with("") {
+        let is_known = finished.contains(&number) || unfinished.contains(&number);
+        match Some(number) < newest {
+            _ if is_known => {}
+            true => lost.push(number),
+            false => unfinished.push(number),
+        }
+    }
     Ok(Files {
-        unfinished: with("").into_iter().filter(is_unfinished).collect(),
         over: with(".over"),
         finished,
+        unfinished,
+        lost,
     })
 }
 
@@ -308,44 +336,89 @@ pub(crate) fn open(
     is_over: bool,
     index: &mut Index,
     visit: &mut dyn FnMut(&Arc<Cell>, ChunkRef),
-) -> Result<(Segment, Option<String>), StoreError> {
+) -> Result<(Segment, Vec<String>), StoreError> {
     let path = index_path(number);
     let file = disk.read(&path)?;
-    let Some(format) = catalog::format_of(&file) else {
-        return Err(StoreError::Foreign { path });
-    };
+    let data_bytes = data_size(disk, &data_path(number))?;
     let mut segment = Segment {
         number,
         first_at: i64::MAX,
         last_at: i64::MIN,
-        bytes: file.len() as u64,
+        bytes: file.len() as u64 + data_bytes,
         is_over,
         is_whole: true,
     };
+    let format = match catalog::beginning_of(&file) {
+        Beginning::Known(format) => format,
+        Beginning::Later => return Err(StoreError::Foreign { path }),
+        Beginning::Damaged => {
+            segment.is_whole = false;
+            segment.last_at = i64::MAX;
+            let damage = format!("`{path}` is damaged: all chunks that it lists are left out");
+            return Ok((segment, vec![damage]));
+        }
+    };
+    let (mut listed_bytes, mut n_beyond) = (DATA_MAGIC.len() as u64, 0_u64);
     let n_damaged = catalog::read(&file, format, index, &mut |cell, listed| {
         segment.first_at = segment.first_at.min(listed.first_at);
         segment.last_at = segment.last_at.max(listed.last_at);
-        segment.bytes = segment
-            .bytes
-            .max(listed.offset + u64::from(listed.len) + file.len() as u64);
-        if let Some(cell) = cell {
+        listed_bytes = listed_bytes.max(listed.offset.saturating_add(u64::from(listed.len)));
+        if listed_bytes > data_bytes {
+            n_beyond += 1;
+        } else if let Some(cell) = cell {
             visit(cell, ChunkRef::new(number, format, listed));
         }
     });
-    segment.is_whole = n_damaged == 0;
-    let damage = (n_damaged > 0).then(|| {
-        format!(
+    let mut damage = Vec::new();
+    if n_damaged > 0 {
+        damage.push(format!(
             "`{path}` is damaged in {n_damaged} places: chunks that it lists there are left out"
-        )
-    });
+        ));
+    } else if listed_bytes < data_bytes {
+        damage.push(format!(
+            "`{path}` ends too soon: chunks from byte {listed_bytes} of {data_bytes} on are left out"
+        ));
+    }
+    if n_beyond > 0 {
+        let path = data_path(number);
+        damage.push(format!(
+            "`{path}` ends at byte {data_bytes} of {listed_bytes}: {n_beyond} chunks are lost"
+        ));
+    }
+    segment.is_whole = damage.is_empty();
+    if !segment.is_whole && segment.last_at == i64::MIN {
+        // Nobody knows how old it is: it does not go by itself.
+        segment.last_at = i64::MAX;
+    }
     Ok((segment, damage))
 }
 
-/// Removes a chunk file. The index goes first: what is left after a crash is an unfinished file.
+/// How many bytes a file of chunks has; 0 when it is gone.
+pub(crate) fn data_size(disk: &dyn Disk, path: &str) -> Result<u64, StoreError> {
+    match disk.size(path) {
+        Err(error) if error.is_not_found => Ok(0),
+        other => Ok(other?),
+    }
+}
+
+/// What to say of files whose index is gone.
+pub(crate) fn lost(folder: &str, number: u64) -> String {
+    format!("`{folder}/{number:08}.idx` is gone: the chunks of `{folder}/{number:08}` are left out")
+}
+
+/// Removes a chunk file.
 pub(crate) fn remove(disk: &dyn Disk, number: u64) -> Result<(), StoreError> {
-    disk.remove(&index_path(number))?;
-    disk.remove(&over_path(number))?;
-    disk.remove(&data_path(number))?;
+    remove_in(disk, FOLDER, number)
+}
+
+/// The same of any folder of numbered files with indexes. The index is cut first and goes last: what
+/// is left after a crash is known to be on its way.
+pub(crate) fn remove_in(disk: &dyn Disk, folder: &str, number: u64) -> Result<(), StoreError> {
+    let path = |suffix: &str| format!("{folder}/{number:08}{suffix}");
+    disk.truncate(&path(".idx"), GOING_BYTES)?;
+    disk.remove(&path(".over"))?;
+    disk.remove(&path(""))?;
+    disk.remove(&path(".idx"))?;
     Ok(())
 }
 
@@ -361,10 +434,12 @@ pub(crate) fn over_path(number: u64) -> String {
     format!("{FOLDER}/{number:08}.over")
 }
 
-const FOLDER: &str = "chunks";
+pub(crate) const FOLDER: &str = "chunks";
 const DATA_MAGIC: [u8; 8] = *b"FBCHNK 2";
 /// What is written.
 const FORMAT: Format = Format::Version2;
 const HEAD_BYTES: usize = 4;
+/// How long the index is of a file that is being removed.
+const GOING_BYTES: u64 = 4;
 /// So much is gathered before the disk is asked.
 const WRITE_BYTES: usize = 1 << 20;

@@ -44,6 +44,9 @@ impl<K: Kind> Shelf<K> {
     pub(crate) fn add(&mut self, file: Segment) {
         let place = self.files.partition_point(|it| it.last_at <= file.last_at);
         self.next = self.next.max(file.number + 1);
+        if !file.is_whole {
+            self.damaged.insert(file.number);
+        }
         self.files.insert(place, file);
     }
 

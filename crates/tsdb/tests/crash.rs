@@ -262,6 +262,65 @@ fn damage_is_named_and_the_rest_is_used() {
     assert!(series.iter().all(|it| it.summary(recent).is_ok()));
 }
 
+/// What one file lacks is named at every start, nothing is removed for it, and all else is there.
+#[test]
+fn whatever_a_chunk_file_or_its_index_lacks_is_named_and_nothing_is_removed() {
+    let whole = filed();
+    let store = open(&whole, &options());
+    for n in 310..700_i64 {
+        let sample = ("__name__=up,job=a", n * 15_000, 1.0);
+        store.append(&batch(&[sample])).unwrap();
+    }
+    store.maintain(Timestamp(700 * 15_000)).unwrap();
+    let expected = dump(&store.view());
+    drop(store);
+    let check = |disk: &MemoryDisk, what: &str| {
+        let files = disk.list("chunks").unwrap();
+        let mut damage = None;
+        for _ in 0..2 {
+            let opened = Store::open(Arc::new(disk.clone()), options());
+            let (store, report) = opened.unwrap_or_else(|error| panic!("{what}: {error}"));
+            assert!(!report.damage.is_empty(), "{what}");
+            store.maintain(Timestamp(700 * 15_000)).unwrap();
+            let view = store.view();
+            assert!(is_part(&dump(&view), &expected), "{what}");
+            assert!(!dump(&view).is_empty(), "{what}");
+            let left = disk.list("chunks").unwrap();
+            assert!(files.iter().all(|it| left.contains(it)), "{what}: {left:?}");
+            let before = damage.replace(report.damage.clone());
+            assert!(before.is_none_or(|it| it == report.damage), "{what}");
+        }
+    };
+    let lengths = |path: &str| (0..whole.read(path).unwrap().len()).step_by(5);
+    let (data, index) = ("chunks/00000000", "chunks/00000000.idx");
+    for path in [data, index] {
+        // An index of four bytes is that of a file on its way out.
+        for len in lengths(path).filter(|len| *len != 4) {
+            let disk = whole.copy();
+            disk.truncate(path, len as u64).unwrap();
+            check(&disk, &format!("{path} has {len} bytes"));
+        }
+        let disk = whole.copy();
+        disk.remove(path).unwrap();
+        check(&disk, &format!("{path} is gone"));
+    }
+    for at in lengths(index) {
+        let disk = whole.copy();
+        flip(&disk, index, at);
+        check(&disk, &format!("{index} differs at {at}"));
+    }
+}
+
+/// Whether all samples of one are in the other.
+fn is_part(part: &Dump, whole: &Dump) -> bool {
+    part.iter().all(|(series, samples)| {
+        let all = whole.get(series);
+        samples
+            .iter()
+            .all(|it| all.is_some_and(|all| all.contains(it)))
+    })
+}
+
 #[test]
 fn files_of_other_versions_are_refused_and_left_alone() {
     for (path, content) in [

@@ -11,8 +11,7 @@
 //!
 //! `histograms/NNNNNNNN.over`: files that this one takes the place of whole (see `crate::replaced`).
 //!
-//! *Invariants*: the index is written last and at once. A file without one was never finished; what it
-//! would have is still in the log, and it goes at the next start.
+//! *Invariants*: as of files of chunks (see `crate::segment`).
 
 use std::sync::Arc;
 
@@ -23,7 +22,7 @@ use super::page::{Page, mark, read};
 use crate::bytes::{Put, Reader};
 use crate::options::StoreError;
 use crate::replaced;
-use crate::segment::Segment;
+use crate::segment::{self, Segment};
 
 /// A page in a file.
 #[derive(Clone, Debug)]
@@ -67,19 +66,17 @@ pub(crate) fn open(
     visit: &mut Visit<'_>,
     damage: &mut Vec<String>,
 ) -> Result<(Vec<Segment>, u64), StoreError> {
-    let names = disk.list(FOLDER)?;
-    let with = |suffix: &str| -> Vec<u64> {
-        let number = |name: &String| name.strip_suffix(suffix)?.parse().ok();
-        names.iter().filter_map(number).collect()
-    };
-    let finished = with(".idx");
-    let over = with(".over");
+    let segment::Files {
+        finished,
+        unfinished,
+        lost,
+        over,
+    } = segment::list_in(disk, FOLDER)?;
+    damage.extend(lost.iter().map(|&number| segment::lost(FOLDER, number)));
     let over = over.iter().filter(|number| finished.contains(number));
     let replaced = replaced::read(disk, over.map(|&number| over_path(number)), damage)?;
-    for number in with("") {
-        if !finished.contains(&number) || replaced.contains(&number) {
-            remove(disk, number)?;
-        }
+    for &number in unfinished.iter().chain(&replaced) {
+        remove(disk, number)?;
     }
     let next = finished.last().map_or(0, |last| last + 1);
     let mut files = Vec::with_capacity(finished.len());
@@ -89,30 +86,43 @@ pub(crate) fn open(
         }
         let path = index_path(number);
         let index = disk.read(&path)?;
-        let Some(body) = index.strip_prefix(&INDEX_MAGIC) else {
+        if index.len() >= 8 && index[..7] == INDEX_MAGIC[..7] && (b'2'..=b'9').contains(&index[7]) {
             return Err(StoreError::Foreign { path });
-        };
-        let checked = body.split_first_chunk::<4>();
-        let body = checked
-            .filter(|(crc, body)| crc32fast::hash(body).to_le_bytes() == **crc)
-            .map(|(_, body)| body);
-        match body.and_then(|body| read_index(Reader(body), number, visit)) {
-            Some(mut file) => {
-                file.bytes += index.len() as u64;
-                files.push(file);
-            }
-            None => damage.push(format!("`{path}` is damaged: its histograms are left out")),
         }
+        let data_bytes = segment::data_size(disk, &data_path(number))?;
+        let mut n_beyond = 0_u64;
+        let mut visit_whole = |id, labels, filed: Filed, takes_over| {
+            if filed.offset.saturating_add(u64::from(filed.len)) > data_bytes {
+                n_beyond += 1;
+            } else {
+                visit(id, labels, filed, takes_over);
+            }
+        };
+        let checked = index
+            .strip_prefix(&INDEX_MAGIC)
+            .and_then(<[u8]>::split_first_chunk::<4>)
+            .filter(|(crc, body)| crc32fast::hash(body).to_le_bytes() == **crc);
+        let file = checked.and_then(|it| read_index(Reader(it.1), number, &mut visit_whole));
+        let Some(mut file) = file else {
+            damage.push(format!("`{path}` is damaged: its histograms are left out"));
+            continue;
+        };
+        if n_beyond > 0 {
+            let (path, all) = (data_path(number), file.bytes);
+            damage.push(format!(
+                "`{path}` ends at byte {data_bytes} of {all}: {n_beyond} pages of histograms are lost"
+            ));
+            file.is_whole = false;
+        }
+        file.bytes += index.len() as u64;
+        files.push(file);
     }
     Ok((files, next))
 }
 
-/// Removes a file. The index goes first: what is left after a crash is an unfinished file.
+/// Removes a file.
 pub(crate) fn remove(disk: &dyn Disk, number: u64) -> Result<(), StoreError> {
-    disk.remove(&index_path(number))?;
-    disk.remove(&over_path(number))?;
-    disk.remove(&data_path(number))?;
-    Ok(())
+    segment::remove_in(disk, FOLDER, number)
 }
 
 fn read_index(mut reader: Reader<'_>, file: u64, visit: &mut Visit<'_>) -> Option<Segment> {
