@@ -303,6 +303,13 @@ fn open(disk: &Arc<dyn Disk>, config: &Config, flags: &Flags) -> Result<Parts, S
             "the metric store is damaged; the rest of it is used"
         );
     }
+    if report.torn_bytes > 0 {
+        let bytes = report.torn_bytes;
+        tracing::warn!(
+            bytes,
+            "the end of the metric store's log was not whole; it was cut off"
+        );
+    }
     let mut engine = Engine::new(configuration(config, flags));
     let (journal, replayed) =
         Journal::open(Arc::clone(disk), &mut |record| engine.restore(record))?;

@@ -343,3 +343,46 @@ fn flip(disk: &MemoryDisk, path: &str, at: usize) {
     content[at] ^= 0x10;
     disk.replace(path, &content).unwrap();
 }
+
+/// Of the last segments too, behind whose ends nothing comes.
+#[test]
+fn a_changed_byte_of_a_log_is_named_and_costs_little() {
+    let whole = MemoryDisk::default();
+    let large = Options {
+        log_bytes_max: 1 << 20,
+        head_span: Duration::from_hours(10),
+        ..Options::default()
+    };
+    let store = open(&whole, &large);
+    for n in 0..700_i64 {
+        let at = n * 15_000;
+        let samples = [
+            ("__name__=a", at, n as f64),
+            ("__name__=b", at, (n as f64).sqrt()),
+        ];
+        store.append(&batch(&samples)).unwrap();
+        if n == 400 || n == 600 {
+            store.shorten_log().unwrap();
+        }
+    }
+    let expected = dump(&store.view());
+    let count = |dump: &Dump| dump.values().map(Vec::len).sum::<usize>();
+    drop(store);
+    let path = format!("wal/{}", whole.list("wal").unwrap().last().unwrap());
+    let mut n_left = Vec::new();
+    for at in (0..whole.read(&path).unwrap().len()).step_by(3) {
+        let disk = whole.copy();
+        flip(&disk, &path, at);
+        let opened = Store::open(Arc::new(disk), large.clone());
+        let (store, report) = opened.unwrap_or_else(|error| panic!("{at}: {error}"));
+        let found = dump(&store.view());
+        assert!(is_part(&found, &expected), "{at}");
+        let is_named = !report.damage.is_empty() || report.torn_bytes > 0;
+        assert!(found == expected || is_named, "{at}: {report:?}");
+        n_left.push(count(&found));
+    }
+    // Most frames have samples of one moment.
+    n_left.sort_unstable();
+    let middle = n_left[n_left.len() / 2];
+    assert_eq!(middle, count(&expected) - 2);
+}
