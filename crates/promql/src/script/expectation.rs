@@ -185,11 +185,13 @@ impl Eval {
         match value {
             Value::Scalar(value) => match self.scalar {
                 Some(wanted) if almost_equal(wanted, *value) => Ok(()),
-                wanted => Err(format!("expected {wanted:?}, got scalar {value}")),
+                Some(wanted) => Err(format!("expected scalar {wanted}, got scalar {value}")),
+                None => Err(format!("got scalar {value}, which nothing here expects")),
             },
             Value::String(value) => match &self.string {
                 Some(wanted) if wanted == value => Ok(()),
-                wanted => Err(format!("expected {wanted:?}, got string {value:?}")),
+                Some(wanted) => Err(format!("expected string {wanted:?}, got string {value:?}")),
+                None => Err(format!("got string {value:?}, which nothing here expects")),
             },
             Value::Vector(samples) => {
                 let at = Timestamp(0);
