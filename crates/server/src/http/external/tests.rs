@@ -1,0 +1,104 @@
+//! People's queries over a cluster that runs in this process.
+
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::serve::{Options, Server};
+
+/// A server whose series are in a cluster that answers as it is told.
+struct Bell {
+    server: Server,
+    client: reqwest::Client,
+    /// The requests that the cluster got.
+    asked: Arc<Mutex<Vec<String>>>,
+    _folder: tempfile::TempDir,
+}
+
+impl Bell {
+    /// `answer` gets the query of a request, as it is in the address.
+    async fn start(answer: impl Fn(&str) -> Response + Clone + Send + Sync + 'static) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let known = Arc::clone(&asked);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let source = listener.local_addr().unwrap();
+        let router = Router::new().fallback(async move |request: Request| {
+            let asked = format!("{} {}", request.method(), request.uri().path());
+            known.lock().unwrap().push(asked);
+            answer(request.uri().query().unwrap_or_default())
+        });
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let folder = tempfile::tempdir().unwrap();
+        let config = folder.path().join("firebell.yml");
+        let text = format!("source: {{prometheus: {{url: 'http://me:s3cret@{source}/prom'}}}}");
+        std::fs::write(&config, text).unwrap();
+        let options = Options {
+            config_file: Some(config),
+            listen: Some(([127, 0, 0, 1], 0).into()),
+            data_dir: folder.path().join("data"),
+            external_url: None,
+            flags: crate::flags::Flags::default(),
+        };
+        Self {
+            server: Server::start(&options).await.unwrap(),
+            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            asked,
+            _folder: folder,
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("http://{}/api/v1/{path}", self.server.address)
+    }
+
+    async fn get(&self, path: &str) -> (u16, String) {
+        let response = self.client.get(self.url(path)).send().await.unwrap();
+        (response.status().as_u16(), response.text().await.unwrap())
+    }
+}
+
+fn json_of(body: impl Into<Vec<u8>>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, body.into()).into_response()
+}
+
+#[test]
+fn only_what_is_about_series_goes_to_the_cluster() {
+    for (path, expected) in [
+        ("/api/v1/query", true),
+        ("/api/v1/query_range", true),
+        ("/api/v1/label/job/values", true),
+        ("/api/v1/label/a/b/values", false),
+        ("/api/v1/format_query", false),
+        ("/api/v1/parse_query", false),
+        ("/api/v1/rules", false),
+        ("/api/v1/write", false),
+        ("/api/v1/admin/tsdb/snapshot", false),
+        ("/api/v1/query/../rules", false),
+        ("/api/v2/alerts", false),
+    ] {
+        assert_eq!(is_forwarded(path), expected, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn head_asks_the_cluster_as_get_does_and_expressions_are_formatted_here() {
+    let bell = Bell::start(|_| json_of(r#"{"status":"success","data":[]}"#)).await;
+    let formatted = bell.get("format_query?query=a%2Bb").await;
+    let expected = r#"{"status":"success","data":"a + b"}"#;
+    assert_eq!(formatted, (200, expected.to_owned()));
+    assert!(bell.asked.lock().unwrap().is_empty());
+
+    let head = bell.client.head(bell.url("query?query=up")).send().await;
+    let head = head.unwrap();
+    assert_eq!(head.status(), 200);
+    assert_eq!(head.headers()["content-length"], "30");
+    assert_eq!(head.text().await.unwrap(), "");
+    assert_eq!(*bell.asked.lock().unwrap(), ["GET /prom/api/v1/query"]);
+    bell.server.stop().await.unwrap();
+}
