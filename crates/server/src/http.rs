@@ -157,6 +157,8 @@ impl Shared {
 pub(crate) struct Slots {
     /// Queries that are computed.
     queries: Arc<Semaphore>,
+    /// Bytes of answers of a cluster.
+    answers: Arc<Semaphore>,
     /// Months that are added up out of the history.
     months: Arc<Semaphore>,
     /// Requests with a large body.
@@ -187,6 +189,7 @@ impl Slots {
             gets: Semaphore::new(gets_max),
             gets_max,
             queries: Arc::new(Semaphore::new(queries_max.min(Semaphore::MAX_PERMITS))),
+            answers: Arc::new(Semaphore::new(external::ANSWERS_BYTES_MAX)),
             months: Arc::new(Semaphore::new(1)),
             large_bodies: Arc::new(Semaphore::new(LARGE_BODIES_MAX)),
             pictures: Arc::new(Semaphore::new(PICTURES_MAX)),

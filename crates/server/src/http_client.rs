@@ -127,14 +127,29 @@ pub(crate) fn retry_after(response: &reqwest::Response) -> Option<Duration> {
 /// # Errors
 /// When it is longer than `bytes_max`, or the connection breaks.
 pub(crate) async fn body(
+    response: reqwest::Response,
+    bytes_max: usize,
+) -> Result<Vec<u8>, BodyError> {
+    body_within(response, bytes_max, |_| true).await
+}
+
+/// The body of a response, as long as there is room for so many bytes of it.
+///
+/// # Errors
+/// When it is longer than `bytes_max` or than there is room for, or the connection breaks.
+pub(crate) async fn body_within(
     mut response: reqwest::Response,
     bytes_max: usize,
+    mut has_room: impl FnMut(usize) -> bool,
 ) -> Result<Vec<u8>, BodyError> {
     let mut body = Vec::new();
     loop {
         match response.chunk().await {
             Ok(Some(chunk)) if body.len() + chunk.len() > bytes_max => {
                 return Err(BodyError::TooLong(bytes_max));
+            }
+            Ok(Some(chunk)) if !has_room(body.len() + chunk.len()) => {
+                return Err(BodyError::NoRoom);
             }
             Ok(Some(chunk)) => body.extend_from_slice(&chunk),
             Ok(None) => return Ok(body),
@@ -152,6 +167,9 @@ pub(crate) enum BodyError {
     /// It is longer than so many bytes.
     #[error("the body is longer than {0} bytes")]
     TooLong(usize),
+    /// Too much of other answers is held.
+    #[error("there is no room for the body now")]
+    NoRoom,
     /// The time for it was over.
     #[error("{0}")]
     Late(String),

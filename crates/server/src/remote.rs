@@ -167,6 +167,7 @@ impl Remote {
             Err(BodyError::TooLong(max)) => Err(RemoteError::TooLong(max)),
             Err(BodyError::Late(_)) => Err(RemoteError::Late(self.timeout)),
             Err(BodyError::Broken(why)) => Err(RemoteError::Unreachable(why)),
+            Err(error @ BodyError::NoRoom) => Err(RemoteError::Unreachable(error.to_string())),
         }
     }
 }

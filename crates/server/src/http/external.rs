@@ -1,12 +1,14 @@
 //! People's queries when the series are in a cluster: passed on as they are, within limits.
 //!
-//! *Limits*: [`FORM_BYTES_MAX`] of a request, [`ANSWER_BYTES_MAX`] of an answer, the time of the
-//! configuration, and as many at a time as queries that are computed here.
+//! *Limits*: [`FORM_BYTES_MAX`] of a request, [`ANSWER_BYTES_MAX`] of an answer and
+//! [`ANSWERS_BYTES_MAX`] of all that are read or written at the same time, the time of the
+//! configuration, and as many queries at a time as are computed here.
 
+mod held;
 #[cfg(test)]
 mod tests;
 
-use axum::body::{Bytes, to_bytes};
+use axum::body::to_bytes;
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
@@ -14,9 +16,10 @@ use axum::response::{IntoResponse, Response};
 use firebell_config::ExternalSource;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 
+use self::held::{Room, held};
 use super::{App, json};
 use crate::external::{foreign, is_json, params};
-use crate::http_client;
+use crate::http_client::{self, BodyError};
 
 /// Answers what the cluster can answer, when there is one; else passes on to the handlers here.
 pub(super) async fn forward(State(app): State<App>, request: Request, next: Next) -> Response {
@@ -83,17 +86,26 @@ async fn ask(app: &App, source: &ExternalSource, request: Request) -> Result<Res
         false => unavailable(http_client::why(&error.without_url())),
     })?;
     let (status, is_json) = (response.status(), is_json(&response));
-    let body = http_client::body(response, ANSWER_BYTES_MAX).await;
-    let body = body.map_err(|error| ApiError::new(ErrorKind::Execution, error.to_string()))?;
+    let mut room = Room::new(&app.slots.answers);
+    let has_room = |n_bytes| room.reaches(n_bytes);
+    let body = http_client::body_within(response, ANSWER_BYTES_MAX, has_room).await;
+    let body = body.map_err(|error| match error {
+        BodyError::NoRoom => {
+            let message = "the answers of the source that are being read are too large together: \
+                           ask again later, or for less";
+            ApiError::new(ErrorKind::Unavailable, message)
+        }
+        error => ApiError::new(ErrorKind::Execution, error.to_string()),
+    })?;
     match is_json {
-        true => Ok(answer(status, body)),
+        true => Ok(answer(status, body, room)),
         false => Err(unavailable(foreign(status, &body))),
     }
 }
 
-fn answer(status: StatusCode, body: Vec<u8>) -> Response {
+fn answer(status: StatusCode, body: Vec<u8>, room: Room) -> Response {
     let kind = [(header::CONTENT_TYPE, "application/json")];
-    (status, kind, Bytes::from(body)).into_response()
+    (status, kind, held(body, room)).into_response()
 }
 
 /// Below `/api/v1/`, besides `label/NAME/values`. What needs no series, such as `format_query`, which
@@ -108,3 +120,5 @@ const FORWARDED: [&str; 6] = [
 ];
 const FORM_BYTES_MAX: usize = 10 << 20;
 const ANSWER_BYTES_MAX: usize = 128 << 20;
+/// Who asks and does not read makes others go without large answers, and takes no more memory.
+pub(super) const ANSWERS_BYTES_MAX: usize = 256 << 20;

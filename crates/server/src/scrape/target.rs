@@ -317,6 +317,7 @@ async fn body(response: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, 
     let body = http_client::body(response, bytes_max).await;
     body.map_err(|error| match error {
         BodyError::TooLong(_) => limits::BODY.to_owned(),
+        error @ BodyError::NoRoom => error.to_string(),
         BodyError::Late(why) | BodyError::Broken(why) => why,
     })
 }

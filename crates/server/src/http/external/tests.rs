@@ -1,11 +1,13 @@
 //! People's queries over a cluster that runs in this process.
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
-use tokio::net::TcpListener;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
 use crate::serve::{Options, Server};
@@ -102,3 +104,42 @@ async fn head_asks_the_cluster_as_get_does_and_expressions_are_formatted_here() 
     assert_eq!(*bell.asked.lock().unwrap(), ["GET /prom/api/v1/query"]);
     bell.server.stop().await.unwrap();
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn large_answers_that_nobody_reads_leave_room_for_small_ones_and_take_no_more() {
+    let bell = Bell::start(|query| {
+        let n_bytes = if query.contains("large") { LARGE } else { 10 };
+        json_of(format!(r#"{{"data":"{}"}}"#, "a".repeat(n_bytes)))
+    })
+    .await;
+    // Room for one of them.
+    let all = Arc::clone(&bell.server.app.slots.answers);
+    let others = u32::try_from(ANSWERS_BYTES_MAX - LARGE - LARGE / 2).unwrap();
+    let _others = Arc::clone(&all).try_acquire_many_owned(others).unwrap();
+    let n_free = all.available_permits();
+    let mut stuck = TcpStream::connect(bell.server.address).await.unwrap();
+    let request = "GET /api/v1/query?query=large HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
+    stuck.write_all(request.as_bytes()).await.unwrap();
+    let mut head = [0; 15];
+    stuck.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+
+    let (status, body) = bell.get("query?query=large").await;
+    assert_eq!(status, 503, "{}", body.len());
+    assert!(body.contains("too large together"), "{body}");
+    assert_eq!(bell.get("query?query=small").await.0, 200);
+    drop(stuck);
+    for _ in 0..200 {
+        if all.available_permits() == n_free {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (status, body) = bell.get("query?query=large").await;
+    assert_eq!((status, body.len()), (200, LARGE + 11));
+    assert_eq!(all.available_permits(), n_free);
+    bell.server.stop().await.unwrap();
+}
+
+/// More than the system and the server keep for a connection.
+const LARGE: usize = 16 << 20;
