@@ -17,7 +17,7 @@ use firebell_promql::{Prepared, VectorSample};
 use firebell_rules::{NO_VECTOR, Querier};
 use firebell_wire::source::{Answered, read_instant};
 
-pub(crate) use self::client::{Client, foreign, is_json, params};
+pub(crate) use self::client::{Client, address, foreign, is_json, params};
 use self::write::Writer;
 use crate::evaluate::Pool;
 use crate::live::Live;

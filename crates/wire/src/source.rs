@@ -63,6 +63,21 @@ pub fn read_instant(body: &[u8]) -> Result<Answered, AnswerError> {
     }
 }
 
+/// Looks whether a body, whatever it answers, is one JSON object to its end, as all answers of the API
+/// are. Keeps nothing of it.
+///
+/// # Errors
+/// [`AnswerError::Foreign`].
+pub fn check_answer(body: &[u8]) -> Result<(), AnswerError> {
+    let foreign = |why: String| AnswerError::Foreign(why);
+    let text = std::str::from_utf8(body).map_err(|error| foreign(error.to_string()))?;
+    serde_json::from_str::<IgnoredAny>(text).map_err(|error| foreign(error.to_string()))?;
+    match text.trim_start().starts_with('{') {
+        true => Ok(()),
+        false => Err(foreign("it is no JSON object".to_owned())),
+    }
+}
+
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
@@ -197,6 +212,30 @@ mod tests {
             "<html>",
             "the answer is none of a Prometheus API: expected value at line 1 column 1",
         );
+    }
+
+    #[test]
+    fn whole_objects_are_told_from_what_is_none() {
+        for body in ["{}", " {\"status\":\"error\",\"error\":\"é\"}\n"] {
+            assert_eq!(check_answer(body.as_bytes()), Ok(()), "{body}");
+        }
+        for (body, why) in [
+            (&b""[..], "EOF while parsing a value at line 1 column 0"),
+            (b"<html>", "expected value at line 1 column 1"),
+            (b"[]", "it is no JSON object"),
+            (
+                b"{\"a\":[1,",
+                "EOF while parsing a value at line 1 column 8",
+            ),
+            (b"{}{}", "trailing characters at line 1 column 3"),
+            (
+                b"{\"a\":\"\xff\"}",
+                "invalid utf-8 sequence of 1 bytes from index 6",
+            ),
+        ] {
+            let expected = AnswerError::Foreign(why.to_owned());
+            assert_eq!(check_answer(body), Err(expected), "{body:?}");
+        }
     }
 
     #[test]

@@ -64,6 +64,15 @@ pub(crate) fn is_json(response: &reqwest::Response) -> bool {
     kind.starts_with("application/json")
 }
 
+/// Where the API is, for people: neither credentials nor a path, which may hold a token.
+pub(crate) fn address(source: &ExternalSource) -> String {
+    let url = reqwest::Url::parse(source.url.reveal());
+    url.map_or_else(
+        |_| "the source".to_owned(),
+        |url| url.origin().ascii_serialization(),
+    )
+}
+
 /// What an answer says that is none of the API, such as a proxy's.
 pub(crate) fn foreign(status: StatusCode, body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(SHOWN_BYTES_MAX)]);

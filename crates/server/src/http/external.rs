@@ -15,10 +15,11 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use firebell_config::ExternalSource;
 use firebell_wire::prometheus_json::{ApiError, ErrorKind};
+use firebell_wire::source::{AnswerError, check_answer};
 
 use self::held::{Room, held};
-use super::{App, json};
-use crate::external::{foreign, is_json, params};
+use super::{ASIDE_BYTES, App, json, may_wait};
+use crate::external::{address, foreign, is_json, params};
 use crate::http_client::{self, BodyError};
 
 /// Answers what the cluster can answer, when there is one; else passes on to the handlers here.
@@ -52,6 +53,30 @@ async fn ask(app: &App, source: &ExternalSource, request: Request) -> Result<Res
         let message = "query timed out in query queue";
         return Err(ApiError::new(ErrorKind::Timeout, message));
     };
+    let response = pass_on(app, source, request).await?;
+    let (status, is_json) = (response.status(), is_json(&response));
+    let mut room = Room::new(&app.slots.answers);
+    let has_room = |n_bytes| room.reaches(n_bytes);
+    let body = http_client::body_within(response, ANSWER_BYTES_MAX, has_room).await;
+    let body = body.map_err(unread)?;
+    if !is_json {
+        let from = address(source);
+        return Err(unavailable(format!("{from}: {}", foreign(status, &body))));
+    }
+    let (body, checked) = checked(body).await?;
+    if let Err(error) = checked {
+        let (from, said) = (address(source), foreign(status, &body));
+        return Err(unavailable(format!("{from}: {error}: {said}")));
+    }
+    Ok(answer(status, body, room))
+}
+
+/// Sends a request as it came; returns the head of what is answered.
+async fn pass_on(
+    app: &App,
+    source: &ExternalSource,
+    request: Request,
+) -> Result<reqwest::Response, ApiError> {
     let (head, body) = request.into_parts();
     let body = to_bytes(body, FORM_BYTES_MAX).await.map_err(|_| {
         let message = format!("the form is longer than {FORM_BYTES_MAX} bytes");
@@ -63,44 +88,59 @@ async fn ask(app: &App, source: &ExternalSource, request: Request) -> Result<Res
     url.push('?');
     url.push_str(query);
     url.push_str(&params(source));
-    let unavailable = |why| {
-        let message = format!("failed to query the source: {why}");
-        ApiError::new(ErrorKind::Unavailable, message)
-    };
     // Clusters refuse HEAD, which is answered here wherever GET is: without the body.
     let method = match head.method {
         Method::HEAD => Method::GET,
         other => other,
     };
-    let mut builder = app
-        .external
-        .client()
-        .request(source, method, &url)
-        .map_err(unavailable)?;
+    let request = app.external.client().request(source, method, &url);
+    let mut request = request.map_err(unavailable)?;
     if let Some(kind) = kind {
-        builder = builder.header(header::CONTENT_TYPE, kind);
+        request = request.header(header::CONTENT_TYPE, kind);
     }
-    let response = builder.body(body).send().await;
-    let response = response.map_err(|error| match error.is_timeout() {
-        true => ApiError::new(ErrorKind::Timeout, "the source did not answer in time"),
+    let response = request.body(body).send().await;
+    response.map_err(|error| match error.is_timeout() {
+        true => late(),
         false => unavailable(http_client::why(&error.without_url())),
-    })?;
-    let (status, is_json) = (response.status(), is_json(&response));
-    let mut room = Room::new(&app.slots.answers);
-    let has_room = |n_bytes| room.reaches(n_bytes);
-    let body = http_client::body_within(response, ANSWER_BYTES_MAX, has_room).await;
-    let body = body.map_err(|error| match error {
+    })
+}
+
+/// A body with what is wrong with it as an answer of the API: proxies and clusters that break off
+/// send others with a status and a type as if all were well.
+async fn checked(body: Vec<u8>) -> Result<(Vec<u8>, Result<(), AnswerError>), ApiError> {
+    let takes_time = body.len() > ASIDE_BYTES;
+    let check = move || {
+        let checked = check_answer(&body);
+        (body, checked)
+    };
+    if !takes_time {
+        return Ok(check());
+    }
+    let checked = may_wait(check).await;
+    checked.ok_or_else(|| ApiError::new(ErrorKind::Unavailable, "firebell is shutting down"))
+}
+
+/// An answer that was not read to its end.
+fn unread(error: BodyError) -> ApiError {
+    match error {
         BodyError::NoRoom => {
             let message = "the answers of the source that are being read are too large together: \
                            ask again later, or for less";
             ApiError::new(ErrorKind::Unavailable, message)
         }
-        error => ApiError::new(ErrorKind::Execution, error.to_string()),
-    })?;
-    match is_json {
-        true => Ok(answer(status, body, room)),
-        false => Err(unavailable(foreign(status, &body))),
+        BodyError::TooLong(_) => ApiError::new(ErrorKind::Execution, error.to_string()),
+        BodyError::Late(_) => late(),
+        BodyError::Broken(why) => unavailable(why),
     }
+}
+
+fn late() -> ApiError {
+    ApiError::new(ErrorKind::Timeout, "the source did not answer in time")
+}
+
+fn unavailable(why: String) -> ApiError {
+    let message = format!("failed to query the source: {why}");
+    ApiError::new(ErrorKind::Unavailable, message)
 }
 
 fn answer(status: StatusCode, body: Vec<u8>, room: Room) -> Response {

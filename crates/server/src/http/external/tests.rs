@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use expect_test::expect;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -18,6 +19,7 @@ struct Bell {
     client: reqwest::Client,
     /// The requests that the cluster got.
     asked: Arc<Mutex<Vec<String>>>,
+    source: String,
     _folder: tempfile::TempDir,
 }
 
@@ -50,6 +52,7 @@ impl Bell {
             server: Server::start(&options).await.unwrap(),
             client: reqwest::Client::builder().no_proxy().build().unwrap(),
             asked,
+            source: source.to_string(),
             _folder: folder,
         }
     }
@@ -138,6 +141,44 @@ async fn large_answers_that_nobody_reads_leave_room_for_small_ones_and_take_no_m
     let (status, body) = bell.get("query?query=large").await;
     assert_eq!((status, body.len()), (200, LARGE + 11));
     assert_eq!(all.available_permits(), n_free);
+    bell.server.stop().await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_whole_answer_is_an_error_that_says_where_it_came_from() {
+    let long = format!(r#"{{"data":"{}"#, "a".repeat(2 * ASIDE_BYTES));
+    let bodies = move |query: &str| match query {
+        "query=cut" => json_of(r#"{"status":"success","data":{"resultTy"#),
+        "query=cut_late" => json_of(long.clone()),
+        "query=empty" => json_of(""),
+        "query=html" => json_of("<html>busy</html>"),
+        "query=list" => json_of("[]"),
+        "query=text" => "busy".into_response(),
+        _ => {
+            let refused = r#"{"status":"error","errorType":"execution","error":"too many"}"#;
+            (StatusCode::UNPROCESSABLE_ENTITY, json_of(refused)).into_response()
+        }
+    };
+    let bell = Bell::start(bodies).await;
+    let mut shown = String::new();
+    for query in ["cut", "empty", "html", "list", "text", "refused"] {
+        let (status, body) = bell.get(&format!("query?query={query}")).await;
+        shown += &format!(
+            "{query}: {status} {}\n",
+            body.replace(&bell.source, "SOURCE")
+        );
+    }
+    expect![[r#"
+        cut: 503 {"status":"error","errorType":"unavailable","error":"failed to query the source: http://SOURCE: the answer is none of a Prometheus API: EOF while parsing a string at line 1 column 37: 200 OK: {\"status\":\"success\",\"data\":{\"resultTy"}
+        empty: 503 {"status":"error","errorType":"unavailable","error":"failed to query the source: http://SOURCE: the answer is none of a Prometheus API: EOF while parsing a value at line 1 column 0: 200 OK: "}
+        html: 503 {"status":"error","errorType":"unavailable","error":"failed to query the source: http://SOURCE: the answer is none of a Prometheus API: expected value at line 1 column 1: 200 OK: <html>busy</html>"}
+        list: 503 {"status":"error","errorType":"unavailable","error":"failed to query the source: http://SOURCE: the answer is none of a Prometheus API: it is no JSON object: 200 OK: []"}
+        text: 503 {"status":"error","errorType":"unavailable","error":"failed to query the source: http://SOURCE: 200 OK: busy"}
+        refused: 422 {"status":"error","errorType":"execution","error":"too many"}
+    "#]]
+    .assert_eq(&shown);
+    let (status, body) = bell.get("query?query=cut_late").await;
+    assert_eq!((status, body.len() < 1000), (503, true), "{body}");
     bell.server.stop().await.unwrap();
 }
 
