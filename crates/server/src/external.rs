@@ -9,7 +9,7 @@
 mod client;
 mod write;
 
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, mpsc};
 
 use firebell_config::ExternalSource;
 use firebell_model::{Labels, Sample, SampleValue, Timestamp};
@@ -95,10 +95,25 @@ pub(crate) struct ClusterQuerier {
     runtime: tokio::runtime::Handle,
 }
 
+impl ClusterQuerier {
+    /// Asks on the runtime's threads, and waits on this one, which outlives the runtime: when the
+    /// server stops, the question is dropped there, where to go on with it here would be a panic.
+    fn ask(&self, expr: &str, at: Timestamp) -> Result<Vec<u8>, String> {
+        let (client, source) = (Arc::clone(&self.client), Arc::clone(&self.source));
+        let expr = expr.to_owned();
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.runtime.spawn(async move {
+            // Whoever asked waits for it.
+            let _ = answer.send(client.query(&source, &expr, at).await);
+        });
+        let stopped = |_| "failed to query the source: the server is stopping".to_owned();
+        answered.recv().map_err(stopped)?
+    }
+}
+
 impl Querier for ClusterQuerier {
     fn vector(&self, expr: &mut Prepared, at: Timestamp) -> Result<Vec<VectorSample>, String> {
-        let asked = self.client.query(&self.source, expr.plan().text(), at);
-        let body = self.runtime.block_on(asked)?;
+        let body = self.ask(expr.plan().text(), at)?;
         let sample = |(labels, value)| VectorSample {
             labels,
             at,
@@ -114,3 +129,52 @@ impl Querier for ClusterQuerier {
 
 /// Rules that wait for the cluster at the same time, of all groups together.
 const EVALUATIONS_MAX: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use firebell_config::{ExternalUrl, OsFiles, load_with};
+    use firebell_promql::{Features, Plan};
+
+    use super::*;
+
+    /// The source of a configuration whose cluster is at `address`.
+    fn source_at(address: std::net::SocketAddr) -> Arc<ExternalSource> {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("firebell.yml");
+        let text = format!("source: {{prometheus: {{url: 'http://{address}'}}}}");
+        std::fs::write(&file, text).unwrap();
+        let url = ExternalUrl::default();
+        let config = load_with(Some(&file), &url, &OsFiles, Features::default()).unwrap();
+        config.source.unwrap()
+    }
+
+    #[test]
+    fn a_question_to_a_cluster_that_hangs_ends_with_the_runtime() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let source = source_at(listener.local_addr().unwrap());
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let querier = ClusterQuerier {
+            source,
+            client: Arc::default(),
+            runtime: runtime.handle().clone(),
+        };
+        let ask = move || {
+            let mut expr = Prepared::new(Plan::new("up").unwrap());
+            let first = querier.vector(&mut expr, Timestamp(0));
+            // What begins later ends as well.
+            (first, querier.vector(&mut expr, Timestamp(0)))
+        };
+        let asking = std::thread::spawn(ask);
+        let (_asked, _) = listener.accept().unwrap();
+        runtime.shutdown_timeout(Duration::from_secs(1));
+        let stopped = Err("failed to query the source: the server is stopping".to_owned());
+        assert_eq!(asking.join().unwrap(), (stopped.clone(), stopped));
+    }
+}
