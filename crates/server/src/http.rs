@@ -59,6 +59,7 @@ use firebell_wire::prometheus_json::{ApiError, ErrorKind};
 use tokio::sync::{Notify, Semaphore};
 
 pub(crate) use self::listen::Listening;
+pub(crate) use self::prometheus::watch as watch_notifications;
 
 use self::aside::{may_wait, written};
 
@@ -125,6 +126,8 @@ pub(crate) struct Shared {
     pub slots: Arc<Slots>,
     /// Plans of queries that have been asked.
     pub plans: Arc<prometheus::KeptPlans>,
+    /// Since when an operator ought to know something.
+    pub noted: prometheus::Since,
     pub cluster: Option<Arc<Cluster>>,
     pub flags: Arc<Flags>,
     /// What the store found damaged at the start.

@@ -24,7 +24,7 @@ use crate::evaluate::Pool;
 use crate::external::External;
 use crate::flags::Flags;
 use crate::history;
-use crate::http::{App, Listening, Shared, Slots, router};
+use crate::http::{App, Listening, Shared, Slots, router, watch_notifications};
 use crate::kept::Kept;
 use crate::live::Live;
 use crate::managed::{Change, ChangeError, Managed, Namespaces, Texts};
@@ -199,6 +199,7 @@ impl Server {
         shared.cluster = cluster.map(Arc::new);
         let app = App::new(shared);
         let _ = ready.set(router(app.clone()));
+        tokio::spawn(watch_notifications(app.clone()));
         Ok(Self {
             address,
             app,
@@ -428,6 +429,7 @@ fn start(
         cluster: None,
         slots: Arc::new(slots(&live.config(), &flags)),
         plans: Default::default(),
+        noted: Default::default(),
         flags: Arc::new(flags),
         n_damaged,
         quit: Arc::default(),

@@ -34,6 +34,7 @@ use serde::Serialize;
 pub(super) use self::compute::{Job, compute_with};
 pub(super) use self::fired::fired;
 pub(crate) use self::kept::KeptPlans;
+pub(crate) use self::notifications::{Since, watch};
 pub(super) use self::over::over;
 pub(super) use self::preview::preview;
 pub(super) use self::selectors::{selector, selectors};
