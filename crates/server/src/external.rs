@@ -7,6 +7,7 @@
 //! *Not here*: people's queries, which are passed on as they are (`http/external.rs`).
 
 mod client;
+mod warned;
 mod write;
 
 use std::sync::{Arc, OnceLock, mpsc};
@@ -18,6 +19,7 @@ use firebell_rules::{NO_VECTOR, Querier};
 use firebell_wire::source::{Answered, read_instant};
 
 pub(crate) use self::client::{Client, address, foreign, is_json, params};
+use self::warned::Warned;
 use self::write::Writer;
 use crate::evaluate::Pool;
 use crate::live::Live;
@@ -28,6 +30,7 @@ pub(crate) struct External {
     live: Arc<Live>,
     client: Arc<Client>,
     writer: Writer,
+    warned: Arc<Warned>,
     /// Whoever evaluates waits for the network most of the time: many may.
     pool: OnceLock<Option<Pool>>,
     runtime: tokio::runtime::Handle,
@@ -41,6 +44,7 @@ impl External {
             writer: Writer::start(Arc::clone(&live), Arc::clone(&client), metrics),
             live,
             client,
+            warned: Arc::default(),
             pool: OnceLock::new(),
             runtime: tokio::runtime::Handle::current(),
         }
@@ -73,6 +77,7 @@ impl External {
         ClusterQuerier {
             source,
             client: Arc::clone(&self.client),
+            warned: Arc::clone(&self.warned),
             runtime: self.runtime.clone(),
         }
     }
@@ -92,6 +97,7 @@ impl External {
 pub(crate) struct ClusterQuerier {
     source: Arc<ExternalSource>,
     client: Arc<Client>,
+    warned: Arc<Warned>,
     runtime: tokio::runtime::Handle,
 }
 
@@ -119,7 +125,16 @@ impl Querier for ClusterQuerier {
             at,
             value: SampleValue::Float(value),
         };
-        match read_instant(&body).map_err(|error| error.to_string())? {
+        let instant = read_instant(&body).map_err(|error| error.to_string())?;
+        for warning in self.warned.begins(instant.warnings) {
+            let expr = expr.plan().text();
+            tracing::warn!(
+                warning,
+                expr,
+                "the source warns: what rules find may be incomplete"
+            );
+        }
+        match instant.answered {
             Answered::Vector(samples) => Ok(samples.into_iter().map(sample).collect()),
             Answered::Scalar(value) => Ok(vec![sample((Labels::empty(), value))]),
             Answered::Other => Err(NO_VECTOR.to_owned()),
@@ -163,6 +178,7 @@ mod tests {
         let querier = ClusterQuerier {
             source,
             client: Arc::default(),
+            warned: Arc::default(),
             runtime: runtime.handle().clone(),
         };
         let ask = move || {

@@ -13,6 +13,15 @@ use crate::row::{RequestWriter, Row};
 
 /// The answer to an instant query.
 #[derive(Clone, PartialEq, Debug)]
+pub struct Instant {
+    /// What was found.
+    pub answered: Answered,
+    /// What the cluster says of it, such as that a part of it did not answer.
+    pub warnings: Vec<String>,
+}
+
+/// What an instant query found.
+#[derive(Clone, PartialEq, Debug)]
 pub enum Answered {
     /// Labels and values.
     Vector(Vec<(Labels, f64)>),
@@ -40,7 +49,7 @@ pub enum AnswerError {
 ///
 /// # Errors
 /// See [`AnswerError`].
-pub fn read_instant(body: &[u8]) -> Result<Answered, AnswerError> {
+pub fn read_instant(body: &[u8]) -> Result<Instant, AnswerError> {
     let foreign = |error: serde_json::Error| AnswerError::Foreign(error.to_string());
     let envelope: Envelope<'_> = serde_json::from_slice(body).map_err(foreign)?;
     let kind = match (envelope.status.as_ref(), envelope.data) {
@@ -48,19 +57,24 @@ pub fn read_instant(body: &[u8]) -> Result<Answered, AnswerError> {
         ("error", _) => return Err(AnswerError::Refused(envelope.error.into_owned())),
         _ => return Err(AnswerError::Foreign("it has no data".to_owned())),
     };
+    let mut warnings = envelope.warnings.unwrap_or_default();
+    if envelope.is_partial == Some(true) {
+        warnings.push("the answer is partial".to_owned());
+    }
     // The kind may stand after the result, and decides what that is: the body is read again.
-    match kind.as_ref() {
+    let answered = match kind.as_ref() {
         "scalar" => {
             let full: Full<Point<'_>> = serde_json::from_slice(body).map_err(foreign)?;
-            Ok(Answered::Scalar(number(&full.data.result.1)?))
+            Answered::Scalar(number(&full.data.result.1)?)
         }
         "vector" => {
             let full: Full<Vec<Element<'_>>> = serde_json::from_slice(body).map_err(foreign)?;
             let samples: Result<_, _> = full.data.result.into_iter().map(sample).collect();
-            Ok(Answered::Vector(samples?))
+            Answered::Vector(samples?)
         }
-        _ => Ok(Answered::Other),
-    }
+        _ => Answered::Other,
+    };
+    Ok(Instant { answered, warnings })
 }
 
 /// Looks whether a body, whatever it answers, is one JSON object to its end, as all answers of the API
@@ -86,6 +100,10 @@ struct Envelope<'a> {
     error: Cow<'a, str>,
     #[serde(borrow)]
     data: Option<Kind<'a>>,
+    warnings: Option<Vec<String>>,
+    /// VictoriaMetrics's word.
+    #[serde(rename = "isPartial")]
+    is_partial: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -163,7 +181,8 @@ mod tests {
     use crate::remote_write::{DECODED_BYTES_MAX, WriteRequest};
 
     fn check(body: &str, expected: &str) {
-        let shown = match read_instant(body.as_bytes()) {
+        let answered = read_instant(body.as_bytes()).map(|it| it.answered);
+        let shown = match answered {
             Ok(Answered::Vector(samples)) => {
                 let samples = samples.iter();
                 let samples: Vec<_> = samples
@@ -212,6 +231,22 @@ mod tests {
             "<html>",
             "the answer is none of a Prometheus API: expected value at line 1 column 1",
         );
+    }
+
+    #[test]
+    fn warnings_are_read_whoever_gives_them() {
+        let warnings = |more: &str| {
+            let data = r#""data":{"resultType":"vector","result":[]}"#;
+            let body = format!(r#"{{"status":"success",{data}{more}}}"#);
+            read_instant(body.as_bytes()).unwrap().warnings
+        };
+        assert!(warnings("").is_empty());
+        assert!(warnings(r#","warnings":null,"isPartial":false"#).is_empty());
+        assert_eq!(
+            warnings(r#","warnings":["store b: down"]"#),
+            ["store b: down"]
+        );
+        assert_eq!(warnings(r#","isPartial":true"#), ["the answer is partial"]);
     }
 
     #[test]
