@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use firebell_config::{Config, ExternalUrl, Problems, load_with};
 use firebell_model::Timestamp;
 use firebell_promql::Features;
+use tokio::sync::watch;
 
 use crate::flags::Overrides;
 use crate::managed::Texts;
@@ -17,6 +18,8 @@ pub(crate) struct Live {
     overrides: Overrides,
     features: Features,
     state: RwLock<State>,
+    /// Counts the configurations.
+    changes: watch::Sender<u64>,
 }
 
 struct State {
@@ -47,6 +50,7 @@ impl Live {
             overrides,
             features,
             state: RwLock::new(state),
+            changes: watch::Sender::new(0),
         }
     }
 
@@ -129,6 +133,12 @@ impl Live {
             loaded_at: now,
             problems: Vec::new(),
         };
+        self.changes.send_modify(|n| *n += 1);
         config
+    }
+
+    /// Tells when another configuration is in force.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 }

@@ -29,6 +29,8 @@ pub(crate) struct Writer {
 struct Queue {
     waiting: Mutex<Waiting>,
     has_more: Notify,
+    /// What waits for another attempt is tried at once: later there is no time any more.
+    is_last: Notify,
     metrics: Arc<Metrics>,
 }
 
@@ -62,6 +64,7 @@ impl Writer {
         let queue = Arc::new(Queue {
             waiting: Mutex::default(),
             has_more: Notify::new(),
+            is_last: Notify::new(),
             metrics: Arc::clone(&metrics),
         });
         let sender = Sender {
@@ -83,8 +86,10 @@ impl Writer {
         self.queue.has_more.notify_one();
     }
 
-    /// Waits until the queue is empty, or the time is over.
+    /// Waits until the queue is empty, or the time is over. Whatever the cluster said of when to come
+    /// again, it is asked once more.
     pub(crate) async fn drain(&self, within: Duration) {
+        self.queue.is_last.notify_one();
         let empty = async {
             while !self.queue.lock().samples.is_empty() {
                 tokio::time::sleep(DRAIN_POLL).await;
@@ -163,6 +168,7 @@ impl Sender {
         let (body, n) = (write_request(batch), batch.len() as u64);
         let mut backoff = BACKOFF_MIN;
         let mut has_failed = false;
+        let mut changes = self.live.changes();
         loop {
             let source = self.live.config().source.clone();
             let outcome = match source.as_deref() {
@@ -188,7 +194,12 @@ impl Sender {
                         tracing::warn!(why, "the source takes no samples; they wait");
                     }
                     has_failed = true;
-                    tokio::time::sleep(after.unwrap_or(backoff)).await;
+                    tokio::select! {
+                        () = tokio::time::sleep(after.unwrap_or(backoff)) => {}
+                        // Another address, perhaps.
+                        _ = changes.changed() => {}
+                        () = self.queue.is_last.notified() => {}
+                    }
                     backoff = (backoff * 2).min(BACKOFF_MAX);
                 }
             }
@@ -237,3 +248,68 @@ const BACKOFF_MAX: Duration = Duration::from_secs(5);
 const DRAIN_POLL: Duration = Duration::from_millis(20);
 /// What is read of a refusal.
 const SAID_BYTES_MAX: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use axum::Router;
+    use firebell_config::{Config, ExternalUrl, OsFiles, load_with};
+    use firebell_model::Timestamp;
+    use firebell_promql::Features;
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    fn config_of(address: &str) -> Config {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("firebell.yml");
+        let text = format!("source: {{prometheus: {{url: 'http://{address}'}}}}");
+        std::fs::write(&file, text).unwrap();
+        let url = ExternalUrl::default();
+        load_with(Some(&file), &url, &OsFiles, Features::default()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_reload_and_a_stop_do_not_wait_for_as_long_as_the_cluster_wants() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let n_asked = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&n_asked);
+        // Takes the third attempt.
+        let router =
+            Router::new().fallback(
+                async move || match counter.fetch_add(1, Ordering::Relaxed) {
+                    0 | 1 => (StatusCode::SERVICE_UNAVAILABLE, [("Retry-After", "60")]),
+                    _ => (StatusCode::OK, [("Retry-After", "0")]),
+                },
+            );
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let asked = async |n: usize| {
+            while n_asked.load(Ordering::Relaxed) < n {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let (url, features) = (ExternalUrl::default(), Features::default());
+        let (config, zero) = (config_of(&address), Timestamp(0));
+        let live = Live::new(None, url, Default::default(), features, config, zero);
+        let (live, metrics) = (Arc::new(live), Arc::new(Metrics::default()));
+        let client = Arc::new(Client::default());
+        let writer = Writer::start(Arc::clone(&live), client, Arc::clone(&metrics));
+        let labels = Labels::from_pairs([("__name__", "up")]);
+        let (at, value) = (Timestamp(1), 1.0);
+        writer.push(vec![(labels, Sample { at, value })]);
+        let all = async {
+            asked(1).await;
+            live.put(config_of(&address), Timestamp(1));
+            asked(2).await;
+            writer.drain(Duration::from_secs(10)).await;
+        };
+        tokio::time::timeout(Duration::from_secs(20), all)
+            .await
+            .unwrap();
+        assert_eq!(n_asked.load(Ordering::Relaxed), 3);
+        assert_eq!(metrics.source_samples_sent.get(), 1);
+    }
+}
