@@ -209,6 +209,11 @@ fn conclude(report: &Report) -> ExitCode {
     say(format_args!(
         "{sources} imported, {sources_known} imported before, {sources_bad} failed"
     ));
+    if *n_problems > 0 {
+        say(format_args!(
+            "what had problems is read again the next time, whole"
+        ));
+    }
     ExitCode::from(u8::from(*n_problems > 0))
 }
 

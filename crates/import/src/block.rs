@@ -139,6 +139,11 @@ impl Block {
         (self.at.saturating_sub(start), end - start)
     }
 
+    /// Tells indexes apart: a place in one is none in another.
+    pub(crate) fn index_hash(&self) -> u64 {
+        self.index.hash()
+    }
+
     /// Goes on behind a place that [`Block::progress`] named.
     pub fn skip_to(&mut self, done: u64) {
         self.at = self.index.span().0.saturating_add(done);

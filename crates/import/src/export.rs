@@ -9,9 +9,10 @@ use firebell_wire::export::{FRAME_BYTES_MAX, HEAD_BYTES, MAGIC, frame_head, is_w
 use firebell_wire::remote_write::{DECODED_BYTES_MAX, RemoteWriteError, WriteRequest};
 
 use crate::Importer;
+use crate::content::Content;
 use crate::journal::Place;
 use crate::series::Gathered;
-use crate::text::{GATHERED_BYTES_MAX, ends, hash};
+use crate::text::GATHERED_BYTES_MAX;
 
 /// A file that is being read.
 struct Reading<'s> {
@@ -51,24 +52,22 @@ impl Importer<'_> {
         source: &str,
     ) -> Result<(), StoreError> {
         let foreign = || "it is no export of Firebell".to_owned();
-        let checked = ends(disk, path, len).and_then(|ends| match is_export(&ends.0) {
-            true => Ok(ends),
+        let checked = Content::of(disk, path, len).and_then(|it| match is_export(&it.head) {
+            true => Ok(it),
             false => Err(foreign()),
         });
-        let (head, tail) = match checked {
-            Ok(ends) => ends,
+        let content = match checked {
+            Ok(content) => content,
             Err(why) => {
                 self.report.sources_bad += 1;
                 self.report.problem(source, &why);
                 return Ok(());
             }
         };
-        let key = format!("export {path} {len} {:016x}", hash(&head, &tail));
-        let place = self.journal.place(&key);
-        if place.is_done {
-            self.report.sources_known += 1;
+        let key = format!("export {path} {len} all {:016x}", content.hash);
+        let Some(place) = self.begin(&key, source) else {
             return Ok(());
-        }
+        };
         let mut reading = Reading {
             disk,
             path,
@@ -104,7 +103,7 @@ impl Importer<'_> {
                 Ok(Frame::End) => is_last = true,
                 Err(why) => {
                     self.report.problem(source, &why);
-                    self.write(reading, key, false)?;
+                    self.write(reading, key, true)?;
                     return Ok(false);
                 }
             }
@@ -118,7 +117,8 @@ impl Importer<'_> {
         }
     }
 
-    /// Writes what is gathered, durably, and notes how far the file is read.
+    /// Writes what is gathered, durably, and notes how far the file is read; `is_done` says that no
+    /// more of it can be.
     fn write(
         &mut self,
         reading: &mut Reading<'_>,
@@ -138,7 +138,7 @@ impl Importer<'_> {
             is_done,
             ..Place::default()
         };
-        Ok(self.journal.note(key, place)?)
+        self.note(key, place)
     }
 }
 

@@ -14,6 +14,8 @@ pub struct Importer<'a> {
     pub(crate) store: &'a Store,
     pub(crate) journal: Journal,
     pub(crate) report: Report,
+    /// Those that were there before the source that is being read.
+    n_problems_before: u64,
     pub(crate) tell: &'a mut dyn FnMut(&Progress<'_>),
 }
 
@@ -106,6 +108,7 @@ impl<'a> Importer<'a> {
             store,
             journal,
             report: Report::default(),
+            n_problems_before: 0,
             tell,
         }
     }
@@ -129,12 +132,10 @@ impl<'a> Importer<'a> {
                 return Ok(());
             }
         };
-        let key = format!("block {}", block.meta().ulid);
-        let place = self.journal.place(&key);
-        if place.is_done {
-            self.report.sources_known += 1;
+        let key = format!("block {} {:016x}", block.meta().ulid, block.index_hash());
+        let Some(place) = self.begin(&key, source) else {
             return Ok(());
-        }
+        };
         block.skip_to(place.at);
         let mut series = BlockSeries::default();
         loop {
@@ -146,12 +147,38 @@ impl<'a> Importer<'a> {
                 is_done: !has_more,
                 ..Place::default()
             };
-            self.journal.note(&key, place)?;
+            self.note(&key, place)?;
             if !has_more {
                 self.report.sources += 1;
                 return Ok(());
             }
         }
+    }
+
+    /// Where a source is to be gone on with; `None` when it was imported before.
+    pub(crate) fn begin(&mut self, key: &str, source: &str) -> Option<Place> {
+        self.n_problems_before = self.report.n_problems;
+        let place = self.journal.place(key);
+        if place.is_done {
+            self.report.sources_known += 1;
+            return None;
+        }
+        if place.had_problems {
+            let what = "what was read of it before the import was interrupted had problems: \
+                        import it once more, and they are named";
+            self.report.problem(source, what);
+        }
+        Some(place)
+    }
+
+    /// Notes how far a source is read, durably. One that is read to its end and had problems is
+    /// forgotten: whoever mends it, or makes room for it, imports it again.
+    pub(crate) fn note(&mut self, key: &str, mut place: Place) -> Result<(), StoreError> {
+        place.had_problems = self.report.n_problems > self.n_problems_before;
+        Ok(match place.is_done && place.had_problems {
+            true => self.journal.forget_source(key)?,
+            false => self.journal.note(key, place)?,
+        })
     }
 
     /// Fills a chunk file. False when the block ends.

@@ -27,6 +27,9 @@ pub(crate) struct Place {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) type_line: String,
     pub(crate) is_done: bool,
+    /// Whether something of what was read before was left out.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) had_problems: bool,
 }
 
 /// A journal that cannot be read or written.
@@ -87,6 +90,18 @@ impl Journal {
     /// Notes how far a source was imported, durably.
     pub(crate) fn note(&mut self, source: &str, place: Place) -> Result<(), DiskError> {
         self.places.insert(source.to_owned(), place);
+        self.write()
+    }
+
+    /// Forgets one source, durably: the next time it is read from its beginning.
+    pub(crate) fn forget_source(&mut self, source: &str) -> Result<(), DiskError> {
+        match self.places.remove(source) {
+            Some(_) => self.write(),
+            None => Ok(()),
+        }
+    }
+
+    fn write(&self) -> Result<(), DiskError> {
         let mut content = Vec::new();
         for (source, place) in &self.places {
             let (source, place) = (source.clone(), place.clone());

@@ -5,11 +5,13 @@
 //! - [`block`] reads blocks; text is read by `firebell_wire`.
 //!
 //! *Invariants*: an import that is killed goes on where it was, and what is imported twice is there
-//! once. What is damaged is named and left out, the rest is taken.
+//! once. What is damaged is named and left out, the rest is taken; a source of which anything was left
+//! out is read again the next time.
 //!
 //! *Not here*: files and clocks. Bytes come through [`firebell_disk::Disk`].
 
 pub mod block;
+mod content;
 mod export;
 mod importer;
 mod journal;

@@ -11,6 +11,7 @@ use firebell_tsdb::StoreError;
 use firebell_wire::exposition::{Entry, Format, Parser, SampleLine};
 
 use crate::Importer;
+use crate::content::Content;
 use crate::importer::PROBLEMS_MAX;
 use crate::journal::Place;
 use crate::series::Gathered;
@@ -52,21 +53,31 @@ impl Importer<'_> {
         (len, format): (u64, TextFormat),
         source: &str,
     ) -> Result<(), StoreError> {
-        let (head, tail) = match ends(disk, path, len) {
-            Ok(ends) => ends,
+        let content = match Content::of(disk, path, len) {
+            Ok(content) => content,
             Err(why) => {
                 self.report.sources_bad += 1;
                 self.report.problem(source, &why);
                 return Ok(());
             }
         };
-        let has_end = tail.trim_ascii_end().ends_with(END.trim_ascii_end());
+        let has_end = content
+            .tail
+            .trim_ascii_end()
+            .ends_with(END.trim_ascii_end());
         let is_open_metrics = has_end || format == TextFormat::OpenMetrics;
-        let key = format!("text {path} {len} {:016x}", hash(&head, &tail));
-        let place = self.journal.place(&key);
-        if place.is_done {
-            self.report.sources_known += 1;
+        // Read as the other format, the same bytes say something else.
+        let name = match is_open_metrics {
+            true => "openmetrics",
+            false => "text",
+        };
+        let key = format!("{name} {path} {len} all {:016x}", content.hash);
+        let Some(place) = self.begin(&key, source) else {
             return Ok(());
+        };
+        if is_open_metrics && !has_end {
+            let what = "the data does not end with `# EOF`: it may have been cut off";
+            self.report.problem(source, what);
         }
         let mut reading = Reading {
             disk,
@@ -84,12 +95,7 @@ impl Importer<'_> {
             gathered: Gathered::default(),
             n_bad_lines: 0,
         };
-        self.read_text(&mut reading, &key)?;
-        if is_open_metrics && !has_end {
-            let what = "the data does not end with `# EOF`: it may have been cut off";
-            self.report.problem(source, what);
-        }
-        Ok(())
+        self.read_text(&mut reading, &key)
     }
 
     fn read_text(&mut self, reading: &mut Reading<'_>, key: &str) -> Result<(), StoreError> {
@@ -112,15 +118,17 @@ impl Importer<'_> {
             }
             let report = &mut self.report;
             reading.gathered.write(self.store, reading.source, report)?;
-            let is_done = reading.at >= reading.len;
             let place = Place {
                 at: reading.at,
                 line: reading.line,
                 type_line: reading.type_line.clone(),
-                is_done,
+                is_done: !has_more,
+                ..Place::default()
             };
-            self.journal.note(key, place)?;
+            self.note(key, place)?;
             if !has_more {
+                let is_done = reading.at >= reading.len;
+                let report = &mut self.report;
                 report.sources += u64::from(is_done);
                 report.sources_bad += u64::from(!is_done);
                 return Ok(());
@@ -267,25 +275,9 @@ fn behind_line(text: &[u8], n_lines: usize) -> &[u8] {
     rest
 }
 
-/// The first and the last bytes of a file.
-pub(crate) fn ends(disk: &dyn Disk, path: &str, len: u64) -> Result<(Vec<u8>, Vec<u8>), String> {
-    let read = |at| {
-        let bytes = disk.read_at(path, at, ENDS_BYTES);
-        bytes.map_err(|error| error.why)
-    };
-    Ok((read(0)?, read(len.saturating_sub(ENDS_BYTES as u64))?))
-}
-
-/// What a file is known by besides its name and length (FNV-1a).
-pub(crate) fn hash(head: &[u8], tail: &[u8]) -> u64 {
-    let mix = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x100_0000_01b3);
-    head.iter().chain(tail).fold(0xcbf2_9ce4_8422_2325, mix)
-}
-
 const END: &[u8] = b"# EOF\n";
 const PIECE_BYTES: usize = 1 << 20;
 /// A longer line is damage.
 const LINE_BYTES_MAX: usize = 64 << 20;
-const ENDS_BYTES: usize = 4096;
 /// So much of a file is gathered before it is written.
 pub(crate) const GATHERED_BYTES_MAX: usize = 256 << 20;

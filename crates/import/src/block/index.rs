@@ -10,6 +10,7 @@ use firebell_model::Labels;
 
 use super::bits::unzigzag;
 use super::crc32c::crc32c;
+use crate::content::hash_of;
 
 /// An index as it is in its file.
 pub(super) struct Index {
@@ -69,6 +70,11 @@ impl Index {
             start,
             end,
         })
+    }
+
+    /// Tells this index from others.
+    pub(super) fn hash(&self) -> u64 {
+        hash_of(&self.bytes)
     }
 
     /// Bytes in the series section.
