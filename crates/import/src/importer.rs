@@ -234,7 +234,7 @@ impl<'a> Importer<'a> {
 }
 
 /// Problems beyond so many are only counted.
-pub(crate) const PROBLEMS_MAX: usize = 1000;
+const PROBLEMS_MAX: usize = 1000;
 /// A chunk file of the store: what a killed import has to do again.
 const FILE_BYTES_MAX: u64 = 128 << 20;
 const SERIES_PER_TELL: u32 = 256;

@@ -8,11 +8,11 @@
 use firebell_disk::Disk;
 use firebell_model::Sample;
 use firebell_tsdb::StoreError;
-use firebell_wire::exposition::{Entry, Format, Parser, SampleLine};
+use firebell_wire::exposition::{Entry, ExpositionError, Format, Parser, SampleLine};
 
 use crate::Importer;
 use crate::content::Content;
-use crate::importer::PROBLEMS_MAX;
+use crate::importer::Report;
 use crate::journal::Place;
 use crate::series::Gathered;
 
@@ -38,7 +38,6 @@ struct Reading<'s> {
     /// The last `# TYPE` line: what it says holds for the next piece too.
     type_line: String,
     gathered: Gathered,
-    n_bad_lines: usize,
 }
 
 impl Importer<'_> {
@@ -93,7 +92,6 @@ impl Importer<'_> {
             line: place.line.max(1),
             type_line: place.type_line,
             gathered: Gathered::default(),
-            n_bad_lines: 0,
         };
         self.read_text(&mut reading, &key)
     }
@@ -102,8 +100,8 @@ impl Importer<'_> {
         loop {
             let has_more = match reading.piece() {
                 Ok(Some(piece)) => {
-                    self.read_piece(reading, piece);
-                    reading.n_bad_lines <= PROBLEMS_MAX
+                    reading.take_piece(&piece, &mut self.report);
+                    true
                 }
                 Ok(None) => false,
                 Err(why) => {
@@ -135,31 +133,6 @@ impl Importer<'_> {
             }
         }
     }
-
-    /// Reads the lines of a piece.
-    fn read_piece(&mut self, reading: &mut Reading<'_>, piece: Vec<u8>) {
-        let n_lines = piece.iter().filter(|&&byte| byte == b'\n').count();
-        let first_line = reading.line;
-        let mut rest = piece.as_slice();
-        let mut line = first_line;
-        while !rest.is_empty() {
-            let Some((bad_line, what)) = reading.lines(rest) else {
-                break;
-            };
-            let line_of = line + bad_line.max(1) - 1;
-            self.report
-                .problem(reading.source, &format!("line {line_of}: {what}"));
-            reading.n_bad_lines += 1;
-            if reading.n_bad_lines > PROBLEMS_MAX {
-                self.report
-                    .problem(reading.source, "too many bad lines: given up");
-                return;
-            }
-            rest = behind_line(rest, bad_line.max(1));
-            line = line_of + 1;
-        }
-        reading.line = first_line + n_lines;
-    }
 }
 
 impl Reading<'_> {
@@ -183,7 +156,9 @@ impl Reading<'_> {
                 }
                 None => {
                     let line = self.line;
-                    return Err(format!("line {line} is longer than {LINE_BYTES_MAX} bytes"));
+                    return Err(format!(
+                        "line {line} is longer than {LINE_BYTES_MAX} bytes: the rest is left out"
+                    ));
                 }
             };
             piece.truncate(whole);
@@ -192,10 +167,73 @@ impl Reading<'_> {
         }
     }
 
-    /// Reads lines up to the first bad one, which is returned with its number from 1.
-    fn lines(&mut self, lines: &[u8]) -> Option<(usize, String)> {
+    /// Takes whole lines. What is wrong is named, line by line, and the rest is taken.
+    fn take_piece(&mut self, piece: &[u8], report: &mut Report) {
+        let mut rest = piece;
+        while !rest.is_empty() {
+            let error = std::str::from_utf8(rest).err();
+            let Some(wrong_at) = error.map(|error| error.valid_up_to()) else {
+                self.take_lines(rest, report);
+                return;
+            };
+            let (before, from_wrong) = rest.split_at(wrong_at);
+            let is_end = |&byte: &u8| byte == b'\n';
+            let start = before.iter().rposition(is_end).map_or(0, |at| at + 1);
+            let len = from_wrong.iter().position(is_end).map(|at| at + 1);
+            self.take_lines(&rest[..start], report);
+            let column = String::from_utf8_lossy(&before[start..]).chars().count() + 1;
+            let place = format!("line {}, column {column}", self.line);
+            report.problem(self.source, &format!("{place}: it is not valid UTF-8"));
+            self.line += 1;
+            rest = &from_wrong[len.unwrap_or(from_wrong.len())..];
+        }
+    }
+
+    /// Takes whole lines of UTF-8.
+    fn take_lines(&mut self, lines: &[u8], report: &mut Report) {
         // The parser wants a whole body: what came before it, and its end.
         let has_type = !self.type_line.is_empty();
+        let body = self.body(lines);
+        let mut parser = match Parser::new(&body, self.format) {
+            Ok(parser) => parser,
+            Err(error) => return report.problem(self.source, &error.to_string()),
+        };
+        let first_line = self.line;
+        let number = |line: usize| first_line + line - 1 - usize::from(has_type);
+        let mut is_ours = has_type;
+        loop {
+            let taken = match parser.next_entry() {
+                Ok(None) => break,
+                Ok(Some(_)) if is_ours => Ok(()),
+                Ok(Some(entry)) => self.take(&entry),
+                Err(error) => {
+                    let (from, until) = (number(parser.entry_line()), number(error.line));
+                    let ExpositionError {
+                        column, message, ..
+                    } = error;
+                    // A quote that is not closed may have swallowed lines: these are lost as well.
+                    let place = match from == until {
+                        true => format!("line {until}, column {column}"),
+                        false => format!("lines {from} to {until}, column {column}"),
+                    };
+                    report.problem(self.source, &format!("{place}: {message}"));
+                    match parser.skip_line() {
+                        true => Ok(()),
+                        false => break,
+                    }
+                }
+            };
+            is_ours = false;
+            if let Err(what) = taken {
+                let line = number(parser.entry_line());
+                report.problem(self.source, &format!("line {line}, column 1: {what}"));
+            }
+        }
+        self.line += lines.iter().filter(|&&byte| byte == b'\n').count();
+    }
+
+    /// Lines as the parser wants them.
+    fn body(&self, lines: &[u8]) -> Vec<u8> {
         let mut body = Vec::with_capacity(lines.len() + self.type_line.len() + END.len() + 1);
         body.extend_from_slice(self.type_line.as_bytes());
         body.extend_from_slice(lines);
@@ -206,73 +244,39 @@ impl Reading<'_> {
             }
             body.extend_from_slice(END);
         }
-        let number = |line: usize| line - usize::from(has_type);
-        let mut parser = match Parser::new(&body, self.format) {
-            Ok(parser) => parser,
-            Err(error) => {
-                // What is not UTF-8 is one line; those before it are read all the same.
-                let bad_line = number(error.line).max(1);
-                let before = lines.len() - behind_line(lines, bad_line - 1).len();
-                let sooner = if before > 0 {
-                    self.lines(&lines[..before])
-                } else {
-                    None
+        body
+    }
+
+    /// Takes what a line says; the error says why it is none to import.
+    fn take(&mut self, entry: &Entry<'_, '_>) -> Result<(), String> {
+        match entry {
+            Entry::Sample(line) => self.take_sample(line),
+            Entry::Type { metric, kind } => {
+                let word = match (kind.name(), self.format) {
+                    ("unknown", Format::Text) => "untyped",
+                    (word, _) => word,
                 };
-                return sooner.or(Some((bad_line, error.message)));
+                self.type_line = format!("# TYPE {:?} {word}\n", &**metric);
+                Ok(())
             }
-        };
-        let mut n_entries = 0;
-        loop {
-            match parser.next_entry() {
-                Ok(None) => return None,
-                Ok(Some(Entry::Sample(line))) => {
-                    if let Err(what) = push(&mut self.gathered, &line) {
-                        let before = line.series.text().as_ptr() as usize - body.as_ptr() as usize;
-                        let n = body[..before].iter().filter(|&&byte| byte == b'\n').count();
-                        return Some((number(n + 1), what));
-                    }
-                }
-                Ok(Some(Entry::Type { metric, kind })) if n_entries > 0 || !has_type => {
-                    let word = match (kind.name(), self.format) {
-                        ("unknown", Format::Text) => "untyped",
-                        (word, _) => word,
-                    };
-                    self.type_line = format!("# TYPE {:?} {word}\n", &*metric);
-                }
-                Ok(Some(_)) => {}
-                Err(error) => return Some((number(error.line), error.message)),
-            }
-            n_entries += 1;
+            _ => Ok(()),
         }
     }
-}
 
-/// Takes a line; the error says why it is none to import.
-fn push(gathered: &mut Gathered, line: &SampleLine<'_, '_>) -> Result<(), String> {
-    let Some(at) = line.at else {
-        let labels = line
-            .series
-            .labels()
-            .map_or_else(|name| name, |it| it.to_string());
-        return Err(format!("expected timestamp for series {labels}, got none"));
-    };
-    let value = line.value;
-    let labels = || {
-        let labels = line.series.labels();
-        labels.map_err(|name| format!("label `{name}` occurs twice"))
-    };
-    gathered.push(line.series.text(), labels, Sample { at, value })
-}
-
-fn behind_line(text: &[u8], n_lines: usize) -> &[u8] {
-    let mut rest = text;
-    for _ in 0..n_lines {
-        let Some(end) = rest.iter().position(|&byte| byte == b'\n') else {
-            return &[];
+    fn take_sample(&mut self, line: &SampleLine<'_, '_>) -> Result<(), String> {
+        let Some(at) = line.at else {
+            let labels = line.series.labels();
+            let labels = labels.map_or_else(|name| name, |it| it.to_string());
+            return Err(format!("expected timestamp for series {labels}, got none"));
         };
-        rest = &rest[end + 1..];
+        let value = line.value;
+        let labels = || {
+            let labels = line.series.labels();
+            labels.map_err(|name| format!("label `{name}` occurs twice"))
+        };
+        let text = line.series.text();
+        self.gathered.push(text, labels, Sample { at, value })
     }
-    rest
 }
 
 const END: &[u8] = b"# EOF\n";

@@ -316,9 +316,9 @@ fn bad_lines_are_named_with_their_numbers_and_the_others_are_taken() {
     assert_eq!(
         report.problems,
         [
-            "x: line 3: expected `,` or `}`, found ` 3 2`",
-            "x: line 5: expected timestamp for series b, got none",
-            "x: line 6: label `x` occurs twice",
+            "x: line 3, column 16: expected `,` or `}`, found ` 3 2`",
+            "x: line 5, column 1: expected timestamp for series b, got none",
+            "x: line 6, column 1: label `x` occurs twice",
         ]
     );
     let times: Vec<(String, Vec<i64>)> = dump(&store)
@@ -333,6 +333,48 @@ fn bad_lines_are_named_with_their_numbers_and_the_others_are_taken() {
         ("{__name__=\"b\"}".to_owned(), vec![4000]),
     ];
     assert_eq!(times, expected);
+}
+
+#[test]
+fn good_lines_are_taken_however_many_bad_ones_there_are() {
+    let good = |n: usize| format!("good{{n=\"{n}\"}} 1 {n}\n");
+    let n_lines = 100_000;
+    let lines = (0..n_lines).map(|n| match n % 2 {
+        0 => "bad\n".to_owned(),
+        _ => good(n),
+    });
+    // More than one piece, and the bad lines among them, at the end and at the beginning.
+    let content = "bad\n".repeat(1500) + &lines.collect::<String>() + "worse\n# EOF\n";
+    assert!(content.len() > 1 << 20);
+    let (store, report) = text(&content, TextFormat::Guess);
+    assert_eq!(report.added, n_lines as u64 / 2);
+    assert_eq!(dump(&store).len(), n_lines / 2);
+    assert_eq!(report.n_problems, 1500 + n_lines as u64 / 2 + 1);
+    assert_eq!(report.problems.len(), 1000);
+    assert_eq!(
+        report.problems[999],
+        "x: line 1000, column 4: expected a space and a value after the series, found the end of \
+         the line"
+    );
+}
+
+#[test]
+fn lines_that_are_not_utf8_and_quotes_that_swallow_lines_are_named() {
+    let disk = MemoryDisk::default();
+    let content = b"a 1 400000000000\nb\xff 1 400000000000\n# TYPE c counter\nc 1 400000000000\n\
+                    d{x=\"1} 1 400000000000\ne{x=\"1\"} 1 400000000000\nf 1 400000000000\n";
+    disk.replace("x", content).unwrap();
+    let store = store();
+    let what = (content.len() as u64, TextFormat::Guess);
+    let report = import(&store, |it| it.text(&disk, "x", what, "x").unwrap());
+    assert_eq!(
+        report.problems,
+        [
+            "x: line 2, column 2: it is not valid UTF-8",
+            "x: lines 5 to 6, column 6: expected a label name or `}`, found `1\"} 1 400000000000`",
+        ]
+    );
+    assert_eq!(report.added, 3);
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub use self::write_families::FamilyWriter;
 pub struct ExpositionError {
     /// Line number, from 1.
     pub line: usize,
+    /// Character of the line, from 1.
+    pub column: usize,
     /// What was expected and what was found.
     pub message: String,
 }

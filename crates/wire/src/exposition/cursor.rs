@@ -1,5 +1,12 @@
 //! Reads the words of a line: names, quoted strings, single bytes.
 
+/// Where a line begins, and its number, from 1.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LineStart {
+    pub(super) at: usize,
+    pub(super) line: usize,
+}
+
 /// A place in a text. Every method either takes something and moves on, or leaves the place.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cursor<'a> {
@@ -85,10 +92,16 @@ impl<'a> Cursor<'a> {
         self.text.get(start..end)
     }
 
-    /// The number of the line that a place is in, from 1.
-    pub(super) fn line_of(&self, at: usize) -> usize {
-        let before = &self.text.as_bytes()[..at.min(self.text.len())];
-        before.iter().filter(|&&byte| byte == b'\n').count() + 1
+    /// The line that a place is in, counted on from one before it.
+    pub(super) fn line_of(&self, at: usize, from: LineStart) -> LineStart {
+        let between = &self.text.as_bytes()[from.at..at.clamp(from.at, self.text.len())];
+        match between.iter().rposition(|&byte| byte == b'\n') {
+            Some(last) => LineStart {
+                at: from.at + last + 1,
+                line: from.line + between.iter().filter(|&&byte| byte == b'\n').count(),
+            },
+            None => from,
+        }
     }
 
     /// What is at this place, for an error: up to 20 characters of the line.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use firebell_model::{Labels, MetricKind, Timestamp};
 
-use super::cursor::Cursor;
+use super::cursor::{Cursor, LineStart};
 use super::number::parse_value;
 use super::series::{Pair, replace_escapes, unescape, unique_labels};
 use super::{ExpositionError, Format, SeriesText};
@@ -18,6 +18,10 @@ pub struct Parser<'a> {
     /// The metric of which the kind was said.
     family: Cow<'a, str>,
     has_ended: bool,
+    /// Where the last entry begins.
+    entry_at: usize,
+    /// A line up to which lines have been counted.
+    counted: LineStart,
     // Kept between lines, so that a line costs no allocation.
     pairs: Vec<Pair<'a>>,
     exemplar_pairs: Vec<Pair<'a>>,
@@ -93,8 +97,10 @@ impl<'a> Parser<'a> {
     pub fn new(body: &'a [u8], format: Format) -> Result<Self, ExpositionError> {
         let text = std::str::from_utf8(body).map_err(|error| {
             let before = &body[..error.valid_up_to()];
+            let line = before.rsplit(|&byte| byte == b'\n').next();
             ExpositionError {
                 line: before.iter().filter(|&&byte| byte == b'\n').count() + 1,
+                column: line.map_or(0, |it| String::from_utf8_lossy(it).chars().count()) + 1,
                 message: "the body is not valid UTF-8".to_owned(),
             }
         })?;
@@ -104,6 +110,8 @@ impl<'a> Parser<'a> {
             kind: MetricKind::Unknown,
             family: Cow::Borrowed(""),
             has_ended: false,
+            entry_at: 0,
+            counted: LineStart { at: 0, line: 1 },
             pairs: Vec::new(),
             exemplar_pairs: Vec::new(),
         })
@@ -112,7 +120,8 @@ impl<'a> Parser<'a> {
     /// The next entry; `None` at the end. Comments and blank lines are passed over.
     ///
     /// # Errors
-    /// At a line that is not in the format. There is nothing more to be read then.
+    /// At a line that is not in the format. There is nothing more to be read then, unless
+    /// [`Parser::skip_line`] goes on.
     pub fn next_entry(&mut self) -> Result<Option<Entry<'_, 'a>>, ExpositionError> {
         if self.has_ended {
             return Ok(None);
@@ -130,12 +139,28 @@ impl<'a> Parser<'a> {
                 Some(_) => break,
             }
         }
+        self.entry_at = self.cursor.at;
         match self.cursor.peek() {
             None => Err(self.error("the data does not end with `# EOF`")),
             Some(b'#') if self.cursor.take_text("# EOF") => self.end(),
             Some(b'#') => self.metadata().map(Some),
             Some(_) => self.sample().map(Some),
         }
+    }
+
+    /// Goes on behind the line of an error, for those who take what is right in a body that is not.
+    /// False when that line was the last.
+    pub fn skip_line(&mut self) -> bool {
+        self.counted = self.cursor.line_of(self.cursor.at, self.counted);
+        self.cursor.take_while(|byte| byte != b'\n');
+        self.has_ended = !self.cursor.take(b'\n') || self.cursor.peek().is_none();
+        !self.has_ended
+    }
+
+    /// The line in which the last entry begins, right or wrong, from 1.
+    pub fn entry_line(&mut self) -> usize {
+        self.counted = self.cursor.line_of(self.entry_at, self.counted);
+        self.counted.line
     }
 
     /// Whether a comment of the text format is `# HELP` or `# TYPE`.
@@ -420,8 +445,11 @@ impl<'a> Parser<'a> {
 
     #[cold]
     fn error(&self, message: &str) -> ExpositionError {
+        let at = self.cursor.at;
+        let LineStart { at: start, line } = self.cursor.line_of(at, self.counted);
         ExpositionError {
-            line: self.cursor.line_of(self.cursor.at),
+            line,
+            column: self.cursor.slice(start, at).chars().count() + 1,
             message: message.to_owned(),
         }
     }
