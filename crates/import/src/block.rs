@@ -26,8 +26,8 @@ pub struct Block {
     index: Index,
     /// Where the next series is in the index.
     at: u64,
-    /// Names of the chunk files, in order.
-    files: Vec<String>,
+    /// Names of the chunk files by their numbers.
+    files: BTreeMap<u64, String>,
     tombstones: BTreeMap<u64, Vec<(i64, i64)>>,
     window: Window,
 }
@@ -114,13 +114,13 @@ impl Block {
             })?,
             Err(_) => BTreeMap::new(),
         };
-        let is_number = |name: &String| name.bytes().all(|byte| byte.is_ascii_digit());
+        let numbered = |name: String| Some((name.parse().ok()?, name));
         Ok(Self {
             at: index.span().0,
             disk,
             meta,
             index,
-            files: files.into_iter().filter(is_number).collect(),
+            files: files.into_iter().filter_map(numbered).collect(),
             tombstones,
             window: Window::default(),
         })
@@ -173,7 +173,10 @@ impl Block {
             if let Err(problem) = self.read_chunk(place, out) {
                 out.samples.truncate(n_samples);
                 out.histograms.truncate(n_histograms);
-                out.problems.push(problem);
+                // A file that is missing is named once for a series.
+                if out.problems.last() != Some(&problem) {
+                    out.problems.push(problem);
+                }
             }
         }
         if let Some(deleted) = self.tombstones.get(&entry.reference) {
@@ -191,11 +194,15 @@ impl Block {
     }
 
     fn read_chunk(&mut self, place: ChunkEntry, out: &mut BlockSeries) -> Result<(), String> {
-        let ChunkEntry { file_idx, offset } = place;
-        let Some(file) = self.files.get(file_idx as usize) else {
+        let ChunkEntry {
+            file,
+            offset,
+            times: (from, until),
+        } = place;
+        let Some(file) = self.files.get(&file) else {
+            let labels = &out.labels;
             return Err(format!(
-                "chunk file {} is not there",
-                u64::from(file_idx) + 1
+                "`chunks/{file:06}` is not there: what it has of {labels} is left out"
             ));
         };
         let path = format!("chunks/{file}");
@@ -209,8 +216,18 @@ impl Block {
                 "of encoding {encoding}, which is not known"
             )));
         }
+        let (n_samples, n_histograms) = (out.samples.len(), out.histograms.len());
         chunk::decode(encoding, bytes, &mut out.samples, &mut out.histograms)
-            .ok_or_else(|| damaged("damaged although its checksum is right"))
+            .ok_or_else(|| damaged("damaged although its checksum is right"))?;
+        // It may be another series' chunk. Blocks of old versions of Prometheus name longer times
+        // than are left after a delete, so that only what lies outside of them is wrong.
+        let samples = out.samples[n_samples..].iter().map(|it| it.at);
+        let histograms = out.histograms[n_histograms..].iter().map(|it| it.at);
+        let is_within = |at: Timestamp| (from..=until).contains(&at.0);
+        match samples.chain(histograms).all(is_within) {
+            true => Ok(()),
+            false => Err(damaged("of other times than the index says")),
+        }
     }
 }
 

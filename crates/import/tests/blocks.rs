@@ -246,6 +246,53 @@ fn a_damaged_chunk_is_named_and_the_rest_is_read() {
 }
 
 #[test]
+fn a_chunk_file_that_is_missing_is_named_and_no_other_takes_its_place() {
+    let disk = block_disk("deleted");
+    let chunks = disk.read("chunks/000001").unwrap();
+    disk.remove("chunks/000001").unwrap();
+    disk.replace("chunks/000002", &chunks).unwrap();
+    let (found, problems) = read(disk);
+    assert_eq!(found.values().map(BTreeMap::len).sum::<usize>(), 0);
+    // Each of the six series says so once.
+    assert_eq!(problems.len(), 6, "{problems:?}");
+    for problem in problems {
+        let beginning = "`chunks/000001` is not there: what it has of ";
+        assert!(problem.starts_with(beginning), "{problem}");
+    }
+}
+
+/// CRC-32 with Castagnoli's polynomial, bit by bit.
+fn crc32c(bytes: &[u8]) -> u32 {
+    let step = |crc: u32, _| (crc >> 1) ^ (0x82f6_3b78 & (crc & 1).wrapping_neg());
+    let byte = |crc: u32, byte: &u8| (0..8).fold(crc ^ u32::from(*byte), step);
+    !bytes.iter().fold(u32::MAX, byte)
+}
+
+#[test]
+fn a_chunk_of_other_times_than_the_index_says_is_named_and_left_out() {
+    let disk = block_disk("deleted");
+    let mut chunks = disk.read("chunks/000001").unwrap();
+    // Behind the head of the file, the first chunk: its length in one or two bytes, its encoding
+    // (1: floats), the number of samples, the time of the first one, and so on.
+    let head = 8;
+    let (len, from) = match (chunks[head], chunks[head + 1]) {
+        (low @ 0x80.., high) => (usize::from(low & 0x7f) | usize::from(high) << 7, head + 2),
+        (len, _) => (usize::from(len), head + 1),
+    };
+    let until = from + 1 + len;
+    assert_eq!(chunks[from], 1);
+    let right = crc32c(&chunks[from..until]).to_be_bytes();
+    assert_eq!(chunks[until..until + 4], right);
+    chunks[from + 3 + 4] ^= 1;
+    let crc = crc32c(&chunks[from..until]).to_be_bytes();
+    chunks[until..until + 4].copy_from_slice(&crc);
+    disk.replace("chunks/000001", &chunks).unwrap();
+    let (_, problems) = read(disk);
+    let expected = "`chunks/000001`: the chunk at byte 8 is of other times than the index says";
+    assert_eq!(problems, [expected]);
+}
+
+#[test]
 fn a_block_that_cannot_be_read_is_named_and_nothing_comes_of_it() {
     for (file, damage, expected) in [
         (

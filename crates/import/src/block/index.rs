@@ -33,9 +33,11 @@ pub(super) struct Entry {
 /// Where a chunk is.
 #[derive(Clone, Copy)]
 pub(super) struct ChunkEntry {
-    /// Which of the chunk files, from 0.
-    pub(super) file_idx: u32,
+    /// The number that is the chunk file's name, from 1.
+    pub(super) file: u64,
     pub(super) offset: u32,
+    /// The earliest and the latest time that its samples may have.
+    pub(super) times: (i64, i64),
 }
 
 impl Index {
@@ -124,18 +126,23 @@ impl Index {
         let n_chunks = reader.count()?;
         let mut chunks = Vec::with_capacity(n_chunks);
         let mut place = 0_u64;
+        let mut until = 0_i64;
         for idx in 0..n_chunks {
-            // Times of the chunk: its samples say the same.
-            reader.uvarint()?;
-            reader.uvarint()?;
+            // Chunks that overlap step back, and wrap around.
+            let from = match idx {
+                0 => reader.varint()?,
+                _ => until.wrapping_add(reader.uvarint()? as i64),
+            };
+            until = from.wrapping_add(reader.uvarint()? as i64);
             let step = reader.uvarint()?;
             place = match idx {
                 0 => step,
                 _ => place.wrapping_add(unzigzag(step) as u64),
             };
             chunks.push(ChunkEntry {
-                file_idx: (place >> 32) as u32,
+                file: (place >> 32) + 1,
                 offset: place as u32,
+                times: (from, until),
             });
         }
         let labels = Labels::from_pairs(pairs);
