@@ -101,9 +101,8 @@ impl Target for Text {
         self.n_histograms += series.histograms.len();
         let name = series_text(&series.labels);
         for sample in series.samples.iter().filter(|it| !is_stale(it.value)) {
-            let (secs, millis) = (sample.at.0.div_euclid(1000), sample.at.0.rem_euclid(1000));
             let value = format_float(sample.value);
-            writeln!(out, "{name} {value} {secs}.{millis:03}")?;
+            writeln!(out, "{name} {value} {}", seconds(sample.at))?;
         }
         Ok(())
     }
@@ -175,6 +174,13 @@ impl Target for Whole {
     }
 }
 
+/// A time as OpenMetrics spells it: the sign holds for the fraction too.
+fn seconds(at: Timestamp) -> String {
+    let sign = if at.0 < 0 { "-" } else { "" };
+    let ms = at.0.unsigned_abs();
+    format!("{sign}{}.{:03}", ms / 1000, ms % 1000)
+}
+
 /// A series as OpenMetrics spells it.
 fn series_text(labels: &Labels) -> String {
     let metric = labels.metric_name();
@@ -203,4 +209,23 @@ fn quoted(text: &str) -> String {
     let escaped = text.replace('\\', r"\\");
     let escaped = escaped.replace('"', "\\\"").replace('\n', r"\n");
     format!("\"{escaped}\"")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_before_1970_keep_their_fraction() {
+        for (ms, expected) in [
+            (1_700_000_000_007, "1700000000.007"),
+            (0, "0.000"),
+            (-7, "-0.007"),
+            (-5500, "-5.500"),
+            (-6000, "-6.000"),
+            (i64::MIN, "-9223372036854775.808"),
+        ] {
+            assert_eq!(seconds(Timestamp(ms)), expected);
+        }
+    }
 }
