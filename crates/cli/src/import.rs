@@ -144,7 +144,7 @@ fn run(sources: &Sources, found: &[Source]) -> Result<Report, Box<dyn std::error
     }
     let mut bar = Bar::new();
     let mut tell = |progress: &Progress<'_>| bar.show(progress);
-    let mut importer = Importer::new(&store, journal, &mut tell);
+    let mut importer = Importer::new(&store, journal, crate::check::now(), &mut tell);
     for source in found {
         match source {
             Source::Block(path) => {

@@ -126,7 +126,8 @@ impl Importer<'_> {
         is_done: bool,
     ) -> Result<(), StoreError> {
         let report = &mut self.report;
-        reading.gathered.write(self.store, reading.source, report)?;
+        let what = (reading.source, self.latest);
+        reading.gathered.write(self.store, what, report)?;
         if !reading.batch.is_empty() {
             self.store.append(&reading.batch)?;
             self.store.sync()?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use firebell_disk::Disk;
 use firebell_model::Timestamp;
-use firebell_tsdb::{Backfill, Backfilled, Store, StoreError};
+use firebell_tsdb::{AHEAD_MAX, Backfill, Backfilled, Store, StoreError};
 
 use crate::block::{Block, BlockSeries};
 use crate::journal::{Journal, Place};
@@ -13,6 +13,8 @@ use crate::journal::{Journal, Place};
 pub struct Importer<'a> {
     pub(crate) store: &'a Store,
     pub(crate) journal: Journal,
+    /// The latest time that a sample may have.
+    pub(crate) latest: Timestamp,
     pub(crate) report: Report,
     /// Those that were there before the source that is being read.
     n_problems_before: u64,
@@ -93,6 +95,28 @@ impl Report {
         }
     }
 
+    /// Leaves out what is later than `latest`, of samples in order of time.
+    pub(crate) fn cut_ahead<T>(
+        &mut self,
+        source: &str,
+        series: &dyn std::fmt::Display,
+        samples: &mut Vec<T>,
+        at: impl Fn(&T) -> Timestamp,
+        latest: Timestamp,
+    ) {
+        let n_left = samples.partition_point(|it| at(it) <= latest);
+        if let Some(last) = samples[n_left..].last() {
+            let (n, last) = (samples.len() - n_left, shown(at(last)));
+            self.refused += n as u64;
+            let what = format!(
+                "{n} samples of {series} are left out: they are more than {AHEAD_MAX} ahead of now, \
+                 up to {last}"
+            );
+            self.problem(source, &what);
+            samples.truncate(n_left);
+        }
+    }
+
     pub(crate) fn stretch(&mut self, times: impl IntoIterator<Item = Timestamp>) {
         for at in times {
             let (first, last) = self.span.unwrap_or((at, at));
@@ -102,11 +126,18 @@ impl Report {
 }
 
 impl<'a> Importer<'a> {
-    /// An importer that tells every now and then how far it is.
-    pub fn new(store: &'a Store, journal: Journal, tell: &'a mut dyn FnMut(&Progress<'_>)) -> Self {
+    /// An importer at the moment `now` that tells every now and then how far it is. Samples that are
+    /// further ahead than [`AHEAD_MAX`] are left out: a series takes none before its last one.
+    pub fn new(
+        store: &'a Store,
+        journal: Journal,
+        now: Timestamp,
+        tell: &'a mut dyn FnMut(&Progress<'_>),
+    ) -> Self {
         Self {
             store,
             journal,
+            latest: now + AHEAD_MAX,
             report: Report::default(),
             n_problems_before: 0,
             tell,
@@ -206,8 +237,11 @@ impl<'a> Importer<'a> {
                 samples,
                 histograms,
                 problems,
-            } = &*series;
-            for problem in problems {
+            } = &mut *series;
+            report.cut_ahead(source, labels, samples, |it| it.at, self.latest);
+            report.cut_ahead(source, labels, histograms, |it| it.at, self.latest);
+            let labels = &*labels;
+            for problem in &*problems {
                 report.problem(source, problem);
             }
             report.series += u64::from(samples.len() + histograms.len() > 0);
@@ -233,6 +267,16 @@ impl<'a> Importer<'a> {
     }
 }
 
+/// A time, however far: years of more than four digits have no date.
+pub(crate) fn shown(at: Timestamp) -> String {
+    let year = 1970 + at.0 / YEAR_MS;
+    match year {
+        -9998..=9998 => at.to_string(),
+        _ => format!("the year {year}"),
+    }
+}
+
+const YEAR_MS: i64 = 31_556_952_000;
 /// Problems beyond so many are only counted.
 const PROBLEMS_MAX: usize = 1000;
 /// A chunk file of the store: what a killed import has to do again.

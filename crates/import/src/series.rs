@@ -81,11 +81,11 @@ impl Gathered {
         self.bytes
     }
 
-    /// Writes all to the store, durably, and forgets it.
+    /// Writes all up to `latest` to the store, durably, and forgets it.
     pub(crate) fn write(
         &mut self,
         store: &Store,
-        source: &str,
+        (source, latest): (&str, Timestamp),
         report: &mut Report,
     ) -> Result<(), StoreError> {
         let mut all = std::mem::take(self).series;
@@ -108,6 +108,8 @@ impl Gathered {
             } = series;
             report.known += in_order(&mut samples, |it| it.at);
             report.known += in_order(&mut histograms, |it| it.at);
+            report.cut_ahead(source, &labels, &mut samples, |it| it.at, latest);
+            report.cut_ahead(source, &labels, &mut histograms, |it| it.at, latest);
             report.series += 1;
             let ends = [samples.first(), samples.last()];
             report.stretch(ends.into_iter().flatten().map(|sample| sample.at));

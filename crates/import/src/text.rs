@@ -6,13 +6,13 @@
 //! *Sources*: Prometheus, `cmd/promtool/backfill.go`: what `create-blocks-from openmetrics` takes.
 
 use firebell_disk::Disk;
-use firebell_model::Sample;
-use firebell_tsdb::StoreError;
+use firebell_model::{Sample, Timestamp};
+use firebell_tsdb::{AHEAD_MAX, StoreError};
 use firebell_wire::exposition::{Entry, ExpositionError, Format, Parser, SampleLine};
 
 use crate::Importer;
 use crate::content::Content;
-use crate::importer::Report;
+use crate::importer::{Report, shown};
 use crate::journal::Place;
 use crate::series::Gathered;
 
@@ -37,6 +37,8 @@ struct Reading<'s> {
     line: usize,
     /// The last `# TYPE` line: what it says holds for the next piece too.
     type_line: String,
+    /// The latest time that a sample may have.
+    latest: Timestamp,
     gathered: Gathered,
 }
 
@@ -91,6 +93,7 @@ impl Importer<'_> {
             at: place.at,
             line: place.line.max(1),
             type_line: place.type_line,
+            latest: self.latest,
             gathered: Gathered::default(),
         };
         self.read_text(&mut reading, &key)
@@ -115,7 +118,8 @@ impl Importer<'_> {
                 continue;
             }
             let report = &mut self.report;
-            reading.gathered.write(self.store, reading.source, report)?;
+            let what = (reading.source, self.latest);
+            reading.gathered.write(self.store, what, report)?;
             let place = Place {
                 at: reading.at,
                 line: reading.line,
@@ -225,6 +229,7 @@ impl Reading<'_> {
             };
             is_ours = false;
             if let Err(what) = taken {
+                report.refused += 1;
                 let line = number(parser.entry_line());
                 report.problem(self.source, &format!("line {line}, column 1: {what}"));
             }
@@ -263,12 +268,28 @@ impl Reading<'_> {
         }
     }
 
+    /// A sample of the far future would keep those that arrive out of its series.
+    fn check_time(&self, at: Timestamp) -> Result<(), String> {
+        if at <= self.latest {
+            return Ok(());
+        }
+        let (unit, asked) = match self.format {
+            Format::OpenMetrics => ("seconds", "milliseconds"),
+            Format::Text => ("milliseconds", "microseconds"),
+        };
+        let at = shown(at);
+        Err(format!(
+            "as {unit}, the time would be {at}, more than {AHEAD_MAX} ahead of now: is it in {asked}?"
+        ))
+    }
+
     fn take_sample(&mut self, line: &SampleLine<'_, '_>) -> Result<(), String> {
         let Some(at) = line.at else {
             let labels = line.series.labels();
             let labels = labels.map_or_else(|name| name, |it| it.to_string());
             return Err(format!("expected timestamp for series {labels}, got none"));
         };
+        self.check_time(at)?;
         let value = line.value;
         let labels = || {
             let labels = line.series.labels();

@@ -10,6 +10,9 @@ use firebell_tsdb::{Options, Store};
 use firebell_wire::export::{ExportWriter, HEAD_BYTES, MAGIC};
 use firebell_wire::row::Row;
 
+/// 2027: behind all that is imported here.
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
 /// A store and its journal, into which one import after the other goes.
 struct Target {
     store: Store,
@@ -26,7 +29,7 @@ impl Target {
     fn import(&self, act: impl FnOnce(&mut Importer<'_>)) -> Report {
         let journal = Journal::open(Arc::new(self.disk.clone())).unwrap();
         let mut tell = |_: &firebell_import::Progress<'_>| {};
-        let mut importer = Importer::new(&self.store, journal, &mut tell);
+        let mut importer = Importer::new(&self.store, journal, NOW, &mut tell);
         act(&mut importer);
         importer.report().clone()
     }

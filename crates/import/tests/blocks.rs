@@ -2,7 +2,7 @@
 //!
 //! `make_blocks.py` made `blocks/`: each has a `dump.txt`, which is what promtool reads there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +14,9 @@ use firebell_model::{
 };
 use firebell_tsdb::{Options, Store};
 use proptest::prelude::*;
+
+/// 2027: behind all that is imported here.
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -128,7 +131,7 @@ fn dump(store: &Store) -> Dump {
 fn import(store: &Store, act: impl FnOnce(&mut Importer<'_>)) -> Report {
     let journal = Journal::open(Arc::new(MemoryDisk::default())).unwrap();
     let mut tell = |_: &firebell_import::Progress<'_>| {};
-    let mut importer = Importer::new(store, journal, &mut tell);
+    let mut importer = Importer::new(store, journal, NOW, &mut tell);
     act(&mut importer);
     importer.report().clone()
 }
@@ -330,7 +333,7 @@ fn what_was_imported_is_not_read_again_unless_it_is_asked_for() {
         if is_again {
             journal.forget();
         }
-        let mut importer = Importer::new(&store, journal, &mut tell);
+        let mut importer = Importer::new(&store, journal, NOW, &mut tell);
         importer
             .block(Arc::new(block_disk("deleted")), "deleted")
             .unwrap();
@@ -441,6 +444,56 @@ fn a_file_without_an_end_is_text_or_was_cut_off() {
         (report.added, report.problems),
         (2, vec![expected.to_owned()])
     );
+}
+
+#[test]
+fn samples_of_the_future_are_named_and_left_out() {
+    let content = "a 1 1799999999\na 2 1800000600\na 3 1800000600.1\na 4 1799999999000\n\
+                   b 5 1e300\n# EOF\n";
+    let (store, report) = text(content, TextFormat::Guess);
+    assert_eq!(
+        report.problems,
+        [
+            "x: line 3, column 1: as seconds, the time would be 2027-01-15T08:10:00.1Z, more than \
+             10m ahead of now: is it in milliseconds?",
+            "x: line 4, column 1: as seconds, the time would be the year 59009, more than 10m ahead \
+             of now: is it in milliseconds?",
+            "x: line 5, column 1: as seconds, the time would be the year 292278993, more than 10m \
+             ahead of now: is it in milliseconds?",
+        ]
+    );
+    assert_eq!((report.added, report.refused), (2, 3));
+    assert_eq!(dump(&store).len(), 1);
+    let (_, report) = text("a 1 1799999999000000", TextFormat::Guess);
+    assert!(report.problems[0].ends_with("is it in microseconds?"));
+}
+
+#[test]
+fn samples_of_a_block_that_are_ahead_of_the_clock_are_named_and_left_out() {
+    let store = store();
+    let journal = Journal::open(Arc::new(MemoryDisk::default())).unwrap();
+    let (all, _) = read(block_disk("scraped"));
+    let times: BTreeSet<i64> = all.values().flat_map(|it| it.keys().copied()).collect();
+    let middle = *times.iter().nth(times.len() / 2).unwrap();
+    let mut tell = |_: &firebell_import::Progress<'_>| {};
+    let now = Timestamp(middle) - firebell_tsdb::AHEAD_MAX;
+    let mut importer = Importer::new(&store, journal, now, &mut tell);
+    importer
+        .block(Arc::new(block_disk("scraped")), "x")
+        .unwrap();
+    let report = importer.report().clone();
+    let n = |dump: &Dump| dump.values().map(BTreeMap::len).sum::<usize>() as u64;
+    let left = dump(&store);
+    assert!(
+        left.values()
+            .flat_map(BTreeMap::keys)
+            .all(|&at| at <= middle)
+    );
+    assert_eq!(report.added, n(&left));
+    assert!(report.added > 0 && report.refused > 0);
+    assert_eq!(report.added + report.refused, n(&all));
+    let expected = "are left out: they are more than 10m ahead of now, up to 20";
+    assert!(report.problems.iter().all(|it| it.contains(expected)));
 }
 
 #[test]

@@ -12,6 +12,9 @@ use firebell_tsdb::{Batch, Options, Salvaged, Store};
 use firebell_wire::export::{ExportWriter, HEAD_BYTES, MAGIC};
 use firebell_wire::row::Row;
 
+/// 2027: behind all that is imported here.
+const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
 const ALL_TIME: TimeRange = TimeRange {
     after: Timestamp::MIN,
     until: Timestamp::MAX,
@@ -147,7 +150,7 @@ fn import(store: &Store, content: &[u8]) -> Report {
     disk.append("file", content).unwrap();
     let journal = Journal::open(Arc::new(MemoryDisk::default())).unwrap();
     let mut tell = |_: &firebell_import::Progress<'_>| {};
-    let mut importer = Importer::new(store, journal, &mut tell);
+    let mut importer = Importer::new(store, journal, NOW, &mut tell);
     let len = content.len() as u64;
     importer.export(&disk, ("file", len), "file").unwrap();
     importer.report().clone()
