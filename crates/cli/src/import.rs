@@ -36,7 +36,7 @@ enum Kind {
 #[derive(Args)]
 struct Sources {
     /// Files and folders: what `firebell store export` writes, blocks of Prometheus, text. Text that
-    /// does not end with `# EOF` is read as the older text format.
+    /// does not end with `# EOF` is read as the older text format, which has milliseconds.
     #[arg(required = true, value_name = "PATH")]
     paths: Vec<PathBuf>,
     /// The data folder of a Firebell that is not running; it is made when it is not there.
@@ -65,7 +65,10 @@ pub(crate) fn import(import: &Import) -> ExitCode {
         None => (&import.sources, None),
     };
     let found = match find(&sources.paths, kind) {
-        Ok(found) => found,
+        Ok((found, notes)) => {
+            notes.iter().for_each(|note| eprintln!("firebell: {note}"));
+            found
+        }
         Err(message) => {
             eprintln!("firebell: {message}");
             return ExitCode::from(2);
@@ -77,9 +80,9 @@ pub(crate) fn import(import: &Import) -> ExitCode {
     }
 }
 
-/// What the paths name.
-fn find(paths: &[PathBuf], kind: Option<&Kind>) -> Result<Vec<Source>, String> {
-    let mut found = Vec::new();
+/// What the paths name, and what of it is not read.
+fn find(paths: &[PathBuf], kind: Option<&Kind>) -> Result<(Vec<Source>, Vec<String>), String> {
+    let (mut found, mut notes) = (Vec::new(), Vec::new());
     for path in paths {
         let shown = path.display();
         let meta =
@@ -105,9 +108,15 @@ fn find(paths: &[PathBuf], kind: Option<&Kind>) -> Result<Vec<Source>, String> {
                  its head becomes one with its snapshot API)"
             ));
         }
+        if HEAD_FOLDERS.iter().any(|name| path.join(name).is_dir()) {
+            notes.push(format!(
+                "`{shown}`: what Prometheus has only in its head and WAL (the last hours) is not \
+                 read: its snapshot API, `POST /api/v1/admin/tsdb/snapshot`, makes a block of it"
+            ));
+        }
         found.extend(blocks.into_iter().map(Source::Block));
     }
-    Ok(found)
+    Ok((found, notes))
 }
 
 /// What cannot be read is no export; reading it as text says why.
@@ -117,7 +126,7 @@ fn begins_as_export(path: &Path) -> bool {
     read.is_ok() && is_export(&head)
 }
 
-/// The folder itself, or the blocks right in it.
+/// The folder itself, or the blocks right in it, without those that are half written or half gone.
 fn blocks(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     let is_block = |path: &PathBuf| path.join("meta.json").is_file();
     if is_block(&folder.to_owned()) {
@@ -125,7 +134,13 @@ fn blocks(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
     }
     let mut blocks = Vec::new();
     for entry in fs::read_dir(folder)? {
-        blocks.extend(Some(entry?.path()).filter(is_block));
+        let path = entry?.path();
+        let is_whole = path
+            .extension()
+            .is_none_or(|it| !PASSING.iter().any(|&passing| it == passing));
+        if is_whole && is_block(&path) {
+            blocks.push(path);
+        }
     }
     // Their names begin with the time.
     blocks.sort();
@@ -278,6 +293,41 @@ fn now() -> Instant {
     Instant::now()
 }
 
+/// What Prometheus has not made a block of yet.
+const HEAD_FOLDERS: [&str; 2] = ["wal", "chunks_head"];
+/// How names of folders end that Prometheus is about to write or to remove (`tsdb/db.go`).
+const PASSING: [&str; 3] = ["tmp-for-deletion", "tmp-for-creation", "tmp"];
 const BAR_WIDTH: usize = 30;
 const BAR_EVERY: Duration = Duration::from_millis(100);
 const LINE_EVERY: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_folder_of_prometheus_whole_blocks_are_read_and_the_head_is_named() {
+        let folder = std::env::temp_dir().join(format!("firebell-import-{}", std::process::id()));
+        let names = ["01B", "01A", "01C.tmp-for-deletion", "01D.tmp-for-creation"];
+        for name in names {
+            fs::create_dir_all(folder.join(name)).unwrap();
+            fs::write(folder.join(name).join("meta.json"), "{}").unwrap();
+        }
+        let paths = [folder.clone()];
+        let found = |sources: &[Source]| -> Vec<PathBuf> {
+            let block = |it: &Source| match it {
+                Source::Block(path) => Some(path.clone()),
+                _ => None,
+            };
+            sources.iter().filter_map(block).collect()
+        };
+        let expected = [folder.join("01A"), folder.join("01B")];
+        let (sources, notes) = find(&paths, None).unwrap();
+        assert_eq!((found(&sources), notes.len()), (expected.to_vec(), 0));
+        fs::create_dir(folder.join("wal")).unwrap();
+        let (sources, notes) = find(&paths, None).unwrap();
+        assert_eq!((found(&sources), notes.len()), (expected.to_vec(), 1));
+        assert!(notes[0].contains("/api/v1/admin/tsdb/snapshot"));
+        fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -63,7 +63,15 @@ impl Report {
     pub(crate) fn problem(&mut self, source: &str, what: &str) {
         self.n_problems += 1;
         if self.problems.len() < PROBLEMS_MAX {
-            self.problems.push(format!("{source}: {what}"));
+            // A carriage return would hide the line that it stands in.
+            let mut shown = format!("{source}: ");
+            for c in what.chars() {
+                match c.is_control() {
+                    true => shown.extend(c.escape_default()),
+                    false => shown.push(c),
+                }
+            }
+            self.problems.push(shown);
         }
     }
 

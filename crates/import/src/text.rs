@@ -21,7 +21,8 @@ use crate::series::Gathered;
 pub enum TextFormat {
     /// OpenMetrics: seconds, and `# EOF` at the end.
     OpenMetrics,
-    /// OpenMetrics when the file ends with `# EOF`, otherwise the text format: milliseconds.
+    /// OpenMetrics when the file ends with `# EOF`, otherwise the text format: milliseconds. Times
+    /// that look like seconds are named and left out then: OpenMetrics that was cut off.
     Guess,
 }
 
@@ -39,7 +40,16 @@ struct Reading<'s> {
     type_line: String,
     /// The latest time that a sample may have.
     latest: Timestamp,
+    early: Option<Early>,
     gathered: Gathered,
+}
+
+/// Samples of the text format that were left out, as they are probably OpenMetrics's.
+struct Early {
+    n_samples: u64,
+    /// The first of them; 0 until it is known.
+    line: usize,
+    at: Timestamp,
 }
 
 impl Importer<'_> {
@@ -94,6 +104,7 @@ impl Importer<'_> {
             line: place.line.max(1),
             type_line: place.type_line,
             latest: self.latest,
+            early: None,
             gathered: Gathered::default(),
         };
         self.read_text(&mut reading, &key)
@@ -103,7 +114,7 @@ impl Importer<'_> {
         loop {
             let has_more = match reading.piece() {
                 Ok(Some(piece)) => {
-                    reading.take_piece(&piece, &mut self.report);
+                    reading.take_piece(&unix_lines(piece), &mut self.report);
                     true
                 }
                 Ok(None) => false,
@@ -118,6 +129,10 @@ impl Importer<'_> {
                 continue;
             }
             let report = &mut self.report;
+            if let Some(early) = reading.early.take() {
+                report.refused += early.n_samples;
+                report.problem(reading.source, &early.to_string());
+            }
             let what = (reading.source, self.latest);
             reading.gathered.write(self.store, what, report)?;
             let place = Place {
@@ -228,6 +243,9 @@ impl Reading<'_> {
                 }
             };
             is_ours = false;
+            if let Some(early) = self.early.as_mut().filter(|it| it.line == 0) {
+                early.line = number(parser.entry_line());
+            }
             if let Err(what) = taken {
                 report.refused += 1;
                 let line = number(parser.entry_line());
@@ -290,6 +308,15 @@ impl Reading<'_> {
             return Err(format!("expected timestamp for series {labels}, got none"));
         };
         self.check_time(at)?;
+        if self.format == Format::Text && at < TEXT_SINCE {
+            let first = Early {
+                n_samples: 0,
+                line: 0,
+                at,
+            };
+            self.early.get_or_insert(first).n_samples += 1;
+            return Ok(());
+        }
         let value = line.value;
         let labels = || {
             let labels = line.series.labels();
@@ -300,6 +327,39 @@ impl Reading<'_> {
     }
 }
 
+impl std::fmt::Display for Early {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            n_samples,
+            line,
+            at,
+        } = self;
+        write!(
+            f,
+            "{n_samples} samples, the first in line {line}, are left out: as milliseconds, their \
+             times would be before 1980 ({at}). Are they in seconds? Then it is OpenMetrics: let it \
+             end with `# EOF`, or read it with `firebell import openmetrics`"
+        )
+    }
+}
+
+/// The lines as they are where a line ends with a line feed alone.
+fn unix_lines(piece: Vec<u8>) -> Vec<u8> {
+    if !piece.contains(&b'\r') {
+        return piece;
+    }
+    let mut lines = Vec::with_capacity(piece.len());
+    for line in piece.split_inclusive(|&byte| byte == b'\n') {
+        let text = line.strip_suffix(b"\r\n");
+        lines.extend_from_slice(text.unwrap_or(line));
+        lines.extend_from_slice(if text.is_some() { b"\n" } else { b"" });
+    }
+    lines
+}
+
+/// 1980. Nothing was measured before in the text format, and all seconds of today, read as
+/// milliseconds, are in 1970.
+const TEXT_SINCE: Timestamp = Timestamp(315_532_800_000);
 const END: &[u8] = b"# EOF\n";
 const PIECE_BYTES: usize = 1 << 20;
 /// A longer line is damage.

@@ -429,14 +429,14 @@ fn lines_that_are_not_utf8_and_quotes_that_swallow_lines_are_named() {
 
 #[test]
 fn a_file_without_an_end_is_text_or_was_cut_off() {
-    let (store, report) = text("a 1 1500\nb 2 2500", TextFormat::Guess);
+    let (store, report) = text("a 1 1600000001500\nb 2 1600000002500", TextFormat::Guess);
     assert_eq!((report.added, report.n_problems), (2, 0));
     assert_eq!(
         dump(&store)["{__name__=\"b\"}"]
             .keys()
             .copied()
             .collect::<Vec<_>>(),
-        [2500]
+        [1_600_000_002_500]
     );
     let (_, report) = text("a 1 1.5\nb 2 2.5\n", TextFormat::OpenMetrics);
     let expected = "x: the data does not end with `# EOF`: it may have been cut off";
@@ -458,7 +458,7 @@ fn samples_of_the_future_are_named_and_left_out() {
              10m ahead of now: is it in milliseconds?",
             "x: line 4, column 1: as seconds, the time would be the year 59009, more than 10m ahead \
              of now: is it in milliseconds?",
-            "x: line 5, column 1: as seconds, the time would be the year 292278993, more than 10m \
+            "x: line 5, column 1: as seconds, the time would be the year 292278994, more than 10m \
              ahead of now: is it in milliseconds?",
         ]
     );
@@ -494,6 +494,38 @@ fn samples_of_a_block_that_are_ahead_of_the_clock_are_named_and_left_out() {
     assert_eq!(report.added + report.refused, n(&all));
     let expected = "are left out: they are more than 10m ahead of now, up to 20";
     assert!(report.problems.iter().all(|it| it.contains(expected)));
+}
+
+#[test]
+fn text_that_looks_like_openmetrics_that_was_cut_off_is_not_read_in_milliseconds() {
+    let content = "# TYPE a gauge\n".to_owned() + &"a 1 1700000000\n".repeat(90_000);
+    let (store, report) = text(&content, TextFormat::Guess);
+    assert_eq!((report.added, report.refused), (0, 90_000));
+    assert_eq!(dump(&store).len(), 0);
+    assert_eq!(
+        report.problems,
+        [
+            "x: 90000 samples, the first in line 2, are left out: as milliseconds, their times would \
+             be before 1980 (1970-01-20T16:13:20Z). Are they in seconds? Then it is OpenMetrics: let \
+             it end with `# EOF`, or read it with `firebell import openmetrics`"
+        ]
+    );
+}
+
+#[test]
+fn lines_may_end_as_on_windows_and_control_characters_are_shown() {
+    let content = "# TYPE a gauge\r\na 1 1\r\na 2 2\r3\r\nb{x=\"\t\"} 1\r\na 3 3\r\n# EOF\r\n";
+    for format in [TextFormat::Guess, TextFormat::OpenMetrics] {
+        let (_, report) = text(content, format);
+        assert_eq!(report.added, 2);
+        assert_eq!(
+            report.problems,
+            [
+                "x: line 3, column 5: expected a timestamp in seconds, found `2\\r3`",
+                "x: line 4, column 1: expected timestamp for series b{x=\"\\t\"}, got none",
+            ]
+        );
+    }
 }
 
 #[test]
