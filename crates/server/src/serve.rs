@@ -286,6 +286,12 @@ fn listen_address(options: &Options, config: &Config) -> SocketAddr {
     options.listen.or_else(of_file).unwrap_or(DEFAULT_LISTEN)
 }
 
+fn tell_torn(what: &str, bytes: u64) {
+    if bytes > 0 {
+        tracing::warn!(what, bytes, "the end was not whole; it was cut off");
+    }
+}
+
 /// What the data folder held.
 struct Parts {
     engine: Engine,
@@ -304,26 +310,14 @@ fn open(disk: &Arc<dyn Disk>, config: &Config, flags: &Flags) -> Result<Parts, S
             "the metric store is damaged; the rest of it is used"
         );
     }
-    if report.torn_bytes > 0 {
-        let bytes = report.torn_bytes;
-        tracing::warn!(
-            bytes,
-            "the end of the metric store's log was not whole; it was cut off"
-        );
-    }
+    tell_torn("log of the metric store", report.torn_bytes);
     let mut engine = Engine::new(configuration(config, flags));
     let (journal, replayed) =
         Journal::open(Arc::clone(disk), &mut |record| engine.restore(record))?;
     for damage in &replayed.damage {
         tracing::error!(damage, "the journal is damaged; the rest of it is used");
     }
-    if replayed.torn_bytes > 0 {
-        let bytes = replayed.torn_bytes;
-        tracing::warn!(
-            bytes,
-            "the end of the journal was not whole; it was cut off"
-        );
-    }
+    tell_torn("journal", replayed.torn_bytes);
     tracing::info!(
         series = report.series,
         samples = report.samples_replayed,

@@ -42,20 +42,13 @@ impl Since {
     }
 }
 
-/// Notes when something begins or ends, also while nobody asks; until the driver has stopped.
+/// Notes now and then what has begun or ended, also while nobody asks; until the driver has stopped.
+/// To hear of every change would cost each of them a wake.
 pub(crate) async fn watch(app: App) {
-    let mut changes = app.handle.changes();
-    let mut status = None;
-    loop {
-        let next = tokio::time::timeout(events::KEEP_ALIVE, changes.changed()).await;
-        let now = Some(changes.borrow_and_update().status);
-        match next {
-            Ok(Err(_)) => return,
-            // It was alerts.
-            Ok(Ok(())) if status == now => {}
-            _ => drop(current(&app)),
-        }
-        status = now;
+    let changes = app.handle.changes();
+    while changes.has_changed().is_ok() {
+        drop(current(&app));
+        tokio::time::sleep(events::KEEP_ALIVE).await;
     }
 }
 
