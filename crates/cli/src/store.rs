@@ -1,6 +1,7 @@
 //! `firebell store`: what is in the store of a data folder, whether it is whole, and how to get it out.
 
 mod export;
+mod repair;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,10 +10,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, Subcommand};
-use firebell_disk::{Disk, Overlay};
-use firebell_model::{TimeRange, Timestamp};
-use firebell_server::{FileDisk, ReadOnlyDisk};
-use firebell_tsdb::{Batch, OpenReport, Options, Salvaged, Store};
+use firebell_disk::Overlay;
+use firebell_server::{ReadOnlyDisk, is_half_repaired};
+use firebell_tsdb::{OpenReport, Options, Store};
 
 use crate::{fail, say};
 
@@ -29,8 +29,8 @@ pub(crate) enum Command {
     /// Check every checksum and read every page; name all damage; exit code 1 when there is some.
     /// Changes nothing, also while Firebell runs.
     Verify(Folder),
-    /// Write what is good to a new store, and name what is lost. The old files are moved aside, into
-    /// `damaged-N` in the data folder.
+    /// Write what is good to a new store, and name what is lost. It takes the place of the old files
+    /// when it is whole; they are moved aside then, into `damaged-N` in the data folder.
     Repair(Folder),
     /// Print samples, as OpenMetrics text, or all there is, as `firebell import` reads it back.
     Export(Export),
@@ -52,7 +52,7 @@ pub(crate) fn store(command: &Command) -> ExitCode {
     let done = match command {
         Command::Inspect(folder) => inspect(&folder.data),
         Command::Verify(folder) => verify(&folder.data),
-        Command::Repair(folder) => repair(&folder.data),
+        Command::Repair(folder) => repair::repair(&folder.data),
         Command::Export(export) => export::export(export),
     };
     done.unwrap_or_else(|error| fail(&*error))
@@ -60,6 +60,14 @@ pub(crate) fn store(command: &Command) -> ExitCode {
 
 /// Opens a store without changing anything.
 pub(crate) fn look(data: &Path) -> Result<(Store, OpenReport), Failed> {
+    if is_half_repaired(data)? {
+        return Err(format!(
+            "a repair of `{0}` was stopped while it put the new store in place: run `firebell store \
+             repair --data {0}`, which ends it; nothing is lost",
+            data.display()
+        )
+        .into());
+    }
     if !data.join("wal").is_dir() && !data.join("chunks").is_dir() {
         return Err(format!("`{}` holds no store", data.display()).into());
     }
@@ -156,85 +164,4 @@ fn verify(data: &Path) -> Result<ExitCode, Failed> {
     Ok(ExitCode::from(u8::from(n_damaged > 0)))
 }
 
-fn repair(data: &Path) -> Result<ExitCode, Failed> {
-    // A Firebell that runs is not disturbed: this fails then.
-    let disk = Arc::new(FileDisk::open(data)?);
-    look(data)?;
-    let mut number = 1;
-    while data.join(format!("damaged-{number}")).exists() {
-        number += 1;
-    }
-    let aside = data.join(format!("damaged-{number}"));
-    fs::create_dir(&aside)?;
-    for name in STORE {
-        let from = data.join(name);
-        if from.exists() {
-            fs::rename(&from, aside.join(name))?;
-        }
-    }
-    say(format_args!("the old files are in {}", aside.display()));
-    let (old, report) = look(&aside)?;
-    let mut n_lost = report.damage.len();
-    report
-        .damage
-        .iter()
-        .for_each(|what| say(format_args!("lost: {what}")));
-    let (new, _) = Store::open(disk as Arc<dyn Disk>, options())?;
-    let mut all = Vec::new();
-    let mut n_samples = 0;
-    old.salvage(|series| {
-        n_lost += series.damage.len();
-        for what in &series.damage {
-            say(format_args!("lost: {what}: a part of {}", series.labels));
-        }
-        n_samples += series.samples.len() + series.histograms.len();
-        all.push(series);
-        if all.iter().map(|it| it.samples.len()).sum::<usize>() > WRITE_SAMPLES {
-            write(&new, &mut all)?;
-        }
-        Ok::<(), Failed>(())
-    })?;
-    write(&new, &mut all)?;
-    let mut beside = Batch::default();
-    for (metric, metadata) in old.all_metadata() {
-        beside.set_metadata(&metric, metadata);
-    }
-    for (labels, exemplars) in old.exemplars(&[Vec::new()], ALL_TIME) {
-        let exemplars = exemplars.into_iter();
-        exemplars.for_each(|it| beside.add_exemplar(&labels, it));
-    }
-    new.append(&beside)?;
-    new.sync()?;
-    new.flush()?;
-    say(format_args!(
-        "{n_samples} samples kept, {n_lost} parts lost"
-    ));
-    Ok(ExitCode::SUCCESS)
-}
-
-fn write(store: &Store, all: &mut Vec<Salvaged>) -> Result<(), Failed> {
-    let mut file = store.backfill()?;
-    for series in all.drain(..) {
-        file.push(&series.labels, &series.samples)?;
-        file.push_histograms(&series.labels, &series.histograms)?;
-    }
-    Ok(file.finish()?)
-}
-
-const ALL_TIME: TimeRange = TimeRange {
-    after: Timestamp::MIN,
-    until: Timestamp::MAX,
-};
 const TOP_MAX: usize = 10;
-/// What a store has in its data folder.
-const STORE: [&str; 7] = [
-    "chunks",
-    "histograms",
-    "wal",
-    "pages",
-    "tombstones",
-    "metadata",
-    "exemplars",
-];
-/// Samples that are gathered before they are written.
-const WRITE_SAMPLES: usize = 4 << 20;

@@ -1,5 +1,7 @@
 //! The data folder: real files behind `firebell_disk::Disk`, owned by one process at a time.
 
+mod swap;
+
 use std::collections::HashMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, Write as _};
@@ -8,6 +10,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use firebell_disk::{Disk, DiskError};
+
+pub use self::swap::is_half_repaired;
 
 /// Files below one folder, which stays locked while this lives.
 pub struct FileDisk {
@@ -44,10 +48,22 @@ pub enum DataDirError {
         /// What the system said.
         source: io::Error,
     },
+    /// A repaired store cannot be put in place.
+    #[error(
+        "failed to put the repaired store of the data folder `{path}` in place: {source} (nothing \
+         is lost: `firebell store repair` goes on where this stopped)"
+    )]
+    HalfRepaired {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
 }
 
 impl FileDisk {
-    /// Takes a data folder, which is made when it is not there.
+    /// Takes a data folder, which is made when it is not there. A repair that was stopped while it
+    /// put the new store in place is ended.
     ///
     /// # Errors
     /// When another process has it, or it cannot be made or written.
@@ -82,6 +98,7 @@ impl FileDisk {
             .and_then(|()| lock.rewind())
             .and_then(|()| writeln!(lock, "{}", std::process::id()))
             .map_err(unusable("write to"))?;
+        swap::finish(root)?;
         Ok(Self {
             root: root.to_owned(),
             open: Mutex::default(),

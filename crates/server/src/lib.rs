@@ -57,7 +57,7 @@ mod heartbeats;
 pub use crate::alertmanagers::QueueLimits;
 pub use crate::child::run_in_place;
 pub use crate::deploys::read_deploys;
-pub use crate::disk::{DataDirError, FileDisk, ReadOnlyDisk};
+pub use crate::disk::{DataDirError, FileDisk, ReadOnlyDisk, is_half_repaired};
 pub use crate::flags::{AsAlertmanager, Flags, Overrides};
 pub use crate::oncall::{
     IsVerified, OncallError, ShiftsAsked, oncall_at, oncall_calendar, oncall_shifts,

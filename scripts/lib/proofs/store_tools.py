@@ -43,6 +43,7 @@ def main() -> int:
     scenes = {
         "inspect, verify, export and import again": whole,
         "a damaged byte is found, and the rest repaired": damaged,
+        "a repair that is killed or has no room loses nothing": repaired,
         "an import that is killed goes on": killed,
         "a folder in use": in_use,
         "deletes and snapshots": deleted,
@@ -165,6 +166,49 @@ def damaged(proofs: Proofs, folder: Path) -> None:
     proofs.check("the new store is whole", code == 0, (code, said))
     code, said = tool("import", folder / "history.om", "--again", "--data", data)
     proofs.check("`import --again` brings the rest", set(exported(data)) == lines, said)
+
+
+def repaired(proofs: Proofs, folder: Path) -> None:
+    """Let a repair have no room, and kill it at several moments."""
+    data = folder / "data"
+    text = folder / "history.om"
+    text.write_text(text_of(N_SERIES_KILLED, N_SAMPLES_KILLED))
+    code, said = tool("import", text, "--data", data)
+    proofs.check("there is a store", code == 0, (code, said))
+    lines = exported(data)
+    before = files(data)
+    command = [str(binary()), "store", "repair", "--data", str(data)]
+    room = max(len(content) for content in before.values()) // 2
+    done = subprocess.run(
+        [shutil.which("prlimit") or "prlimit", f"--fsize={room}", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        # Too large a file is an error then, as a full disk is, and no signal.
+        restore_signals=False,
+    )
+    proofs.check("no room is an error", done.returncode != 0, done.stdout)
+    after = files(data)
+    for one in (before, after):
+        one.pop("LOCK", None)
+    proofs.check("and changes nothing", after == before, sorted(after.keys() ^ before.keys()))
+    for milliseconds in (1, 5, 10, 20, 40, 80, 160):
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            time.sleep(milliseconds / 1000)
+            process.kill()
+        code, said = tool("store", "verify", "--data", data)
+        is_half = "firebell store repair" in said
+        is_told = is_half if code else "0 damaged" in said
+        proofs.check("verify finds all, or says what to do", is_told, (code, said))
+        if is_half:
+            code, said = tool("store", "repair", "--data", data)
+            proofs.check("the next repair ends it", code == 0, (code, said))
+        proofs.check("every sample is there", exported(data) == lines)
+    code, said = tool("store", "repair", "--data", data)
+    proofs.check("the last one ends", code == 0 and "0 parts lost" in said, (code, said))
+    proofs.check("with every sample", exported(data) == lines)
+    left = [path.name for path in data.iterdir() if path.name.startswith("rep")]
+    proofs.equal("and leaves no folder of its own", left, [])
 
 
 def killed(proofs: Proofs, folder: Path) -> None:
