@@ -86,6 +86,8 @@ enum Place {
     People,
     Person,
     Secret,
+    /// A map of labels, whose keys are anybody's.
+    Labels,
     /// Anywhere else.
     Plain,
 }
@@ -100,7 +102,9 @@ impl Place {
             Self::Person if is_contact() => Self::Secret,
             Self::Top if key == "oncall" => Self::Oncall,
             Self::Oncall if key == "people" => Self::People,
+            Self::Labels => Self::Plain,
             _ if names_secret(key) => Self::Secret,
+            _ if LABEL_MAPS.contains(&key) => Self::Labels,
             _ => Self::Plain,
         }
     }
@@ -111,7 +115,14 @@ fn find(node: &Node, place: Place, places: &mut Vec<(usize, usize)>) {
         Value::Null => {}
         Value::Scalar(scalar) if place == Place::Secret => places.push(scalar.range()),
         Value::Scalar(_) => {}
-        Value::List(items) => items.iter().for_each(|item| find(item, place, places)),
+        Value::List(items) => {
+            // What is no map of labels has fields of its own.
+            let place = match place {
+                Place::Labels => Place::Plain,
+                place => place,
+            };
+            items.iter().for_each(|item| find(item, place, places));
+        }
         Value::Map(entries) => {
             for entry in entries.iter() {
                 find(&entry.value, place.below(&entry.key), places);
@@ -144,6 +155,21 @@ fn names_secret(key: &str) -> bool {
             | "key"
     ) || (endings.iter().any(|ending| key.ends_with(ending)) && key != "routing_key_file")
 }
+
+/// Fields that hold labels or annotations.
+const LABEL_MAPS: [&str; 11] = [
+    "annotations",
+    "exp_annotations",
+    "exp_labels",
+    "external_labels",
+    "labels",
+    "match",
+    "match_re",
+    "source_match",
+    "source_match_re",
+    "target_match",
+    "target_match_re",
+];
 
 #[cfg(test)]
 mod tests {
@@ -189,6 +215,27 @@ mod tests {
             tls_config: {cert: c, key: <secret>, key_file: f}
             y: {proxy_url: <secret>, proxy_connect_header: {A: [<secret>]}}
             oauth2: {client_id: i, client_secret: <secret>, client_secret_file: f}
+        "#]]
+        .assert_eq(&without_secrets(source, &root));
+    }
+
+    #[test]
+    fn labels_are_shown_whatever_they_are_called() {
+        let source = "global: {external_labels: {env: prod, api_token: a}}\n\
+                      scrape_configs:\n- static_configs: [{targets: [t], labels: {env: prod, key: k}}]\n\
+                      route: {routes: [{match: {env: e}, match_re: {headers: h}}]}\n\
+                      inhibit_rules: [{source_match: {key: k}, target_match_re: {url: u}}]\n\
+                      receivers: [{exec_configs: [{env: {labels: hidden}, labels: {env: {token: t}}}]}]\n\
+                      jira: {labels: [{token: t}]}\n";
+        let root = parse(source).0.unwrap();
+        expect_test::expect![[r#"
+            global: {external_labels: {env: prod, api_token: a}}
+            scrape_configs:
+            - static_configs: [{targets: [t], labels: {env: prod, key: k}}]
+            route: {routes: [{match: {env: e}, match_re: {headers: h}}]}
+            inhibit_rules: [{source_match: {key: k}, target_match_re: {url: u}}]
+            receivers: [{exec_configs: [{env: {labels: <secret>}, labels: {env: {token: <secret>}}}]}]
+            jira: {labels: [{token: <secret>}]}
         "#]]
         .assert_eq(&without_secrets(source, &root));
     }
