@@ -3,7 +3,7 @@
 //! A reader asks [`Fields`] for the names it knows; what nobody asked for is unknown. A value that
 //! does not fit is noted and taken as absent, so that the walk goes on.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,8 +12,8 @@ use firebell_model::{Duration, Labels};
 use firebell_promql::Features;
 
 use crate::problem::{Pos, Problem, did_you_mean};
-use crate::secrets::{blackened, may_be_secret};
-use crate::yaml::{Entry, Mistake, Node, Scalar, Value, parse, parse_all};
+use crate::secrets::{blackened, may_be_secret, text_without_secrets};
+use crate::yaml::{Entry, Mistake, Node, Scalar, Value, parse, parse_all, unread};
 
 /// One file that is being read.
 pub(crate) struct Doc<'d> {
@@ -21,6 +21,8 @@ pub(crate) struct Doc<'d> {
     pub(crate) source: &'d str,
     // The source as problems may show it; empty until there is a tree that tells of secrets.
     shown: RefCell<String>,
+    // What no reader of the file heeds, once it was asked for.
+    unread: OnceCell<Vec<(usize, usize)>>,
     problems: &'d RefCell<Vec<Problem>>,
     /// Which experimental parts of PromQL expressions may use.
     pub(crate) features: Features,
@@ -46,6 +48,7 @@ impl<'d> Doc<'d> {
             file,
             source,
             shown: RefCell::default(),
+            unread: OnceCell::new(),
             problems,
             features: Features::ALL,
             ignores_unknown: false,
@@ -60,6 +63,12 @@ impl<'d> Doc<'d> {
         }
         self.note_all(mistakes);
         root.filter(|root| !matches!(root.value, Value::Null))
+    }
+
+    /// The part of the file that a map takes, as it may be shown to anybody.
+    pub(crate) fn text_without_secrets(&self, map: &Node) -> String {
+        let unread = self.unread.get_or_init(|| unread(self.source));
+        text_without_secrets(self.source, unread, map)
     }
 
     /// The trees of all documents of the file. Meant for files that hold no secrets.

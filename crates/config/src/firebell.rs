@@ -33,7 +33,6 @@ use crate::replies::Replies;
 use crate::rule_files::{self, Defaults};
 use crate::rule_policy::RuleDefaults;
 use crate::scrape::{self, Global, ScrapeJob};
-use crate::secrets::text_without_secrets;
 use crate::slo;
 use crate::source::{ExternalSource, SourceSection};
 use crate::storage;
@@ -291,7 +290,7 @@ fn read_root(loader: &Loader<'_>, path: &Path, source: &str) -> Parts {
             return parts;
         }
     }
-    parts.text = text_without_secrets(source, &root);
+    parts.text = doc.text_without_secrets(&root);
     let fields = doc.fields(&root, "the configuration");
     parts.query = read_query(loader, &fields);
     parts.source = SourceSection::read(loader, &fields);
@@ -445,7 +444,7 @@ fn read_prometheus_file(loader: &Loader<'_>, path: &Path, parts: &mut Parts) {
     };
     let doc = loader.doc(path, &source);
     if let Some(root) = doc.parse() {
-        parts.text = text_without_secrets(&source, &root);
+        parts.text = doc.text_without_secrets(&root);
         let fields = doc.fields(&root, "the Prometheus configuration");
         read_prometheus(loader, &fields, parts);
         note_unused(loader, &fields);
@@ -583,5 +582,5 @@ fn read_alertmanager_file(loader: &Loader<'_>, path: &Path, parts: &mut Parts) {
 fn read_alertmanager(loader: &Loader<'_>, doc: &Doc<'_>, root: &Node, parts: &mut Parts) {
     parts.has_alertmanager = true;
     parts.notifications = alertmanager::read(loader, doc, root);
-    parts.alertmanager_text = text_without_secrets(doc.source, root);
+    parts.alertmanager_text = doc.text_without_secrets(root);
 }

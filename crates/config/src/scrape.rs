@@ -20,7 +20,6 @@ use crate::fields::{Doc, Fields};
 use crate::http;
 use crate::load::Loader;
 use crate::relabel;
-use crate::secrets::text_without_secrets;
 use crate::size::parse_bytes;
 use crate::yaml::Node;
 
@@ -171,7 +170,7 @@ fn job(loader: &Loader<'_>, doc: &Doc<'_>, node: &Node, global: &Global) -> Opti
         relabel,
         metric_relabel,
         discovery,
-        text: text_without_secrets(doc.source, node),
+        text: doc.text_without_secrets(node),
         name: name.clone().unwrap_or_default(),
     };
     fields.ignore(&IGNORED);

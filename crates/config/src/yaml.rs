@@ -101,6 +101,34 @@ pub(crate) fn parse_all(source: &str) -> (Vec<Node>, Vec<Mistake>) {
     (roots, builder.mistakes)
 }
 
+/// Which bytes of a file say nothing to whoever reads its first document: comments, and all that
+/// follows it. In the order of the file.
+pub(crate) fn unread(source: &str) -> Vec<(usize, usize)> {
+    let options = granit_parser::options! {
+        emit_comments: true,
+        max_buffered_comment_events: usize::MAX,
+    };
+    let offset = |marker: &granit_parser::Marker| marker.byte_offset().unwrap_or(0);
+    let mut found = Vec::new();
+    for event in Parser::new_from_str_with_options(source, options) {
+        match event {
+            Ok((Event::Comment(..), span)) => found.push((offset(&span.start), offset(&span.end))),
+            Ok((Event::DocumentEnd, span)) => {
+                found.push((offset(&span.start), source.len()));
+                break;
+            }
+            Ok(_) => {}
+            // What follows cannot be told apart.
+            Err(error) => {
+                found.push((offset(error.marker()), source.len()));
+                break;
+            }
+        }
+    }
+    found.sort_unstable();
+    found
+}
+
 impl Node {
     /// What it is, for messages.
     pub(crate) fn kind(&self) -> &'static str {
