@@ -10,8 +10,9 @@ use firebell_notify::{
     TlsVersion, Tree, basic, claim,
 };
 
-use crate::fields::Fields;
+use crate::fields::{Doc, Fields};
 use crate::load::Loader;
+use crate::problem::Pos;
 use crate::tree::of_node;
 
 /// Reads the fields of a client that stand among others.
@@ -37,6 +38,7 @@ fn read_all_but_oauth2(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> HttpConf
     let basic = basic_auth(loader, fields);
     let scheme = authorization(loader, fields);
     let bearer = loader.secret(fields, "bearer_token", "bearer_token_file");
+    check_credentials(fields, "bearer_token", bearer.as_ref());
     let bearer = bearer.map(|token| with_scheme("Bearer", &token));
     let given = [
         ("basic_auth", basic),
@@ -69,9 +71,13 @@ fn proxy(fields: &Fields<'_, '_>) -> ProxyConfig {
     let entries = node.map(|node| fields.doc.entries(node, "proxy_connect_header"));
     let mut connect_headers = Vec::new();
     for (name, node) in entries.into_iter().flatten() {
-        let values = fields.doc.items(node, name).iter();
-        let values = values.filter_map(|value| fields.doc.text(value, name));
-        connect_headers.extend(values.map(|value| (name.to_owned(), Secret::new(value))));
+        check_header_name(fields.doc, node.at, name);
+        for value in fields.doc.items(node, name) {
+            let text = fields.doc.text(value, name).map(Secret::new);
+            text.iter()
+                .for_each(|text| check_header_value(fields.doc, value.at, name, text));
+            connect_headers.extend(text.map(|text| (name.to_owned(), text)));
+        }
     }
     for (is_wrong, name, message) in [
         (
@@ -230,6 +236,7 @@ fn authorization(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<Secret>
         scheme => scheme,
     };
     let credentials = loader.secret(&auth, "credentials", "credentials_file");
+    check_credentials(&auth, "credentials", credentials.as_ref());
     if scheme.eq_ignore_ascii_case("basic") {
         let hint = Some("use `basic_auth`".to_owned());
         let message = "`type` of `authorization` cannot be `basic`";
@@ -310,9 +317,8 @@ fn headers(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Vec<(String, Secret)
             let message = format!("setting header {name:?} is not allowed");
             let hint = Some("Firebell sets it itself".to_owned());
             header.doc.problem(header.at, message, hint);
-        } else if !is_header_name(name) {
-            let message = format!("{name:?} is not a name of a header");
-            header.doc.problem(header.at, message, None);
+        } else {
+            check_header_name(header.doc, header.at, name);
         }
         let plain = header.texts("values").into_iter().map(Secret::new);
         let secret = header.texts("secrets").into_iter().map(Secret::new);
@@ -321,11 +327,42 @@ fn headers(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Vec<(String, Secret)
             .iter()
             .filter_map(|file| loader.secret_file(&header, "files", file));
         let values: Vec<Secret> = plain.chain(secret).chain(files).collect();
+        for value in &values {
+            check_header_value(header.doc, header.at, name, value);
+        }
         headers.extend(values.into_iter().map(|value| (name.to_owned(), value)));
         header.finish();
     }
     headers.sort_by(|a, b| a.0.cmp(&b.0));
     headers
+}
+
+/// Notes a name that no header can have: each request would fail.
+pub(crate) fn check_header_name(doc: &Doc<'_>, at: Pos, name: &str) {
+    if !is_header_name(name) {
+        doc.problem(at, format!("{name:?} is not a name of a header"), None);
+    }
+}
+
+/// Notes a value that no header can have, without showing it.
+pub(crate) fn check_header_value(doc: &Doc<'_>, at: Pos, name: &str, value: &Secret) {
+    if !is_header_value(value.reveal()) {
+        let message = format!("the value of {name:?} has a character that no header may have");
+        doc.problem(at, message, Some(VALUE_HINT.to_owned()));
+    }
+}
+
+fn check_credentials(fields: &Fields<'_, '_>, name: &'static str, value: Option<&Secret>) {
+    if value.is_some_and(|value| !is_header_value(value.reveal())) {
+        let message = format!("`{name}` has a character that no header may have");
+        let hint = Some(VALUE_HINT.to_owned());
+        fields.doc.problem(fields.at(name), message, hint);
+    }
+}
+
+/// Whether it may stand in a header. Source: RFC 9110, 5.5.
+fn is_header_value(value: &str) -> bool {
+    value.chars().all(|c| c == '\t' || !c.is_ascii_control())
 }
 
 /// Whether it is a token of HTTP. Source: RFC 9110, 5.6.2.
@@ -334,6 +371,7 @@ pub(crate) fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(is_token)
 }
 
+const VALUE_HINT: &str = "such as a line feed";
 const PROXY_SCHEMES: [&str; 4] = ["http://", "https://", "socks5://", "socks5h://"];
 /// What `http_headers` may not set. Source: prometheus/common, `config/headers.go`.
 const RESERVED_HEADERS: [&str; 18] = [

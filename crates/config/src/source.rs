@@ -93,14 +93,32 @@ fn checked(fields: &Fields<'_, '_>, name: &'static str, text: String) -> Option<
         .strip_prefix("http://")
         .or_else(|| text.strip_prefix("https://"));
     let is_address = rest.is_some_and(|rest| {
-        !rest.is_empty() && !rest.starts_with(['/', ':']) && !rest.contains(['?', '#', ' '])
+        let is_wrong = |c: char| matches!(c, '?' | '#') || c.is_whitespace() || c.is_control();
+        !rest.is_empty() && !rest.starts_with(['/', ':']) && !rest.contains(is_wrong)
     });
+    let port = rest.and_then(port).filter(|_| is_address);
+    if port.is_some_and(|port| port.parse::<u16>().is_err()) {
+        // Which is not shown: in a password that is not escaped, it is a part of that.
+        let message = format!("the port of `{name}` is no number from 0 to 65535");
+        fields.doc.problem(fields.at(name), message, None);
+        return None;
+    }
     if !is_address {
         let message = format!("`{name}` is not an address such as http://mimir:9009/prometheus");
         fields.doc.problem(fields.at(name), message, None);
         return None;
     }
     Some(text.trim_end_matches('/').to_owned())
+}
+
+/// The port of an address without its scheme, if it names one.
+fn port(rest: &str) -> Option<&str> {
+    let authority = rest.split('/').next()?;
+    let host = authority.rsplit('@').next()?;
+    // The address of IPv6 has colons of its own.
+    let after = host.rsplit(']').next()?;
+    let (_, port) = after.rsplit_once(':')?;
+    Some(port).filter(|port| !port.is_empty())
 }
 
 /// `headers`: plain texts, as in upstream's remote write.
@@ -110,7 +128,12 @@ fn headers(fields: &Fields<'_, '_>) -> Vec<(String, Secret)> {
     };
     let pairs = fields.doc.text_map(node, "headers").into_iter();
     pairs
-        .map(|(entry, text)| (entry.key.to_string(), Secret::new(text)))
+        .map(|(entry, text)| {
+            let (name, value) = (entry.key.clone(), Secret::new(text));
+            http::check_header_name(fields.doc, entry.at, &name);
+            http::check_header_value(fields.doc, entry.value.at, &name, &value);
+            (name, value)
+        })
         .collect()
 }
 
