@@ -1,20 +1,22 @@
 //! What a scrape's body becomes: samples of series that are looked up by the target's own text.
 //!
 //! *Invariants*: a body counts whole or not at all. A series that was there at the last scrape and
-//! is not at this one gets a stale marker; when a scrape fails, all of them do. A store that is full
-//! refuses new series only: those that it has go on.
+//! is not at this one gets a stale marker; when a scrape fails, all of them do, and nothing else of it
+//! is left: the store hears of a new series when the whole body counts. A store that is full refuses
+//! new series only: those that it has go on.
 //!
 //! *Sources*: Prometheus, `scrape/scrape.go`, as behaviour.
 
+mod fresh;
 mod types;
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
-use firebell_config::ScrapeJob;
+use firebell_config::{ScrapeJob, ScrapeLimits};
 use firebell_model::{
-    Exemplar, HistogramSample, Labels, METRIC_NAME, Metadata, STALE_NAN, Sample, SeriesId,
-    Timestamp, is_valid_label_name, is_valid_metric_name, relabel,
+    Exemplar, Histogram, HistogramSample, Labels, METRIC_NAME, Metadata, STALE_NAN, Sample,
+    SeriesId, Timestamp, is_valid_label_name, is_valid_metric_name, relabel,
 };
 use firebell_tsdb::{Batch, SeriesKey, Store, TooManySeries};
 use firebell_wire::exposition::{BodyFormat, Point};
@@ -23,6 +25,7 @@ use firebell_wire::histogram::empty_of;
 use super::body;
 use super::families::Families;
 use super::{limits, lock};
+use fresh::{Fresh, Waiting};
 
 /// How the samples of a target are treated.
 #[derive(Clone, Debug)]
@@ -56,6 +59,7 @@ pub(super) struct Taking<'t> {
     pub(super) treatment: &'t Treatment,
     store: &'t Store,
     taken: Taken,
+    fresh: Fresh,
     /// What the body has said last of a metric.
     said: Metadata,
     /// What it has said last of a histogram.
@@ -83,14 +87,47 @@ pub(super) struct Given {
 
 /// A series as the target spells it.
 struct Known {
-    /// `None` when relabelling drops it.
-    id: Option<SeriesId>,
+    place: Place,
     /// The scrape that last had it.
     seen: u64,
     /// Whether it ends by being absent: not when it has ended, or its timestamps are its own.
     is_live: bool,
     /// When it began, as far as it is stored.
     created: Option<Timestamp>,
+}
+
+/// Where the samples of a series go.
+#[derive(Clone, Copy)]
+enum Place {
+    /// Nowhere: relabelling drops it.
+    Dropped,
+    /// Nowhere yet: no body with it has counted so far. It counts against the limit of series.
+    Refused,
+    /// It is the so-many-th that the body being read has for the first time.
+    New(usize),
+    Stored(SeriesId),
+}
+
+impl Place {
+    fn id(self) -> Option<SeriesId> {
+        match self {
+            Self::Stored(id) => Some(id),
+            Self::Dropped | Self::Refused | Self::New(_) => None,
+        }
+    }
+}
+
+/// A value as it is stored.
+struct Value {
+    at: Timestamp,
+    /// When its series was zero, if that is stored.
+    created: Option<Timestamp>,
+    what: What,
+}
+
+enum What {
+    Float(f64),
+    Histogram(Arc<Histogram>),
 }
 
 /// A body, read.
@@ -132,13 +169,20 @@ impl TargetSeries {
             treatment,
             store,
             taken: Taken::default(),
+            fresh: Fresh::default(),
             said: Metadata::default(),
             said_of_histogram: Metadata::default(),
         };
         let read = body::read(body, format, &mut taking);
+        let n_known = taking.series.known.len();
+        let is_within = |()| limits::series(n_known, &treatment.job.limits, body, format);
+        let refused = &mut taking.taken.refused;
+        *refused = refused.take().or(read.and_then(is_within).err());
+        match refused {
+            None => taking.make(),
+            Some(_) => taking.undo(),
+        }
         let mut taken = taking.taken;
-        let is_within = |()| limits::series(self.known.len(), &treatment.job.limits, body, format);
-        taken.refused = taken.refused.or(read.and_then(is_within).err());
         if taken.refused.is_none() {
             let round = self.round;
             let batch = &mut taken.batch;
@@ -176,7 +220,7 @@ impl TargetSeries {
     pub(super) fn forget(&mut self) {
         let leftover = &mut self.leftover;
         self.known.retain(|_, known| {
-            leftover.extend(known.id.filter(|_| known.is_live));
+            leftover.extend(known.place.id().filter(|_| known.is_live));
             false
         });
     }
@@ -187,12 +231,12 @@ impl TargetSeries {
         lock(&self.families).forget_before(oldest);
         let mut leftover = std::mem::take(&mut self.leftover);
         self.known.retain(|_, known| {
-            if let Some(id) = known.id {
+            if let Some(id) = known.place.id() {
                 leftover.remove(&id);
             }
             if known.is_live && is_gone(known.seen) {
                 known.is_live = false;
-                known.id.into_iter().for_each(&mut mark);
+                known.place.id().into_iter().for_each(&mut mark);
             }
             known.seen >= oldest
         });
@@ -235,44 +279,64 @@ impl Taking<'_> {
             return self.count(spelled.key, given);
         }
         let n_added = self.taken.n_added;
-        let Some(id) = self.series_of(spelled.key, is_live, given)? else {
+        let place = self.series_of(spelled.key, is_live, given)?;
+        if matches!(place, Place::Dropped) {
             return Ok(());
-        };
+        }
         self.taken.n_kept += 1;
         let n_kept = self.taken.n_kept as u64;
-        if job.limits.samples.is_some_and(|limit| n_kept > limit) {
-            self.taken.n_added = n_added;
-            self.taken.refused = Some(limits::SAMPLES.to_owned());
-            return Ok(());
-        }
+        let what = match limited(spelled.point, n_kept, &job.limits) {
+            Ok(what) => what,
+            Err(why) => {
+                self.taken.n_added = n_added;
+                self.taken.refused = Some(why);
+                return Ok(());
+            }
+        };
         let at = own_time.unwrap_or(self.at);
         let created = spelled.created.filter(|_| self.treatment.zero_at_creation);
-        if let Some(created) = created.filter(|created| created.0 > 0 && *created < at) {
-            self.begin(spelled.key, id, created, &spelled.point);
+        let created = created.filter(|created| created.0 > 0 && *created < at);
+        let value = Value { at, created, what };
+        let exemplars = exemplars.into_iter().map(|(mut exemplar, has_time)| {
+            if !has_time {
+                exemplar.at = at;
+            }
+            exemplar
+        });
+        match place {
+            Place::Stored(id) => self.add(spelled.key, id, value, exemplars),
+            Place::New(series) => self.fresh.waiting.push(Waiting {
+                series,
+                value,
+                exemplars: exemplars.collect(),
+            }),
+            Place::Dropped | Place::Refused => {}
         }
-        match spelled.point {
-            Point::Float(value) => self.taken.batch.add(id, &[Sample { at, value }]),
-            Point::Histogram(histogram) => {
-                let limited = match limits::histogram(*histogram, &job.limits) {
-                    Ok(limited) => limited,
-                    Err(why) => {
-                        self.taken.n_added = n_added;
-                        self.taken.refused = Some(why);
-                        return Ok(());
-                    }
-                };
-                let histogram = Arc::new(limited);
+        Ok(())
+    }
+
+    /// Adds a value of a series to what is stored.
+    fn add(
+        &mut self,
+        key: &str,
+        id: SeriesId,
+        value: Value,
+        exemplars: impl IntoIterator<Item = Exemplar>,
+    ) {
+        let Value { at, created, what } = value;
+        if let Some(created) = created {
+            self.begin(key, id, created, &what);
+        }
+        match what {
+            What::Float(value) => self.taken.batch.add(id, &[Sample { at, value }]),
+            What::Histogram(histogram) => {
                 let sample = HistogramSample { at, histogram };
                 self.taken.batch.add_histograms(id, [sample]);
             }
         }
-        for (mut exemplar, has_time) in exemplars {
-            if !has_time {
-                exemplar.at = at;
-            }
+        for exemplar in exemplars {
             self.taken.batch.add_exemplar(id, exemplar);
         }
-        Ok(())
     }
 
     /// Counts a sample of a body that is refused already, as upstream: the figures tell how many it
@@ -282,9 +346,10 @@ impl Taking<'_> {
         key: &str,
         given: impl FnOnce() -> Result<Given, String>,
     ) -> Result<(), String> {
-        let is_kept = match self.series.known.get(key) {
-            Some(known) => known.id.is_some(),
-            None => {
+        let is_kept = match self.series.known.get(key).map(|known| known.place) {
+            Some(Place::Stored(_) | Place::New(_)) => true,
+            Some(Place::Dropped) => false,
+            Some(Place::Refused) | None => {
                 let given = self.typed(given()?);
                 self.treatment.labels_of(&given)?.is_some()
             }
@@ -294,16 +359,21 @@ impl Taking<'_> {
     }
 
     /// A series was zero when it began, which is stored when nothing newer is known of it.
-    fn begin(&mut self, key: &str, id: SeriesId, at: Timestamp, point: &Point) {
-        let known = self.series.known.get_mut(key);
-        let before = known.and_then(|known| known.created.replace(at));
+    fn begin(&mut self, key: &str, id: SeriesId, at: Timestamp, what: &What) {
+        if let Some(known) = self.series.known.get_mut(key) {
+            if known.created == Some(at) {
+                return;
+            }
+            self.fresh.note(key, known);
+            known.created = Some(at);
+        }
         let is_newer = |newest| newest >= at;
-        if before == Some(at) || self.store.newest(&id.into()).is_some_and(is_newer) {
+        if self.store.newest(&id.into()).is_some_and(is_newer) {
             return;
         }
-        match point {
-            Point::Float(_) => self.taken.batch.add(id, &[Sample { at, value: 0.0 }]),
-            Point::Histogram(histogram) => {
+        match what {
+            What::Float(_) => self.taken.batch.add(id, &[Sample { at, value: 0.0 }]),
+            What::Histogram(histogram) => {
                 let histogram = Arc::new(empty_of(histogram));
                 let zero = HistogramSample { at, histogram };
                 self.taken.batch.add_histograms(id, [zero]);
@@ -311,40 +381,41 @@ impl Taking<'_> {
         }
     }
 
-    /// The id of a series, `None` when relabelling drops it.
+    /// Where the samples of a series go. One that is not known yet waits until the body counts.
     fn series_of(
         &mut self,
         key: &str,
         is_live: bool,
         given: impl FnOnce() -> Result<Given, String>,
-    ) -> Result<Option<SeriesId>, String> {
+    ) -> Result<Place, String> {
         let seen = self.series.round;
-        if let Some(known) = self.series.known.get_mut(key) {
-            let is_back = is_live && !known.is_live;
-            (known.seen, known.is_live) = (seen, is_live);
-            self.taken.n_added += usize::from(is_back && known.id.is_some());
-            return Ok(known.id);
+        if let Some(known) = self.series.known.get_mut(key)
+            && !matches!(known.place, Place::Refused)
+        {
+            known.seen = seen;
+            if known.is_live != is_live {
+                self.fresh.note(key, known);
+                known.is_live = is_live;
+                let is_back = is_live && !matches!(known.place, Place::Dropped);
+                self.taken.n_added += usize::from(is_back);
+            }
+            return Ok(known.place);
         }
         let given = self.typed(given()?);
         let labels = self.treatment.labels_of(&given)?;
-        let id = match labels.map(|labels| self.store.resolve(&labels)).transpose() {
-            Ok(id) => id,
-            // Those that were there before go on; at the next scrape there may be room again.
-            Err(error) => {
-                self.taken.over_limit.get_or_insert((0, error)).0 += 1;
-                return Ok(None);
-            }
+        self.taken.n_added += usize::from(labels.is_some());
+        let place = match labels {
+            None => Place::Dropped,
+            Some(labels) => self.fresh.series(key, labels),
         };
-        let created = None;
         let known = Known {
-            id,
+            place,
             seen,
             is_live,
-            created,
+            created: None,
         };
         self.series.known.insert(key.into(), known);
-        self.taken.n_added += usize::from(id.is_some());
-        Ok(id)
+        Ok(place)
     }
 
     /// Takes what the body says of a metric.
@@ -389,6 +460,19 @@ impl Treatment {
         limits::check_labels(&labels, &self.job.limits)?;
         Ok(Some(labels))
     }
+}
+
+/// A value within the limits of its job.
+fn limited(point: Point, n_kept: u64, limits: &ScrapeLimits) -> Result<What, String> {
+    if limits.samples.is_some_and(|limit| n_kept > limit) {
+        return Err(limits::SAMPLES.to_owned());
+    }
+    Ok(match point {
+        Point::Float(value) => What::Float(value),
+        Point::Histogram(histogram) => {
+            What::Histogram(Arc::new(limits::histogram(*histogram, limits)?))
+        }
+    })
 }
 
 fn has_classic_names(labels: &Labels) -> bool {

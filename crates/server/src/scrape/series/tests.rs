@@ -25,6 +25,27 @@ impl Files for OneFile {
     }
 }
 
+/// A job with these options.
+fn job_with(options: &str) -> Arc<ScrapeJob> {
+    let text = format!("scrape_configs: [{{job_name: shop, {options}}}]");
+    let file = Some(Path::new("firebell.yml"));
+    let config = load(file, &ExternalUrl::default(), &OneFile(text)).unwrap();
+    Arc::new(config.scrape[0].clone())
+}
+
+/// An empty store, and a target without labels of a job with these options.
+fn opened(options: &str) -> (Store, Treatment) {
+    let disk = Arc::new(MemoryDisk::default());
+    let (store, _) = Store::open(disk, firebell_tsdb::Options::default()).unwrap();
+    let treatment = Treatment {
+        labels: Labels::default(),
+        job: job_with(options),
+        zero_at_creation: false,
+        has_type_labels: false,
+    };
+    (store, treatment)
+}
+
 /// Scrapes bodies one after the other, a second apart; prints what is then stored. An empty
 /// body is a scrape that failed.
 fn check(options: &str, bodies: &[&str], expected: &Expect) {
@@ -38,12 +59,9 @@ fn check_on(
     bodies: &[&str],
     expected: &Expect,
 ) {
-    let text = format!("scrape_configs: [{{job_name: shop, {options}}}]");
-    let file = Some(Path::new("firebell.yml"));
-    let config = load(file, &ExternalUrl::default(), &OneFile(text)).unwrap();
     let treatment = Treatment {
         labels: Labels::from_pairs([("instance", "a:80"), ("job", "shop")]),
-        job: Arc::new(config.scrape[0].clone()),
+        job: job_with(options),
         zero_at_creation: format != TEXT,
         has_type_labels: false,
     };
@@ -80,6 +98,9 @@ fn dump(store: &Store) -> String {
         until: Timestamp::MAX,
     };
     let mut text = String::new();
+    let n_series = store.stats().series;
+    let n_dumped = store.view().select(&[], all).unwrap().len() as u64;
+    assert_eq!(n_series, n_dumped, "a series without samples");
     for series in store.view().select(&[], all).unwrap() {
         let mut samples = Vec::new();
         series.samples(all, &mut samples).unwrap();
@@ -241,24 +262,13 @@ fn relabelling_drops_series_before_they_count_against_the_limit() {
         &expect![[r#"
         sample limit exceeded: 2 scraped, 2 kept
         x{instance="a:80", job="shop"} 1@1000 stale@2000 2@3000
-        y{instance="a:80", job="shop"} stale@2000
     "#]],
     );
 }
 
 #[test]
 fn a_refused_scrape_tells_what_metrics_are_all_the_same() {
-    let disk = Arc::new(MemoryDisk::default());
-    let (store, _) = Store::open(disk, firebell_tsdb::Options::default()).unwrap();
-    let text = "scrape_configs: [{job_name: shop, sample_limit: 1}]".to_owned();
-    let file = Some(Path::new("firebell.yml"));
-    let config = load(file, &ExternalUrl::default(), &OneFile(text)).unwrap();
-    let treatment = Treatment {
-        labels: Labels::default(),
-        job: Arc::new(config.scrape[0].clone()),
-        zero_at_creation: false,
-        has_type_labels: false,
-    };
+    let (store, treatment) = opened("sample_limit: 1");
     let mut series = TargetSeries::default();
     let body = b"# TYPE a counter\na 1\na{x=\"1\"} 2\n# TYPE b gauge\nb 1\n";
     let taken = series.take(body, TEXT, Timestamp(1000), &treatment, &store);
@@ -373,7 +383,106 @@ fn a_target_whose_series_explode_is_refused_and_the_label_named() {
             series_limit exceeded (number of series: 3, limit: 2, label with the most values: le, values: 1): 1 scraped, 1 kept
             x{id="1", instance="a:80", job="shop", le="1"} 1@1000 stale@2000
             x{id="2", instance="a:80", job="shop", le="1"} 1@1000 stale@2000
-            x{id="3", instance="a:80", job="shop", le="1"} stale@2000
+        "#]],
+    );
+}
+
+#[test]
+fn refused_scrapes_leave_nothing_of_their_series_in_the_store() {
+    for (options, body) in [
+        (
+            "series_limit: 2",
+            "a{id=\"1\"} 1; a{id=\"2\"} 1; a{id=\"3\"} 1",
+        ),
+        (
+            "sample_limit: 2",
+            "a{id=\"1\"} 1; a{id=\"2\"} 1; a{id=\"3\"} 1",
+        ),
+        ("label_limit: 2", "a{id=\"1\"} 1; a{id=\"2\",more=\"x\"} 1"),
+        (
+            "label_value_length_limit: 5",
+            "a{id=\"1\"} 1; a{id=\"long text\"} 1",
+        ),
+        ("", "a{id=\"1\"} 1; a{id"),
+    ] {
+        let (store, treatment) = opened(options);
+        let mut series = TargetSeries::default();
+        for at in [1000, 2000, 3000].map(Timestamp) {
+            let body = body.replace("; ", "\n").replace("1", &at.0.to_string()) + "\n";
+            let taken = series.take(body.as_bytes(), TEXT, at, &treatment, &store);
+            assert!(taken.refused.is_some(), "{options}");
+            store.append(&series.end(at)).unwrap();
+            assert_eq!(store.stats().series, 0, "{options}");
+        }
+    }
+}
+
+#[test]
+fn an_explosion_of_series_stays_refused_while_it_lasts() {
+    let (store, treatment) = opened("series_limit: 5");
+    let mut series = TargetSeries::default();
+    for n in 0..40_i64 {
+        let at = Timestamp(1000 * (n + 1));
+        let body = format!("x{{id=\"{n}\"}} 1\ny{{id=\"{n}\"}} 1\n");
+        let taken = series.take(body.as_bytes(), TEXT, at, &treatment, &store);
+        assert_eq!(taken.refused.is_some(), n >= 2, "{n}");
+        let batch = match taken.refused {
+            None => taken.batch,
+            Some(_) => series.end(at),
+        };
+        store.append(&batch).unwrap();
+    }
+    assert_eq!(store.stats().series, 4);
+    // What it was refused for is forgotten after a while.
+    for n in 40..60_i64 {
+        let at = Timestamp(1000 * (n + 1));
+        let taken = series.take(b"x{id=\"calm\"} 1\n", TEXT, at, &treatment, &store);
+        let is_refused = taken.refused.is_some();
+        assert_eq!(is_refused, n < 49, "{n}");
+        let batch = if is_refused {
+            series.end(at)
+        } else {
+            taken.batch
+        };
+        store.append(&batch).unwrap();
+    }
+    assert_eq!(store.stats().series, 5);
+}
+
+#[test]
+fn a_refused_scrape_ends_what_was_live_and_no_more() {
+    // `gone` had ended, and the first `x` of the second body would make it end by itself.
+    check(
+        "sample_limit: 3",
+        &["gone 1; x 1", "x 1", "gone 1; x 1 2500; y 1; z 1", "gone 1"],
+        &expect![[r#"
+            sample limit exceeded: 4 scraped, 4 kept
+            gone{instance="a:80", job="shop"} 1@1000 stale@2000 1@4000
+            x{instance="a:80", job="shop"} 1@1000 1@2000 stale@3000
+        "#]],
+    );
+}
+
+#[test]
+fn a_beginning_in_a_refused_scrape_is_stored_with_the_next_one() {
+    let body = |value: &str, created: &str, more: &str| {
+        format!(
+            "# TYPE c counter; c_total {value}; c_created {created}; # TYPE g gauge{more}; # EOF"
+        )
+    };
+    let refused = body("1", "2.5", "; g{a=\"1\"} 1; g{a=\"2\"} 1");
+    let bodies = [body("5", "0.25", ""), refused, body("2", "2.5", "")];
+    let bodies: Vec<&str> = bodies.iter().map(String::as_str).collect();
+    check_on(
+        firebell_tsdb::Options {
+            out_of_order_window: firebell_model::Duration::from_hours(1),
+            ..firebell_tsdb::Options::default()
+        },
+        ("sample_limit: 2", BodyFormat::Text(Format::OpenMetrics)),
+        &bodies,
+        &expect![[r#"
+            sample limit exceeded: 3 scraped, 3 kept
+            c_total{instance="a:80", job="shop"} 0@250 5@1000 stale@2000 0@2500 2@3000
         "#]],
     );
 }
