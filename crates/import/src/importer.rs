@@ -214,10 +214,11 @@ impl<'a> Importer<'a> {
     /// forgotten: whoever mends it, or makes room for it, imports it again.
     pub(crate) fn note(&mut self, key: &str, mut place: Place) -> Result<(), StoreError> {
         place.had_problems = self.report.n_problems > self.n_problems_before;
-        Ok(match place.is_done && place.had_problems {
-            true => self.journal.forget_source(key)?,
-            false => self.journal.note(key, place)?,
-        })
+        let noted = match place.is_done && place.had_problems {
+            true => self.journal.forget_source(key),
+            false => self.journal.note(key, place),
+        };
+        Ok(noted?)
     }
 
     /// Fills a chunk file. False when the block ends.

@@ -357,7 +357,7 @@ fn unix_lines(piece: Vec<u8>) -> Vec<u8> {
     lines
 }
 
-/// 1980. Nothing was measured before in the text format, and all seconds of today, read as
+/// The year 1980. Nothing was measured before in the text format, and all seconds of today, read as
 /// milliseconds, are in 1970.
 const TEXT_SINCE: Timestamp = Timestamp(315_532_800_000);
 const END: &[u8] = b"# EOF\n";
