@@ -15,5 +15,8 @@ libfuzzer_sys::fuzz_target!(|content: &[u8]| {
     let (mut log, before) = Log::open(Arc::new(disk.clone()), OPTIONS).expect("it opens");
     log.append(b"next").expect("memory takes it");
     let (_, after) = Log::open(Arc::new(disk), OPTIONS).expect("it opens again");
-    assert_eq!(after.frames.len(), before.frames.len() + 1);
+    // Here nothing has a checksum: what is appended can make a frame whole that was damaged before.
+    if before.damage.is_empty() {
+        assert_eq!(after.frames.len(), before.frames.len() + 1);
+    }
 });

@@ -12,7 +12,7 @@ use firebell_model::{Duration, Labels};
 use firebell_promql::Features;
 
 use crate::problem::{Pos, Problem, did_you_mean};
-use crate::secrets::{blackened, may_be_secret, text_without_secrets};
+use crate::secrets::{blackened, may_be_secret, secret_places, text_without_secrets};
 use crate::yaml::{Entry, Mistake, Node, Scalar, Value, parse, parse_all, unread};
 
 /// One file that is being read.
@@ -23,6 +23,8 @@ pub(crate) struct Doc<'d> {
     shown: RefCell<String>,
     // What no reader of the file heeds, once it was asked for.
     unread: OnceCell<Vec<(usize, usize)>>,
+    // Where it has secrets.
+    secrets: RefCell<Vec<(usize, usize)>>,
     problems: &'d RefCell<Vec<Problem>>,
     /// Which experimental parts of PromQL expressions may use.
     pub(crate) features: Features,
@@ -49,6 +51,7 @@ impl<'d> Doc<'d> {
             source,
             shown: RefCell::default(),
             unread: OnceCell::new(),
+            secrets: RefCell::default(),
             problems,
             features: Features::ALL,
             ignores_unknown: false,
@@ -60,6 +63,7 @@ impl<'d> Doc<'d> {
         let (root, mistakes) = parse(self.source);
         if let Some(root) = &root {
             *self.shown.borrow_mut() = blackened(self.source, root);
+            *self.secrets.borrow_mut() = secret_places(self.source, root);
         }
         self.note_all(mistakes);
         root.filter(|root| !matches!(root.value, Value::Null))
@@ -68,7 +72,7 @@ impl<'d> Doc<'d> {
     /// The part of the file that a map takes, as it may be shown to anybody.
     pub(crate) fn text_without_secrets(&self, map: &Node) -> String {
         let unread = self.unread.get_or_init(|| unread(self.source));
-        text_without_secrets(self.source, unread, map)
+        text_without_secrets(self.source, unread, &self.secrets.borrow(), map)
     }
 
     /// The trees of all documents of the file. Meant for files that hold no secrets.

@@ -6,20 +6,27 @@ use firebell_oncall::ContactKind;
 use crate::yaml::{Node, Value};
 
 /// The part of a file that a map takes, as if it were a file, with its secrets replaced and without
-/// what is [`unread`](crate::yaml::unread).
-pub(crate) fn text_without_secrets(source: &str, unread: &[(usize, usize)], root: &Node) -> String {
+/// what is [`unread`](crate::yaml::unread). `all` are the [`secret_places`] of the file: in the lines of
+/// the map others may stand, too.
+pub(crate) fn text_without_secrets(
+    source: &str,
+    unread: &[(usize, usize)],
+    all: &[(usize, usize)],
+    root: &Node,
+) -> String {
     let (first, indent) = (
         root.at.line.saturating_sub(1),
         root.at.column.saturating_sub(1),
     );
     if indent == 0 {
-        return without_secrets(source, unread, root);
+        return without_secrets(source, unread, all, root);
     }
     // Lines before the map stay, which are counted off.
     let lines = source.split_inclusive('\n').take(first as usize);
     let start = lines.map(str::len).sum();
     let own = unread.partition_point(|(comment, _)| *comment < start);
-    let shown = without_secrets(source, &unread[own..], root);
+    let all: Vec<_> = all.iter().copied().filter(|it| it.0 >= start).collect();
+    let shown = without_secrets(source, &unread[own..], &all, root);
     let pad = " ".repeat(indent as usize);
     let mut lines = shown.lines().skip(first as usize);
     // Before an item of a list stands its dash.
@@ -35,8 +42,20 @@ pub(crate) fn text_without_secrets(source: &str, unread: &[(usize, usize)], root
     text
 }
 
-fn without_secrets(source: &str, unread: &[(usize, usize)], root: &Node) -> String {
+/// Where a file has secrets.
+pub(crate) fn secret_places(source: &str, root: &Node) -> Vec<(usize, usize)> {
+    let places = secrets(source, root, Place::Top).into_iter();
+    places.map(|(start, end, _)| (start, end)).collect()
+}
+
+fn without_secrets(
+    source: &str,
+    unread: &[(usize, usize)],
+    all: &[(usize, usize)],
+    root: &Node,
+) -> String {
     let mut places = secrets(source, root, Place::Top);
+    places.extend(all.iter().map(|&(start, end)| (start, end, What::Secret)));
     let unread = unread.iter().map(|range| with_blanks(source, *range));
     places.extend(unread.map(|(start, end)| (start, end, What::Unread)));
     replaced(source, places, |what, text| match what {
@@ -249,7 +268,8 @@ mod tests {
 
     fn shown(source: &str) -> String {
         let root = parse(source).0.unwrap();
-        text_without_secrets(source, &unread(source), &root)
+        let all = secret_places(source, &root);
+        text_without_secrets(source, &unread(source), &all, &root)
     }
 
     #[test]
@@ -368,13 +388,35 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_file_shows_no_secrets_of_others_in_its_lines() {
+        for source in [
+            r#"{"jobs": [
+  {"job_name": "a"},
+  {"job_name": "b", "basic_auth": {"password": "HIDE"}}
+]}"#,
+            r#"jobs: [{job_name: a}, {job_name: b, basic_auth: {password: HIDE}}]"#,
+        ] {
+            let root = parse(source).0.unwrap();
+            let all = secret_places(source, &root);
+            for part in root.items("jobs") {
+                let shown = text_without_secrets(source, &unread(source), &all, part);
+                assert!(
+                    shown.contains("job_name") && !shown.contains("HIDE"),
+                    "{shown}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn a_part_of_a_file_is_shown_without_its_comments() {
         let source = "# HIDE\njobs:\n# HIDE\n- name: a # HIDE\n# HIDE\n  token: |\n    one\n    two\n  \
                       # HIDE\n  x: 1\n# HIDE\n- name: b\n";
         let root = parse(source).0.unwrap();
+        let all = secret_places(source, &root);
         let parts = root.items("jobs").iter();
         let parts: Vec<String> = parts
-            .map(|part| text_without_secrets(source, &unread(source), part))
+            .map(|part| text_without_secrets(source, &unread(source), &all, part))
             .collect();
         expect_test::expect![[r#"
             name: a

@@ -89,6 +89,7 @@ fn external(loader: &Loader<'_>, fields: &Fields<'_, '_>) -> Option<ExternalSour
 
 /// An address without a slash at the end; anything else is noted.
 fn checked(fields: &Fields<'_, '_>, name: &'static str, text: String) -> Option<String> {
+    let text = text.trim();
     let rest = text
         .strip_prefix("http://")
         .or_else(|| text.strip_prefix("https://"));

@@ -109,7 +109,7 @@ impl Log {
                 if found.torn_bytes > 0 {
                     disk.truncate(&path_of(&options, end.segment), end.good_bytes)?;
                 }
-                if end.is_older {
+                if end.is_over {
                     (end.segment + 1, 0)
                 } else {
                     (end.segment, end.good_bytes)
@@ -275,8 +275,8 @@ pub fn read_segment(
 struct End {
     segment: u64,
     good_bytes: u64,
-    /// An older version wrote it.
-    is_older: bool,
+    /// Nothing more is written to it: an older version wrote it, or nobody knows where it ends.
+    is_over: bool,
 }
 
 fn scan(
@@ -305,10 +305,11 @@ fn scan(
             ));
         }
         let is_older = good_bytes > 0 && !content.starts_with(&options.magic);
+        let is_over = is_older || scanned.gave_up;
         end = Some(End {
             segment,
             good_bytes,
-            is_older,
+            is_over,
         });
     }
     Ok((found, end))
@@ -320,6 +321,8 @@ struct Scanned {
     good_bytes: u64,
     /// What is lost before that.
     damage: Vec<String>,
+    /// There may be good frames that were not found.
+    gave_up: bool,
 }
 
 /// Reads the good frames of a segment.
@@ -335,6 +338,7 @@ fn scan_segment(
         return Ok(Scanned {
             good_bytes: 0,
             damage,
+            gave_up: false,
         });
     }
     let is_known = |magic: &[u8; 8]| content.starts_with(magic);
@@ -357,8 +361,20 @@ fn scan_segment(
             at += HEAD_BYTES + payload.len();
         }
         good = good.max(at);
-        let Some(next) = next_frame(content, at) else {
-            break;
+        let next = match next_frame(content, at) {
+            Next::Frame(next) => next,
+            Next::End => break,
+            Next::Unknown => {
+                let lost = content.len() - at;
+                damage.push(format!(
+                    "`{path}` is damaged at byte {at}: {lost} bytes from there on are not read"
+                ));
+                return Ok(Scanned {
+                    good_bytes: content.len() as u64,
+                    damage,
+                    gave_up: true,
+                });
+            }
         };
         damage.push(format!(
             "`{path}` is damaged at byte {at}: {} bytes are lost",
@@ -369,6 +385,7 @@ fn scan_segment(
     Ok(Scanned {
         good_bytes: good as u64,
         damage,
+        gave_up: false,
     })
 }
 
@@ -379,26 +396,42 @@ fn is_flipped(content: &[u8], magic: &[u8; 8]) -> bool {
     n_other == 1 && (content[7] == magic[7] || !content[7].is_ascii_digit())
 }
 
-/// Where the next good frame begins behind a bad one; `None` when there is none.
-fn next_frame(content: &[u8], bad: usize) -> Option<usize> {
+/// What comes behind a bad frame.
+enum Next {
+    /// A good one begins here.
+    Frame(usize),
+    /// None.
+    End,
+    /// To find out would take too long.
+    Unknown,
+}
+
+fn next_frame(content: &[u8], bad: usize) -> Next {
+    let Some(len) = len_at(content, bad) else {
+        return Next::End;
+    };
     // Most often the length is right, and what is damaged is the payload.
-    let len = len_at(content, bad)?;
-    let claimed = bad + HEAD_BYTES + len;
+    let claimed = bad.saturating_add(HEAD_BYTES + len);
     if frame_at(content, claimed).is_some() {
-        return Some(claimed);
+        return Next::Frame(claimed);
     }
     let mut budget = SEARCHED_BYTES_MAX;
     for at in bad + 1..content.len() {
-        let len = len_at(content, at)?;
-        if len > content.len() - at {
+        let Some(len) = len_at(content, at) else {
+            return Next::End;
+        };
+        if len > FRAME_BYTES_MAX || len > content.len() - at - HEAD_BYTES {
             continue;
         }
-        budget = budget.checked_sub(len)?;
+        let Some(left) = budget.checked_sub(len) else {
+            return Next::Unknown;
+        };
+        budget = left;
         if frame_at(content, at).is_some() {
-            return Some(at);
+            return Next::Frame(at);
         }
     }
-    None
+    Next::End
 }
 
 /// The length that a frame says that it has; `None` where no frame can begin.

@@ -160,6 +160,7 @@ pub(crate) struct Server {
     pub app: App,
     driver: DriverThread,
     listening: Listening,
+    watching: tokio::task::AbortHandle,
 }
 
 impl Server {
@@ -199,12 +200,13 @@ impl Server {
         shared.cluster = cluster.map(Arc::new);
         let app = App::new(shared);
         let _ = ready.set(router(app.clone()));
-        tokio::spawn(watch_notifications(app.clone()));
+        let watching = tokio::spawn(watch_notifications(app.clone())).abort_handle();
         Ok(Self {
             address,
             app,
             driver,
             listening,
+            watching,
         })
     }
 
@@ -213,6 +215,7 @@ impl Server {
     /// # Errors
     /// When the engine had failed.
     pub(crate) async fn stop(self) -> Result<(), ServeError> {
+        self.watching.abort();
         self.app.handle.drain().await;
         self.app.handle.shut_down();
         let thread = self.driver.thread;

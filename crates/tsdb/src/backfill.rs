@@ -34,6 +34,8 @@ pub struct Backfill<'s> {
     run: Columns,
     histograms: FileWriter,
     placed_histograms: Vec<(Arc<Cell>, Vec<Filed>)>,
+    /// The oldest that was put in, or is there already.
+    oldest: i64,
 }
 
 /// What became of the samples of a series.
@@ -78,6 +80,7 @@ impl Store {
             run: Columns::default(),
             histograms,
             placed_histograms: Vec::new(),
+            oldest: i64::MAX,
         })
     }
 
@@ -114,6 +117,7 @@ impl Backfill<'_> {
                 ..Backfilled::default()
             });
         };
+        self.oldest = self.oldest.min(first.at.0);
         let (chunks, memory_since) = {
             let state = cell.state();
             let range = range_of(first.at.0, last.at.0);
@@ -168,6 +172,7 @@ impl Backfill<'_> {
         let disk = self.store.shared.disk();
         let mut taken = Taken::default();
         if let (Some(first), Some(last)) = (histograms.first(), histograms.last()) {
+            self.oldest = self.oldest.min(first.at.0);
             let range = range_of(first.at.0, last.at.0);
             let chunks: Vec<ChunkRef> = cell.state().chunks_in(range).cloned().collect();
             for chunk in chunks {
@@ -241,16 +246,11 @@ impl Backfill<'_> {
     /// much of it stays.
     fn lower_floor(&self) -> Result<(), StoreError> {
         let shared = &self.store.shared;
-        let floats = self.placed.iter().flat_map(|(_, chunks)| chunks);
-        let histograms = self.placed_histograms.iter().flat_map(|(_, chunks)| chunks);
-        let times = floats.map(|it| it.first_at);
-        let oldest = times.chain(histograms.map(|it| it.first_at)).min();
-        match oldest {
-            Some(oldest) if shared.registry().lower_floor(oldest.saturating_sub(1)) => {
-                checkpoint::log_floor(shared)
-            }
-            _ => Ok(()),
+        if shared.registry().lower_floor(self.oldest.saturating_sub(1)) {
+            checkpoint::log_floor(shared)?;
+            shared.writer().log.sync()?;
         }
+        Ok(())
     }
 
     /// Leaves out samples of moments for which the series has a histogram, or may have one where

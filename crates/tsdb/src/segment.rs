@@ -8,10 +8,10 @@
 //! they overlap, having all their samples (see `backfill` and `merge`), and of whole files that it names
 //! (see `replaced`).
 //!
-//! *Invariants*: the index is written last and at once: a chunk file without one, with no finished
-//! one behind it, was never finished; its samples are still in the log or in other files, and it goes
-//! at the next start. One that is to go is cut to [`GOING_BYTES`] of its index first. Any other file
-//! that cannot be read stays where it is, and what it lacks is named.
+//! *Invariants*: the index is written last and at once. Until then, and again when the file is to go,
+//! it is [`PASSING`] alone: the samples of such a file are in the log or in other files, and it goes at
+//! the next start, as does one without an index that has no finished one behind it. Any other file that
+//! cannot be read stays where it is, and what it lacks is named.
 
 use std::sync::Arc;
 
@@ -150,6 +150,8 @@ impl ChunkRef {
 pub(crate) struct Writer {
     disk: Arc<dyn Disk>,
     number: u64,
+    /// Something of it is on the disk.
+    is_begun: bool,
     buffer: Vec<u8>,
     offset: u64,
     first_at: i64,
@@ -167,6 +169,7 @@ impl Writer {
         Ok(Self {
             disk,
             number,
+            is_begun: false,
             buffer: DATA_MAGIC.to_vec(),
             offset: DATA_MAGIC.len() as u64,
             first_at: i64::MAX,
@@ -250,6 +253,7 @@ impl Writer {
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
+        begin_in(&*self.disk, FOLDER, (self.number, &mut self.is_begun))?;
         self.disk.append(&data_path(self.number), &self.buffer)?;
         self.buffer.clear();
         Ok(())
@@ -303,8 +307,8 @@ pub(crate) fn list_in(disk: &dyn Disk, folder: &str) -> Result<Files, StoreError
     };
     let (mut finished, mut unfinished, mut lost) = (Vec::new(), Vec::new(), Vec::new());
     for number in with(".idx") {
-        let is_going = disk.size(&format!("{folder}/{number:08}.idx"))? == GOING_BYTES;
-        if is_going {
+        let is_passing = disk.size(&format!("{folder}/{number:08}.idx"))? == PASSING.len() as u64;
+        if is_passing {
             &mut unfinished
         } else {
             &mut finished
@@ -406,6 +410,20 @@ pub(crate) fn lost(folder: &str, number: u64) -> String {
     format!("`{folder}/{number:08}.idx` is gone: the chunks of `{folder}/{number:08}` are left out")
 }
 
+/// Says of a file of a folder of numbered files with indexes, before its first bytes are written, that
+/// it is not finished.
+pub(crate) fn begin_in(
+    disk: &dyn Disk,
+    folder: &str,
+    (number, is_begun): (u64, &mut bool),
+) -> Result<(), StoreError> {
+    if !*is_begun {
+        disk.replace(&format!("{folder}/{number:08}.idx"), PASSING)?;
+        *is_begun = true;
+    }
+    Ok(())
+}
+
 /// Removes a chunk file.
 pub(crate) fn remove(disk: &dyn Disk, number: u64) -> Result<(), StoreError> {
     remove_in(disk, FOLDER, number)
@@ -415,7 +433,7 @@ pub(crate) fn remove(disk: &dyn Disk, number: u64) -> Result<(), StoreError> {
 /// is left after a crash is known to be on its way.
 pub(crate) fn remove_in(disk: &dyn Disk, folder: &str, number: u64) -> Result<(), StoreError> {
     let path = |suffix: &str| format!("{folder}/{number:08}{suffix}");
-    disk.truncate(&path(".idx"), GOING_BYTES)?;
+    disk.truncate(&path(".idx"), PASSING.len() as u64)?;
     disk.remove(&path(".over"))?;
     disk.remove(&path(""))?;
     disk.remove(&path(".idx"))?;
@@ -439,7 +457,7 @@ const DATA_MAGIC: [u8; 8] = *b"FBCHNK 2";
 /// What is written.
 const FORMAT: Format = Format::Version2;
 const HEAD_BYTES: usize = 4;
-/// How long the index is of a file that is being removed.
-const GOING_BYTES: u64 = 4;
+/// The index of a file that is not finished, or is being removed: what all indexes begin with.
+const PASSING: &[u8] = b"FBCI";
 /// So much is gathered before the disk is asked.
 const WRITE_BYTES: usize = 1 << 20;

@@ -124,10 +124,9 @@ impl Upkeep {
     }
 
     pub(crate) fn run(&mut self, shared: &Shared, now: Timestamp) -> Result<(), StoreError> {
-        // Files from the future, which bytes may ask to drop, must not keep what comes now out; nor
-        // may a floor that an earlier version has noted for their sake.
-        let floor = self.floor_by_bytes(shared).min(now.0);
-        let floor = floor.max((now - shared.options().retention).0);
+        let floor = (now - shared.options().retention).0;
+        let floor = floor.max(self.floor_by_bytes(shared, now));
+        // An earlier version may have noted one for the sake of a file from the future.
         shared.registry().lower_floor(now.0.max(floor));
         let (unseen, epoch) = shared.registry().raise_floor(floor);
         let due = now - shared.options().head_span;
@@ -176,7 +175,9 @@ impl Upkeep {
     }
 
     /// The floor below which chunk files have to go so that the rest is within its bytes.
-    fn floor_by_bytes(&self, shared: &Shared) -> i64 {
+    /// Those from the future, or of which nobody knows how old they are, do not go, nor do they count:
+    /// all others would have to go for them.
+    fn floor_by_bytes(&self, shared: &Shared, now: Timestamp) -> i64 {
         let Some(bytes_max) = shared.options().retention_bytes else {
             return i64::MIN;
         };
@@ -185,6 +186,8 @@ impl Upkeep {
         let mut floor = i64::MIN;
         let mut files: Vec<_> = self.floats.ages().chain(self.histograms.ages()).collect();
         files.sort_unstable();
+        let later = files.split_off(files.partition_point(|file| file.0 <= now.0));
+        bytes -= later.iter().map(|file| file.1).sum::<u64>();
         for (last_at, file_bytes) in files {
             if bytes <= bytes_max {
                 break;

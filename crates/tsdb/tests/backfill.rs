@@ -201,3 +201,21 @@ fn files_from_the_future_keep_nothing_out_that_comes_now() {
     let report = store.append(&batch(&[("job=b", now + 1, 1.0)])).unwrap();
     assert_eq!(report.appended, 1);
 }
+
+#[test]
+fn bytes_do_not_ask_all_others_to_go_for_a_file_that_cannot() {
+    let disk = MemoryDisk::default();
+    let now = 100 * 86_400_000_i64;
+    let store = open(&disk, &options());
+    backfill(&store, "job=a", &samples([now - 2_000, now - 1_000], 2.0));
+    backfill(&store, "job=b", &samples([now * 500], 2.0));
+    drop(store);
+    let retention_bytes = Some(disk.read("chunks/00000000").unwrap().len() as u64 + 10_000);
+    let limited = Options {
+        retention_bytes,
+        ..options()
+    };
+    let store = open(&disk, &limited);
+    store.maintain(Timestamp(now)).unwrap();
+    assert_eq!(times(&store), [now - 2_000, now - 1_000]);
+}

@@ -173,6 +173,8 @@ fn read_index(mut reader: Reader<'_>, file: u64, visit: &mut Visit<'_>) -> Optio
 pub(crate) struct FileWriter {
     disk: Arc<dyn Disk>,
     number: u64,
+    /// Something of it is on the disk.
+    is_begun: bool,
     takes_over: bool,
     buffer: Vec<u8>,
     offset: u64,
@@ -192,6 +194,7 @@ impl FileWriter {
         Ok(Self {
             disk,
             number,
+            is_begun: false,
             takes_over,
             buffer: DATA_MAGIC.to_vec(),
             offset: DATA_MAGIC.len() as u64,
@@ -264,6 +267,7 @@ impl FileWriter {
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
+        segment::begin_in(&*self.disk, FOLDER, (self.number, &mut self.is_begun))?;
         self.disk.append(&data_path(self.number), &self.buffer)?;
         self.buffer.clear();
         Ok(())

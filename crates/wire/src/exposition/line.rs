@@ -175,11 +175,15 @@ impl<'a> Parser<'a> {
     }
 
     fn end(&mut self) -> Result<Option<Entry<'_, 'a>>, ExpositionError> {
+        let end = self.cursor.at;
         self.cursor.take(b'\n');
-        match self.cursor.peek() {
-            None => Ok(None),
-            Some(_) => Err(self.error("there is more after `# EOF`")),
+        if self.cursor.peek().is_none() {
+            return Ok(None);
         }
+        let error = self.error("there is more after `# EOF`");
+        // Whoever goes on does so with the next line.
+        self.cursor.at = end;
+        Err(error)
     }
 
     fn metadata(&mut self) -> Result<Entry<'_, 'a>, ExpositionError> {
