@@ -19,7 +19,7 @@ pub struct FileDisk {
     /// Files that are being appended to. Only the latest few: segments are written one by one.
     open: Mutex<HashMap<String, Arc<File>>>,
     /// Holds the lock; the system lets go of it when the process ends, however it ends.
-    _lock: File,
+    lock: File,
 }
 
 /// A data folder that cannot be used.
@@ -94,16 +94,22 @@ impl FileDisk {
                 pid: pid.trim().to_owned(),
             });
         }
-        lock.set_len(0)
-            .and_then(|()| lock.rewind())
-            .and_then(|()| writeln!(lock, "{}", std::process::id()))
-            .map_err(unusable("write to"))?;
-        swap::finish(root)?;
-        Ok(Self {
+        let disk = Self {
             root: root.to_owned(),
             open: Mutex::default(),
-            _lock: lock,
-        })
+            lock,
+        };
+        disk.sign_lock().map_err(unusable("write to"))?;
+        swap::finish(root)?;
+        Ok(disk)
+    }
+
+    /// Says who has the folder.
+    fn sign_lock(&self) -> io::Result<()> {
+        let mut lock = &self.lock;
+        lock.set_len(0)?;
+        lock.rewind()?;
+        writeln!(lock, "{}", std::process::id())
     }
 
     fn file(&self, path: &str) -> Result<Arc<File>, DiskError> {
@@ -174,6 +180,14 @@ impl FileDisk {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .remove(path);
+    }
+}
+
+impl Drop for FileDisk {
+    fn drop(&mut self) {
+        // To close it is not enough: a program that is being started has the descriptor too, until
+        // it runs.
+        let _ = self.lock.unlock();
     }
 }
 
@@ -387,8 +401,11 @@ mod tests {
             error.contains(&format!("in use by process {}", std::process::id())),
             "{error}"
         );
+        // As a program has it that was started meanwhile and does not run yet.
+        let inherited = first.lock.try_clone().unwrap();
         drop(first);
         FileDisk::open(root.path()).unwrap();
+        drop(inherited);
     }
 
     #[test]
