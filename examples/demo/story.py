@@ -24,7 +24,7 @@ FAULT_SECONDS_MAX = 600.0
 HOLD_SECONDS = 3.0
 SETTLE_SECONDS = 15.0
 POLL_SECONDS = 0.25
-ORDER_SECONDS = 0.5
+ORDER_SECONDS = 3.0
 """How far a hop's time may lie before the one that led to it: integrations run side by side."""
 
 HTTP_INTEGRATIONS = ("slack", "webhook")

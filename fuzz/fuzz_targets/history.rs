@@ -17,7 +17,7 @@ libfuzzer_sys::fuzz_target!(|content: &[u8]| {
     let disk = MemoryDisk::default();
     let segment = [b"FBHIST 1".as_slice(), content].concat();
     disk.replace("history/00000000", &segment).expect("memory takes it");
-    let (mut history, _) = History::open(Arc::new(disk.clone()), &LIMITS).expect("it opens");
+    let (mut history, damage) = History::open(Arc::new(disk.clone()), &LIMITS).expect("it opens");
     let entry = HistoryEntry {
         at: Timestamp(1),
         labels: Labels::from_pairs([("a", "b")]),
@@ -45,7 +45,9 @@ libfuzzer_sys::fuzz_target!(|content: &[u8]| {
                 None => break,
             }
         }
-        assert!(n_found > 0, "what was appended is not found");
+        // Here nothing has a checksum: what is appended can make a frame whole that was damaged before.
+        let is_damaged = damage.iter().any(|it| it.contains(" is damaged "));
+        assert!(n_found > 0 || is_damaged, "what was appended is not found");
     }
     history.forget(Timestamp(i64::MAX), &LIMITS).expect("memory forgets");
 });

@@ -187,13 +187,13 @@ mod tests {
     async fn a_program_and_its_children_end_with_their_time() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("late");
-        let script = format!("(sleep 1; echo x > {}) & sleep 60", file.display());
+        let script = format!("(sleep 4; echo x > {}) & sleep 60", file.display());
         let slow = ExecCommand {
             timeout: Some(ModelDuration(200)),
             ..shell(&script)
         };
         assert_eq!(run(&slow).await.unwrap_err(), "it did not end within 0.2 s");
-        sleep(Duration::from_millis(1500)).await;
+        sleep(Duration::from_millis(4500)).await;
         assert!(!file.exists());
     }
 

@@ -172,6 +172,6 @@ def problems(server: Firebell) -> list[str]:
 
 
 def samples(server: Firebell) -> list[Any]:
-    """Return the samples of the shop, of the last two minutes."""
-    answer = server.ask("/api/v1/query?query=checkout_total[2m]")
+    """Return the samples of the shop, of the last ten minutes."""
+    answer = server.ask("/api/v1/query?query=checkout_total[10m]")
     return [value for series in answer.json()["data"]["result"] for value in series["values"]]

@@ -199,7 +199,9 @@ class Lane:
                 self.found.repeated += [
                     f"{where}: {integration} was told `{status}` again after {after - before:.2f} s"
                     for before, after in pairwise(of_kind)
-                    if not any(before - STAMP_SECONDS <= k.at <= after for k in self.kills)
+                    if not any(
+                        before - STAMP_SECONDS <= k.ready_at and k.at <= after for k in self.kills
+                    )
                 ]
 
     def _judge_timers(self, where: str, since: float) -> None:

@@ -303,7 +303,9 @@ def judge(proofs: Proofs, load: Load, kills: list[tuple[float, float]], log: str
             for group, heard in receiver.by_group().items()
             for before, after in pairwise(heard)
             if before.told == after.told
-            and not any(before.at - STAMP_SECONDS <= at <= after.at for at, _ in kills)
+            and not any(
+                before.at - STAMP_SECONDS <= until and at <= after.at for at, until in kills
+            )
         ]
         what = f"and nothing of `{name}` twice but for a kill"
         proofs.holds_for(what, len(receiver.heard), repeated)

@@ -66,8 +66,17 @@ def main() -> int:
     proofs = Proofs()
     print(f"{len(chosen)} of {len(SCRIPTS)} scripts", flush=True)
     with ThreadPoolExecutor(PARALLEL) as pool:
-        for script, told in zip(chosen, pool.map(lambda it: play(it, real), chosen), strict=True):
-            compare(proofs, script, told)
+        played = pool.map(lambda it: play(it, real), chosen)
+        for script, first in zip(chosen, played, strict=True):
+            told, difference = first, difference_of(script, first)
+            if difference:
+                # Each goes by the clock: where the machine stands still for half a second, one of
+                # the two may be late.
+                print(f"once more: {script.name}\n{difference}", flush=True)
+                told = play(script, real)
+                difference = difference_of(script, told)
+            n_told = 0 if isinstance(told, str) else len(told[0])
+            proofs.check(f"{script.name} ({n_told} webhooks)", not difference, difference)
     return proofs.finish()
 
 
@@ -264,30 +273,26 @@ def _plain(moment: str) -> str:
     return f"{whole}.{fraction.rstrip('0')}"
 
 
-def compare(proofs: Proofs, script: Script, told: tuple[list[Told], list[Told]] | str) -> None:
-    """Note whether both told the same."""
+def difference_of(script: Script, told: tuple[list[Told], list[Told]] | str) -> str:
+    """Say how what both told differs; nothing when it is the same."""
     if isinstance(told, str):
-        proofs.check(script.name, holds=False, detail=told)
-        return
+        return told
+    if not told[0] and not script.is_mute:
+        return "nothing was told at all"
     theirs, ours = (_by_group(side) for side in told)
-    shown = {who: _transcript(side) for who, side in (("real", told[0]), ("ours", told[1]))}
-    wrong = [
+    late = [
         f"at {their.after:.2f} s, ours at {our.after:.2f} s"
         for group, list_ in theirs.items()
         for their, our in zip(list_, ours.get(group, []), strict=False)
         if not script.is_loose and abs(their.after - our.after) > TOLERANCE_SECONDS
     ]
-    same = {group: [it.body for it in list_] for group, list_ in theirs.items()} == {
-        group: [it.body for it in list_] for group, list_ in ours.items()
-    }
-    is_mute = not told[0] and not script.is_mute
-    proofs.check(
-        f"{script.name} ({len(told[0])} webhooks)",
-        same and not wrong and not is_mute,
-        "nothing was told at all"
-        if is_mute
-        else f"{wrong}\n{shown['real']}\nOURS\n{shown['ours']}",
-    )
+    bodies = [
+        {group: [it.body for it in list_] for group, list_ in side.items()}
+        for side in (theirs, ours)
+    ]
+    if bodies[0] == bodies[1] and not late:
+        return ""
+    return f"{late}\n{_transcript(told[0])}\nOURS\n{_transcript(told[1])}"
 
 
 def _by_group(told: list[Told]) -> dict[tuple[str, str], list[Told]]:

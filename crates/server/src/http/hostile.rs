@@ -146,6 +146,7 @@ async fn an_asker_who_goes_away_ends_the_evaluation() {
     assert_eq!(free(), 0, "the query still runs");
     drop(socket);
     wait_until("the query has ended", || free() == 1).await;
+    let url = format!("http://{}/api/v1/query?query=1", server.address);
     let answer = client.get(&url).send().await.unwrap();
     assert_eq!(answer.status().as_u16(), 200);
     server.stop().await.unwrap();

@@ -145,7 +145,7 @@ fn config(port: u16, options: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_reload_moves_goes_on_and_what_it_takes_away_ends_later() {
     let old = Answers::serve(200, "both 1\nold 1\n").await;
-    let slow = Duration::from_millis(400);
+    let slow = Duration::from_millis(150);
     let new = Answers::serve_after(slow, 200, "both 1\nnew 1\n").await;
     let bell = Scraping::start(&config(old.port, "params: {a: [b]}"), Flags::default()).await;
     bell.wait_for("both", "1").await;

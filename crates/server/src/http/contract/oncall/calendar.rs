@@ -1,5 +1,7 @@
 //! Shifts out of calendars.
 
+use std::sync::LazyLock;
+
 use firebell_model::Timestamp;
 use serde_json::{Value, json};
 
@@ -10,8 +12,9 @@ use crate::managed::{SHIFTS, SHIFTS_MAX};
 
 /// A day that calendars may say something of, so many days from the tenth after today.
 fn day(n: i64) -> String {
-    let now = Clock::default().now();
-    let at = Timestamp(now.0 + (10 + n) * 86_400_000).to_string();
+    // The same at all calls: a midnight may come between two.
+    static TODAY: LazyLock<Timestamp> = LazyLock::new(|| Clock::default().now());
+    let at = Timestamp(TODAY.0 + (10 + n) * 86_400_000).to_string();
     at[..10].to_owned()
 }
 
