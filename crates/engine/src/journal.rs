@@ -8,7 +8,8 @@
 //! pages, and version 2 none of its own of groups that wait for a summary. Version 1 had frames
 //! of JSON, which are still read: `{"step":[record, …]}`, `"snapshot_start"`,
 //! `{"snapshot_part":[record, …]}`, `{"snapshot_end":n}`. Reading takes the last snapshot that is
-//! whole and the steps behind it; records are applied in order, the last of a key wins.
+//! whole and the steps behind it; records are applied in order, the last of a key wins. Of a damaged
+//! snapshot that nothing comes before, what is left is taken.
 //!
 //! *Invariants*: a crash at any byte loses at most the frame that was being written. A snapshot
 //! counts only when its end is there, and only then are older segments removed.
@@ -207,7 +208,10 @@ impl Replay {
         for (idx, (segment, payload)) in frames.iter().enumerate() {
             replay.is_older |= frame::is_older(payload);
             match frame::head(payload) {
-                Ok(Head::Step) => replay.replayed.n_steps += 1,
+                Ok(Head::Step) => {
+                    replay.make_do_with(&mut parts, idx);
+                    replay.replayed.n_steps += 1;
+                }
                 Ok(Head::SnapshotStart) => (parts, n_records) = (Vec::new(), 0),
                 Ok(Head::SnapshotPart(n)) => {
                     parts.push(idx);
@@ -218,16 +222,33 @@ impl Replay {
                     replay.steps_from = idx + 1;
                     replay.replayed.n_steps = 0;
                 }
-                Ok(Head::SnapshotEnd(_)) => {}
+                Ok(Head::SnapshotEnd(_)) => replay.make_do_with(&mut parts, idx + 1),
                 Err(error) => replay.unreadable(*segment, &error),
             }
         }
+        replay.make_do_with(&mut parts, frames.len());
         let bytes = |frames: &mut dyn Iterator<Item = &(u64, Vec<u8>)>| {
             frames.map(|(_, payload)| payload.len() as u64).sum()
         };
         replay.snapshot_bytes = bytes(&mut replay.parts.iter().map(|idx| &frames[*idx]));
         replay.bytes_behind = bytes(&mut frames[replay.steps_from..].iter());
         replay
+    }
+
+    /// Takes what there is of a snapshot that is not whole, where there is nothing else: what came before
+    /// it is gone, since it was whole once.
+    fn make_do_with(&mut self, parts: &mut Vec<usize>, end: usize) {
+        let parts = std::mem::take(parts);
+        if parts.is_empty() || !self.parts.is_empty() || self.replayed.n_steps > 0 {
+            return;
+        }
+        self.parts = parts;
+        self.steps_from = end;
+        self.replayed.damage.push(
+            "the journal's snapshot is not whole, and nothing comes before it: what there is of it is \
+             used"
+                .to_owned(),
+        );
     }
 
     fn run(mut self, frames: Vec<(u64, Vec<u8>)>, restore: &mut dyn FnMut(Record)) -> Replayed {
@@ -367,6 +388,45 @@ mod tests {
             assert_eq!(ids(&disk), [1, 2, 3], "cut at {cut}");
             journal.snapshot([record(7)].into_iter()).unwrap();
             assert_eq!(ids(&disk), [7], "cut at {cut}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_snapshot_that_nothing_comes_before_is_used_as_far_as_it_goes() {
+        let whole = MemoryDisk::default();
+        let (mut journal, ..) = open(&whole);
+        journal.record(&[record(1)]).unwrap();
+        let many: Vec<u64> = (1..=PART_RECORDS as u64 + 10).collect();
+        journal.snapshot(many.iter().copied().map(record)).unwrap();
+        journal.record(&[record(7000)]).unwrap();
+        let content = whole.read("journal/00000001").unwrap();
+        let frame_len = |at: usize| {
+            let len: [u8; 4] = content[at..at + 4].try_into().unwrap();
+            8 + u32::from_le_bytes(len) as usize
+        };
+        let mut at = 8;
+        let frames = [
+            ("start", 0),
+            ("part", PART_RECORDS),
+            ("part", 10),
+            ("end", 0),
+        ];
+        for (damaged, n_records) in frames {
+            let disk = MemoryDisk::default();
+            let mut flipped = content.clone();
+            flipped[at + frame_len(at) - 1] ^= 1;
+            at += frame_len(at);
+            disk.replace("journal/00000001", &flipped).unwrap();
+            let (mut journal, found, replayed) = open(&disk);
+            let (steps, parts) = found.split_last().unwrap();
+            assert_eq!((*steps, replayed.n_steps), (7000, 1), "{damaged}");
+            assert_eq!(many.len() - parts.len(), n_records, "{damaged}");
+            // Nothing is missing where the start is.
+            let n_named = if damaged == "start" { 1 } else { 2 };
+            assert_eq!(replayed.damage.len(), n_named, "{:?}", replayed.damage);
+            journal.snapshot([record(9)].into_iter()).unwrap();
+            let (_, found, replayed) = open(&disk);
+            assert_eq!((found, replayed.damage), (vec![9], Vec::new()));
         }
     }
 
