@@ -7,8 +7,11 @@
 //! is what a crash leaves: it is cut off. A bad frame anywhere else, one with good frames behind it
 //! in the same segment among them, is damage: what is readable is used, and the loss is named.
 
+mod search;
+
 use std::sync::Arc;
 
+use self::search::{Next, Search};
 use crate::{Disk, DiskError};
 
 /// Where a log lives and how large its segments grow.
@@ -110,6 +113,8 @@ impl Log {
                     disk.truncate(&path_of(&options, end.segment), end.good_bytes)?;
                 }
                 if end.is_over {
+                    // What comes must not be durable before it.
+                    disk.sync(&path_of(&options, end.segment))?;
                     (end.segment + 1, 0)
                 } else {
                     (end.segment, end.good_bytes)
@@ -333,8 +338,8 @@ fn scan_segment(
     mut visit: impl FnMut(&[u8]),
 ) -> Result<Scanned, LogError> {
     let mut damage = Vec::new();
-    if content.len() < options.magic.len() {
-        // The crash came before the magic was whole.
+    if content.len() < options.magic.len() || content.iter().all(|byte| *byte == 0) {
+        // The crash came before the magic was whole; the file may have had its length already.
         return Ok(Scanned {
             good_bytes: 0,
             damage,
@@ -355,13 +360,14 @@ fn scan_segment(
         damage.push(format!("`{path}` is damaged in its first 8 bytes"));
     }
     let (mut at, mut good) = (8, 8);
+    let mut search = Search::new(content);
     loop {
         while let Some(payload) = frame_at(content, at) {
             visit(payload);
             at += HEAD_BYTES + payload.len();
         }
         good = good.max(at);
-        let next = match next_frame(content, at) {
+        let next = match search.behind(at) {
             Next::Frame(next) => next,
             Next::End => break,
             Next::Unknown => {
@@ -389,55 +395,14 @@ fn scan_segment(
     })
 }
 
-/// Whether this is a magic with one byte changed: other programs' files differ in more, and those of
-/// other versions in the last one, which is a digit.
+/// Whether this is a magic with one byte changed, or one that never reached the disk: other programs'
+/// files differ in more, and those of other versions in the last one, which is a digit.
 fn is_flipped(content: &[u8], magic: &[u8; 8]) -> bool {
+    if content.starts_with(&[0; 8]) {
+        return true;
+    }
     let n_other = content.iter().zip(magic).filter(|(a, b)| a != b).count();
     n_other == 1 && (content[7] == magic[7] || !content[7].is_ascii_digit())
-}
-
-/// What comes behind a bad frame.
-enum Next {
-    /// A good one begins here.
-    Frame(usize),
-    /// None.
-    End,
-    /// To find out would take too long.
-    Unknown,
-}
-
-fn next_frame(content: &[u8], bad: usize) -> Next {
-    let Some(len) = len_at(content, bad) else {
-        return Next::End;
-    };
-    // Most often the length is right, and what is damaged is the payload.
-    let claimed = bad.saturating_add(HEAD_BYTES + len);
-    if frame_at(content, claimed).is_some() {
-        return Next::Frame(claimed);
-    }
-    let mut budget = SEARCHED_BYTES_MAX;
-    for at in bad + 1..content.len() {
-        let Some(len) = len_at(content, at) else {
-            return Next::End;
-        };
-        if len > FRAME_BYTES_MAX || len > content.len() - at - HEAD_BYTES {
-            continue;
-        }
-        let Some(left) = budget.checked_sub(len) else {
-            return Next::Unknown;
-        };
-        budget = left;
-        if frame_at(content, at).is_some() {
-            return Next::Frame(at);
-        }
-    }
-    Next::End
-}
-
-/// The length that a frame says that it has; `None` where no frame can begin.
-fn len_at(content: &[u8], at: usize) -> Option<usize> {
-    let len = content.get(at..at + HEAD_BYTES)?.first_chunk()?;
-    Some(u32::from_le_bytes(*len) as usize)
 }
 
 fn frame_at(content: &[u8], at: usize) -> Option<&[u8]> {
@@ -476,8 +441,6 @@ fn path_of(options: &LogOptions, segment: u64) -> String {
 const HEAD_BYTES: usize = 8;
 /// A segment that nobody syncs may grow to so many times its size.
 const DIRTY_FACTOR: u64 = 4;
-/// So many bytes are summed up, at most, to find a frame behind a bad one: a tenth of a second.
-const SEARCHED_BYTES_MAX: usize = 1 << 30;
 /// The longest payload of a frame.
 const FRAME_BYTES_MAX: usize = 64 << 20;
 

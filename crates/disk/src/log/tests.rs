@@ -286,3 +286,70 @@ fn a_foreign_segment_is_refused_and_left_alone() {
     let error = read_log(&disk, &OPTIONS).unwrap_err();
     assert!(error.to_string().contains("log/00000000"), "{error}");
 }
+
+/// As long as those of a real store, of bytes of any kind.
+#[test]
+fn long_frames_are_found_behind_a_damaged_length_and_a_torn_one_is_no_damage() {
+    let options = LogOptions {
+        segment_bytes_max: 1 << 30,
+        ..OPTIONS
+    };
+    let mut state = 1_u64;
+    let mut noise = |_| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        // Small numbers, as lengths and times have them.
+        if state & 3 == 0 {
+            0
+        } else {
+            (state >> 32) as u8
+        }
+    };
+    let long = 2 << 20;
+    let all: Vec<Vec<u8>> = (0..4)
+        .map(|_| (0..long).map(&mut noise).collect())
+        .collect();
+    let disk = MemoryDisk::default();
+    let (mut log, _) = Log::open(Arc::new(disk.clone()), options).unwrap();
+    all.iter().for_each(|payload| log.append(payload).unwrap());
+    let whole = disk.read("log/00000000").unwrap();
+    let mut damaged = whole.clone();
+    damaged[8 + HEAD_BYTES + long] ^= 1;
+    disk.replace("log/00000000", &damaged).unwrap();
+    let found = read_log(&disk, &options).unwrap();
+    assert_eq!(found.damage.len(), 1, "{:?}", found.damage);
+    assert!(payloads(&found) == [&all[0][..], &all[2], &all[3]]);
+    for cut in [1, long / 2, long] {
+        disk.replace("log/00000000", &whole[..whole.len() - cut])
+            .unwrap();
+        let found = read_log(&disk, &options).unwrap();
+        assert_eq!(found.damage, [""; 0]);
+        assert!(payloads(&found) == [&all[0][..], &all[1], &all[2]]);
+        assert_eq!(found.torn_bytes, (HEAD_BYTES + long - cut) as u64);
+    }
+}
+
+#[test]
+fn a_segment_whose_beginning_never_reached_the_disk_stops_nothing() {
+    let disk = written();
+    let mut content = disk.read("log/00000001").unwrap();
+    content[..8].fill(0);
+    disk.replace("log/00000001", &content).unwrap();
+    let (mut log, found) = Log::open(Arc::new(disk.clone()), OPTIONS).unwrap();
+    assert_eq!(payloads(&found), [b"one".as_slice(), b"two", b"", b"four"]);
+    assert_eq!(found.damage.len(), 1, "{:?}", found.damage);
+    log.append(b"next").unwrap();
+    assert_eq!(read_log(&disk, &OPTIONS).unwrap().frames.len(), 5);
+    // Nothing of it did.
+    disk.remove("log/00000002").unwrap();
+    disk.replace("log/00000001", &[0; 40]).unwrap();
+    let (mut log, found) = Log::open(Arc::new(disk.clone()), OPTIONS).unwrap();
+    assert_eq!((found.damage.len(), found.torn_bytes), (0, 40));
+    let n_before = found.frames.len();
+    log.append(b"next").unwrap();
+    assert_eq!(
+        read_log(&disk, &OPTIONS).unwrap().frames.len(),
+        n_before + 1
+    );
+}
