@@ -112,7 +112,8 @@ impl Block {
                 let why = "it is damaged: what was deleted would come back".to_owned();
                 wrong("tombstones")(why)
             })?,
-            Err(_) => BTreeMap::new(),
+            Err(failed) if failed.is_not_found => BTreeMap::new(),
+            Err(failed) => return Err(wrong("tombstones")(failed.why)),
         };
         let numbered = |name: String| Some((name.parse().ok()?, name));
         Ok(Self {

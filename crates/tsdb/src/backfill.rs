@@ -66,7 +66,7 @@ impl Store {
         let mut upkeep = self.shared.upkeep();
         // What was deleted must not hide what comes in its place.
         upkeep.clean(&self.shared)?;
-        upkeep.abort_merges(&self.shared)?;
+        upkeep.abort_merges();
         upkeep.flush(&self.shared)?;
         let disk = Arc::clone(&self.shared.disk);
         let histograms = upkeep.histograms.next;

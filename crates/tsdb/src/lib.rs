@@ -3,7 +3,7 @@
 //! - An append is a frame in the log (`wal`), then raw samples at the tail of their series
 //!   (`series`), under an epoch that views know (`store`, `view`).
 //! - Tails are sealed into compressed pages (`page`, `codec`) with a summary; upkeep (`upkeep`)
-//!   moves pages to chunk files (`segment`). Checkpoints (`checkpoint`) copy sealed pages to a log of
+//!   moves pages to chunk files (`segment`; `numbered` says how files come and go). Checkpoints (`checkpoint`) copy sealed pages to a log of
 //!   their own (`page_log`) and cut the other one, so that a restart is quick whenever it comes.
 //! - Native histograms (`histogram`) go the same way, in pages and files of their own.
 //! - Older samples come by `backfill`, behind and between what is there.
@@ -39,6 +39,7 @@ mod index;
 mod ladder;
 mod merge;
 mod metadata;
+mod numbered;
 mod open;
 mod options;
 mod packed;

@@ -33,8 +33,6 @@ pub(crate) trait Kind: Sized {
     /// A file whose chunks take the place of others.
     fn create(shared: &Shared, number: u64) -> Result<Self, StoreError>;
 
-    fn number(&self) -> u64;
-
     /// Bytes in the file so far.
     fn bytes(&self) -> u64;
 
@@ -72,7 +70,7 @@ impl Job {
     }
 }
 
-/// A file that takes the place of several, in the making.
+/// A file that takes the place of several, in the making; dropped, it goes.
 pub(crate) struct Merge<K: Kind> {
     file: K,
     job: Job,
@@ -146,11 +144,6 @@ impl<K: Kind> Merge<K> {
             damaged,
         })
     }
-
-    /// Gives up: the file goes.
-    pub(crate) fn abort(self, shared: &Shared) -> Result<(), StoreError> {
-        K::remove(shared.disk(), self.file.number())
-    }
 }
 
 impl Kind for segment::Writer {
@@ -158,10 +151,6 @@ impl Kind for segment::Writer {
 
     fn create(shared: &Shared, number: u64) -> Result<Self, StoreError> {
         Self::create_over(Arc::clone(&shared.disk), number)
-    }
-
-    fn number(&self) -> u64 {
-        self.number()
     }
 
     fn bytes(&self) -> u64 {

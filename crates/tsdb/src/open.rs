@@ -12,6 +12,7 @@ use crate::exemplars::Exemplars;
 use crate::histogram::{self, FileWriter};
 use crate::index::{Index, slot_of};
 use crate::metadata::Metrics;
+use crate::numbered;
 use crate::options::{OpenReport, Options, StoreError};
 use crate::page_log::PageLog;
 use crate::replaced;
@@ -62,17 +63,18 @@ fn open_segments(
     index: &mut Index,
     report: &mut OpenReport,
 ) -> Result<(Shelf<segment::Writer>, Shelf<FileWriter>), StoreError> {
-    let segment::Files {
+    let numbered::Files {
         finished,
         unfinished,
         lost,
         over,
-    } = segment::list(disk)?;
-    let lost = lost.iter().map(|&it| segment::lost(segment::FOLDER, it));
+    } = numbered::list(disk, segment::FOLDER)?;
+    let lost = lost.iter().map(|&it| numbered::lost(segment::FOLDER, it));
     report.damage.extend(lost);
     let mut unsettled = BTreeMap::new();
-    let markers = over.iter().filter(|number| finished.contains(number));
-    let markers = markers.map(|&number| segment::over_path(number));
+    let markers = over
+        .iter()
+        .map(|&it| numbered::over_path(segment::FOLDER, it));
     let replaced = replaced::read(disk, markers, &mut report.damage)?;
     for number in unfinished.iter().chain(&replaced) {
         segment::remove(disk, *number)?;

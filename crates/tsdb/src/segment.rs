@@ -6,12 +6,7 @@
 //!
 //! `chunks/NNNNNNNN.over`: the chunks of this file take the place of chunks of older files that
 //! they overlap, having all their samples (see `backfill` and `merge`), and of whole files that it names
-//! (see `replaced`).
-//!
-//! *Invariants*: the index is written last and at once. Until then, and again when the file is to go,
-//! it is [`PASSING`] alone: the samples of such a file are in the log or in other files, and it goes at
-//! the next start, as does one without an index that has no finished one behind it. Any other file that
-//! cannot be read stays where it is, and what it lacks is named.
+//! (see `replaced`). How files come and go: see `numbered`.
 
 use std::sync::Arc;
 
@@ -21,10 +16,10 @@ use firebell_model::{Labels, Sample, SeriesId, Summary, TimeRange};
 use crate::catalog::{self, Beginning, Catalog, Listed};
 use crate::chunk::{Builder, CHUNK_SAMPLES_MAX, Chunk, Format};
 use crate::index::Index;
+use crate::numbered::{self, Draft};
 use crate::options::StoreError;
 use crate::packed::{Frame, Packed};
 use crate::page::Columns;
-use crate::replaced;
 use crate::series::{Cell, push_samples};
 
 /// A chunk in a file, and what it adds up to.
@@ -146,12 +141,9 @@ impl ChunkRef {
     }
 }
 
-/// Writes one chunk file. Dropped before [`Writer::finish`], it leaves a file that nobody reads.
+/// Writes one chunk file, which goes when this is dropped before [`Writer::finish`].
 pub(crate) struct Writer {
-    disk: Arc<dyn Disk>,
-    number: u64,
-    /// Something of it is on the disk.
-    is_begun: bool,
+    draft: Draft,
     buffer: Vec<u8>,
     offset: u64,
     first_at: i64,
@@ -163,13 +155,8 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn create(disk: Arc<dyn Disk>, number: u64) -> Result<Self, StoreError> {
-        // A try before this one may have left its beginning.
-        disk.remove(&over_path(number))?;
-        disk.remove(&data_path(number))?;
         Ok(Self {
-            disk,
-            number,
-            is_begun: false,
+            draft: Draft::new(disk, FOLDER, number)?,
             buffer: DATA_MAGIC.to_vec(),
             offset: DATA_MAGIC.len() as u64,
             first_at: i64::MAX,
@@ -185,10 +172,6 @@ impl Writer {
         let mut writer = Self::create(disk, number)?;
         writer.takes_over = true;
         Ok(writer)
-    }
-
-    pub(crate) fn number(&self) -> u64 {
-        self.number
     }
 
     /// Bytes in the chunk file so far.
@@ -245,7 +228,7 @@ impl Writer {
         self.offset += u64::from(listed.len);
         self.first_at = self.first_at.min(listed.first_at);
         self.last_at = self.last_at.max(listed.last_at);
-        written.push(ChunkRef::new(self.number, FORMAT, &listed));
+        written.push(ChunkRef::new(self.draft.number(), FORMAT, &listed));
         if self.buffer.len() >= WRITE_BYTES {
             self.write()?;
         }
@@ -253,8 +236,7 @@ impl Writer {
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
-        begin_in(&*self.disk, FOLDER, (self.number, &mut self.is_begun))?;
-        self.disk.append(&data_path(self.number), &self.buffer)?;
+        self.draft.append(&self.buffer)?;
         self.buffer.clear();
         Ok(())
     }
@@ -262,15 +244,12 @@ impl Writer {
     /// Makes the file durable, and then part of the store, in the place of other files.
     pub(crate) fn finish(mut self, replaces: &[u64]) -> Result<Segment, StoreError> {
         self.write()?;
-        self.disk.sync(&data_path(self.number))?;
         let index = self.catalog.finish();
-        if self.takes_over {
-            let content = replaced::content(replaces);
-            self.disk.replace(&over_path(self.number), &content)?;
-        }
-        self.disk.replace(&index_path(self.number), &index)?;
+        let number = self.draft.number();
+        let over = self.takes_over.then_some(replaces);
+        self.draft.finish(&index, over)?;
         Ok(Segment {
-            number: self.number,
+            number,
             first_at: self.first_at,
             last_at: self.last_at,
             bytes: self.offset + index.len() as u64,
@@ -278,58 +257,6 @@ impl Writer {
             is_whole: true,
         })
     }
-}
-
-/// The chunk files there are, by number.
-pub(crate) struct Files {
-    pub(crate) finished: Vec<u64>,
-    /// These go: their samples are elsewhere.
-    pub(crate) unfinished: Vec<u64>,
-    /// Their indexes are gone.
-    pub(crate) lost: Vec<u64>,
-    /// Those of the finished ones whose chunks take the place of others.
-    pub(crate) over: Vec<u64>,
-}
-
-/// Looks which chunk files there are.
-pub(crate) fn list(disk: &dyn Disk) -> Result<Files, StoreError> {
-    list_in(disk, FOLDER)
-}
-
-/// The same of any folder of numbered files with indexes.
-pub(crate) fn list_in(disk: &dyn Disk, folder: &str) -> Result<Files, StoreError> {
-    let names = disk.list(folder)?;
-    let with = |suffix: &str| -> Vec<u64> {
-        names
-            .iter()
-            .filter_map(|name| name.strip_suffix(suffix)?.parse().ok())
-            .collect()
-    };
-    let (mut finished, mut unfinished, mut lost) = (Vec::new(), Vec::new(), Vec::new());
-    for number in with(".idx") {
-        let is_passing = disk.size(&format!("{folder}/{number:08}.idx"))? == PASSING.len() as u64;
-        if is_passing {
-            &mut unfinished
-        } else {
-            &mut finished
-        }
-        .push(number);
-    }
-    let newest = finished.last().copied();
-    for number in with("") {
-        let is_known = finished.contains(&number) || unfinished.contains(&number);
-        match Some(number) < newest {
-            _ if is_known => {}
-            true => lost.push(number),
-            false => unfinished.push(number),
-        }
-    }
-    Ok(Files {
-        over: with(".over"),
-        finished,
-        unfinished,
-        lost,
-    })
 }
 
 /// Reads the index of a chunk file into the label index, and gives its chunks to `visit`, with whose
@@ -341,9 +268,9 @@ pub(crate) fn open(
     index: &mut Index,
     visit: &mut dyn FnMut(&Arc<Cell>, ChunkRef),
 ) -> Result<(Segment, Vec<String>), StoreError> {
-    let path = index_path(number);
+    let path = numbered::index_path(FOLDER, number);
     let file = disk.read(&path)?;
-    let data_bytes = data_size(disk, &data_path(number))?;
+    let data_bytes = numbered::data_size(disk, &data_path(number))?;
     let mut segment = Segment {
         number,
         first_at: i64::MAX,
@@ -397,59 +324,13 @@ pub(crate) fn open(
     Ok((segment, damage))
 }
 
-/// How many bytes a file of chunks has; 0 when it is gone.
-pub(crate) fn data_size(disk: &dyn Disk, path: &str) -> Result<u64, StoreError> {
-    match disk.size(path) {
-        Err(error) if error.is_not_found => Ok(0),
-        other => Ok(other?),
-    }
-}
-
-/// What to say of files whose index is gone.
-pub(crate) fn lost(folder: &str, number: u64) -> String {
-    format!("`{folder}/{number:08}.idx` is gone: the chunks of `{folder}/{number:08}` are left out")
-}
-
-/// Says of a file of a folder of numbered files with indexes, before its first bytes are written, that
-/// it is not finished.
-pub(crate) fn begin_in(
-    disk: &dyn Disk,
-    folder: &str,
-    (number, is_begun): (u64, &mut bool),
-) -> Result<(), StoreError> {
-    if !*is_begun {
-        disk.replace(&format!("{folder}/{number:08}.idx"), PASSING)?;
-        *is_begun = true;
-    }
-    Ok(())
-}
-
 /// Removes a chunk file.
 pub(crate) fn remove(disk: &dyn Disk, number: u64) -> Result<(), StoreError> {
-    remove_in(disk, FOLDER, number)
-}
-
-/// The same of any folder of numbered files with indexes. The index is cut first and goes last: what
-/// is left after a crash is known to be on its way.
-pub(crate) fn remove_in(disk: &dyn Disk, folder: &str, number: u64) -> Result<(), StoreError> {
-    let path = |suffix: &str| format!("{folder}/{number:08}{suffix}");
-    disk.truncate(&path(".idx"), PASSING.len() as u64)?;
-    disk.remove(&path(".over"))?;
-    disk.remove(&path(""))?;
-    disk.remove(&path(".idx"))?;
-    Ok(())
+    numbered::remove(disk, FOLDER, number)
 }
 
 fn data_path(number: u64) -> String {
-    format!("{FOLDER}/{number:08}")
-}
-
-fn index_path(number: u64) -> String {
-    format!("{FOLDER}/{number:08}.idx")
-}
-
-pub(crate) fn over_path(number: u64) -> String {
-    format!("{FOLDER}/{number:08}.over")
+    numbered::data_path(FOLDER, number)
 }
 
 pub(crate) const FOLDER: &str = "chunks";
@@ -457,7 +338,5 @@ const DATA_MAGIC: [u8; 8] = *b"FBCHNK 2";
 /// What is written.
 const FORMAT: Format = Format::Version2;
 const HEAD_BYTES: usize = 4;
-/// The index of a file that is not finished, or is being removed: what all indexes begin with.
-const PASSING: &[u8] = b"FBCI";
 /// So much is gathered before the disk is asked.
 const WRITE_BYTES: usize = 1 << 20;

@@ -103,21 +103,18 @@ impl<K: Kind> Shelf<K> {
                 None => return Ok(()),
             },
         };
-        match merge.go_on(shared) {
+        let done = match merge.go_on(shared) {
             Ok(false) => {
                 self.merge = Some(merge);
                 return Ok(());
             }
-            Ok(true) => {}
-            Err(error) => {
-                self.failed_at = Some(self.next);
-                merge.abort(shared)?;
-                return Err(error);
-            }
-        }
-        self.publish(shared, merge).inspect_err(|_| {
+            Ok(true) => self.publish(shared, merge),
+            Err(error) => Err(error),
+        };
+        if done.is_err() {
             self.failed_at = Some(self.next);
-        })?;
+        }
+        done?;
         self.remove_waste(shared)
     }
 
@@ -152,11 +149,8 @@ impl<K: Kind> Shelf<K> {
     }
 
     /// Gives up a merge that goes on: chunks are about to change.
-    pub(crate) fn abort_merge(&mut self, shared: &Shared) -> Result<(), StoreError> {
-        match self.merge.take() {
-            Some(merge) => merge.abort(shared),
-            None => Ok(()),
-        }
+    pub(crate) fn abort_merge(&mut self) {
+        self.merge = None;
     }
 
     /// Writes files anew, one by one, without what is deleted.
@@ -169,16 +163,7 @@ impl<K: Kind> Shelf<K> {
             let new = self.next;
             self.next += 1;
             let mut merge = Merge::begin(shared, new, vec![number], true)?;
-            loop {
-                match merge.go_on(shared) {
-                    Ok(true) => break,
-                    Ok(false) => {}
-                    Err(error) => {
-                        merge.abort(shared)?;
-                        return Err(error);
-                    }
-                }
-            }
+            while !merge.go_on(shared)? {}
             self.publish(shared, merge)?;
         }
         Ok(())

@@ -34,6 +34,9 @@ pub(crate) struct Upkeep {
     floor_logged: i64,
     /// What is deleted is to leave the files, as soon as no view sees it.
     wants_clean: bool,
+    /// Which files there were when that failed: it is tried again when others have come. On a full disk
+    /// each try would take the room that is left.
+    clean_failed_at: Option<[(u64, usize); 2]>,
     /// Samples of memory were moved or dropped.
     has_tended: bool,
     /// Which files there were when that was asked last.
@@ -54,6 +57,7 @@ impl Upkeep {
             are_pages_stale: false,
             floor_logged: i64::MIN,
             wants_clean: false,
+            clean_failed_at: None,
             has_tended: true,
             files_known: [(0, 0); 2],
         }
@@ -61,7 +65,7 @@ impl Upkeep {
 
     /// Whether samples were moved or dropped since this was asked last.
     pub(crate) fn take_moved(&mut self) -> bool {
-        let files = [self.floats.edition(), self.histograms.edition()];
+        let files = self.editions();
         let has_filed = std::mem::replace(&mut self.files_known, files) != files;
         std::mem::take(&mut self.has_tended) || has_filed || self.wants_clean
     }
@@ -146,7 +150,7 @@ impl Upkeep {
             checkpoint::log_floor(shared)?;
         }
         self.floor_logged = floor;
-        if self.wants_clean {
+        if self.wants_clean && self.clean_failed_at != Some(self.editions()) {
             self.clean(shared)?;
         }
         self.floats.remove_waste(shared)?;
@@ -199,14 +203,25 @@ impl Upkeep {
     }
 
     /// Gives up merges that go on: chunks are about to change.
-    pub(crate) fn abort_merges(&mut self, shared: &Shared) -> Result<(), StoreError> {
-        self.floats.abort_merge(shared)?;
-        self.histograms.abort_merge(shared)
+    pub(crate) fn abort_merges(&mut self) {
+        self.floats.abort_merge();
+        self.histograms.abort_merge();
     }
 
     /// Has what is deleted leave files and log. While views live that see it, it stays, and a later
     /// round of upkeep tries again.
     pub(crate) fn clean(&mut self, shared: &Shared) -> Result<(), StoreError> {
+        let done = self.try_clean(shared);
+        self.clean_failed_at = done.is_err().then(|| self.editions());
+        done
+    }
+
+    /// Others whenever files have come or gone.
+    fn editions(&self) -> [(u64, usize); 2] {
+        [self.floats.edition(), self.histograms.edition()]
+    }
+
+    fn try_clean(&mut self, shared: &Shared) -> Result<(), StoreError> {
         let deleted = tombstones::cells(shared);
         let newest = deleted.iter().map(|it| it.1.newest_epoch()).max();
         self.wants_clean = newest.is_some();
@@ -214,7 +229,7 @@ impl Upkeep {
         if newest.is_none_or(|newest| oldest < newest) {
             return Ok(());
         }
-        self.abort_merges(shared)?;
+        self.abort_merges();
         self.is_log_stale = true;
         let cells: Vec<Arc<Cell>> = deleted.iter().map(|it| Arc::clone(&it.0)).collect();
         self.flush_only(shared, &cells)?;

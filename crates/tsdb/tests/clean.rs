@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{ALL_TIME, FrailDisk, batch, check_summary, labels, open, range, sample};
+use common::{ALL_TIME, FrailDisk, batch, check_summary, labels, open, range, sample, unfinished};
 use firebell_disk::{Disk, MemoryDisk};
 use firebell_model::{
     BucketSpan, Buckets, Duration, Histogram, HistogramSample, Matcher, Source, Timestamp,
@@ -181,6 +181,9 @@ fn cleaning_that_ends_at_any_byte_shows_nothing_that_was_deleted() {
             disk.set_bytes_left(bytes_left, is_full);
             let done = store.clean_tombstones();
             assert_eq!(dump(&store.view()), expected);
+            if is_full {
+                assert_eq!(unfinished(&disk.files), [""; 0], "{bytes_left}");
+            }
             for files in [disk.files.copy(), disk.after_power_loss()] {
                 let store = open(&files, &options());
                 assert_eq!(dump(&store.view()), expected, "{bytes_left}");

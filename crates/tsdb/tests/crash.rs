@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::Arc;
 
-use common::{Dump, FrailDisk, batch, dump, open};
+use common::{Dump, FrailDisk, batch, dump, open, unfinished};
 use firebell_disk::{Disk, MemoryDisk};
 use firebell_model::{Duration, Source, Timestamp};
 use firebell_tsdb::{Options, Store, StoreError};
@@ -218,6 +218,8 @@ fn a_full_disk_stops_upkeep_until_there_is_room() {
             Ok(()) => break,
             Err(error) => assert!(error.is_full(), "{error}"),
         }
+        // What failed does not take the room that is left.
+        assert_eq!(unfinished(&disk.files), [""; 0], "{bytes_left}");
         bytes_left += 50;
     }
     assert!(store.stats().chunks > 0);

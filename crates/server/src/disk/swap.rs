@@ -188,8 +188,8 @@ const REPAIRING: &str = "repairing";
 const REPAIRED: &str = "repaired-";
 const REPLACING: &str = "replacing-";
 const DAMAGED: &str = "damaged-";
-/// What a store has in its data folder.
-const STORE: [&str; 7] = [
+/// What a store has in its data folder. What was imported is to be imported again where it was lost.
+const STORE: [&str; 8] = [
     "chunks",
     "histograms",
     "wal",
@@ -197,6 +197,7 @@ const STORE: [&str; 7] = [
     "tombstones",
     "metadata",
     "exemplars",
+    "import",
 ];
 
 #[cfg(test)]
@@ -238,9 +239,12 @@ mod tests {
             assert_eq!(value_of(&root.join("damaged-1")), Some(OLD), "{n_steps}");
             let left = ["repairing", "repaired-1", "replacing-1"];
             assert!(left.iter().all(|it| !root.join(it).exists()), "{n_steps}");
+            // What was imported may be lost: it is not passed over the next time.
+            assert!(!root.join("import").exists(), "{n_steps}");
+            assert!(root.join("damaged-1/import").exists(), "{n_steps}");
             if is_over {
-                // Three parts of each store, the renamed folder, and its removal.
-                assert_eq!(n_steps, 8);
+                // Four parts of the old store, three of the new one, the renamed folder, and its removal.
+                assert_eq!(n_steps, 9);
                 return;
             }
         }
@@ -295,6 +299,7 @@ mod tests {
     /// A store with files of many kinds, and a repaired one beside it that is not in place.
     fn store_and_repaired(root: &Path) -> FileDisk {
         write(FileDisk::open(root).unwrap(), OLD);
+        fs::create_dir_all(root.join("import")).unwrap();
         let disk = FileDisk::open(root).unwrap();
         write(disk.begin_repair().unwrap(), NEW);
         disk

@@ -11,7 +11,7 @@
 //!
 //! `histograms/NNNNNNNN.over`: files that this one takes the place of whole (see `crate::replaced`).
 //!
-//! *Invariants*: as of files of chunks (see `crate::segment`).
+//! How files come and go: see `crate::numbered`.
 
 use std::sync::Arc;
 
@@ -20,9 +20,10 @@ use firebell_model::{HistogramSample, Labels, SeriesId, TimeRange};
 
 use super::page::{Page, mark, read};
 use crate::bytes::{Put, Reader};
+use crate::numbered::{self, Draft};
 use crate::options::StoreError;
 use crate::replaced;
-use crate::segment::{self, Segment};
+use crate::segment::Segment;
 
 /// A page in a file.
 #[derive(Clone, Debug)]
@@ -66,15 +67,15 @@ pub(crate) fn open(
     visit: &mut Visit<'_>,
     damage: &mut Vec<String>,
 ) -> Result<(Vec<Segment>, u64), StoreError> {
-    let segment::Files {
+    let numbered::Files {
         finished,
         unfinished,
         lost,
         over,
-    } = segment::list_in(disk, FOLDER)?;
-    damage.extend(lost.iter().map(|&number| segment::lost(FOLDER, number)));
-    let over = over.iter().filter(|number| finished.contains(number));
-    let replaced = replaced::read(disk, over.map(|&number| over_path(number)), damage)?;
+    } = numbered::list(disk, FOLDER)?;
+    damage.extend(lost.iter().map(|&number| numbered::lost(FOLDER, number)));
+    let markers = over.iter().map(|&it| numbered::over_path(FOLDER, it));
+    let replaced = replaced::read(disk, markers, damage)?;
     for &number in unfinished.iter().chain(&replaced) {
         remove(disk, number)?;
     }
@@ -84,12 +85,12 @@ pub(crate) fn open(
         if replaced.contains(&number) {
             continue;
         }
-        let path = index_path(number);
+        let path = numbered::index_path(FOLDER, number);
         let index = disk.read(&path)?;
         if index.len() >= 8 && index[..7] == INDEX_MAGIC[..7] && (b'2'..=b'9').contains(&index[7]) {
             return Err(StoreError::Foreign { path });
         }
-        let data_bytes = segment::data_size(disk, &data_path(number))?;
+        let data_bytes = numbered::data_size(disk, &data_path(number))?;
         let mut n_beyond = 0_u64;
         let mut visit_whole = |id, labels, filed: Filed, takes_over| {
             if filed.offset.saturating_add(u64::from(filed.len)) > data_bytes {
@@ -122,7 +123,7 @@ pub(crate) fn open(
 
 /// Removes a file.
 pub(crate) fn remove(disk: &dyn Disk, number: u64) -> Result<(), StoreError> {
-    segment::remove_in(disk, FOLDER, number)
+    numbered::remove(disk, FOLDER, number)
 }
 
 fn read_index(mut reader: Reader<'_>, file: u64, visit: &mut Visit<'_>) -> Option<Segment> {
@@ -169,12 +170,9 @@ fn read_index(mut reader: Reader<'_>, file: u64, visit: &mut Visit<'_>) -> Optio
     })
 }
 
-/// Writes one file. Dropped before [`FileWriter::finish`], it leaves a file that nobody reads.
+/// Writes one file, which goes when this is dropped before [`FileWriter::finish`].
 pub(crate) struct FileWriter {
-    disk: Arc<dyn Disk>,
-    number: u64,
-    /// Something of it is on the disk.
-    is_begun: bool,
+    draft: Draft,
     takes_over: bool,
     buffer: Vec<u8>,
     offset: u64,
@@ -189,12 +187,8 @@ impl FileWriter {
         number: u64,
         takes_over: bool,
     ) -> Result<Self, StoreError> {
-        disk.remove(&over_path(number))?;
-        disk.remove(&data_path(number))?;
         Ok(Self {
-            disk,
-            number,
-            is_begun: false,
+            draft: Draft::new(disk, FOLDER, number)?,
             takes_over,
             buffer: DATA_MAGIC.to_vec(),
             offset: DATA_MAGIC.len() as u64,
@@ -202,10 +196,6 @@ impl FileWriter {
             last_at: i64::MIN,
             entries: Vec::new(),
         })
-    }
-
-    pub(crate) fn number(&self) -> u64 {
-        self.number
     }
 
     pub(crate) fn bytes(&self) -> u64 {
@@ -246,7 +236,7 @@ impl FileWriter {
             last_at: page.last_at,
             count: page.count,
             last_mark: last.first().map_or(0.0, |it| mark(it).value),
-            file: self.number,
+            file: self.draft.number(),
             offset: self.offset,
             len: page.bytes.len() as u32,
             crc: crc32fast::hash(&page.bytes),
@@ -267,8 +257,7 @@ impl FileWriter {
     }
 
     fn write(&mut self) -> Result<(), StoreError> {
-        segment::begin_in(&*self.disk, FOLDER, (self.number, &mut self.is_begun))?;
-        self.disk.append(&data_path(self.number), &self.buffer)?;
+        self.draft.append(&self.buffer)?;
         self.buffer.clear();
         Ok(())
     }
@@ -276,7 +265,6 @@ impl FileWriter {
     /// Makes the file durable, and then part of the store, in the place of other files.
     pub(crate) fn finish(mut self, replaces: &[u64]) -> Result<Segment, StoreError> {
         self.write()?;
-        self.disk.sync(&data_path(self.number))?;
         let mut body = Vec::with_capacity(self.entries.len() + 16);
         body.put_varint(self.offset);
         body.push(u8::from(self.takes_over));
@@ -284,13 +272,11 @@ impl FileWriter {
         let mut index = INDEX_MAGIC.to_vec();
         index.extend_from_slice(&crc32fast::hash(&body).to_le_bytes());
         index.extend_from_slice(&body);
-        if !replaces.is_empty() {
-            let content = replaced::content(replaces);
-            self.disk.replace(&over_path(self.number), &content)?;
-        }
-        self.disk.replace(&index_path(self.number), &index)?;
+        let number = self.draft.number();
+        let over = (!replaces.is_empty()).then_some(replaces);
+        self.draft.finish(&index, over)?;
         Ok(Segment {
-            number: self.number,
+            number,
             first_at: self.first_at,
             last_at: self.last_at,
             bytes: self.offset + index.len() as u64,
@@ -301,15 +287,7 @@ impl FileWriter {
 }
 
 fn data_path(number: u64) -> String {
-    format!("{FOLDER}/{number:08}")
-}
-
-fn index_path(number: u64) -> String {
-    format!("{FOLDER}/{number:08}.idx")
-}
-
-fn over_path(number: u64) -> String {
-    format!("{FOLDER}/{number:08}.over")
+    numbered::data_path(FOLDER, number)
 }
 
 const FOLDER: &str = "histograms";

@@ -21,10 +21,6 @@ impl Kind for FileWriter {
         Self::create(Arc::clone(&shared.disk), number, true)
     }
 
-    fn number(&self) -> u64 {
-        self.number()
-    }
-
     fn bytes(&self) -> u64 {
         self.bytes()
     }

@@ -207,6 +207,19 @@ impl FrailDisk {
     }
 }
 
+/// Chunk files and files of histograms without an index, or with one that says that they go.
+pub(crate) fn unfinished(disk: &MemoryDisk) -> Vec<String> {
+    let of = |folder: &str| {
+        let mut names = disk.list(folder).unwrap();
+        names.retain(|name| {
+            let index = disk.read(&format!("{folder}/{}.idx", &name[..8]));
+            index.map_or(true, |index| index.len() <= 4)
+        });
+        names
+    };
+    [of("chunks"), of("histograms")].concat()
+}
+
 impl Disk for FrailDisk {
     fn append(&self, path: &str, bytes: &[u8]) -> Result<(), DiskError> {
         {
